@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from partywall.adapters.embedded.account import Account, service_account
+from partywall.adapters.embedded.errors import EngineError
+from partywall.adapters.embedded.wheels import SYSTEM_DIRECTORY
+
+LOG_BYTES_KEPT = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where the engines of one data directory keep their files, and as whom they run."""
+
+    directory: Path
+    runtime: Path
+    account: Account | None
+
+    def engine_directory(self, name: str) -> Path:
+        """A directory of mode 0700 that belongs to the account."""
+        path = self.directory / name
+        path.mkdir(mode=0o700, exist_ok=True)
+        self.give(path)
+        return path
+
+    def give(self, path: Path) -> None:
+        owner = path.stat().st_uid
+        if self.account is None or owner == self.account.uid:
+            return
+        if owner != 0:
+            raise EngineError(f"{path} belongs to user {owner}: start as that user, not as root")
+        os.chown(path, self.account.uid, self.account.gid)
+
+    def secret(self, name: str) -> str:
+        """A password made on first use and kept in a file of mode 0600."""
+        folder = self.directory / "secrets"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / name
+        if not path.exists():
+            draft = folder / f".{name}.{os.getpid()}"
+            write_private(draft, secrets.token_urlsafe(24))
+            os.replace(draft, path)
+        return path.read_text()
+
+    def log_file(self, name: str) -> Path:
+        path = self.directory / f"{name}.log"
+        if path.exists() and path.stat().st_size > LOG_BYTES_KEPT:
+            os.replace(path, path.with_suffix(".log.1"))
+        return path
+
+    def remove(self) -> None:
+        """Delete every file of the engines: for tests and throw-away servers."""
+        shutil.rmtree(self.runtime, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def open_home(data_dir: Path) -> Home:
+    """Create what is missing of a data directory and find its engines' files."""
+    account = service_account()
+    if not data_dir.is_dir():
+        data_dir.mkdir(mode=0o700 if account is None else 0o711, parents=True)
+    data_dir = data_dir.resolve()
+    directory = data_dir if account is None else _reachable(data_dir, account)
+    return Home(directory, _runtime_directory(directory, account), account)
+
+
+def _reachable(data_dir: Path, account: Account) -> Path:
+    """`data_dir`, or a directory recorded in it when the account cannot get there (a closed home)."""
+    record = data_dir / "engines.location"
+    if record.exists():
+        directory = Path(record.read_text().strip())
+        if not directory.is_dir():
+            raise EngineError(f"{record} names {directory}, which is gone: restore it, or remove {data_dir}")
+        return directory
+    if account.can_traverse(data_dir):
+        return data_dir
+    # A new name each time: a data directory that was deleted and made again must not find old data.
+    directory = SYSTEM_DIRECTORY / f"{_short_hash(data_dir)}-{secrets.token_hex(2)}"
+    SYSTEM_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
+    directory.mkdir(mode=0o711)
+    (directory / "data_dir").write_text(f"{data_dir}\n")
+    write_private(record, f"{directory}\n")
+    return directory
+
+
+def _runtime_directory(directory: Path, account: Account | None) -> Path:
+    """Short, because the path of a Unix socket has at most 107 bytes; ours alone, because /tmp is everyone's."""
+    path = Path("/tmp") / f"pw-{_short_hash(directory)}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
+    allowed = {os.geteuid()} if account is None else {0, account.uid}
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in allowed or status.st_mode & 0o077:
+        raise EngineError(f"{path} is not a private directory of ours: remove it")
+    if account is not None:
+        os.chown(path, account.uid, account.gid)
+    return path
+
+
+def _short_hash(path: Path) -> str:
+    return hashlib.sha256(str(path).encode()).hexdigest()[:12]

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from partywall.adapters.embedded.errors import DirectoryHeld
+
+
+class DirectoryLock:
+    """An exclusive claim on a directory. The kernel drops it when its holder dies, however it dies."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._directory = directory
+        self._path = directory / f"{name}.lock"
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Raise DirectoryHeld, naming the holder, when another process has the directory."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            os.close(descriptor)
+            raise DirectoryHeld(self._directory, holder) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import functools
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
+from typing import IO
+
+from partywall.adapters.embedded.account import Account
+
+PR_SET_PDEATHSIG = 1
+POLL_SECONDS = 0.02
+
+# Loaded before any fork: a child between fork and exec must not import or allocate more than it has to.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    account: Account | None = None,
+    death_signal: signal.Signals = signal.SIGKILL,
+    output: IO[bytes] | None = None,
+    stdin: bytes | None = None,
+    directory: Path | None = None,
+) -> Popen[bytes]:
+    """Start a process that ends with this one, in a session of its own so that Ctrl-C reaches only us.
+
+    Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
+    """
+    process = Popen(
+        command,
+        env=environment,
+        cwd=directory,
+        stdin=None if stdin is None else PIPE,
+        stdout=output,
+        stderr=None if output is None else STDOUT,
+        start_new_session=True,
+        preexec_fn=functools.partial(_prepare_child, os.getpid(), account, death_signal),
+    )
+    if stdin is not None and process.stdin is not None:
+        process.stdin.write(stdin)
+        process.stdin.close()
+    return process
+
+
+def _prepare_child(parent: int, account: Account | None, death_signal: signal.Signals) -> None:
+    if account is not None:
+        os.setgroups([])
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+    if sys.platform == "linux":
+        # After setuid, which clears it; a parent that died before this line is caught by the next.
+        _libc.prctl(PR_SET_PDEATHSIG, int(death_signal))
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+async def exited(process: Popen[bytes]) -> int:
+    """Wait for the end of a process without a thread, on any event loop."""
+    while process.poll() is None:
+        if hasattr(os, "pidfd_open"):
+            await _readable(os.pidfd_open(process.pid))
+        else:
+            await asyncio.sleep(POLL_SECONDS)
+    return process.wait()
+
+
+async def _readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(descriptor, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def stop(process: Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> int:
+    """Send each signal in turn and give the process its seconds; SIGKILL to its whole session at the end."""
+    for signum, seconds in steps:
+        if process.poll() is not None:
+            break
+        process.send_signal(signum)
+        try:
+            return await asyncio.wait_for(exited(process), seconds)
+        except TimeoutError:
+            continue
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    return await exited(process)
+
+
+def running_in(directory: Path, program: str) -> list[int]:
+    """Pids of `program` whose working directory is `directory`; a recycled pid is never mistaken for one."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            working_directory = os.readlink(entry / "cwd")
+            executable = Path(os.readlink(entry / "exe")).name
+        except OSError:
+            continue
+        if working_directory == str(directory) and executable.removesuffix(" (deleted)") == program:
+            found.append(int(entry.name))
+    return found
+
+
+async def end_leftovers(directory: Path, program: str, signum: signal.Signals, leader: int | None) -> int:
+    """End what a killed supervisor left running in `directory`; returns how many processes it found."""
+    found = running_in(directory, program)
+    for pid in found:
+        if leader is None or pid == leader:
+            _signal(pid, signum)
+    deadline = asyncio.get_running_loop().time() + 5
+    while (left := running_in(directory, program)) and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(POLL_SECONDS)
+    while left:
+        for pid in left:
+            _signal(pid, signal.SIGKILL)
+        await asyncio.sleep(POLL_SECONDS)
+        left = running_in(directory, program)
+    return len(found)
+
+
+def _signal(pid: int, signum: signal.Signals) -> None:
+    try:
+        os.kill(pid, signum)
+    except ProcessLookupError:
+        return

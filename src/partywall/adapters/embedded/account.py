@@ -47,9 +47,7 @@ def service_account() -> Account | None:
 def _create_account() -> None:
     useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if useradd is None:
-        raise EngineError(
-            f"started as root without useradd: create a system user named {ACCOUNT_NAME}, or start as another user"
-        )
+        raise EngineError(f"started as root: create a system user {ACCOUNT_NAME} first (no useradd here)")
     options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
     command = [useradd, *options, "--shell", "/usr/sbin/nologin", ACCOUNT_NAME]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -8,11 +8,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from partywall.adapters.embedded import wheels
 from partywall.adapters.embedded.account import Account, service_account
 from partywall.adapters.embedded.errors import EngineError
-from partywall.adapters.embedded.wheels import SYSTEM_DIRECTORY
 
 LOG_BYTES_KEPT = 10_000_000
+RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,13 @@ class Home:
         if not path.exists():
             draft = folder / f".{name}.{os.getpid()}"
             write_private(draft, secrets.token_urlsafe(24))
-            os.replace(draft, path)
+            draft.replace(path)
         return path.read_text()
 
     def log_file(self, name: str) -> Path:
         path = self.directory / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_BYTES_KEPT:
-            os.replace(path, path.with_suffix(".log.1"))
+            path.replace(path.with_suffix(".log.1"))
         return path
 
     def remove(self) -> None:
@@ -73,7 +74,8 @@ def open_home(data_dir: Path) -> Home:
     """Create what is missing of a data directory and find its engines' files."""
     account = service_account()
     if not data_dir.is_dir():
-        data_dir.mkdir(mode=0o700 if account is None else 0o711, parents=True)
+        data_dir.mkdir(parents=True)
+        data_dir.chmod(0o700 if account is None else 0o711)
     data_dir = data_dir.resolve()
     directory = data_dir if account is None else _reachable(data_dir, account)
     return Home(directory, _runtime_directory(directory, account), account)
@@ -82,25 +84,32 @@ def open_home(data_dir: Path) -> Home:
 def _reachable(data_dir: Path, account: Account) -> Path:
     """`data_dir`, or a directory recorded in it when the account cannot get there (a closed home)."""
     record = data_dir / "engines.location"
-    if record.exists():
-        directory = Path(record.read_text().strip())
-        if not directory.is_dir():
-            raise EngineError(f"{record} names {directory}, which is gone: restore it, or remove {data_dir}")
-        return directory
-    if account.can_traverse(data_dir):
-        return data_dir
-    # A new name each time: a data directory that was deleted and made again must not find old data.
-    directory = SYSTEM_DIRECTORY / f"{_short_hash(data_dir)}-{secrets.token_hex(2)}"
-    SYSTEM_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
-    directory.mkdir(mode=0o711)
-    (directory / "data_dir").write_text(f"{data_dir}\n")
-    write_private(record, f"{directory}\n")
+    if not record.exists():
+        if account.can_traverse(data_dir):
+            return data_dir
+        _choose_location(data_dir, record)
+    directory = Path(record.read_text().strip())
+    if not directory.is_dir():
+        raise EngineError(f"{record} names {directory}, which is gone: restore it, or remove {data_dir}")
     return directory
 
 
+def _choose_location(data_dir: Path, record: Path) -> None:
+    # A new name each time: a data directory that was deleted and made again must not find old data.
+    directory = wheels.system_directory(f"{_short_hash(data_dir)}-{secrets.token_hex(2)}")
+    (directory / "data_dir").write_text(f"{data_dir}\n")
+    draft = data_dir / f".{directory.name}"
+    write_private(draft, f"{directory}\n")
+    try:
+        record.hardlink_to(draft)
+    except FileExistsError:  # the other engine of this directory was faster
+        shutil.rmtree(directory)
+    draft.unlink()
+
+
 def _runtime_directory(directory: Path, account: Account | None) -> Path:
-    """Short, because the path of a Unix socket has at most 107 bytes; ours alone, because /tmp is everyone's."""
-    path = Path("/tmp") / f"pw-{_short_hash(directory)}"
+    """Short: the path of a Unix socket has at most 107 bytes. Ours alone: anyone may write to /tmp."""
+    path = RUNTIME_PARENT / f"pw-{_short_hash(directory)}"
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     allowed = {os.geteuid()} if account is None else {0, account.uid}

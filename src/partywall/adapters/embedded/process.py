@@ -15,6 +15,8 @@ from partywall.adapters.embedded.account import Account
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
+LEFTOVER_SECONDS = 5.0
+MINIMAL_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 # Loaded before any fork: a child between fork and exec must not import or allocate more than it has to.
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -42,7 +44,9 @@ def spawn(
         stdout=output,
         stderr=None if output is None else STDOUT,
         start_new_session=True,
-        preexec_fn=functools.partial(_prepare_child, os.getpid(), account, death_signal),
+        preexec_fn=functools.partial(  # noqa: PLW1509 - nothing else reaches the kernel after setuid, before exec
+            _prepare_child, os.getpid(), account, death_signal
+        ),
     )
     if stdin is not None and process.stdin is not None:
         process.stdin.write(stdin)
@@ -103,11 +107,11 @@ def running_in(directory: Path, program: str) -> list[int]:
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            working_directory = os.readlink(entry / "cwd")
-            executable = Path(os.readlink(entry / "exe")).name
+            working_directory = (entry / "cwd").readlink()
+            executable = (entry / "exe").readlink().name
         except OSError:
             continue
-        if working_directory == str(directory) and executable.removesuffix(" (deleted)") == program:
+        if working_directory == directory and executable.removesuffix(" (deleted)") == program:
             found.append(int(entry.name))
     return found
 
@@ -118,14 +122,13 @@ async def end_leftovers(directory: Path, program: str, signum: signal.Signals, l
     for pid in found:
         if leader is None or pid == leader:
             _signal(pid, signum)
-    deadline = asyncio.get_running_loop().time() + 5
-    while (left := running_in(directory, program)) and asyncio.get_running_loop().time() < deadline:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LEFTOVER_SECONDS
+    while left := running_in(directory, program):
+        if loop.time() > deadline:
+            for pid in left:
+                _signal(pid, signal.SIGKILL)
         await asyncio.sleep(POLL_SECONDS)
-    while left:
-        for pid in left:
-            _signal(pid, signal.SIGKILL)
-        await asyncio.sleep(POLL_SECONDS)
-        left = running_in(directory, program)
     return len(found)
 
 

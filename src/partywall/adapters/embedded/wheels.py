@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from partywall.adapters.embedded.account import Account
 from partywall.adapters.embedded.errors import EngineError
 
 SYSTEM_DIRECTORY = Path("/var/lib/partywall")
+LEFT_OUT = shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
 
 
 def postgres_binaries(account: Account | None) -> Path:
@@ -35,20 +35,35 @@ def _installed(package: str, account: Account | None) -> Path:
 def _copied(location: Path, package: str) -> Path:
     """A copy outside a closed home directory; the permissions of the original's parents stay as they are."""
     version = next(location.parent.glob(f"{package}-*.dist-info")).name.removesuffix(".dist-info")
-    target = SYSTEM_DIRECTORY / "engines" / version
-    if target.is_dir():
-        return target / package
-    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=target.parent))
-    shutil.copytree(
-        location, draft / package, ignore=shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
-    )
-    libraries = location.parent / f"{package}.libs"
-    if libraries.is_dir():
-        shutil.copytree(libraries, draft / libraries.name)
-    draft.chmod(0o755)
-    try:
-        os.rename(draft, target)
-    except OSError:  # another start was faster
-        shutil.rmtree(draft)
+    engines = system_directory("engines", exist_ok=True)
+    target = engines / version
+    if not target.is_dir():
+        draft = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=engines))
+        shutil.copytree(location, draft / package, ignore=LEFT_OUT)
+        libraries = location.parent / f"{package}.libs"
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name)
+        _open_to_all(draft)
+        try:
+            draft.rename(target)
+        except OSError:  # another start was faster
+            shutil.rmtree(draft)
     return target / package
+
+
+def system_directory(name: str, *, exist_ok: bool = False) -> Path:
+    """A directory under /var/lib/partywall that every account may traverse, whatever the umask."""
+    SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    SYSTEM_DIRECTORY.chmod(0o711)
+    directory = SYSTEM_DIRECTORY / name
+    directory.mkdir(exist_ok=exist_ok)
+    directory.chmod(0o711)
+    return directory
+
+
+def _open_to_all(directory: Path) -> None:
+    directory.chmod(0o755)
+    for path in directory.rglob("*"):
+        if not path.is_symlink():
+            executable = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if executable else 0o644)

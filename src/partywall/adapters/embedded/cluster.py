@@ -1,0 +1,87 @@
+"""A PostgreSQL cluster's files: how they are made, and what its postmaster.pid says."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from partywall.adapters.embedded import process
+from partywall.adapters.embedded.errors import EngineError
+from partywall.adapters.embedded.home import Home, write_private
+
+VERSION = "18"
+STATUS_LINE = 7
+
+
+def cluster_directory(home: Home) -> Path:
+    return home.directory / "postgres" / VERSION
+
+
+async def create_cluster(home: Home, binaries: Path, superuser: str, password: str, *, durable: bool) -> None:
+    """initdb beside the final place, then rename: an interrupted first start leaves no half cluster."""
+    draft = home.engine_directory("postgres") / "draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    password_file = home.runtime / "password"
+    write_private(password_file, password)
+    home.give(password_file)
+    command = [
+        str(binaries / "initdb"),
+        f"--pgdata={draft}",
+        f"--username={superuser}",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        *([] if durable else ["--no-sync"]),
+    ]
+    try:
+        await _run(home, command)
+    finally:
+        password_file.unlink()
+    (draft / "pg_hba.conf").write_text("local all all scram-sha-256\n")
+    draft.rename(cluster_directory(home))
+
+
+async def _run(home: Home, command: list[str]) -> None:
+    log = home.log_file("initdb")
+    with log.open("wb") as output:
+        child = process.spawn(
+            command,
+            environment=process.MINIMAL_ENVIRONMENT,
+            account=home.account,
+            output=output,
+            directory=Path("/"),
+        )
+    try:
+        failed = await process.exited(child)
+    finally:
+        await process.stop(child, ())
+    if failed:
+        raise EngineError(f"cannot create the database cluster: {telling_line(log)} (see {log})")
+
+
+def postmaster_pid(cluster: Path) -> int | None:
+    lines = _postmaster_lines(cluster)
+    return int(lines[0]) if lines and lines[0].isdigit() else None
+
+
+def is_ready(cluster: Path, pid: int) -> bool:
+    """Whether the postmaster `pid` says that it takes connections (as pg_ctl waits for it)."""
+    lines = _postmaster_lines(cluster)
+    return len(lines) > STATUS_LINE and lines[0] == str(pid) and lines[STATUS_LINE].strip() == "ready"
+
+
+def _postmaster_lines(cluster: Path) -> list[str]:
+    try:
+        return (cluster / "postmaster.pid").read_text().splitlines()
+    except OSError:
+        return []
+
+
+def telling_line(log: Path) -> str:
+    """The line of a log that says why the program ended."""
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    telling = [line for line in lines if "FATAL" in line or "error:" in line or "PANIC" in line]
+    return (telling or lines or ["no message"])[-1].strip()

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from types import TracebackType
+from typing import IO, ClassVar, Self
+
+from partywall.adapters.embedded import process
+from partywall.adapters.embedded.home import Home, open_home
+from partywall.adapters.embedded.lock import DirectoryLock
+
+
+@dataclass(eq=False)
+class EmbeddedEngine(ABC):
+    """A server that lives in a data directory and ends with this process. Start it on the main thread.
+
+    As root it runs as the system user `partywall`; files that this user cannot reach in `data_dir` go to
+    /var/lib/partywall (`home.directory` tells where, `remove()` deletes them).
+    """
+
+    name: ClassVar[str]
+    stop_steps: ClassVar[Sequence[tuple[signal.Signals, float]]]
+    death_signal: ClassVar[signal.Signals]
+
+    data_dir: Path
+    report: Callable[[str], None] = field(default=lambda _line: None, kw_only=True)
+    _home: Home | None = field(default=None, init=False)
+    _lock: DirectoryLock | None = field(default=None, init=False)
+    _process: Popen[bytes] | None = field(default=None, init=False)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def prepare(self) -> None:
+        """Claim the directory (DirectoryHeld) and fix the URLs, without starting anything."""
+        if self._lock is not None:
+            return
+        self._home = await asyncio.to_thread(open_home, self.data_dir)
+        lock = DirectoryLock(self._home.directory, self.name)
+        lock.acquire()
+        self._lock = lock
+
+    async def start(self) -> None:
+        """End what a killed run left behind, start, and wait until the server answers. EngineError if not."""
+        await self.prepare()
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Orderly shutdown; afterwards nothing is running and the directory is free."""
+        if self._process is not None:
+            await process.stop(self._process, self.stop_steps)
+            self._process = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    async def exited(self) -> int:
+        """Wait until the server has ended, for whatever reason."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return await process.exited(self._process)
+
+    def remove(self) -> None:
+        """Delete all data. Only when stopped."""
+        self.home.remove()
+
+    @property
+    def home(self) -> Home:
+        if self._home is None:
+            raise RuntimeError(f"{self.name} was not prepared")
+        return self._home
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @abstractmethod
+    async def _start(self) -> None: ...
+
+    def _spawn(self, command: Sequence[str], output: IO[bytes], stdin: bytes | None = None) -> Popen[bytes]:
+        self._process = process.spawn(
+            command,
+            environment=process.MINIMAL_ENVIRONMENT,
+            account=self.home.account,
+            death_signal=self.death_signal,
+            output=output,
+            stdin=stdin,
+            directory=Path("/"),
+        )
+        return self._process

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source
+
+WEB = {"fastapi", "starlette"}
+HOMES = (
+    "core/http",
+    "core/security/dependencies.py",
+    "core/feature.py",
+    "main.py",
+    "asgi.py",
+    "resources.py",
+)
+STEMS = ("router", "dependencies")
+
+
+def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """fastapi and starlette stay in routers, dependencies and the HTTP core."""
+    if source.inside(*HOMES) or (source.slice and _is_http_module(source.stem)):
+        return
+    for imported in source.imports():
+        if imported.module.split(".")[0] in WEB:
+            message = f"{imported.module} is for routers, dependencies and core/http only"
+            yield source.finding("web-framework", imported.line, message)
+
+
+SETTINGS_HOMES = (
+    "main.py",
+    "asgi.py",
+    "worker.py",
+    "cli.py",
+    "cli",
+    "resources.py",
+    "core/resources.py",
+    "core/http",
+)
+
+
+def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """Entry points build the settings; a service or an adapter receives the values it needs."""
+    if source.inside("settings.py", *SETTINGS_HOMES) or (source.slice and source.stem == "dependencies"):
+        return
+    for imported in source.imports():
+        if imported.module == "partywall.settings":
+            yield source.finding("settings-import", imported.line, "take the value, not the settings")
+
+
+def http_exception(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """Failures are domain exceptions; one handler turns them into problem details."""
+    if source.inside("core/http"):
+        return
+    for imported in source.imports():
+        if imported.name == "HTTPException":
+            yield source.finding("http-exception", imported.line, "raise an exception of the slice instead")
+
+
+def _is_http_module(stem: str) -> bool:
+    """`router.py`, or a router split by use case such as `upload_router.py`."""
+    return stem in STEMS or stem.endswith(tuple(f"_{name}" for name in STEMS))

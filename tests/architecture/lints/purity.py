@@ -1,0 +1,65 @@
+"""Time, chance, the environment and the terminal each have one door."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source
+
+CLOCK_HOME = ("core/clock.py",)
+NOW = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
+IDS_HOME = ("core/ids.py",)
+NEW_ID = {"uuid1", "uuid4", "uuid6", "uuid7", "uuid8"}
+ENTRY_POINTS = ("settings.py", "asgi.py", "worker.py", "cli.py", "cli")
+ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
+TERMINAL = ("cli.py", "cli")
+
+
+def clock(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    if not source.inside(*CLOCK_HOME):
+        for node in source.nodes(ast.Attribute):
+            if _tail(node) in NOW:
+                yield source.finding("clock", node.lineno, f"{_tail(node)}: take the time from core/clock")
+        yield from _named_imports(
+            source, "clock", {"time.time", "time.time_ns"}, "take the time from core/clock"
+        )
+
+
+def ids(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    if source.inside(*IDS_HOME):
+        return
+    for node in source.nodes(ast.Attribute):
+        if node.attr in NEW_ID and isinstance(node.value, ast.Name) and node.value.id.startswith("uuid"):
+            yield source.finding("ids", node.lineno, f"{node.attr}: take ids from core/ids")
+    made = {f"{module}.{name}" for module in ("uuid", "uuid_utils", "uuid_utils.compat") for name in NEW_ID}
+    yield from _named_imports(source, "ids", made, "take ids from core/ids")
+
+
+def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    if source.inside(*ENTRY_POINTS):
+        return
+    for node in source.nodes(ast.Attribute):
+        if _tail(node) in ENVIRONMENT:
+            yield source.finding("environ", node.lineno, f"{_tail(node)}: settings arrive as values")
+    yield from _named_imports(source, "environ", ENVIRONMENT, "settings arrive as values")
+
+
+def prints(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    if source.inside(*TERMINAL):
+        return
+    for node in source.nodes(ast.Call):
+        called = ast.unparse(node.func)
+        if called in {"print", "sys.stdout.write", "sys.stderr.write"}:
+            yield source.finding("print", node.lineno, f"{called}: log it, or leave it to the command line")
+
+
+def _tail(node: ast.Attribute) -> str:
+    """The last two names: `datetime.now` also for `datetime.datetime.now`."""
+    return ".".join(ast.unparse(node).split(".")[-2:])
+
+
+def _named_imports(source: Source, rule: str, names: set[str], message: str) -> Iterator[Finding]:
+    for imported in source.imports():
+        if imported.name and imported.target in names:
+            yield source.finding(rule, imported.line, f"{imported.target}: {message}")

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source
+
+PROOF = "ProjectScope"
+
+
+def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Finding]:
+    """A repository of project tables cannot be built without the proof that the caller may enter."""
+    if source.slice not in {table.slice for table in codebase.project_tables} or source.slice is None:
+        return
+    for node in source.nodes(ast.ClassDef):
+        if node.name.endswith("Repository") and not _takes_scope(node):
+            message = f"{node.name} reads project tables but its constructor takes no {PROOF}"
+            yield source.finding("project-scope", node.lineno, message)
+
+
+def _takes_scope(node: ast.ClassDef) -> bool:
+    """By a parameter of `__init__`, or by a field of a dataclass."""
+    for item in node.body:
+        if isinstance(item, ast.FunctionDef) and item.name == "__init__":
+            return any(arg.annotation and PROOF in ast.unparse(arg.annotation) for arg in _parameters(item))
+    return any(
+        isinstance(item, ast.AnnAssign) and PROOF in ast.unparse(item.annotation) for item in node.body
+    )
+
+
+def _parameters(function: ast.FunctionDef) -> list[ast.arg]:
+    return [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source
+from tests.architecture.lints.tables import called_name
+
+RESOURCES = {
+    "AsyncClient", "Client", "ConnectionPool", "Event", "FastAPI", "Lock", "OrderedDict",
+    "ProcessPoolExecutor", "Queue", "Redis", "Semaphore", "Settings", "Starlette", "ThreadPoolExecutor",
+    "Valkey", "WeakKeyDictionary", "WeakValueDictionary", "async_sessionmaker", "create_app",
+    "create_async_engine", "create_pool", "defaultdict", "deque",
+}  # fmt: skip
+CONTAINERS = {"dict", "list", "set"}
+ONE_APP = "asgi.py"
+
+
+def module_state(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """What lives and changes is built in the lifespan and passed on; a module holds constants."""
+    for statement in source.tree.body:
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        if value is not None and _is_state(value) and not source.inside(ONE_APP):
+            message = f"{ast.unparse(value)[:40]} at module level is global state: build it in the lifespan"
+            yield source.finding("module-state", statement.lineno, message)
+    for node in source.nodes(ast.Global):
+        yield source.finding("module-state", node.lineno, f"global {', '.join(node.names)}")
+
+
+def _is_state(value: ast.expr) -> bool:
+    """An empty container at module level can only be meant to be filled later."""
+    match value:
+        case ast.Call():
+            name = called_name(value)
+            return name in RESOURCES or (name in CONTAINERS and not value.args and not value.keywords)
+        case ast.Dict():
+            return not value.keys
+        case ast.List():
+            return not value.elts
+    return False

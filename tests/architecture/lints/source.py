@@ -69,8 +69,8 @@ class Source:
     def imports(self) -> Iterator[Imported]:
         for node in self.nodes(ast.Import):
             yield from (Imported(alias.name, None, node.lineno) for alias in node.names)
-        for node in self.nodes(ast.ImportFrom):
-            yield from (Imported(self._absolute(node), alias.name, node.lineno) for alias in node.names)
+        for named in self.nodes(ast.ImportFrom):
+            yield from (Imported(self._absolute(named), alias.name, named.lineno) for alias in named.names)
 
     def finding(self, rule: str, line: int, message: str) -> Finding:
         return Finding(f"src/partywall/{self.path}", line, rule, message)

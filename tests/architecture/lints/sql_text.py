@@ -36,12 +36,18 @@ def _composed_names(scope: ast.AST) -> set[str]:
 def _is_composed(node: ast.expr) -> bool:
     match node:
         case ast.JoinedStr():
-            return any(isinstance(part, ast.FormattedValue) for part in node.values)
+            values = [part.value for part in node.values if isinstance(part, ast.FormattedValue)]
+            return not all(_is_constant(value) for value in values)
         case ast.BinOp(op=ast.Add() | ast.Mod()):
             return any(_is_text(side) for side in (node.left, node.right))
         case ast.Call(func=ast.Attribute(value=value, attr="format" | "format_map" | "join" | "replace")):
             return _is_text(value)
     return False
+
+
+def _is_constant(node: ast.expr) -> bool:
+    """An upper-case name: a statement made of constants is a constant."""
+    return isinstance(node, ast.Name) and node.id.isupper()
 
 
 def _is_text(node: ast.expr) -> bool:

@@ -1,0 +1,51 @@
+"""Where things stand in this repository, for every architecture test."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from tests.architecture.lints.source import Codebase
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "partywall"
+FEATURES = PACKAGE / "features"
+
+
+@cache
+def feature_order() -> tuple[str, ...]:
+    """The slices from the lowest to the highest, as the import contract lists them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [features] = [contract for contract in contracts if contract["id"] == "features"]
+    return tuple(name for layer in reversed(features["layers"]) for name in _names(layer))
+
+
+@cache
+def codebase() -> Codebase:
+    return Codebase.read(PACKAGE, feature_order())
+
+
+@cache
+def tracked_files() -> tuple[Path, ...]:
+    """What git tracks or would offer to track; every file where the sources came without git."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if listed.returncode == 0:
+        paths = (ROOT / name for name in listed.stdout.decode().split("\0") if name)
+        return tuple(path for path in paths if path.is_file())
+    return tuple(path for path in ROOT.rglob("*") if path.is_file() and not _is_hidden(path))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+
+
+def _names(layer: str) -> list[str]:
+    """`invoices | documents` is two slices; parentheses mark one that may be missing."""
+    return [name.strip(" ()") for name in layer.replace(":", "|").split("|")]

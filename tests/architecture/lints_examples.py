@@ -1,0 +1,185 @@
+"""Source text that breaks a rule, and the text closest to it that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SERVICE = "features/documents/service.py"
+REPOSITORY = "features/documents/repository.py"
+MODELS = "features/documents/models.py"
+ROUTER = "features/documents/router.py"
+
+DOCUMENT = """
+class Document(Base):
+    __tablename__ = "document"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+"""
+MEMBERSHIP = """
+class Membership(Base):
+    __tablename__ = "membership"
+    __table_args__ = ({"info": {"kind": TableKind.DIRECTORY}},)
+    project_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(primary_key=True)
+"""
+PROJECT = """
+class Project(Base):
+    __tablename__ = "project"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+"""
+USER = 'class User(Base):\n    __tablename__ = "app_user"\n'
+
+
+@dataclass(frozen=True)
+class Example:
+    rule: str
+    what: str
+    files: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        return f"{self.rule}: {self.what}"
+
+
+def one(rule: str, what: str, path: str, text: str) -> Example:
+    return Example(rule, what, {path: text})
+
+
+def query(what: str, text: str, models: str = DOCUMENT) -> Example:
+    return Example("project-filter", what, {MODELS: models, REPOSITORY: text})
+
+
+def foreign_key(what: str, path: str, text: str) -> Example:
+    files = {"features/accounts/models.py": USER, "features/projects/models.py": PROJECT, MODELS: DOCUMENT}
+    return Example("foreign-key-order", what, {**files, path: files.get(path, "") + text})
+
+
+def relationship(what: str, text: str) -> Example:
+    files = {"features/projects/models.py": PROJECT, MODELS: DOCUMENT + text}
+    return Example("cross-slice-relationship", what, files)
+
+
+GUILTY = [
+    one("any", "argument", SERVICE, "def f(x: dict[str, Any]) -> None: ..."),
+    one("any", "return", SERVICE, "def f() -> list[typing.Any]: ..."),
+    one("any", "keyword arguments", SERVICE, "def f(**kwargs: Any) -> None: ..."),
+    one("any", "field", SERVICE, "class A:\n    x: Any\n"),
+    one("clock", "now", SERVICE, "x = datetime.now(UTC)"),
+    one("clock", "module-qualified now", SERVICE, "x = datetime.datetime.now(UTC)"),
+    one("clock", "epoch", SERVICE, "x = time.time()"),
+    one("clock", "imported epoch", SERVICE, "from time import time\n"),
+    relationship(
+        "other slice",
+        '    project: Mapped["Project"] = relationship("Project", lazy="raise")\n',
+    ),
+    relationship("lazy load", '    parent: Mapped["Document"] = relationship("Document")\n'),
+    one("environ", "environ", SERVICE, "x = os.environ['X']"),
+    one("environ", "imported getenv", SERVICE, "from os import getenv\n"),
+    one("file-size", "300 lines", SERVICE, "x = 1\n" * 300),
+    foreign_key("upwards", "features/accounts/models.py", '\nx = ForeignKey("document.id")\n'),
+    foreign_key(
+        "upwards, composite",
+        "features/projects/models.py",
+        '\nx = ForeignKeyConstraint(["project_id", "d"], ["document.project_id", "document.id"])\n',
+    ),
+    foreign_key("core to a slice", "core/events/models.py", 'x = ForeignKey("document.id")\n'),
+    one("function-size", "40 lines", SERVICE, "def f() -> None:\n" + "    x = 1\n" * 40),
+    one("http-exception", "service", SERVICE, "from starlette.exceptions import HTTPException\n"),
+    one("http-exception", "router", ROUTER, "from fastapi import HTTPException\n"),
+    one("ids", "uuid4", SERVICE, "x = uuid.uuid4()"),
+    one("ids", "imported uuid7", SERVICE, "from uuid_utils.compat import uuid7\n"),
+    one("import-in-function", "import", SERVICE, "def f() -> None:\n    import json\n"),
+    one("module-state", "client", SERVICE, "client = httpx.AsyncClient()"),
+    one("module-state", "app outside asgi", "main.py", "app = FastAPI()"),
+    one("module-state", "registry to be filled", SERVICE, "CACHE: dict[str, str] = {}"),
+    one("module-state", "global", SERVICE, "def f() -> None:\n    global x\n    x = 1\n"),
+    one("print", "print", SERVICE, "print('x')"),
+    one("print", "stream", SERVICE, "sys.stderr.write('x')"),
+    query("select", "async def f(s):\n    return await s.scalars(select(Document).where(Document.id == 1))\n"),
+    query("column select", "x = select(Document.id, Document.title).order_by(Document.id)\n"),
+    query("update", "x = update(Document).where(Document.id == 1).values(project_id=2)\n"),
+    query("delete", "x = delete(Document)\n"),
+    query("identity", "async def f(s):\n    return await s.get(Document, 1)\n"),
+    query("filter on another table's column only", "x = select(Document).where(Document.status == 'draft')\n"),
+    query("SQL text", "X = text('SELECT id FROM document WHERE id = :id')\n"),
+    query("mixin", "x = select(Note)\n", "class Scoped:\n    project_id: Mapped[UUID] = mapped_column()\n"
+          'class Note(Scoped, Base):\n    __tablename__ = "note"\n'),
+    query("table without a kind", "x = select(A)\n", 'A = Table("a", metadata, Column("project_id", Uuid))\n'),
+    Example("project-scope", "bare id", {
+        MODELS: DOCUMENT,
+        REPOSITORY: "class DocumentRepository:\n    def __init__(self, session: S, project_id: UUID): ...\n",
+    }),
+    Example("project-scope", "dataclass", {
+        MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    session: AsyncSession\n",
+    }),
+    one("schema-import", "repository", REPOSITORY, "from partywall.features.documents.schemas import Document\n"),
+    one("schema-import", "models", MODELS, "from partywall.features.projects import schemas\n"),
+    one("settings-import", "service", SERVICE, "from partywall.settings import Settings\n"),
+    one("settings-import", "adapter", "adapters/mail/smtp.py", "from partywall.settings import Settings\n"),
+    one("slice-private", "repository", SERVICE, "from partywall.features.projects.repository import Projects\n"),
+    one("slice-private", "module import", SERVICE, "from partywall.features.projects import models\n"),
+    one("slice-private", "plain import", "worker.py", "import partywall.features.projects.models\n"),
+    one("slice-private", "split", SERVICE, "from partywall.features.projects.member_repository import M\n"),
+    one("sql-text", "f-string", REPOSITORY, "def f(t):\n    return text(f'SELECT * FROM {t}')\n"),
+    one("sql-text", "percent", REPOSITORY, "async def f(c, t):\n    await c.execute('SELECT %s' % t)\n"),
+    one("sql-text", "plus", REPOSITORY, "async def f(c, t):\n    await c.fetchrow('SELECT ' + t)\n"),
+    one("sql-text", "format", REPOSITORY, "async def f(c, t):\n    await c.exec_driver_sql('{}'.format(t))\n"),
+    one("sql-text", "through a name", REPOSITORY, "def f(t):\n    q = f'SELECT {t}'\n    return text(q)\n"),
+    one("transaction", "commit", SERVICE, "async def f(s):\n    await s.commit()\n"),
+    one("transaction", "rollback handed on", SERVICE, "def f(s):\n    return s.rollback\n"),
+    one("web-framework", "service", SERVICE, "from fastapi import Request\n"),
+    one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
+]  # fmt: skip
+
+INNOCENT = [
+    one("any", "object", SERVICE, "def f(x: dict[str, object]) -> JsonValue: ...\nAnyone = str\n"),
+    one("clock", "the clock itself", "core/clock.py", "def utc_now():\n    return datetime.now(UTC)\n"),
+    one("clock", "monotonic", SERVICE, "x = time.monotonic()"),
+    relationship("own slice", '    parent: Mapped["Document"] = relationship("Document", lazy="raise")\n'),
+    one("environ", "entry point", "cli.py", "x = os.environ['X']"),
+    one("file-size", "299 lines", SERVICE, "x = 1\n" * 299),
+    foreign_key("downwards", MODELS, '\nx = ForeignKey("project.id")\ny = ForeignKey("app_user.id")\n'),
+    foreign_key("own", MODELS, '\nx = ForeignKey("document.id")\n'),
+    foreign_key("core to the project", "core/events/models.py", 'x = ForeignKey("project.id")\n'),
+    one("function-size", "39 lines", SERVICE, "def f() -> None:\n" + "    x = 1\n" * 39),
+    one("http-exception", "the handler", "core/http/problems.py", "from starlette.exceptions import HTTPException\n"),
+    one("ids", "ids themselves", "core/ids.py", "from uuid_utils import compat\nx = compat.uuid7()\n"),
+    one("ids", "the type", SERVICE, "from uuid import UUID\nx = UUID('0')\n"),
+    one("import-in-function", "top", SERVICE, "import json\ndef f() -> None: ...\n"),
+    one("module-state", "constants", SERVICE, "LIMIT = 5\nNAMES = ('a',)\nTABLE = {'a': 1}\n"),
+    one("module-state", "the one app", "asgi.py", "app = create_app(Settings())"),
+    one("module-state", "inside a function", SERVICE, "def f():\n    seen = {}\n    return AsyncClient()\n"),
+    one("print", "command line", "cli.py", "print('x')"),
+    query("where", "x = select(Document).where(Document.project_id == scope.project_id, Document.id == 1)\n"),
+    query("built in steps", "def f(scope):\n    q = select(Document)\n"
+          "    return q.where(Document.project_id == scope.project_id)\n"),
+    query("keyword", "x = select(Document).filter_by(project_id=1)\n"),
+    query("SQL text", "X = text('SELECT id FROM document WHERE project_id = :project_id')\n"),
+    query("directory table", "x = select(Membership).where(Membership.user_id == 1)\n", MEMBERSHIP),
+    query("a mapping's get", "x = names.get(Document)\n"),
+    query("prose", "X = 'The document to select'\n"),
+    Example("project-scope", "parameter", {
+        MODELS: DOCUMENT,
+        REPOSITORY: "class DocumentRepository:\n    def __init__(self, session: S, scope: ProjectScope): ...\n",
+    }),
+    Example("project-scope", "dataclass", {
+        MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    scope: ProjectScope\n",
+    }),
+    Example("project-scope", "no project tables", {
+        "features/accounts/models.py": USER,
+        "features/accounts/repository.py": "class UserRepository:\n    def __init__(self, session: S): ...\n",
+    }),
+    one("schema-import", "router", ROUTER, "from partywall.features.documents.schemas import Document\n"),
+    one("settings-import", "entry point", "worker.py", "from partywall.settings import Settings\n"),
+    one("slice-private", "own", SERVICE, "from partywall.features.documents.repository import Documents\n"),
+    one("slice-private", "service", SERVICE, "from partywall.features.projects.service import ProjectService\n"),
+    one("sql-text", "parameters", REPOSITORY, "X = text('SELECT * FROM t WHERE id = :id')\n"),
+    one("sql-text", "constants only", REPOSITORY, "X = text(f'SELECT {COLUMNS} FROM t')\n"),
+    one("sql-text", "another's text", REPOSITORY, "def f(t):\n    return render(f'SELECT {t}')\n"),
+    one("transaction", "core/db", "core/db/session.py", "async def f(s):\n    await s.commit()\n"),
+    one("transaction", "hook", SERVICE, "def f(s):\n    before_commit(s, hook)\n"),
+    one("web-framework", "router", ROUTER, "from fastapi import APIRouter\n"),
+    one("web-framework", "split router", "features/documents/upload_router.py", "from fastapi import APIRouter\n"),
+    one("web-framework", "core/http", "core/http/problems.py", "from starlette.requests import Request\n"),
+]  # fmt: skip

@@ -1,0 +1,111 @@
+"""The import contracts of pyproject.toml, and the proof that they can fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.house import ROOT
+
+type BuildHouse = Callable[[dict[str, str]], Path]
+
+RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
+HOUSE = ("cli", "supervisor", "asgi", "worker", "main", "resources", "settings")
+SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
+
+
+def lint_imports(root: Path, package_folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", RUN, "--config", str(root / "pyproject.toml"), "--no-cache", "--no-logo"],
+        cwd=root,
+        env={"PYTHONPATH": str(package_folder), "PYTHONSAFEPATH": "1", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_contracts_are_kept() -> None:
+    done = lint_imports(ROOT, ROOT / "src")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def build_house(tmp_path: Path) -> BuildHouse:
+    """A copy of the house's plan, with empty rooms and the given lines in them."""
+
+    def build(lines: dict[str, str]) -> Path:
+        rooms = [
+            f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)
+        ]
+        packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
+        for room in [*rooms, *packages, *(f"{name}.py" for name in HOUSE)]:
+            path = tmp_path / "partywall" / room
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(lines.get(room, ""))
+        contracts = (ROOT / "pyproject.toml").read_text().partition("[tool.importlinter]")[2]
+        (tmp_path / "pyproject.toml").write_text(f"[tool.importlinter]{contracts}")
+        return tmp_path
+
+    return build
+
+
+def test_the_empty_house_keeps_the_contracts(build_house: BuildHouse) -> None:
+    root = build_house({})
+    assert lint_imports(root, root).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("core/__init__.py", "import partywall.features.accounts.service"),
+        ("core/__init__.py", "import partywall.adapters"),
+        ("adapters/__init__.py", "import partywall.features.accounts.service"),
+        ("features/accounts/service.py", "import partywall.adapters"),
+        ("features/accounts/service.py", "import partywall.resources"),
+        ("resources.py", "import partywall.main"),
+        ("settings.py", "import partywall.core"),
+        ("features/accounts/service.py", "import partywall.features.projects.service"),
+        ("features/projects/service.py", "import partywall.features.documents.exceptions"),
+        ("features/live/service.py", "import partywall.features.search.schemas"),
+        ("features/documents/service.py", "import partywall.features.documents.router"),
+        ("features/documents/repository.py", "import partywall.features.documents.schemas"),
+        ("features/documents/models.py", "import partywall.features.documents.repository"),
+    ],
+)
+def test_a_forbidden_import_breaks_a_contract(build_house: BuildHouse, room: str, line: str) -> None:
+    root = build_house(
+        {room: line + "\n", "features/documents/exceptions.py": "", "features/search/schemas.py": ""}
+    )
+    if "exceptions" in line:
+        (root / "partywall/features/documents/exceptions.py").write_text("")
+    done = lint_imports(root, root)
+    assert done.returncode == 1, done.stdout
+    assert "BROKEN" in done.stdout
+
+
+def test_a_slice_outside_the_order_breaks_a_contract(build_house: BuildHouse) -> None:
+    root = build_house({})
+    (root / "partywall/features/unlisted").mkdir()
+    (root / "partywall/features/unlisted/__init__.py").touch()
+    assert lint_imports(root, root).returncode == 1
+
+
+def test_only_the_resources_import_adapters() -> None:
+    """Features cannot by the contract; entry points could."""
+    importers = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "src").rglob("*.py")
+        if "partywall.adapters" in path.read_text() and "adapters" not in path.parts
+    }
+    assert importers == {"src/partywall/resources.py"}
+
+
+def test_every_contract_is_checked() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    assert [contract["id"] for contract in contracts] == ["house", "features", "slice"]

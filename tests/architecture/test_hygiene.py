@@ -1,0 +1,69 @@
+"""What must not be in the repository: hosts that packages came from, paths of one machine, loose ends."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.house import ROOT, tracked_files
+
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+TRACES = {
+    "an index option": re.compile(r"--(?:extra-)?index[-]url"),
+    "a resolved package URL": re.compile(r'"resolved"[:]|registry [=] "'),
+    "a package file's address": re.compile(r"packages/[0-9a-f]{2}/[0-9a-f]{2}/|files[.]pythonhosted"),
+    "a path of one machine": re.compile(r"(?:^|[^\w.])/(?:root|work|farm)/", re.MULTILINE),
+}
+
+
+@pytest.mark.parametrize("what", TRACES)
+def test_no_file_carries(what: str) -> None:
+    trace = TRACES[what]
+    guilty = [path.relative_to(ROOT).as_posix() for path in tracked_files() if trace.search(text_of(path))]
+    assert not guilty
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_file_pins_and_hashes_everything_and_names_no_host(lock: Path) -> None:
+    text = lock.read_text()
+    assert "://" not in text
+    requirements = re.split(r"(?m)^(?=[a-zA-Z0-9])", re.sub(r"(?m)^\s*#.*\n", "", text))[1:]
+    assert requirements
+    loose = [
+        each.splitlines()[0] for each in requirements if "==" not in each or "--hash=sha256:" not in each
+    ]
+    assert not loose
+
+
+@pytest.mark.parametrize(
+    ("what", "line"),
+    [
+        ("an index option", "--extra-index" + "-url https://example.org/simple"),
+        ("a resolved package URL", '  "resolved"' + ': "https://example.org/x.tgz"'),
+        ("a package file's address", "https://example.org/packages/" + "0a/1b/2c3d/x.whl"),
+        ("a path of one machine", "cd /" + "work/main"),
+    ],
+)
+def test_a_trace_is_recognised(what: str, line: str) -> None:
+    assert TRACES[what].search(line)
+
+
+MARKS = re.compile(r"#\s*(?:type:\s*ignore|noqa|pragma:\s*no\s*cover|mypy:\s*ignore)(?P<rest>.*)")
+REASON = re.compile(r"^(?:\[[\w\-, ]+\]|:\s*[A-Z]+\d+(?:[, ]+[A-Z]+\d+)*)?\s*(?:#|-|—|:)\s*\S.{5,}")
+
+
+def test_every_silenced_check_says_why() -> None:
+    bare = [
+        f"{path.relative_to(ROOT).as_posix()}:{number}: {line.strip()}"
+        for path in tracked_files()
+        if path.suffix == ".py" and path.is_relative_to(ROOT) and path != Path(__file__)
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if (mark := MARKS.search(line)) and not REASON.match(mark["rest"])
+    ]
+    assert not bare, "\n".join(["", *bare])
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(errors="ignore")

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.architecture.house import FEATURES, codebase, feature_order
+from tests.architecture.lints import LINTS
+from tests.architecture.lints.runner import run
+
+
+@pytest.fixture(scope="module")
+def findings() -> dict[str, list[str]]:
+    by_rule: dict[str, list[str]] = {}
+    for finding in run(codebase(), LINTS):
+        by_rule.setdefault(finding.rule, []).append(str(finding))
+    return by_rule
+
+
+@pytest.mark.parametrize("rule", [*LINTS, "escape"])
+def test_source_keeps(rule: str, findings: dict[str, list[str]]) -> None:
+    assert not findings.get(rule), "\n".join(["", *findings[rule]])
+
+
+def test_the_lints_see_the_source() -> None:
+    """An empty reading would pass every rule above."""
+    assert len(codebase().sources) > 50
+    assert {table.name for table in codebase().project_tables} >= {"document", "event"}
+
+
+def test_every_slice_stands_in_the_order() -> None:
+    slices = {path.parent.name for path in FEATURES.glob("*/__init__.py")}
+    assert slices == set(feature_order())

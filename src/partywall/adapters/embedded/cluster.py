@@ -47,17 +47,13 @@ async def create_cluster(home: Home, binaries: Path, superuser: str, password: s
 async def _run(home: Home, command: list[str]) -> None:
     log = home.log_file("initdb")
     with log.open("wb") as output:
-        child = process.spawn(
+        failed = await process.run(
             command,
             environment=process.MINIMAL_ENVIRONMENT,
             account=home.account,
             output=output,
             directory=Path("/"),
         )
-    try:
-        failed = await process.exited(child)
-    finally:
-        await process.stop(child, ())
     if failed:
         raise EngineError(f"cannot create the database cluster: {telling_line(log)} (see {log})")
 

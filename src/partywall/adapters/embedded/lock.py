@@ -15,6 +15,10 @@ class DirectoryLock:
         self._path = directory / f"{name}.lock"
         self._descriptor: int | None = None
 
+    @property
+    def held(self) -> bool:
+        return self._descriptor is not None
+
     def acquire(self) -> None:
         """Raise DirectoryHeld, naming the holder, when another process has the directory."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -23,7 +27,7 @@ class DirectoryLock:
         except BlockingIOError:
             holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             os.close(descriptor)
-            raise DirectoryHeld(self._directory, holder) from None
+            raise DirectoryHeld(self._directory.resolve(), holder) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor

@@ -1,31 +1,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
-import functools
 import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import PIPE, STDOUT, Popen
+from subprocess import DEVNULL, PIPE, STDOUT, Popen
 from typing import IO
 
+from partywall.adapters.embedded import launch
 from partywall.adapters.embedded.account import Account
 
-PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.02
 LEFTOVER_SECONDS = 5.0
 MINIMAL_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
-# Loaded before any fork: a child between fork and exec must not import or allocate more than it has to.
-_libc = ctypes.CDLL(None, use_errno=True)
+LAUNCHER = (sys.executable, "-I", "-S", launch.__file__)
 
 
 def spawn(
     command: Sequence[str],
     *,
-    environment: Mapping[str, str] | None = None,
+    environment: Mapping[str, str],
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
     output: IO[bytes] | None = None,
@@ -36,34 +35,42 @@ def spawn(
 
     Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
     """
+    user = ("", "") if account is None else (str(account.uid), str(account.gid))
     process = Popen(
-        command,
+        [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, *command],
         env=environment,
         cwd=directory,
-        stdin=None if stdin is None else PIPE,
+        stdin=DEVNULL if stdin is None else PIPE,
         stdout=output,
         stderr=None if output is None else STDOUT,
         start_new_session=True,
-        preexec_fn=functools.partial(  # noqa: PLW1509 - nothing else reaches the kernel after setuid, before exec
-            _prepare_child, os.getpid(), account, death_signal
-        ),
     )
     if stdin is not None and process.stdin is not None:
-        process.stdin.write(stdin)
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # who waits for it sees that it has ended
+            process.stdin.write(stdin)
     return process
 
 
-def _prepare_child(parent: int, account: Account | None, death_signal: signal.Signals) -> None:
-    if account is not None:
-        os.setgroups([])
-        os.setgid(account.gid)
-        os.setuid(account.uid)
+def stop_with_parent(signum: signal.Signals) -> None:
+    """Have this process get `signum` when the process that started it ends, however it ends."""
     if sys.platform == "linux":
-        # After setuid, which clears it; a parent that died before this line is caught by the next.
-        _libc.prctl(PR_SET_PDEATHSIG, int(death_signal))
-        if os.getppid() != parent:
-            os._exit(1)
+        ctypes.CDLL(None).prctl(launch.PR_SET_PDEATHSIG, int(signum))
+
+
+async def run(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    account: Account | None = None,
+    output: IO[bytes] | None = None,
+    directory: Path | None = None,
+) -> int:
+    """The exit code of a program that ends by itself; it is killed when the wait is cancelled."""
+    process = spawn(command, environment=environment, account=account, output=output, directory=directory)
+    try:
+        return await exited(process)
+    finally:
+        await stop(process, ())
 
 
 async def exited(process: Popen[bytes]) -> int:

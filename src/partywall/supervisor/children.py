@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from subprocess import Popen
+
+from partywall.adapters.embedded import EmbeddedEngine, EngineError, process
+
+REFUSED = 2
+FIRST_DELAY = 0.2
+LONGEST_DELAY = 30.0
+STEADY_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Seconds to wait before each next start; forgiven after a minute of steady running."""
+
+    delay: float = FIRST_DELAY
+
+    def next(self, lived: float) -> float:
+        self.delay = FIRST_DELAY if lived >= STEADY_SECONDS else self.delay
+        current, self.delay = self.delay, min(self.delay * 2, LONGEST_DELAY)
+        return current
+
+
+@dataclass(eq=False)
+class Child:
+    """The API or the worker: started again when it dies."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    report: Callable[[str], None]
+    _process: Popen[bytes] | None = field(default=None, init=False)
+
+    def start(self) -> None:
+        self._process = process.spawn(self.command, environment=self.environment)
+
+    async def keep(self) -> None:
+        """EngineError when the program refuses its configuration: starting it again would not help."""
+        backoff = Backoff()
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            if self._process is None:
+                self.start()
+            code = await self.exited()
+            if code == REFUSED:
+                raise EngineError(f"the {self.name} refused to start (its reason is above)")
+            delay = backoff.next(loop.time() - started)
+            self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
+            self._process = None
+            await asyncio.sleep(delay)
+
+    async def exited(self) -> int:
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return await process.exited(self._process)
+
+    async def stop(self, seconds: float) -> None:
+        if self._process is not None:
+            await process.stop(self._process, ((signal.SIGTERM, seconds),))
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+
+async def keep_engine(engine: EmbeddedEngine, report: Callable[[str], None]) -> None:
+    """Start a dead engine again; the API and the worker reconnect by themselves."""
+    backoff = Backoff()
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        code = await engine.exited()
+        report(f"{engine.name} {describe(code)}; starting it again")
+        delay = backoff.next(loop.time() - started)
+        while True:
+            await asyncio.sleep(delay)
+            if await _started(engine, report):
+                break
+            delay = backoff.next(0)
+        report(f"{engine.name} is back")
+
+
+async def _started(engine: EmbeddedEngine, report: Callable[[str], None]) -> bool:
+    try:
+        await engine.start()
+    except EngineError as error:
+        report(str(error))
+        return False
+    return True
+
+
+def describe(code: int) -> str:
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
+    """Ours plus `additions`: the children of one run never read another's connection settings."""
+    owned = ("DATABASE__URL", "DATABASE__OWNER_URL", "DATABASE__DIRECT_URL", "CACHE__URL")
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in owned}
+    return inherited | dict(additions)

@@ -1,0 +1,47 @@
+"""Whether the database is at the newest migration, without importing Alembic: each start asks."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import asyncpg
+
+
+def heads(directory: Path) -> set[str]:
+    """The revisions in `directory` that no other revision builds on."""
+    revisions: set[str] = set()
+    ancestors: set[str] = set()
+    for path in directory.glob("*.py"):
+        names = _assignments(ast.parse(path.read_text()))
+        revisions.update(_as_set(names.get("revision")))
+        ancestors.update(_as_set(names.get("down_revision")))
+    return revisions - ancestors
+
+
+async def at_head(owner_dsn: str, directory: Path) -> bool:
+    connection = await asyncpg.connect(owner_dsn)
+    try:
+        if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
+            return False
+        rows = await connection.fetch("SELECT version_num FROM alembic_version")
+    finally:
+        await connection.close()
+    return {row["version_num"] for row in rows} == heads(directory) != set()
+
+
+def _assignments(module: ast.Module) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for node in module.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        for target in targets:
+            if isinstance(target, ast.Name) and isinstance(value, ast.Constant | ast.Tuple):
+                found[target.id] = ast.literal_eval(value)
+    return found
+
+
+def _as_set(value: object) -> set[str]:
+    if isinstance(value, str):
+        return {value}
+    return {item for item in value if isinstance(item, str)} if isinstance(value, tuple) else set()

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MIGRATIONS = Path(__file__).parents[3] / "migrations" / "versions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeOptions:
+    """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`."""
+
+    data_dir: Path = Path(".data")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    program: tuple[str, ...] = (sys.executable, "-m", "partywall")
+    migrations: Path = MIGRATIONS
+    postgres_settings: Mapping[str, str] = field(default_factory=dict)
+    stop_seconds: float = 15.0
+    stop_with_parent: bool = False
+
+    @property
+    def base_url(self) -> str:
+        host = "localhost" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

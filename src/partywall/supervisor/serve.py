@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from partywall.adapters.embedded import (
+    SERVE_LOCK,
+    DirectoryLock,
+    EmbeddedPostgres,
+    EmbeddedValkey,
+    Endpoints,
+    EngineError,
+    forget_endpoints,
+    open_home,
+    process,
+)
+from partywall.supervisor.children import Child, child_environment, describe, keep_engine
+from partywall.supervisor.console import announce, complain, report
+from partywall.supervisor.migrations import at_head
+from partywall.supervisor.network import require_free_port, status_of
+from partywall.supervisor.options import ServeOptions
+
+READY = 200
+READY_POLL_SECONDS = 0.02
+READY_REPORT_SECONDS = 15.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Stopped(Exception):
+    pass
+
+
+def serve(options: ServeOptions) -> int:
+    """Run until stopped; the exit code: 0 after a stop, 2 when it cannot start (one line says why)."""
+    try:
+        return asyncio.run(Supervisor(options).run())
+    except OSError as error:
+        complain(f"{error.filename or options.data_dir}: {error.strerror or error}")
+        return 2
+
+
+class Supervisor:
+    """Engines, migrations, API and worker of one data directory, as one thing that starts and stops."""
+
+    def __init__(self, options: ServeOptions) -> None:
+        self._options = options
+        self._lock = DirectoryLock(options.data_dir, SERVE_LOCK)
+        self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
+        self._valkey = EmbeddedValkey(options.data_dir, report=report)
+        self._children: list[Child] = []
+        self._stop = asyncio.Event()
+
+    async def run(self) -> int:
+        code = 0
+        self._listen_for_signals()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._until_stopped())
+                group.create_task(self._serve(group))
+        except* _Stopped:
+            report("stopping")
+        except* EngineError as errors:
+            complain(str(errors.exceptions[0]))
+            code = 2
+        finally:
+            await self._stop_all()
+        return code
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signum in STOP_SIGNALS:
+            loop.add_signal_handler(signum, self._on_signal)
+        if self._options.stop_with_parent:
+            process.stop_with_parent(signal.SIGTERM)
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set():
+            report("killing what has not stopped yet")
+            for child in self._children:
+                child.kill()
+        self._stop.set()
+
+    async def _until_stopped(self) -> None:
+        await self._stop.wait()
+        raise _Stopped
+
+    async def _serve(self, group: asyncio.TaskGroup) -> None:
+        await self._claim()
+        await self._start_engines()
+        for engine in (self._postgres, self._valkey):
+            group.create_task(keep_engine(engine, report))
+        endpoints = Endpoints.of(self._postgres, self._valkey)
+        await self._migrate(endpoints)
+        endpoints.write(self._options.data_dir)
+        self._start_children(endpoints)
+        for child in self._children:
+            group.create_task(child.keep())
+        await self._until_ready()
+        announce(self._options.base_url, self._options.data_dir.resolve())
+
+    async def _claim(self) -> None:
+        await asyncio.to_thread(open_home, self._options.data_dir)
+        self._lock.acquire()
+        await require_free_port(self._options.host, self._options.port)
+
+    async def _start_engines(self) -> None:
+        report("starting PostgreSQL and Valkey")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._postgres.start())
+                group.create_task(self._valkey.start())
+        except* EngineError as errors:
+            raise EngineError(str(errors.exceptions[0])) from errors
+
+    async def _migrate(self, endpoints: Endpoints) -> None:
+        owner_dsn = endpoints.owner_url.replace("+asyncpg", "", 1)
+        if await at_head(owner_dsn, self._options.migrations):
+            return
+        report("bringing the schema up to date")
+        environment = self._environment(endpoints) | {"DATABASE__OWNER_URL": endpoints.owner_url}
+        code = await process.run([*self._options.program, "migrate"], environment=environment)
+        if code:
+            raise EngineError(f"the migration {describe(code)} (its reason is above)")
+
+    def _start_children(self, endpoints: Endpoints) -> None:
+        report("starting the API and the worker")
+        options = self._options
+        environment = self._environment(endpoints)
+        address = ("--host", options.host, "--port", str(options.port))
+        self._children = [
+            Child("API", [*options.program, "api", *address], environment, report),
+            Child("worker", [*options.program, "worker"], environment, report),
+        ]
+        for child in self._children:
+            child.start()
+
+    def _environment(self, endpoints: Endpoints) -> dict[str, str]:
+        return child_environment(
+            {
+                "DATA_DIR": str(self._options.data_dir.resolve()),
+                "DATABASE__ENGINE": "embedded",
+                "DATABASE__URL": endpoints.runtime_url,
+                "DATABASE__DIRECT_URL": endpoints.direct_url,
+                "CACHE__ENGINE": "embedded",
+                "CACHE__URL": endpoints.cache_url,
+            }
+        )
+
+    async def _until_ready(self) -> None:
+        loop = asyncio.get_running_loop()
+        report_at = loop.time() + READY_REPORT_SECONDS
+        while (status := await status_of(self._options.host, self._options.port, "/readyz")) != READY:
+            if loop.time() > report_at:
+                answer = "nobody answers" if status is None else f"the answer is {status}"
+                report(f"still waiting for {self._options.base_url}/readyz ({answer})")
+                report_at += READY_REPORT_SECONDS
+            await asyncio.sleep(READY_POLL_SECONDS)
+
+    async def _stop_all(self) -> None:
+        """The API and the worker first, so that they can finish on living engines."""
+        seconds = self._options.stop_seconds
+        await asyncio.gather(*(child.stop(seconds) for child in self._children))
+        await asyncio.gather(self._postgres.stop(), self._valkey.stop())
+        if self._lock.held:
+            forget_endpoints(self._options.data_dir)
+            self._lock.release()

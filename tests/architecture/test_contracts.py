@@ -94,7 +94,7 @@ def test_a_slice_outside_the_order_breaks_a_contract(build_house: BuildHouse) ->
 
 
 def test_only_the_resources_import_adapters() -> None:
-    """The supervisor alone stands beside them: it runs the embedded engines as processes, and nothing else."""
+    """The supervisor alone stands beside them: it runs the embedded engines as processes."""
     imports = [
         (source.path.parts[0], imported.target)
         for source in codebase().sources

@@ -1,0 +1,105 @@
+"""The requirement trace and the decision records: complete, and true about the tree."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.house import ROOT
+
+TRACE = ROOT / "docs" / "requirements.md"
+RECORDS = ROOT / "docs" / "adr"
+HIGHEST = {"S": 11, "I": 11, "W": 3, "O": 6, "A": 7, "C": 5, "E": 5, "B": 5, "P": 8, "T": 4, "D": 17}
+IDS = [f"{letter}{number}" for letter, last in HIGHEST.items() for number in range(1, last + 1)]
+STATES = {"done", "partly", "later"}
+HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
+
+
+@dataclass(frozen=True)
+class Row:
+    id: str
+    what: str
+    where: str
+    proof: str
+    state: str
+
+    @property
+    def paths(self) -> list[str]:
+        return paths_in(self.where) + paths_in(self.proof)
+
+
+def paths_in(text: str) -> list[str]:
+    """What stands in backticks and has a slash or a file's ending; a place in the file may follow `::`."""
+    quoted = [part.partition("::")[0] for part in re.findall(r"`([^`]+)`", text)]
+    return [
+        part for part in quoted if "/" in part or re.search(r"\.(?:py|md|toml|yaml|txt)$|^Makefile$", part)
+    ]
+
+
+def rows() -> list[Row]:
+    lines = TRACE.read_text().splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in lines
+        if re.match(r"\| [A-Z]\d", line)
+    ]
+    return [Row(*line) for line in cells]
+
+
+def test_every_requirement_stands_in_the_trace_once() -> None:
+    assert sorted(row.id for row in rows()) == sorted(IDS)
+
+
+@pytest.mark.parametrize("requirement", IDS)
+def test_what_the_trace_says_exists(requirement: str) -> None:
+    [row] = [row for row in rows() if row.id == requirement]
+    assert row.state.split(":")[0] in STATES
+    assert [path for path in row.paths if not (ROOT / path).exists()] == []
+    if row.state == "later":
+        return
+    assert row.what
+    assert paths_in(row.where), "names no place"
+    assert any(path.startswith(("tests/", "bench/")) for path in paths_in(row.proof)), "names no proof"
+
+
+def test_a_partly_met_requirement_says_what_is_missing() -> None:
+    assert [
+        row.id for row in rows() if row.state.startswith("partly") and len(row.state) < len("partly: x") + 8
+    ] == []
+
+
+def records() -> list[Path]:
+    return sorted(RECORDS.glob("[0-9]*.md"))
+
+
+def test_records_are_numbered_without_gaps_and_listed() -> None:
+    assert [int(path.name[:4]) for path in records()] == list(range(1, len(records()) + 1))
+    index = (RECORDS / "README.md").read_text()
+    assert [path.name for path in records()] == re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)
+
+
+@pytest.mark.parametrize("record", records(), ids=lambda path: path.name)
+def test_a_record_is_one_page_with_the_four_headings(record: Path) -> None:
+    text = record.read_text()
+    assert re.findall(r"(?m)^## (.+)$", text) == HEADINGS
+    assert re.search(r"(?m)^Status: (?:accepted|replaced by \d{4})\.", text)
+    assert len(text.splitlines()) <= 60
+
+
+def test_every_decision_has_a_record() -> None:
+    answered = set(re.findall(r"\bD\d+\b", (RECORDS / "README.md").read_text()))
+    assert answered == {requirement for requirement in IDS if requirement.startswith("D")}
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    """Relative links of every Markdown file; anchors and addresses are not ours to check."""
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())
+        if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
+    ]
+    assert broken == []

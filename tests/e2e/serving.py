@@ -1,0 +1,179 @@
+"""Real processes of `partywall serve`: start them, find them, kill them, and leave none behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from partywall.adapters.embedded import open_home
+
+PATIENCE = 30.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until[T](probe: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+    deadline = time.monotonic() + seconds
+    while not (found := probe()):
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+def open_directory() -> Path:
+    """A fresh directory that every account may traverse, unlike pytest's."""
+    directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
+    directory.chmod(0o711)
+    return directory
+
+
+def processes_of(data_dir: Path) -> dict[int, str]:
+    """Command line by pid of every process that works in, for or on `data_dir`, zombies left out."""
+    wanted = str(data_dir).encode()
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (entry / "cmdline").read_bytes()
+            inside = (entry / "cwd").readlink().is_relative_to(data_dir)
+            if command and (inside or wanted in command or wanted in (entry / "environ").read_bytes()):
+                found[int(entry.name)] = command.replace(b"\0", b" ").decode()
+    found.pop(os.getpid(), None)
+    return found
+
+
+@dataclass
+class Serving:
+    """One run of a serve command; `output` grows while it runs."""
+
+    command: list[str]
+    data_dir: Path
+    port: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    output: str = ""
+
+    def start(self) -> Serving:
+        self.process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        return self
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+
+    def until(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
+        def probe() -> re.Match[str] | None:
+            assert self.process.poll() is None or re.search(pattern, self.output), self.output
+            return re.search(pattern, self.output)
+
+        return wait_until(probe, f"{pattern!r} in:\n{self.output}", seconds)
+
+    def until_ready(self) -> Serving:
+        self.until("Ctrl-C stops everything")
+        return self
+
+    def ended(self) -> int:
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(signum)
+        return self.ended()
+
+    def pid_of(self, part: str) -> int | None:
+        """The pid of the one child whose command line contains `part`."""
+        found = [
+            pid
+            for pid, command in processes_of(self.data_dir).items()
+            if part in command and pid != self.process.pid and "launch.py" not in command
+        ]
+        return min(found) if found else None
+
+    def endpoint(self, name: str) -> str:
+        text = (self.data_dir / "endpoints.json").read_text()
+        url: str = json.loads(text)[name]
+        return url.replace("+asyncpg", "", 1)
+
+    async def execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.endpoint("runtime_url"))
+        await connection.execute(statement)
+        await connection.close()
+
+    async def notes(self) -> list[str]:
+        connection = await asyncpg.connect(self.endpoint("runtime_url"))
+        rows = await connection.fetch("SELECT content FROM note ORDER BY content")
+        await connection.close()
+        return [row["content"] for row in rows]
+
+
+@dataclass
+class Place:
+    """A data directory for a test, and every run on it."""
+
+    parent: Path = field(default_factory=open_directory)
+    port: int = field(default_factory=free_port)
+    runs: list[Serving] = field(default_factory=list)
+
+    @property
+    def data_dir(self) -> Path:
+        return self.parent / "data"
+
+    def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> Serving:
+        serving = Serving(command, self.data_dir, self.port, environment or {}).start()
+        self.runs.append(serving)
+        return serving
+
+    def close(self) -> None:
+        for pid in processes_of(self.parent):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
+        for serving in self.runs:
+            serving.ended()
+        if self.data_dir.is_dir():
+            open_home(self.data_dir).remove()
+        shutil.rmtree(self.parent)
+
+
+@dataclass
+class StandInPlace(Place):
+    def command(self, *flags: str) -> list[str]:
+        migrations = self.parent / "migrations"
+        migrations.mkdir(exist_ok=True)
+        (migrations / "0001_note.py").write_text('revision = "0001"\ndown_revision: str | None = None\n')
+        script = Path(__file__).with_name("serve_stand_in.py")
+        return [sys.executable, str(script), str(self.data_dir), str(self.port), str(migrations), *flags]
+
+    def start(self, **environment: str) -> Serving:
+        return self.run(self.command(), environment)

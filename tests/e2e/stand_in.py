@@ -1,0 +1,73 @@
+"""A program with the commands that `partywall serve` starts, as small as they can be."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+import asyncpg
+
+
+def dsn(name: str) -> str:
+    return os.environ[name].replace("+asyncpg", "", 1)
+
+
+async def migrate() -> None:
+    connection = await asyncpg.connect(dsn("DATABASE__OWNER_URL"))
+    await connection.execute(
+        """
+        CREATE TABLE alembic_version (version_num text PRIMARY KEY);
+        CREATE TABLE note (content text NOT NULL);
+        GRANT SELECT, INSERT ON note TO partywall_app;
+        INSERT INTO alembic_version VALUES ('0001');
+        """
+    )
+    await connection.close()
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readline()
+    try:
+        connection = await asyncpg.connect(dsn("DATABASE__URL"))
+        await connection.close()
+        status = "200 OK"
+    except OSError:
+        status = "503 Service Unavailable"
+    writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+    await writer.drain()
+    writer.close()
+
+
+async def until_terminated() -> None:
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    await ended.wait()
+
+
+async def api(host: str, port: int) -> None:
+    async with await asyncio.start_server(answer, host, port):
+        await until_terminated()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command", choices=["api", "worker", "migrate"])
+    parser.add_argument("--host")
+    parser.add_argument("--port", type=int)
+    arguments = parser.parse_args()
+    if os.environ.get("STAND_IN_REFUSES") == arguments.command:
+        return 2
+    if arguments.command == "migrate":
+        asyncio.run(migrate())
+    elif arguments.command == "api":
+        asyncio.run(api(arguments.host, arguments.port))
+    else:
+        asyncio.run(until_terminated())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.serving import Serving, StandInPlace, processes_of, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def place() -> Iterator[StandInPlace]:
+    with contextlib.closing(StandInPlace()) as place:
+        yield place
+
+
+@pytest.fixture
+def serving(place: StandInPlace) -> Serving:
+    return place.start().until_ready()
+
+
+async def test_first_start_reports_progress_and_says_what_is_next(serving: Serving) -> None:
+    assert "creating the database cluster" in serving.output
+    assert "bringing the schema up to date" in serving.output
+    assert f"http://127.0.0.1:{serving.port}/docs" in serving.output
+    assert "partywall login" in serving.output
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
+    place: StandInPlace, serving: Serving, signum: signal.Signals
+) -> None:
+    await serving.execute("INSERT INTO note VALUES ('kept')")
+    assert serving.stop(signum) == 0
+    assert processes_of(serving.data_dir) == {}
+
+    again = place.start().until_ready()
+    assert await again.notes() == ["kept"]
+    assert "creating" not in again.output
+    assert "bringing the schema" not in again.output
+    assert again.stop() == 0
+
+
+async def test_ctrl_c_reaches_the_whole_group_and_still_stops_in_order(serving: Serving) -> None:
+    os.killpg(serving.process.pid, signal.SIGINT)
+    assert serving.ended() == 0
+    assert "starting it again" not in serving.output
+    assert processes_of(serving.data_dir) == {}
+
+
+async def test_a_second_start_on_the_directory_names_its_holder(
+    place: StandInPlace, serving: Serving
+) -> None:
+    second = place.start()
+    assert second.ended() == 2
+    assert second.output.count("\n") == 1
+    assert f"process {serving.process.pid}:" in second.output
+    assert str(serving.data_dir) in second.output
+    assert serving.pid_of("stand_in.py api") is not None
+
+
+async def test_a_busy_port_is_one_line(place: StandInPlace) -> None:
+    with socket.create_server(("127.0.0.1", place.port)):
+        refused = place.start()
+        assert refused.ended() == 2
+    assert refused.output.count("\n") == 1
+    assert f"port {place.port}" in refused.output
+
+
+async def test_killing_the_supervisor_ends_its_children_and_loses_nothing(
+    place: StandInPlace, serving: Serving
+) -> None:
+    await serving.execute("INSERT INTO note VALUES ('before the kill')")
+    serving.process.kill()
+    wait_until(lambda: not processes_of(serving.data_dir), "the children to end with their supervisor")
+    again = place.start().until_ready()
+    assert await again.notes() == ["before the kill"]
+
+
+async def test_a_start_right_after_the_kill_recovers(place: StandInPlace, serving: Serving) -> None:
+    await serving.execute("INSERT INTO note VALUES ('before the kill')")
+    serving.process.kill()
+    assert await place.start().until_ready().notes() == ["before the kill"]
+
+
+async def test_killing_every_process_loses_nothing(place: StandInPlace, serving: Serving) -> None:
+    await serving.execute("INSERT INTO note VALUES ('before the kill')")
+    for pid in processes_of(serving.data_dir):
+        os.kill(pid, signal.SIGKILL)
+    assert await place.start().until_ready().notes() == ["before the kill"]
+
+
+@pytest.mark.parametrize(("part", "name"), [("stand_in.py api", "API"), ("stand_in.py worker", "worker")])
+async def test_a_killed_child_is_started_again(serving: Serving, part: str, name: str) -> None:
+    first = serving.pid_of(part)
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    serving.until(f"the {name} was killed by SIGKILL; starting it again")
+    wait_until(lambda: serving.pid_of(part) not in (None, first), f"another {name}")
+
+
+async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving) -> None:
+    await serving.execute("INSERT INTO note VALUES ('before the kill')")
+    api = serving.pid_of("stand_in.py api")
+    postmaster = serving.pid_of("bin/postgres -D")
+    assert postmaster is not None
+    os.kill(postmaster, signal.SIGKILL)
+    serving.until("postgres is back")
+    assert await serving.notes() == ["before the kill"]
+    assert serving.pid_of("stand_in.py api") == api
+
+
+async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
+    server = serving.pid_of("valkey-server")
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    serving.until("valkey is back")
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.7, 1.2])
+async def test_an_interrupted_first_start_leaves_a_directory_that_starts(
+    place: StandInPlace, delay: float
+) -> None:
+    first = place.start()
+    await asyncio.sleep(delay)
+    first.process.kill()
+    first.ended()
+    assert await place.start().until_ready().notes() == []
+
+
+async def test_a_stop_during_set_up_leaves_nothing_running(place: StandInPlace) -> None:
+    serving = place.start()
+    serving.until("creating the database cluster")
+    assert serving.stop() == 0
+    assert processes_of(place.data_dir) == {}
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+async def test_a_child_that_refuses_its_settings_stops_the_start(place: StandInPlace, command: str) -> None:
+    serving = place.start(STAND_IN_REFUSES=command)
+    assert serving.ended() == 2
+    assert "refused to start" in serving.output
+    assert processes_of(place.data_dir) == {}
+
+
+async def test_a_failing_migration_stops_the_start(place: StandInPlace) -> None:
+    serving = place.start(STAND_IN_REFUSES="migrate")
+    assert serving.ended() == 2
+    assert "the migration ended with exit code 2" in serving.output
+    assert processes_of(place.data_dir) == {}
+
+
+async def test_it_can_end_with_the_process_that_started_it(place: StandInPlace) -> None:
+    program = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    parent = place.run([sys.executable, "-c", program, *place.command("--stop-with-parent")]).until_ready()
+    parent.process.kill()
+    wait_until(lambda: not processes_of(place.data_dir), "everything to end with the parent")

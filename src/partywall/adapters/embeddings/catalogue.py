@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, assert_never
+
+import httpx
+
+from partywall.adapters.embeddings.minilm import load_minilm
+from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
+from partywall.adapters.embeddings.wordllama import load_wordllama
+from partywall.core.embedding import Embedder, EmbeddingError
+
+type LocalEngine = Literal["wordllama", "minilm"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderCatalogue:
+    """The configured embedder and the other local ones, loaded only if an old index asks for them."""
+
+    current: Embedder
+    models: Path
+    _loaded: dict[str, Embedder]
+    _lock: asyncio.Lock
+
+    async def named(self, name: str) -> Embedder | None:
+        if name == self.current.name:
+            return self.current
+        async with self._lock:
+            if not self._loaded:
+                for load in (load_wordllama, lambda: load_minilm(self.models)):
+                    await self._try(load)
+        return self._loaded.get(name)
+
+    async def ping(self) -> None:
+        await self.current.ping()
+
+    async def close(self) -> None:
+        for embedder in (self.current, *self._loaded.values()):
+            await embedder.close()
+
+    async def _try(self, load: Callable[[], Embedder]) -> None:
+        try:
+            embedder = await asyncio.to_thread(load)
+        except EmbeddingError:
+            return
+        self._loaded[embedder.name] = embedder
+
+
+async def open_catalogue(
+    engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx.AsyncClient
+) -> EmbedderCatalogue:
+    """Loads the configured model; raises EmbeddingError where it is not there."""
+    current = await _open(engine, models, client)
+    return EmbedderCatalogue(current, models, {}, asyncio.Lock())
+
+
+async def _open(engine: LocalEngine | OpenAiOptions, models: Path, client: httpx.AsyncClient) -> Embedder:
+    match engine:
+        case OpenAiOptions():
+            return OpenAiEmbedder(client, engine)
+        case "wordllama":
+            return await asyncio.to_thread(load_wordllama)
+        case "minilm":
+            return await asyncio.to_thread(load_minilm, models)
+        case _:
+            assert_never(engine)

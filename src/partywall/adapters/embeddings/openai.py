@@ -1,0 +1,136 @@
+"""Any server that speaks OpenAI's `/v1/embeddings`, by URL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import httpx
+import numpy as np
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from partywall.core.embedding import EmbeddingError, Vectors
+
+_BATCH: Final = 64
+_ATTEMPTS: Final = 5
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 20.0
+_RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_FRESH: Final = 60.0
+_TIMEOUT: Final = httpx.Timeout(30, connect=5)
+
+
+class _Item(BaseModel):
+    index: int
+    embedding: list[float]
+
+
+class _Answer(BaseModel):
+    data: list[_Item]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAiOptions:
+    url: str
+    """The API's base (`.../v1`) or the embeddings route itself."""
+    model: str
+    dimension: int
+    api_key: SecretStr | None = None
+
+
+class OpenAiEmbedder:
+    """Batches, retries with exponential backoff and jitter, and refuses vectors of another dimension."""
+
+    def __init__(self, client: httpx.AsyncClient, options: OpenAiOptions) -> None:
+        self._client = client
+        self._options = options
+        base = options.url.rstrip("/")
+        self._url = base if base.endswith("/embeddings") else f"{base}/embeddings"
+        self._answered_at = float("-inf")
+
+    @property
+    def name(self) -> str:
+        return f"openai:{self._options.model}@{self._options.dimension}"
+
+    @property
+    def dimension(self) -> int:
+        return self._options.dimension
+
+    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for start in range(0, len(texts), _BATCH):
+            batch = list(texts[start : start + _BATCH])
+            vectors[start : start + len(batch)] = await self._embed(batch)
+        return vectors
+
+    async def embed_query(self, text: str) -> Vectors:
+        vectors = await self.embed_documents([text])
+        return np.asarray(vectors[0], dtype=np.float32)
+
+    async def ping(self) -> None:
+        """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
+        if time.monotonic() - self._answered_at > _FRESH:
+            self._read(await self._post(["ping"]), 1)
+
+    async def close(self) -> None:
+        """The HTTP client belongs to the process."""
+
+    async def _embed(self, texts: list[str]) -> Vectors:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                response = await self._post(texts)
+            except httpx.TransportError:
+                await asyncio.sleep(_wait(attempt, None))
+                continue
+            if response.status_code not in _RETRIED:
+                return self._read(response, len(texts))
+            await asyncio.sleep(_wait(attempt, response.headers.get("Retry-After")))
+        try:
+            return self._read(await self._post(texts), len(texts))
+        except httpx.TransportError as error:
+            raise EmbeddingError(
+                f"the embeddings endpoint does not answer ({type(error).__name__})"
+            ) from error
+
+    async def _post(self, texts: list[str]) -> httpx.Response:
+        key = self._options.api_key
+        headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+        body = {"model": self._options.model, "input": texts, "encoding_format": "float"}
+        return await self._client.post(self._url, json=body, headers=headers, timeout=_TIMEOUT)
+
+    def _read(self, response: httpx.Response, count: int) -> Vectors:
+        if response.status_code != httpx.codes.OK:
+            raise EmbeddingError(f"the embeddings endpoint answered {response.status_code}")
+        try:
+            items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)
+        except ValidationError as error:
+            raise EmbeddingError(
+                "the embeddings endpoint's answer has another shape than OpenAI's"
+            ) from error
+        if [item.index for item in items] != list(range(count)):
+            raise EmbeddingError(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
+        found = {len(item.embedding) for item in items} - {self.dimension}
+        if found:
+            raise EmbeddingError(
+                f"the model answers {found.pop()} dimensions, EMBEDDINGS__DIMENSION says {self.dimension}"
+            )
+        self._answered_at = time.monotonic()
+        return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
+
+
+def _wait(attempt: int, retry_after: str | None) -> float:
+    """Seconds before the next attempt: what the server asked for, else exponential with full jitter."""
+    if retry_after is not None and retry_after.isdigit():
+        return min(float(retry_after), _LONGEST_WAIT)
+    return random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt))  # noqa: S311 - jitter, not a secret
+
+
+def _normalised(vectors: Vectors) -> Vectors:
+    if not np.isfinite(vectors).all():
+        raise EmbeddingError("the embeddings endpoint answered a vector that is not finite")
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

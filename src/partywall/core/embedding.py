@@ -1,0 +1,53 @@
+"""The embedder port: texts in, vectors of one model out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Vectors = NDArray[np.float32]
+"""Shape (n, dimension), or (dimension,) for one text. Each has length 1, or 0 for a text without tokens."""
+
+
+class EmbeddingError(Exception):
+    """The model cannot embed now; the message says why and carries no secret."""
+
+
+class Embedder(Protocol):
+    """One embedding model. Vectors of different `name`s are never comparable."""
+
+    @property
+    def name(self) -> str:
+        """The model's identity with its version; it is stored beside every index."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of shape (len(texts), dimension) in the order of the texts; raises EmbeddingError."""
+        ...
+
+    async def embed_query(self, text: str) -> Vectors:
+        """The vector of shape (dimension,) to compare documents with; raises EmbeddingError."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises EmbeddingError where the model would not answer."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Embedders(Protocol):
+    """The configured embedder, and others for as long as an index of theirs still serves."""
+
+    @property
+    def current(self) -> Embedder: ...
+
+    async def named(self, name: str) -> Embedder | None:
+        """The embedder of that identity where this machine has it, loaded on first use; None otherwise."""
+        ...

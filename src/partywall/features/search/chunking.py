@@ -1,0 +1,139 @@
+"""Where a document is cut into the passages that are indexed and returned."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+MAX_CHARACTERS: Final = 2400
+"""The longest chunk; about 400 English words."""
+
+_MERGED: Final = 800  # neighbouring sections share a chunk up to this length
+_EARLIEST: Final = 0.6  # a cut lies at least so far along the even share
+
+_HEADING: Final = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(?P<text>\S.*?)[ \t#]*$")
+_UNDERLINE: Final = re.compile(r"[ ]{0,3}(=+|-{3,})[ \t]*$")
+_FENCE: Final = re.compile(r"[ ]{0,3}(?P<mark>`{3,}|~{3,})")
+_LONGEST_HEADING: Final = 200
+
+_PARAGRAPH: Final = re.compile(r"\n[ \t\r]*\n")
+_CLOSING: Final = (
+    r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*"""  # quotes and brackets after a full stop
+)
+_SENTENCE: Final = re.compile(
+    rf"""[.!?\u2026\u061f\u06d4\u0964]{_CLOSING}(?=\s+(?![a-z\s]))  # the next word is not in lower case
+      | [\u3002\uff01\uff1f\uff61]{_CLOSING}                        # CJK sentences end without a space
+      | \n""",
+    re.VERBOSE,
+)
+_SPACE: Final = re.compile(r"\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """`content[start:end]`, in characters; `heading` is its section's, unless the chunk begins with it."""
+
+    start: int
+    end: int
+    heading: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    start: int
+    end: int
+    heading: str
+
+
+def chunk_text(content: str) -> list[Chunk]:
+    """Cuts plain text or Markdown of any language at headings, paragraphs and sentences.
+
+    The chunks are in order, do not overlap and leave out nothing but white space; each is at most
+    MAX_CHARACTERS long. Text without any place to cut is cut anywhere. Content without text gives one empty
+    chunk, so that a document can still be found by its title.
+    """
+    chunks = [
+        chunk
+        for section in _merged(_sections(content))
+        for index, (start, end) in enumerate(_parts(content, section.start, section.end))
+        if (chunk := _stripped(content, start, end, section.heading if index else "")) is not None
+    ]
+    return chunks or [Chunk(0, 0)]
+
+
+def _sections(content: str) -> Iterator[_Section]:
+    """Spans that begin at headings, outside fenced code; together they cover the content."""
+    start, heading = 0, ""
+    for position, text in _headings(content):
+        if position > start:
+            yield _Section(start, position, heading)
+        start, heading = position, text[:_LONGEST_HEADING]
+    yield _Section(start, len(content), heading)
+
+
+def _headings(content: str) -> Iterator[tuple[int, str]]:
+    fence, above, above_at, offset = "", "", 0, 0
+    for line in content.splitlines(keepends=True):
+        text = line.rstrip()
+        if mark := _FENCE.match(text):
+            fence, text = _fence_after(fence, mark["mark"]), ""
+        elif fence:
+            text = ""
+        elif heading := _HEADING.match(text):
+            yield offset, heading["text"]
+            text = ""
+        elif above and _UNDERLINE.match(text):
+            yield above_at, above.strip()
+        above, above_at = text if len(text) <= _LONGEST_HEADING else "", offset
+        offset += len(line)
+
+
+def _fence_after(open_fence: str, mark: str) -> str:
+    """The fence open after a line with this mark: it closes on its own character, as long or longer."""
+    if not open_fence:
+        return mark
+    closes = mark[0] == open_fence[0] and len(mark) >= len(open_fence)
+    return "" if closes else open_fence
+
+
+def _merged(sections: Iterator[_Section]) -> Iterator[_Section]:
+    """Joins short neighbours: a heading with one line under it says little alone."""
+    current = next(sections)
+    for section in sections:
+        if section.end - current.start <= _MERGED:
+            current = _Section(current.start, section.end, current.heading)
+        else:
+            yield current
+            current = section
+    yield current
+
+
+def _parts(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Parts of about equal length, so that no section ends in a crumb."""
+    while end - start > MAX_CHARACTERS:
+        share = (end - start) / math.ceil((end - start) / MAX_CHARACTERS)
+        cut = start + _cut(content[start : start + MAX_CHARACTERS], share)
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _cut(window: str, share: float) -> int:
+    """The best place to end a part: nearest to `share`, at a paragraph before a sentence before a space."""
+    earliest = int(share * _EARLIEST)
+    for boundary in (_PARAGRAPH, _SENTENCE, _SPACE):
+        places = [match.end() for match in boundary.finditer(window, earliest)]
+        if places:
+            return min(places, key=lambda place: abs(place - share))
+    return len(window)
+
+
+def _stripped(content: str, start: int, end: int, heading: str) -> Chunk | None:
+    while start < end and content[start].isspace():
+        start += 1
+    while end > start and content[end - 1].isspace():
+        end -= 1
+    return Chunk(start, end, heading) if start < end else None

@@ -1,0 +1,78 @@
+"""How the two halves of hybrid search become one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+VECTOR_WEIGHT: Final = 0.3
+"""Chosen on the SciFact train queries; see docs/reference/benchmarks.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that one half found: BM25 for text, cosine similarity for vectors."""
+
+    chunk: int
+    document_id: UUID
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    chunk: int
+    document_id: UUID
+    score: float
+
+
+def fuse(
+    text: Sequence[Candidate], vector: Sequence[Candidate], weight: float = VECTOR_WEIGHT
+) -> list[Ranked]:
+    """The convex combination of both halves, best first, scores within 0..1.
+
+    Text scores are divided by the best one. Similarities have no zero of their own, so they are placed
+    between the last candidate's and the best one's. What one half did not find counts 0 there. A half without
+    candidates leaves the order of the other untouched.
+    """
+    if not text:
+        return rank(vector, _between(vector))
+    if not vector:
+        return rank(text, _of_best(text))
+    by_text, by_vector = _of_best(text), _between(vector)
+    scores = {
+        chunk: (1 - weight) * by_text.get(chunk, 0.0) + weight * by_vector.get(chunk, 0.0)
+        for chunk in by_text.keys() | by_vector.keys()
+    }
+    return rank([*text, *vector], scores)
+
+
+def rank(candidates: Iterable[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
+    """Orders by score; equal scores keep the order of the chunks, so that an answer stays as it is."""
+    found = {
+        candidate.chunk: Ranked(candidate.chunk, candidate.document_id, scores[candidate.chunk])
+        for candidate in candidates
+    }
+    return sorted(found.values(), key=lambda hit: (-hit.score, hit.chunk))
+
+
+def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
+    """The first chunk of each document, in the order given."""
+    best: dict[UUID, Ranked] = {}
+    for hit in ranked:
+        best.setdefault(hit.document_id, hit)
+    return list(best.values())
+
+
+def _of_best(candidates: Sequence[Candidate]) -> dict[int, float]:
+    best = max(candidate.score for candidate in candidates)
+    return {candidate.chunk: candidate.score / best if best > 0 else 0.0 for candidate in candidates}
+
+
+def _between(candidates: Sequence[Candidate]) -> dict[int, float]:
+    if not candidates:
+        return {}
+    scores = [candidate.score for candidate in candidates]
+    low, span = min(scores), max(scores) - min(scores)
+    return {candidate.chunk: (candidate.score - low) / span if span > 0 else 1.0 for candidate in candidates}

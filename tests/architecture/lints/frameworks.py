@@ -14,6 +14,10 @@ HOMES = (
     "resources.py",
 )
 STEMS = ("router", "dependencies")
+SETTINGS_HOMES = (
+    "main.py", "asgi.py", "worker.py", "cli.py", "cli", "supervisor", "resources.py", "logs.py",
+    "secret_key.py", "core/resources.py", "core/http",
+)  # fmt: skip
 
 
 def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -24,18 +28,6 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         if imported.module.split(".")[0] in WEB:
             message = f"{imported.module} is for routers, dependencies and core/http only"
             yield source.finding("web-framework", imported.line, message)
-
-
-SETTINGS_HOMES = (
-    "main.py",
-    "asgi.py",
-    "worker.py",
-    "cli.py",
-    "cli",
-    "resources.py",
-    "core/resources.py",
-    "core/http",
-)
 
 
 def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:

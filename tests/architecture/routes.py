@@ -1,0 +1,104 @@
+"""The routes of the real application, as the framework itself will serve them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from partywall.main import create_app
+from partywall.settings import CacheSettings, DatabaseSettings, Settings
+
+
+@cache
+def application() -> FastAPI:
+    """Never started, so it needs no engine."""
+    return create_app(
+        Settings(
+            _env_file=None,
+            database=DatabaseSettings(engine="embedded"),
+            cache=CacheSettings(engine="embedded"),
+        )
+    )
+
+
+@cache
+def contexts() -> tuple[RouteContext, ...]:
+    return tuple(iter_route_contexts(application().routes))
+
+
+def is_ours(context: RouteContext) -> bool:
+    return isinstance(context.original_route, APIRoute)
+
+
+@cache
+def routes() -> tuple[Route, ...]:
+    return tuple(Route(context) for context in contexts() if is_ours(context))
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    context: RouteContext
+
+    def __str__(self) -> str:
+        return f"{'|'.join(sorted(self.context.methods or ()))} {self.context.path}"
+
+    @property
+    def name(self) -> str:
+        return self.context.name or ""
+
+    @property
+    def methods(self) -> set[str]:
+        return self.context.methods or set()
+
+    @property
+    def dependant(self) -> Dependant:
+        dependant = self.context.dependant
+        assert isinstance(dependant, Dependant)
+        return dependant
+
+    def tree(self) -> Iterator[Dependant]:
+        """Everything that is called for this route, the endpoint first."""
+        waiting = [self.dependant]
+        while waiting:
+            dependant = waiting.pop()
+            yield dependant
+            waiting.extend(dependant.dependencies)
+
+    def calls(self, function: object) -> bool:
+        return any(dependant.call is function for dependant in self.tree())
+
+    def headers(self) -> set[str]:
+        return {field.alias.lower() for dependant in self.tree() for field in dependant.header_params}
+
+    def body_fields(self) -> list[FieldInfo]:
+        return [field.field_info for dependant in self.tree() for field in dependant.body_params]
+
+
+def yielded_annotation(dependant: Dependant) -> str | None:
+    """What a `yield` dependency is annotated to give; None for one that returns."""
+    if dependant.call is None or not (
+        inspect.isasyncgenfunction(dependant.call) or inspect.isgeneratorfunction(dependant.call)
+    ):
+        return None
+    return str(inspect.get_annotations(dependant.call).get("return", ""))
+
+
+def models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """The pydantic models that a type mentions, and those inside their fields."""
+    seen: set[type[BaseModel]] = set()
+    waiting: list[object] = [annotation]
+    while waiting:
+        current = waiting.pop()
+        if isinstance(current, type) and issubclass(current, BaseModel) and current not in seen:
+            seen.add(current)
+            yield current
+            waiting.extend(field.annotation for field in current.model_fields.values())
+        waiting.extend(getattr(current, "__args__", ()))

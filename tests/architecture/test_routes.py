@@ -1,0 +1,179 @@
+"""What every route owes: a guard, a transaction that ends in time, and an honest description."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+from fastapi import Depends, FastAPI, params
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from partywall.core.http import dependencies
+from partywall.features import FEATURES, PUBLIC
+from tests.architecture.house import FEATURES as FEATURES_FOLDER
+from tests.architecture.routes import (
+    Route,
+    application,
+    contexts,
+    is_ours,
+    models_in,
+    routes,
+    yielded_annotation,
+)
+
+# The whole of what an anonymous caller may reach. A longer list is a decision: make it here too.
+ANONYMOUS = {
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/token",
+    "POST /api/v1/auth/revoke",
+    "GET /api/v1/projects/{project_id}/events",  # the ticket or the bearer token is read by the route itself
+    "GET /.well-known/jwks.json",
+    "GET /healthz",
+    "GET /readyz",
+}
+OUTSIDE_THE_API = {"/docs", "/docs/oauth2-redirect", "/openapi.json"}
+CREATES_NOTHING_THAT_STAYS = {"POST /api/v1/projects/{project_id}/events/ticket"}
+
+every_route = pytest.mark.parametrize("route", routes(), ids=str)
+
+
+def test_the_application_has_routes() -> None:
+    assert len(routes()) > 20
+
+
+def test_features_are_exactly_the_slices() -> None:
+    slices = {path.parent.name for path in FEATURES_FOLDER.glob("*/__init__.py")}
+    assert {feature.name for feature in FEATURES} == slices
+
+
+def test_only_the_documentation_is_served_outside_the_guarded_routers() -> None:
+    assert {context.path for context in contexts() if not is_ours(context)} == OUTSIDE_THE_API
+
+
+@every_route
+def test_a_route_stands_behind_the_gate(route: Route) -> None:
+    assert route.calls(dependencies.gate)
+    assert (route.name in PUBLIC) == (str(route) in ANONYMOUS)
+
+
+@every_route
+def test_a_route_that_needs_nobody_is_public_and_the_others_know_their_caller(route: Route) -> None:
+    """A route beyond the public set that never asks who calls is either pointless or a leak."""
+    if route.name not in PUBLIC:
+        assert route.calls(dependencies.get_principal)
+
+
+def test_each_public_name_opens_one_route() -> None:
+    """The set goes by endpoint name: a second route of that name would be open too."""
+    opened = sorted(route.name for route in routes() if route.name in PUBLIC)
+    assert opened == sorted(PUBLIC)
+
+
+@every_route
+def test_a_route_holds_its_session_only_until_the_answer(route: Route) -> None:
+    late = [
+        dependant.call
+        for dependant in route.tree()
+        if "Session" in (yielded_annotation(dependant) or "") and dependant.scope != "function"
+    ]
+    assert late == []
+
+
+def test_the_session_aliases_have_function_scope() -> None:
+    aliases = [alias for name, alias in vars(dependencies).items() if name.endswith("SessionDep")]
+    assert len(aliases) >= 2
+    for alias in aliases:
+        [depends] = alias.__metadata__
+        assert isinstance(depends, params.Depends)
+        assert depends.scope == "function"
+
+
+@every_route
+def test_a_route_of_a_project_proves_that_the_caller_may_enter(route: Route) -> None:
+    if "{project_id}" in (route.context.path or "") and str(route) not in ANONYMOUS:
+        scopes = (
+            dependencies.get_project_scope,
+            dependencies.get_read_project_scope,
+            dependencies.get_scoped_reader,
+        )
+        assert any(route.calls(scope) for scope in scopes)
+
+
+@every_route
+def test_a_route_is_described(route: Route) -> None:
+    context = route.context
+    assert context.summary
+    assert context.description
+    assert context.responses
+    assert context.tags
+    assert isinstance(context.status_code, int)
+
+
+@every_route
+def test_a_route_declares_what_it_answers(route: Route) -> None:
+    context = route.context
+    has_own_class = isinstance(context.response_class, type) and issubclass(context.response_class, Response)
+    has_content = any("content" in context.responses.get(status, {}) for status in (200, 201, 202))
+    assert context.response_model is not None or has_own_class or has_content or context.status_code == 204
+
+
+@every_route
+def test_a_body_refuses_unknown_fields(route: Route) -> None:
+    fields = [field for field in route.body_fields() if not isinstance(field, params.Form)]
+    lenient = [
+        model.__name__
+        for field in fields
+        for model in models_in(field.annotation)
+        if model.model_config.get("extra") != "forbid"
+    ]
+    assert lenient == []
+
+
+@every_route
+def test_a_creating_post_takes_an_idempotency_key(route: Route) -> None:
+    creates = "POST" in route.methods and route.context.status_code in {200, 201}
+    if creates and str(route) not in ANONYMOUS | CREATES_NOTHING_THAT_STAYS:
+        assert "idempotency-key" in route.headers()
+
+
+def test_endpoint_names_are_unique() -> None:
+    """Names are what the public set and the idempotency records go by."""
+    names = [route.name for route in routes()]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_openapi_names_every_route() -> None:
+    documented = {
+        f"{method.upper()} {path}"
+        for path, item in application().openapi()["paths"].items()
+        for method in item
+    }
+    assert documented == {str(route) for route in routes() if route.context.include_in_schema}
+
+
+class Lenient(BaseModel):
+    name: str
+
+
+async def ungated(body: Lenient, session: Annotated[object, Depends(dependencies.get_session)]) -> None:
+    """An endpoint that owes everything."""
+
+
+def test_the_checks_above_find_a_bad_route() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.post("/things")(ungated)
+    [context] = [
+        context for context in iter_route_contexts(app.routes) if isinstance(context.original_route, APIRoute)
+    ]
+    bad = Route(context)
+    for check in (
+        test_a_route_stands_behind_the_gate,
+        test_a_route_that_needs_nobody_is_public_and_the_others_know_their_caller,
+        test_a_route_holds_its_session_only_until_the_answer,
+        test_a_route_is_described,
+        test_a_body_refuses_unknown_fields,
+    ):
+        with pytest.raises(AssertionError):
+            check(bad)

@@ -113,6 +113,9 @@ GUILTY = [
     Example("project-scope", "dataclass", {
         MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    session: AsyncSession\n",
     }),
+    Example("project-scope", "another name", {
+        MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentWriter:\n    session: AsyncSession\n",
+    }),
     one("schema-import", "repository", REPOSITORY, "from partywall.features.documents.schemas import Document\n"),
     one("schema-import", "models", MODELS, "from partywall.features.projects import schemas\n"),
     one("settings-import", "service", SERVICE, "from partywall.settings import Settings\n"),

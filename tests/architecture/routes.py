@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from typing import NotRequired, TypedDict
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
@@ -15,6 +16,24 @@ from pydantic.fields import FieldInfo
 
 from partywall.main import create_app
 from partywall.settings import CacheSettings, DatabaseSettings, Settings
+
+
+class Content(TypedDict):
+    schema: NotRequired[dict[str, object]]
+
+
+class Answer(TypedDict):
+    content: NotRequired[dict[str, Content]]
+
+
+class Operation(TypedDict):
+    """The part of an OpenAPI operation that is looked at here."""
+
+    summary: NotRequired[str]
+    description: NotRequired[str]
+    tags: NotRequired[list[str]]
+    security: NotRequired[list[dict[str, list[str]]]]
+    responses: dict[str, Answer]
 
 
 @cache
@@ -80,6 +99,13 @@ class Route:
 
     def body_fields(self) -> list[FieldInfo]:
         return [field.field_info for dependant in self.tree() for field in dependant.body_params]
+
+
+def operation_of(route: Route) -> Operation:
+    """What the OpenAPI document says about a route."""
+    [method] = route.methods
+    operation: Operation = application().openapi()["paths"][route.context.path][method.lower()]
+    return operation
 
 
 def yielded_annotation(dependant: Dependant) -> str | None:

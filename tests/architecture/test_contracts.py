@@ -40,9 +40,7 @@ def build_house(tmp_path: Path) -> BuildHouse:
     """A copy of the house's plan, with empty rooms and the given lines in them."""
 
     def build(lines: dict[str, str]) -> Path:
-        rooms = [
-            f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)
-        ]
+        rooms = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
         packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
         for room in [*rooms, *packages, *(f"{name}.py" for name in HOUSE)]:
             path = tmp_path / "partywall" / room

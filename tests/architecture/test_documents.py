@@ -34,18 +34,12 @@ class Row:
 def paths_in(text: str) -> list[str]:
     """What stands in backticks and has a slash or a file's ending; a place in the file may follow `::`."""
     quoted = [part.partition("::")[0] for part in re.findall(r"`([^`]+)`", text)]
-    return [
-        part for part in quoted if "/" in part or re.search(r"\.(?:py|md|toml|yaml|txt)$|^Makefile$", part)
-    ]
+    return [part for part in quoted if "/" in part or re.search(r"\.(?:py|md|toml|yaml|txt)$|^Makefile$", part)]
 
 
 def rows() -> list[Row]:
     lines = TRACE.read_text().splitlines()
-    cells = [
-        [cell.strip() for cell in line.strip("|").split("|")]
-        for line in lines
-        if re.match(r"\| [A-Z]\d", line)
-    ]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if re.match(r"\| [A-Z]\d", line)]
     return [Row(*line) for line in cells]
 
 
@@ -66,9 +60,7 @@ def test_what_the_trace_says_exists(requirement: str) -> None:
 
 
 def test_a_partly_met_requirement_says_what_is_missing() -> None:
-    assert [
-        row.id for row in rows() if row.state.startswith("partly") and len(row.state) < len("partly: x") + 8
-    ] == []
+    assert [row.id for row in rows() if row.state.startswith("partly") and len(row.state) < len("partly: x") + 8] == []
 
 
 def records() -> list[Path]:

@@ -31,9 +31,7 @@ def test_a_lock_file_pins_and_hashes_everything_and_names_no_host(lock: Path) ->
     assert "://" not in text
     requirements = re.split(r"(?m)^(?=[a-zA-Z0-9])", re.sub(r"(?m)^\s*#.*\n", "", text))[1:]
     assert requirements
-    loose = [
-        each.splitlines()[0] for each in requirements if "==" not in each or "--hash=sha256:" not in each
-    ]
+    loose = [each.splitlines()[0] for each in requirements if "==" not in each or "--hash=sha256:" not in each]
     assert not loose
 
 

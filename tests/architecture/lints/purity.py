@@ -21,9 +21,7 @@ def clock(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         for node in source.nodes(ast.Attribute):
             if _tail(node) in NOW:
                 yield source.finding("clock", node.lineno, f"{_tail(node)}: take the time from core/clock")
-        yield from _named_imports(
-            source, "clock", {"time.time", "time.time_ns"}, "take the time from core/clock"
-        )
+        yield from _named_imports(source, "clock", {"time.time", "time.time_ns"}, "take the time from core/clock")
 
 
 def ids(source: Source, _codebase: Codebase) -> Iterator[Finding]:

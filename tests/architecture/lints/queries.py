@@ -29,9 +29,7 @@ def _statements(source: Source, tables: tuple[Table, ...]) -> Iterator[Finding]:
             continue
         function = _enclosing(call, parents)
         if function is None or not _narrows(function):
-            message = (
-                f"{called_name(call)} of {', '.join(sorted(touched))} without {COLUMN} in its where clause"
-            )
+            message = f"{called_name(call)} of {', '.join(sorted(touched))} without {COLUMN} in its where clause"
             yield source.finding("project-filter", call.lineno, message)
 
 

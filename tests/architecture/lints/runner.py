@@ -52,11 +52,7 @@ def _lint(source: Source, codebase: Codebase, lints: Mapping[str, Lint]) -> Iter
                 yield finding
             else:
                 used.add(cover)
-    yield from (
-        _complaint(source, escape, lints, escape in used)
-        for escape in allowed
-        if _is_bad(escape, lints, used)
-    )
+    yield from (_complaint(source, escape, lints, escape in used) for escape in allowed if _is_bad(escape, lints, used))
 
 
 def _covers(escape: Escape, finding: Finding) -> bool:

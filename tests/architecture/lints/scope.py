@@ -13,9 +13,15 @@ def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Findi
     if source.slice not in {table.slice for table in codebase.project_tables} or source.slice is None:
         return
     for node in source.nodes(ast.ClassDef):
-        if node.name.endswith("Repository") and not _takes_scope(node):
+        is_repository = node.name.endswith("Repository") or (source.stem == "repository" and _has_session(node))
+        if is_repository and not _takes_scope(node):
             message = f"{node.name} reads project tables but its constructor takes no {PROOF}"
             yield source.finding("project-scope", node.lineno, message)
+
+
+def _has_session(node: ast.ClassDef) -> bool:
+    """Whatever its name: in a repository file, who holds a session queries."""
+    return any(isinstance(item, ast.AnnAssign | ast.arg) and "Session" in ast.unparse(item) for item in ast.walk(node))
 
 
 def _takes_scope(node: ast.ClassDef) -> bool:
@@ -23,9 +29,7 @@ def _takes_scope(node: ast.ClassDef) -> bool:
     for item in node.body:
         if isinstance(item, ast.FunctionDef) and item.name == "__init__":
             return any(arg.annotation and PROOF in ast.unparse(arg.annotation) for arg in _parameters(item))
-    return any(
-        isinstance(item, ast.AnnAssign) and PROOF in ast.unparse(item.annotation) for item in node.body
-    )
+    return any(isinstance(item, ast.AnnAssign) and PROOF in ast.unparse(item.annotation) for item in node.body)
 
 
 def _parameters(function: ast.FunctionDef) -> list[ast.arg]:

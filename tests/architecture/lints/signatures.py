@@ -32,7 +32,6 @@ def _annotations(function: Function) -> Iterator[ast.expr]:
 
 def _mentions_any(annotation: ast.expr) -> bool:
     return any(
-        (isinstance(node, ast.Name) and node.id == "Any")
-        or (isinstance(node, ast.Attribute) and node.attr == "Any")
+        (isinstance(node, ast.Name) and node.id == "Any") or (isinstance(node, ast.Attribute) and node.attr == "Any")
         for node in ast.walk(annotation)
     )

@@ -11,9 +11,7 @@ FUNCTION_LINES = 40
 def file_size(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     lines = len(source.text.splitlines())
     if lines >= FILE_LINES:
-        yield source.finding(
-            "file-size", 1, f"{lines} lines; a file stays under {FILE_LINES}: split it by use case"
-        )
+        yield source.finding("file-size", 1, f"{lines} lines; a file stays under {FILE_LINES}: split it by use case")
 
 
 def function_size(source: Source, _codebase: Codebase) -> Iterator[Finding]:

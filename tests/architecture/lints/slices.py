@@ -26,9 +26,7 @@ def schema_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     if not source.slice or not layers(source.stem) & BELOW_SCHEMAS:
         return
     for imported in source.imports():
-        if imported.target.startswith(FEATURES) and any(
-            "schemas" in layers(p) for p in imported.target.split(".")
-        ):
+        if imported.target.startswith(FEATURES) and any("schemas" in layers(p) for p in imported.target.split(".")):
             yield source.finding("schema-import", imported.line, f"{source.stem} imports no schemas")
 
 

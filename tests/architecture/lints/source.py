@@ -101,9 +101,7 @@ class Codebase:
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         return tuple(
-            table
-            for source in self.sources
-            for table in collect_tables(source.tree, source.slice, self._mixins)
+            table for source in self.sources for table in collect_tables(source.tree, source.slice, self._mixins)
         )
 
     @cached_property
@@ -117,10 +115,7 @@ class Codebase:
             node.name
             for source in self.sources
             for node in source.nodes(ast.ClassDef)
-            if any(
-                isinstance(item, ast.AnnAssign) and ast.unparse(item.target) == "project_id"
-                for item in node.body
-            )
+            if any(isinstance(item, ast.AnnAssign) and ast.unparse(item.target) == "project_id" for item in node.body)
             and "mapped_column" in ast.unparse(node)
         )
 

@@ -27,9 +27,7 @@ def composed_sql(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def _composed_names(scope: ast.AST) -> set[str]:
-    assignments = (
-        node for node in ast.walk(scope) if isinstance(node, ast.Assign) and _is_composed(node.value)
-    )
+    assignments = (node for node in ast.walk(scope) if isinstance(node, ast.Assign) and _is_composed(node.value))
     return {target.id for node in assignments for target in node.targets if isinstance(target, ast.Name)}
 
 

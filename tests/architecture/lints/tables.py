@@ -53,9 +53,7 @@ def _tablename(node: ast.ClassDef) -> str | None:
 
 def _class_has_project_id(node: ast.ClassDef, mixins: frozenset[str]) -> bool:
     own = any(
-        isinstance(item, ast.AnnAssign)
-        and isinstance(item.target, ast.Name)
-        and item.target.id == "project_id"
+        isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.target.id == "project_id"
         for item in node.body
     )
     return own or any(ast.unparse(base).rpartition(".")[2] in mixins for base in node.bases)

@@ -1,0 +1,97 @@
+"""The tables as declared: each of one kind, project tables tied to their project by every key."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import Column, DateTime, ForeignKeyConstraint, MetaData, Table, Text, Uuid
+
+from partywall.core.db.base import TableKind
+from partywall.features import METADATA
+
+TABLES = METADATA.sorted_tables
+ROOT_TABLE = "project"
+
+every_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+
+
+def kind_of(table: Table) -> object:
+    return table.info.get("kind")
+
+
+def is_project_table(table: Table) -> bool:
+    return kind_of(table) is TableKind.PROJECT
+
+
+@every_table
+def test_a_table_is_of_one_kind(table: Table) -> None:
+    assert isinstance(kind_of(table), TableKind)
+
+
+@every_table
+def test_a_project_table_carries_its_project(table: Table) -> None:
+    if is_project_table(table):
+        column = table.columns.get("project_id")
+        assert column is not None
+        assert isinstance(column.type, Uuid)
+        assert column.nullable is False
+
+
+@every_table
+def test_a_table_that_carries_a_project_says_why_it_is_no_project_table(table: Table) -> None:
+    """Only what must be read before a scope exists, or belongs to its principal, may have the column."""
+    if "project_id" in table.columns and not is_project_table(table):
+        assert kind_of(table) in {TableKind.DIRECTORY, TableKind.PRINCIPAL}
+
+
+@every_table
+def test_a_reference_between_project_tables_carries_the_project(table: Table) -> None:
+    assert [str(key.name) for key in crossable_keys(table)] == []
+
+
+def crossable_keys(table: Table) -> list[ForeignKeyConstraint]:
+    """Foreign keys by which a row could point into another project."""
+    return [
+        key
+        for key in table.foreign_key_constraints
+        if is_project_table(key.referred_table)
+        and ("project_id", "project_id") not in {(e.parent.name, e.column.name) for e in key.elements}
+    ]
+
+
+@every_table
+def test_a_project_table_hangs_off_its_project(table: Table) -> None:
+    """By the project itself or by a parent that does, so that a project's end is the end of its rows."""
+    if is_project_table(table):
+        parents = {key.referred_table for key in table.foreign_key_constraints if key.ondelete == "CASCADE"}
+        assert any(parent.name == ROOT_TABLE or is_project_table(parent) for parent in parents)
+
+
+@every_table
+def test_names_follow_the_convention(table: Table) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9]*(?:_[a-z0-9]+)*", table.name)
+    assert not re.search(r"(?<!s)(?<!statu)(?<!acces)s$", table.name), "a table is named in the singular"
+    late = [column.name for column in table.columns if is_badly_named_instant(column)]
+    assert late == []
+
+
+def is_badly_named_instant(column: Column[object]) -> bool:
+    named = column.name.endswith(("_at", "_until")) or column.name == "at"
+    return isinstance(column.type, DateTime) and not (named and column.type.timezone)
+
+
+def test_a_crossing_reference_is_found() -> None:
+    metadata = MetaData()
+    info = {"kind": TableKind.PROJECT}
+    Table("parent", metadata, Column("project_id", Uuid), Column("id", Uuid, unique=True), info=info)
+    child = Table(
+        "child",
+        metadata,
+        Column("project_id", Uuid),
+        Column("parent_id", Uuid),
+        Column("note", Text),
+        ForeignKeyConstraint(["parent_id"], ["parent.id"]),
+        info=info,
+    )
+    assert len(crossable_keys(child)) == 1

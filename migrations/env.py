@@ -1,0 +1,30 @@
+"""Alembic's environment. `partywall migrate` hands over a connection of the migration owner."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Connection
+
+from partywall.features import METADATA
+
+# A migration waits for its lock no longer than a request would, rather than queue all traffic behind it.
+LOCK_TIMEOUT = "5s"
+
+
+def run(connection: Connection) -> None:
+    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+    context.configure(
+        connection=connection,
+        target_metadata=METADATA,
+        transaction_per_migration=True,
+        compare_type=True,
+        compare_server_default=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+connection = context.config.attributes.get("connection")
+if not isinstance(connection, Connection):
+    raise SystemExit("migrations run through `partywall migrate`, which knows the owner's connection")
+run(connection)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO, Final
+
+from partywall.core.blobs import StoredBlob
+from partywall.core.errors import ContentTooLargeError, NotFoundError
+from partywall.core.tenancy import ProjectScope
+
+_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_CHUNK: Final = 256 * 1024
+
+
+class DirectoryBlobStore:
+    """Files under `root/<project id>/`, named by the SHA-256 of their content and written whole or not at all."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def _path(self, scope: ProjectScope, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise NotFoundError("No such blob.")
+        return self._root / str(scope.project_id) / key[:2] / key
+
+    async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
+        directory = self._root / str(scope.project_id)
+        await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        file: IO[bytes] = await asyncio.to_thread(tempfile.NamedTemporaryFile, dir=directory, delete=False)
+        temporary = Path(file.name)
+        digest = hashlib.sha256()
+        size = 0
+        try:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise ContentTooLargeError(f"At most {max_bytes} bytes are accepted.")
+                digest.update(chunk)
+                await asyncio.to_thread(file.write, chunk)
+            key = digest.hexdigest()
+            await asyncio.to_thread(_settle, file, temporary, self._path(scope, key))
+        finally:
+            await asyncio.to_thread(_discard, file, temporary)
+        return StoredBlob(key=key, sha256=key, size=size)
+
+    async def open(
+        self, scope: ProjectScope, key: str, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        path = self._path(scope, key)
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except FileNotFoundError as error:
+            raise NotFoundError("No such blob.") from error
+        try:
+            await asyncio.to_thread(file.seek, start)
+            left = end - start if end is not None else None
+            while left is None or left > 0:
+                chunk = await asyncio.to_thread(file.read, _CHUNK if left is None else min(_CHUNK, left))
+                if not chunk:
+                    return
+                left = None if left is None else left - len(chunk)
+                yield chunk
+        finally:
+            await asyncio.to_thread(file.close)
+
+    async def delete(self, scope: ProjectScope, key: str) -> None:
+        await asyncio.to_thread(self._path(scope, key).unlink, missing_ok=True)
+
+    async def ping(self) -> None:
+        await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
+        if not os.access(self._root, os.W_OK):
+            raise PermissionError(f"{self._root} is not writable")
+
+
+def _settle(file: IO[bytes], temporary: Path, path: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    temporary.replace(path)
+
+
+def _discard(file: IO[bytes], temporary: Path) -> None:
+    file.close()
+    temporary.unlink(missing_ok=True)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from partywall.core.tenancy import ProjectScope
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """`key` finds it again inside its project; `sha256` is hexadecimal; `size` is in bytes."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+class BlobStore(Protocol):
+    """Bytes outside the database. Every path is built from the scope, so a key of one project opens no other's."""
+
+    async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
+        """Stores a stream; raises ContentTooLargeError past `max_bytes` and then keeps nothing."""
+        ...
+
+    def open(self, scope: ProjectScope, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end`; raises NotFoundError."""
+        ...
+
+    async def delete(self, scope: ProjectScope, key: str) -> None:
+        """Forgets a blob; one that is not there is no error."""
+        ...
+
+    async def ping(self) -> None: ...

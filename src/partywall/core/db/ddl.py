@@ -1,0 +1,26 @@
+"""What migrations are written with."""
+
+from __future__ import annotations
+
+from alembic import context, op
+from sqlalchemy import text
+
+
+def script(sql: str) -> None:
+    """Runs many statements at once, inside the migration's transaction."""
+    connection = op.get_bind()
+    # SQLAlchemy defers BEGIN to the first statement of its own; the driver alone would commit each on its own.
+    connection.execute(text("SELECT 1"))
+    connection.connection.dbapi_connection.run_async(  # type: ignore[union-attr]  # the asyncpg adapter's own
+        lambda driver: driver.execute(sql)
+    )
+
+
+def runtime_role() -> str:
+    """The quoted name of the role that the program runs as; it is granted rights and owns nothing."""
+    name = context.config.attributes["runtime_role"]
+    return '"' + str(name).replace('"', '""') + '"'
+
+
+def grant(privileges: str, on: str) -> None:
+    op.execute(f"GRANT {privileges} ON {on} TO {runtime_role()}")

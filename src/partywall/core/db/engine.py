@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import asyncpg
+from sqlalchemy import event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+DRIVER = "postgresql+asyncpg"
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same URL for SQLAlchemy with asyncpg, whichever driver it named."""
+    return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
+
+
+def asyncpg_dsn(url: str) -> str:
+    """The same URL for asyncpg itself."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def server_settings(application: str, statement_timeout_ms: int) -> dict[str, str]:
+    return {
+        "application_name": application,
+        "statement_timeout": str(statement_timeout_ms),
+        "idle_in_transaction_session_timeout": "60000",
+        "timezone": "UTC",
+    }
+
+
+def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[str, str]) -> AsyncEngine:
+    engine = create_async_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=overflow,
+        pool_timeout=10,
+        pool_pre_ping=False,
+        connect_args={"server_settings": dict(settings)},
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
+    """Costs no round trip, unlike a ping, and notices a server that has gone since the last use."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+
+
+async def _keep(_: object) -> None:
+    """A connection that only ever ran single autocommitted statements holds nothing to reset."""
+
+
+async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> asyncpg.Pool[asyncpg.Record]:
+    """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
+    return await asyncpg.create_pool(
+        asyncpg_dsn(url),
+        min_size=1,
+        max_size=size,
+        server_settings=dict(settings),
+        command_timeout=30,
+        reset=_keep,
+    )
+
+
+async def ping(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("select 1"))

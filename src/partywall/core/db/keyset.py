@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, DateTime, UnaryExpression, Uuid, bindparam, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
+from partywall.core.errors import InvalidInputError
+
+type SortColumn = InstrumentedAttribute[datetime] | InstrumentedAttribute[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """Walks a list by `(column, id)` in the order of a whitelisted sort: `created_at`, `-created_at`, ..."""
+
+    columns: Mapping[str, SortColumn]
+    id: InstrumentedAttribute[UUID]
+
+    def column(self, sort: str) -> SortColumn:
+        return self.columns[sort.removeprefix("-")]
+
+    def order(self, sort: str) -> tuple[UnaryExpression[datetime] | UnaryExpression[str], UnaryExpression[UUID]]:
+        column = self.column(sort)
+        if sort.startswith("-"):
+            return column.desc(), self.id.desc()
+        return column.asc(), self.id.asc()
+
+    def after(self, sort: str) -> ColumnElement[bool]:
+        """What lies behind the parameters `after_value` and `after_id`."""
+        column = self.column(sort)
+        here = tuple_(column, self.id)
+        there = tuple_(bindparam("after_value", type_=column.type), bindparam("after_id", type_=Uuid))
+        return here < there if sort.startswith("-") else here > there
+
+    def parse(self, sort: str, position: list[str]) -> dict[str, datetime | str | UUID]:
+        """The values of those parameters from a cursor's position; raises InvalidInputError."""
+        value, id_ = position
+        try:
+            is_instant = isinstance(self.column(sort).type, DateTime)
+            return {
+                "after_value": datetime.fromisoformat(value) if is_instant else value,
+                "after_id": UUID(id_),
+            }
+        except ValueError as error:
+            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list") from error

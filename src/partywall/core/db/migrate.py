@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from partywall.core.db.engine import sqlalchemy_url
+
+_PACKAGED: Final = Path(__file__).parents[2] / "_migrations"
+_CHECKOUT: Final = Path(__file__).parents[4] / "migrations"
+# Two deploys that migrate at once take turns.
+_LOCK: Final = text("SELECT pg_advisory_lock(hashtext('partywall.migrations'))")
+
+
+def migrations_directory() -> Path:
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+def _config(runtime_url: str) -> Config:
+    directory = migrations_directory()
+    config = Config()
+    config.set_main_option("script_location", str(directory))
+    config.attributes["runtime_role"] = make_url(runtime_url).username
+    return config
+
+
+def head_revision() -> str:
+    """The newest revision that this program knows."""
+    head = ScriptDirectory.from_config(_config("postgresql://nobody@localhost/")).get_current_head()
+    assert head is not None
+    return head
+
+
+def _run(connection: Connection, config: Config, target: str) -> None:
+    config.attributes["connection"] = connection
+    if target == "head" or not target.startswith("-"):
+        command.upgrade(config, target)
+    else:
+        command.downgrade(config, target)
+
+
+async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> None:
+    """Brings the schema to `target`: a revision, `head`, or `-1` for one step back. Runs as the migration owner."""
+    engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(_LOCK)
+            await connection.commit()
+            await connection.run_sync(_run, _config(runtime_url), target)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def migrate_blocking(owner_url: str, runtime_url: str, target: str = "head") -> None:
+    asyncio.run(migrate(owner_url, runtime_url, target))

@@ -1,0 +1,65 @@
+"""One request or job is one transaction, committed before the answer. Nobody else commits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import NewType
+
+from sqlalchemy import Text, bindparam, func, select
+from sqlalchemy.ext import asyncio as sa
+
+# Distinct to the type checker, free at run time: a read session is not accepted where something is written.
+AsyncReadSession = NewType("AsyncReadSession", sa.AsyncSession)
+AsyncSession = NewType("AsyncSession", AsyncReadSession)
+
+type Hook = Callable[[AsyncSession], Awaitable[None]]
+
+_BEFORE_COMMIT = "partywall.before_commit"
+_AFTER_COMMIT = "partywall.after_commit"
+_BIND_PRINCIPAL = select(func.set_config("partywall.principal", bindparam("principal", type_=Text), True))
+
+
+def before_commit(session: AsyncSession, hook: Hook) -> None:
+    """Registers what must be the last act of the session's transaction; the same hook runs once."""
+    hooks: list[Hook] = session.info.setdefault(_BEFORE_COMMIT, [])
+    if hook not in hooks:
+        hooks.append(hook)
+
+
+def after_commit(session: AsyncSession, act: Callable[[], Awaitable[None]]) -> None:
+    """Registers what may only follow a commit that succeeded, and may itself be lost."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(act)
+
+
+async def bind_principal(session: AsyncReadSession, principal: object) -> None:
+    """Binds who acts to the session's transaction, for tables of the kind *principal*."""
+    await session.execute(_BIND_PRINCIPAL, {"principal": str(principal)})
+
+
+class Sessions:
+    """Makes the sessions of one engine: `begin()` to write, `read()` for a read-only transaction."""
+
+    def __init__(self, engine: sa.AsyncEngine) -> None:
+        self._write = sa.async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
+        read_only = engine.execution_options(postgresql_readonly=True)
+        self._read = sa.async_sessionmaker(read_only, expire_on_commit=False, autoflush=False)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that commits when the block returns and rolls back when it raises."""
+        async with self._write() as raw:
+            session = AsyncSession(AsyncReadSession(raw))
+            async with raw.begin():
+                yield session
+                await raw.flush()
+                for hook in session.info.get(_BEFORE_COMMIT, ()):
+                    await hook(session)
+        for act in session.info.get(_AFTER_COMMIT, ()):
+            await act()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncReadSession]:
+        """A read-only transaction: a write in it is refused by the database."""
+        async with self._read() as raw, raw.begin():
+            yield AsyncReadSession(raw)

@@ -1,0 +1,119 @@
+"""The one exception hierarchy. `core.http.problems` turns it into problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import JsonValue
+
+
+class PartywallError(Exception):
+    """A business fact that undoes the unit of work and that the caller may know of.
+
+    Subclasses fix `status`, `code` and `title`; their constructors take typed arguments and pass a `detail` that
+    carries no secret. `headers` go onto the answer, `extensions` into its body.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, JsonValue] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.headers = dict(headers or {})
+        self.extensions = dict(extensions or {})
+
+
+class BadRequestError(PartywallError):
+    status = 400
+    code = "bad_request"
+    title = "Bad request"
+
+
+class NotAuthenticatedError(PartywallError):
+    status = 401
+    code = "not_authenticated"
+    title = "A valid credential is required"
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+class ForbiddenError(PartywallError):
+    status = 403
+    code = "forbidden"
+    title = "Not allowed"
+
+
+class MissingRightError(ForbiddenError):
+    """The caller may see the thing but lacks the right to do this."""
+
+    code = "missing_right"
+    title = "The role lacks a right"
+
+    def __init__(self, right: str) -> None:
+        super().__init__(f"This needs the right {right}.", extensions={"right": right})
+
+
+class NotFoundError(PartywallError):
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class ConflictError(PartywallError):
+    status = 409
+    code = "conflict"
+    title = "Conflict"
+
+
+class PreconditionFailedError(PartywallError):
+    status = 412
+    code = "precondition_failed"
+    title = "The resource has changed"
+
+
+class ContentTooLargeError(PartywallError):
+    status = 413
+    code = "content_too_large"
+    title = "The content is too large"
+
+
+class UnsupportedMediaTypeError(PartywallError):
+    status = 415
+    code = "unsupported_media_type"
+    title = "The media type is not supported"
+
+
+class InvalidInputError(PartywallError):
+    """A value that a schema cannot judge alone: `pointer` is the JSON pointer (or parameter) at fault."""
+
+    status = 422
+    code = "validation_failed"
+    title = "The request is not valid"
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message, extensions={"errors": [{"pointer": pointer, "message": message}]})
+
+
+class TooManyRequestsError(PartywallError):
+    status = 429
+    code = "too_many_requests"
+    title = "Too many requests"
+
+    def __init__(self, retry_after: int, detail: str = "") -> None:
+        super().__init__(detail, headers={"Retry-After": str(max(1, retry_after))})
+
+
+class UnavailableError(PartywallError):
+    status = 503
+    code = "unavailable"
+    title = "Not available right now"

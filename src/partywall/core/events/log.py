@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+from pydantic import JsonValue
+from sqlalchemy import text
+
+from partywall.core.db.session import AsyncSession, after_commit, before_commit
+from partywall.core.events.announcer import Announcer
+from partywall.core.tenancy import ProjectScope
+
+_PENDING: Final = "partywall.events"
+
+# One statement: the counter's row lock is taken last and held only for the insert and the commit.
+_APPEND: Final = text("""
+    WITH news AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:news AS jsonb))
+            AS n(number bigint, type text, subject_kind text, subject_id text, data jsonb)
+    ), counter AS (
+        UPDATE event_counter SET last = last + :count WHERE project_id = :project_id RETURNING last
+    ), written AS (
+        INSERT INTO event (project_id, id, type, actor, subject_kind, subject_id, data)
+        SELECT :project_id, counter.last - :count + news.number, news.type, :actor,
+               news.subject_kind, news.subject_id, news.data
+        FROM news, counter
+    )
+    SELECT last FROM counter
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something that happened to a subject, e.g. `News("document.created", "document", id, {...})`."""
+
+    type: str
+    subject_kind: str
+    subject_id: str
+    data: dict[str, JsonValue] = field(default_factory=dict)
+
+
+class EventLog:
+    """Writes a project's events in the transaction that caused them."""
+
+    def __init__(self, session: AsyncSession, scope: ProjectScope, announcer: Announcer) -> None:
+        self._session = session
+        self._scope = scope
+        self._announcer = announcer
+
+    def append(self, *news: News) -> None:
+        """Adds news that is numbered and written as the last act before the commit."""
+        pending: dict[ProjectScope, list[News]] = self._session.info.setdefault(_PENDING, {})
+        if self._scope not in pending:
+            pending[self._scope] = []
+            before_commit(self._session, functools.partial(_write, self._scope, self._announcer))
+        pending[self._scope].extend(news)
+
+
+async def _write(scope: ProjectScope, announcer: Announcer, session: AsyncSession) -> None:
+    news: list[News] = session.info[_PENDING].pop(scope)
+    rows = [
+        {
+            "number": number,
+            "type": item.type,
+            "subject_kind": item.subject_kind,
+            "subject_id": item.subject_id,
+            "data": item.data,
+        }
+        for number, item in enumerate(news, start=1)
+    ]
+    last = await session.scalar(
+        _APPEND,
+        {
+            "news": orjson.dumps(rows).decode(),
+            "count": len(rows),
+            "project_id": scope.project_id,
+            "actor": str(scope.principal),
+        },
+    )
+    if last is not None:
+        after_commit(session, functools.partial(announcer.announce, scope, last))

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from partywall.core.jobs.kinds import JobHandler
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """What a slice contributes: routes under `/api/v1` and under the root, the jobs it runs, the events it writes."""
+
+    name: str
+    routers: tuple[APIRouter, ...] = ()
+    root_routers: tuple[APIRouter, ...] = ()
+    jobs: tuple[JobHandler, ...] = ()
+    events: tuple[str, ...] = ()

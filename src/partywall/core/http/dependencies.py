@@ -1,0 +1,109 @@
+"""What routes are given. One alias each, so that nothing is held another way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
+from structlog.contextvars import bind_contextvars
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
+from partywall.core.errors import NotAuthenticatedError
+from partywall.core.http.public import is_public
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectScope, enter_project
+
+_bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
+
+
+def get_resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+ResourcesDep = Annotated[Resources, Depends(get_resources)]
+
+
+def bearer_token(authorization: str | None) -> str | None:
+    scheme, token = get_authorization_scheme_param(authorization)
+    return token if scheme.lower() == "bearer" and token else None
+
+
+def remember_principal(request: Request, principal: Principal) -> None:
+    request.state.principal = str(principal)
+    bind_contextvars(principal=str(principal))
+
+
+async def gate(request: Request, resources: ResourcesDep, _: Annotated[object, Depends(_bearer)]) -> Principal | None:
+    """Stands before every route. Closed unless the route is in the PUBLIC set."""
+    if is_public(request):
+        return None
+    token = bearer_token(request.headers.get("authorization"))
+    if token is None:
+        raise NotAuthenticatedError
+    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
+    remember_principal(request, principal)
+    return principal
+
+
+async def get_principal(principal: Annotated[Principal | None, Depends(gate)]) -> Principal:
+    if principal is None:
+        raise NotAuthenticatedError
+    return principal
+
+
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+async def get_session(resources: ResourcesDep) -> AsyncIterator[AsyncSession]:
+    async with resources.sessions.begin() as session:
+        yield session
+
+
+async def get_read_session(resources: ResourcesDep) -> AsyncIterator[AsyncReadSession]:
+    async with resources.sessions.read() as session:
+        yield session
+
+
+# Scope "function": the commit comes before the answer, and a commit that fails is no 200.
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+ReadSessionDep = Annotated[AsyncReadSession, Depends(get_read_session, scope="function")]
+
+
+async def get_principal_session(session: SessionDep, principal: PrincipalDep) -> AsyncSession:
+    await bind_principal(session, principal)
+    return session
+
+
+async def get_principal_read_session(session: ReadSessionDep, principal: PrincipalDep) -> AsyncReadSession:
+    await bind_principal(session, principal)
+    return session
+
+
+PrincipalSessionDep = Annotated[AsyncSession, Depends(get_principal_session, scope="function")]
+PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read_session, scope="function")]
+
+
+async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
+    return await enter_project(session, principal, project_id)
+
+
+async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:
+    return await enter_project(session, principal, project_id)
+
+
+# The scope of a route that writes (binds SessionDep's transaction) and of one that reads (binds ReadSessionDep's).
+ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
+ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
+
+
+async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) -> ScopedReader:
+    return ScopedReader(resources.reads, principal)
+
+
+ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]

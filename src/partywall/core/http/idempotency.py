@@ -1,0 +1,128 @@
+"""`Idempotency-Key`: the first success is stored in the transaction that made it, and replayed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select
+from starlette.responses import Response
+
+from partywall.core.clock import utc_now
+from partywall.core.db.session import AsyncSession
+from partywall.core.errors import ConflictError, PartywallError
+from partywall.core.http.dependencies import PrincipalDep
+from partywall.core.idempotency.models import IdempotencyKey
+from partywall.core.tenancy import Principal
+
+KEPT_FOR: Final = timedelta(hours=24)
+NO_PROJECT: Final = UUID(int=0)
+_REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Repeats under the same key replay the first success for 24 hours.",
+    ),
+]
+
+
+class IdempotencyKeyReusedError(PartywallError):
+    status = 422
+    code = "idempotency_key_reused"
+    title = "The key was used for another request"
+
+
+class RequestInProgressError(ConflictError):
+    code = "request_in_progress"
+    title = "A request under this key is still in progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    principal: Principal
+    project_id: UUID
+    route: str
+    key: str | None
+    fingerprint: bytes
+
+    async def run(
+        self, session: AsyncSession, produce: Callable[[], Awaitable[Response]], *, fingerprint: bytes = b""
+    ) -> Response:
+        """`produce()`, or the replay of what it answered before.
+
+        The session's principal must be bound and the caller authorised by now. `fingerprint` adds what the request's
+        own body does not hold, e.g. the hash of an upload's bytes.
+        """
+        if self.key is None:
+            return await produce()
+        print_ = hashlib.sha256(self.fingerprint + fingerprint).digest()
+        if not await session.scalar(select(func.pg_try_advisory_xact_lock(self._lock()))):
+            raise RequestInProgressError
+        row = await session.scalar(select(IdempotencyKey).where(self._same()))
+        if row is not None and utc_now() - row.created_at < KEPT_FOR:
+            return _replay(row, print_)
+        if row is not None:
+            await session.execute(delete(IdempotencyKey).where(self._same()))
+        response = await produce()
+        if response.status_code < 300:
+            await self._keep(session, print_, response)
+        return response
+
+    def _same(self) -> ColumnElement[bool]:
+        return and_(
+            IdempotencyKey.principal == str(self.principal),
+            IdempotencyKey.project_id == self.project_id,
+            IdempotencyKey.route == self.route,
+            IdempotencyKey.key == self.key,
+        )
+
+    def _lock(self) -> int:
+        text = f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+
+    async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response) -> None:
+        headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}
+        await session.execute(
+            insert(IdempotencyKey).values(
+                principal=str(self.principal), project_id=self.project_id, route=self.route, key=self.key,
+                fingerprint=fingerprint, status=response.status_code, headers=headers, body=bytes(response.body),
+            )
+        )  # fmt: skip
+
+
+def _replay(row: IdempotencyKey, fingerprint: bytes) -> Response:
+    if row.fingerprint != fingerprint:
+        raise IdempotencyKeyReusedError
+    return Response(row.body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+
+
+def _project(given: str | None) -> UUID:
+    try:
+        return UUID(given) if given else NO_PROJECT
+    except ValueError:
+        return NO_PROJECT  # the route's own parameter answers 422 for it
+
+
+async def get_idempotency(request: Request, principal: PrincipalDep, key: KeyHeader = None) -> Idempotency:
+    body = b"" if key is None or not hasattr(request, "_body") else await request.body()
+    parts = (request.method.encode(), request.url.path.encode(), request.url.query.encode(), body)
+    return Idempotency(
+        principal=principal,
+        project_id=_project(request.path_params.get("project_id")),
+        route=f"{request.method} {getattr(request.scope.get('route'), 'name', request.url.path)}",
+        key=key,
+        fingerprint=b"" if key is None else hashlib.sha256(b"\0".join(parts)).digest(),
+    )
+
+
+IdempotencyDep = Annotated[Idempotency, Depends(get_idempotency)]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from partywall.core.http.request_id import choose_request_id
+
+access_log = structlog.get_logger("partywall.access")
+
+# The interactive docs need their scripts; every other answer is data.
+_DOCS: Final = frozenset({"/docs", "/docs/oauth2-redirect"})
+_CONTENT_SECURITY: Final = b"default-src 'none'; frame-ancestors 'none'"
+_SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
+    (b"cross-origin-resource-policy", b"same-site"),
+)
+
+
+class RequestContext:
+    """The outermost layer: request id, security headers and one access line for each request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = choose_request_id(next((v for k, v in scope["headers"] if k == b"x-request-id"), None))
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        extra = [(b"x-request-id", request_id.encode()), *_SECURITY_HEADERS]
+        if scope["path"] not in _DOCS:
+            extra.append((b"content-security-policy", _CONTENT_SECURITY))
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            access_log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round((time.perf_counter() - started) * 1000, 2),
+                principal=state.get("principal"),
+                project_id=scope.get("path_params", {}).get("project_id"),
+            )

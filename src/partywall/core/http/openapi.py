@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import JsonValue
+
+from partywall.core.http.problems import MEDIA_TYPE, Problem
+
+_REFUSALS = {
+    "401": "No valid credential",
+    "422": "The request is not valid",
+    "default": "Any other failure, as problem details",
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Every operation documents problem details as the shape of its failures."""
+
+    def openapi() -> dict[str, JsonValue]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # the hook FastAPI documents
+
+
+def _document(app: FastAPI) -> dict[str, JsonValue]:
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(problem.pop("$defs", {}))
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _refusals(operation["responses"])
+    return document
+
+
+def _refusals(responses: dict[str, dict[str, JsonValue]]) -> None:
+    for status, description in _REFUSALS.items():
+        entry = responses.setdefault(status, {"description": description})
+        if status == "422" or "content" not in entry:
+            entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

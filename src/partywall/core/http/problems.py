@@ -1,0 +1,160 @@
+"""Every failure leaves as problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from partywall.core.errors import PartywallError
+from partywall.core.http.request_id import request_id_of
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:partywall:problem:"
+_CODES: Final = {
+    400: "bad_request",
+    404: "route_not_found",
+    405: "method_not_allowed",
+    413: "content_too_large",
+    415: "unsupported_media_type",
+}
+
+
+class FieldProblem(BaseModel):
+    pointer: str = Field(examples=["/title"])
+    message: str
+
+
+class Problem(BaseModel):
+    """Problem details: `type` and `code` are stable, `detail` is for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[FieldProblem] | None = None
+
+
+class ProblemResponse(Response):
+    media_type = MEDIA_TYPE
+
+
+def problem(
+    request: Request,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, JsonValue] | None = None,
+) -> ProblemResponse:
+    body = {
+        "type": TYPE_PREFIX + code,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "request_id": request_id_of(request.scope),
+        **(extensions or {}),
+    }
+    return ProblemResponse(orjson.dumps(body), status, headers=dict(headers or {}))
+
+
+def problem_of(request: Request, error: PartywallError) -> ProblemResponse:
+    """The answer for an error; a router *returns* it where what the service stored must be kept."""
+    return problem(
+        request, error.status, error.code, error.title, error.detail,
+        headers=error.headers, extensions=error.extensions,
+    )  # fmt: skip
+
+
+def documented(*errors: type[PartywallError]) -> dict[int | str, dict[str, JsonValue]]:
+    """The `responses=` of a route that can answer with these errors."""
+    found: dict[int | str, dict[str, JsonValue]] = {}
+    for error in errors:
+        entry = found.setdefault(error.status, {"description": "", "content": {MEDIA_TYPE: {"schema": {
+            "$ref": "#/components/schemas/Problem"}}}})  # fmt: skip
+        lines = [part for part in (str(entry["description"]), f"`{error.code}`: {error.title}") if part]
+        entry["description"] = "; ".join(lines)
+    return found
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PartywallError)
+    return problem_of(request, error)
+
+
+def pointer(location: Sequence[str | int]) -> str:
+    """`("body", "documents", 0, "title")` -> `/documents/0/title`; parameters keep their place: `/query/limit`."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors: list[JsonValue] = [
+        {"pointer": pointer(item["loc"]), "message": _printable(str(item["msg"]))} for item in error.errors()
+    ]
+    if any(item.get("type") == "json_invalid" for item in error.errors()):
+        return problem(request, 400, "invalid_json", "The body is not valid JSON", "The body is not valid JSON.")
+    return problem(
+        request,
+        422,
+        "validation_failed",
+        "The request is not valid",
+        "See errors.",
+        extensions={"errors": errors},
+    )
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    title = HTTPStatus(status).phrase
+    return problem(request, status, _CODES.get(status, "http_error"), title, str(error.detail), headers=error.headers)
+
+
+async def _on_database(request: Request, error: Exception) -> Response:
+    """The database being away is said as such; anything else it refuses is our fault."""
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError)):
+        log.warning("database_away", error=type(error.orig).__name__)
+        return problem(
+            request, 503, "unavailable", "Not available right now", "The database is away; try again.",
+            headers={"Retry-After": "1"},
+        )  # fmt: skip
+    return await _on_crash(request, error)
+
+
+async def _on_crash(request: Request, error: Exception) -> Response:
+    log.error("unhandled_error", exc_info=error)
+    return problem(request, 500, "internal_error", "Internal error", "Something went wrong; quote the request id.")
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(PartywallError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(Exception, _on_crash)

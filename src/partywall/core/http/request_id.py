@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from starlette.types import Scope
+
+from partywall.core.ids import new_id
+
+_SANE: Final = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
+
+
+def choose_request_id(given: bytes | None) -> str:
+    """The client's own id if it is sane, a new one if not."""
+    if given is not None and _SANE.fullmatch(given):
+        return given.decode("ascii")
+    return str(new_id())
+
+
+def request_id_of(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+
+def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The model as JSON, serialised once and by Pydantic, with headers of its own."""
+    return Response(
+        model.model_dump_json().encode(), status, headers=dict(headers or {}), media_type="application/json"
+    )

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from partywall.core.tenancy import Principal
+
+if TYPE_CHECKING:
+    from partywall.core.jobs.context import JobContext
+
+
+class JobPayload(BaseModel):
+    """What a job knows. It outlives a deploy: add fields with defaults, never rename one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ProjectJobPayload(JobPayload):
+    """A job inside one project. The right of `principal` is looked up again when the job runs."""
+
+    project_id: UUID
+    principal: str
+
+    @property
+    def acting(self) -> Principal:
+        return Principal.parse(self.principal)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind[P: JobPayload]:
+    """A name on the queue and the type of its payload; declared by the slice whose rows cause the job."""
+
+    name: str
+    payload: type[P]
+    max_attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class JobHandler:
+    """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`."""
+
+    kind: JobKind[JobPayload]
+    run: Callable[[JobContext, JobPayload], Awaitable[None]]
+    concurrency: int = 1
+
+
+def handles[P: JobPayload](
+    kind: JobKind[P], run: Callable[[JobContext, P], Awaitable[None]], *, concurrency: int = 1
+) -> JobHandler:
+    """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
+    return JobHandler(
+        cast("JobKind[JobPayload]", kind),
+        cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
+        concurrency,
+    )

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Self
+
+from pgqueuer.ports.driver import Driver, TaskManagerPort
+from pgqueuer.queries import Queries
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.jobs.kinds import JobKind, JobPayload
+
+
+class SessionDriver(Driver):
+    """PgQueuer over the caller's own transaction, so that a job commits or vanishes with its cause.
+
+    Goes through the dialect: on the raw connection the BEGIN that SQLAlchemy defers would never be sent.
+    """
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._shutdown = asyncio.Event()
+
+    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
+        connection = await self._session.connection()
+        result = await connection.exec_driver_sql(query, args)
+        return [dict(row) for row in result.mappings()]
+
+    async def execute(self, query: str, *args: object) -> str:
+        connection = await self._session.connection()
+        return str((await connection.exec_driver_sql(query, args)).rowcount)
+
+    async def notify(self, channel: str, payload: str) -> None:
+        await self.execute("SELECT pg_notify($1, $2)", channel, payload)
+
+    async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
+        raise NotImplementedError("a transaction does not listen")
+
+    async def remove_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
+        raise NotImplementedError("a transaction does not listen")
+
+    @property
+    def shutdown(self) -> asyncio.Event:
+        return self._shutdown
+
+    @property
+    def tm(self) -> TaskManagerPort:
+        raise NotImplementedError("a transaction runs no tasks")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+async def enqueue[P: JobPayload](
+    session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta | None = None
+) -> None:
+    """Enqueues in the session's own transaction."""
+    body = payload.model_dump_json().encode()
+    await Queries(SessionDriver(session)).enqueue(kind.name, body, priority=priority, execute_after=after)

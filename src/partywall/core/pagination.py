@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from partywall.core.errors import InvalidInputError
+from partywall.core.schemas import Storable
+from partywall.core.security.secrets import Signer
+
+MAX_LIMIT: Final = 100
+DEFAULT_LIMIT: Final = 50
+_MAC_BYTES: Final = 16
+
+
+class PageQuery(BaseModel):
+    """`cursor` walks on from an earlier page; `offset` jumps and counts. Not both."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    cursor: Storable | None = Field(default=None, max_length=2000)
+    offset: int | None = Field(default=None, ge=0, le=2**31 - 1)
+
+    def refuse_both(self) -> None:
+        if self.cursor is not None and self.offset is not None:
+            raise InvalidInputError("/query/offset", "Give cursor or offset, not both")
+
+
+class Cursors:
+    """Opaque positions, signed together with the list they belong to: project, filters and sort."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+
+    def encode(self, listing: Sequence[object], position: Sequence[str]) -> str:
+        payload = orjson.dumps(list(position))
+        return base64.urlsafe_b64encode(self._mac(listing, payload) + payload).rstrip(b"=").decode()
+
+    def decode(self, listing: Sequence[object], cursor: str, length: int) -> list[str]:
+        """The position; raises InvalidInputError for a cursor of another list, or none of ours."""
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+            if not hmac.compare_digest(mac, self._mac(listing, payload)):
+                raise ValueError("forged")
+            position = orjson.loads(payload)
+        except (ValueError, binascii.Error, UnicodeError) as error:
+            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list") from error
+        if len(position) != length:
+            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+        return [str(part) for part in position]
+
+    def _mac(self, listing: Sequence[object], payload: bytes) -> bytes:
+        message = orjson.dumps([str(part) for part in listing]) + b"\0" + payload
+        return self._signer.sign(message)[:_MAC_BYTES]

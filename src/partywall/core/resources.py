@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import asyncpg
+from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from partywall.core.blobs import BlobStore
+from partywall.core.db.session import Sessions
+from partywall.core.embedding import Embedders
+from partywall.core.events.announcer import Announcer
+from partywall.core.security.authentication import Authenticator
+from partywall.core.security.secrets import SecretKeeper
+from partywall.core.security.tokens import AccessTokens
+from partywall.settings import Settings
+
+type Ping = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process holds open: built once in the lifespan, closed in reverse order, each with a ping."""
+
+    settings: Settings
+    engine: AsyncEngine
+    sessions: Sessions
+    reads: asyncpg.Pool[asyncpg.Record]
+    cache: Redis
+    secrets: SecretKeeper
+    access_tokens: AccessTokens
+    authenticator: Authenticator
+    blobs: BlobStore
+    embedders: Embedders
+    announcer: Announcer
+    pings: Mapping[str, Ping]

@@ -1,0 +1,88 @@
+"""What every schema is made of."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    JsonValue,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+_MAX_DEPTH: Final = 32
+
+
+def to_rfc3339(instant: datetime) -> str:
+    """UTC with `Z` and always six decimals, as the database writes it too."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Instant = Annotated[datetime, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
+
+
+def storable(text: str) -> str:
+    """Refuses what PostgreSQL's text cannot hold: NUL and lone surrogates."""
+    if "\x00" in text:
+        raise PydanticCustomError("nul_byte", "Text may not contain the character U+0000")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise PydanticCustomError("lone_surrogate", "Text may not contain a lone surrogate") from error
+    return text
+
+
+Storable = Annotated[str, AfterValidator(storable)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def _check(value: object, depth: int) -> None:
+    if isinstance(value, str):
+        storable(value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise PydanticCustomError("not_finite", "Numbers are finite")
+    elif isinstance(value, dict | list):
+        if depth == 0:
+            raise PydanticCustomError("too_deep", "Nested too deeply")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check(item, depth - 1)
+        for key in value if isinstance(value, dict) else ():
+            _check(key, 0)
+
+
+class RequestModel(BaseModel):
+    """A body that a client sends: unknown fields are refused, and so is what could not be stored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, values: object) -> object:
+        _check(values, _MAX_DEPTH)
+        return values
+
+
+class ResponseModel(BaseModel):
+    """A body that we send. No field has a default, so that clients see what is always there."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Page[T](ResponseModel):
+    """One page. `next_cursor` is null on the last one; `total` is counted only where `offset` was asked for."""
+
+    items: list[T]
+    next_cursor: str | None
+    total: int | None
+
+
+type JsonObject = dict[str, JsonValue]

@@ -1,0 +1,93 @@
+"""The proof objects. A `ProjectScope` exists only where the database has said that its principal may enter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Text, Uuid, bindparam, func, select
+
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.errors import NotFoundError
+
+
+class PrincipalKind(StrEnum):
+    USER = "user"
+    KEY = "key"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts. `str()` gives the form that the database binds: `user:<uuid>`.
+
+    A service principal is a project's own worker: its id is the project's id, and it can enter no other.
+    """
+
+    kind: PrincipalKind
+    id: UUID
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}:{self.id}"
+
+    @classmethod
+    def user(cls, user_id: UUID) -> Principal:
+        return cls(PrincipalKind.USER, user_id)
+
+    @classmethod
+    def service(cls, project_id: UUID) -> Principal:
+        return cls(PrincipalKind.SERVICE, project_id)
+
+    @classmethod
+    def parse(cls, text: str) -> Principal:
+        """The inverse of `str()`; raises ValueError."""
+        kind, _, value = text.partition(":")
+        return cls(PrincipalKind(kind), UUID(value))
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+    SERVICE = "service"
+
+
+class ProjectNotFoundError(NotFoundError):
+    code = "project_not_found"
+    title = "No such project"
+
+
+_SEAL: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectScope:
+    """Proof that `principal` may enter `project_id` with `role`; made by this module alone."""
+
+    project_id: UUID
+    principal: Principal
+    role: Role
+    seal: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            raise TypeError("a ProjectScope is made by core.tenancy alone")
+
+
+def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectScope:
+    """The scope for a role that `wall.enter` answered; raises ProjectNotFoundError where it answered none."""
+    if role is None:
+        raise ProjectNotFoundError
+    return ProjectScope(project_id, principal, Role(role), _SEAL)
+
+
+_ENTER = select(func.wall.enter(bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid)))
+
+
+async def enter_project(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
+    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger."""
+    role = await session.scalar(_ENTER, {"principal": str(principal), "project_id": project_id})
+    return prove(project_id, principal, role)

@@ -1,0 +1,19 @@
+"""The slices, in one explicit list, and the one set of routes that demand no credential."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from partywall.core import models
+from partywall.core.feature import Feature
+from partywall.features import accounts, projects
+
+FEATURES: Final[tuple[Feature, ...]] = (accounts.feature, projects.feature)
+
+# By the name of the endpoint function.
+PUBLIC: Final = frozenset({"healthz", "readyz"})
+
+# Every table that the core and the slices have declared by now.
+METADATA: Final = models.METADATA
+
+__all__ = ["FEATURES", "METADATA", "PUBLIC"]

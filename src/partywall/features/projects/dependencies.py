@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from partywall.core.http.dependencies import (
+    PrincipalDep,
+    PrincipalSessionDep,
+    ProjectScopeDep,
+    ResourcesDep,
+    SessionDep,
+)
+from partywall.features.projects.service import ProjectDirectoryService, ProjectService
+
+
+async def get_directory_service(
+    session: PrincipalSessionDep, principal: PrincipalDep, resources: ResourcesDep
+) -> ProjectDirectoryService:
+    return ProjectDirectoryService(session, principal, resources.announcer)
+
+
+async def get_project_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> ProjectService:
+    return ProjectService(session, scope, resources.announcer)
+
+
+DirectoryServiceDep = Annotated[ProjectDirectoryService, Depends(get_directory_service, scope="function")]
+ProjectServiceDep = Annotated[ProjectService, Depends(get_project_service, scope="function")]

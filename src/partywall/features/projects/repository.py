@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Row, Text, bindparam, delete, func, select, update
+
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.projects.models import Project, ProjectMember
+
+KEYSET: Final = Keyset(
+    {"created_at": Project.created_at, "updated_at": Project.updated_at, "title": Project.name}, Project.id
+)
+_FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
+
+type ProjectRow = Row[Project, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDirectory:
+    """The projects of the bound user, across the wall: the one list that has no scope yet."""
+
+    session: AsyncReadSession
+    user_id: UUID
+
+    async def found(self, name: str, description: str | None) -> UUID | None:
+        """Makes a project with the user as its owner; None where the account may no longer act."""
+        made: UUID | None = await self.session.scalar(_FOUND, {"name": name, "description": description})
+        return made
+
+    async def page(
+        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
+    ) -> list[ProjectRow]:
+        query = (
+            select(Project, ProjectMember.role)
+            .join(ProjectMember, ProjectMember.project_id == Project.id)
+            .where(ProjectMember.account_id == self.user_id)
+            .order_by(*KEYSET.order(sort))
+            .limit(limit)
+            .offset(offset)
+        )
+        if after is not None:
+            query = query.where(KEYSET.after(sort))
+        return list((await self.session.execute(query, dict(after or {}))).all())
+
+    async def count(self) -> int:
+        query = select(func.count()).select_from(ProjectMember).where(ProjectMember.account_id == self.user_id)
+        return await self.session.scalar(query) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def get(self) -> Project:
+        found = await self.session.scalars(select(Project).where(Project.id == self.scope.project_id))
+        return found.one()
+
+    async def lock(self) -> Project:
+        query = select(Project).where(Project.id == self.scope.project_id).with_for_update()
+        return (await self.session.scalars(query)).one()
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def change(self, values: Mapping[str, str | None]) -> None:
+        await self.session.execute(
+            update(Project)
+            .where(Project.id == self.scope.project_id)
+            .values(**values, revision=Project.revision + 1, updated_at=func.now())
+        )
+
+    async def delete(self) -> None:
+        await self.session.execute(delete(Project).where(Project.id == self.scope.project_id))

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.http.dependencies import (
+    PrincipalDep,
+    PrincipalReadSessionDep,
+    ReadProjectScopeDep,
+    ReadSessionDep,
+)
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects import service as projects
+from partywall.features.projects.dependencies import DirectoryServiceDep, ProjectServiceDep
+from partywall.features.projects.rights import Right
+from partywall.features.projects.schemas import Project, ProjectCreate, ProjectPatch, ProjectQuery
+
+router = APIRouter(prefix="/projects", tags=["projects"])
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Project,
+    summary="Create a project",
+    description="The caller becomes its owner.",
+    responses=documented(IdempotencyKeyReusedError, RequestInProgressError),
+)
+async def create_project(
+    body: ProjectCreate, service: DirectoryServiceDep, once: IdempotencyDep, request: Request
+) -> Response:
+    async def produce() -> Response:
+        made = await service.create(body.name, body.description)
+        location = f"{request.url.path.rstrip('/')}/{made.project.id}"
+        return json_response(
+            made.project, status.HTTP_201_CREATED, {"Location": location, "ETag": entity_tag(made.revision)}
+        )
+
+    return await once.run(service.session, produce)
+
+
+@router.get("", summary="List the caller's projects", description="Only those the caller is a member of.")
+async def list_projects(
+    session: PrincipalReadSessionDep,
+    principal: PrincipalDep,
+    query: Annotated[ProjectQuery, Query()],
+    cursors: CursorsDep,
+) -> Page[Project]:
+    return await projects.list_projects(session, principal.id, query, cursors)
+
+
+@router.get(
+    "/{project_id}",
+    response_model=Project,
+    summary="Get a project",
+    description="Answers 404 to whoever is not a member.",
+    responses=documented(ProjectNotFoundError),
+)
+async def get_project(
+    session: ReadSessionDep, scope: ReadProjectScopeDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    found = await projects.get_project(session, scope)
+    tag = entity_tag(found.revision, found.project.role)
+    return not_modified(tag) if unchanged(if_none_match, tag) else json_response(found.project, 200, {"ETag": tag})
+
+
+@router.patch(
+    "/{project_id}",
+    response_model=Project,
+    summary="Change a project",
+    description="A JSON merge patch (RFC 7396).",
+    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
+)
+async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_match: IfMatch = None) -> Response:
+    require_match(if_match, await service.revision(Right.PROJECT_UPDATE))
+    changed = await service.change(body.model_dump(exclude_unset=True))
+    return json_response(changed.project, 200, {"ETag": entity_tag(changed.revision, changed.project.role)})
+
+
+@router.delete(
+    "/{project_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Delete a project",
+    description="With everything in it; for owners.",
+    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
+)
+async def delete_project(service: ProjectServiceDep, if_match: IfMatch = None) -> None:
+    require_match(if_match, await service.revision(Right.PROJECT_DELETE))
+    await service.delete()

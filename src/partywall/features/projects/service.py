@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.queue import enqueue
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, Role, enter_project
+from partywall.features.projects.exceptions import AccountGoneError
+from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
+from partywall.features.projects.models import Project as ProjectRow
+from partywall.features.projects.repository import KEYSET, ProjectDirectory, ProjectRepository, ProjectWriter
+from partywall.features.projects.rights import Right, require
+from partywall.features.projects.schemas import Project, ProjectQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A project and the revision that its entity tag carries."""
+
+    project: Project
+    revision: int
+
+
+def _present(row: ProjectRow, role: Role) -> Project:
+    return Project(
+        id=row.id, name=row.name, description=row.description, role=role,
+        created_at=row.created_at, updated_at=row.updated_at,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectDirectoryService:
+    """What a user may do before any project is entered."""
+
+    session: AsyncSession
+    principal: Principal
+    announcer: Announcer
+
+    async def create(self, name: str, description: str | None) -> Versioned:
+        if self.principal.kind is not PrincipalKind.USER:
+            raise AccountGoneError("Only a person makes a project.")
+        made = await ProjectDirectory(self.session, self.principal.id).found(name, description)
+        if made is None:
+            raise AccountGoneError
+        scope = await enter_project(self.session, self.principal, made)
+        row = await ProjectRepository(self.session, scope).get()
+        EventLog(self.session, scope, self.announcer).append(News("project.created", "project", str(made)))
+        return Versioned(_present(row, scope.role), row.revision)
+
+
+async def list_projects(
+    session: AsyncReadSession, user_id: UUID, query: ProjectQuery, cursors: Cursors
+) -> Page[Project]:
+    query.refuse_both()
+    directory = ProjectDirectory(session, user_id)
+    listing = ("projects", user_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await directory.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present(row, Role(role)) for row, role in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, _position(items[-1], query.sort)) if more else None,
+        total=await directory.count() if query.offset is not None else None,
+    )
+
+
+def _position(project: Project, sort: str) -> list[str]:
+    match sort.removeprefix("-"):
+        case "title":
+            return [project.name, str(project.id)]
+        case "updated_at":
+            return [to_rfc3339(project.updated_at), str(project.id)]
+        case _:
+            return [to_rfc3339(project.created_at), str(project.id)]
+
+
+async def get_project(session: AsyncReadSession, scope: ProjectScope) -> Versioned:
+    require(scope, Right.PROJECT_READ)
+    row = await ProjectRepository(session, scope).get()
+    return Versioned(_present(row, scope.role), row.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectService:
+    """What a member may do to the project itself."""
+
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+
+    async def revision(self, right: Right) -> int:
+        """Locks the project for a change that needs `right`, and answers its revision."""
+        require(self.scope, right)
+        return (await ProjectRepository(self.session, self.scope).lock()).revision
+
+    async def change(self, values: Mapping[str, str | None]) -> Versioned:
+        require(self.scope, Right.PROJECT_UPDATE)
+        if values:
+            await ProjectWriter(self.session, self.scope).change(values)
+            self.session.expire_all()
+            news = News("project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(values)]})
+            EventLog(self.session, self.scope, self.announcer).append(news)
+        return await get_project(self.session, self.scope)
+
+    async def delete(self) -> None:
+        require(self.scope, Right.PROJECT_DELETE)
+        await ProjectWriter(self.session, self.scope).delete()
+        await enqueue(self.session, PROJECT_DELETED, ProjectDeleted(project_id=self.scope.project_id))

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Final
+
+import orjson
+import structlog
+from structlog.typing import Processor, WrappedLogger
+
+from partywall.settings import LogSettings
+
+_EMAIL: Final = re.compile(r"[^\s@'\"<>=,;()]{1,64}@[^\s@'\"<>=,;()]{1,255}")
+_BEARER: Final = re.compile(r"(?i)\bbearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bpw[a-z]?_[\w-]{16,}")
+_URL_PASSWORD: Final = re.compile(r"(?<=://)[^/\s:@]*:[^@\s]+@")
+
+
+def mask(text: str) -> str:
+    """Takes credentials and e-mail addresses out of a text, whoever put them there."""
+    if "@" in text:
+        text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
+    if "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text:
+        text = _BEARER.sub("***", text)
+    return text
+
+
+def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = mask(value)
+        elif isinstance(value, dict | list | tuple):
+            event[name] = mask(str(value))
+    return event
+
+
+def _dumps(event: object, **_: object) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """JSON to stdout when that is not a terminal, readable on one. The standard library's loggers come along."""
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stdout.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    tail: list[Processor] = (
+        [
+            structlog.processors.format_exc_info,
+            _mask_values,
+            structlog.processors.JSONRenderer(serializer=_dumps),
+        ]
+        if as_json
+        else [structlog.processors.format_exc_info, _mask_values, structlog.dev.ConsoleRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, *tail],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer)
+        if as_json
+        else structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    _bridge(level, as_json, shared)
+
+
+def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
+    """Libraries log through the standard library; their lines leave in the same form."""
+    renderer: Processor = (
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: _dumps(event).decode())
+        if as_json
+        else structlog.dev.ConsoleRenderer()
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                _mask_values,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(level, logging.INFO))
+    for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from partywall import __version__
+from partywall.core.http import health
+from partywall.core.http.dependencies import gate
+from partywall.core.http.middleware import RequestContext
+from partywall.core.http.openapi import describe
+from partywall.core.http.problems import install_problem_handlers
+from partywall.core.http.public import set_public
+from partywall.features import FEATURES, PUBLIC
+from partywall.resources import open_resources
+from partywall.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole HTTP application for these settings; opens nothing before its lifespan."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_resources(settings, application="partywall-api") as resources:
+            app.state.resources = resources
+            yield
+
+    docs = settings.serves_docs
+    app = FastAPI(
+        title="Partywall",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if docs else None,
+        max_body_size=settings.http.max_body_bytes,
+    )
+    set_public(app, PUBLIC)
+    install_problem_handlers(app)
+    api = APIRouter(prefix="/api/v1", dependencies=[Depends(gate)])
+    for feature in FEATURES:
+        for router in feature.routers:
+            api.include_router(router)
+    app.include_router(api)
+    for feature in FEATURES:
+        for router in feature.root_routers:
+            app.include_router(router, dependencies=[Depends(gate)])
+    app.include_router(health.router, dependencies=[Depends(gate)])
+    describe(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.http.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+                       "Last-Event-ID", "X-Request-ID"],
+        expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
+    )  # fmt: skip
+    app.add_middleware(RequestContext)
+    return app

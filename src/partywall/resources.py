@@ -1,0 +1,110 @@
+"""The lifespan: settings -> Resources, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from partywall.adapters.blobs.directory import DirectoryBlobStore
+from partywall.adapters.embeddings.catalogue import LocalEngine, open_catalogue
+from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.core.db import engine as engines
+from partywall.core.db.roles import refuse_privileged_role
+from partywall.core.db.session import Sessions
+from partywall.core.events.announcer import Announcer
+from partywall.core.resources import Resources
+from partywall.core.security.keys import KeyRing
+from partywall.core.security.secrets import SecretKeeper
+from partywall.core.security.tokens import AccessTokens
+from partywall.secret_key import secret_key
+from partywall.settings import EmbeddingSettings, Settings
+
+CACHE_TIMEOUT_SECONDS = 2.0
+OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+OUTGOING_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=10)
+ISSUER = "partywall"
+
+
+class MissingUrlError(Exception):
+    """A setting that names where an engine is has not been set."""
+
+
+def create_cache(url: str) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_timeout=CACHE_TIMEOUT_SECONDS,
+        socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=30,
+    )
+
+
+def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
+    if settings.engine != "openai":
+        return settings.engine
+    if settings.url is None or settings.model is None or settings.dimension is None:
+        raise MissingUrlError(
+            "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
+        )
+    return OpenAiOptions(str(settings.url), settings.model, settings.dimension, settings.api_key)
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, *, application: str) -> AsyncIterator[Resources]:
+    """Everything a process needs; refuses to open on a runtime role that could climb the wall."""
+    database, cache_url = settings.database, settings.cache.url
+    if database.url is None or cache_url is None:
+        raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
+    url = database.url.get_secret_value()
+    options = engines.server_settings(application, int(database.statement_timeout.total_seconds() * 1000))
+    keeper = SecretKeeper(secret_key(settings))
+    async with AsyncExitStack() as stack:
+        engine = engines.create_engine(
+            url, pool_size=database.pool_size, overflow=database.pool_overflow, settings=options
+        )
+        stack.push_async_callback(engine.dispose)
+        await refuse_privileged_role(engine)
+        reads = await engines.create_read_pool(url, size=database.pool_size, settings=options)
+        stack.callback(reads.terminate)
+        cache = create_cache(cache_url.get_secret_value())
+        stack.push_async_callback(cache.aclose)
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=OUTGOING_TIMEOUT, limits=OUTGOING_LIMITS))
+        embedders = await open_catalogue(
+            embedding_engine(settings.embeddings), models=settings.data_dir / "models", client=client
+        )
+        stack.push_async_callback(embedders.close)
+        sessions = Sessions(engine)
+        keys = KeyRing(sessions, keeper.box("signing keys"))
+        tokens = AccessTokens(keys, ISSUER, settings.accounts.access_token_ttl)
+        blobs = DirectoryBlobStore(settings.blob_directory)
+
+        async def ping_database() -> None:
+            await engines.ping(engine)
+
+        async def ping_cache() -> None:
+            await cache.ping()
+
+        yield Resources(
+            settings=settings,
+            engine=engine,
+            sessions=sessions,
+            reads=reads,
+            cache=cache,
+            secrets=keeper,
+            access_tokens=tokens,
+            authenticator=tokens,
+            blobs=blobs,
+            embedders=embedders,
+            announcer=Announcer(cache),
+            pings={
+                "database": ping_database,
+                "cache": ping_cache,
+                "blobs": blobs.ping,
+                "embedder": embedders.ping,
+            },
+        )

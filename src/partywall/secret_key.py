@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from partywall.settings import Settings
+
+
+def secret_key(settings: Settings) -> str:
+    """The settings' secret, or, in development, one made on first start and kept in the data directory."""
+    if settings.secret_key is not None:
+        return settings.secret_key.get_secret_value()
+    path = settings.data_dir / "secret.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _create(path)
+    return path.read_text(encoding="ascii").strip()
+
+
+def _create(path: Path) -> None:
+    """Whole or not at all, and the first of two processes wins."""
+    draft = path.with_suffix(f".{os.getpid()}")
+    with open(draft, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(secrets.token_urlsafe(48))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,153 @@
+"""Settings from the environment, nested with `__`. Only entry points build them; everyone else receives values."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIN_SECRET_LENGTH = 32
+DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
+
+type Engine = Literal["embedded", "server"]
+type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Section):
+    """`url` is the runtime role's, `owner_url` the migration owner's, `direct_url` passes no transaction pooler."""
+
+    engine: Engine
+    url: SecretStr | None = None
+    owner_url: SecretStr | None = None
+    direct_url: SecretStr | None = None
+    pool_size: int = Field(default=16, ge=1, le=200)
+    pool_overflow: int = Field(default=4, ge=0, le=200)
+    statement_timeout: timedelta = timedelta(seconds=15)
+
+
+class CacheSettings(Section):
+    engine: Engine
+    url: SecretStr | None = None
+
+
+class HttpSettings(Section):
+    public_url: HttpUrl | None = None
+    docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
+    cors_origins: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: object) -> object:
+        if not isinstance(values, dict):
+            return values
+        lists = {"cors_origins", "trusted_proxies"}
+        return {
+            key: tuple(part.strip() for part in value.split(",") if part.strip())
+            if key in lists and isinstance(value, str)
+            else value
+            for key, value in values.items()
+        }
+
+
+class AccountSettings(Section):
+    registration: Literal["open", "invite", "closed"] = "open"
+    verification: Literal["optional", "required"] | None = Field(
+        default=None, description="Unset: optional in development, required in production."
+    )
+    access_token_ttl: timedelta = timedelta(minutes=15)
+    refresh_token_ttl: timedelta = timedelta(days=30)
+    refresh_grace: timedelta = timedelta(seconds=10)
+    max_failed_logins: int = 5
+    lockout: timedelta = timedelta(minutes=30)
+    attempts_per_minute: int = Field(default=30, ge=1, description="Credential attempts per client address.")
+    password_hash_concurrency: int = Field(default=2, ge=1, le=32)
+
+
+class EmbeddingSettings(Section):
+    engine: Literal["wordllama", "minilm", "openai"] = "wordllama"
+    url: HttpUrl | None = None
+    model: str | None = None
+    api_key: SecretStr | None = None
+    dimension: int | None = None
+
+
+class BlobSettings(Section):
+    directory: Path | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
+    max_upload_bytes: int = Field(default=25 * 1024 * 1024, ge=1)
+
+
+class EventSettings(Section):
+    retention: timedelta = timedelta(days=30)
+    poll_interval: timedelta = timedelta(seconds=5)
+    heartbeat: timedelta = timedelta(seconds=15)
+    ticket_ttl: timedelta = timedelta(seconds=30)
+
+
+class LogSettings(Section):
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    environment: Literal["development", "production"] = "development"
+    data_dir: Path = Path(".data")
+    secret_key: SecretStr | None = Field(default=None, description="Unset in development: DATA_DIR/secret.key.")
+    database: DatabaseSettings
+    cache: CacheSettings
+    http: HttpSettings = HttpSettings()
+    accounts: AccountSettings = AccountSettings()
+    embeddings: EmbeddingSettings = EmbeddingSettings()
+    blobs: BlobSettings = BlobSettings()
+    events: EventSettings = EventSettings()
+    log: LogSettings = LogSettings()
+
+    @property
+    def production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def serves_docs(self) -> bool:
+        return not self.production if self.http.docs is None else self.http.docs
+
+    @property
+    def verification_required(self) -> bool:
+        chosen = self.accounts.verification
+        return self.production if chosen is None else chosen == "required"
+
+    @property
+    def blob_directory(self) -> Path:
+        return self.blobs.directory or self.data_dir / "blobs"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.production:
+            if "embedded" in (self.database.engine, self.cache.engine):
+                raise ValueError("production needs servers: set DATABASE__ENGINE=server and CACHE__ENGINE=server")
+            if self.secret_key is None:
+                raise ValueError("production needs a secret: set SECRET_KEY to at least 32 random characters")
+        if self.database.engine == "server" and self.database.url is None:
+            raise ValueError("DATABASE__ENGINE=server needs the runtime role's URL: set DATABASE__URL")
+        if self.cache.engine == "server" and self.cache.url is None:
+            raise ValueError("CACHE__ENGINE=server needs the cache's URL: set CACHE__URL")
+        return self
+
+    @model_validator(mode="after")
+    def _strong_secret(self) -> Self:
+        if self.secret_key is not None:
+            value = self.secret_key.get_secret_value()
+            if len(value) < MIN_SECRET_LENGTH or value.lower() in DEFAULT_SECRETS or len(set(value)) < 8:
+                raise ValueError("SECRET_KEY is weak or a default: set it to at least 32 random characters")
+        return self

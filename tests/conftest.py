@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from partywall.core.resources import Resources
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database, shared_engines
+from tests.people import People
+
+
+@pytest.fixture(scope="session")
+async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Urls]:
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    async with shared_engines(shared / "engines") as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+async def database(engines: Urls) -> DatabaseUrls:
+    """A database of this worker's own, migrated, with real commits; tests make their own people and projects."""
+    name = f"partywall_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    await create_database(engines, name, TEMPLATE)
+    return engines.database(name)
+
+
+@pytest.fixture(scope="session")
+def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    data: Path = tmp_path_factory.mktemp("data")
+    return Settings.model_validate(
+        {
+            "data_dir": data,
+            "secret_key": "a secret of the tests, long enough: 0123456789",
+            "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner, "pool_size": 5},
+            "cache": {"engine": "embedded", "url": engines.cache},
+            "accounts": {"attempts_per_minute": 100_000},
+            "http": {"docs": True},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+        yield app
+
+
+@pytest.fixture(scope="session")
+def resources(app: FastAPI) -> Resources:
+    found: Resources = app.state.resources
+    return found
+
+
+@pytest.fixture
+async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+async def people(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[People]:
+    """Makes callers: `await people.person()` is a new account with a client that carries its token."""
+    async with People(app, resources, database) as made:
+        yield made

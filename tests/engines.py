@@ -1,0 +1,107 @@
+"""One PostgreSQL and one Valkey for the whole test run, shared by every xdist worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import asyncpg
+from filelock import AsyncFileLock
+
+from partywall.adapters.embedded.postgres import EmbeddedPostgres
+from partywall.adapters.embedded.valkey import EmbeddedValkey
+from partywall.core.db.migrate import migrate
+
+TEMPLATE = "partywall_template"
+OWNER = "partywall_owner"
+RUNTIME = "partywall_app"
+SUPERUSER = "postgres"
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """SQLAlchemy URLs with the database left open as `{database}`, and the cache's."""
+
+    runtime: str
+    owner: str
+    superuser: str
+    cache: str
+
+    def database(self, name: str) -> DatabaseUrls:
+        return DatabaseUrls(
+            self.runtime.format(database=name), self.owner.format(database=name), self.superuser.format(database=name)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    runtime: str
+    owner: str
+    superuser: str
+
+    @staticmethod
+    def dsn(url: str) -> str:
+        """The same for asyncpg itself."""
+        return url.replace("postgresql+asyncpg:", "postgresql:", 1)
+
+
+async def create_database(urls: Urls, name: str, template: str | None = None) -> None:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(urls.superuser.format(database="postgres")))
+    try:
+        origin = f'TEMPLATE "{template}"' if template else ""
+        await connection.execute(f'CREATE DATABASE "{name}" OWNER {OWNER} {origin} STRATEGY WAL_LOG')
+    finally:
+        await connection.close()
+
+
+async def _create_template(urls: Urls) -> None:
+    await create_database(urls, TEMPLATE)
+    database = urls.database(TEMPLATE)
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+    for extension in ("vector", "pg_trgm", "unaccent", "btree_gin"):
+        await connection.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    await connection.close()
+    await migrate(database.owner, database.runtime)
+
+
+def _open(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Urls:
+    return Urls(
+        postgres.url(RUNTIME, "{database}"),
+        postgres.url(OWNER, "{database}"),
+        postgres.url(SUPERUSER, "{database}"),
+        valkey.url,
+    )
+
+
+@asynccontextmanager
+async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
+    """The first to come starts them, the last to go stops them."""
+    users = directory / "users"
+    users.mkdir(parents=True, exist_ok=True)
+    me = users / str(os.getpid())
+    facts = directory / "urls.json"
+    lock = AsyncFileLock(directory / "lock")
+    own: tuple[EmbeddedPostgres, EmbeddedValkey] | None = None
+    async with lock:
+        me.touch()
+        if not facts.exists():
+            own = EmbeddedPostgres(directory / "data", settings=FAST), EmbeddedValkey(directory / "data")
+            await asyncio.gather(*(engine.start() for engine in own))
+            urls = _open(*own)
+            await _create_template(urls)
+            facts.write_text(json.dumps(asdict(urls)))
+    try:
+        yield Urls(**json.loads(facts.read_text()))
+    finally:
+        me.unlink()
+        if own is not None:
+            while any(users.iterdir()):
+                await asyncio.sleep(0.1)
+            for engine in own:
+                await engine.stop()

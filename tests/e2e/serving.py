@@ -32,7 +32,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until[T](probe: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+def wait_until[T](probe: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     deadline = time.monotonic() + seconds
     while not (found := probe()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -98,10 +97,3 @@ async def _started(engine: EmbeddedEngine, report: Callable[[str], None]) -> boo
 
 def describe(code: int) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-
-
-def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
-    """Ours plus `additions`: the children of one run never read another's connection settings."""
-    owned = ("DATABASE__URL", "DATABASE__OWNER_URL", "DATABASE__DIRECT_URL", "CACHE__URL")
-    inherited = {name: value for name, value in os.environ.items() if name.upper() not in owned}
-    return inherited | dict(additions)

@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TextIO
 
 
 def report(line: str) -> None:
-    sys.stdout.write(f"partywall: {line}\n")
-    sys.stdout.flush()
+    _write(f"partywall: {line}", sys.stdout)
 
 
 def complain(line: str) -> None:
-    sys.stderr.write(f"partywall: {line}\n")
-    sys.stderr.flush()
+    _write(f"partywall: {line}", sys.stderr)
 
 
 def announce(base_url: str, data_dir: Path) -> None:
@@ -34,10 +33,14 @@ def announce(base_url: str, data_dir: Path) -> None:
         "  Ctrl-C stops everything.",
         "",
     )
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()
+    _write("\n".join(lines), sys.stdout)
 
 
 def _program() -> str:
     script = Path(sys.executable).parent / "partywall"
     return str(script.relative_to(Path.cwd())) if script.is_relative_to(Path.cwd()) else str(script)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    stream.write(f"{text}\n")
+    stream.flush()

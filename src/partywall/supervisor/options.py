@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ class ServeOptions:
     port: int = 8000
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = MIGRATIONS
+    # lint: allow environ - the children inherit it: the supervisor reads nothing from it
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 15.0
     stop_with_parent: bool = False

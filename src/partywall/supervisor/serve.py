@@ -14,7 +14,7 @@ from partywall.adapters.embedded import (
     open_home,
     process,
 )
-from partywall.supervisor.children import Child, child_environment, describe, keep_engine
+from partywall.supervisor.children import Child, describe, keep_engine
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.network import require_free_port, status_of
@@ -23,6 +23,7 @@ from partywall.supervisor.options import ServeOptions
 READY = 200
 READY_POLL_SECONDS = 0.02
 READY_REPORT_SECONDS = 15.0
+OWNED = {"DATABASE__OWNER_URL"}  # the API and the worker never learn the owner's password
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -135,16 +136,15 @@ class Supervisor:
             child.start()
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:
-        return child_environment(
-            {
-                "DATA_DIR": str(self._options.data_dir.resolve()),
-                "DATABASE__ENGINE": "embedded",
-                "DATABASE__URL": endpoints.runtime_url,
-                "DATABASE__DIRECT_URL": endpoints.direct_url,
-                "CACHE__ENGINE": "embedded",
-                "CACHE__URL": endpoints.cache_url,
-            }
-        )
+        return {
+            **{name: value for name, value in self._options.environment.items() if name.upper() not in OWNED},
+            "DATA_DIR": str(self._options.data_dir.resolve()),
+            "DATABASE__ENGINE": "embedded",
+            "DATABASE__URL": endpoints.runtime_url,
+            "DATABASE__DIRECT_URL": endpoints.direct_url,
+            "CACHE__ENGINE": "embedded",
+            "CACHE__URL": endpoints.cache_url,
+        }
 
     async def _until_ready(self) -> None:
         loop = asyncio.get_running_loop()

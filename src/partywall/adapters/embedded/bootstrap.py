@@ -11,7 +11,12 @@ SUPERUSER = "postgres"
 OWNER = "partywall_owner"
 RUNTIME = "partywall_app"
 ROLES = (SUPERUSER, OWNER, RUNTIME)
-EXTENSIONS = ("vector", "pg_trgm", "unaccent", "btree_gin")
+EXTENSIONS = """
+    CREATE EXTENSION IF NOT EXISTS vector;
+    CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    CREATE EXTENSION IF NOT EXISTS unaccent;
+    CREATE EXTENSION IF NOT EXISTS btree_gin;
+"""
 ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT"
 
 type Connection = asyncpg.Connection
@@ -38,17 +43,18 @@ async def _connect(socket_directory: str, database: str, passwords: Mapping[str,
 async def _create_extensions(template: Connection) -> None:
     """In template1, so that every later database has them: only a superuser may create some of these."""
     try:
-        for extension in EXTENSIONS:
-            await template.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+        await template.execute(EXTENSIONS)
     finally:
         await template.close()
 
 
 async def _create_role(connection: Connection, role: str, password: str) -> None:
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
-        await connection.execute(f"CREATE ROLE {role}")
-    literal = await connection.fetchval("SELECT quote_literal($1::text)", password)
-    await connection.execute(f"ALTER ROLE {role} {ATTRIBUTES} PASSWORD {literal}")
+        await connection.execute(await connection.fetchval("SELECT format('CREATE ROLE %I', $1::text)", role))
+    set_password = await connection.fetchval(
+        f"SELECT format('ALTER ROLE %I {ATTRIBUTES} PASSWORD %L', $1::text, $2::text)", role, password
+    )
+    await connection.execute(set_password)
 
 
 async def _create_database(connection: Connection) -> None:

@@ -12,9 +12,8 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main(
-    parent: str, death_signal: str, uid: str, gid: str, *command: str
-) -> None:  # pragma: no cover - exec
+def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another program
+    parent, death_signal, uid, gid, *command = arguments
     if uid:
         os.setgroups([])
         os.setgid(int(gid))
@@ -31,4 +30,4 @@ def main(
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(sys.argv[1:])

@@ -101,7 +101,7 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
     finally:
         me.unlink()
         if own is not None:
-            while any(users.iterdir()):
+            while any(users.iterdir()):  # noqa: ASYNC110 - what is awaited happens in other processes
                 await asyncio.sleep(0.1)
             for engine in own:
                 await engine.stop()

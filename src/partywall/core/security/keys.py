@@ -93,7 +93,7 @@ class KeyRing:
                     rows = await self._in_force(session)
         newest = next(row for row in rows if row.retired_at is None)
         signing = ECKey.import_key(orjson.loads(self.box.open(newest.sealed_private_jwk)))
-        verifying = KeySet([ECKey.import_key(dict(row.public_jwk)) for row in rows])  # type: ignore[arg-type]  # JSON
+        verifying = KeySet([ECKey.import_key(dict(row.public_jwk)) for row in rows])  # type: ignore[arg-type]  # a JWK, typed as any JSON
         return LoadedKeys(signing, verifying, time.monotonic())
 
     async def _in_force(self, session: AsyncSession) -> list[SigningKey]:

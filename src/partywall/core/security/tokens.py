@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +10,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwt import JWTClaimsRegistry
 
+from partywall.core.clock import unix_time
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.ids import new_id
 from partywall.core.security.keys import ALGORITHM, KeyRing
@@ -33,7 +33,7 @@ class TokenCache:
         entry = self._known.get(token)
         if entry is None:
             return None
-        if entry[0] <= time.time():
+        if entry[0] <= unix_time():
             del self._known[token]
             return None
         return entry[1]
@@ -70,7 +70,7 @@ class AccessTokens:
 
     async def issue(self, user_id: UUID, session_id: UUID) -> IssuedToken:
         keys = await self._keys.load()
-        now = int(time.time())
+        now = int(unix_time())
         claims = {
             "iss": self._issuer, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id),
             "iat": now, "exp": now + self._ttl, "jti": str(new_id()),

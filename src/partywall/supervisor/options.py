@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MIGRATIONS = Path(__file__).parents[3] / "migrations" / "versions"
+PACKAGED = Path(__file__).parents[1] / "_migrations"
+CHECKOUT = Path(__file__).parents[3] / "migrations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class ServeOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
-    migrations: Path = MIGRATIONS
+    migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
     # lint: allow environ - the children inherit it: the supervisor reads nothing from it
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     postgres_settings: Mapping[str, str] = field(default_factory=dict)

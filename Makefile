@@ -1,0 +1,80 @@
+# Needs make and a Python of at least 3.12; everything else is installed into .venv, from hashed locks.
+
+VENV ?= .venv
+PYTHON ?=
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA_DIR ?= .data
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+RUN := $(BIN)/python -m
+PIP := $(RUN) pip --disable-pip-version-check install
+STAMPS := $(VENV)/.stamps
+# What was installed is known by its content and by this place: a moved checkout or another lock installs again.
+key = $(shell { pwd; cat $(1) pyproject.toml; } | cksum | tr ' ' '-')
+VENV_READY := $(STAMPS)/venv
+RUNTIME_READY := $(STAMPS)/runtime-$(call key,requirements/runtime.txt)
+DEV_READY := $(STAMPS)/dev-$(call key,requirements/dev.txt)
+LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header -q --group build
+
+# A virtual environment whose Python is gone is made again.
+$(shell test -x $(BIN)/python || rm -f $(VENV_READY))
+
+.DEFAULT_GOAL := help
+.PHONY: help serve install dev test lint types contracts pytest format lock clean
+
+help: ## Show this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: install ## Run everything: database, cache, API, worker (HOST= PORT= DATA_DIR=)
+	@exec $(RUN) partywall serve --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --stop-with-parent
+
+install: $(RUNTIME_READY) ## Install what running needs
+
+dev: $(DEV_READY) ## Install what developing needs
+
+test: dev lint types contracts pytest ## Check everything: style, types, contracts, tests, coverage
+
+lint: dev ## Check style and formatting
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+
+types: dev ## Check types
+	$(RUN) mypy
+
+contracts: dev ## Check who may import whom
+	$(BIN)/python $(BIN)/lint-imports --no-logo
+
+pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
+	$(RUN) pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+format: dev ## Format the code and fix what can be fixed
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+lock: dev ## Compile the locks from pyproject.toml again
+	$(LOCK) -o requirements/runtime.txt pyproject.toml
+	$(LOCK) --group dev -o requirements/dev.txt pyproject.toml
+
+clean: ## Remove the virtual environment and caches; the data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+
+$(VENV_READY):
+	@$(RUN) pip --version >/dev/null 2>&1 || { python=$$(sh tools/find-python $(PYTHON)) && \
+		echo "Creating $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
+	@mkdir -p $(STAMPS) && touch $@
+
+# The locks bring the build backend, so the project itself is installed last and without the network.
+$(RUNTIME_READY): $(VENV_READY)
+	@echo "Installing the locked dependencies"
+	$(PIP) --require-hashes -r requirements/runtime.txt
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(STAMPS)/runtime-* && touch $@
+
+$(DEV_READY): $(VENV_READY)
+	@echo "Installing the locked dependencies and the development tools"
+	$(PIP) --require-hashes -r requirements/dev.txt
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(STAMPS)/dev-* && touch $@

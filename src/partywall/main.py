@@ -40,6 +40,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
     set_public(app, PUBLIC)
     install_problem_handlers(app)
+    _include_routes(app)
+    describe(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    """Every route stands behind the gate."""
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(gate)])
     for feature in FEATURES:
         for router in feature.routers:
@@ -49,7 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
         for router in feature.root_routers:
             app.include_router(router, dependencies=[Depends(gate)])
     app.include_router(health.router, dependencies=[Depends(gate)])
-    describe(app)
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(
         CORSMiddleware,
@@ -60,4 +70,3 @@ def create_app(settings: Settings) -> FastAPI:
         expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
     )  # fmt: skip
     app.add_middleware(RequestContext)
-    return app

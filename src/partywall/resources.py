@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import asyncpg
 import httpx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
-from partywall.adapters.embeddings.catalogue import LocalEngine, open_catalogue
+from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import refuse_privileged_role
@@ -22,12 +24,14 @@ from partywall.core.security.keys import KeyRing
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.secret_key import secret_key
-from partywall.settings import EmbeddingSettings, Settings
+from partywall.settings import DatabaseSettings, EmbeddingSettings, Settings
 
 CACHE_TIMEOUT_SECONDS = 2.0
 OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 OUTGOING_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=10)
 ISSUER = "partywall"
+
+type Pool = asyncpg.Pool[asyncpg.Record]
 
 
 class MissingUrlError(Exception):
@@ -57,27 +61,14 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
 @asynccontextmanager
 async def open_resources(settings: Settings, *, application: str) -> AsyncIterator[Resources]:
     """Everything a process needs; refuses to open on a runtime role that could climb the wall."""
-    database, cache_url = settings.database, settings.cache.url
-    if database.url is None or cache_url is None:
+    if settings.database.url is None or settings.cache.url is None:
         raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
-    url = database.url.get_secret_value()
-    options = engines.server_settings(application, int(database.statement_timeout.total_seconds() * 1000))
     keeper = SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
-        engine = engines.create_engine(
-            url, pool_size=database.pool_size, overflow=database.pool_overflow, settings=options
-        )
-        stack.push_async_callback(engine.dispose)
-        await refuse_privileged_role(engine)
-        reads = await engines.create_read_pool(url, size=database.pool_size, settings=options)
-        stack.callback(reads.terminate)
-        cache = create_cache(cache_url.get_secret_value())
+        engine, reads = await _open_database(stack, settings.database, application)
+        cache = create_cache(settings.cache.url.get_secret_value())
         stack.push_async_callback(cache.aclose)
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=OUTGOING_TIMEOUT, limits=OUTGOING_LIMITS))
-        embedders = await open_catalogue(
-            embedding_engine(settings.embeddings), models=settings.data_dir / "models", client=client
-        )
-        stack.push_async_callback(embedders.close)
+        embedders = await _open_embedders(stack, settings)
         sessions = Sessions(engine)
         keys = KeyRing(sessions, keeper.box("signing keys"))
         tokens = AccessTokens(keys, ISSUER, settings.accounts.access_token_ttl)
@@ -101,10 +92,29 @@ async def open_resources(settings: Settings, *, application: str) -> AsyncIterat
             blobs=blobs,
             embedders=embedders,
             announcer=Announcer(cache),
-            pings={
-                "database": ping_database,
-                "cache": ping_cache,
-                "blobs": blobs.ping,
-                "embedder": embedders.ping,
-            },
+            pings={"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping},
         )
+
+
+async def _open_database(
+    stack: AsyncExitStack, settings: DatabaseSettings, application: str
+) -> tuple[AsyncEngine, Pool]:
+    """The engine of the transactions and the pool of the hot reads, both as the runtime role."""
+    assert settings.url is not None
+    url = settings.url.get_secret_value()
+    options = engines.server_settings(application, int(settings.statement_timeout.total_seconds() * 1000))
+    engine = engines.create_engine(url, pool_size=settings.pool_size, overflow=settings.pool_overflow, settings=options)
+    stack.push_async_callback(engine.dispose)
+    await refuse_privileged_role(engine)
+    reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
+    stack.callback(reads.terminate)
+    return engine, reads
+
+
+async def _open_embedders(stack: AsyncExitStack, settings: Settings) -> EmbedderCatalogue:
+    client = await stack.enter_async_context(httpx.AsyncClient(timeout=OUTGOING_TIMEOUT, limits=OUTGOING_LIMITS))
+    embedders = await open_catalogue(
+        embedding_engine(settings.embeddings), models=settings.data_dir / "models", client=client
+    )
+    stack.push_async_callback(embedders.close)
+    return embedders

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -81,27 +81,40 @@ def _open(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Urls:
 
 @asynccontextmanager
 async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
-    """The first to come starts them, the last to go stops them."""
+    """The first to come starts them and stops them when no one uses them; a late comer starts its own."""
     users = directory / "users"
     users.mkdir(parents=True, exist_ok=True)
     me = users / str(os.getpid())
     facts = directory / "urls.json"
     lock = AsyncFileLock(directory / "lock")
-    own: tuple[EmbeddedPostgres, EmbeddedValkey] | None = None
-    async with lock:
-        me.touch()
-        if not facts.exists():
-            own = EmbeddedPostgres(directory / "data", settings=FAST), EmbeddedValkey(directory / "data")
-            await asyncio.gather(*(engine.start() for engine in own))
-            urls = _open(*own)
-            await _create_template(urls)
-            facts.write_text(json.dumps(asdict(urls)))
-    try:
-        yield Urls(**json.loads(facts.read_text()))
-    finally:
-        me.unlink()
-        if own is not None:
-            while any(users.iterdir()):  # noqa: ASYNC110 - what is awaited happens in other processes
-                await asyncio.sleep(0.1)
-            for engine in own:
-                await engine.stop()
+    async with AsyncExitStack() as own:
+        async with lock:
+            if not facts.exists():
+                urls = await _start(own, directory / f"data-{os.getpid()}")
+                facts.write_text(json.dumps(asdict(urls)))
+                own.push_async_callback(_retire, users, facts, lock)
+            me.touch()
+        try:
+            yield Urls(**json.loads(facts.read_text()))
+        finally:
+            me.unlink()
+
+
+async def _start(stack: AsyncExitStack, data: Path) -> Urls:
+    engines = EmbeddedPostgres(data, settings=FAST), EmbeddedValkey(data)
+    for engine in engines:
+        stack.push_async_callback(engine.stop)
+    await asyncio.gather(*(engine.start() for engine in engines))
+    urls = _open(*engines)
+    await _create_template(urls)
+    return urls
+
+
+async def _retire(users: Path, facts: Path, lock: AsyncFileLock) -> None:
+    """Waits until no process uses the engines, and lets none find them any more."""
+    while True:
+        async with lock:
+            if not any(users.iterdir()):
+                facts.unlink()
+                return
+        await asyncio.sleep(0.1)

@@ -117,8 +117,8 @@ class MiniLmEmbedder:
     def _normalise(self, x: Array, part: str) -> Array:
         centred: Array = x - x.mean(axis=-1, keepdims=True, dtype=np.float32)
         variance = (centred * centred).mean(axis=-1, keepdims=True, dtype=np.float32)
-        scaled = centred / np.sqrt(variance + np.float32(1e-12))
-        return scaled * self._weights[f"{part}.weight"] + self._weights[f"{part}.bias"]
+        scale: Array = np.sqrt(variance + np.float32(1e-12), dtype=np.float32)
+        return centred / scale * self._weights[f"{part}.weight"] + self._weights[f"{part}.bias"]
 
 
 def load_minilm(models: Path) -> MiniLmEmbedder:

@@ -20,9 +20,7 @@ _FENCE: Final = re.compile(r"[ ]{0,3}(?P<mark>`{3,}|~{3,})")
 _LONGEST_HEADING: Final = 200
 
 _PARAGRAPH: Final = re.compile(r"\n[ \t\r]*\n")
-_CLOSING: Final = (
-    r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*"""  # quotes and brackets after a full stop
-)
+_CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*"""  # quotes and brackets after a full stop
 _SENTENCE: Final = re.compile(
     rf"""[.!?\u2026\u061f\u06d4\u0964]{_CLOSING}(?=\s+(?![a-z\s]))  # the next word is not in lower case
       | [\u3002\uff01\uff1f\uff61]{_CLOSING}                        # CJK sentences end without a space

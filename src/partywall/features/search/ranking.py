@@ -27,34 +27,26 @@ class Ranked:
     score: float
 
 
-def fuse(
-    text: Sequence[Candidate], vector: Sequence[Candidate], weight: float = VECTOR_WEIGHT
-) -> list[Ranked]:
-    """The convex combination of both halves, best first, scores within 0..1.
+def fuse(text: Sequence[Candidate], vector: Sequence[Candidate], weight: float = VECTOR_WEIGHT) -> list[Ranked]:
+    """The convex combination of both halves, best first, with scores within 0..1.
 
     Text scores are divided by the best one. Similarities have no zero of their own, so they are placed
     between the last candidate's and the best one's. What one half did not find counts 0 there. A half without
     candidates leaves the order of the other untouched.
     """
-    if not text:
-        return rank(vector, _between(vector))
-    if not vector:
-        return rank(text, _of_best(text))
+    if not text or not vector:
+        return _ordered([*text, *vector], _of_best(text) if text else _between(vector))
     by_text, by_vector = _of_best(text), _between(vector)
     scores = {
         chunk: (1 - weight) * by_text.get(chunk, 0.0) + weight * by_vector.get(chunk, 0.0)
         for chunk in by_text.keys() | by_vector.keys()
     }
-    return rank([*text, *vector], scores)
+    return _ordered([*text, *vector], scores)
 
 
-def rank(candidates: Iterable[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
-    """Orders by score; equal scores keep the order of the chunks, so that an answer stays as it is."""
-    found = {
-        candidate.chunk: Ranked(candidate.chunk, candidate.document_id, scores[candidate.chunk])
-        for candidate in candidates
-    }
-    return sorted(found.values(), key=lambda hit: (-hit.score, hit.chunk))
+def rank(candidates: Sequence[Candidate]) -> list[Ranked]:
+    """One half alone, best first, with its own scores."""
+    return _ordered(candidates, {candidate.chunk: candidate.score for candidate in candidates})
 
 
 def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
@@ -65,8 +57,17 @@ def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
     return list(best.values())
 
 
+def _ordered(candidates: Iterable[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
+    """Equal scores keep the order of the chunks, so that an answer stays as it is."""
+    found = {
+        candidate.chunk: Ranked(candidate.chunk, candidate.document_id, scores[candidate.chunk])
+        for candidate in candidates
+    }
+    return sorted(found.values(), key=lambda hit: (-hit.score, hit.chunk))
+
+
 def _of_best(candidates: Sequence[Candidate]) -> dict[int, float]:
-    best = max(candidate.score for candidate in candidates)
+    best = max((candidate.score for candidate in candidates), default=0.0)
     return {candidate.chunk: candidate.score / best if best > 0 else 0.0 for candidate in candidates}
 
 

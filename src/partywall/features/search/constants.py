@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from typing import Final
+
+CANDIDATES: Final = 200
+"""How many chunks each half of a search contributes."""
+
+WIDER: Final = 5
+"""How many times more, where one document's chunks crowd out the others."""
+
+QUERY_TERMS: Final = 256
+MAX_QUERY_CHARACTERS: Final = 10_000
+
+K1: Final = 1.2
+B: Final = 0.75
+"""BM25's usual parameters; tuning them on the SciFact train queries gained nothing."""
+
+LONGEST_TERM: Final = 255
+"""In bytes. What is longer is no word, and an index row has no place for it."""
+
+DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
+"""One table each: an index has a fixed dimension, and only a migration can make one."""
+
+EXACT_CHUNKS: Final = 10_000
+"""A project up to this size compares with every vector; a larger one enters the shared HNSW index."""
+
+PROMOTED_AT_ONCE: Final = 2_000
+
+DEFAULT_CONFIGURATION: Final = "english"
+PLAIN_CONFIGURATION: Final = "partywall_plain"
+"""Folds case and accents and stems nothing: for every language that PostgreSQL has no stemmer for."""
+
+CONFIGURATIONS: Final = {
+    "ar": "arabic",
+    "ca": "catalan",
+    "da": "danish",
+    "de": "german",
+    "el": "greek",
+    "en": "english",
+    "es": "spanish",
+    "et": "estonian",
+    "eu": "basque",
+    "fi": "finnish",
+    "fr": "french",
+    "ga": "irish",
+    "hi": "hindi",
+    "hu": "hungarian",
+    "hy": "armenian",
+    "id": "indonesian",
+    "it": "italian",
+    "lt": "lithuanian",
+    "nb": "norwegian",
+    "ne": "nepali",
+    "nl": "dutch",
+    "nn": "norwegian",
+    "no": "norwegian",
+    "pt": "portuguese",
+    "ro": "romanian",
+    "ru": "russian",
+    "sr": "serbian",
+    "sv": "swedish",
+    "ta": "tamil",
+    "tr": "turkish",
+    "yi": "yiddish",
+}
+"""PostgreSQL's text search configurations by the primary subtag of a BCP 47 language tag."""

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    column,
+    func,
+    table,
+    text,
+    types,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.base import ischema_names
+from sqlalchemy.orm import Mapped, mapped_column
+
+from partywall.core.db.base import Base, TableKind
+from partywall.features.search.constants import DIMENSIONS
+
+
+class HalfVector(types.UserDefinedType[str]):
+    """pgvector's `halfvec`: 16 bits a number, half the pages of an exact scan. Travels as `[1,2,...]`."""
+
+    cache_ok = True
+
+    def __init__(self, dimension: int | None = None) -> None:
+        self.dimension = dimension
+
+    def get_col_spec(self, **_: object) -> str:
+        return "halfvec" if self.dimension is None else f"halfvec({self.dimension})"
+
+
+ischema_names["halfvec"] = HalfVector  # so that a migrated database can be compared with these tables
+
+
+class SearchCorpus(Base):
+    """What BM25 must know of a project as a whole; a trigger on `chunk` keeps the counts."""
+
+    __tablename__ = "search_corpus"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    chunks: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    terms: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    configurations: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+
+
+class SearchIndex(Base):
+    """The vectors of one model: `building` until every chunk has one, `active` while it serves, then `retired`."""
+
+    __tablename__ = "search_index"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "id"),
+        UniqueConstraint("project_id", "model"),
+        CheckConstraint("status IN ('building', 'active', 'retired')", name="status"),
+        Index("search_index_active_idx", "project_id", unique=True, postgresql_where=text("status = 'active'")),
+        Index("search_index_building_idx", "project_id", unique=True, postgresql_where=text("status = 'building'")),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"))
+    id: Mapped[UUID] = mapped_column(Uuid, server_default=func.uuidv7())
+    model: Mapped[str] = mapped_column(Text)
+    dimension: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(Text)
+    approximate: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    activated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SearchChunk(Base):
+    """A passage. `number` is its short name in postings and vectors, `context` what is indexed before its text."""
+
+    __tablename__ = "chunk"
+    __table_args__ = (
+        PrimaryKeyConstraint("project_id", "number"),
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        Index("chunk_project_id_document_id_idx", "project_id", "document_id"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid)
+    number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    id: Mapped[UUID] = mapped_column(Uuid, server_default=func.uuidv7())
+    document_id: Mapped[UUID] = mapped_column(Uuid)
+    first: Mapped[int] = mapped_column(Integer)
+    last: Mapped[int] = mapped_column(Integer)
+    length: Mapped[int] = mapped_column(Integer)
+    configuration: Mapped[str] = mapped_column(Text)
+    context: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+
+
+# One row per term and chunk. Rows of one batch are written in the order of their terms, so that reading a term
+# touches few pages although the index carries nothing but its key.
+POSTING: Final = Table(
+    "posting",
+    Base.metadata,
+    Column("project_id", Uuid, nullable=False),
+    Column("chunk", BigInteger, nullable=False),
+    Column("frequency", SmallInteger, nullable=False),
+    Column("length", SmallInteger, nullable=False),
+    Column("term", Text(collation="C"), nullable=False),
+    ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
+    Index("posting_project_id_term_idx", "project_id", "term"),
+    Index("posting_project_id_chunk_idx", "project_id", "chunk"),
+    info={"kind": TableKind.PROJECT},
+)
+
+
+def _embedding(dimension: int) -> Table:
+    name = f"embedding_{dimension}"
+    return Table(
+        name,
+        Base.metadata,
+        Column("project_id", Uuid, nullable=False),
+        Column("index_id", Uuid, nullable=False),
+        Column("chunk", BigInteger, nullable=False),
+        Column("approximate", Boolean, nullable=False),
+        Column("embedding", HalfVector(dimension), nullable=False),
+        PrimaryKeyConstraint("project_id", "index_id", "chunk"),
+        ForeignKeyConstraint(["project_id", "chunk"], ["chunk.project_id", "chunk.number"], ondelete="CASCADE"),
+        ForeignKeyConstraint(
+            ["project_id", "index_id"], ["search_index.project_id", "search_index.id"], ondelete="CASCADE"
+        ),
+        Index(f"{name}_project_id_chunk_idx", "project_id", "chunk"),
+        Index(
+            f"{name}_embedding_idx",
+            "embedding",
+            postgresql_using="hnsw",
+            postgresql_ops={"embedding": "halfvec_cosine_ops"},
+            postgresql_where=text("approximate"),
+        ),
+        info={"kind": TableKind.PROJECT},
+    )
+
+
+EMBEDDINGS: Final = {dimension: _embedding(dimension) for dimension in DIMENSIONS}
+
+# What a search reads of the documents themselves.
+DOCUMENT: Final = table(
+    "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
+)

@@ -1,0 +1,206 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, func, select, text
+from sqlalchemy.dialects.postgresql import REGCONFIG
+from sqlalchemy.sql.elements import ColumnElement
+
+from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B
+from partywall.features.search.highlights import CLOSE, OPEN
+from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchCorpus, SearchIndex
+from partywall.features.search.ranking import Candidate
+
+_HIGHLIGHT_ALL: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
+_EF_SEARCH: Final = "200"
+
+# A term's document frequency is counted from the postings that the query reads anyway: no hot row per term.
+_SCORED: Final = """
+WITH asked AS (
+    SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight
+    FROM unnest(CAST(:configurations AS text[])) AS configuration,
+        unnest(to_tsvector(CAST(configuration AS regconfig), :query))
+    WHERE octet_length(lexeme) <= :longest_term
+    GROUP BY 1 ORDER BY 1 LIMIT :query_terms
+), found AS (
+    SELECT asked.term, asked.weight, posting.chunk,
+        CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
+    FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term
+), rarity AS (
+    SELECT term, ln(1 + (greatest(CAST(:chunks AS float8) - count(*), 0) + 0.5) / (count(*) + 0.5)) AS rare
+    FROM found GROUP BY term
+), scored AS (
+    SELECT found.chunk, sum(
+        weight * rare * frequency * (CAST(:k1 AS float8) + 1)
+            / (frequency + :k1 * (1 - :b + CAST(:b AS float8) * length / CAST(:average AS float8)))
+    ) AS score
+    FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
+)
+"""
+_BEST: Final = """
+SELECT best.chunk, chunk.document_id, best.score
+FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
+JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
+"""
+_BEST_WITH_STATUS: Final = """
+SELECT scored.chunk, chunk.document_id, scored.score
+FROM scored
+JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
+JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id AND document.status = :status
+ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
+"""
+_BY_TEXT: Final = text(f"{_SCORED}{_BEST}")
+_BY_TEXT_AND_STATUS: Final = text(f"{_SCORED}{_BEST_WITH_STATUS}")
+
+_ITERATE: Final = select(
+    func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
+)
+_INDEXED_ROWS: Final = text("SELECT reltuples FROM pg_class WHERE oid = to_regclass(:index)")
+
+
+@dataclass(frozen=True, slots=True)
+class ServingIndex:
+    """The vectors that answer now."""
+
+    id: UUID
+    model: str
+    dimension: int
+    approximate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What there is to search: how many chunks with how many terms, in which text search configurations."""
+
+    chunks: int
+    terms: int
+    configurations: list[str]
+    index: ServingIndex | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A chunk as it is shown; `marked` is its text with the query's words between two marks."""
+
+    number: int
+    id: UUID
+    document_id: UUID
+    title: str
+    first: int
+    last: int
+    text: str
+    marked: str
+
+
+def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+    serves = and_(SearchIndex.project_id == SearchCorpus.project_id, SearchIndex.status == "active")
+    return (
+        select(
+            SearchCorpus.chunks, SearchCorpus.terms, SearchCorpus.configurations,
+            SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
+        )
+        .outerjoin(SearchIndex, serves)
+        .where(SearchCorpus.project_id == PROJECT_ID, proved)
+    )  # fmt: skip
+
+
+CORPUS: Final = ScopedRead(_corpus)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
+        """The best chunks by BM25 over the words of the query, any of them."""
+        values: dict[str, object] = {
+            "project_id": self.scope.project_id,
+            "configurations": corpus.configurations,
+            "query": query,
+            "longest_term": LONGEST_TERM,
+            "query_terms": QUERY_TERMS,
+            "chunks": float(corpus.chunks),
+            "average": max(1.0, corpus.terms / max(1, corpus.chunks)),
+            "k1": K1,
+            "b": B,
+            "candidates": candidates,
+        }
+        if status is None:
+            rows = await self.session.execute(_BY_TEXT, values)
+        else:
+            rows = await self.session.execute(_BY_TEXT_AND_STATUS, values | {"status": status})
+        return [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
+
+    async def by_vector(
+        self, index: ServingIndex, vector: str, candidates: int, status: str | None, *, approximate: bool
+    ) -> list[Candidate]:
+        """The nearest chunks by cosine similarity: of all vectors, or as the HNSW index finds them."""
+        if approximate:
+            await self.session.execute(_ITERATE)
+        query = _nearest(index.dimension, status=status is not None, approximate=approximate)
+        values = {
+            "project_id": self.scope.project_id,
+            "index_id": index.id,
+            "vector": vector,
+            "candidates": candidates,
+            "status": status,
+        }
+        rows = await self.session.execute(query, values)
+        found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
+        return [candidate for candidate in found if math.isfinite(candidate.score)]
+
+    async def indexed_rows(self, index: ServingIndex) -> float:
+        """About how many vectors of all projects the HNSW index holds."""
+        rows = await self.session.scalar(_INDEXED_ROWS, {"index": f"embedding_{index.dimension}_embedding_idx"})
+        return max(0.0, float(rows or 0))
+
+    async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
+        """The chunks with their documents' titles, in no order."""
+        configuration = cast(SearchChunk.configuration, REGCONFIG)
+        marked = func.ts_headline(
+            configuration, SearchChunk.text, func.plainto_tsquery(configuration, query), _HIGHLIGHT_ALL
+        )
+        its_document = and_(DOCUMENT.c.project_id == SearchChunk.project_id, DOCUMENT.c.id == SearchChunk.document_id)
+        rows = await self.session.execute(
+            select(
+                SearchChunk.number, SearchChunk.id, SearchChunk.document_id, DOCUMENT.c.title,
+                SearchChunk.first, SearchChunk.last, SearchChunk.text, marked,
+            )
+            .join(DOCUMENT, its_document)
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number.in_(numbers))
+        )  # fmt: skip
+        return [Found(*row) for row in rows]
+
+
+def _nearest(dimension: int, *, status: bool, approximate: bool) -> Select[int, UUID, float]:
+    vectors = EMBEDDINGS[dimension].c
+    asked = cast(bindparam("vector", type_=Text), HalfVector(dimension))
+    distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
+    nearest = select(vectors.chunk, distance).where(
+        vectors.project_id == bindparam("project_id", type_=Uuid),
+        vectors.index_id == bindparam("index_id", type_=Uuid),
+    )
+    if approximate:
+        nearest = nearest.where(vectors.approximate)
+    if status:
+        nearest = nearest.join(
+            SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
+        ).join(
+            DOCUMENT,
+            and_(
+                DOCUMENT.c.project_id == SearchChunk.project_id,
+                DOCUMENT.c.id == SearchChunk.document_id,
+                DOCUMENT.c.status == bindparam("status", type_=Text),
+            ),
+        )
+    best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")
+    its_chunk = and_(SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.number == best.c.chunk)
+    return select(best.c.chunk, SearchChunk.document_id, best.c.distance).join(SearchChunk, its_chunk)

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from partywall.core.schemas import RequestModel, ResponseModel, Storable
+from partywall.features.documents.schemas import DocumentStatus
+from partywall.features.search.constants import MAX_QUERY_CHARACTERS
+
+
+class SearchMode(StrEnum):
+    HYBRID = "hybrid"
+    TEXT = "text"
+    VECTOR = "vector"
+
+
+class SearchGroup(StrEnum):
+    DOCUMENT = "document"
+    CHUNK = "chunk"
+
+
+QueryText = Annotated[Storable, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS)]
+
+
+class SearchQuery(RequestModel):
+    q: QueryText = Field(description="What to look for: words, a question, or a whole passage.", examples=["refunds"])
+    limit: int = Field(default=10, ge=1, le=100)
+    mode: SearchMode = Field(
+        default=SearchMode.HYBRID, description="By words (BM25), by meaning (vectors), or both fused."
+    )
+    group: SearchGroup = Field(
+        default=SearchGroup.DOCUMENT, description="One hit per document, or every chunk on its own."
+    )
+    status: DocumentStatus | None = Field(default=None, description="Only documents with this status.")
+
+
+class Highlight(ResponseModel):
+    start: int = Field(description="In characters of `text`.", examples=[4])
+    end: int = Field(examples=[11])
+
+
+class SearchHit(ResponseModel):
+    document_id: UUID
+    title: str = Field(examples=["Refund policy"])
+    chunk_id: UUID
+    text: str = Field(examples=["Our refunds reach you within ten days."])
+    start: int = Field(description="Where the text begins in the document's content, in characters.", examples=[0])
+    end: int = Field(examples=[38])
+    score: float = Field(
+        description="Comparable within one answer only: BM25, cosine similarity, or their fusion within 0..1.",
+        examples=[0.92],
+    )
+    highlights: list[Highlight]
+
+
+class SearchResult(ResponseModel):
+    items: list[SearchHit]

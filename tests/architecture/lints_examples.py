@@ -131,6 +131,9 @@ GUILTY = [
     one("sql-text", "through a name", REPOSITORY, "def f(t):\n    q = f'SELECT {t}'\n    return text(q)\n"),
     one("transaction", "commit", SERVICE, "async def f(s):\n    await s.commit()\n"),
     one("transaction", "rollback handed on", SERVICE, "def f(s):\n    return s.rollback\n"),
+    one("untracked-task", "asyncio", SERVICE, "task = asyncio.create_task(f())"),
+    one("untracked-task", "loop", SERVICE, "task = asyncio.get_running_loop().create_task(f())"),
+    one("untracked-task", "imported", SERVICE, "task = create_task(f())"),
     one("web-framework", "service", SERVICE, "from fastapi import Request\n"),
     one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
 ]  # fmt: skip
@@ -182,6 +185,7 @@ INNOCENT = [
     one("sql-text", "another's text", REPOSITORY, "def f(t):\n    return render(f'SELECT {t}')\n"),
     one("transaction", "core/db", "core/db/session.py", "async def f(s):\n    await s.commit()\n"),
     one("transaction", "hook", SERVICE, "def f(s):\n    before_commit(s, hook)\n"),
+    one("untracked-task", "group", SERVICE, "async def f(group):\n    group.create_task(g())\n"),
     one("web-framework", "router", ROUTER, "from fastapi import APIRouter\n"),
     one("web-framework", "split router", "features/documents/upload_router.py", "from fastapi import APIRouter\n"),
     one("web-framework", "core/http", "core/http/problems.py", "from starlette.requests import Request\n"),

@@ -15,7 +15,10 @@ from tests.architecture.house import ROOT, codebase, feature_order
 type BuildHouse = Callable[[dict[str, str]], Path]
 
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
-HOUSE = ("cli", "supervisor", "asgi", "worker", "server", "main", "resources", "logs", "secret_key", "settings")
+HOUSE = (
+    "__main__", "cli", "commands", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
+    "secret_key", "settings",
+)  # fmt: skip
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
 
 

@@ -35,5 +35,6 @@ LINTS: dict[str, Lint] = {
     "slice-private": slices.slice_private,
     "sql-text": sql_text.composed_sql,
     "transaction": transactions.commit_or_rollback,
+    "untracked-task": state.untracked_task,
     "web-framework": frameworks.web_framework,
 }

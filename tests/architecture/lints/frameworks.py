@@ -2,27 +2,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.architecture.lints.places import ENTRY_POINTS, PROCESSES
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
-HOMES = (
-    "core/http",
-    "core/security/dependencies.py",
-    "core/feature.py",
-    "main.py",
-    "asgi.py",
-    "resources.py",
-)
-STEMS = ("router", "dependencies")
-SETTINGS_HOMES = (
-    "main.py", "asgi.py", "worker.py", "cli.py", "cli", "supervisor", "resources.py", "logs.py",
-    "secret_key.py", "core/resources.py", "core/http",
-)  # fmt: skip
+HTTP_HOMES = ("core/http", "core/security/dependencies.py", "core/feature.py", "resources.py", *PROCESSES)
+HTTP_STEMS = ("router", "dependencies")
+SETTINGS_HOMES = ("core/http", "core/resources.py", "logs.py", "resources.py", "secret_key.py", *ENTRY_POINTS)
 
 
 def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """fastapi and starlette stay in routers, dependencies and the HTTP core."""
-    if source.inside(*HOMES) or (source.slice and _is_http_module(source.stem)):
+    if source.inside(*HTTP_HOMES) or (source.slice and _is_http_module(source.stem)):
         return
     for imported in source.imports():
         if imported.module.split(".")[0] in WEB:
@@ -50,4 +41,4 @@ def http_exception(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 def _is_http_module(stem: str) -> bool:
     """`router.py`, or a router split by use case such as `upload_router.py`."""
-    return stem in STEMS or stem.endswith(tuple(f"_{name}" for name in STEMS))
+    return stem in HTTP_STEMS or stem.endswith(tuple(f"_{name}" for name in HTTP_STEMS))

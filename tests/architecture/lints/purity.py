@@ -5,15 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from tests.architecture.lints.places import COMMAND_LINE, ENTRY_POINTS
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 CLOCK_HOME = ("core/clock.py",)
 NOW = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 IDS_HOME = ("core/ids.py",)
 NEW_ID = {"uuid1", "uuid4", "uuid6", "uuid7", "uuid8"}
-ENTRY_POINTS = ("settings.py", "asgi.py", "worker.py", "cli.py", "cli")
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
-TERMINAL = ("cli.py", "cli")
 
 
 def clock(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -35,7 +34,7 @@ def ids(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    if source.inside(*ENTRY_POINTS):
+    if source.inside("settings.py", *ENTRY_POINTS):
         return
     for node in source.nodes(ast.Attribute):
         if _tail(node) in ENVIRONMENT:
@@ -44,7 +43,7 @@ def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def prints(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    if source.inside(*TERMINAL):
+    if source.inside(*COMMAND_LINE):
         return
     for node in source.nodes(ast.Call):
         called = ast.unparse(node.func)

@@ -38,3 +38,20 @@ def _is_state(value: ast.expr) -> bool:
         case ast.List():
             return not value.elts
     return False
+
+
+def untracked_task(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """A task belongs to a group, which waits for it and hears of its failure."""
+    for node in source.nodes(ast.Call):
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        if called_name(node) == "ensure_future" or (called_name(node) == "create_task" and _is_loop(owner)):
+            yield source.finding("untracked-task", node.lineno, f"{called_name(node)} outside a task group")
+
+
+def _is_loop(owner: ast.expr | None) -> bool:
+    """`asyncio`, a loop, or nothing at all (the imported function); anything else is a task group."""
+    return owner is None or ast.unparse(owner).rpartition(".")[2].rstrip("()") in {
+        "asyncio",
+        "loop",
+        "get_running_loop",
+    }

@@ -6,9 +6,9 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, projects
+from partywall.features import accounts, documents, projects
 
-FEATURES: Final[tuple[Feature, ...]] = (accounts.feature, projects.feature)
+FEATURES: Final[tuple[Feature, ...]] = (accounts.feature, projects.feature, documents.feature)
 
 # By the name of the endpoint function.
 PUBLIC: Final = frozenset({"healthz", "readyz"})

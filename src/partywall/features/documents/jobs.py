@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
+
+
+class IndexDocuments(ProjectJobPayload):
+    """Documents whose title or content is new, or that are to be indexed again."""
+
+    documents: list[UUID]
+
+
+class ReleaseBlobs(ProjectJobPayload):
+    """Blobs whose document has been deleted."""
+
+    keys: list[str]
+
+
+# Declared here, where documents change; the search slice does the work.
+INDEX_DOCUMENTS: Final = JobKind("index_documents", IndexDocuments)
+RELEASE_BLOBS: Final = JobKind("release_blobs", ReleaseBlobs)

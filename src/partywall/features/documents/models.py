@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from partywall.core.db.base import Base, TableKind
+
+
+class Document(Base):
+    """`revision` counts the edits of people; `state` what the worker changed, so that both change the entity tag.
+
+    `index_status` is that of the revision; `version` is the number of the newest version. The `original` columns are
+    those of the uploaded file, kept as a blob.
+    """
+
+    __tablename__ = "document"
+    __table_args__ = (
+        CheckConstraint("status IN ('draft', 'published')", name="status"),
+        CheckConstraint("index_status IN ('pending', 'indexed', 'failed')", name="index_status"),
+        Index(
+            "document_external_id_key",
+            "project_id",
+            "external_id",
+            unique=True,
+            postgresql_where=text("external_id IS NOT NULL"),
+        ),
+        Index("document_created_at_idx", "project_id", "created_at", "id"),
+        Index("document_updated_at_idx", "project_id", "updated_at", "id"),
+        Index("document_title_idx", "project_id", "title", "id"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=func.uuidv7())
+    external_id: Mapped[str | None] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(Text)
+    # `metadata` is SQLAlchemy's own name on a declarative class.
+    attributes: Mapped[dict[str, JsonValue]] = mapped_column("metadata", JSONB, server_default="{}")
+    status: Mapped[str] = mapped_column(Text, server_default="draft")
+    index_status: Mapped[str] = mapped_column(Text, server_default="pending")
+    index_error: Mapped[str | None] = mapped_column(Text)
+    media_type: Mapped[str] = mapped_column(Text, server_default="text/plain")
+    size: Mapped[int] = mapped_column(Integer)
+    content_sha256: Mapped[str] = mapped_column(Text)
+    revision: Mapped[int] = mapped_column(Integer, server_default="1")
+    state: Mapped[int] = mapped_column(Integer, server_default="0")
+    version: Mapped[int] = mapped_column(Integer, server_default="1")
+    original_key: Mapped[str | None] = mapped_column(Text)
+    original_name: Mapped[str | None] = mapped_column(Text)
+    original_size: Mapped[int | None] = mapped_column(BigInteger)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class DocumentVersion(Base):
+    """Title and content as they stood after a change; the newest one equals the document's own."""
+
+    __tablename__ = "document_version"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(Text)
+    size: Mapped[int] = mapped_column(Integer)
+    content_sha256: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

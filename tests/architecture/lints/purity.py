@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.places import COMMAND_LINE, ENTRY_POINTS
+from tests.architecture.lints.places import COMMAND_LINE
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 CLOCK_HOME = ("core/clock.py",)
@@ -34,7 +34,7 @@ def ids(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    if source.inside("settings.py", *ENTRY_POINTS):
+    if source.inside("settings.py", "asgi.py", "server.py", "worker.py", *COMMAND_LINE):
         return
     for node in source.nodes(ast.Attribute):
         if _tail(node) in ENVIRONMENT:

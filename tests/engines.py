@@ -102,6 +102,7 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
 
 async def _start(stack: AsyncExitStack, data: Path) -> Urls:
     engines = EmbeddedPostgres(data, settings=FAST), EmbeddedValkey(data)
+    stack.callback(engines[0].remove)
     for engine in engines:
         stack.push_async_callback(engine.stop)
     await asyncio.gather(*(engine.start() for engine in engines))

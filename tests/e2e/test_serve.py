@@ -117,6 +117,16 @@ async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving
     assert serving.pid_of("stand_in.py api") == api
 
 
+async def test_killing_the_database_and_the_api_together_is_survived(serving: Serving) -> None:
+    for part in ("bin/postgres -D", "stand_in.py api"):
+        pid = serving.pid_of(part)
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    serving.until("postgres is back")
+    assert await serving.notes() == []
+    wait_until(lambda: serving.pid_of("stand_in.py api"), "another API")
+
+
 async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
     server = serving.pid_of("valkey-server")
     assert server is not None

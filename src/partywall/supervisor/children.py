@@ -39,8 +39,8 @@ class Child:
     def start(self) -> None:
         self._process = process.spawn(self.command, environment=self.environment)
 
-    async def keep(self) -> None:
-        """EngineError when the program refuses its configuration: starting it again would not help."""
+    async def keep(self, ready: asyncio.Event) -> None:
+        """EngineError when the program refuses its settings on the first start: another would not help."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
         while True:
@@ -48,7 +48,7 @@ class Child:
             if self._process is None:
                 self.start()
             code = await self.exited()
-            if code == REFUSED:
+            if code == REFUSED and not ready.is_set():
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
             delay = backoff.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")

@@ -76,8 +76,9 @@ class EmbeddedEngine(ABC):
         return await process.exited(self._process)
 
     def remove(self) -> None:
-        """Delete all data. Only when stopped."""
-        self.home.remove()
+        """Delete all data, if there is any. Only when stopped."""
+        if self._home is not None:
+            self._home.remove()
 
     @property
     def home(self) -> Home:

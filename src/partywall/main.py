@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from partywall import __version__
 from partywall.core.http import health
 from partywall.core.http.dependencies import gate
+from partywall.core.http.draining import set_on_signal
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe
 from partywall.core.http.problems import install_problem_handlers
@@ -26,7 +28,8 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_resources(settings, application="partywall-api") as resources:
             app.state.resources = resources
-            yield
+            with set_on_signal(app.state.draining):
+                yield
 
     docs = settings.serves_docs
     app = FastAPI(
@@ -38,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         openapi_url="/openapi.json" if docs else None,
         max_body_size=settings.http.max_body_bytes,
     )
+    app.state.draining = asyncio.Event()
     set_public(app, PUBLIC)
     install_problem_handlers(app)
     _include_routes(app)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.schedules import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,4 +16,5 @@ class Feature:
     routers: tuple[APIRouter, ...] = ()
     root_routers: tuple[APIRouter, ...] = ()
     jobs: tuple[JobHandler, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
     events: tuple[str, ...] = ()

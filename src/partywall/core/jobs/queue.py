@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Self
 
+import orjson
 from pgqueuer.ports.driver import Driver, TaskManagerPort
 from pgqueuer.queries import Queries
+from pydantic import JsonValue
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.jobs.kinds import JobKind, JobPayload
@@ -61,3 +63,8 @@ async def enqueue[P: JobPayload](
     """Enqueues in the session's own transaction."""
     body = payload.model_dump_json().encode()
     await Queries(SessionDriver(session)).enqueue(kind.name, body, priority=priority, execute_after=after)
+
+
+async def requeue(session: AsyncSession, kind: str, payload: Mapping[str, JsonValue]) -> None:
+    """Enqueues what was parked, as the job that it was."""
+    await Queries(SessionDriver(session)).enqueue(kind, orjson.dumps(payload))

@@ -1,0 +1,143 @@
+"""Runs jobs and schedules on PgQueuer, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer import models as pgq
+from pgqueuer.errors import RetryRequested
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from structlog.contextvars import bound_contextvars
+
+from partywall.core.jobs import attempts
+from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.schedules import Schedule
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectNotFoundError
+
+log = structlog.get_logger(__name__)
+
+# A worker that is silent for this long is taken for dead, and its jobs go to the others.
+HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
+POLL_INTERVAL: Final = timedelta(seconds=5)
+BATCH_SIZE: Final = 4
+RESTART_PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRunner:
+    resources: Resources
+    handlers: Sequence[JobHandler]
+    schedules: Sequence[Schedule] = ()
+
+    async def run(self, connect: Callable[[], Awaitable[asyncpg.Pool[asyncpg.Record]]], stop: asyncio.Event) -> None:
+        """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
+        while not stop.is_set():
+            try:
+                pool = await connect()
+            except (OSError, asyncpg.PostgresError) as error:
+                log.warning("database_away", error=type(error).__name__)
+                await _pause(stop)
+                continue
+            try:
+                await self._work(pool, stop)
+            except Exception as error:  # noqa: BLE001 - whatever ended the loop, the worker goes on
+                log.warning("worker_restarts", error=type(error).__name__)
+                await _pause(stop)
+            finally:
+                pool.terminate()
+
+    async def _work(self, pool: asyncpg.Pool[asyncpg.Record], stop: asyncio.Event) -> None:
+        queue = PgQueuer.from_asyncpg_pool(pool)
+        for handler in self.handlers:
+            queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
+        for schedule in self.schedules:
+            queue.schedule(schedule.name, schedule.cron, accepts_context=False)(self._scheduled(schedule))
+        queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = stop
+        await queue.run(
+            dequeue_timeout=POLL_INTERVAL,
+            batch_size=BATCH_SIZE,
+            max_concurrent_tasks=2 * BATCH_SIZE,
+            heartbeat_timeout=HEARTBEAT_TIMEOUT,
+            shutdown_on_listener_failure=True,
+        )
+
+    def _runner(self, queue: PgQueuer, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
+        gate = asyncio.Semaphore(handler.concurrency)
+
+        async def run(job: pgq.Job) -> None:
+            async with gate:
+                with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
+                    await self._attempt(queue, handler, job)
+
+        return run
+
+    async def _attempt(self, queue: PgQueuer, handler: JobHandler, job: pgq.Job) -> None:
+        try:
+            payload = handler.kind.payload.model_validate_json(job.payload or b"")
+        except ValidationError as error:
+            await self._park_unreadable(handler, job, error)
+            return
+        body = payload.model_dump(mode="json")
+        async with self.resources.sessions.begin() as session:
+            attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
+        limit = handler.kind.max_attempts
+        if attempt > limit:
+            await self._park(job.id, f"began {limit} times and never finished")
+            return
+        context = JobContext(self.resources, queue.qm.queue_manager_id, job.id, attempt, last=attempt == limit)
+        await self._settle(handler, context, payload)
+
+    async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:
+        try:
+            await handler.run(context, payload)
+        except LeaseLostError:
+            log.warning("lease_lost")
+            return
+        except ProjectNotFoundError:
+            log.info("job_dropped", reason="its principal may no longer enter the project")
+        except Exception as error:
+            log.exception("job_failed", attempt=context.attempt)
+            if context.last:
+                await self._park(context.job_id, f"{type(error).__name__}: {error}")
+                return
+            raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from error
+        async with self.resources.sessions.begin() as session:
+            await attempts.forget(session, context.job_id)
+
+    async def _park(self, job_id: int, error: str) -> None:
+        log.error("job_parked", error=error)
+        async with self.resources.sessions.begin() as session:
+            await attempts.park(session, job_id, error)
+
+    async def _park_unreadable(self, handler: JobHandler, job: pgq.Job, error: ValidationError) -> None:
+        body = {"unreadable": (job.payload or b"").decode("utf-8", "replace")}
+        async with self.resources.sessions.begin() as session:
+            await attempts.begin_attempt(session, job.id, handler.kind.name, {**body})
+        await self._park(job.id, f"the payload does not fit its kind ({error.error_count()} errors)")
+
+    def _scheduled(self, schedule: Schedule) -> Callable[[pgq.Schedule], Awaitable[None]]:
+        async def run(_: pgq.Schedule) -> None:
+            try:
+                await schedule.run(self.resources)
+            except (DBAPIError, OSError):
+                log.exception("schedule_failed", schedule=schedule.name)
+
+        return run
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(RESTART_PAUSE_SECONDS):
+            await stop.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from partywall.core.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Work that recurs, run by one worker at a time. `cron` is in UTC; a sixth field counts seconds."""
+
+    name: str
+    cron: str
+    run: Callable[[Resources], Awaitable[None]]

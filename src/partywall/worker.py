@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+
+import asyncpg
+import uvloop
+
+from partywall.core.db.engine import asyncpg_dsn, server_settings
+from partywall.core.jobs.runner import JobRunner
+from partywall.features import FEATURES
+from partywall.logs import configure_logging
+from partywall.resources import open_resources
+from partywall.settings import Settings
+
+QUEUE_CONNECTIONS = 4
+
+
+async def _connect(url: str) -> asyncpg.Pool[asyncpg.Record]:
+    options = server_settings("partywall-queue", 30_000)
+    return await asyncpg.create_pool(asyncpg_dsn(url), min_size=2, max_size=QUEUE_CONNECTIONS, server_settings=options)
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Runs every slice's jobs and schedules until `stop` is set."""
+    direct = settings.database.direct_url or settings.database.url
+    assert direct is not None
+    async with open_resources(settings, application="partywall-worker") as resources:
+        runner = JobRunner(
+            resources,
+            [handler for feature in FEATURES for handler in feature.jobs],
+            [schedule for feature in FEATURES for schedule in feature.schedules],
+        )
+        await runner.run(functools.partial(_connect, direct.get_secret_value()), stop)
+
+
+async def _until_signalled(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await work(settings, stop)
+
+
+def run_worker(settings: Settings) -> None:
+    """The worker process: ends cleanly on SIGINT and SIGTERM."""
+    configure_logging(settings.log)
+    uvloop.run(_until_signalled(settings))

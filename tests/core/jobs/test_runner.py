@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from partywall.core.jobs import attempts, runner
+from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
+from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.jobs.schedules import Schedule
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectNotFoundError
+from tests.engines import DatabaseUrls
+from tests.people import People
+
+
+class Note(JobPayload):
+    text: str
+
+
+class InProject(ProjectJobPayload):
+    note: str = ""
+
+
+def kind_of[P: JobPayload](payload: type[P], max_attempts: int = 3) -> JobKind[P]:
+    return JobKind(f"test_{uuid4().hex}", payload, max_attempts)
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 20)
+    monkeypatch.setattr(runner, "RESTART_PAUSE_SECONDS", 0.1)
+
+
+@asynccontextmanager
+async def working(
+    resources: Resources, database: DatabaseUrls, *handlers: JobHandler, schedules: tuple[Schedule, ...] = ()
+) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(resources, handlers, schedules).run(connect, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+async def queued(resources: Resources, kind: JobKind[JobPayload] | JobKind[Note] | JobKind[InProject]) -> int:
+    async with resources.sessions.read() as session:
+        count = await session.scalar(text("SELECT count(*) FROM pgqueuer WHERE entrypoint = :k"), {"k": kind.name})
+    return int(count or 0)
+
+
+async def parked_of(resources: Resources, name: str) -> list[attempts.ParkedJob]:
+    async with resources.sessions.read() as session:
+        return [job for job in await attempts.parked(session) if job.kind == name]
+
+
+async def test_a_job_vanishes_with_its_transaction_even_as_its_first_statement(resources: Resources) -> None:
+    kind = kind_of(Note)
+    with pytest.raises(RuntimeError):
+        await _enqueue_and_fail(resources, kind)
+    assert await queued(resources, kind) == 0
+
+
+async def _enqueue_and_fail(resources: Resources, kind: JobKind[Note]) -> None:
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, Note(text="never"))
+        raise RuntimeError
+
+
+async def test_a_committed_job_runs_once_with_its_typed_payload(resources: Resources, database: DatabaseUrls) -> None:
+    kind = kind_of(Note)
+    seen: list[tuple[str, int]] = []
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        seen.append((payload.text, context.attempt))
+
+    async with working(resources, database, handles(kind, handle)):
+        async with resources.sessions.begin() as session:
+            await enqueue(session, kind, Note(text="hello"))
+        await eventually(lambda: _done(resources, kind))
+    assert seen == [("hello", 1)]
+    assert await _attempt_rows(resources, kind.name) == 0
+
+
+async def _done(resources: Resources, kind: JobKind[Note] | JobKind[InProject]) -> bool:
+    return await queued(resources, kind) == 0
+
+
+async def _attempt_rows(resources: Resources, name: str) -> int:
+    async with resources.sessions.read() as session:
+        return int(await session.scalar(text("SELECT count(*) FROM job_attempt WHERE kind = :k"), {"k": name}) or 0)
+
+
+async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources, database: DatabaseUrls) -> None:
+    kind = kind_of(Note, max_attempts=3)
+    tried: list[int] = []
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        tried.append(context.attempt)
+        raise ValueError(f"no {payload.text}")
+
+    async with working(resources, database, handles(kind, handle)):
+        async with resources.sessions.begin() as session:
+            await enqueue(session, kind, Note(text="luck"))
+        await eventually(lambda: _is_parked(resources, kind.name))
+        await eventually(lambda: _done(resources, kind))
+    assert tried == [1, 2, 3]
+    (job,) = await parked_of(resources, kind.name)
+    assert (job.attempts, job.error, job.payload) == (3, "ValueError: no luck", {"text": "luck"})
+    async with resources.sessions.begin() as session:
+        again = await attempts.unpark(session, job.job_id)
+    assert again == job
+    assert await parked_of(resources, kind.name) == []
+
+
+async def _is_parked(resources: Resources, name: str) -> bool:
+    return bool(await parked_of(resources, name))
+
+
+async def test_crashes_count_as_attempts(resources: Resources, database: DatabaseUrls) -> None:
+    """A job whose worker died each time leaves only its raised count behind."""
+    kind = kind_of(Note, max_attempts=2)
+    ran: list[int] = []
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        ran.append(context.attempt)
+
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, Note(text="poison"))
+        job_id = await session.scalar(text("SELECT id FROM pgqueuer WHERE entrypoint = :k"), {"k": kind.name})
+        for _ in range(2):
+            await attempts.begin_attempt(session, int(job_id or 0), kind.name, {"text": "poison"})
+    async with working(resources, database, handles(kind, handle)):
+        await eventually(lambda: _is_parked(resources, kind.name))
+    assert ran == []
+
+
+async def test_an_unreadable_payload_is_parked(resources: Resources, database: DatabaseUrls) -> None:
+    kind = kind_of(Note)
+    other = JobKind(kind.name, InProject)
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        raise AssertionError("unreadable")
+
+    async with working(resources, database, handles(kind, handle)):
+        async with resources.sessions.begin() as session:
+            await enqueue(session, other, InProject(project_id=uuid4(), principal="user:x"))
+        await eventually(lambda: _is_parked(resources, kind.name))
+    (job,) = await parked_of(resources, kind.name)
+    assert "unreadable" in job.payload
+
+
+async def test_the_right_is_looked_up_when_the_job_runs(
+    resources: Resources, database: DatabaseUrls, people: People
+) -> None:
+    owner, member = await people.person(), await people.person()
+    project = await owner.project()
+    await people.join(project, member, "editor")
+    kind = kind_of(InProject)
+    entered: list[UUID] = []
+
+    async def handle(context: JobContext, payload: InProject) -> None:
+        async with context.begin(payload) as (_, scope):
+            entered.append(scope.principal.id)
+
+    async with resources.sessions.begin() as session:
+        for person in (owner, member):
+            await enqueue(session, kind, InProject(project_id=project, principal=str(person.principal)))
+    await people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+    async with working(resources, database, handles(kind, handle)):
+        await eventually(lambda: _done(resources, kind))
+    assert entered == [owner.id]
+    assert await parked_of(resources, kind.name) == []
+
+
+async def test_a_service_principal_enters_its_own_project_alone(resources: Resources, people: People) -> None:
+    owner = await people.person()
+    mine, other = await owner.project(), await owner.project()
+    own = InProject(project_id=mine, principal=str(Principal.service(mine)))
+    context = JobContext(resources, uuid4(), 0, 1, last=False)
+    async with context.read(own) as (_, scope):
+        assert scope.project_id == mine
+    with pytest.raises(ProjectNotFoundError):
+        async with context.read(own.model_copy(update={"project_id": other})):
+            pass
+
+
+async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, people: People) -> None:
+    owner = await people.person()
+    project = await owner.project("before")
+    kind = kind_of(InProject)
+    payload = InProject(project_id=project, principal=str(owner.principal))
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, payload)
+        job_id = await session.scalar(text("SELECT id FROM pgqueuer WHERE entrypoint = :k"), {"k": kind.name})
+    loser = JobContext(resources, uuid4(), int(job_id or 0), 1, last=False)
+    with pytest.raises(LeaseLostError):
+        async with loser.begin(payload) as (session, scope):
+            await session.execute(text("UPDATE project SET name = 'after' WHERE id = :id"), {"id": scope.project_id})
+    assert (await owner.client.get(f"/api/v1/projects/{project}")).json()["name"] == "before"
+
+
+async def test_the_worker_outlives_a_broken_connection(
+    resources: Resources, database: DatabaseUrls, people: People
+) -> None:
+    kind = kind_of(Note)
+    seen: list[str] = []
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        seen.append(payload.text)
+
+    async with working(resources, database, handles(kind, handle)):
+        await asyncio.sleep(0.5)
+        await people.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND query LIKE '%pgqueuer%' AND pid <> pg_backend_pid()"
+        )
+        async with resources.sessions.begin() as session:
+            await enqueue(session, kind, Note(text="after the break"))
+        await eventually(lambda: _done(resources, kind), 30)
+    assert seen == ["after the break"]
+
+
+async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> None:
+    ran = asyncio.Event()
+
+    async def tick(_: Resources) -> None:
+        ran.set()
+
+    every_second = Schedule(f"test_{uuid4().hex}", "* * * * * *", tick)
+    async with working(resources, database, schedules=(every_second,)), asyncio.timeout(20):
+        await ran.wait()

@@ -1,0 +1,58 @@
+"""The settings of this process, or one line per problem that names the variable and repeats no value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
+
+from partywall.commands.refusal import Refusal
+from partywall.settings import Settings
+
+type Values = Mapping[str, str | Path | Mapping[str, str]]
+
+DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="DATA_DIR", help="The data directory of `partywall serve`.")
+]
+
+
+def load_settings(values: Values | None = None) -> Settings:
+    """From the environment; `values` win over it. Raises Refusal."""
+    try:
+        return Settings.model_validate(dict(values or {}))
+    except ValidationError as error:
+        raise Refusal("\n".join(line for problem in error.errors() for line in _lines(problem))) from None
+    except SettingsError as error:
+        raise Refusal(str(error)) from None
+
+
+def _lines(problem: ErrorDetails) -> Iterator[str]:
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        yield message
+        return
+    if problem["type"] == "missing":
+        for variable in _required(problem["loc"]):
+            yield f"{variable} is not set"
+        return
+    yield f"{_variable(problem['loc'])}: {message[:1].lower()}{message[1:]}"
+
+
+def _variable(location: Sequence[str | int]) -> str:
+    return "__".join(str(part) for part in location if isinstance(part, str)).upper()
+
+
+def _required(location: Sequence[str | int]) -> list[str]:
+    """A missing section is named by the variables that it cannot do without."""
+    model: object = Settings
+    for part in location:
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            model = model.model_fields[str(part)].annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return [_variable(location)]
+    return [_variable([*location, name]) for name, field in model.model_fields.items() if field.is_required()]

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from alembic.util import CommandError
+
+from partywall.commands.configuration import DataDir
+from partywall.commands.engines import operator_settings
+from partywall.commands.postgres import require_postgres
+from partywall.commands.refusal import Refusal
+from partywall.core.db import migrate as migrations
+
+app = typer.Typer()
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def migrate(
+    target: Annotated[str, typer.Argument(help="A revision, `head`, or `-1` for one step back.")] = "head",
+    data_dir: DataDir = Path(".data"),
+) -> None:
+    """Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."""
+    asyncio.run(_migrate(target, data_dir))
+
+
+async def _migrate(target: str, data_dir: Path) -> None:
+    async with operator_settings(data_dir) as settings:
+        runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
+        owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
+        try:
+            await migrations.migrate(owner, runtime, target)
+        except CommandError as error:
+            raise Refusal(str(error)) from None

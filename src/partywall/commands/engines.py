@@ -1,0 +1,92 @@
+"""Which engines an operator's command works on: servers named in the environment, or a data directory's own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from partywall.adapters.embedded import Endpoints, EngineError, embedded_engines
+from partywall.commands.configuration import load_settings
+from partywall.commands.postgres import require_postgres
+from partywall.commands.refusal import Refusal
+from partywall.core.db import engine as engines
+from partywall.core.db.session import Sessions
+from partywall.core.security.secrets import SecretKeeper
+from partywall.secret_key import secret_key
+from partywall.settings import Settings
+
+STATEMENT_TIMEOUT_MS = 60_000
+
+
+class _Database(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    engine: str | None = None
+    url: str | None = None
+
+
+class _Where(BaseSettings):
+    """As much of the settings as tells servers from a data directory."""
+
+    model_config = SettingsConfigDict(
+        env_nested_delimiter="__", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
+
+    database: _Database = _Database()
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What an operator's command is given: it acts as the runtime role, behind the same wall."""
+
+    settings: Settings
+    sessions: Sessions
+    secrets: SecretKeeper
+
+
+@asynccontextmanager
+async def operator_settings(data_dir: Path) -> AsyncIterator[Settings]:
+    """The settings with every URL known. Engines of `data_dir` that do not run are started for the block."""
+    database = _Where().database
+    if database.engine not in (None, "embedded") or database.url is not None:
+        yield load_settings()
+        return
+    if not (data_dir / "secrets").is_dir() and not (data_dir / "engines.location").exists():
+        raise Refusal(
+            f"{data_dir} holds no Partywall: start `partywall serve`, give --data-dir, or set DATABASE__ENGINE=server"
+        )
+    try:
+        async with embedded_engines(data_dir) as endpoints:
+            yield load_settings(_values(data_dir, endpoints))
+    except EngineError as error:
+        raise Refusal(str(error)) from None
+
+
+def _values(data_dir: Path, endpoints: Endpoints) -> dict[str, str | Path | dict[str, str]]:
+    return {
+        "data_dir": data_dir,
+        "database": {
+            "engine": "embedded",
+            "url": endpoints.runtime_url,
+            "owner_url": endpoints.owner_url,
+            "direct_url": endpoints.direct_url,
+        },
+        "cache": {"engine": "embedded", "url": endpoints.cache_url},
+    }
+
+
+@asynccontextmanager
+async def operator(data_dir: Path) -> AsyncIterator[Operator]:
+    async with operator_settings(data_dir) as settings:
+        url = await require_postgres("DATABASE__URL", settings.database.url)
+        options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
+        engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options)
+        try:
+            yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)))
+        finally:
+            await engine.dispose()

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partywall.commands.configuration import DataDir
+from partywall.commands.engines import operator
+from partywall.commands.refusal import Refusal
+from partywall.core.jobs import attempts
+from partywall.core.jobs.queue import requeue
+
+app = typer.Typer(name="jobs", help="Jobs that failed too often and wait for a decision.")
+
+
+@app.command("list")
+def list_jobs(data_dir: DataDir = Path(".data")) -> None:
+    """List the parked jobs, oldest first."""
+    parked = asyncio.run(_parked(data_dir))
+    for job in parked:
+        typer.echo(f"{job.job_id}  {job.parked_at:%Y-%m-%d %H:%M:%S}Z  {job.kind}  {job.error or ''}")
+    if not parked:
+        typer.echo("no job is parked", err=True)
+
+
+@app.command()
+def retry(
+    job_ids: Annotated[list[int] | None, typer.Argument(help="The numbers that `jobs list` shows.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every parked job.")] = False,
+    data_dir: DataDir = Path(".data"),
+) -> int:
+    """Put parked jobs back on the queue, with all their attempts."""
+    if every == bool(job_ids):
+        raise Refusal("name the jobs, or give --all")
+    return asyncio.run(_retry(job_ids or [], data_dir))
+
+
+async def _parked(data_dir: Path) -> list[attempts.ParkedJob]:
+    async with operator(data_dir) as acting, acting.sessions.read() as session:
+        return await attempts.parked(session)
+
+
+async def _retry(job_ids: list[int], data_dir: Path) -> int:
+    failed = 0
+    async with operator(data_dir) as acting:
+        if not job_ids:
+            async with acting.sessions.read() as session:
+                job_ids = [job.job_id for job in await attempts.parked(session)]
+        for job_id in job_ids:
+            async with acting.sessions.begin() as session:
+                job = await attempts.unpark(session, job_id)
+                if job is not None:
+                    await requeue(session, job.kind, job.payload)
+            typer.echo(f"{job_id} is on the queue again" if job else f"{job_id} is not parked", err=job is None)
+            failed += job is None
+    return 1 if failed else 0

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm
+from partywall.commands.configuration import DataDir
+from partywall.commands.refusal import Refusal
+
+app = typer.Typer(name="models", help="Embedding models that are not bundled.")
+
+
+class Model(StrEnum):
+    MINILM = "minilm"
+
+
+@app.command()
+def install(
+    model: Annotated[Model, typer.Argument(help="all-MiniLM-L6-v2, 83 MB.")],
+    data_dir: DataDir = Path(".data"),
+) -> None:
+    """Fetch a model, check its hash and put it into the data directory."""
+    try:
+        target = install_minilm(data_dir / "models")
+    except (ModelInstallError, OSError) as error:
+        raise Refusal(str(error)) from None
+    typer.echo(f"{model.value} is installed in {target}; EMBEDDINGS__ENGINE={model.value} uses it.")
+
+
+@app.callback()
+def _group() -> None:
+    pass

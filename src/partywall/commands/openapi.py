@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+import json
+
+import typer
+
+from partywall.main import create_app
+from partywall.settings import Settings
+
+app = typer.Typer()
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document; opens no connection."""
+    settings = Settings.model_validate(
+        {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
+    )
+    typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))

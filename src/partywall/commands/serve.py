@@ -1,0 +1,24 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partywall import supervisor
+
+app = typer.Typer()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000,
+    data_dir: Annotated[Path, typer.Option(envvar="DATA_DIR", help="Where all data is kept.")] = Path(".data"),
+    stop_with_parent: Annotated[
+        bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
+    ] = False,
+) -> int:
+    """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
+    options = supervisor.ServeOptions(data_dir=data_dir, host=host, port=port, stop_with_parent=stop_with_parent)
+    return supervisor.serve(options)

@@ -101,8 +101,6 @@ CREATE TABLE account (
     email_verified_at timestamptz,
     full_name text,
     password_hash text,
-    failed_logins integer DEFAULT 0 NOT NULL,
-    locked_until timestamptz,
     disabled_at timestamptz,
     revision integer DEFAULT 1 NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
@@ -233,7 +231,11 @@ def upgrade() -> None:
     op.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA wall FROM PUBLIC")
     grant("USAGE", "SCHEMA wall, public")
     grant("EXECUTE", "ALL FUNCTIONS IN SCHEMA wall")
-    grant("SELECT, UPDATE (full_name, revision, updated_at)", "account")
+    grant(
+        "SELECT (id, email, email_verified_at, full_name, disabled_at, revision, created_at, updated_at),"
+        " UPDATE (full_name, revision, updated_at)",
+        "account",
+    )
     grant("SELECT, UPDATE (name, description, revision, updated_at), DELETE", "project")
     grant("SELECT", "project_member")
     grant("SELECT, UPDATE", "event_counter")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from partywall.core.db.ddl import grant, script
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -22,6 +22,7 @@ CREATE TABLE document (
     index_status text DEFAULT 'pending' NOT NULL
         CONSTRAINT document_index_status_check CHECK (index_status IN ('pending', 'indexed', 'failed')),
     index_error text,
+    chunks integer DEFAULT 0 NOT NULL,
     media_type text DEFAULT 'text/plain' NOT NULL,
     size integer NOT NULL,
     content_sha256 text NOT NULL,
@@ -65,7 +66,7 @@ ALTER TABLE document_version FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON document_version USING (project_id = (SELECT wall.current_project()));
 """
 
-_CHANGING = """title, content, metadata, external_id, status, index_status, index_error, media_type, size,
+_CHANGING = """title, content, metadata, external_id, status, index_status, index_error, chunks, media_type, size,
     content_sha256, revision, state, version, original_key, original_name, original_size, updated_at"""
 
 

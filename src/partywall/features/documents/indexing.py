@@ -27,6 +27,14 @@ class DocumentText(NamedTuple):
     version: int
 
 
+class Indexed(NamedTuple):
+    """What of a document is in the index now: this version, cut into so many chunks."""
+
+    id: UUID
+    version: int
+    chunks: int
+
+
 async def documents_to_index(session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]) -> list[DocumentText]:
     """The text of those that still exist, whatever their index status, in no particular order."""
     return [DocumentText(*row) for row in await IndexingRepository(session, scope).texts(ids)]
@@ -40,14 +48,14 @@ async def ids_in_project(
 
 
 async def mark_indexed(
-    session: AsyncSession, scope: ProjectScope, announcer: Announcer, indexed: Sequence[tuple[UUID, int]]
+    session: AsyncSession, scope: ProjectScope, announcer: Announcer, indexed: Sequence[Indexed]
 ) -> set[UUID]:
-    """Marks `(id, version)` pairs whose version is still the newest, and answers their ids.
+    """Marks those whose version is still the newest, and answers their ids.
 
     Locks those documents until the transaction ends. For what is missing from the answer another job is on its way, or
     the document is gone: keep nothing of it.
     """
-    rows = await IndexingRepository(session, scope).mark(indexed, "indexed", None)
+    rows = await IndexingRepository(session, scope).mark_indexed(indexed)
     _tell(session, scope, announcer, "document.indexed", rows, {})
     return {row.id for row in rows}
 
@@ -57,7 +65,7 @@ async def mark_failed(
 ) -> bool:
     """Records why; `reason` is shown to people. False where the document has changed since."""
     reason = reason.replace("\x00", "")[:MAX_INDEX_ERROR]
-    rows = await IndexingRepository(session, scope).mark([(id_, version)], "failed", reason)
+    rows = await IndexingRepository(session, scope).mark_failed(id_, version, reason)
     _tell(session, scope, announcer, "document.failed", rows, {"reason": reason})
     return bool(rows)
 

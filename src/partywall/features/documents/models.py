@@ -57,6 +57,7 @@ class Document(Base):
     status: Mapped[str] = mapped_column(Text, server_default="draft")
     index_status: Mapped[str] = mapped_column(Text, server_default="pending")
     index_error: Mapped[str | None] = mapped_column(Text)
+    chunks: Mapped[int] = mapped_column(Integer, server_default="0")
     media_type: Mapped[str] = mapped_column(Text, server_default="text/plain")
     size: Mapped[int] = mapped_column(Integer)
     content_sha256: Mapped[str] = mapped_column(Text)

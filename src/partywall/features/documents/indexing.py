@@ -25,6 +25,7 @@ class DocumentText(NamedTuple):
     content: str
     media_type: str
     version: int
+    metadata: dict[str, JsonValue]
 
 
 class Indexed(NamedTuple):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from pydantic import JsonValue
 from sqlalchemy import Integer, Row, TableValuedAlias, Update, Uuid, and_, column, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -18,10 +19,10 @@ class IndexingRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def texts(self, ids: Sequence[UUID]) -> list[Row[UUID, str, str, str, int]]:
-        query = select(Document.id, Document.title, Document.content, Document.media_type, Document.version).where(
-            Document.project_id == self.scope.project_id, Document.id == func.any(literal(list(ids), ARRAY(Uuid)))
-        )
+    async def texts(self, ids: Sequence[UUID]) -> list[Row[UUID, str, str, str, int, dict[str, JsonValue]]]:
+        query = select(
+            Document.id, Document.title, Document.content, Document.media_type, Document.version, Document.attributes
+        ).where(Document.project_id == self.scope.project_id, Document.id == func.any(literal(list(ids), ARRAY(Uuid))))
         return list((await self.session.execute(query)).all())
 
     async def ids(self, after: UUID | None, limit: int) -> list[UUID]:

@@ -14,6 +14,8 @@ from partywall.settings import LogSettings
 
 _EMAIL: Final = re.compile(r"[^\s@'\"<>=,;()]{1,64}@[^\s@'\"<>=,;()]{1,255}")
 _BEARER: Final = re.compile(r"(?i)\bbearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bpw[a-z]?_[\w-]{16,}")
+# What PostgreSQL adds to an error: the offending row's own values.
+_DETAIL: Final = re.compile(r"DETAIL:[^\n]*")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^/\s:@]*:[^@\s]+@")
 
 
@@ -23,7 +25,7 @@ def mask(text: str) -> str:
         text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
     if "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text:
         text = _BEARER.sub("***", text)
-    return text
+    return _DETAIL.sub("DETAIL: ***", text) if "DETAIL:" in text else text
 
 
 def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:

@@ -36,7 +36,8 @@ def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=10,
-        pool_pre_ping=False,
+        # An error that is logged names the statement, never what it was about.
+        hide_parameters=True,
         connect_args={"server_settings": dict(settings)},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)

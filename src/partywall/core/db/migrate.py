@@ -40,14 +40,14 @@ def head_revision() -> str:
 
 def _run(connection: Connection, config: Config, target: str) -> None:
     config.attributes["connection"] = connection
-    if target == "head" or not target.startswith("-"):
-        command.upgrade(config, target)
-    else:
+    if target == "base" or target.startswith("-"):
         command.downgrade(config, target)
+    else:
+        command.upgrade(config, target)
 
 
 async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> None:
-    """Brings the schema to `target`: a revision, `head`, or `-1` for one step back. Runs as the migration owner."""
+    """Brings the schema to `target`: `head` or a revision to go up to, `-1` or `base` to go back. Runs as the migration owner."""
     engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:

@@ -4,11 +4,14 @@ import time
 from typing import Final
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
 
+log = structlog.get_logger(__name__)
 access_log = structlog.get_logger("partywall.access")
 
 # The interactive docs need their scripts; every other answer is data.
@@ -24,7 +27,7 @@ _SECURITY_HEADERS: Final = (
 
 
 class RequestContext:
-    """The outermost layer: request id, security headers and one access line for each request."""
+    """The outermost layer: request id, security headers, the answer to a crash, one access line for each request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,7 +45,7 @@ class RequestContext:
         if scope["path"] not in _DOCS:
             extra.append((b"content-security-policy", _CONTENT_SECURITY))
         started = time.perf_counter()
-        status = 500
+        status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -53,6 +56,11 @@ class RequestContext:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except Exception:
+            log.exception("unhandled_error")
+            if status is not None:
+                raise  # half an answer is out: all that is left is to break the connection
+            await crash_problem(Request(scope))(scope, receive, send_with_headers)
         finally:
             access_log.info(
                 "request",

@@ -1,0 +1,65 @@
+"""One request, one transaction, committed before the answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import APIRouter, Depends, FastAPI
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import text
+
+from partywall.core.http.dependencies import PrincipalSessionDep, gate
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.people import People, Person
+
+router = APIRouter(prefix="/test")
+
+
+@router.post("/rename/{outcome}")
+async def rename(outcome: str, session: PrincipalSessionDep) -> str:
+    await session.execute(text("UPDATE account SET full_name = :name"), {"name": outcome})
+    if outcome == "raise":
+        raise RuntimeError(outcome)
+    if outcome == "fail-at-commit":
+        # A deferred constraint: the failure comes with COMMIT, after the endpoint has returned.
+        await session.execute(text("CREATE TEMP TABLE p (id int PRIMARY KEY) ON COMMIT DROP"))
+        await session.execute(
+            text("CREATE TEMP TABLE c (id int REFERENCES p DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP")
+        )
+        await session.execute(text("INSERT INTO c VALUES (1)"))
+    return outcome
+
+
+@pytest.fixture
+async def client(settings: Settings) -> AsyncIterator[AsyncClient]:
+    app: FastAPI = create_app(settings)
+    app.include_router(router, dependencies=[Depends(gate)])
+    async with (
+        LifespanManager(app),
+        AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
+    ):
+        yield client
+
+
+async def _name(person: Person, people: People) -> str:
+    return await people.execute("SELECT 1 FROM account WHERE id = $1 AND full_name IS NOT NULL", person.id)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "stored"),
+    [("return", 200, "SELECT 1"), ("raise", 500, "SELECT 0"), ("fail-at-commit", 500, "SELECT 0")],
+)
+async def test_return_commits_raise_rolls_back_and_a_failed_commit_is_no_success(
+    client: AsyncClient, people: People, outcome: str, status: int, stored: str
+) -> None:
+    person = await people.person()
+    answer = await client.post(f"/test/rename/{outcome}", headers={"Authorization": f"Bearer {person.token}"})
+    assert answer.status_code == status
+    assert await _name(person, people) == stored
+    if status == 500:
+        assert "Error" not in answer.text.replace("Internal error", "")
+        assert "constraint" not in answer.text
+        assert answer.json()["request_id"] == answer.headers["x-request-id"]

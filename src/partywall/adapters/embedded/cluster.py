@@ -49,7 +49,6 @@ async def _run(home: Home, command: list[str]) -> None:
     with log.open("wb") as output:
         failed = await process.run(
             command,
-            environment=process.MINIMAL_ENVIRONMENT,
             account=home.account,
             output=output,
             directory=Path("/"),

@@ -96,7 +96,6 @@ class EmbeddedEngine(ABC):
     def _spawn(self, command: Sequence[str], output: IO[bytes], stdin: bytes | None = None) -> Popen[bytes]:
         self._process = process.spawn(
             command,
-            environment=process.MINIMAL_ENVIRONMENT,
             account=self.home.account,
             death_signal=self.death_signal,
             output=output,

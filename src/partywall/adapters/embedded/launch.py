@@ -10,10 +10,12 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
+KEEP_ENVIRONMENT = "keep-environment"
+MINIMAL_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 
 def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another program
-    parent, death_signal, uid, gid, *command = arguments
+    parent, death_signal, uid, gid, environment, *command = arguments
     if uid:
         os.setgroups([])
         os.setgid(int(gid))
@@ -23,8 +25,11 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != int(parent):
             sys.exit(1)
+    # Reduced here and not by the parent: this Python itself may need LD_LIBRARY_PATH to run.
+    # lint: allow environ - it is handed on, not read
+    variables = dict(os.environ) if environment == KEEP_ENVIRONMENT else MINIMAL_ENVIRONMENT
     try:
-        os.execvp(command[0], command)  # noqa: S606 - becoming that program is the purpose
+        os.execvpe(command[0], command, variables)  # noqa: S606 - becoming that program is the purpose
     except OSError as error:
         sys.exit(f"error: {command[0]}: {error.strerror}")
 

@@ -16,7 +16,6 @@ from partywall.adapters.embedded.account import Account
 
 POLL_SECONDS = 0.02
 LEFTOVER_SECONDS = 5.0
-MINIMAL_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
 
 LAUNCHER = (sys.executable, "-I", "-S", launch.__file__)
 
@@ -24,7 +23,7 @@ LAUNCHER = (sys.executable, "-I", "-S", launch.__file__)
 def spawn(
     command: Sequence[str],
     *,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
     account: Account | None = None,
     death_signal: signal.Signals = signal.SIGKILL,
     output: IO[bytes] | None = None,
@@ -33,11 +32,13 @@ def spawn(
 ) -> Popen[bytes]:
     """Start a process that ends with this one, in a session of its own so that Ctrl-C reaches only us.
 
+    Without an `environment` it gets a minimal one: nothing of ours configures an engine by accident.
     Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
     """
+    kept = launch.KEEP_ENVIRONMENT if environment is not None else ""
     user = ("", "") if account is None else (str(account.uid), str(account.gid))
     process = Popen(
-        [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, *command],
+        [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, kept, *command],
         env=environment,
         cwd=directory,
         stdin=DEVNULL if stdin is None else PIPE,
@@ -60,7 +61,7 @@ def stop_with_parent(signum: signal.Signals) -> None:
 async def run(
     command: Sequence[str],
     *,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
     account: Account | None = None,
     output: IO[bytes] | None = None,
     directory: Path | None = None,

@@ -47,9 +47,7 @@ class EmbeddedValkey(EmbeddedEngine):
         log = self.home.log_file("valkey")
         # The configuration goes through standard input: an argument would show the password to everyone.
         with log.open("ab") as output:
-            server = self._spawn(
-                [str(binaries / "valkey-server"), "-"], output, self._configuration(directory)
-            )
+            server = self._spawn([str(binaries / "valkey-server"), "-"], output, self._configuration(directory))
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while not await self._answers():
             if server.poll() is not None or asyncio.get_running_loop().time() > deadline:

@@ -20,7 +20,11 @@ from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.resources import Resources
-from partywall.core.security.keys import KeyRing
+from partywall.core.security.attempts import AttemptLimiter
+from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.keys import SIGNING_KEYS, KeyRing
+from partywall.core.security.liveness import Liveness
+from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.secret_key import secret_key
@@ -70,8 +74,7 @@ async def open_resources(settings: Settings, *, application: str) -> AsyncIterat
         stack.push_async_callback(cache.aclose)
         embedders = await _open_embedders(stack, settings)
         sessions = Sessions(engine)
-        keys = KeyRing(sessions, keeper.box("signing keys"))
-        tokens = AccessTokens(keys, ISSUER, settings.accounts.access_token_ttl)
+        tokens = _access_tokens(settings, sessions, keeper)
         blobs = DirectoryBlobStore(settings.blob_directory)
 
         async def ping_database() -> None:
@@ -89,11 +92,19 @@ async def open_resources(settings: Settings, *, application: str) -> AsyncIterat
             secrets=keeper,
             access_tokens=tokens,
             authenticator=tokens,
+            passwords=Passwords(settings.accounts.password_hash_concurrency),
+            attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
+            clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
             embedders=embedders,
             announcer=Announcer(cache),
             pings={"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping},
         )
+
+
+def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:
+    keys = KeyRing(sessions, keeper.box(SIGNING_KEYS))
+    return AccessTokens(keys, ISSUER, settings.accounts.access_token_ttl, Liveness(sessions).may_act)
 
 
 async def _open_database(

@@ -11,7 +11,10 @@ from partywall.core.blobs import BlobStore
 from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
+from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
+from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.settings import Settings
@@ -31,6 +34,9 @@ class Resources:
     secrets: SecretKeeper
     access_tokens: AccessTokens
     authenticator: Authenticator
+    passwords: Passwords
+    attempts: AttemptLimiter
+    clients: ClientAddresses
     blobs: BlobStore
     embedders: Embedders
     announcer: Announcer

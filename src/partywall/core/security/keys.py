@@ -4,30 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
-from joserfc.jwk import ECKey, KeySet
-from sqlalchemy import func, or_, select, text, update
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from sqlalchemy import ColumnElement, func, or_, select, text, update
 
 from partywall.core.clock import utc_now
-from partywall.core.db.session import AsyncSession, Sessions
+from partywall.core.db.session import AsyncReadSession, AsyncSession, Sessions
 from partywall.core.security.models import SigningKey
 from partywall.core.security.secrets import SecretBox
 
+log = structlog.get_logger(__name__)
+
 ALGORITHM: Final = "ES256"
+SIGNING_KEYS: Final = "signing keys"  # the purpose under which their private halves are sealed
+# How long a new key is published before it signs: every process and every reader of the JWKS knows it by then.
+PUBLISHED_AHEAD: Final = timedelta(minutes=5)
 _REFRESH_EVERY: Final = 60.0
 _MISS_PAUSE: Final = 5.0
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('partywall.signing_key'))")
 
 
 @dataclass(frozen=True, slots=True)
+class KeyInForce:
+    key: ECKey
+    active_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedKeys:
-    signing: ECKey
-    verifying: KeySet
+    keys: Sequence[KeyInForce]
     at: float
+
+    def current(self) -> list[KeyInForce]:
+        now = utc_now()
+        return [each for each in self.keys if each.retired_at is None or each.retired_at > now]
+
+    def signing(self) -> ECKey:
+        """The newest key that has become active, or the first to become so where none has."""
+        now, current = utc_now(), self.current()
+        active = [each for each in current if each.active_at <= now]
+        newest = max(active, key=_since) if active else min(current, key=_since)
+        return newest.key
+
+    def verifying(self, kid: str) -> ECKey | None:
+        return next((each.key for each in self.current() if each.key.kid == kid), None)
+
+    def public(self) -> list[dict[str, str]]:
+        """The JWKs without their private halves."""
+        found = [each.key.as_dict(private=False) for each in self.current()]
+        return [{name: str(value) for name, value in key.items()} for key in found]
+
+
+def _since(key: KeyInForce) -> datetime:
+    return key.active_at
 
 
 def _make(box: SecretBox, active_at: datetime) -> SigningKey:
@@ -40,12 +77,14 @@ def _make(box: SecretBox, active_at: datetime) -> SigningKey:
     )
 
 
-async def rotate(session: AsyncSession, box: SecretBox, *, overlap: timedelta) -> str:
-    """Adds a key that signs at once and lets the former ones verify for `overlap` more; answers the new kid."""
+async def rotate(session: AsyncSession, box: SecretBox, *, ahead: timedelta, overlap: timedelta) -> str:
+    """Adds a key that signs after `ahead`; the former ones verify for `overlap` more. Answers the new kid."""
     await session.execute(_LOCK)
-    now = utc_now()
-    await session.execute(update(SigningKey).where(SigningKey.retired_at.is_(None)).values(retired_at=now + overlap))
-    made = _make(box, now)
+    active_at = utc_now() + ahead
+    until = active_at + overlap
+    still = or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > until)
+    await session.execute(update(SigningKey).where(still).values(retired_at=until))
+    made = _make(box, active_at)
     session.add(made)
     return made.kid
 
@@ -71,35 +110,51 @@ class KeyRing:
         assert loaded is not None
         return loaded
 
-    async def load_for(self, kid: str) -> LoadedKeys:
-        """Like `load`, reading again for an unknown kid, though not at the pace of a forger."""
+    async def find(self, kid: str) -> ECKey | None:
+        """The key that verifies `kid`, reading again for an unknown one, though not at the pace of a forger."""
         loaded = await self.load()
-        known = any(key.kid == kid for key in loaded.verifying.keys)
-        if not known and time.monotonic() - self._missed_at > _MISS_PAUSE:
+        found = loaded.verifying(kid)
+        if found is None and time.monotonic() - self._missed_at > _MISS_PAUSE:
             self._missed_at = time.monotonic()
             async with self._lock:
-                self._loaded = loaded = await self._read()
-        return loaded
+                self._loaded = await self._read()
+            found = self._loaded.verifying(kid)
+        return found
 
     async def _read(self) -> LoadedKeys:
-        async with self.sessions.begin() as session:
-            rows = await self._in_force(session)
-            if not any(row.retired_at is None for row in rows):
-                await session.execute(_LOCK)
-                rows = await self._in_force(session)
-                if not any(row.retired_at is None for row in rows):
-                    session.add(_make(self.box, utc_now()))
-                    await session.flush()
-                    rows = await self._in_force(session)
-        newest = next(row for row in rows if row.retired_at is None)
-        signing = ECKey.import_key(orjson.loads(self.box.open(newest.sealed_private_jwk)))
-        verifying = KeySet([ECKey.import_key(dict(row.public_jwk)) for row in rows])  # type: ignore[arg-type]  # a JWK, typed as any JSON
-        return LoadedKeys(signing, verifying, time.monotonic())
+        async with self.sessions.read() as session:
+            keys = await self._usable(session)
+        if not _lasting(keys):
+            keys = await self._make_first()
+        return LoadedKeys(keys, time.monotonic())
 
-    async def _in_force(self, session: AsyncSession) -> list[SigningKey]:
-        found = await session.scalars(
-            select(SigningKey)
-            .where(or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > func.now()))
-            .order_by(SigningKey.active_at.desc())
-        )
-        return list(found)
+    async def _make_first(self) -> list[KeyInForce]:
+        async with self.sessions.begin() as session:
+            await session.execute(_LOCK)
+            keys = await self._usable(session)
+            if not _lasting(keys):
+                session.add(_make(self.box, utc_now()))
+                await session.flush()
+                keys = await self._usable(session)
+        return keys
+
+    async def _usable(self, session: AsyncReadSession) -> list[KeyInForce]:
+        rows = await session.scalars(select(SigningKey).where(_not_retired()).order_by(SigningKey.active_at))
+        return [found for row in rows if (found := self._open(row)) is not None]
+
+    def _open(self, row: SigningKey) -> KeyInForce | None:
+        """Only what was sealed under our secret is a key of ours: whoever can write the table cannot add one."""
+        try:
+            key = ECKey.import_key(orjson.loads(self.box.open(row.sealed_private_jwk)))
+        except (ValueError, JoseError):
+            log.warning("signing_key_unreadable", kid=row.kid)
+            return None
+        return KeyInForce(key, row.active_at, row.retired_at) if key.kid == row.kid else None
+
+
+def _not_retired() -> ColumnElement[bool]:
+    return or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > func.now())
+
+
+def _lasting(keys: Sequence[KeyInForce]) -> bool:
+    return any(each.retired_at is None for each in keys)

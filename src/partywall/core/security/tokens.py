@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from uuid import UUID
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwt import JWTClaimsRegistry
+from joserfc.jwt import JWTClaimsRegistry, Token
 
 from partywall.core.clock import unix_time
 from partywall.core.errors import NotAuthenticatedError
@@ -18,18 +19,32 @@ from partywall.core.tenancy import Principal
 
 AUDIENCE: Final = "partywall"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the name of a kind of token
-_LEEWAY: Final = 0
+# For so long a verified token is believed unasked; a revocation elsewhere is noticed after it.
+RECHECK_SECONDS: Final = 5.0
 _MAX_TOKEN_LENGTH: Final = 4096
+_HEADERS: Final = frozenset({"alg", "typ", "kid"})
+_CLOCK_SKEW: Final = 30
+
+type MayAct = Callable[[UUID, UUID], Awaitable[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """What a token says, once it is known to be ours."""
+
+    principal: Principal
+    session_id: UUID
+    expires_at: float
 
 
 class TokenCache:
-    """Verified tokens until they expire; the least recently used leave first."""
+    """Verified tokens for some seconds each; the oldest leave first."""
 
     def __init__(self, size: int = 20_000) -> None:
         self._size = size
-        self._known: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[float, VerifiedToken]] = OrderedDict()
 
-    def get(self, token: str) -> Principal | None:
+    def get(self, token: str) -> VerifiedToken | None:
         entry = self._known.get(token)
         if entry is None:
             return None
@@ -38,10 +53,16 @@ class TokenCache:
             return None
         return entry[1]
 
-    def put(self, token: str, expires_at: float, principal: Principal) -> None:
-        self._known[token] = (expires_at, principal)
+    def put(self, token: str, verified: VerifiedToken) -> None:
+        until = min(verified.expires_at, unix_time() + RECHECK_SECONDS)
+        self._known[token] = (until, verified)
+        self._known.move_to_end(token)
         if len(self._known) > self._size:
             self._known.popitem(last=False)
+
+    def forget_session(self, session_id: UUID) -> None:
+        for token in [token for token, (_, verified) in self._known.items() if verified.session_id == session_id]:
+            del self._known[token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,55 +72,88 @@ class IssuedToken:
 
 
 class AccessTokens:
-    """Issues and verifies our own access tokens: ES256, exact issuer, audience and type."""
+    """Issues and verifies our own access tokens: ES256, exact issuer, audience and type.
 
-    def __init__(self, keys: KeyRing, issuer: str, ttl: timedelta) -> None:
+    `may_act` says whether an account and its session are still good. It is asked when a token is first seen and then
+    every few seconds, so the hot path stays free of it.
+    """
+
+    def __init__(self, keys: KeyRing, issuer: str, ttl: timedelta, may_act: MayAct) -> None:
         self._keys = keys
         self._issuer = issuer
         self._ttl = int(ttl.total_seconds())
+        self._may_act = may_act
         self._cache = TokenCache()
         self._claims = JWTClaimsRegistry(
-            leeway=_LEEWAY,
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": AUDIENCE},
             exp={"essential": True},
-            iat={"essential": True},
             sub={"essential": True},
             sid={"essential": True},
         )
 
     async def issue(self, user_id: UUID, session_id: UUID) -> IssuedToken:
-        keys = await self._keys.load()
+        key = (await self._keys.load()).signing()
         now = int(unix_time())
         claims = {
             "iss": self._issuer, "aud": AUDIENCE, "sub": str(user_id), "sid": str(session_id),
             "iat": now, "exp": now + self._ttl, "jti": str(new_id()),
         }  # fmt: skip
-        header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": keys.signing.kid}
-        return IssuedToken(jwt.encode(header, claims, keys.signing, algorithms=[ALGORITHM]), self._ttl)
+        header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": key.kid}
+        return IssuedToken(jwt.encode(header, claims, key, algorithms=[ALGORITHM]), self._ttl)
 
     def cached(self, token: str) -> Principal | None:
-        return self._cache.get(token)
+        verified = self._cache.get(token)
+        return None if verified is None else verified.principal
 
     async def authenticate(self, token: str) -> Principal:
         """The user of a valid token; raises NotAuthenticatedError without saying what was wrong."""
+        return (await self.verify(token)).principal
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """Who a valid token speaks for, and in which session; raises NotAuthenticatedError."""
+        known = self._cache.get(token)
+        if known is not None:
+            return known
+        verified = await self._decode(token)
+        if not await self._may_act(verified.principal.id, verified.session_id):
+            raise NotAuthenticatedError
+        self._cache.put(token, verified)
+        return verified
+
+    def forget_session(self, session_id: UUID) -> None:
+        """Ends a revoked session in this process at once; the others ask again within seconds."""
+        self._cache.forget_session(session_id)
+
+    async def jwks(self) -> list[dict[str, str]]:
+        """The public keys in force."""
+        return (await self._keys.load()).public()
+
+    async def _decode(self, token: str) -> VerifiedToken:
         if len(token) > _MAX_TOKEN_LENGTH:
             raise NotAuthenticatedError
         try:
-            header = jws.extract_compact(token.encode()).headers()
-            keys = await self._keys.load_for(str(header.get("kid")))
-            decoded = jwt.decode(token, keys.verifying, algorithms=[ALGORITHM])
-            if decoded.header.get("typ") != TOKEN_TYPE:
+            key = await self._keys.find(_kid(token))
+            if key is None:
                 raise NotAuthenticatedError
-            self._claims.validate(decoded.claims)
-            principal = Principal.user(UUID(decoded.claims["sub"]))
-        except (JoseError, ValueError, TypeError, AttributeError, UnicodeError) as error:
+            return self._read(jwt.decode(token, key, algorithms=[ALGORITHM]))
+        except (JoseError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise NotAuthenticatedError from error
-        self._cache.put(token, float(decoded.claims["exp"]), principal)
-        return principal
 
-    async def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The public keys in force, as a JWK set."""
-        keys = await self._keys.load()
-        public = [key.as_dict(private=False) for key in keys.verifying.keys]
-        return {"keys": [{name: str(value) for name, value in key.items()} for key in public]}
+    def _read(self, decoded: Token) -> VerifiedToken:
+        self._claims.validate(decoded.claims)
+        if decoded.claims["iat"] > unix_time() + _CLOCK_SKEW:
+            raise ValueError("issued in the future")
+        user_id, session_id = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
+        return VerifiedToken(Principal.user(user_id), session_id, float(decoded.claims["exp"]))
+
+
+def _kid(token: str) -> str:
+    """The key that the token names; raises ValueError for a header unlike those we write."""
+    header = jws.extract_compact(token.encode("ascii")).headers()
+    kid = header.get("kid")
+    if header.keys() != _HEADERS or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
+        raise ValueError("not a header of ours")
+    if not isinstance(kid, str):
+        raise TypeError("a key is named by text")
+    return kid

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import math
+import time
+from typing import Final
+
+import structlog
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partywall.core.clock import unix_time
+
+log = structlog.get_logger(__name__)
+
+_AWAY_FOR: Final = 5.0
+_WINDOW_SECONDS: Final = 60
+
+
+class AttemptLimiter:
+    """Counts credential attempts per client address in Valkey, over a sliding minute.
+
+    Where Valkey is away every attempt is admitted: the lockout, which PostgreSQL keeps, still stands.
+    """
+
+    def __init__(self, cache: Redis, per_minute: int) -> None:
+        storage = RedisStorage(
+            "async+redis://",
+            wrap_exceptions=True,
+            implementation="redispy",
+            key_prefix="partywall:attempts",
+            connection_pool=cache.connection_pool,  # type: ignore[arg-type]  # passed through to redis-py as documented
+        )
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._limit = RateLimitItemPerMinute(per_minute)
+        self._away_until = float("-inf")
+
+    async def admit(self, client: str) -> int | None:
+        """None for an attempt that may go on, otherwise the seconds to wait."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            if await self._limiter.hit(self._limit, client):
+                return None
+            window = await self._limiter.get_window_stats(self._limit, client)
+        except (StorageError, RedisError, OSError) as error:
+            self._away_until = time.monotonic() + _AWAY_FOR
+            log.warning("attempt_limit_away", error=type(error).__name__)
+            return None
+        return min(_WINDOW_SECONDS, max(1, math.ceil(window.reset_time - unix_time())))

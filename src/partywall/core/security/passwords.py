@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import base64
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from anyio import CapacityLimiter, to_thread
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from partywall.core.errors import TooManyRequestsError
+
+_MEMORY_KIB: Final = 65536
+_PASSES: Final = 3
+_LANES: Final = 4
+_MOST_WAITING: Final = 200
+
+
+class PasswordsBusyError(TooManyRequestsError):
+    """More passwords wait to be checked than could be in reasonable time."""
+
+    code = "passwords_busy"
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordCheck:
+    """`replacement` is a new hash to store where the old one was made with weaker parameters."""
+
+    valid: bool
+    replacement: str | None
+
+
+def _unguessable() -> str:
+    """A hash that no password has, and that costs as much to check as a real one."""
+    salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${salt}${digest}"
+
+
+class Passwords:
+    """argon2id with RFC 9106's parameters for servers, in threads, at most `concurrency` at once."""
+
+    def __init__(self, concurrency: int) -> None:
+        hasher = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
+        self._hashes = PasswordHash((hasher,))
+        self._threads = CapacityLimiter(concurrency)
+        self._nobodys = _unguessable()
+
+    async def hash(self, password: str) -> str:
+        prepared = _prepared(password)
+        return await self._run(lambda: self._hashes.hash(prepared))
+
+    async def check(self, password: str, known_hash: str | None) -> PasswordCheck:
+        """Whether the password has this hash. Without one the answer is no, after the same time."""
+        prepared = _prepared(password)
+        valid, replacement = await self._run(
+            lambda: self._hashes.verify_and_update(prepared, known_hash or self._nobodys)
+        )
+        return PasswordCheck(valid, replacement)
+
+    async def _run[T](self, work: Callable[[], T]) -> T:
+        if self._threads.statistics().tasks_waiting >= _MOST_WAITING:
+            raise PasswordsBusyError(1)
+        return await to_thread.run_sync(work, limiter=self._threads)
+
+
+def _prepared(password: str) -> str:
+    """The same password from every keyboard (NIST SP 800-63B: normalise before hashing)."""
+    return unicodedata.normalize("NFKC", password)

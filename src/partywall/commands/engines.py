@@ -10,7 +10,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from partywall.adapters.embedded import Endpoints, EngineError, embedded_engines
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import require_postgres
 from partywall.commands.refusal import Refusal
@@ -19,6 +18,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.security.secrets import SecretKeeper
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
+from partywall.supervisor import Endpoints, EngineError, embedded_engines
 
 STATEMENT_TIMEOUT_MS = 60_000
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+# lint: allow adapter-import - fetching a model's files is the operator's act, before any resource exists
 from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm
 from partywall.commands.configuration import DataDir
 from partywall.commands.refusal import Refusal

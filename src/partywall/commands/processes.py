@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+# lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import require_postgres

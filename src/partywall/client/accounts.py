@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import httpx
+from pydantic import JsonValue
+
+from partywall.client.api import Api
+from partywall.client.errors import ApiError, ClientError
+from partywall.client.store import Session, Store
+from partywall.client.tokens import Tokens
+
+
+def normalize(server: str) -> str:
+    """`localhost:8000/` -> `http://localhost:8000`."""
+    text = server.strip().rstrip("/")
+    try:
+        url = httpx.URL(text if "://" in text else f"http://{text}")
+    except httpx.InvalidURL as error:
+        raise ClientError(f"{server!r} is no server's URL: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
+    return str(url).rstrip("/")
+
+
+def register(server: str, email: str, password: str, full_name: str | None) -> None:
+    body: dict[str, JsonValue] = {"email": email, "password": password}
+    if full_name:
+        body["full_name"] = full_name
+    with Api(server) as api:
+        api.post("/auth/register", body)
+
+
+def log_in(store: Store, server: str, email: str, password: str) -> None:
+    """Keeps the tokens, and the last project where the same person logs in again."""
+    form = {"grant_type": "password", "username": email, "password": password}
+    with Api(server) as api:
+        try:
+            tokens = Tokens.model_validate_json(api.submit("/auth/token", form))
+        except ApiError as error:
+            if error.error == "invalid_grant":
+                raise ClientError("wrong e-mail address or password") from None
+            raise
+    file = store.session(server)
+    with file.locked():
+        before = file.read()
+        project = before.project if before is not None and before.email == email else None
+        file.write(Session(server=server, email=email, project=project, **tokens.model_dump()))
+    store.remember_server(server)
+
+
+def log_out(store: Store, server: str) -> bool:
+    """Revokes the session on the server and forgets it here; False where there was none."""
+    file = store.session(server)
+    session = file.read()
+    if session is None:
+        return False
+    with Api(server) as api:
+        api.submit("/auth/revoke", {"token": session.refresh_token})
+    file.forget()
+    return True

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+import httpx
+from pydantic import JsonValue
+
+from partywall.client.errors import ApiError, Unreachable, read_problem
+
+TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+FIRST_DELAY = 0.25
+LONGEST_DELAY = 10.0
+BUSY = {429, 502, 503, 504}
+IN_PROGRESS = "request_in_progress"
+
+type Parameters = Mapping[str, str | int]
+type Form = Mapping[str, str]
+type Upload = Mapping[str, tuple[str, bytes, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """For how many seconds a busy or absent server is asked again, and who is told of each wait."""
+
+    seconds: float = 3.0
+    waiting: Callable[[str, float], None] = field(default=lambda _reason, _delay: None)
+
+
+class _Options(TypedDict, total=False):
+    params: Parameters | None
+    json: JsonValue
+    data: Form
+    files: Upload
+    headers: Form
+
+
+class _TryAgain(Exception):
+    def __init__(self, failure: ApiError | Unreachable, after: float = 0.0) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+        self.after = after
+
+
+class Api:
+    """Requests to one server. What is sent again after a lost answer carries the same Idempotency-Key."""
+
+    def __init__(self, server: str, auth: httpx.Auth | None = None, patience: Patience | None = None) -> None:
+        self.server = server
+        self._patience = patience or Patience()
+        self._client = httpx.Client(base_url=f"{server}/api/v1", auth=auth, timeout=TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def get(self, path: str, params: Parameters | None = None) -> bytes:
+        return self._send("GET", path, params=params)
+
+    def create(self, path: str, body: JsonValue) -> bytes:
+        """A creating POST: it happens once, however often it has to be sent."""
+        return self._send("POST", path, json=body, headers={"Idempotency-Key": secrets.token_hex(16)})
+
+    def upload(self, path: str, form: Form, files: Upload) -> bytes:
+        headers = {"Idempotency-Key": secrets.token_hex(16)}
+        return self._send("POST", path, data=form, files=files, headers=headers)
+
+    def submit(self, path: str, form: Form) -> bytes:
+        return self._send("POST", path, data=form)
+
+    def post(self, path: str, body: JsonValue) -> bytes:
+        return self._send("POST", path, json=body)
+
+    def patch(self, path: str, body: JsonValue) -> bytes:
+        return self._send("PATCH", path, json=body)
+
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
+    def stream(self, path: str, params: Parameters, headers: Form, timeout: httpx.Timeout) -> httpx.Response:
+        """An open answer, to be read and closed by the caller."""
+        request = self._client.build_request("GET", path, params=params, headers=dict(headers), timeout=timeout)
+        try:
+            response = self._client.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise Unreachable(f"cannot reach {self.server}: {reason(error)}") from None
+        if response.is_error:
+            response.read()
+            response.close()
+            raise ApiError(response.status_code, read_problem(response.content))
+        return response
+
+    def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
+        deadline = time.monotonic() + self._patience.seconds
+        for attempt in itertools.count():
+            try:
+                return self._once(method, path, **options)
+            except _TryAgain as again:
+                delay = max(_backoff(attempt), again.after)
+                if time.monotonic() + delay > deadline:
+                    raise again.failure from None
+                self._patience.waiting(str(again.failure), delay)
+                time.sleep(delay)
+        raise AssertionError("counted to infinity")
+
+    def _once(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
+        try:
+            response = self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise _TryAgain(Unreachable(f"cannot reach {self.server}: {reason(error)}")) from None
+        if not response.is_error:
+            return response.content
+        failure = ApiError(response.status_code, read_problem(response.content))
+        if response.status_code in BUSY or failure.code == IN_PROGRESS:
+            raise _TryAgain(failure, _asked_to_wait(response))
+        raise failure
+
+
+def _backoff(attempt: int) -> float:
+    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+
+
+def reason(error: httpx.TransportError) -> str:
+    match error:
+        case httpx.ConnectTimeout() | httpx.ReadTimeout() | httpx.WriteTimeout() | httpx.PoolTimeout():
+            return "no answer in time"
+        case httpx.ConnectError():
+            return str(error).removeprefix("[Errno 111] ").lower() or "connection refused"
+        case _:
+            return str(error).rstrip(".").lower() or type(error).__name__
+
+
+def _asked_to_wait(response: httpx.Response) -> float:
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else 0.0

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from partywall.client import sse
+from partywall.client.api import Api, reason
+from partywall.client.errors import ApiError, Unreachable
+
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 15.0
+PING_SECONDS = 15.0
+QUIET_SECONDS = 2.0
+RETRYABLE = {429, 502, 503, 504}
+RECONNECT = "reconnect"
+
+type Waiting = Callable[[str, float], None]
+
+
+class Subject(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    kind: str
+    id: str
+
+
+class Event(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: int | str
+    type: str
+    at: str
+    actor: str | None = None
+    subject: Subject | None = None
+    data: dict[str, JsonValue] = {}
+
+
+def read_event(raw: sse.ServerEvent) -> Event | None:
+    """None for what is no event of the log, such as `reset`."""
+    try:
+        return Event.model_validate_json(raw.data)
+    except ValidationError:
+        return None
+
+
+def follow(
+    api: Api, project_id: str, after: str | None, types: str | None, waiting: Waiting
+) -> Iterator[sse.ServerEvent]:
+    """Every event from now on, or from `after` on, without a gap: resumes where it was when the connection ends."""
+    delay = FIRST_DELAY
+    while True:
+        try:
+            for event in _connection(api, project_id, after, types, PING_SECONDS * 3):
+                delay = FIRST_DELAY
+                after = event.id or after
+                if event.data and event.type != RECONNECT:
+                    yield event
+            said = "the stream ended"
+        except Unreachable as error:
+            said = str(error)
+        except httpx.TransportError as error:
+            said = f"the stream broke off: {reason(error)}"
+        except ApiError as error:
+            if error.status not in RETRYABLE:
+                raise
+            said = str(error)
+        waiting(said, delay)
+        time.sleep(delay)
+        delay = min(delay * 2, LONGEST_DELAY)
+
+
+def kept(api: Api, project_id: str, after: str, types: str | None) -> Iterator[sse.ServerEvent]:
+    """What is kept since `after`; ends when the stream has nothing to say for a moment."""
+    try:
+        for event in _connection(api, project_id, after, types, QUIET_SECONDS):
+            if event.data and event.type != RECONNECT:
+                yield event
+    except httpx.ReadTimeout:
+        return
+    except httpx.TransportError as error:
+        raise Unreachable(f"the stream broke off: {reason(error)}") from None
+
+
+def _connection(
+    api: Api, project_id: str, after: str | None, types: str | None, silence: float
+) -> Iterator[sse.ServerEvent]:
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
+    params: dict[str, str | int] = {"types": types} if types else {}
+    timeout = httpx.Timeout(10.0, read=silence)
+    response = api.stream(f"/projects/{project_id}/events", params, headers, timeout)
+    try:
+        yield from sse.parse(sse.lines(response.iter_bytes()))
+    finally:
+        response.close()

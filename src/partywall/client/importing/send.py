@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from partywall.client.api import Api
+from partywall.client.errors import ApiError
+from partywall.client.importing.files import Local, Unreadable
+from partywall.client.importing.known import SOURCE_SHA256, Known, find_known
+
+BATCH_DOCUMENTS: Final = 200
+BATCH_CHARACTERS: Final = 2_000_000
+# Another try would meet the same end: somebody has to log in, ask for a right, or look at the server.
+HOPELESS: Final = {401, 403, 404}
+TAKEN: Final = "external_id_taken"
+GONE: Final = "document_not_found"
+INCOMING: Final = "incoming:"
+
+
+class Outcome(StrEnum):
+    SENT = "sent"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(slots=True)
+class Tally:
+    sent: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    failed: list[Unreadable] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        return self.sent + self.changed + self.unchanged + len(self.failed)
+
+
+@dataclass(slots=True)
+class Import:
+    """Brings local documents into one project: the new in batches, the changed one by one, the unchanged not at all.
+
+    `told` hears of every document, with the reason where it failed. What the server refuses does not stop the rest.
+    """
+
+    api: Api
+    project_id: str
+    known: dict[str, Known]
+    told: Callable[[Tally, str | None], None]
+    tally: Tally = field(default_factory=Tally)
+    _batch: list[Local] = field(default_factory=list)
+    _characters: int = 0
+
+    def run(self, documents: Iterable[Local | Unreadable]) -> None:
+        for document in documents:
+            self._take(document)
+        self._flush()
+
+    def _take(self, document: Local | Unreadable) -> None:
+        if isinstance(document, Unreadable):
+            self._fail(document.name, document.reason)
+            return
+        known = self.known.get(document.external_id)
+        if known is None and document.upload is None:
+            self._collect(document)
+        else:
+            self._alone(document, known)
+
+    def _collect(self, document: Local) -> None:
+        if self._batch and self._characters + len(document.content) > BATCH_CHARACTERS:
+            self._flush()
+        self._batch.append(document)
+        self._characters += len(document.content)
+        if len(self._batch) >= BATCH_DOCUMENTS:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch, self._characters = self._batch, [], 0
+        if batch:
+            self._create(batch)
+
+    def _create(self, batch: list[Local]) -> None:
+        """All or nothing on the server, so a refused batch is halved until the culprit stands alone."""
+        try:
+            self.api.create(self._path("/batch"), {"documents": [_body(document) for document in batch]})
+        except ApiError as error:
+            if error.status in HOPELESS:
+                raise
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                self._create(batch[:middle])
+                self._create(batch[middle:])
+            elif error.code == TAKEN:
+                self._alone(batch[0], find_known(self.api, self.project_id, batch[0].external_id))
+            else:
+                self._fail(batch[0].external_id, str(error))
+        else:
+            for _ in batch:
+                self._succeed(Outcome.SENT)
+
+    def _alone(self, document: Local, known: Known | None) -> None:
+        try:
+            outcome = self._bring(document, known)
+        except ApiError as error:
+            if error.status in HOPELESS and error.code != GONE:
+                raise
+            self._fail(document.external_id, str(error))
+        else:
+            self._succeed(outcome)
+
+    def _bring(self, document: Local, known: Known | None) -> Outcome:
+        if known is not None and known.same_as(document):
+            return Outcome.UNCHANGED
+        if document.upload is not None:
+            self._upload(document, document.upload, known)
+        elif known is not None:
+            self.api.patch(self._path(f"/{known.id}"), {"title": document.title, "content": document.content})
+        else:
+            self.api.create(self._path(), _body(document))
+        return Outcome.SENT if known is None else Outcome.CHANGED
+
+    def _upload(self, document: Local, page: bytes, known: Known | None) -> None:
+        """A page has no second upload, so the new one takes the old one's place only once it has been accepted."""
+        name = document.external_id
+        if known is None:
+            self._send_page(name, name, page, document.sha256)
+            return
+        waiting = INCOMING + name
+        left_behind = find_known(self.api, self.project_id, waiting)
+        if left_behind is not None:
+            self.api.delete(self._path(f"/{left_behind.id}"))
+        accepted = self._send_page(waiting, name, page, document.sha256)
+        self.api.delete(self._path(f"/{known.id}"))
+        self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
+
+    def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
+        form = {"external_id": external_id, "metadata": json.dumps({SOURCE_SHA256: sha256})}
+        files = {"file": (PurePosixPath(name).name, page, "text/html")}
+        return _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
+
+    def _path(self, rest: str = "") -> str:
+        return f"/projects/{self.project_id}/documents{rest}"
+
+    def _succeed(self, outcome: Outcome) -> None:
+        match outcome:
+            case Outcome.SENT:
+                self.tally.sent += 1
+            case Outcome.CHANGED:
+                self.tally.changed += 1
+            case _:
+                self.tally.unchanged += 1
+        self.told(self.tally, None)
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.tally.failed.append(Unreadable(name, reason))
+        self.told(self.tally, f"{name}: {reason}")
+
+
+class _Accepted(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+
+
+def _body(document: Local) -> JsonValue:
+    return {"title": document.title, "content": document.content, "external_id": document.external_id}

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from partywall.client.api import Api
+
+
+class Span(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    start: int
+    end: int
+
+
+class Hit(BaseModel):
+    """`start` and `end` of the text in the document, in characters; `highlights` count from the text's start."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    document_id: str
+    title: str
+    text: str
+    start: int
+    end: int
+    score: float
+    highlights: list[Span]
+
+
+class _Hits(BaseModel):
+    items: list[Hit]
+
+
+def search(api: Api, project_id: str, query: str, *, limit: int, mode: str) -> bytes:
+    """The answer as the server sent it; `read_hits` takes it apart."""
+    return api.get(f"/projects/{project_id}/search", {"q": query, "limit": limit, "mode": mode})
+
+
+def read_hits(answer: bytes) -> list[Hit]:
+    return _Hits.model_validate_json(answer).items
+
+
+def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:
+    """About `width` characters of the hit around its first highlight, and the highlights within."""
+    first = hit.highlights[0].start if hit.highlights else 0
+    begin = max(0, first - width // 4)
+    if begin:
+        begin = hit.text.rfind(" ", 0, begin) + 1
+    end = min(len(hit.text), begin + width)
+    if end < len(hit.text):
+        end = max(hit.text.rfind(" ", begin, end), begin + 1)
+    within = [
+        Span(start=span.start - begin, end=min(span.end, end) - begin)
+        for span in hit.highlights
+        if begin <= span.start < end
+    ]
+    return hit.text[begin:end], within

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+
+from partywall.client.errors import NotLoggedIn
+from partywall.client.store import Session, SessionFile
+
+TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - a path
+
+
+class Tokens(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    access_token: str
+    refresh_token: str
+
+
+class TokenAuth(httpx.Auth):
+    """Sends the access token, renews it when it is refused, and keeps the rotated refresh token before it is used."""
+
+    def __init__(self, server: str, file: SessionFile) -> None:
+        self._server = server
+        self._file = file
+
+    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        used = self._session()
+        request.headers["Authorization"] = f"Bearer {used.access_token}"
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        with self._file.locked():
+            current = self._session()
+            if current.access_token == used.access_token:
+                answer = yield self._renewal(current)
+                answer.read()
+                if answer.status_code != httpx.codes.OK:
+                    raise NotLoggedIn(self._server)
+                tokens = Tokens.model_validate_json(answer.content)
+                current = current.model_copy(update=tokens.model_dump())
+                self._file.write(current)
+        request.headers["Authorization"] = f"Bearer {current.access_token}"
+        yield request
+
+    def _session(self) -> Session:
+        session = self._file.read()
+        if session is None:
+            raise NotLoggedIn(self._server)
+        return session
+
+    def _renewal(self, session: Session) -> httpx.Request:
+        form = {"grant_type": "refresh_token", "refresh_token": session.refresh_token}
+        return httpx.Request("POST", f"{self._server}{TOKEN_PATH}", data=form)

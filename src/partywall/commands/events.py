@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from partywall.client import events as streams
+from partywall.client.sse import ServerEvent
+from partywall.commands.connection import ProjectOption, ServerOption, connect
+
+app = typer.Typer()
+
+
+@app.command()
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
+    after: Annotated[str | None, typer.Option("--after", help="Begin after the event of this number.")] = None,
+    types: Annotated[str | None, typer.Option("--types", help="Such as `document.*,project.*`.")] = None,
+    project: ProjectOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as the server sent it.")] = False,
+    server: ServerOption = None,
+) -> None:
+    """Print a project's events, one a line: those that are kept, or with --follow those to come."""
+    with connect(server) as connection:
+        where = connection.project(project)
+        if follow:
+            typer.echo(f"following {where.name!r}; Ctrl-C ends", err=True)
+            stream = streams.follow(connection.api, where.id, after, types, _waiting)
+        else:
+            stream = streams.kept(connection.api, where.id, after or "0", types)
+        for event in stream:
+            typer.echo(event.data if as_json else _line(event))
+
+
+def _waiting(why: str, seconds: float) -> None:
+    typer.echo(f"{why}; connecting again in {seconds:g} s", err=True)
+
+
+def _line(raw: ServerEvent) -> str:
+    event = streams.read_event(raw)
+    if event is None:
+        return f"{raw.id:>6}  {raw.type}"
+    subject = f"  {event.subject.kind} {event.subject.id}" if event.subject else ""
+    details = "".join(f"  {name}={value}" for name, value in event.data.items() if not isinstance(value, dict | list))
+    return f"{event.id:>6}  {event.at}  {event.type}{subject}{details}"

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from partywall.client import accounts
+from partywall.client.errors import ClientError
+from partywall.commands.connection import ServerOption, failures, server_url, store
+from partywall.commands.refusal import Refusal
+
+app = typer.Typer()
+
+EmailOption = Annotated[str | None, typer.Option("--email", help="Your e-mail address; asked for if left out.")]
+PasswordVariable = Annotated[
+    str | None, typer.Option("--password", envvar="PARTYWALL_PASSWORD", hidden=True)
+]  # fmt: skip
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@app.command()
+def register(
+    email: EmailOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Your full name.")] = None,
+    server: ServerOption = None,
+    password: PasswordVariable = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Make an account and log in to it."""
+    with failures():
+        url, address = server_url(server), _email(email)
+        secret = _password(password, password_stdin, confirm=True)
+        accounts.register(url, address, secret, name)
+        try:
+            accounts.log_in(store(), url, address, secret)
+        except ClientError as error:
+            raise Refusal(
+                f"accepted, but not logged in ({error}): the account may exist already, or wait to be verified"
+            ) from None
+    typer.echo(f"registered and logged in to {url} as {address}")
+
+
+@app.command()
+def login(
+    email: EmailOption = None,
+    server: ServerOption = None,
+    password: PasswordVariable = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Log in; the tokens are kept in your configuration directory."""
+    with failures():
+        url, address = server_url(server), _email(email)
+        accounts.log_in(store(), url, address, _password(password, password_stdin))
+    typer.echo(f"logged in to {url} as {address}")
+
+
+@app.command()
+def logout(server: ServerOption = None) -> None:
+    """End the session on the server and forget it here."""
+    with failures():
+        url = server_url(server)
+        known = accounts.log_out(store(), url)
+    typer.echo(f"logged out of {url}" if known else f"not logged in to {url}")
+
+
+def _email(given: str | None) -> str:
+    if given is not None:
+        return given.strip()
+    _require_terminal("--email")
+    answer: str = typer.prompt("E-mail")
+    return answer.strip()
+
+
+def _password(given: str | None, from_stdin: bool, *, confirm: bool = False) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if given is not None:
+        return given
+    _require_terminal("PARTYWALL_PASSWORD or give --password-stdin")
+    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
+    return answer
+
+
+def _require_terminal(instead: str) -> None:
+    if not sys.stdin.isatty():
+        raise Refusal(f"nobody is there to be asked: set {instead}")

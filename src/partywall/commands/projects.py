@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from partywall.client.projects import create_project, list_projects
+from partywall.commands.connection import ServerOption, connect
+
+app = typer.Typer(name="projects", help="Your projects.")
+
+
+@app.command("list")
+def list_(server: ServerOption = None) -> None:
+    """List the projects that you are a member of; `*` marks the one used last."""
+    with connect(server) as connection:
+        session = connection.file.read()
+        last = session.project.id if session is not None and session.project is not None else None
+        for project in list_projects(connection.api):
+            typer.echo(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
+
+
+@app.command()
+def create(name: Annotated[str, typer.Argument(help="Its name.")], server: ServerOption = None) -> None:
+    """Create a project and use it from now on."""
+    with connect(server) as connection:
+        project = create_project(connection.api, name)
+        connection.file.remember_project(project.remembered)
+        typer.echo(project.id)

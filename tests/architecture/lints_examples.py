@@ -61,6 +61,8 @@ def relationship(what: str, text: str) -> Example:
 
 
 GUILTY = [
+    one("adapter-import", "entry point", "worker.py", "from partywall.adapters.embedded import process\n"),
+    one("adapter-import", "supervisor", "supervisor/serve.py", "from partywall.adapters.blobs import directory\n"),
     one("any", "argument", SERVICE, "def f(x: dict[str, Any]) -> None: ..."),
     one("any", "return", SERVICE, "def f() -> list[typing.Any]: ..."),
     one("any", "keyword arguments", SERVICE, "def f(**kwargs: Any) -> None: ..."),
@@ -139,6 +141,8 @@ GUILTY = [
 ]  # fmt: skip
 
 INNOCENT = [
+    one("adapter-import", "resources", "resources.py", "from partywall.adapters.blobs import directory\n"),
+    one("adapter-import", "supervisor", "supervisor/serve.py", "from partywall.adapters.embedded import process\n"),
     one("any", "object", SERVICE, "def f(x: dict[str, object]) -> JsonValue: ...\nAnyone = str\n"),
     one("clock", "the clock itself", "core/clock.py", "def utc_now():\n    return datetime.now(UTC)\n"),
     one("clock", "monotonic", SERVICE, "x = time.monotonic()"),
@@ -182,6 +186,7 @@ INNOCENT = [
     one("slice-private", "service", SERVICE, "from partywall.features.projects.service import ProjectService\n"),
     one("sql-text", "parameters", REPOSITORY, "X = text('SELECT * FROM t WHERE id = :id')\n"),
     one("sql-text", "constants only", REPOSITORY, "X = text(f'SELECT {COLUMNS} FROM t')\n"),
+    one("sql-text", "an HTTP stream", "client/events.py", "def f(api, i):\n    return api.stream(f'/p/{i}')\n"),
     one("sql-text", "another's text", REPOSITORY, "def f(t):\n    return render(f'SELECT {t}')\n"),
     one("transaction", "core/db", "core/db/session.py", "async def f(s):\n    await s.commit()\n"),
     one("transaction", "hook", SERVICE, "def f(s):\n    before_commit(s, hook)\n"),

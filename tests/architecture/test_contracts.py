@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.house import ROOT, codebase, feature_order
+from tests.architecture.house import ROOT, feature_order
 
 type BuildHouse = Callable[[dict[str, str]], Path]
 
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
 HOUSE = (
-    "__main__", "cli", "commands", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
+    "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
     "secret_key", "settings",
 )  # fmt: skip
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
@@ -71,6 +71,7 @@ def test_the_empty_house_keeps_the_contracts(build_house: BuildHouse) -> None:
         ("features/accounts/service.py", "import partywall.resources"),
         ("resources.py", "import partywall.main"),
         ("worker.py", "import partywall.asgi"),
+        ("client.py", "import partywall.core"),
         ("settings.py", "import partywall.core"),
         ("features/accounts/service.py", "import partywall.features.projects.service"),
         ("features/projects/service.py", "import partywall.features.documents.exceptions"),
@@ -94,19 +95,6 @@ def test_a_slice_outside_the_order_breaks_a_contract(build_house: BuildHouse) ->
     assert lint_imports(root, root).returncode == 1
 
 
-def test_only_the_resources_import_adapters() -> None:
-    """The supervisor alone stands beside them: it runs the embedded engines as processes."""
-    imports = [
-        (source.path.parts[0], imported.target)
-        for source in codebase().sources
-        for imported in source.imports()
-        if imported.target.startswith("partywall.adapters.") and not source.inside("adapters")
-    ]
-    assert {place for place, _ in imports} <= {"resources.py", "supervisor"}
-    by_supervisor = [target for place, target in imports if place == "supervisor"]
-    assert all(target.startswith("partywall.adapters.embedded") for target in by_supervisor)
-
-
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["house", "features", "slice"]
+    assert [contract["id"] for contract in contracts] == ["house", "features", "slice", "client"]

@@ -16,6 +16,7 @@ from tests.architecture.lints import (
 from tests.architecture.lints.source import Lint
 
 LINTS: dict[str, Lint] = {
+    "adapter-import": frameworks.adapter_import,
     "any": signatures.any_in_signature,
     "clock": purity.clock,
     "cross-slice-relationship": foreign_keys.relationship_across_slices,

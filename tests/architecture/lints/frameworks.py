@@ -21,6 +21,16 @@ def web_framework(source: Source, _codebase: Codebase) -> Iterator[Finding]:
             yield source.finding("web-framework", imported.line, message)
 
 
+def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """The resources choose the adapters; the supervisor alone runs the embedded engines as processes."""
+    if source.inside("adapters", "resources.py"):
+        return
+    for imported in source.imports():
+        runs_engines = source.inside("supervisor") and imported.target.startswith("partywall.adapters.embedded.")
+        if imported.target.startswith("partywall.adapters.") and not runs_engines:
+            yield source.finding("adapter-import", imported.line, f"{imported.module}: only resources.py knows it")
+
+
 def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """Entry points build the settings; a service or an adapter receives the values it needs."""
     if source.inside("settings.py", *SETTINGS_HOMES) or (source.slice and source.stem == "dependencies"):

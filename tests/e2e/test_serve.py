@@ -30,7 +30,7 @@ async def test_first_start_reports_progress_and_says_what_is_next(serving: Servi
     assert "creating the database cluster" in serving.output
     assert "bringing the schema up to date" in serving.output
     assert f"http://127.0.0.1:{serving.port}/docs" in serving.output
-    assert "partywall login" in serving.output
+    assert "partywall register" in serving.output
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -10,12 +11,11 @@ from partywall.client.errors import ClientError
 from partywall.commands.connection import ServerOption, failures, server_url, store
 from partywall.commands.refusal import Refusal
 
+PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
+
 app = typer.Typer()
 
 EmailOption = Annotated[str | None, typer.Option("--email", help="Your e-mail address; asked for if left out.")]
-PasswordVariable = Annotated[
-    str | None, typer.Option("--password", envvar="PARTYWALL_PASSWORD", hidden=True)
-]  # fmt: skip
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -24,13 +24,12 @@ def register(
     email: EmailOption = None,
     name: Annotated[str | None, typer.Option("--name", help="Your full name.")] = None,
     server: ServerOption = None,
-    password: PasswordVariable = None,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Make an account and log in to it."""
     with failures():
         url, address = server_url(server), _email(email)
-        secret = _password(password, password_stdin, confirm=True)
+        secret = _password(password_stdin, confirm=True)
         accounts.register(url, address, secret, name)
         try:
             accounts.log_in(store(), url, address, secret)
@@ -45,13 +44,12 @@ def register(
 def login(
     email: EmailOption = None,
     server: ServerOption = None,
-    password: PasswordVariable = None,
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Log in; the tokens are kept in your configuration directory."""
     with failures():
         url, address = server_url(server), _email(email)
-        accounts.log_in(store(), url, address, _password(password, password_stdin))
+        accounts.log_in(store(), url, address, _password(password_stdin))
     typer.echo(f"logged in to {url} as {address}")
 
 
@@ -72,12 +70,14 @@ def _email(given: str | None) -> str:
     return answer.strip()
 
 
-def _password(given: str | None, from_stdin: bool, *, confirm: bool = False) -> str:
+def _password(from_stdin: bool, *, confirm: bool = False) -> str:
+    """Never from an argument, which every user of the machine can read."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
+    given = os.environ.get(PASSWORD_VARIABLE)
     if given is not None:
         return given
-    _require_terminal("PARTYWALL_PASSWORD or give --password-stdin")
+    _require_terminal(f"{PASSWORD_VARIABLE}, or give --password-stdin")
     answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
     return answer
 

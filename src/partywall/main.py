@@ -10,6 +10,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from partywall import __version__
 from partywall.core.http import health
+from partywall.core.http.body_limit import BodyLimit
 from partywall.core.http.dependencies import gate
 from partywall.core.http.draining import set_on_signal
 from partywall.core.http.middleware import RequestContext
@@ -39,7 +40,6 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url="/docs" if docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
-        max_body_size=settings.http.max_body_bytes,
     )
     app.state.draining = asyncio.Event()
     set_public(app, PUBLIC)
@@ -64,6 +64,7 @@ def _include_routes(app: FastAPI) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(
         CORSMiddleware,

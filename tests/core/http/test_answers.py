@@ -1,0 +1,161 @@
+"""What every answer has, whoever gives it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from asgi_lifespan import LifespanManager
+from httpx import ASGITransport, AsyncClient, Response
+
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.people import People
+
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+}
+
+
+def assert_problem(answer: Response, status: int, code: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["type"].endswith(code)
+    assert body["title"]
+    assert body["detail"]
+    assert body["instance"] == answer.request.url.path
+    assert body["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/api/v1/nothing-here", 404, "route_not_found"),
+        ("GET", "/", 404, "route_not_found"),
+        ("DELETE", "/healthz", 405, "method_not_allowed"),
+        ("PUT", "/api/v1/projects", 405, "method_not_allowed"),
+        ("GET", "/api/v1/projects", 401, "not_authenticated"),
+    ],
+)
+async def test_every_refusal_is_a_problem_with_security_headers(
+    anonymous: AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await anonymous.request(method, path)
+    assert_problem(answer, status, code)
+    assert {name: answer.headers[name] for name in SECURITY} == SECURITY
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    if status == 405:
+        assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("abc-123_X.y:z", True),
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("with space", False),
+        ("", False),
+        ("<i>", False),
+    ],
+)
+async def test_a_sane_request_id_is_kept(anonymous: AsyncClient, given: str, kept: bool) -> None:
+    answer = await anonymous.get("/healthz", headers={"X-Request-ID": given})
+    returned = answer.headers["x-request-id"]
+    assert (returned == given) is kept
+    if not kept:
+        assert UUID(returned).version == 7
+
+
+async def test_a_body_that_is_no_json_is_refused(people: People) -> None:
+    person = await people.person()
+    headers = {"Content-Type": "application/json"}
+    for raw in (b"{", b"\xff\xfe", b'{"name": "\xff"}', b"nonsense", b""):
+        answer = await person.client.post("/api/v1/projects", content=raw, headers=headers)
+        assert answer.status_code in (400, 422), (raw, answer.text)
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert (await person.client.get("/api/v1/projects")).json()["items"] == []
+
+
+@pytest.mark.parametrize("name", ['"a\\u0000b"', '"\\ud800"', "NaN", "[]", "null", "1e400"])
+async def test_what_cannot_be_stored_is_refused(people: People, name: str) -> None:
+    person = await people.person()
+    answer = await person.client.post(
+        "/api/v1/projects", content=f'{{"name": {name}}}', headers={"Content-Type": "application/json"}
+    )
+    assert_problem(answer, 422, "validation_failed")
+
+
+async def test_a_body_of_another_type_is_refused(people: People) -> None:
+    person = await people.person()
+    for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = await person.client.post("/api/v1/projects", content=b'{"name": "x"}', headers={"Content-Type": type_})
+        assert answer.status_code in (415, 422), answer.text
+    assert (await person.client.get("/api/v1/projects")).json()["items"] == []
+
+
+@pytest.fixture
+async def small(settings: Settings) -> AsyncIterator[AsyncClient]:
+    """An application with a small body limit and one allowed origin."""
+    http = settings.http.model_copy(update={"max_body_bytes": 2048, "cors_origins": ("https://app.example",)})
+    app = create_app(settings.model_copy(update={"http": http}))
+    async with (
+        LifespanManager(app),
+        AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
+    ):
+        yield client
+
+
+async def test_an_oversize_body_is_refused_whether_or_not_it_says_so(small: AsyncClient, people: People) -> None:
+    person = await people.person()
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {person.token}"}
+    body = b'{"name": "x", "description": "' + b"y" * 4000 + b'"}'
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 1000):
+            yield body[start : start + 1000]
+
+    assert_problem(await small.post("/api/v1/projects", content=body, headers=headers), 413, "content_too_large")
+    assert_problem(await small.post("/api/v1/projects", content=chunks(), headers=headers), 413, "content_too_large")
+
+
+async def test_only_listed_origins_may_read(small: AsyncClient) -> None:
+    listed = await small.get("/healthz", headers={"Origin": "https://app.example"})
+    assert listed.headers["access-control-allow-origin"] == "https://app.example"
+    other = await small.get("/healthz", headers={"Origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_large_answers_are_compressed_on_request(anonymous: AsyncClient) -> None:
+    answer = await anonymous.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.json()["info"]["title"] == "Partywall"
+
+
+async def test_production_hides_the_docs(settings: Settings) -> None:
+    closed = settings.model_copy(update={"http": settings.http.model_copy(update={"docs": False})})
+    app = create_app(closed)
+    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        for path in ("/docs", "/openapi.json"):
+            assert_problem(await client.get(path), 404, "route_not_found")
+
+
+async def test_the_docs_page_may_load_its_scripts(anonymous: AsyncClient) -> None:
+    answer = await anonymous.get("/docs")
+    assert answer.status_code == 200
+    policy = answer.headers.get("content-security-policy", "")
+    assert not re.search("default-src 'none'", policy)
+
+
+async def test_health_and_readiness(anonymous: AsyncClient) -> None:
+    assert (await anonymous.get("/healthz")).json() == {"status": "alive"}
+    ready = await anonymous.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    assert set(ready.json()["resources"]) >= {"database", "cache", "blobs", "embedder"}

@@ -39,17 +39,19 @@ class Child:
     def start(self) -> None:
         self._process = process.spawn(self.command, environment=self.environment)
 
-    async def keep(self, ready: asyncio.Event) -> None:
-        """EngineError when the program refuses its settings on the first start: another would not help."""
+    async def keep(self) -> None:
+        """EngineError when the program refuses its settings on its first start: another would not help."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
+        first = True
         while True:
             started = loop.time()
             if self._process is None:
                 self.start()
             code = await self.exited()
-            if code == REFUSED and not ready.is_set():
+            if code == REFUSED and first:
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
+            first = False
             delay = backoff.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
             self._process = None

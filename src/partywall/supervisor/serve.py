@@ -49,7 +49,6 @@ class Supervisor:
         self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
         self._valkey = EmbeddedValkey(options.data_dir, report=report)
         self._children: list[Child] = []
-        self._ready = asyncio.Event()
         self._stop = asyncio.Event()
 
     async def run(self) -> int:
@@ -96,9 +95,8 @@ class Supervisor:
         endpoints.write(self._options.data_dir)
         self._start_children(endpoints)
         for child in self._children:
-            group.create_task(child.keep(self._ready))
+            group.create_task(child.keep())
         await self._until_ready()
-        self._ready.set()
         announce(self._options.base_url, self._options.data_dir.resolve())
 
     async def _claim(self) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal
 
 
@@ -14,4 +15,8 @@ class Authenticator(Protocol):
 
     async def authenticate(self, token: str) -> Principal:
         """Verifies the token; raises NotAuthenticatedError."""
+        ...
+
+    async def verify(self, token: str) -> VerifiedToken:
+        """Like `authenticate`, and says how long the token is good for."""
         ...

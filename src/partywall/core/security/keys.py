@@ -77,11 +77,9 @@ def _make(box: SecretBox, active_at: datetime) -> SigningKey:
     )
 
 
-async def rotate(session: AsyncSession, box: SecretBox, *, ahead: timedelta, overlap: timedelta) -> str:
-    """Adds a key that signs after `ahead`; the former ones verify for `overlap` more. Answers the new kid."""
+async def rotate(session: AsyncSession, box: SecretBox, *, active_at: datetime, until: datetime) -> str:
+    """Adds a key that signs from `active_at`; the former ones verify `until` then. Answers the new kid."""
     await session.execute(_LOCK)
-    active_at = utc_now() + ahead
-    until = active_at + overlap
     still = or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > until)
     await session.execute(update(SigningKey).where(still).values(retired_at=until))
     made = _make(box, active_at)

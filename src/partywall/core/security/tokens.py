@@ -92,6 +92,10 @@ class AccessTokens:
             sid={"essential": True},
         )
 
+    async def prepare(self) -> None:
+        """Has the keys at hand, for a caller that will issue while it holds a connection."""
+        await self._keys.load()
+
     async def issue(self, user_id: UUID, session_id: UUID) -> IssuedToken:
         key = (await self._keys.load()).signing()
         now = int(unix_time())

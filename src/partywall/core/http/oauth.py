@@ -1,0 +1,46 @@
+"""Routes that speak RFC 6749: what FastAPI finds wrong with a form is `invalid_request`, not a 422."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import ClassVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from partywall.core.errors import BadRequestError, PartywallError
+
+type Handler = Callable[[Request], Coroutine[object, object, Response]]
+
+_BAD_REQUEST = BadRequestError.status
+
+
+class OAuthRoute(APIRoute):
+    """Used as `route_class`; a subclass names the error of RFC 6749 that a malformed form is."""
+
+    malformed: ClassVar[type[PartywallError]] = BadRequestError
+
+    def get_route_handler(self) -> Handler:
+        general = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await general(request)
+            except RequestValidationError as error:
+                raise self.malformed from error
+            except HTTPException as error:
+                if error.status_code == _BAD_REQUEST:
+                    raise self.malformed from error
+                raise
+
+        return handle
+
+
+async def repeated_parameters(request: Request) -> list[str]:
+    """The names of a form's parameters that were given more than once, which RFC 6749 forbids."""
+    form = await request.form()
+    return [name for name, times in Counter(name for name, _ in form.multi_items()).items() if times > 1]

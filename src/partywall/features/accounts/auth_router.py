@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import math
+from typing import Annotated, assert_never
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Query, Request, Response, status
+
+from partywall.core.http.dependencies import PrincipalDep, PrincipalReadSessionDep
+from partywall.core.http.oauth import OAuthRoute, repeated_parameters
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented, problem_of
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.features.accounts import service as accounts
+from partywall.features.accounts.dependencies import (
+    AttemptLimit,
+    CurrentSessionDep,
+    LoginServiceDep,
+    RefreshServiceDep,
+    RegistrationServiceDep,
+    SessionServiceDep,
+    UserAgentDep,
+)
+from partywall.features.accounts.exceptions import (
+    NO_STORE,
+    InvalidGrantError,
+    InvalidRequestError,
+    LoginLockedError,
+    RegistrationClosedError,
+    SessionNotFoundError,
+    TooManyAttemptsError,
+    UnsupportedGrantTypeError,
+)
+from partywall.features.accounts.issuing import Granted, Locked, Refused
+from partywall.features.accounts.login import LoginOutcome
+from partywall.features.accounts.refresh import RefreshOutcome, Reused
+from partywall.features.accounts.schemas import (
+    Accepted,
+    Registration,
+    RevocationForm,
+    Revoked,
+    Session,
+    SessionQuery,
+    TokenAnswer,
+    TokenForm,
+)
+
+
+class FormRoute(OAuthRoute):
+    malformed = InvalidRequestError
+
+
+router = APIRouter(prefix="/auth", tags=["accounts"])
+forms = APIRouter(prefix="/auth", tags=["accounts"], route_class=FormRoute, dependencies=[AttemptLimit])
+
+
+@router.post(
+    "/register",
+    status_code=status.HTTP_202_ACCEPTED,
+    dependencies=[AttemptLimit],
+    summary="Register",
+    description="Answers the same, after the same work, whether or not the address is known.",
+    responses=documented(RegistrationClosedError, TooManyAttemptsError),
+)
+async def register_account(body: Registration, service: RegistrationServiceDep) -> Accepted:
+    await service.register(body)
+    return Accepted(status="accepted")
+
+
+@forms.post(
+    "/token",
+    response_model=TokenAnswer,
+    summary="Get an access token",
+    description=(
+        "RFC 6749: with `grant_type=password` by address and password, with `grant_type=refresh_token` by a refresh"
+        " token, which is good for one use. Using one twice ends the session that it belongs to."
+    ),
+    responses=documented(
+        InvalidRequestError, UnsupportedGrantTypeError, InvalidGrantError, LoginLockedError, TooManyAttemptsError
+    ),
+)
+async def issue_token(
+    request: Request,
+    form: Annotated[TokenForm, Form()],
+    login: LoginServiceDep,
+    refresh: RefreshServiceDep,
+    user_agent: UserAgentDep,
+) -> Response:
+    await _refuse_repeats(request)
+    match form.grant_type:
+        case "password" if form.username is not None and form.password is not None:
+            return _answer(request, await login.log_in(form.username, form.password, user_agent))
+        case "refresh_token" if form.refresh_token is not None:
+            return _answer(request, await refresh.refresh(form.refresh_token))
+        case None | "password" | "refresh_token":
+            raise InvalidRequestError
+        case _:
+            raise UnsupportedGrantTypeError
+
+
+@forms.post(
+    "/revoke",
+    summary="Revoke a token",
+    description=(
+        "RFC 7009: ends the session of a refresh token or an access token. An unknown token is answered alike."
+    ),
+    responses=documented(InvalidRequestError, TooManyAttemptsError),
+)
+async def revoke_token(
+    request: Request, form: Annotated[RevocationForm, Form()], service: RefreshServiceDep
+) -> Revoked:
+    await _refuse_repeats(request)
+    if form.token is None:
+        raise InvalidRequestError
+    await service.revoke(form.token)
+    return Revoked(status="revoked")
+
+
+@router.get("/sessions", summary="List the caller's sessions", description="Those that can still be refreshed.")
+async def list_sessions(
+    session: PrincipalReadSessionDep,
+    principal: PrincipalDep,
+    current: CurrentSessionDep,
+    query: Annotated[SessionQuery, Query()],
+    cursors: CursorsDep,
+) -> Page[Session]:
+    return await accounts.list_sessions(session, principal.id, current, query, cursors)
+
+
+@router.delete(
+    "/sessions/{session_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="End a session",
+    description="Its refresh token is refused from now on, its access tokens within seconds.",
+    responses=documented(SessionNotFoundError),
+)
+async def revoke_session(session_id: UUID, service: SessionServiceDep) -> None:
+    await service.revoke(session_id)
+
+
+async def _refuse_repeats(request: Request) -> None:
+    if await repeated_parameters(request):
+        raise InvalidRequestError
+
+
+def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
+    """A refusal is returned, not raised: what it counted or revoked must be stored."""
+    match outcome:
+        case Granted(access_token, expires_in, refresh_token):
+            answer = TokenAnswer(
+                access_token=access_token,
+                token_type="bearer",  # noqa: S106 - the name of a kind of token
+                expires_in=expires_in,
+                refresh_token=refresh_token,
+            )
+            return json_response(answer, headers=NO_STORE)
+        case Refused() | Reused():
+            return problem_of(request, InvalidGrantError())
+        case Locked(remaining):
+            return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
+        case never:
+            assert_never(never)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import math
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request
+
+from partywall.core.http.dependencies import (
+    PrincipalDep,
+    PrincipalSessionDep,
+    ResourcesDep,
+    SessionDep,
+    bearer_token,
+)
+from partywall.features.accounts import refresh_tokens
+from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
+from partywall.features.accounts.exceptions import TooManyAttemptsError
+from partywall.features.accounts.lockout import LockoutPolicy
+from partywall.features.accounts.login import LoginService
+from partywall.features.accounts.refresh import RefreshService
+from partywall.features.accounts.registration import RegistrationService
+from partywall.features.accounts.service import AccountService, SessionService
+
+
+async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
+    """Stands before every route that takes a credential."""
+    peer = request.client.host if request.client else None
+    client = resources.clients.of(peer, request.headers.getlist("x-forwarded-for"))
+    wait = await resources.attempts.admit(client)
+    if wait is not None:
+        raise TooManyAttemptsError(math.ceil(wait))
+
+
+async def get_registration_service(session: SessionDep, resources: ResourcesDep) -> RegistrationService:
+    is_open = resources.settings.accounts.registration == "open"
+    return RegistrationService(session, resources.passwords, is_open)
+
+
+async def get_login_service(session: SessionDep, resources: ResourcesDep) -> LoginService:
+    settings = resources.settings.accounts
+    return LoginService(
+        session=session,
+        sessions=resources.sessions,
+        passwords=resources.passwords,
+        tokens=resources.access_tokens,
+        addresses=resources.secrets.signer(COUNTED_ADDRESSES),
+        policy=LockoutPolicy(settings.max_failed_logins, settings.lockout),
+        refresh_ttl=settings.refresh_token_ttl,
+        verification_required=resources.settings.verification_required,
+    )
+
+
+async def get_refresh_service(session: SessionDep, resources: ResourcesDep) -> RefreshService:
+    settings = resources.settings.accounts
+    successors = refresh_tokens.Successors(resources.secrets.signer(refresh_tokens.PURPOSE))
+    return RefreshService(
+        session, resources.access_tokens, successors, settings.refresh_token_ttl, settings.refresh_grace
+    )
+
+
+async def get_account_service(session: PrincipalSessionDep, principal: PrincipalDep) -> AccountService:
+    return AccountService(session, principal.id)
+
+
+async def get_session_service(
+    session: PrincipalSessionDep, principal: PrincipalDep, resources: ResourcesDep
+) -> SessionService:
+    return SessionService(session, principal.id, resources.access_tokens)
+
+
+async def get_current_session(request: Request, principal: PrincipalDep, resources: ResourcesDep) -> UUID | None:
+    """The session of the request's own access token."""
+    token = bearer_token(request.headers.get("authorization")) or ""
+    verified = await resources.access_tokens.verify(token)
+    return verified.session_id if verified.principal == principal else None
+
+
+async def get_user_agent(request: Request) -> str | None:
+    """What the client calls itself, for people to know their sessions by."""
+    given = request.headers.get("user-agent", "")
+    return "".join(each for each in given if each.isprintable())[:MAX_USER_AGENT] or None
+
+
+AttemptLimit = Depends(limit_attempts)
+RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service, scope="function")]
+LoginServiceDep = Annotated[LoginService, Depends(get_login_service, scope="function")]
+RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service, scope="function")]
+AccountServiceDep = Annotated[AccountService, Depends(get_account_service, scope="function")]
+SessionServiceDep = Annotated[SessionService, Depends(get_session_service, scope="function")]
+CurrentSessionDep = Annotated[UUID | None, Depends(get_current_session)]
+UserAgentDep = Annotated[str | None, Depends(get_user_agent)]

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from typing import Final
+
+from email_validator import EmailNotValidError, validate_email
+
+MAX_LENGTH: Final = 254
+
+
+def normalised(address: str) -> str:
+    """The one form in which an address is stored and compared: lower case, its domain in Unicode.
+
+    Raises ValueError, without the address, for what is none.
+    """
+    stripped = address.strip()
+    if len(stripped) > MAX_LENGTH:
+        raise ValueError("not a valid e-mail address")
+    try:
+        valid = validate_email(stripped, check_deliverability=False)
+    except EmailNotValidError:
+        raise ValueError("not a valid e-mail address") from None
+    return valid.normalized.lower()

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Final
+
+from partywall.core.errors import (
+    BadRequestError,
+    ConflictError,
+    ForbiddenError,
+    NotAuthenticatedError,
+    NotFoundError,
+    TooManyRequestsError,
+)
+
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class AccountGoneError(NotAuthenticatedError):
+    """The token is valid, but its account has been disabled or erased."""
+
+
+class AccountNotFoundError(NotFoundError):
+    code = "account_not_found"
+    title = "No such account"
+
+
+class AddressTakenError(ConflictError):
+    """Only operators learn this; registering never tells."""
+
+    code = "address_taken"
+    title = "There is an account with this address already"
+
+
+class SessionNotFoundError(NotFoundError):
+    code = "session_not_found"
+    title = "No such session"
+
+
+class RegistrationClosedError(ForbiddenError):
+    code = "registration_closed"
+    title = "Registration is not open"
+
+
+class OAuthError(BadRequestError):
+    """A refusal of RFC 6749: its code is the top-level `error` as well."""
+
+    def __init__(self, description: str = "") -> None:
+        super().__init__(
+            description,
+            headers=NO_STORE,
+            extensions={"error": self.code, "error_description": description or self.title},
+        )
+
+
+class InvalidRequestError(OAuthError):
+    code = "invalid_request"
+    title = "A parameter is missing, malformed or given twice"
+
+
+class UnsupportedGrantTypeError(OAuthError):
+    code = "unsupported_grant_type"
+    title = "The grant type is neither password nor refresh_token"
+
+
+class InvalidGrantError(OAuthError):
+    """The same for every reason, so that it tells none."""
+
+    code = "invalid_grant"
+    title = "The credentials are not valid"
+
+
+class LoginLockedError(TooManyRequestsError):
+    """The same for a known and an unknown address."""
+
+    code = "login_locked"
+    title = "Too many failures for this address"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.headers |= NO_STORE
+        self.extensions |= {"error": self.code}
+
+
+class TooManyAttemptsError(TooManyRequestsError):
+    code = "too_many_attempts"
+    title = "Too many attempts from this network address"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after)
+        self.headers |= NO_STORE
+        self.extensions |= {"error": self.code}

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.features.accounts.models import Account, Session
+
+
+async def all_accounts(session: AsyncReadSession) -> list[Account]:
+    return list(await session.scalars(select(Account).order_by(Account.email)))
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRepository:
+    """Anyone's account: works only on a connection of the migration owner, which the policies let through."""
+
+    session: AsyncSession
+
+    async def add(self, address: str, password_hash: str, full_name: str | None) -> UUID | None:
+        """A verified account; None where the address is taken."""
+        row = insert(Account).values(
+            email=address, password_hash=password_hash, full_name=full_name, email_verified_at=func.now()
+        )
+        return await self.session.scalar(
+            row.on_conflict_do_nothing(index_elements=[Account.email]).returning(Account.id)
+        )
+
+    async def disable(self, address: str) -> UUID | None:
+        """Also ends every session; None where there is no such account."""
+        disabled = update(Account).where(Account.email == address)
+        found = await self.session.scalar(
+            disabled.values(disabled_at=func.coalesce(Account.disabled_at, func.now())).returning(Account.id)
+        )
+        await self.session.execute(
+            update(Session)
+            .where(Session.account_id == found, Session.revoked_at.is_(None))
+            .values(revoked_at=func.now())
+        )
+        return found
+
+    async def enable(self, address: str) -> UUID | None:
+        enabled = update(Account).where(Account.email == address).values(disabled_at=None)
+        return await self.session.scalar(enabled.returning(Account.id))
+
+    async def verify(self, address: str) -> UUID | None:
+        verified = update(Account).where(Account.email == address)
+        return await self.session.scalar(
+            verified.values(email_verified_at=func.coalesce(Account.email_verified_at, func.now())).returning(
+                Account.id
+            )
+        )

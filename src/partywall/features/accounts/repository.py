@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Text, bindparam, func, select, text, update
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.features.accounts.models import Account
+
+_CREDENTIAL: Final = text("SELECT account_id, password_hash, verified, disabled FROM wall.credential_of(:address)")
+_REGISTER: Final = select(
+    func.wall.register_account(
+        bindparam("address", type_=Text), bindparam("password_hash", type_=Text), bindparam("full_name", type_=Text)
+    )
+)
+_OWNER: Final = text("SELECT wall.owner_of_refresh_token(:presented)")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    account_id: UUID
+    password_hash: str | None
+    verified: bool
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountDirectory:
+    """What must be asked before anyone is known."""
+
+    session: AsyncReadSession
+
+    async def credential(self, address: str) -> Credential | None:
+        row = (await self.session.execute(_CREDENTIAL, {"address": address})).one_or_none()
+        return None if row is None else Credential(*row)
+
+    async def owner_of(self, refresh_token_hash: bytes) -> UUID | None:
+        owner: UUID | None = await self.session.scalar(_OWNER, {"presented": refresh_token_hash})
+        return owner
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRegister:
+    session: AsyncSession
+
+    async def add(self, address: str, password_hash: str, full_name: str | None) -> None:
+        """Makes the account unless the address is known; the caller cannot tell which."""
+        values = {"address": address, "password_hash": password_hash, "full_name": full_name}
+        await self.session.execute(_REGISTER, values)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRepository:
+    """The bound user's own account."""
+
+    session: AsyncReadSession
+    account_id: UUID
+
+    async def get(self) -> Account | None:
+        """None where it has been disabled or erased."""
+        query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None))
+        return (await self.session.scalars(query)).one_or_none()
+
+    async def lock(self) -> Account | None:
+        query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None)).with_for_update()
+        return (await self.session.scalars(query)).one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWriter:
+    """The same, to change it."""
+
+    session: AsyncSession
+    account_id: UUID
+
+    async def change(self, values: Mapping[str, str | None]) -> None:
+        await self.session.execute(
+            update(Account)
+            .where(Account.id == self.account_id)
+            .values(**values, revision=Account.revision + 1, updated_at=func.now())
+        )
+
+    async def replace_password_hash(self, password_hash: str) -> None:
+        """The same password under new parameters, which is no change of the account."""
+        await self.session.execute(
+            update(Account).where(Account.id == self.account_id).values(password_hash=password_hash)
+        )

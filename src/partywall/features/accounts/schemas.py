@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from partywall.core.pagination import PageQuery
+from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
+from partywall.features.accounts.constants import MAX_PASSWORD, MIN_PASSWORD
+from partywall.features.accounts.email_address import MAX_LENGTH, normalised
+
+
+def _address(text: str) -> str:
+    try:
+        return normalised(text)
+    except ValueError as error:
+        raise PydanticCustomError("email_address", "Not a valid e-mail address") from error
+
+
+EmailAddress = Annotated[
+    str,
+    AfterValidator(_address),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": MAX_LENGTH}),
+]
+Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+
+
+class Registration(RequestModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": "ada@example.com", "password": "a sentence is a good one", "full_name": "Ada"}]
+        }
+    )
+
+    email: EmailAddress
+    password: Password = Field(description="Any characters but U+0000; only the length counts.")
+    full_name: Name | None = None
+
+
+class Accepted(ResponseModel):
+    status: Literal["accepted"]
+
+
+class TokenForm(BaseModel):
+    """RFC 6749: a parameter without a value counts as left out, and unknown ones are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    grant_type: str | None = Field(default=None, description="`password` or `refresh_token`")
+    username: str | None = Field(default=None, description="The e-mail address, with `grant_type=password`")
+    password: str | None = Field(default=None, json_schema_extra={"format": "password"})
+    refresh_token: str | None = Field(default=None, description="With `grant_type=refresh_token`; good for one use")
+
+
+class TokenAnswer(ResponseModel):
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="Seconds")
+    refresh_token: str = Field(description="Replaces the one that was sent")
+
+
+class RevocationForm(BaseModel):
+    """RFC 7009; a hint of the token's type is not needed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    token: str | None = Field(default=None, description="A refresh token or an access token")
+
+
+class Revoked(ResponseModel):
+    status: Literal["revoked"]
+
+
+class Session(ResponseModel):
+    """A login: the family of refresh tokens that came of it."""
+
+    id: UUID
+    user_agent: str | None
+    current: bool = Field(description="The one that this request's token belongs to")
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+
+
+class SessionQuery(PageQuery):
+    sort: Literal["-created_at", "created_at"] = "-created_at"
+
+
+class User(ResponseModel):
+    id: UUID
+    email: str
+    email_verified: bool
+    full_name: str | None
+    created_at: Instant
+
+
+class UserPatch(RequestModel):
+    """A JSON merge patch: what is absent stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"full_name": "Ada Lovelace"}]})
+
+    full_name: Name | None = None
+
+
+class Jwk(ResponseModel):
+    """The public half of a signing key."""
+
+    kty: str
+    crv: str
+    x: str
+    y: str
+    kid: str
+    use: str
+    alg: str
+
+
+class JwkSet(ResponseModel):
+    keys: list[Jwk]

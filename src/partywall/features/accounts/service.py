@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.security.tokens import AccessTokens
+from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
+from partywall.features.accounts.models import Account
+from partywall.features.accounts.models import Session as SessionRow
+from partywall.features.accounts.repository import AccountRepository, AccountWriter
+from partywall.features.accounts.schemas import Session, SessionQuery, User
+from partywall.features.accounts.session_repository import KEYSET, SessionRepository, SessionWriter
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedUser:
+    """A user and the revision that its entity tag carries."""
+
+    user: User
+    revision: int
+
+
+def _present(row: Account) -> VersionedUser:
+    user = User(
+        id=row.id, email=row.email, email_verified=row.email_verified_at is not None, full_name=row.full_name,
+        created_at=row.created_at,
+    )  # fmt: skip
+    return VersionedUser(user, row.revision)
+
+
+async def get_user(session: AsyncReadSession, account_id: UUID) -> VersionedUser:
+    """The bound user; raises AccountGoneError where the account has been disabled or erased."""
+    row = await AccountRepository(session, account_id).get()
+    if row is None:
+        raise AccountGoneError
+    return _present(row)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountService:
+    """What people may change of their own account."""
+
+    session: AsyncSession
+    account_id: UUID
+
+    async def revision(self) -> int:
+        """Locks the account for a change, and answers its revision."""
+        row = await AccountRepository(self.session, self.account_id).lock()
+        if row is None:
+            raise AccountGoneError
+        return row.revision
+
+    async def change(self, values: Mapping[str, str | None]) -> VersionedUser:
+        if values:
+            await AccountWriter(self.session, self.account_id).change(values)
+            self.session.expire_all()
+        return await get_user(self.session, self.account_id)
+
+
+async def list_sessions(
+    session: AsyncReadSession, account_id: UUID, current: UUID | None, query: SessionQuery, cursors: Cursors
+) -> Page[Session]:
+    query.refuse_both()
+    await get_user(session, account_id)
+    own = SessionRepository(session, account_id)
+    listing = ("sessions", account_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await own.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present_session(row, current) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
+        total=await own.count() if query.offset is not None else None,
+    )
+
+
+def _present_session(row: SessionRow, current: UUID | None) -> Session:
+    return Session(
+        id=row.id, user_agent=row.user_agent, current=row.id == current, created_at=row.created_at,
+        last_used_at=row.last_used_at, expires_at=row.expires_at,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SessionService:
+    """Ends a session from another one of the same person."""
+
+    session: AsyncSession
+    account_id: UUID
+    tokens: AccessTokens
+
+    async def revoke(self, session_id: UUID) -> None:
+        await get_user(self.session, self.account_id)
+        if not await SessionWriter(self.session, self.account_id).revoke(session_id):
+            raise SessionNotFoundError
+
+        async def forget() -> None:
+            self.tokens.forget_session(session_id)
+
+        after_commit(self.session, forget)

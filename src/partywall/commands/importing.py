@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import JsonValue
 
 from partywall.client.api import Patience
 from partywall.client.importing import (
@@ -13,6 +14,7 @@ from partywall.client.importing import (
     Tally,
     count,
     documents_in,
+    holds_documents,
     index_progress,
     known_documents,
     list_files,
@@ -31,6 +33,7 @@ app = typer.Typer()
 def import_(
     source: Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, help="A folder, or one file.")],
     project: ProjectOption = None,
+    language: Annotated[str | None, typer.Option(help="The documents' language, such as `de`.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything can be found.")] = False,
     server: ServerOption = None,
 ) -> int:
@@ -38,16 +41,14 @@ def import_(
 
     A .jsonl file holds one document a line: {"id": ..., "title": ..., "text": ...}.
     """
-    files = list_files(source)
-    if not files:
-        raise Refusal(f"{source} holds no .txt, .md, .markdown, .html, .htm or .jsonl file")
+    files = _files(source)
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, Patience(PATIENCE_SECONDS, _waiting)))
         found, made = connection.project_or_new(project)
         typer.echo(f"{'created' if made else 'using'} the project {found.name!r} ({found.id})", err=True)
         tally = Tally()
         try:
-            _bring(connection, found.id, source, files, tally)
+            _bring(connection, found.id, source, files, tally, {"language": language} if language else {})
             if wait:
                 _wait(connection, found.id)
         except KeyboardInterrupt:
@@ -58,7 +59,25 @@ def import_(
     return 1 if tally.failed else 0
 
 
-def _bring(connection: Connection, project_id: str, source: Path, files: list[Path], tally: Tally) -> None:
+def _files(source: Path) -> list[Path]:
+    found = list_files(source)
+    files = [path for path in found if holds_documents(path)]
+    for path in found:
+        if path not in files:
+            typer.echo(f"left out: {path} (its lines are not {{id, title, text}})", err=True)
+    if not files:
+        raise Refusal(f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file")
+    return files
+
+
+def _bring(
+    connection: Connection,
+    project_id: str,
+    source: Path,
+    files: list[Path],
+    tally: Tally,
+    metadata: dict[str, JsonValue],
+) -> None:
     with open_meter("importing", count(files)) as meter:
 
         def told(tally: Tally, failure: str | None) -> None:
@@ -66,8 +85,10 @@ def _bring(connection: Connection, project_id: str, source: Path, files: list[Pa
                 meter.say(f"failed: {failure}")
             meter.reach(tally.done)
 
-        run = Import(connection.api, project_id, known_documents(connection.api, project_id), told, tally)
-        run.run(chain.from_iterable(documents_in(source, path) for path in files))
+        known = known_documents(connection.api, project_id)
+        Import(connection.api, project_id, known, told, metadata, tally).run(
+            chain.from_iterable(documents_in(source, path) for path in files)
+        )
 
 
 def _wait(connection: Connection, project_id: str) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from partywall.client.importing.files import Local, Unreadable, count, documents_in, list_files
+from partywall.client.importing.files import Local, Unreadable, count, documents_in, holds_documents, list_files
 from partywall.client.importing.known import known_documents
 from partywall.client.importing.progress import IndexCounts, index_progress
 from partywall.client.importing.send import Import, Tally
@@ -13,6 +13,7 @@ __all__ = [
     "Unreadable",
     "count",
     "documents_in",
+    "holds_documents",
     "index_progress",
     "known_documents",
     "list_files",

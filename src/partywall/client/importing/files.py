@@ -46,6 +46,18 @@ def list_files(source: Path) -> list[Path]:
     return [path for path in found if path.suffix.lower() in TEXT | HTML | LINES]
 
 
+def holds_documents(path: Path) -> bool:
+    """False for a `.jsonl` of something else, judged by its first line."""
+    if path.suffix.lower() not in LINES:
+        return True
+    try:
+        with path.open("rb") as file:
+            first = next((line for line in file if line.strip()), b"")
+    except OSError:
+        return True
+    return isinstance(_read_line(path.name, 1, first), Local)
+
+
 def count(files: list[Path]) -> int:
     """How many documents there are, to measure progress by; what cannot be read counts for one."""
     return sum(_lines_in(path) if path.suffix.lower() in LINES else 1 for path in files)

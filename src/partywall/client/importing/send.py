@@ -52,6 +52,7 @@ class Import:
     project_id: str
     known: dict[str, Known]
     told: Callable[[Tally, str | None], None]
+    metadata: dict[str, JsonValue] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     _batch: list[Local] = field(default_factory=list)
     _characters: int = 0
@@ -87,7 +88,7 @@ class Import:
     def _create(self, batch: list[Local]) -> None:
         """All or nothing on the server, so a refused batch is halved until the culprit stands alone."""
         try:
-            self.api.create(self._path("/batch"), {"documents": [_body(document) for document in batch]})
+            self.api.create(self._path("/batch"), {"documents": [self._body(document) for document in batch]})
         except ApiError as error:
             if error.status in HOPELESS:
                 raise
@@ -119,9 +120,9 @@ class Import:
         if document.upload is not None:
             self._upload(document, document.upload, known)
         elif known is not None:
-            self.api.patch(self._path(f"/{known.id}"), {"title": document.title, "content": document.content})
+            self.api.patch(self._path(f"/{known.id}"), self._body(document))
         else:
-            self.api.create(self._path(), _body(document))
+            self.api.create(self._path(), self._body(document))
         return Outcome.SENT if known is None else Outcome.CHANGED
 
     def _upload(self, document: Local, page: bytes, known: Known | None) -> None:
@@ -139,9 +140,17 @@ class Import:
         self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
 
     def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
-        form = {"external_id": external_id, "metadata": json.dumps({SOURCE_SHA256: sha256})}
+        form = {"external_id": external_id, "metadata": json.dumps({**self.metadata, SOURCE_SHA256: sha256})}
         files = {"file": (PurePosixPath(name).name, page, "text/html")}
         return _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
+
+    def _body(self, document: Local) -> JsonValue:
+        body: dict[str, JsonValue] = {
+            "title": document.title,
+            "content": document.content,
+            "external_id": document.external_id,
+        }
+        return body | {"metadata": self.metadata} if self.metadata else body
 
     def _path(self, rest: str = "") -> str:
         return f"/projects/{self.project_id}/documents{rest}"
@@ -165,7 +174,3 @@ class _Accepted(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: str
-
-
-def _body(document: Local) -> JsonValue:
-    return {"title": document.title, "content": document.content, "external_id": document.external_id}

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
+from fastapi.security import HTTPBearer, OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from structlog.contextvars import bind_contextvars
 
@@ -19,6 +19,8 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, enter_project
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
+# The same, so that people can log in from /docs.
+_password = OAuth2PasswordBearer("/api/v1/auth/token", refreshUrl="/api/v1/auth/token", auto_error=False)
 
 
 def get_resources(request: Request) -> Resources:
@@ -39,7 +41,12 @@ def remember_principal(request: Request, principal: Principal) -> None:
     bind_contextvars(principal=str(principal))
 
 
-async def gate(request: Request, resources: ResourcesDep, _: Annotated[object, Depends(_bearer)]) -> Principal | None:
+async def gate(
+    request: Request,
+    resources: ResourcesDep,
+    _: Annotated[object, Depends(_bearer)],
+    __: Annotated[object, Depends(_password)],
+) -> Principal | None:
     """Stands before every route. Closed unless the route is in the PUBLIC set."""
     if is_public(request):
         return None

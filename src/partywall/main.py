@@ -14,7 +14,7 @@ from partywall.core.http.body_limit import BodyLimit
 from partywall.core.http.dependencies import gate
 from partywall.core.http.draining import set_on_signal
 from partywall.core.http.middleware import RequestContext
-from partywall.core.http.openapi import describe
+from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
 from partywall.features import FEATURES, PUBLIC
@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings, application="partywall-api") as resources:
+        async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
             app.state.resources = resources
             with set_on_signal(app.state.draining):
                 yield
@@ -40,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url="/docs" if docs else None,
         redoc_url=None,
         openapi_url="/openapi.json" if docs else None,
+        generate_unique_id_function=operation_id,
     )
     app.state.draining = asyncio.Event()
     set_public(app, PUBLIC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -15,10 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.core.background import Background
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
+from partywall.core.events.listener import Listener
+from partywall.core.events.tail import Tails
 from partywall.core.resources import Resources
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.client_address import ClientAddresses
@@ -52,6 +56,13 @@ def create_cache(url: str) -> Redis:
     )
 
 
+def create_listening_cache(url: str) -> Redis:
+    """For the subscription connection, which waits as long as it takes and is opened anew by its own loop."""
+    return Redis.from_url(
+        url, socket_timeout=None, socket_connect_timeout=CACHE_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+    )
+
+
 def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
     if settings.engine != "openai":
         return settings.engine
@@ -63,8 +74,13 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, *, application: str) -> AsyncIterator[Resources]:
-    """Everything a process needs; refuses to open on a runtime role that could climb the wall."""
+async def open_resources(
+    settings: Settings, *, application: str, draining: asyncio.Event | None = None
+) -> AsyncIterator[Resources]:
+    """Everything a process needs; refuses to open on a runtime role that could climb the wall.
+
+    Open streams end when `draining` is set, and at the latest when the resources close.
+    """
     if settings.database.url is None or settings.cache.url is None:
         raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
     keeper = SecretKeeper(secret_key(settings))
@@ -76,6 +92,7 @@ async def open_resources(settings: Settings, *, application: str) -> AsyncIterat
         sessions = Sessions(engine)
         tokens = _access_tokens(settings, sessions, keeper)
         blobs = DirectoryBlobStore(settings.blob_directory)
+        announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
         async def ping_database() -> None:
             await engines.ping(engine)
@@ -97,9 +114,28 @@ async def open_resources(settings: Settings, *, application: str) -> AsyncIterat
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
             embedders=embedders,
-            announcer=Announcer(cache),
+            announcer=announcer,
+            tails=tails,
             pings={"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping},
         )
+
+
+async def _open_events(
+    stack: AsyncExitStack, settings: Settings, cache: Redis, reads: Pool, draining: asyncio.Event
+) -> tuple[Announcer, Tails]:
+    """What announces news behind the writers, and what follows it for the readers, with one connection that listens."""
+    assert settings.cache.url is not None
+    ears = create_listening_cache(settings.cache.url.get_secret_value())
+    stack.push_async_callback(ears.aclose)
+    announcer = Announcer(cache)
+    stack.push_async_callback(announcer.flush)
+    background = await stack.enter_async_context(Background())
+    listener = Listener(ears)
+    tails = Tails(reads, background, listener, poll=settings.events.poll_interval, draining=draining)
+    stack.callback(draining.set)
+    for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
+        background.start(name, run)
+    return announcer, tails
 
 
 def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:

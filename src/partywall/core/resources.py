@@ -11,6 +11,7 @@ from partywall.core.blobs import BlobStore
 from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
+from partywall.core.events.tail import Tails
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
 from partywall.core.security.client_address import ClientAddresses
@@ -40,4 +41,5 @@ class Resources:
     blobs: BlobStore
     embedders: Embedders
     announcer: Announcer
+    tails: Tails
     pings: Mapping[str, Ping]

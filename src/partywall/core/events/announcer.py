@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -8,19 +11,48 @@ from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
 
+RETRY_SECONDS: Final = 1.0
+
 
 def channel(scope: ProjectScope) -> str:
     return f"proj:{scope.project_id}:events"
 
 
 class Announcer:
-    """Tells readers that a project has news. The message only says "look": the table is what they read."""
+    """Tells readers that a project has news. The message only says "look": the table is what they read.
+
+    A writer does not wait for the cache: `run` publishes behind it, one round trip for whatever has gathered.
+    """
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
+        self._pending: dict[str, int] = {}
+        self._wake = asyncio.Event()
 
     async def announce(self, scope: ProjectScope, last: int) -> None:
+        self._pending[channel(scope)] = last
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not await self.flush():
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    async def flush(self) -> bool:
+        """Publishes what is pending; False where the cache is away, and then it stays pending."""
+        pending, self._pending = self._pending, {}
+        if not pending:
+            return True
         try:
-            await self._cache.publish(channel(scope), last)
-        except (RedisError, OSError):
-            log.warning("announcement_lost", project_id=str(scope.project_id), event_id=last)
+            async with self._cache.pipeline(transaction=False) as pipeline:
+                for name, last in pending.items():
+                    await pipeline.publish(name, last)
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("announcement_delayed", channels=len(pending), error=type(error).__name__)
+            self._pending = pending | self._pending
+            return False
+        return True

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession, after_commit, before_commit
 from partywall.core.events.announcer import Announcer
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, enter_project
 
 _PENDING: Final = "partywall.events"
 
@@ -51,15 +51,24 @@ class EventLog:
 
     def append(self, *news: News) -> None:
         """Adds news that is numbered and written as the last act before the commit."""
-        pending: dict[ProjectScope, list[News]] = self._session.info.setdefault(_PENDING, {})
-        if self._scope not in pending:
-            pending[self._scope] = []
-            before_commit(self._session, functools.partial(_write, self._scope, self._announcer))
-        pending[self._scope].extend(news)
+        pending: dict[ProjectScope, list[News]] | None = self._session.info.get(_PENDING)
+        if pending is None:
+            pending = self._session.info[_PENDING] = {}
+            before_commit(self._session, functools.partial(_write_all, self._announcer))
+        pending.setdefault(self._scope, []).extend(news)
 
 
-async def _write(scope: ProjectScope, announcer: Announcer, session: AsyncSession) -> None:
-    news: list[News] = session.info[_PENDING].pop(scope)
+async def _write_all(announcer: Announcer, session: AsyncSession) -> None:
+    """Projects in one order for everybody, so that two transactions never wait for each other's counter."""
+    pending: dict[ProjectScope, list[News]] = session.info.pop(_PENDING)
+    for scope in sorted(pending, key=lambda each: each.project_id):
+        last = await _write(session, scope, pending[scope])
+        if last is not None:
+            after_commit(session, functools.partial(announcer.announce, scope, last))
+
+
+async def _write(session: AsyncSession, scope: ProjectScope, news: list[News]) -> int | None:
+    """The last number given; None where the project itself is gone by now."""
     rows = [
         {
             "number": number,
@@ -70,14 +79,22 @@ async def _write(scope: ProjectScope, announcer: Announcer, session: AsyncSessio
         }
         for number, item in enumerate(news, start=1)
     ]
-    last = await session.scalar(
-        _APPEND,
-        {
-            "news": orjson.dumps(rows).decode(),
-            "count": len(rows),
-            "project_id": scope.project_id,
-            "actor": str(scope.principal),
-        },
-    )
-    if last is not None:
-        after_commit(session, functools.partial(announcer.announce, scope, last))
+    values: dict[str, object] = {
+        "news": orjson.dumps(rows).decode(),
+        "count": len(rows),
+        "project_id": scope.project_id,
+        "actor": str(scope.principal),
+    }
+    last: int | None = await session.scalar(_APPEND, values)
+    if last is None and await _enters_as_service(session, scope):
+        last = await session.scalar(_APPEND, values)
+    return last
+
+
+async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:
+    """Another project was bound since, or the actor has just left this one: what happened is written all the same."""
+    try:
+        await enter_project(session, Principal.service(scope.project_id), scope.project_id)
+    except ProjectNotFoundError:
+        return False
+    return True

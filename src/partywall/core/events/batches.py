@@ -1,0 +1,125 @@
+"""Reading the log: one statement that proves the right to enter, and answers events with what the reader must know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from partywall.core.db.availability import reported
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.events.filters import TypeFilter
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
+
+BATCH: Final = 200
+
+# A hot read (see core.db.scoped_read), written as text for its shape: the innermost reads wait for `entered`.
+# Roles and events are of one snapshot: who sees an event that followed a removal sees the removal too.
+_READ: Final = """
+    SELECT entered.role, found.*
+    FROM wall.enter($1, $2) AS entered(role) LEFT JOIN LATERAL (
+        SELECT counter.last, counter.oldest, roles.held, batch.ids, batch.types, batch.frames
+        FROM event_counter AS counter,
+            LATERAL (
+                SELECT array_agg(
+                    CASE WHEN caller.session IS NULL OR wall.may_act(substr(caller.name, 6)::uuid, caller.session)
+                        THEN wall.role_of(caller.name, $2) END ORDER BY caller.number
+                ) AS held
+                FROM unnest($7::text[], $8::uuid[]) WITH ORDINALITY AS caller(name, session, number)
+            ) AS roles,
+            LATERAL (
+                SELECT array_agg(id ORDER BY id) AS ids, array_agg(type ORDER BY id) AS types,
+                    array_agg(
+                        concat('id: ', id, E'\\nevent: ', type, E'\\ndata: ', body, E'\\n\\n') ORDER BY id
+                    ) AS frames
+                FROM (
+                    SELECT event.id, event.type, json_build_object(
+                        'id', event.id, 'type', event.type, 'project_id', event.project_id,
+                        'at', to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                        'actor', event.actor,
+                        'subject', json_build_object('kind', event.subject_kind, 'id', event.subject_id),
+                        'data', event.data
+                    ) AS body
+                    FROM event
+                    WHERE event.project_id = $2 AND entered.role IS NOT NULL AND event.id > $3
+                        AND ($5::text[] IS NULL OR event.type = ANY ($5) OR split_part(event.type, '.', 1) = ANY ($6))
+                    ORDER BY event.id LIMIT $4
+                ) AS found
+            ) AS batch
+        WHERE counter.project_id = $2 AND entered.role IS NOT NULL
+        OFFSET 0
+    ) AS found ON true
+"""
+
+
+# Line ends to many clients' readers, though not to the standard; inside JSON they may be written as escapes.
+_LINE_ENDS: Final = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+class Caller(NamedTuple):
+    """Who follows, and in which of its sessions, which may be revoked."""
+
+    principal: Principal
+    session_id: UUID | None
+
+
+class WireEvent(NamedTuple):
+    """`frame` is the whole event as it goes to every reader."""
+
+    id: int
+    type: str
+    frame: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventBatch:
+    """Events in the order of their numbers, and the facts of the same snapshot.
+
+    Whoever has read it knows of every event up to `upto`; there is more where that is less than `last`, the newest
+    number given. `oldest` is the oldest number kept. `roles` says what each caller that was asked about is to the
+    project, None for one that may no longer enter or act.
+    """
+
+    scope: ProjectScope
+    events: list[WireEvent]
+    upto: int
+    oldest: int
+    last: int
+    roles: Mapping[Caller, str | None]
+
+
+async def read_batch(
+    reader: ScopedReader,
+    project_id: UUID,
+    *,
+    after: int,
+    limit: int = BATCH,
+    types: TypeFilter | None = None,
+    callers: Iterable[Caller] = (),
+) -> EventBatch:
+    """The events behind `after`, at most `limit`; raises ProjectNotFoundError where the reader may not enter."""
+    names, groups = (None, None) if types is None else (list(types.names), list(types.groups))
+    asked = list(callers)
+    with reported():
+        row = await reader.pool.fetchrow(
+            _READ, str(reader.principal), project_id, after, limit, names, groups,
+            [str(caller.principal) for caller in asked], [caller.session_id for caller in asked],
+        )  # fmt: skip
+    scope = prove(project_id, reader.principal, None if row is None else row["role"])
+    if row is None or row["last"] is None:
+        raise ProjectNotFoundError
+    columns = zip(row["ids"] or (), row["types"] or (), row["frames"] or (), strict=True)
+    events = [WireEvent(number, type_, _encoded(frame)) for number, type_, frame in columns]
+    return EventBatch(
+        scope=scope,
+        events=events,
+        upto=events[-1].id if events and len(events) == limit else row["last"] if limit else after,
+        oldest=row["oldest"],
+        last=row["last"],
+        roles=dict(zip(asked, row["held"] or (), strict=True)),
+    )
+
+
+def _encoded(frame: str) -> bytes:
+    return (frame if frame.isascii() else frame.translate(_LINE_ENDS)).encode()

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, Protocol
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from partywall.core.clock import unix_time
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import PartywallError, UnavailableError
+from partywall.core.events import frames
+from partywall.core.events.batches import Caller, EventBatch, read_batch
+from partywall.core.events.filters import TypeFilter
+from partywall.core.tenancy import ProjectScope
+
+log = structlog.get_logger(__name__)
+
+# More than one transaction's worth: what a reader may lag behind before it is sent back to the table.
+QUEUE_LIMIT: Final = 1000
+DATABASE_ERRORS: Final = (UnavailableError, asyncpg.PostgresError)
+
+
+class End(StrEnum):
+    """Why a feed ended; all but the last two invite the client to come back."""
+
+    EXPIRED = "credential_expired"
+    DRAINING = "server_draining"
+    SLOW = "too_slow"
+    UNAVAILABLE = "unavailable"
+    REVOKED = "revoked"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a caller follows.
+
+    `require` raises where a role lacks the right. The credential is good until `expires_at` (Unix time), and as long as
+    the session that it belongs to is not revoked.
+    """
+
+    require: Callable[[ProjectScope], None]
+    expires_at: float
+    heartbeat: timedelta
+    session_id: UUID | None = None
+    types: TypeFilter | None = None
+
+
+class Source(Protocol):
+    """Where feeds come together; implemented by the registry of tails."""
+
+    def join(self, feed: Feed) -> bool:
+        """Feeds it from the project's tail from now on; False where the tail is ahead of it."""
+        ...
+
+    def leave(self, feed: Feed) -> None: ...
+
+
+class Feed:
+    """One caller's view of a project's log: from the table until it has caught up, from then on from the tail.
+
+    `position` is the number up to which everything is delivered, queued or not asked for; both sources only ever add
+    what lies behind it, so the handing over loses and repeats nothing.
+    """
+
+    __slots__ = ("_behind", "_end", "_joined", "_queue", "_reader", "_source", "_terms", "_wake", "position", "scope")
+
+    def __init__(self, reader: ScopedReader, opened: EventBatch, terms: Terms, source: Source) -> None:
+        self.scope = opened.scope
+        self.position = opened.last
+        self._reader = reader
+        self._terms = terms
+        self._source = source
+        self._joined = False
+        self._behind = False
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._wake = asyncio.Event()
+        self._end: End | None = None
+
+    @property
+    def project_id(self) -> UUID:
+        return self.scope.project_id
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.scope.principal, self._terms.session_id)
+
+    def resume(self, after: int, opened: EventBatch) -> None:
+        """Starts behind `after` instead of at the newest event; a number that was never given is not trusted."""
+        self.position = after
+        if after > opened.last:
+            self._reset(opened.oldest)
+        self._behind = True
+
+    def absorb(self, batch: EventBatch) -> None:
+        """Queues what is new and asked for; ends a feed whose caller does not keep up."""
+        if self._end is not None:
+            return
+        if self.position < batch.oldest - 1:
+            self._reset(batch.oldest)
+        types = self._terms.types
+        for event in batch.events:
+            if event.id > self.position and (types is None or types.admits(event.type)):
+                self._queue.append((event.id, event.frame))
+        self.position = max(self.position, batch.upto)
+        if len(self._queue) > QUEUE_LIMIT:
+            self.end(End.SLOW)
+        elif self._queue:
+            self._wake.set()
+
+    def check(self, scope: ProjectScope) -> None:
+        """Ends the feed where this is not enough to go on reading."""
+        try:
+            self._terms.require(scope)
+        except PartywallError:
+            self.end(End.REVOKED)
+
+    def end(self, reason: End) -> None:
+        if self._end is None:
+            self._end = reason
+            self._wake.set()
+
+    def close(self) -> None:
+        self.end(End.GONE)
+        self._source.leave(self)
+
+    async def next(self) -> bytes | None:
+        """What to send now, waiting for it if need be; None when the stream is over."""
+        while True:
+            if self._end is None and unix_time() >= self._terms.expires_at:
+                self.end(End.EXPIRED)
+            if self._end is not None:
+                return self._farewell()
+            if self._queue:
+                return self._take()
+            self._joined = self._joined or (not self._behind and self._source.join(self))
+            if not self._joined:
+                await self._catch_up()
+            elif not await self._woken():
+                return frames.KEEP_ALIVE
+
+    async def _catch_up(self) -> None:
+        try:
+            batch = await read_batch(self._reader, self.project_id, after=self.position, types=self._terms.types)
+        except DATABASE_ERRORS as error:
+            log.warning("feed_interrupted", error=type(error).__name__)
+            self.end(End.UNAVAILABLE)
+        except PartywallError:
+            self.end(End.REVOKED)
+        else:
+            self.check(batch.scope)
+            self.absorb(batch)
+            self._behind = batch.upto < batch.last
+
+    async def _woken(self) -> bool:
+        """False when it is time for a sign of life."""
+        left = self._terms.expires_at - unix_time()
+        beat = self._terms.heartbeat.total_seconds()
+        try:
+            async with asyncio.timeout(max(0.0, min(left, beat))):
+                await self._wake.wait()
+        except TimeoutError:
+            return left <= beat
+        self._wake.clear()
+        return True
+
+    def _take(self) -> bytes:
+        chunk = b"".join(frame for _, frame in self._queue)
+        self._queue.clear()
+        return chunk
+
+    def _reset(self, oldest: int) -> None:
+        self._queue.append((oldest - 1, frames.reset(self.project_id, self.position, oldest)))
+        self.position = oldest - 1
+
+    def _farewell(self) -> bytes | None:
+        """Says once where to take up again: before whatever was not delivered."""
+        reason, self._end = self._end, End.GONE
+        if reason in (None, End.REVOKED, End.GONE):
+            return None
+        resume_at = self._queue[0][0] - 1 if self._queue else self.position
+        return frames.reconnect(self.project_id, resume_at, str(reason))

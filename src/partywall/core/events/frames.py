@@ -1,0 +1,39 @@
+"""What goes over the wire as server-sent events. The project's own events are framed by the database."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+import orjson
+from pydantic import JsonValue
+
+from partywall.core.clock import utc_now
+from partywall.core.schemas import to_rfc3339
+
+# Comments without an empty line behind them: no client takes them for an event.
+OPENING: Final = b": follows the project's events\n"
+KEEP_ALIVE: Final = b": keep-alive\n"
+
+
+def reset(project_id: UUID, asked: int, oldest: int) -> bytes:
+    """The events behind `asked` are not all kept any more: the oldest kept follows."""
+    return _frame("reset", project_id, oldest - 1, {"asked": asked, "oldest": oldest})
+
+
+def reconnect(project_id: UUID, position: int, reason: str) -> bytes:
+    """The stream ends here, and `position` is where the next one takes up."""
+    return _frame("reconnect", project_id, position, {"reason": reason})
+
+
+def _frame(type_: str, project_id: UUID, position: int, data: dict[str, JsonValue]) -> bytes:
+    body = {
+        "id": position,
+        "type": type_,
+        "project_id": project_id,
+        "at": to_rfc3339(utc_now()),
+        "actor": "system",
+        "subject": {"kind": "project", "id": project_id},
+        "data": data,
+    }
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, type_.encode(), orjson.dumps(body))

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 10.0
+
+
+class Listener:
+    """The one subscription connection of a process, shared by all who listen.
+
+    A listener is called for each message and once for each confirmed subscription, because what was published before
+    the confirmation, or while the cache was away, was not heard. The cache's client may neither retry nor check its
+    health by itself.
+    """
+
+    def __init__(self, cache: Redis) -> None:
+        self._cache = cache
+        self._wanted: dict[str, Callable[[], None]] = {}
+        self._changed = asyncio.Event()
+
+    def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        self._wanted[channel] = heard
+        self._changed.set()
+
+    def forget(self, channel: str) -> None:
+        self._wanted.pop(channel, None)
+        self._changed.set()
+
+    async def run(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            await self._changed.wait()
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._converse()
+            except* (RedisError, OSError) as errors:
+                log.warning("announcements_unheard", error=type(errors.exceptions[0]).__name__)
+            if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            self._changed.set()
+
+    async def _converse(self) -> None:
+        async with self._cache.pubsub() as pubsub:
+            subscribed: set[str] = set()
+            await self._align(pubsub, subscribed)
+            if not subscribed:
+                return
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._hear(pubsub))
+                while True:
+                    await self._changed.wait()
+                    await self._align(pubsub, subscribed)
+
+    async def _align(self, pubsub: PubSub, subscribed: set[str]) -> None:
+        self._changed.clear()
+        wanted = set(self._wanted)
+        if added := wanted - subscribed:
+            await pubsub.subscribe(*added)
+        if dropped := subscribed - wanted:
+            await pubsub.unsubscribe(*dropped)
+        subscribed ^= added | dropped
+
+    async def _hear(self, pubsub: PubSub) -> None:
+        while True:
+            message = await pubsub.get_message(timeout=None)
+            if message is not None and message["type"] in ("message", "subscribe"):
+                heard = self._wanted.get(message["channel"].decode())
+                if heard is not None:
+                    heard()

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy import DateTime, Integer, bindparam, func, select
+
+from partywall.core.clock import utc_now
+from partywall.core.db.session import Sessions
+
+log = structlog.get_logger(__name__)
+
+CHUNK: Final = 5_000
+
+_PRUNE: Final = select(
+    func.wall.prune_events(bindparam("before", type_=DateTime(timezone=True)), bindparam("most", type_=Integer))
+)
+
+
+async def prune(sessions: Sessions, retention: timedelta, *, chunk: int = CHUNK) -> int:
+    """Deletes the events older than `retention`, oldest first, in short transactions; answers how many there were."""
+    before = utc_now() - retention
+    removed = 0
+    while True:
+        async with sessions.begin() as session:
+            step = await session.scalar(_PRUNE, {"before": before, "most": chunk}) or 0
+        if not step:
+            break
+        removed += step
+    if removed:
+        log.info("events_pruned", events=removed, before=before.isoformat())
+    return removed

@@ -1,0 +1,154 @@
+"""One tail for each project that somebody in this process follows."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+import structlog
+
+from partywall.core.background import Background
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.events.announcer import channel
+from partywall.core.events.batches import BATCH, read_batch
+from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
+from partywall.core.events.listener import Listener
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+
+type Pool = asyncpg.Pool[asyncpg.Record]
+
+
+class Tail:
+    """Reads a project's log once for all who follow it, and asks with every batch which of them still may.
+
+    It reads when it is told to look, and at the latest after `poll`: nothing depends on having been told.
+    """
+
+    def __init__(self, pool: Pool, scope: ProjectScope, position: int, poll: timedelta) -> None:
+        self._project_id = scope.project_id
+        self._reader = ScopedReader(pool, Principal.service(scope.project_id))
+        self._poll = poll
+        self._look = asyncio.Event()
+        self.position = position
+        self.feeds: set[Feed] = set()
+
+    def look(self) -> None:
+        self._look.set()
+
+    async def run(self) -> None:
+        """Until nobody follows any more."""
+        while self.feeds:
+            self._look.clear()
+            try:
+                await self._read()
+            except ProjectNotFoundError:
+                for feed in self.feeds:
+                    feed.end(End.REVOKED)
+            except DATABASE_ERRORS as error:
+                log.warning("tail_interrupted", project_id=str(self._project_id), error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await self._pause()
+
+    async def _read(self) -> None:
+        asked = {feed.caller for feed in self.feeds}
+        batch = await read_batch(self._reader, self._project_id, after=self.position, callers=asked)
+        complete = True
+        for feed in self.feeds:
+            if feed.caller in asked:
+                self._check(feed, batch.roles[feed.caller])
+                feed.absorb(batch)
+            else:
+                complete = False
+        # Who joined during the read is not known to be allowed: the same events are read again for them.
+        if complete:
+            self.position = batch.upto
+        if not complete or len(batch.events) == BATCH:
+            self.look()
+
+    def _check(self, feed: Feed, role: str | None) -> None:
+        try:
+            feed.check(prove(self._project_id, feed.scope.principal, role))
+        except ProjectNotFoundError:
+            feed.end(End.REVOKED)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await self._look.wait()
+        except TimeoutError:
+            pass
+
+
+class Tails:
+    """The tails of this process. When `draining` is set, every feed ends and says so."""
+
+    def __init__(
+        self, pool: Pool, background: Background, listener: Listener, *, poll: timedelta, draining: asyncio.Event
+    ) -> None:
+        self._pool = pool
+        self._background = background
+        self._listener = listener
+        self._poll = poll
+        self._draining = draining
+        self._tails: dict[str, Tail] = {}
+        self._feeds: set[Feed] = set()
+
+    @property
+    def followed(self) -> int:
+        """How many projects have a tail here."""
+        return len(self._tails)
+
+    async def follow(self, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None = None) -> Feed:
+        """A feed of what lies behind `after`, or of what comes; close it when done.
+
+        Raises ProjectNotFoundError for a stranger, and what `terms` raises where the right is lacking.
+        """
+        opened = await read_batch(reader, project_id, after=0, limit=0)
+        terms.require(opened.scope)
+        feed = Feed(reader, opened, terms, self)
+        if after is not None:
+            feed.resume(after, opened)
+        self._feeds.add(feed)
+        if self._draining.is_set():
+            feed.end(End.DRAINING)
+        return feed
+
+    async def end_when_draining(self) -> None:
+        await self._draining.wait()
+        for feed in self._feeds:
+            feed.end(End.DRAINING)
+
+    def join(self, feed: Feed) -> bool:
+        name = channel(feed.scope)
+        tail = self._tails.get(name) or self._start(name, feed)
+        if feed.position < tail.position:
+            return False
+        tail.feeds.add(feed)
+        return True
+
+    def leave(self, feed: Feed) -> None:
+        self._feeds.discard(feed)
+        name = channel(feed.scope)
+        tail = self._tails.get(name)
+        if tail is None:
+            return
+        tail.feeds.discard(feed)
+        if not tail.feeds:
+            del self._tails[name]
+            self._listener.forget(name)
+            tail.look()
+
+    def _start(self, name: str, feed: Feed) -> Tail:
+        tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll)
+        tail.feeds.add(feed)
+        self._background.start(f"tail {name}", tail.run)
+        self._listener.listen(name, tail.look)
+        return tail

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+import structlog
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+log = structlog.get_logger(__name__)
+
+# How long a client may leave what was sent to it unread before the connection is given up.
+SEND_TIMEOUT_SECONDS: Final = 30.0
+
+
+class Chunks(Protocol):
+    """What a stream sends. `next` waits for it and answers None at the end; `close` may be called at any time."""
+
+    async def next(self) -> bytes | None: ...
+
+    def close(self) -> None: ...
+
+
+class EventStream(Response):
+    """Server-sent events. Holds nothing but the chunks' source, and ends as soon as the client is gone."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, chunks: Chunks, opening: bytes = b"") -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        self._chunks = chunks
+        self._opening = opening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(self._close_with_client(receive))
+                await self._pour(send)
+                watcher.cancel()
+        finally:
+            self._chunks.close()
+
+    async def _close_with_client(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._chunks.close()
+
+    async def _pour(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        chunk: bytes | None = self._opening
+        try:
+            while chunk is not None:
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await self._chunks.next()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError as error:
+            log.info("stream_abandoned", error=type(error).__name__)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+
+from partywall.core.errors import MissingRightError, NotAuthenticatedError
+from partywall.core.events.filters import TypeFilter
+from partywall.core.events.frames import OPENING
+from partywall.core.http.dependencies import ReadProjectScopeDep
+from partywall.core.http.event_stream import EventStream
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.live.dependencies import (
+    BearerDep,
+    FollowerDep,
+    LiveServiceDep,
+    TicketsDep,
+    require_credential,
+)
+from partywall.features.live.exceptions import TicketsUnavailableError
+from partywall.features.live.schemas import EventNumber, Ticket, TypePatterns
+from partywall.features.projects.rights import Right, require
+
+router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
+
+
+@router.get(
+    "",
+    response_class=EventStream,
+    dependencies=[Depends(require_credential)],
+    summary="Follow a project's events",
+    description="Server-sent events in the order of their numbers, each exactly once. Starts with what comes, or "
+    "behind `Last-Event-ID` (which wins) or `after`. Takes a bearer token or a ticket, and ends with it.",
+    responses=documented(NotAuthenticatedError, ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+)
+async def stream_events(
+    project_id: UUID,
+    follower: FollowerDep,
+    service: LiveServiceDep,
+    last_event_id: Annotated[EventNumber | None, Header(description="The number of the last event received.")] = None,
+    after: Annotated[EventNumber | None, Query(description="Like `Last-Event-ID`.")] = None,
+    types: Annotated[TypePatterns | None, Query(description="Such as `document.*,member.added`.")] = None,
+) -> Response:
+    start = last_event_id or after
+    feed = await service.follow(
+        follower, project_id, None if start is None else int(start), None if types is None else TypeFilter.parse(types)
+    )
+    return EventStream(feed, OPENING)
+
+
+@router.post(
+    "/ticket",
+    response_model=Ticket,
+    summary="Get a ticket for the event stream",
+    description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
+    responses=documented(ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+)
+async def create_event_ticket(scope: ReadProjectScopeDep, bearer: BearerDep, tickets: TicketsDep) -> Response:
+    require(scope, Right.EVENT_READ)
+    if bearer is None:
+        raise NotAuthenticatedError
+    ticket = await tickets.issue(scope, bearer)
+    return json_response(
+        Ticket(ticket=ticket, expires_in=int(tickets.ttl.total_seconds())), headers={"Cache-Control": "no-store"}
+    )

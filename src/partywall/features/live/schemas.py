@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, StringConstraints
+
+from partywall.core.events.filters import PATTERN
+from partywall.core.schemas import ResponseModel
+
+EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
+TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
+
+
+class Ticket(ResponseModel):
+    """Stands in for the credential of whoever asked for it, once, within `expires_in` seconds."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ticket": "Jq3v...", "expires_in": 30}]})
+
+    ticket: str
+    expires_in: int

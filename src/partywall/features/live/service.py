@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.events.feed import Feed, Terms
+from partywall.core.events.filters import TypeFilter
+from partywall.core.events.tail import Tails
+from partywall.core.security.tokens import VerifiedToken
+from partywall.core.tenancy import ProjectScope
+from partywall.features.projects.rights import Right, require
+
+
+def _may_read(scope: ProjectScope) -> None:
+    require(scope, Right.EVENT_READ)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    reads: asyncpg.Pool[asyncpg.Record]
+    tails: Tails
+    heartbeat: timedelta
+
+    async def follow(
+        self, verified: VerifiedToken, project_id: UUID, after: int | None, types: TypeFilter | None
+    ) -> Feed:
+        """A feed of the project's events, which ends with the credential and with the right to read them."""
+        terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types)
+        return await self.tails.follow(ScopedReader(self.reads, verified.principal), project_id, terms, after)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from partywall.settings import EventSettings, Settings
+from tests.features.live.serving import Serving, serve
+
+
+@pytest.fixture(scope="session")
+def live_settings(settings: Settings) -> Settings:
+    """Polls so slowly that what arrives promptly was announced."""
+    events = EventSettings(poll_interval=timedelta(seconds=60), heartbeat=timedelta(milliseconds=200))
+    return settings.model_copy(update={"events": events})
+
+
+@pytest.fixture(scope="session")
+async def server(live_settings: Settings) -> AsyncIterator[Serving]:
+    async with serve(live_settings) as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+async def polling(live_settings: Settings) -> AsyncIterator[Serving]:
+    """Another process of the same service, which polls every quarter of a second."""
+    events = live_settings.events.model_copy(update={"poll_interval": timedelta(milliseconds=250)})
+    async with serve(live_settings.model_copy(update={"events": events})) as serving:
+        yield serving

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from uuid import UUID
+
+from partywall.core.events.log import EventLog, News
+from partywall.core.resources import Resources
+from partywall.core.tenancy import enter_project
+from tests.people import Person
+
+
+async def write(resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated") -> None:
+    """One transaction with one event for each name."""
+    async with resources.sessions.begin() as session:
+        scope = await enter_project(session, person.principal, project)
+        log = EventLog(session, scope, resources.announcer)
+        log.append(*(News(type_, "document", name, {"name": name}) for name in names))

@@ -1,0 +1,61 @@
+"""The application behind a real server on loopback: an in-process transport would hold back what is streamed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+from partywall.core.resources import Resources
+from partywall.main import create_app
+from partywall.settings import Settings
+
+
+class Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The test run keeps its own signal handlers."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    app: FastAPI
+    server: uvicorn.Server
+    url: str
+    task: asyncio.Task[None]
+
+    @property
+    def resources(self) -> Resources:
+        found: Resources = self.app.state.resources
+        return found
+
+    async def stop(self) -> None:
+        """As on a signal: streams are told to drain, then the server waits for them."""
+        self.app.state.draining.set()
+        self.server.should_exit = True
+        await self.task
+
+
+@asynccontextmanager
+async def serve(settings: Settings) -> AsyncIterator[Serving]:
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, log_config=None, access_log=False, http="httptools", timeout_graceful_shutdown=10
+    )
+    server = Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        if task.done():
+            await task
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    serving = Serving(app, server, f"http://127.0.0.1:{port}", task)
+    try:
+        yield serving
+    finally:
+        await serving.stop()

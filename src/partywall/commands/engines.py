@@ -42,7 +42,7 @@ class _Where(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """What an operator's command is given: it acts as the runtime role, behind the same wall."""
+    """What an operator's command is given: it acts as the migration owner, who sees every account."""
 
     settings: Settings
     sessions: Sessions
@@ -83,7 +83,7 @@ def _values(data_dir: Path, endpoints: Endpoints) -> dict[str, str | Path | dict
 @asynccontextmanager
 async def operator(data_dir: Path) -> AsyncIterator[Operator]:
     async with operator_settings(data_dir) as settings:
-        url = await require_postgres("DATABASE__URL", settings.database.url)
+        url = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url)
         options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
         engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options)
         try:

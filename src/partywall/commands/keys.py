@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from partywall.commands.configuration import DataDir
+from partywall.commands.engines import operator
+from partywall.features.accounts import operations
+
+app = typer.Typer(name="keys", help="The keys that sign access tokens.")
+
+
+@app.callback()
+def _group() -> None:
+    pass
+
+
+@app.command()
+def rotate(
+    now: Annotated[
+        bool, typer.Option("--now", help="For a key that has leaked: every token issued so far is refused.")
+    ] = False,
+    data_dir: DataDir = Path(".data"),
+) -> None:
+    """Make a new signing key; the former one's tokens stay valid until they expire."""
+    made = asyncio.run(_rotate(data_dir, now))
+    typer.echo(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
+    typer.echo(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")
+
+
+async def _rotate(data_dir: Path, now: bool) -> operations.RotatedKey:
+    async with operator(data_dir) as acting:
+        ttl = acting.settings.accounts.access_token_ttl
+        return await operations.rotate_keys(acting.sessions, acting.secrets, access_token_ttl=ttl, at_once=now)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+from uuid import UUID
+
+import typer
+
+from partywall.commands.configuration import DataDir
+from partywall.commands.engines import operator
+from partywall.commands.refusal import Refusal
+from partywall.core.db.session import Sessions
+from partywall.core.errors import PartywallError
+from partywall.core.security.passwords import Passwords
+from partywall.features.accounts import operations
+
+DATA: Final = Path(".data")
+
+app = typer.Typer(name="users", help="Accounts, for operators.")
+
+Email = Annotated[str, typer.Argument(help="The account's e-mail address.")]
+
+
+@app.command()
+def create(
+    email: Email,
+    name: Annotated[str | None, typer.Option(help="The full name.")] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password instead of making one.")
+    ] = False,
+    data_dir: DataDir = DATA,
+) -> None:
+    """Make an account with a verified address, and print its generated password."""
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    made = asyncio.run(_create(data_dir, email, password, name))
+    typer.echo(f"created {made.email} ({made.id})")
+    if made.password is not None:
+        typer.echo(f"password: {made.password}")
+
+
+@app.command()
+def disable(email: Email, data_dir: DataDir = DATA) -> None:
+    """End an account's sessions and refuse it from now on."""
+    asyncio.run(_change(data_dir, operations.disable_user, email))
+    typer.echo(f"disabled {email}")
+
+
+@app.command()
+def enable(email: Email, data_dir: DataDir = DATA) -> None:
+    """Let a disabled account log in again."""
+    asyncio.run(_change(data_dir, operations.enable_user, email))
+    typer.echo(f"enabled {email}")
+
+
+@app.command()
+def verify(email: Email, data_dir: DataDir = DATA) -> None:
+    """Take an account's address as verified."""
+    asyncio.run(_change(data_dir, operations.verify_user, email))
+    typer.echo(f"verified {email}")
+
+
+@app.command("list")
+def list_users(data_dir: DataDir = DATA) -> None:
+    """List all accounts by address."""
+    for user in asyncio.run(_list(data_dir)):
+        notes = [note for note, holds in (("unverified", not user.verified), ("disabled", user.disabled)) if holds]
+        typer.echo("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
+
+
+async def _create(data_dir: Path, email: str, password: str | None, name: str | None) -> operations.CreatedUser:
+    async with operator(data_dir) as acting:
+        try:
+            return await operations.create_user(acting.sessions, Passwords(1), email, password, name)
+        except PartywallError as error:
+            raise Refusal(error.detail) from None
+
+
+async def _change(data_dir: Path, change: Callable[[Sessions, str], Awaitable[UUID]], email: str) -> None:
+    async with operator(data_dir) as acting:
+        try:
+            await change(acting.sessions, email)
+        except PartywallError as error:
+            raise Refusal(f"{error.detail}: {email}") from None
+
+
+async def _list(data_dir: Path) -> list[operations.ListedUser]:
+    async with operator(data_dir) as acting:
+        return await operations.list_users(acting.sessions)

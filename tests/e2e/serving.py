@@ -61,6 +61,12 @@ def processes_of(data_dir: Path) -> dict[int, str]:
     return found
 
 
+def kill_all(directory: Path) -> None:
+    for pid in processes_of(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 @dataclass
 class Serving:
     """One run of a serve command; `output` grows while it runs."""
@@ -155,9 +161,7 @@ class Place:
         return serving
 
     def close(self) -> None:
-        for pid in processes_of(self.parent):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_all(self.parent)
         wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
         for serving in self.runs:
             serving.ended()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.serving import Serving, StandInPlace, processes_of, wait_until
+from tests.e2e.serving import Serving, StandInPlace, kill_all, processes_of, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -55,9 +55,7 @@ async def test_ctrl_c_reaches_the_whole_group_and_still_stops_in_order(serving: 
     assert processes_of(serving.data_dir) == {}
 
 
-async def test_a_second_start_on_the_directory_names_its_holder(
-    place: StandInPlace, serving: Serving
-) -> None:
+async def test_a_second_start_on_the_directory_names_its_holder(place: StandInPlace, serving: Serving) -> None:
     second = place.start()
     assert second.ended() == 2
     assert second.output.count("\n") == 1
@@ -92,8 +90,7 @@ async def test_a_start_right_after_the_kill_recovers(place: StandInPlace, servin
 
 async def test_killing_every_process_loses_nothing(place: StandInPlace, serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
-    for pid in processes_of(serving.data_dir):
-        os.kill(pid, signal.SIGKILL)
+    kill_all(serving.data_dir)
     assert await place.start().until_ready().notes() == ["before the kill"]
 
 
@@ -135,9 +132,7 @@ async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.3, 0.7, 1.2])
-async def test_an_interrupted_first_start_leaves_a_directory_that_starts(
-    place: StandInPlace, delay: float
-) -> None:
+async def test_an_interrupted_first_start_leaves_a_directory_that_starts(place: StandInPlace, delay: float) -> None:
     first = place.start()
     await asyncio.sleep(delay)
     first.process.kill()

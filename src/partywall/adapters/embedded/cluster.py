@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -19,8 +20,11 @@ def cluster_directory(home: Home) -> Path:
 
 async def create_cluster(home: Home, binaries: Path, superuser: str, password: str, *, durable: bool) -> None:
     """initdb beside the final place, then rename: an interrupted first start leaves no half cluster."""
-    draft = home.engine_directory("postgres") / "draft"
-    shutil.rmtree(draft, ignore_errors=True)
+    folder = home.engine_directory("postgres")
+    for abandoned in folder.glob("draft-*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    # A name of its own: the children of a killed initdb may still be writing to theirs.
+    draft = folder / f"draft-{secrets.token_hex(4)}"
     password_file = home.runtime / "password"
     write_private(password_file, password)
     home.give(password_file)

@@ -1,0 +1,103 @@
+"""The real program: what a client stored is there after any kill and any stop."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import httpx
+import pytest
+from httpx import AsyncClient
+
+from tests.e2e.serving import Place, Serving, kill_all, processes_of, wait_until
+
+pytestmark = pytest.mark.e2e
+
+PASSWORD = "correct horse battery staple"
+SECOND_START_SECONDS = 20.0  # generous, for a machine that runs other tests; the benchmark measures
+
+
+class PartywallPlace(Place):
+    def start(self) -> Serving:
+        command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(self.data_dir)]
+        return self.run([*command, "--port", str(self.port)]).until_ready()
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[AsyncClient]:
+        async with AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=20) as client:
+            credentials = {"email": "ada@example.com", "password": PASSWORD}
+            assert (await client.post("/api/v1/auth/register", json=credentials)).status_code == 202
+            form = {"grant_type": "password", "username": credentials["email"], "password": PASSWORD}
+            token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            yield client
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def place() -> Iterator[PartywallPlace]:
+    with contextlib.closing(PartywallPlace()) as place:
+        yield place
+
+
+async def create_project(client: AsyncClient) -> str:
+    answer = await client.post("/api/v1/projects", json={"name": "Archive"})
+    assert answer.status_code == 201
+    return f"/api/v1/projects/{answer.json()['id']}"
+
+
+async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(place: PartywallPlace) -> None:
+    first = place.start()
+    async with place.client() as client:
+        project = await create_project(client)
+    kill_all(place.data_dir)
+
+    started = time.monotonic()
+    second = place.start()
+    assert time.monotonic() - started < SECOND_START_SECONDS
+    assert "creating" not in second.output
+    assert first.ended() == -signal.SIGKILL
+    async with place.client() as client:
+        assert (await client.get(project)).json()["name"] == "Archive"
+    assert second.stop() == 0
+    assert processes_of(place.data_dir) == {}
+
+    place.start()
+    async with place.client() as client:
+        assert (await client.get(project)).json()["name"] == "Archive"
+
+
+async def test_the_api_answers_again_after_its_database_and_cache_were_killed(place: PartywallPlace) -> None:
+    serving = place.start()
+    async with place.client() as client:
+        project = await create_project(client)
+        api = serving.pid_of("partywall api")
+        for part in ("bin/postgres -D", "valkey-server"):
+            pid = serving.pid_of(part)
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        serving.until("postgres is back")
+        serving.until("valkey is back")
+        assert (await client.get(project)).json()["name"] == "Archive"
+        assert (await client.get("/readyz")).status_code == 200
+    assert serving.pid_of("partywall api") == api
+
+
+async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) -> None:
+    serving = place.start()
+    for part in ("partywall api", "partywall worker"):
+        os.kill(wait_until(functools.partial(serving.pid_of, part), part), signal.SIGKILL)
+    serving.until("the API was killed by SIGKILL; starting it again")
+    serving.until("the worker was killed by SIGKILL; starting it again")
+    wait_until(lambda: is_ready(place.port), "the API to answer again")

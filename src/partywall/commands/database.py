@@ -9,7 +9,7 @@ from alembic.util import CommandError
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator_settings
-from partywall.commands.postgres import require_postgres
+from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db import migrate as migrations
 
@@ -30,6 +30,7 @@ async def _migrate(target: str, data_dir: Path) -> None:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
-            await migrations.migrate(owner, runtime, target)
+            with database_failures():
+                await migrations.migrate(owner, runtime, target)
         except CommandError as error:
             raise Refusal(str(error)) from None

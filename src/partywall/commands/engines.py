@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from partywall.commands.configuration import load_settings
-from partywall.commands.postgres import require_postgres
+from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
@@ -87,6 +87,7 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
         options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
         engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options)
         try:
-            yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)))
+            with database_failures():
+                yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)))
         finally:
             await engine.dispose()

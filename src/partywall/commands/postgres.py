@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import asyncpg_dsn
@@ -34,6 +36,22 @@ async def require_postgres(variable: str, secret: SecretStr | None, *, schema: b
     if not ready:
         raise Refusal("the database has no schema yet: run `partywall migrate`")
     return url
+
+
+@contextmanager
+def database_failures() -> Iterator[None]:
+    """What PostgreSQL refused, in its own words and one line."""
+    try:
+        yield
+    except ProgrammingError as error:
+        raise Refusal(f"{_first_line(error)}: has `partywall migrate` been run with this version?") from None
+    except DBAPIError as error:
+        raise Refusal(f"PostgreSQL refused: {_first_line(error)}") from None
+
+
+def _first_line(error: DBAPIError) -> str:
+    cause = error.orig.__cause__ if error.orig is not None and error.orig.__cause__ is not None else error.orig
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
 def place(url: str) -> str:

@@ -21,6 +21,8 @@ TEMPLATE = "partywall_template"
 OWNER = "partywall_owner"
 RUNTIME = "partywall_app"
 SUPERUSER = "postgres"
+# Names a file with the `Urls` of engines that were started apart, to run tests on those instead.
+APART = "PARTYWALL_TEST_ENGINES"
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "300"}
 
 
@@ -56,6 +58,8 @@ async def create_database(urls: Urls, name: str, template: str | None = None) ->
     try:
         origin = f'TEMPLATE "{template}"' if template else ""
         await connection.execute(f'CREATE DATABASE "{name}" OWNER {OWNER} {origin} STRATEGY WAL_LOG')
+        await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {RUNTIME}')
     finally:
         await connection.close()
 
@@ -82,6 +86,9 @@ def _open(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Urls:
 @asynccontextmanager
 async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
     """The first to come starts them and stops them when no one uses them; a late comer starts its own."""
+    if APART in os.environ:
+        yield await _apart(Path(os.environ[APART]))
+        return
     users = directory / "users"
     users.mkdir(parents=True, exist_ok=True)
     me = users / str(os.getpid())
@@ -98,6 +105,15 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
             yield Urls(**json.loads(facts.read_text()))
         finally:
             me.unlink()
+
+
+async def _apart(facts: Path) -> Urls:
+    urls = Urls(**json.loads(facts.read_text()))
+    connection = await asyncpg.connect(DatabaseUrls.dsn(urls.superuser.format(database="postgres")))
+    await connection.execute(f'DROP DATABASE IF EXISTS "{TEMPLATE}"')
+    await connection.close()
+    await _create_template(urls)
+    return urls
 
 
 async def _start(stack: AsyncExitStack, data: Path) -> Urls:

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.gzip import GZipMiddleware
 
 from partywall import __version__
 from partywall.core.http import health
 from partywall.core.http.body_limit import BodyLimit
+from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.draining import set_on_signal
+from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
@@ -65,8 +66,9 @@ def _include_routes(app: FastAPI) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    app.add_middleware(HotLane, plans=hot_plans(app.routes))
     app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.http.cors_origins,

@@ -25,12 +25,22 @@ async def rename(outcome: str, session: PrincipalSessionDep) -> str:
         raise RuntimeError(outcome)
     if outcome == "fail-at-commit":
         # A deferred constraint: the failure comes with COMMIT, after the endpoint has returned.
-        await session.execute(text("CREATE TEMP TABLE p (id int PRIMARY KEY) ON COMMIT DROP"))
-        await session.execute(
-            text("CREATE TEMP TABLE c (id int REFERENCES p DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP")
-        )
-        await session.execute(text("INSERT INTO c VALUES (1)"))
+        await session.execute(text("INSERT INTO late_child VALUES (1)"))
     return outcome
+
+
+LATE = """
+    CREATE TABLE IF NOT EXISTS late_parent (id int PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS late_child (id int REFERENCES late_parent DEFERRABLE INITIALLY DEFERRED);
+    GRANT INSERT ON late_child TO partywall_app
+"""
+
+
+@pytest.fixture
+async def late_constraint(people: People) -> AsyncIterator[None]:
+    await people.execute(LATE)
+    yield
+    await people.execute("DROP TABLE late_child, late_parent")
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ async def _name(person: Person, people: People) -> str:
     [("return", 200, "SELECT 1"), ("raise", 500, "SELECT 0"), ("fail-at-commit", 500, "SELECT 0")],
 )
 async def test_return_commits_raise_rolls_back_and_a_failed_commit_is_no_success(
-    client: AsyncClient, people: People, outcome: str, status: int, stored: str
+    client: AsyncClient, people: People, late_constraint: None, outcome: str, status: int, stored: str
 ) -> None:
     person = await people.person()
     answer = await client.post(f"/test/rename/{outcome}", headers={"Authorization": f"Bearer {person.token}"})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import JsonValue
 
 from partywall.core.http.problems import MEDIA_TYPE, Problem
@@ -11,6 +12,11 @@ _REFUSALS = {
     "422": "The request is not valid",
     "default": "Any other failure, as problem details",
 }
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint function's own name, which is unique among ours and is what generated clients are to call it."""
+    return route.name
 
 
 def describe(app: FastAPI) -> None:
@@ -34,12 +40,16 @@ def _document(app: FastAPI) -> dict[str, JsonValue]:
         schemas.pop(unused, None)
     for path in document["paths"].values():
         for operation in path.values():
-            _refusals(operation["responses"])
+            if operation["operationId"] in app.state.public:
+                operation.pop("security", None)
+            _refusals(operation["responses"], public="security" not in operation)
     return document
 
 
-def _refusals(responses: dict[str, dict[str, JsonValue]]) -> None:
+def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> None:
     for status, description in _REFUSALS.items():
+        if public and status == "401":
+            continue
         entry = responses.setdefault(status, {"description": description})
         if status == "422" or "content" not in entry:
             entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -10,6 +10,7 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from starlette.exceptions import HTTPException
@@ -125,6 +126,15 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     )
 
 
+def allowed_methods(request: Request) -> list[str]:
+    """Every method that some route serves on this path: the framework names those of the first alone."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex is not None and route.path_regex.match(request.url.path):
+            found |= set(route.methods or ())
+    return sorted(found)
+
+
 def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
@@ -133,7 +143,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
     title = HTTPStatus(status).phrase
-    return problem(request, status, _CODES.get(status, "http_error"), title, str(error.detail), headers=error.headers)
+    headers = {**(error.headers or {})}
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(allowed_methods(request))
+    return problem(request, status, _CODES.get(status, "http_error"), title, str(error.detail), headers=headers)
 
 
 async def _on_database(request: Request, error: Exception) -> Response:

@@ -1,0 +1,76 @@
+"""The real API process, for tests that talk to it over loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+
+from partywall.settings import Settings
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    assert settings.database.url is not None
+    assert settings.cache.url is not None
+    assert settings.secret_key is not None
+    return {
+        "DATA_DIR": str(settings.data_dir),
+        "SECRET_KEY": settings.secret_key.get_secret_value(),
+        "DATABASE__ENGINE": "server",
+        "DATABASE__URL": settings.database.url.get_secret_value(),
+        "CACHE__ENGINE": "server",
+        "CACHE__URL": settings.cache.url.get_secret_value(),
+        "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
+        "HTTP__DOCS": "true",
+    }
+
+
+@asynccontextmanager
+async def program(
+    *arguments: str, environment: Mapping[str, str], log: Path
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`partywall <arguments>` as a process of its own, its output in `log`; ended with SIGTERM."""
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "partywall",
+            *arguments,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                try:
+                    await asyncio.wait_for(process.wait(), 20)
+                except TimeoutError:
+                    process.kill()
+                    await process.wait()
+
+
+async def until_ready(url: str, seconds: float = 40.0) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
+        while True:
+            try:
+                if (await client.get(f"{url}/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.1)

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.types import Scope
 from structlog.contextvars import bind_contextvars
 
 from partywall.core.db.scoped_read import ScopedReader
@@ -36,8 +37,9 @@ def bearer_token(authorization: str | None) -> str | None:
     return token if scheme.lower() == "bearer" and token else None
 
 
-def remember_principal(request: Request, principal: Principal) -> None:
-    request.state.principal = str(principal)
+def remember_principal(scope: Scope, principal: Principal) -> None:
+    """For the log."""
+    scope["state"]["principal"] = str(principal)
     bind_contextvars(principal=str(principal))
 
 
@@ -54,7 +56,7 @@ async def gate(
     if token is None:
         raise NotAuthenticatedError
     principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
-    remember_principal(request, principal)
+    remember_principal(request.scope, principal)
     return principal
 
 

@@ -1,30 +1,40 @@
-"""The hot lane: the same endpoint, the same declared parameters, without the general dependency machinery.
+"""The hot lane: ordinary reads, served before the general machinery of routing and dependencies.
 
-A `HotRoute` serves what is ordinary itself: a bearer token verified before, parameters that parse. Everything else, and
-every refusal, goes through FastAPI's own handler, so there is one definition of an endpoint and of its errors.
+A `HotRoute` is a route like any other, documented, gated, validated and refused by FastAPI. The lane stands before the
+router and serves what is ordinary itself: a GET with a bearer token that was verified a moment ago and parameters that
+parse. Everything else, and every refusal, it leaves to the router, so there is one definition of an endpoint and of its
+errors.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import Request
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from pydantic import BaseModel, ValidationError
 from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.http.dependencies import bearer_token, get_scoped_reader, remember_principal
+from partywall.core.errors import PartywallError
+from partywall.core.http.dependencies import bearer_token, gate, get_scoped_reader, remember_principal
 from partywall.core.resources import Resources
 
-type Handler = Callable[[Request], Coroutine[object, object, Response]]
 type Endpoint = Callable[..., Awaitable[Response]]
+type RawHeaders = Mapping[bytes, bytes]
 
-_UNSET: Final = object()
+_UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
+
+
+class HotRoute(APIRoute):
+    """Used as `route_class` of a router whose endpoints are reads that answer with a `Response` of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,53 +42,55 @@ class HotPlan:
     """How to call one endpoint: its UUID path parameters, one query model, plain headers, one scoped reader."""
 
     endpoint: Endpoint
+    path: re.Pattern[str]
     reader: str
-    path: tuple[str, ...]
     query: tuple[str, type[BaseModel], BaseModel] | None
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, bytes], ...]
 
     @classmethod
-    def of(cls, dependant: Dependant) -> HotPlan:
+    def of(cls, route: RouteContext) -> HotPlan:
         """Reads FastAPI's own analysis of the signature; raises TypeError at start for one it cannot serve."""
-        readers = [each for each in dependant.dependencies if each.call is get_scoped_reader and each.name]
-        models = list(dependant.query_params)
-        plain = all(field.field_info.annotation is UUID for field in dependant.path_params)
-        if len(readers) != 1 or len(dependant.dependencies) != 1 or not plain or len(models) > 1:
+        dependant: Dependant = route.dependant
+        readers = [each.name for each in dependant.dependencies if each.call is get_scoped_reader and each.name]
+        known = all(each.call in (gate, get_scoped_reader) for each in dependant.dependencies)
+        uuids = all(field.field_info.annotation is UUID for field in dependant.path_params)
+        models = dependant.query_params
+        if len(readers) != 1 or not known or not uuids or len(models) > 1 or dependant.call is None:
             raise TypeError(f"{dependant.call!r} is not fit for the hot lane")
         return cls(
-            endpoint=dependant.call,  # type: ignore[arg-type]  # FastAPI types it as any callable
-            reader=str(readers[0].name),
-            path=tuple(field.name for field in dependant.path_params),
+            endpoint=dependant.call,
+            path=_pattern(route.path_format or ""),
+            reader=readers[0],
             query=_query_model(models[0].name, models[0].field_info.annotation) if models else None,
-            headers=tuple((field.name, field.alias.lower()) for field in dependant.header_params),
+            headers=tuple((field.name, field.alias.lower().encode()) for field in dependant.header_params),
         )
 
-    def arguments(self, request: Request) -> dict[str, object] | None:
-        """The endpoint's arguments, or None where the general handler must look closer."""
-        resources: Resources = request.app.state.resources
-        token = bearer_token(request.headers.get("authorization"))
-        principal = resources.authenticator.cached(token) if token else None
-        if principal is None:
-            return None
-        found: dict[str, object] = {self.reader: ScopedReader(resources.reads, principal)}
-        if not self._parse(request, found):
-            return None
-        remember_principal(request, principal)
+    def arguments(
+        self, path: Mapping[str, str], query: bytes, headers: RawHeaders, reader: ScopedReader
+    ) -> dict[str, object] | None:
+        """The endpoint's arguments, or None where the router must look closer."""
+        found: dict[str, object] = {name: UUID(value) for name, value in path.items()}
+        found[self.reader] = reader
+        if self.query is not None:
+            name, model, defaults = self.query
+            try:
+                found[name] = model.model_validate(dict(parse_qsl(query.decode(), True))) if query else defaults
+            except (ValueError, ValidationError):
+                return None
+        for name, header in self.headers:
+            value = headers.get(header)
+            found[name] = None if value is None else value.decode("latin-1")
         return found
 
-    def _parse(self, request: Request, into: dict[str, object]) -> bool:
-        try:
-            for name in self.path:
-                into[name] = UUID(request.path_params[name])
-            if self.query is not None:
-                name, model, defaults = self.query
-                raw = request.scope["query_string"]
-                into[name] = model.model_validate(_flat(request.query_params)) if raw else defaults
-        except (ValueError, ValidationError):
-            return False
-        for name, alias in self.headers:
-            into[name] = request.headers.get(alias)
-        return True
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """`/projects/{project_id}` for UUIDs as we write them; other spellings are the router's."""
+    parts = re.split(r"\{(\w+)\}", path)
+    return re.compile("".join(f"(?P<{part}>{_UUID})" if odd else re.escape(part) for odd, part in _odd(parts)))
+
+
+def _odd(parts: Sequence[str]) -> Iterator[tuple[bool, str]]:
+    return ((number % 2 == 1, part) for number, part in enumerate(parts))
 
 
 def _query_model(name: str, model: object) -> tuple[str, type[BaseModel], BaseModel]:
@@ -87,21 +99,41 @@ def _query_model(name: str, model: object) -> tuple[str, type[BaseModel], BaseMo
     return name, model, model()
 
 
-def _flat(params: Mapping[str, str]) -> dict[str, str]:
-    return dict(params.items())
+def hot_plans(routes: Sequence[BaseRoute]) -> tuple[HotPlan, ...]:
+    return tuple(HotPlan.of(each) for each in iter_route_contexts(routes) if isinstance(each.original_route, HotRoute))
 
 
-class HotRoute(APIRoute):
-    """Used as `route_class` of a router whose endpoints answer with a `Response` of their own."""
+class HotLane:
+    """Stands directly before the router, so that whatever holds for every answer holds for these."""
 
-    def get_route_handler(self) -> Handler:
-        general = super().get_route_handler()
-        plan = HotPlan.of(self.dependant)
+    def __init__(self, app: ASGIApp, plans: Sequence[HotPlan]) -> None:
+        self._app = app
+        self._plans = plans
 
-        async def handle(request: Request) -> Response:
-            arguments = plan.arguments(request)
-            if arguments is None:
-                return await general(request)
-            return await plan.endpoint(**arguments)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await self._answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        await (answer or self._app)(scope, receive, send)
 
-        return handle
+    async def _answer(self, scope: Scope) -> Response | None:
+        for plan in self._plans:
+            if (match := plan.path.fullmatch(scope["path"])) is not None:
+                return await _serve(plan, match.groupdict(), scope)
+        return None
+
+
+async def _serve(plan: HotPlan, path: dict[str, str], scope: Scope) -> Response | None:
+    headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+    resources: Resources = scope["app"].state.resources
+    token = bearer_token(headers.get(b"authorization", b"").decode("latin-1"))
+    principal = resources.authenticator.cached(token) if token else None
+    if principal is None:
+        return None
+    arguments = plan.arguments(path, scope["query_string"], headers, ScopedReader(resources.reads, principal))
+    if arguments is None:
+        return None
+    remember_principal(scope, principal)
+    scope["path_params"] = path
+    try:
+        return await plan.endpoint(**arguments)
+    except PartywallError:
+        return None

@@ -42,7 +42,7 @@ async def get_follower(
 ) -> VerifiedToken:
     """Whom the bearer token speaks for, or else the ticket, which must be for this project."""
     verified = bearer or await tickets.redeem(ticket or "", project_id)
-    remember_principal(request, verified.principal)
+    remember_principal(request.scope, verified.principal)
     return verified
 
 

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+from partywall.core.resources import Resources
+from partywall.core.security.attempts import AttemptLimiter
+from partywall.resources import create_cache
+
+
+async def test_each_client_has_so_many_attempts_a_minute(resources: Resources) -> None:
+    limiter = AttemptLimiter(resources.cache, per_minute=3)
+    one, other = uuid4().hex, uuid4().hex
+    assert [await limiter.admit(one) for _ in range(3)] == [None] * 3
+    wait = await limiter.admit(one)
+    assert wait is not None
+    assert 1 <= wait <= 60
+    assert await limiter.admit(other) is None
+
+
+async def test_processes_count_together(resources: Resources) -> None:
+    client = uuid4().hex
+    limiters = [AttemptLimiter(resources.cache, per_minute=2) for _ in range(3)]
+    assert [await limiter.admit(client) is None for limiter in limiters] == [True, True, False]
+
+
+async def test_everyone_is_admitted_while_valkey_is_away_and_nobody_waits_for_it() -> None:
+    cache = create_cache("redis://127.0.0.1:1/0")
+    limiter = AttemptLimiter(cache, per_minute=1)
+    assert [await limiter.admit("client") for _ in range(3)] == [None] * 3
+    started = time.perf_counter()
+    for _ in range(1000):
+        assert await limiter.admit("client") is None
+    assert time.perf_counter() - started < 0.5
+    await cache.aclose()

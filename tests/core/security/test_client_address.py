@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from partywall.core.security.client_address import ClientAddresses
+
+PROXIES = ("10.0.0.0/8", "192.0.2.7", "fd00::/8")
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("198.51.100.4", [], "198.51.100.4"),
+        ("198.51.100.4", ["203.0.113.9"], "198.51.100.4"),
+        ("10.1.2.3", ["203.0.113.9"], "203.0.113.9"),
+        ("192.0.2.7", ["203.0.113.9"], "203.0.113.9"),
+        ("10.1.2.3", ["1.1.1.1, 203.0.113.9"], "203.0.113.9"),
+        ("10.1.2.3", ["1.1.1.1", "203.0.113.9, 10.9.9.9"], "203.0.113.9"),
+        ("10.1.2.3", ["10.4.4.4, 10.5.5.5"], "10.4.4.4"),
+        ("10.1.2.3", ["203.0.113.9:4711"], "203.0.113.9"),
+        ("10.1.2.3", ["nonsense"], "10.1.2.3"),
+        ("10.1.2.3", ["203.0.113.9, nonsense"], "10.1.2.3"),
+        ("10.1.2.3", [""], "10.1.2.3"),
+        ("10.1.2.3", ["::ffff:203.0.113.9"], "203.0.113.9"),
+        ("::ffff:10.1.2.3", ["203.0.113.9"], "203.0.113.9"),
+        ("fd00::1", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
+        ("fd00::1", ["[2001:db8:1:2::9]:443"], "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:aaaa::1", [], "2001:db8:1:2::/64"),
+        (None, ["203.0.113.9"], "unknown"),
+    ],
+)
+def test_a_forwarded_address_is_believed_as_far_as_a_trusted_proxy_wrote_it(
+    peer: str | None, forwarded: list[str], expected: str
+) -> None:
+    assert ClientAddresses(PROXIES).of(peer, forwarded) == expected
+
+
+def test_without_trusted_proxies_nobody_is_believed() -> None:
+    assert ClientAddresses(()).of("127.0.0.1", ["203.0.113.9"]) == "127.0.0.1"
+
+
+def test_what_is_no_network_is_refused() -> None:
+    with pytest.raises(ValueError, match="example"):
+        ClientAddresses(("example.com",))

@@ -6,12 +6,20 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, documents, live, projects
+from partywall.features import accounts, documents, live, projects, search
 
-FEATURES: Final[tuple[Feature, ...]] = (accounts.feature, projects.feature, live.feature, documents.feature)
+FEATURES: Final[tuple[Feature, ...]] = (
+    accounts.feature,
+    projects.feature,
+    live.feature,
+    documents.feature,
+    search.feature,
+)
 
 # By the name of the endpoint function.
-PUBLIC: Final = frozenset({"healthz", "readyz", "register_account", "issue_token", "revoke_token", "get_jwks", "stream_events"})
+PUBLIC: Final = frozenset(
+    {"healthz", "readyz", "register_account", "issue_token", "revoke_token", "get_jwks", "stream_events"}
+)
 
 # Every table that the core and the slices have declared by now.
 METADATA: Final = models.METADATA

@@ -50,10 +50,10 @@ class HalfVector(types.UserDefinedType[str]):
 ischema_names["halfvec"] = HalfVector  # so that a migrated database can be compared with these tables
 
 
-class SearchCorpus(Base):
+class SearchStatistic(Base):
     """What BM25 must know of a project as a whole; a trigger on `chunk` keeps the counts."""
 
-    __tablename__ = "search_corpus"
+    __tablename__ = "search_statistic"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
 
     project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)

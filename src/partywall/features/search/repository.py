@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, func, select, text
+from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import REGCONFIG
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -15,7 +15,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B
 from partywall.features.search.highlights import CLOSE, OPEN
-from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchCorpus, SearchIndex
+from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 from partywall.features.search.ranking import Candidate
 
 _HIGHLIGHT_ALL: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
@@ -100,14 +100,16 @@ class Found:
 
 
 def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
-    serves = and_(SearchIndex.project_id == SearchCorpus.project_id, SearchIndex.status == "active")
+    serves = and_(
+        SearchIndex.project_id == SearchStatistic.project_id, SearchIndex.status == literal_column("'active'")
+    )
     return (
         select(
-            SearchCorpus.chunks, SearchCorpus.terms, SearchCorpus.configurations,
+            SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
             SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
         )
         .outerjoin(SearchIndex, serves)
-        .where(SearchCorpus.project_id == PROJECT_ID, proved)
+        .where(SearchStatistic.project_id == PROJECT_ID, proved)
     )  # fmt: skip
 
 

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from partywall.core.schemas import RequestModel, ResponseModel, Storable
-from partywall.features.documents.schemas import DocumentStatus
+from partywall.core.schemas import RequestModel, ResponseModel
 from partywall.features.search.constants import MAX_QUERY_CHARACTERS
+
+DocumentStatus = Literal["draft", "published"]
 
 
 class SearchMode(StrEnum):
@@ -22,7 +23,7 @@ class SearchGroup(StrEnum):
     CHUNK = "chunk"
 
 
-QueryText = Annotated[Storable, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS)]
+QueryText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS)]
 
 
 class SearchQuery(RequestModel):

@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import numpy as np
-import orjson
 import structlog
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import Sessions
-from partywall.core.embedding import Embedders, EmbeddingError, Vectors
+from partywall.core.embedding import Embedders, EmbeddingError
 from partywall.core.tenancy import ProjectScope, enter_project
 from partywall.features.projects.rights import Right, require
 from partywall.features.search import planning, ranking
@@ -27,6 +25,7 @@ from partywall.features.search.schemas import (
     SearchQuery,
     SearchResult,
 )
+from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
 
@@ -144,8 +143,3 @@ def _hit(found: Found, score: float) -> SearchHit:
         score=score,
         highlights=[Highlight(start=span.start, end=span.end) for span in spans(found.marked, found.text)],
     )
-
-
-def vector_text(vector: Vectors) -> str:
-    """One vector as PostgreSQL reads it: `[0.1,0.2]`."""
-    return orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
+from partywall.features.search.service import SearchService
+
+
+async def get_search_service(reader: ScopedReaderDep, resources: ResourcesDep) -> SearchService:
+    return SearchService(reader, resources.sessions, resources.embedders)
+
+
+SearchServiceDep = Annotated[SearchService, Depends(get_search_service)]

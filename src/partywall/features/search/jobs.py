@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
+
+
+class BuildIndex(ProjectJobPayload):
+    """The project's vectors are to come from the configured model."""
+
+
+class EmbedChunks(ProjectJobPayload):
+    """The chunks that an index which is being built lacks; begins after the chunk with the number `after`."""
+
+    index: UUID
+    after: int = 0
+
+
+class ClearIndex(ProjectJobPayload):
+    """The vectors of an index that no longer serves."""
+
+    index: UUID
+
+
+BUILD_INDEX: Final = JobKind("build_index", BuildIndex)
+EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
+CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)

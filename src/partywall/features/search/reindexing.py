@@ -1,0 +1,134 @@
+"""A change of the embedding model: the new index is built beside the old one, which serves until the new is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Text, bindparam, func, select
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.queue import enqueue
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
+from partywall.features.search.indexing import add_vectors
+from partywall.features.search.jobs import BUILD_INDEX, CLEAR_INDEX, EMBED_CHUNKS, BuildIndex, ClearIndex, EmbedChunks
+from partywall.features.search.vectors import vector_text
+
+log = structlog.get_logger(__name__)
+
+CHUNKS_AT_ONCE: Final = 200
+CLEARED_AT_ONCE: Final = 5_000
+
+_STALE: Final = select(func.wall.projects_without_index_of(bindparam("model", type_=Text)))
+
+
+async def notice_change(resources: Resources) -> None:
+    """Finds the projects whose indexes are all of other models than the configured one."""
+    async with resources.sessions.begin() as session:
+        projects = list(await session.scalars(_STALE, {"model": resources.embedders.current.name}))
+        for project_id in projects:
+            principal = str(Principal.service(project_id))
+            await enqueue(session, BUILD_INDEX, BuildIndex(project_id=project_id, principal=principal))
+
+
+async def build_index(context: JobContext, payload: BuildIndex) -> None:
+    """Begins the index of the configured model, unless it has begun."""
+    current = context.resources.embedders.current
+    async with context.begin(payload) as (session, scope):
+        writer = IndexWriter(session, scope)
+        known = await writer.lock_for_change()
+        if any(index.model == current.name for index in known):
+            return
+        for index in known:
+            if index.status == "building":
+                await _retire(session, scope, writer, index)
+        opened = await writer.open(current.name, current.dimension, "building")
+        if opened is not None:
+            step = EmbedChunks(project_id=payload.project_id, principal=payload.principal, index=opened)
+            await enqueue(session, EMBED_CHUNKS, step)
+            log.info("index_building", model=current.name)
+
+
+async def embed_chunks(context: JobContext, payload: EmbedChunks) -> None:
+    """One step: some chunks, then the next step, and after the last chunk the switch."""
+    async with context.read(payload) as (session, scope):
+        reader = IndexReader(session, scope)
+        index = _building(await reader.indexes(), payload)
+        chunks = [] if index is None else await reader.without_vector(index, payload.after, CHUNKS_AT_ONCE)
+    if index is None:
+        return
+    step = _Step(context, payload, index)
+    if index.model != context.resources.embedders.current.name:
+        await step.give_up()
+    elif chunks:
+        await step.embed(chunks)
+    else:
+        await step.switch()
+
+
+async def clear_index(context: JobContext, payload: ClearIndex) -> None:
+    """Deletes a retired index's vectors, some at a time."""
+    cleared = CLEARED_AT_ONCE
+    while cleared == CLEARED_AT_ONCE:
+        async with context.begin(payload) as (session, scope):
+            cleared = await IndexWriter(session, scope).clear(payload.index, CLEARED_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    context: JobContext
+    payload: EmbedChunks
+    index: KnownIndex
+
+    async def embed(self, chunks: list[UnembeddedChunk]) -> None:
+        embedder = self.context.resources.embedders.current
+        vectors = await embedder.embed_documents([chunk.indexed for chunk in chunks])
+        async with self.context.begin(self.payload) as (session, scope):
+            writer = IndexWriter(session, scope)
+            index = _building(await writer.lock_indexes(), self.payload)
+            if index is None:
+                return
+            numbers = [chunk.number for chunk in chunks]
+            size = await writer.remember([])
+            await add_vectors(writer, index, numbers, [vector_text(vector) for vector in vectors], size)
+            following = self.payload.model_copy(update={"after": numbers[-1]})
+            await enqueue(session, EMBED_CHUNKS, following)
+
+    async def switch(self) -> None:
+        async with self.context.begin(self.payload) as (session, scope):
+            writer = IndexWriter(session, scope)
+            index = _building(await writer.lock_for_change(), self.payload)
+            if index is None:
+                return
+            if await IndexReader(session, scope).without_vector(index, 0, 1):
+                await enqueue(session, EMBED_CHUNKS, self.payload.model_copy(update={"after": 0}))
+                return
+            retired = await writer.activate(index)
+            log.info("index_switched", model=index.model)
+            if retired is not None:
+                await enqueue(session, CLEAR_INDEX, _clear(scope, retired))
+
+    async def give_up(self) -> None:
+        async with self.context.begin(self.payload) as (session, scope):
+            writer = IndexWriter(session, scope)
+            if _building(await writer.lock_for_change(), self.payload):
+                await _retire(session, scope, writer, self.index)
+
+
+async def _retire(session: AsyncSession, scope: ProjectScope, writer: IndexWriter, index: KnownIndex) -> None:
+    await writer.retire(index)
+    await enqueue(session, CLEAR_INDEX, _clear(scope, index.id))
+
+
+def _clear(scope: ProjectScope, index_id: UUID) -> ClearIndex:
+    return ClearIndex(project_id=scope.project_id, principal=str(scope.principal), index=index_id)
+
+
+def _building(known: Sequence[KnownIndex], payload: EmbedChunks) -> KnownIndex | None:
+    return next((index for index in known if index.id == payload.index and index.status == "building"), None)

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from partywall.core.errors import MissingRightError
+from partywall.core.http.problems import documented
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.search.dependencies import SearchServiceDep
+from partywall.features.search.exceptions import SearchModelUnavailable
+from partywall.features.search.schemas import SearchQuery, SearchResult
+
+MODE_HEADER: Final = "X-Search-Mode"
+
+router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
+
+
+@router.get(
+    "",
+    summary="Search a project's documents",
+    description=(
+        "By words and by meaning, best first. Offsets are in characters. The header `X-Search-Mode` says how it was "
+        "searched: `text` where the embedding model of a hybrid search did not answer."
+    ),
+    responses=documented(ProjectNotFoundError, MissingRightError, SearchModelUnavailable),
+)
+async def search_documents(
+    project_id: UUID, query: Annotated[SearchQuery, Query()], service: SearchServiceDep, response: Response
+) -> SearchResult:
+    answer = await service.search(project_id, query)
+    response.headers[MODE_HEADER] = answer.mode.value
+    return answer.result

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import asyncpg
+from httpx import Response
+from sqlalchemy import text
+
+from partywall.core.embedding import Embedder
+from partywall.core.ids import new_id
+from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.resources import Resources
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.search import feature
+from tests.engines import DatabaseUrls
+from tests.people import People, Person
+
+MINE = tuple(handler.kind.name for handler in feature.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A project with a person who owns it; documents are written straight into the table and indexed by a worker."""
+
+    people: People
+    person: Person
+    project: UUID
+    resources: Resources
+    database: DatabaseUrls
+
+    async def put(
+        self, title: str, content: str = "", *, status: str = "draft", metadata: Mapping[str, str] | None = None
+    ) -> UUID:
+        made = new_id()
+        await self.people.execute(
+            "INSERT INTO document (project_id, id, title, content, status, metadata, size, content_sha256, created_by)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'user:test')",
+            self.project, made, title, content, status, json.dumps(dict(metadata or {})), len(content.encode()),
+            hashlib.sha256(content.encode()).hexdigest(),
+        )  # fmt: skip
+        return made
+
+    async def ask(self, *documents: UUID) -> None:
+        """Enqueues their indexing, as the documents slice does."""
+        async with self.resources.sessions.begin() as session:
+            principal = str(self.person.principal)
+            payload = IndexDocuments(project_id=self.project, principal=principal, documents=list(documents))
+            await enqueue(session, INDEX_DOCUMENTS, payload)
+
+    async def index(self, *documents: UUID, resources: Resources | None = None) -> None:
+        await self.ask(*documents)
+        await self.work(resources)
+
+    async def work(self, resources: Resources | None = None) -> None:
+        """Runs the slice's jobs until none is left."""
+        async with working(resources or self.resources, self.database):
+            await eventually(self._idle)
+
+    async def _idle(self) -> bool:
+        return await self.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", list(MINE)) == 0
+
+    async def value(self, sql: str, *values: object) -> object:
+        connection = await asyncpg.connect(DatabaseUrls.dsn(self.database.superuser))
+        try:
+            return await connection.fetchval(sql, *values)
+        finally:
+            await connection.close()
+
+    async def count(self, table: str) -> object:
+        return await self.value(f'SELECT count(*) FROM "{table}" WHERE project_id = $1', self.project)  # noqa: S608 - a constant of the test
+
+    async def search(self, q: str, **params: str | int) -> Response:
+        return await self.person.client.get(f"/api/v1/projects/{self.project}/search", params={"q": q, **params})
+
+    async def titles(self, q: str, **params: str | int) -> list[str]:
+        answer = await self.search(q, **params)
+        assert answer.status_code == 200, answer.text
+        return [item["title"] for item in answer.json()["items"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An embedder catalogue made for a test."""
+
+    current: Embedder
+    others: tuple[Embedder, ...] = ()
+
+    async def named(self, name: str) -> Embedder | None:
+        return next((each for each in (self.current, *self.others) if each.name == name), None)
+
+
+def with_embedder(resources: Resources, current: Embedder, *others: Embedder) -> Resources:
+    return replace(resources, embedders=Chosen(current, others))
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def working(resources: Resources, database: DatabaseUrls) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(resources, feature.jobs).run(connect, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            async with resources.sessions.begin() as session:  # wakes the loop out of its wait for news
+                await session.execute(text("SELECT pg_notify('ch_pgqueuer', '')"))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
 import shutil
 import stat
 from dataclasses import dataclass
@@ -74,11 +75,23 @@ def open_home(data_dir: Path) -> Home:
     """Create what is missing of a data directory and find its engines' files."""
     account = service_account()
     if not data_dir.is_dir():
-        data_dir.mkdir(parents=True)
-        data_dir.chmod(0o700 if account is None else 0o711)
+        _create(data_dir, 0o700 if account is None else 0o711)
     data_dir = data_dir.resolve()
     directory = data_dir if account is None else _reachable(data_dir, account)
     return Home(directory, _runtime_directory(directory, account), account)
+
+
+def _create(directory: Path, mode: int) -> None:
+    """Appears with its mode already set: both engines may come here at once."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    draft.chmod(mode)
+    try:
+        draft.rename(directory)
+    except OSError:
+        draft.rmdir()
+        if not directory.is_dir():
+            raise
 
 
 def _reachable(data_dir: Path, account: Account) -> Path:

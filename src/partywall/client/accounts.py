@@ -11,7 +11,7 @@ from partywall.client.tokens import Tokens
 
 def normalize(server: str) -> str:
     """`localhost:8000/` -> `http://localhost:8000`."""
-    text = server.strip().rstrip("/")
+    text = server.strip()
     try:
         url = httpx.URL(text if "://" in text else f"http://{text}")
     except httpx.InvalidURL as error:

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from partywall.client.api import Api, Patience
+from partywall.client.errors import ApiError, Unreachable
+from partywall.client.projects import create_project, find_project, list_projects
+from partywall.client.tokens import TokenAuth
+from tests.client.conftest import Person
+from tests.client.proxy import Proxy
+from tests.serving import free_port
+
+
+def through(person: Person, proxy: Proxy, seconds: float = 10.0) -> Api:
+    return Api(proxy.url, TokenAuth(person.server, person.file), Patience(seconds))
+
+
+def test_a_creation_whose_answer_was_lost_happens_once(person: Person, proxy: Proxy) -> None:
+    with through(person, proxy) as api:
+        proxy.lose = 2
+        made = create_project(api, "Once")
+        assert [project.id for project in list_projects(api)] == [made.id]
+    assert proxy.requests > 3
+
+
+def test_a_busy_server_is_asked_again(person: Person, proxy: Proxy) -> None:
+    waits: list[str] = []
+    patience = Patience(10.0, lambda why, _: waits.append(why))
+    proxy.busy = 2
+    with Api(proxy.url, TokenAuth(person.server, person.file), patience) as api:
+        assert list_projects(api) == []
+    assert len(waits) == 2
+
+
+def test_patience_ends(person: Person) -> None:
+    started = time.monotonic()
+    with person.api(0.5, f"http://127.0.0.1:{free_port()}") as api, pytest.raises(Unreachable, match="cannot reach"):
+        list_projects(api)
+    assert time.monotonic() - started < 3
+
+
+def test_a_refusal_is_not_repeated(person: Person, proxy: Proxy) -> None:
+    with through(person, proxy) as api, pytest.raises(ApiError) as refusal:
+        api.create("/projects", {"name": "", "color": "red"})
+    assert refusal.value.status == 422
+    assert "/name" in str(refusal.value)
+    assert "/color" in str(refusal.value)
+    assert proxy.requests == 1
+
+
+def test_a_project_is_found_by_name_and_by_id(person: Person, api: Api) -> None:
+    made = create_project(api, "Alpha")
+    assert find_project(api, " Alpha ") == made
+    assert find_project(api, made.id) == made
+    assert find_project(api, "Beta") is None
+    assert find_project(api, "01890000-0000-7000-8000-000000000000") is None
+
+
+def test_a_name_that_two_projects_have_is_ambiguous(person: Person, api: Api) -> None:
+    first, second = create_project(api, "Twin"), create_project(api, "Twin")
+    with pytest.raises(Exception, match="2 projects") as refusal:
+        find_project(api, "Twin")
+    assert first.id in str(refusal.value)
+    assert second.id in str(refusal.value)
+
+
+def test_all_pages_of_projects_are_read(api: Api) -> None:
+    names = [f"Project {number}" for number in range(103)]
+    for name in names:
+        create_project(api, name)
+    assert [project.name for project in list_projects(api)] == names

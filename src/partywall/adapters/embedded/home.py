@@ -3,9 +3,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import tempfile
 import shutil
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 

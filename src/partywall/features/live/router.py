@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response, status
 
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
@@ -29,6 +29,7 @@ router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
 
 @router.get(
     "",
+    status_code=status.HTTP_200_OK,
     response_class=EventStream,
     dependencies=[Depends(require_credential)],
     summary="Follow a project's events",

@@ -16,7 +16,7 @@ def normalised(address: str) -> str:
     if len(stripped) > MAX_LENGTH:
         raise ValueError("not a valid e-mail address")
     try:
-        valid = validate_email(stripped, check_deliverability=False)
+        valid = validate_email(stripped, check_deliverability=False, strict=True)
     except EmailNotValidError:
         raise ValueError("not a valid e-mail address") from None
     return valid.normalized.lower()

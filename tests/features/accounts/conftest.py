@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from asgi_lifespan import LifespanManager
+from httpx import ASGITransport, AsyncClient, Response
+
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+
+REGISTER: Final = "/api/v1/auth/register"
+TOKEN: Final = "/api/v1/auth/token"
+REVOKE: Final = "/api/v1/auth/revoke"
+SESSIONS: Final = "/api/v1/auth/sessions"
+ME: Final = "/api/v1/users/me"
+PASSWORD: Final = "correct horse battery"
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    access: str
+    refresh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Someone in front of the door, with an address of their own."""
+
+    client: AsyncClient
+    email: str
+
+    async def register(self, password: str = PASSWORD) -> Response:
+        return await self.client.post(REGISTER, json={"email": self.email, "password": password})
+
+    async def try_login(self, password: str = PASSWORD, username: str | None = None) -> Response:
+        form = {"grant_type": "password", "username": username or self.email, "password": password}
+        return await self.client.post(TOKEN, data=form)
+
+    async def log_in(self) -> Login:
+        answer = await self.try_login()
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        return Login(body["access_token"], body["refresh_token"])
+
+    async def refresh(self, token: str) -> Response:
+        return await self.client.post(TOKEN, data={"grant_type": "refresh_token", "refresh_token": token})
+
+    async def revoke(self, token: str) -> Response:
+        return await self.client.post(REVOKE, data={"token": token})
+
+    async def me(self, token: str) -> Response:
+        return await self.client.get(ME, headers=bearer(token))
+
+
+def new_address() -> str:
+    return f"{uuid4().hex}@example.com"
+
+
+@pytest.fixture
+def visitor(anonymous: AsyncClient) -> Visitor:
+    return Visitor(anonymous, new_address())
+
+
+@pytest.fixture
+async def member(visitor: Visitor) -> Visitor:
+    """A visitor who has registered."""
+    assert (await visitor.register()).status_code == 202
+    return visitor
+
+
+type Variant = Callable[..., AbstractAsyncContextManager[Visitor]]
+
+
+@pytest.fixture
+def variant(settings: Settings) -> Variant:
+    """The application with other settings of its accounts: `async with variant(registration="closed") as visitor`."""
+
+    @asynccontextmanager
+    async def opened(cache_url: str | None = None, **accounts: object) -> AsyncIterator[Visitor]:
+        changed = settings.model_dump()
+        changed["accounts"] |= accounts
+        if cache_url is not None:
+            changed["cache"]["url"] = cache_url
+        app = create_app(Settings.model_validate(changed))
+        async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+            transport = ASGITransport(app, raise_app_exceptions=False)
+            async with AsyncClient(transport=transport, base_url="http://test") as client:
+                yield Visitor(client, new_address())
+
+    return opened
+
+
+@pytest.fixture
+async def superuser(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+    yield connection
+    await connection.close()
+
+
+async def account_id(superuser: asyncpg.Connection, email: str) -> UUID:
+    found = await superuser.fetchval("SELECT id FROM account WHERE email = $1", email)
+    assert found is not None
+    return UUID(str(found))

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import asyncpg
+import pytest
+from argon2 import PasswordHasher
+from httpx import Response
+
+from tests.features.accounts.conftest import PASSWORD, TOKEN, Variant, Visitor, account_id, new_address
+from tests.people import People
+
+WRONG = "wrong password"
+
+
+def refusal(answer: Response) -> tuple[int, Mapping[str, object], list[tuple[str, str]]]:
+    """Everything that a caller gets, but the request's own id."""
+    headers = [(name, value) for name, value in answer.headers.items() if name != "x-request-id"]
+    return answer.status_code, answer.json() | {"request_id": ""}, headers
+
+
+async def test_the_right_password_gets_a_pair_of_tokens(member: Visitor) -> None:
+    answer = await member.try_login()
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body.keys() == {"access_token", "token_type", "expires_in", "refresh_token"}
+    assert (body["token_type"], body["expires_in"]) == ("bearer", 900)
+    assert (answer.headers["cache-control"], answer.headers["pragma"]) == ("no-store", "no-cache")
+    assert (await member.me(body["access_token"])).json()["email"] == member.email
+
+
+async def test_every_refusal_is_the_same(member: Visitor, people: People) -> None:
+    disabled = Visitor(member.client, new_address())
+    await disabled.register()
+    session = await disabled.log_in()
+    await disabled.revoke(session.refresh)
+    await people.execute("UPDATE account SET disabled_at = now() WHERE email = $1", disabled.email)
+    answers = {
+        "wrong password": await member.try_login(WRONG),
+        "unknown address": await member.try_login(username=new_address()),
+        "no address": await member.try_login(username="nobody"),
+        "disabled": await disabled.try_login(),
+        "no password set": await member.try_login(username=(await people.person()).email),
+        "an endless password": await member.try_login("x" * 5000),
+        "revoked token": await member.refresh(session.refresh),
+        "unknown token": await member.refresh("pwr_" + "A" * 43),
+    }
+    expected = refusal(answers["wrong password"])
+    assert expected[0] == 400
+    assert (expected[1]["error"], expected[1]["code"]) == ("invalid_grant", "invalid_grant")
+    assert {name: refusal(answer) for name, answer in answers.items()} == dict.fromkeys(answers, expected)
+    assert answers["disabled"].headers["cache-control"] == "no-store"
+
+
+async def test_an_unknown_address_takes_as_long_as_a_wrong_password(member: Visitor) -> None:
+    async def spent(username: str) -> float:
+        started = time.perf_counter()
+        assert (await member.try_login(WRONG, username)).status_code == 400
+        return time.perf_counter() - started
+
+    wrong = min([await spent(member.email) for _ in range(4)])
+    unknown = min([await spent(new_address()) for _ in range(4)])
+    assert 0.5 < wrong / unknown < 2
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_five_failures_lock_the_address_whether_it_is_known_or_not(member: Visitor, known: bool) -> None:
+    username = member.email if known else new_address()
+    for _ in range(5):
+        assert (await member.try_login(WRONG, username)).status_code == 400
+    for answer in [await member.try_login(password, username.upper()) for password in (PASSWORD, WRONG)]:
+        body = answer.json()
+        assert (answer.status_code, body["code"], body["error"]) == (429, "login_locked", "login_locked")
+        assert 1700 < int(answer.headers["retry-after"]) <= 1800
+        assert username not in answer.text
+    assert (await Visitor(member.client, new_address()).try_login()).status_code == 400
+
+
+async def test_the_failures_are_stored_although_they_were_refused(
+    member: Visitor, superuser: asyncpg.Connection
+) -> None:
+    query = "SELECT count(*), coalesce(sum(failures), 0) AS failures FROM login_failure"
+    before = await superuser.fetchrow(query)
+    await member.try_login(WRONG)
+    await member.try_login(WRONG)
+    after = await superuser.fetchrow(query)
+    assert (after["count"] - before["count"], after["failures"] - before["failures"]) == (1, 2)
+    rows = await superuser.fetch("SELECT login_failure::text AS row FROM login_failure")
+    assert not any(member.email in row["row"] for row in rows)
+
+
+async def test_a_lock_survives_the_process_and_runs_out(
+    member: Visitor, variant: Variant, superuser: asyncpg.Connection
+) -> None:
+    for _ in range(5):
+        await member.try_login(WRONG)
+    async with variant() as elsewhere:
+        assert (await elsewhere.try_login(username=member.email)).status_code == 429
+    await superuser.execute("UPDATE login_failure SET locked_until = now() WHERE locked_until IS NOT NULL")
+    assert (await member.try_login(WRONG)).status_code == 400
+    assert (await member.try_login()).status_code == 200
+
+
+async def test_a_success_resets_the_count(member: Visitor) -> None:
+    for _ in range(2):
+        for _ in range(4):
+            assert (await member.try_login(WRONG)).status_code == 400
+        assert (await member.try_login()).status_code == 200
+
+
+async def test_many_guesses_at_once_are_worth_no_more_than_five(member: Visitor) -> None:
+    """Once five have failed, even the right one among the rest is not told apart."""
+    answers = await asyncio.gather(*(member.try_login(f"guess number {number}") for number in range(12)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [400] * 5 + [429] * 7
+    assert (await member.try_login()).status_code == 429
+
+
+async def test_many_honest_logins_at_once_all_succeed(member: Visitor) -> None:
+    answers = await asyncio.gather(*(member.try_login() for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 8
+
+
+async def test_a_hash_of_weaker_parameters_is_replaced_at_login(member: Visitor, superuser: asyncpg.Connection) -> None:
+    weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+    await superuser.execute("UPDATE account SET password_hash = $1 WHERE email = $2", weak, member.email)
+    await member.log_in()
+    stored = await superuser.fetchval("SELECT password_hash FROM account WHERE email = $1", member.email)
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    await member.log_in()
+
+
+INVALID: dict[str, Mapping[str, object]] = {
+    "nothing": {},
+    "no grant type": {"username": "a@example.com", "password": PASSWORD},
+    "an empty grant type": {"grant_type": "", "username": "a@example.com", "password": PASSWORD},
+    "no password": {"grant_type": "password", "username": "a@example.com"},
+    "an empty password": {"grant_type": "password", "username": "a@example.com", "password": ""},
+    "no username": {"grant_type": "password", "password": PASSWORD},
+    "no refresh token": {"grant_type": "refresh_token"},
+    "a repeated parameter": {"grant_type": "refresh_token", "refresh_token": ["one", "two"]},
+    "a repeated unknown parameter": {"grant_type": "refresh_token", "refresh_token": "one", "scope": ["a", "b"]},
+}
+
+
+@pytest.mark.parametrize("form", INVALID.values(), ids=list(INVALID))
+async def test_a_malformed_request_is_an_invalid_request(visitor: Visitor, form: Mapping[str, object]) -> None:
+    answer = await visitor.client.post(TOKEN, data=dict(form))
+    body = answer.json()
+    assert (answer.status_code, body["error"], body["code"]) == (400, "invalid_request", "invalid_request")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_other_bodies_are_an_invalid_request(visitor: Visitor) -> None:
+    form = b"grant_type=password"
+    for content, media_type in [
+        (b'{"grant_type": "password"}', "application/json"),
+        (form, "text/plain"),
+        (b"", "application/x-www-form-urlencoded"),
+        (b"\xff\xfe%00%ff", "application/x-www-form-urlencoded"),
+        (b"--x\r\nbroken", "multipart/form-data; boundary=x"),
+        (b"--x--", "multipart/form-data"),
+    ]:
+        answer = await visitor.client.post(TOKEN, content=content, headers={"Content-Type": media_type})
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), media_type
+    answer = await visitor.client.post(TOKEN, data={"grant_type": "refresh_token"}, files={"refresh_token": b"a file"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("grant_type", ["client_credentials", "authorization_code", "PASSWORD", "password\0"])
+async def test_another_grant_is_unsupported(visitor: Visitor, grant_type: str) -> None:
+    form = {"grant_type": grant_type, "username": visitor.email, "password": PASSWORD}
+    answer = await visitor.client.post(TOKEN, data=form)
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
+
+
+@pytest.mark.parametrize(
+    "username", ["\0", "ada\0@example.com", "'; DROP TABLE account; --", "x" * 5000, "\ud83d\ude00"]
+)
+async def test_a_strange_username_is_an_unknown_one(visitor: Visitor, username: str) -> None:
+    username = username.encode("utf-16", "surrogatepass").decode("utf-16")
+    answer = await visitor.try_login(PASSWORD, username)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
+
+
+async def test_unknown_parameters_and_client_credentials_are_ignored(member: Visitor) -> None:
+    form = {"grant_type": "password", "username": member.email, "password": PASSWORD, "scope": "all", "client_id": "x"}
+    assert (await member.client.post(TOKEN, data=form, auth=("client", "secret"))).status_code == 200
+
+
+async def test_a_session_remembers_what_the_client_calls_itself(member: Visitor, superuser: asyncpg.Connection) -> None:
+    form = {"grant_type": "password", "username": member.email, "password": PASSWORD}
+    await member.client.post(TOKEN, data=form, headers={"User-Agent": "Agent\t" + "x" * 500})
+    await member.client.post(TOKEN, data=form, headers={"User-Agent": ""})
+    own = await account_id(superuser, member.email)
+    rows = await superuser.fetch("SELECT user_agent FROM session WHERE account_id = $1 ORDER BY id", own)
+    assert [row["user_agent"] for row in rows] == ["Agent" + "x" * 195, None]

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from partywall.core.db.engine import create_engine, server_settings
+from partywall.core.db.session import Sessions
+from partywall.core.errors import InvalidInputError
+from partywall.core.resources import Resources
+from partywall.core.security.keys import SIGNING_KEYS, KeyRing
+from partywall.core.security.passwords import Passwords
+from partywall.core.security.secrets import SecretKeeper
+from partywall.features.accounts import operations
+from partywall.features.accounts.exceptions import AccountNotFoundError, AddressTakenError
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, new_address
+
+PASSWORDS = Passwords(1)
+
+
+@pytest.fixture
+async def owner(database: DatabaseUrls) -> AsyncIterator[Sessions]:
+    engine = create_engine(database.owner, pool_size=1, overflow=0, settings=server_settings("tests", 15_000))
+    yield Sessions(engine)
+    await engine.dispose()
+
+
+async def test_a_user_made_by_an_operator_is_verified_and_logs_in(owner: Sessions, variant: Variant) -> None:
+    async with variant(verification="required", registration="closed") as visitor:
+        made = await operations.create_user(owner, PASSWORDS, visitor.email.upper())
+        assert made.email == visitor.email
+        assert made.password is not None
+        answer = await visitor.try_login(made.password)
+        body = (await visitor.me(answer.json()["access_token"])).json()
+        assert (body["id"], body["email"], body["email_verified"]) == (str(made.id), visitor.email, True)
+
+
+async def test_an_operator_may_choose_password_and_name(owner: Sessions, visitor: Visitor) -> None:
+    made = await operations.create_user(owner, PASSWORDS, visitor.email, PASSWORD, "Ada")
+    assert made.password is None
+    assert (await visitor.me((await visitor.log_in()).access)).json()["full_name"] == "Ada"
+
+
+async def test_an_operator_is_told_what_is_wrong(owner: Sessions, member: Visitor) -> None:
+    with pytest.raises(AddressTakenError):
+        await operations.create_user(owner, PASSWORDS, member.email)
+    for email, password in [("nobody", PASSWORD), (new_address(), "short"), (new_address(), ""),
+                            (new_address(), "nul \0 in the middle")]:  # fmt: skip
+        with pytest.raises(InvalidInputError):
+            await operations.create_user(owner, PASSWORDS, email, password)
+    for operation in (operations.disable_user, operations.enable_user, operations.verify_user):
+        with pytest.raises(AccountNotFoundError):
+            await operation(owner, new_address())
+
+
+async def test_disabling_ends_every_session_and_enabling_lets_in_again(owner: Sessions, member: Visitor) -> None:
+    login = await member.log_in()
+    disabled = await operations.disable_user(owner, member.email)
+    assert (await member.refresh(login.refresh)).status_code == 400
+    assert (await member.me(login.access)).status_code == 401
+    assert (await member.try_login()).status_code == 400
+    assert await operations.enable_user(owner, member.email) == disabled
+    assert (await member.refresh(login.refresh)).status_code == 400
+    assert (await member.try_login()).status_code == 200
+
+
+async def test_everyone_is_listed(owner: Sessions, member: Visitor) -> None:
+    found = {each.email: each for each in await operations.list_users(owner)}[member.email]
+    assert (found.verified, found.disabled, found.full_name) == (False, False, None)
+    await operations.verify_user(owner, member.email)
+    await operations.disable_user(owner, member.email)
+    found = {each.email: each for each in await operations.list_users(owner)}[member.email]
+    assert (found.verified, found.disabled) == (True, True)
+
+
+async def test_on_the_runtime_role_the_operator_finds_nobody(resources: Resources, member: Visitor) -> None:
+    assert await operations.list_users(resources.sessions) == []
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_keys_rotate_with_an_overlap_or_at_once(engines: Urls, at_once: bool) -> None:
+    name = f"partywall_rotation_{uuid4().hex}"
+    await create_database(engines, name, TEMPLATE)
+    engine = create_engine(engines.database(name).owner, pool_size=2, overflow=0, settings=server_settings("t", 15_000))
+    sessions, keeper = Sessions(engine), SecretKeeper("the secret of these tests")
+    first = (await KeyRing(sessions, keeper.box(SIGNING_KEYS)).load()).signing().kid
+    ttl = timedelta(minutes=15)
+    rotated = await operations.rotate_keys(sessions, keeper, access_token_ttl=ttl, at_once=at_once)
+    loaded = await KeyRing(sessions, keeper.box(SIGNING_KEYS)).load()
+    await engine.dispose()
+    if at_once:
+        assert [key["kid"] for key in loaded.public()] == [rotated.kid]
+        assert loaded.signing().kid == rotated.kid
+    else:
+        assert rotated.former_until - rotated.active_at > ttl
+        assert {key["kid"] for key in loaded.public()} == {first, rotated.kid}
+        assert loaded.signing().kid == first

@@ -47,10 +47,20 @@ async def test_an_operator_may_choose_password_and_name(owner: Sessions, visitor
 async def test_an_operator_is_told_what_is_wrong(owner: Sessions, member: Visitor) -> None:
     with pytest.raises(AddressTakenError):
         await operations.create_user(owner, PASSWORDS, member.email)
-    for email, password in [("nobody", PASSWORD), (new_address(), "short"), (new_address(), ""),
-                            (new_address(), "nul \0 in the middle")]:  # fmt: skip
-        with pytest.raises(InvalidInputError):
-            await operations.create_user(owner, PASSWORDS, email, password)
+    bad = [
+        ("nobody", PASSWORD, None),
+        (new_address(), "short", None),
+        (new_address(), "", None),
+        (new_address(), "nul \0 in the middle", None),
+        (new_address(), "a lone \udc80 surrogate", None),
+        (new_address(), PASSWORD, " "),
+        (new_address(), PASSWORD, "\udc80"),
+        ("\udc80@example.com", PASSWORD, None),
+    ]
+    for email, password, name in bad:
+        with pytest.raises(InvalidInputError) as refused:
+            await operations.create_user(owner, PASSWORDS, email, password, name)
+        assert password == "" or password not in refused.value.detail
     for operation in (operations.disable_user, operations.enable_user, operations.verify_user):
         with pytest.raises(AccountNotFoundError):
             await operation(owner, new_address())

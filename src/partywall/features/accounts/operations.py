@@ -8,16 +8,18 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from partywall.core.clock import utc_now
 from partywall.core.db.session import Sessions
 from partywall.core.errors import InvalidInputError
 from partywall.core.security import keys
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
-from partywall.features.accounts.constants import MAX_PASSWORD, MIN_PASSWORD
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.exceptions import AccountNotFoundError, AddressTakenError
 from partywall.features.accounts.operator_repository import OperatorRepository, all_accounts
+from partywall.features.accounts.schemas import Registration
 
 _GENERATED_BYTES: Final = 18
 # Beyond the life of a token, for clocks that differ and processes that read the keys once a minute.
@@ -56,14 +58,14 @@ async def create_user(
     sessions: Sessions, passwords: Passwords, email: str, password: str | None = None, full_name: str | None = None
 ) -> CreatedUser:
     """A verified account; raises InvalidInputError or AddressTakenError."""
-    address = _address(email)
     generated = secrets.token_urlsafe(_GENERATED_BYTES) if password is None else None
-    password_hash = await passwords.hash(_acceptable(generated or password or ""))
+    wanted = _wanted(email, password if generated is None else generated, full_name)
+    password_hash = await passwords.hash(wanted.password)
     async with sessions.begin() as session:
-        made = await OperatorRepository(session).add(address, password_hash, full_name)
+        made = await OperatorRepository(session).add(wanted.email, password_hash, wanted.full_name)
     if made is None:
         raise AddressTakenError
-    return CreatedUser(made, address, generated)
+    return CreatedUser(made, wanted.email, generated)
 
 
 async def list_users(sessions: Sessions) -> list[ListedUser]:
@@ -112,17 +114,22 @@ async def rotate_keys(
     return RotatedKey(kid, active_at, active_at + overlap)
 
 
+def _wanted(email: str, password: str | None, full_name: str | None) -> Registration:
+    """Held to what a registration is held to."""
+    given = {"email": email, "password": password, "full_name": full_name}
+    try:
+        return Registration.model_validate(given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = "".join(f"/{part}" for part in first["loc"])
+        raise InvalidInputError(field, f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")) from None
+
+
 def _address(email: str) -> str:
     try:
         return normalised(email)
     except ValueError as error:
         raise InvalidInputError("/email", "Not a valid e-mail address") from error
-
-
-def _acceptable(password: str) -> str:
-    if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD or "\0" in password:
-        raise InvalidInputError("/password", f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters")
-    return password
 
 
 def _found(account_id: UUID | None) -> UUID:

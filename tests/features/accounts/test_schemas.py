@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from partywall.features.accounts.email_address import normalised
+from partywall.features.accounts.schemas import Registration
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,18 @@ def test_one_address_has_one_form(written: str) -> None:
 def test_what_is_no_address_is_refused_without_repeating_it(written: str) -> None:
     with pytest.raises(ValueError, match=r"^not a valid e-mail address$"):
         normalised(written)
+
+
+def test_a_registration_keeps_the_password_as_it_is_and_the_rest_in_one_form() -> None:
+    wanted = Registration.model_validate(
+        {"email": " ADA@example.com", "password": "  spaces count  ", "full_name": " Ada "}
+    )
+    assert (wanted.email, wanted.password, wanted.full_name) == ("ada@example.com", "  spaces count  ", "Ada")
+
+
+def test_an_error_never_repeats_the_input() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Registration.model_validate({"email": "secret address", "password": "short"})
+    errors = refused.value.errors(include_input=False)
+    assert [each["loc"] for each in errors] == [("email",), ("password",)]
+    assert not any("secret address" in each["msg"] or each["msg"] == "short" for each in errors)

@@ -23,7 +23,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
-from partywall.core.resources import Resources
+from partywall.core.resources import Ping, Resources
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
@@ -94,12 +94,6 @@ async def open_resources(
         blobs = DirectoryBlobStore(settings.blob_directory)
         announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
-        async def ping_database() -> None:
-            await engines.ping(engine)
-
-        async def ping_cache() -> None:
-            await cache.ping()
-
         yield Resources(
             settings=settings,
             engine=engine,
@@ -116,8 +110,20 @@ async def open_resources(
             embedders=embedders,
             announcer=announcer,
             tails=tails,
-            pings={"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping},
+            pings=_pings(engine, cache, blobs, embedders),
         )
+
+
+def _pings(
+    engine: AsyncEngine, cache: Redis, blobs: DirectoryBlobStore, embedders: EmbedderCatalogue
+) -> dict[str, Ping]:
+    async def ping_database() -> None:
+        await engines.ping(engine)
+
+    async def ping_cache() -> None:
+        await cache.ping()
+
+    return {"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping}
 
 
 async def _open_events(

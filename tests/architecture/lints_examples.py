@@ -105,6 +105,8 @@ GUILTY = [
     query("identity", "async def f(s):\n    return await s.get(Document, 1)\n"),
     query("filter on another table's column only", "x = select(Document).where(Document.status == 'draft')\n"),
     query("SQL text", "X = text('SELECT id FROM document WHERE id = :id')\n"),
+    query("SQL update", "X = 'UPDATE document SET title = $1 WHERE id = $2'\n"),
+    query("SQL with", "X = 'WITH found AS (SELECT id FROM document) SELECT * FROM found'\n"),
     query("mixin", "x = select(Note)\n", "class Scoped:\n    project_id: Mapped[UUID] = mapped_column()\n"
           'class Note(Scoped, Base):\n    __tablename__ = "note"\n'),
     query("table without a kind", "x = select(A)\n", 'A = Table("a", metadata, Column("project_id", Uuid))\n'),
@@ -115,11 +117,16 @@ GUILTY = [
     Example("project-scope", "dataclass", {
         MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentRepository:\n    session: AsyncSession\n",
     }),
+    Example("project-scope", "split repository", {
+        MODELS: DOCUMENT,
+        "features/documents/version_repository.py": "@dataclass\nclass Versions:\n    session: AsyncSession\n",
+    }),
     Example("project-scope", "another name", {
         MODELS: DOCUMENT, REPOSITORY: "@dataclass\nclass DocumentWriter:\n    session: AsyncSession\n",
     }),
-    one("schema-import", "repository", REPOSITORY, "from partywall.features.documents.schemas import Document\n"),
-    one("schema-import", "models", MODELS, "from partywall.features.projects import schemas\n"),
+    one("slice-layer", "repository", REPOSITORY, "from partywall.features.documents.schemas import Document\n"),
+    one("slice-layer", "split repository", "features/documents/version_repository.py", "from partywall.features.documents import schemas\n"),
+    one("slice-layer", "use case", "features/documents/restoring.py", "from partywall.features.documents import dependencies\n"),
     one("settings-import", "service", SERVICE, "from partywall.settings import Settings\n"),
     one("settings-import", "adapter", "adapters/mail/smtp.py", "from partywall.settings import Settings\n"),
     one("slice-private", "repository", SERVICE, "from partywall.features.projects.repository import Projects\n"),
@@ -168,7 +175,7 @@ INNOCENT = [
     query("SQL text", "X = text('SELECT id FROM document WHERE project_id = :project_id')\n"),
     query("directory table", "x = select(Membership).where(Membership.user_id == 1)\n", MEMBERSHIP),
     query("a mapping's get", "x = names.get(Document)\n"),
-    query("prose", "X = 'The document to select'\n"),
+    query("prose", "X = 'Delete a document'\n"),
     Example("project-scope", "parameter", {
         MODELS: DOCUMENT,
         REPOSITORY: "class DocumentRepository:\n    def __init__(self, session: S, scope: ProjectScope): ...\n",
@@ -180,7 +187,9 @@ INNOCENT = [
         "features/accounts/models.py": USER,
         "features/accounts/repository.py": "class UserRepository:\n    def __init__(self, session: S): ...\n",
     }),
-    one("schema-import", "router", ROUTER, "from partywall.features.documents.schemas import Document\n"),
+    one("slice-layer", "router", ROUTER, "from partywall.features.documents.schemas import Document\n"),
+    one("slice-layer", "split router", "features/documents/read_router.py", "from partywall.features.documents import service\n"),
+    one("slice-layer", "another slice", SERVICE, "from partywall.features.projects import dependencies\n"),
     one("settings-import", "entry point", "worker.py", "from partywall.settings import Settings\n"),
     one("slice-private", "own", SERVICE, "from partywall.features.documents.repository import Documents\n"),
     one("slice-private", "service", SERVICE, "from partywall.features.projects.service import ProjectService\n"),

@@ -31,7 +31,7 @@ LINTS: dict[str, Lint] = {
     "print": purity.prints,
     "project-filter": queries.project_filter,
     "project-scope": scope.repository_takes_scope,
-    "schema-import": slices.schema_import,
+    "slice-layer": slices.slice_layer,
     "settings-import": frameworks.settings_import,
     "slice-private": slices.slice_private,
     "sql-text": sql_text.composed_sql,

@@ -9,7 +9,11 @@ from tests.architecture.lints.tables import Table, called_name
 
 STATEMENTS = {"select", "update", "delete", "exists"}
 NARROWING = {"where", "filter", "filter_by", "join", "outerjoin", "join_from", "having", "select_from"}
-SQL = re.compile(r"^\s*(?:--.*\n\s*)*(?:select|update|delete|insert|with|merge)\b", re.IGNORECASE)
+SQL = re.compile(
+    r"^\s*(?:--.*\n\s*)*(?:select\b.*\bfrom\b|update\s+\w+.*\bset\b|(?:delete\s+from|insert\s+into|merge\s+into)\b"
+    r"|with\s+(?:recursive\s+)?\w+.*\bas\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 COLUMN = "project_id"
 
 

@@ -13,7 +13,7 @@ def repository_takes_scope(source: Source, codebase: Codebase) -> Iterator[Findi
     if source.slice not in {table.slice for table in codebase.project_tables} or source.slice is None:
         return
     for node in source.nodes(ast.ClassDef):
-        is_repository = node.name.endswith("Repository") or (source.stem == "repository" and _has_session(node))
+        is_repository = node.name.endswith("Repository") or (source.stem.endswith("repository") and _has_session(node))
         if is_repository and not _takes_scope(node):
             message = f"{node.name} reads project tables but its constructor takes no {PROOF}"
             yield source.finding("project-scope", node.lineno, message)

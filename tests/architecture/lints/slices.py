@@ -7,7 +7,7 @@ from tests.architecture.lints.source import Codebase, Finding, Source
 
 FEATURES = "partywall.features."
 PRIVATE = {"models", "repository", "router"}
-BELOW_SCHEMAS = {"models", "repository"}
+LAYERS = ("models", "repository", "schemas", "service", "dependencies", "router")
 
 
 def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -16,18 +16,22 @@ def slice_private(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         owner, _, rest = imported.target.removeprefix(FEATURES).partition(".")
         if not imported.target.startswith(FEATURES) or owner == source.slice:
             continue
-        if layers(rest.partition(".")[0]) & PRIVATE:
+        if layer(rest.partition(".")[0]) in PRIVATE:
             message = f"{imported.target} is private to the slice {owner!r}: ask its service"
             yield source.finding("slice-private", imported.line, message)
 
 
-def schema_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    """Tables and queries know nothing of the wire."""
-    if not source.slice or not layers(source.stem) & BELOW_SCHEMAS:
+def slice_layer(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """The import contract for files that were split by use case: `read_router`, `version_repository`."""
+    if not source.slice or source.stem == "__init__":
         return
+    own = f"{FEATURES}{source.slice}."
+    rank = LAYERS.index(layer(source.stem) or "service")
     for imported in source.imports():
-        if imported.target.startswith(FEATURES) and any("schemas" in layers(p) for p in imported.target.split(".")):
-            yield source.finding("schema-import", imported.line, f"{source.stem} imports no schemas")
+        if imported.target.startswith(own):
+            above = layer(imported.target.removeprefix(own).partition(".")[0])
+            if above and LAYERS.index(above) > rank:
+                yield source.finding("slice-layer", imported.line, f"{source.stem} imports its slice's {above}")
 
 
 def import_in_function(source: Source, _codebase: Codebase) -> Iterator[Finding]:
@@ -38,6 +42,7 @@ def import_in_function(source: Source, _codebase: Codebase) -> Iterator[Finding]
                 yield source.finding("import-in-function", node.lineno, message)
 
 
-def layers(module: str) -> set[str]:
+def layer(module: str) -> str | None:
     """`version_repository` counts as `repository`."""
-    return set(module.split("_"))
+    last = module.rpartition("_")[2]
+    return last if last in LAYERS else None

@@ -1,4 +1,4 @@
-"""documents and their versions"""
+"""documents, their versions, and what one statement calls to write news and jobs beside its rows"""
 
 from __future__ import annotations
 
@@ -66,15 +66,55 @@ ALTER TABLE document_version FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON document_version USING (project_id = (SELECT wall.current_project()));
 """
 
+# Functions, because a data-modifying part that *updates* could be planned before the scope is bound; what is called with
+# the rows that were written cannot. They run with the caller's rights.
+_FUNCTIONS = """
+CREATE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    newest bigint;
+BEGIN
+    UPDATE public.event_counter AS c SET last = c.last + jsonb_array_length(news) WHERE c.project_id = project
+    RETURNING c.last INTO newest;
+    IF newest IS NOT NULL THEN
+        INSERT INTO public.event (project_id, id, type, actor, subject_kind, subject_id, data)
+        SELECT project, newest - jsonb_array_length(news) + n.number, n.item->>'type', actor,
+            n.item->>'subject_kind', n.item->>'subject_id', n.item->'data'
+        FROM jsonb_array_elements(news) WITH ORDINALITY AS n(item, number);
+    END IF;
+    RETURN newest;
+END
+$$;
+
+CREATE FUNCTION wall.enqueue(kinds text[], payloads bytea[]) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    WITH job AS (
+        INSERT INTO public.pgqueuer (priority, entrypoint, payload, status)
+        SELECT 0, given.kind, given.payload, 'queued' FROM unnest(kinds, payloads) AS given(kind, payload)
+        RETURNING id, entrypoint, priority
+    )
+    INSERT INTO public.pgqueuer_log (job_id, status, entrypoint, priority)
+    SELECT job.id, 'queued', job.entrypoint, job.priority FROM job;
+    RETURN cardinality(kinds);
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION wall.append_events(uuid, text, jsonb), wall.enqueue(text[], bytea[]) FROM PUBLIC;
+"""
+
 _CHANGING = """title, content, metadata, external_id, status, index_status, index_error, chunks, media_type, size,
     content_sha256, revision, state, version, original_key, original_name, original_size, updated_at"""
 
 
 def upgrade() -> None:
     script(_TABLES)
+    script(_FUNCTIONS)
+    grant("EXECUTE", "FUNCTION wall.append_events(uuid, text, jsonb), wall.enqueue(text[], bytea[])")
     grant(f"SELECT, INSERT, DELETE, UPDATE ({_CHANGING})", "document")
     grant("SELECT, INSERT", "document_version")
 
 
 def downgrade() -> None:
-    script("DROP TABLE document_version, document")
+    script("""
+        DROP TABLE document_version, document;
+        DROP FUNCTION wall.append_events, wall.enqueue;
+    """)

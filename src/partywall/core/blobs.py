@@ -3,13 +3,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from partywall.core.tenancy import ProjectScope
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """`key` finds it again inside its project; `sha256` is hexadecimal; `size` is in bytes."""
+    """`key` is its own and finds it again inside its project; `sha256` is hexadecimal; `size` is in bytes."""
 
     key: str
     sha256: str
@@ -29,6 +30,10 @@ class BlobStore(Protocol):
 
     async def delete(self, scope: ProjectScope, key: str) -> None:
         """Forgets a blob; one that is not there is no error."""
+        ...
+
+    async def delete_project(self, project_id: UUID) -> None:
+        """Forgets all blobs of a project that no longer exists, for which there can be no scope."""
         ...
 
     async def ping(self) -> None: ...

@@ -16,6 +16,7 @@ from partywall.core.security.secrets import Signer
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
 _MAC_BYTES: Final = 16
+_MAX_CURSOR: Final = 6000  # holds the longest value that a list is sorted by
 
 
 class PageQuery(BaseModel):
@@ -24,7 +25,7 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-    cursor: Storable | None = Field(default=None, max_length=2000)
+    cursor: Storable | None = Field(default=None, max_length=_MAX_CURSOR)
     offset: int | None = Field(default=None, ge=0, le=2**31 - 1)
 
     def refuse_both(self) -> None:

@@ -1,24 +1,32 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
+from uuid import UUID
 
 from partywall.core.blobs import StoredBlob
 from partywall.core.errors import ContentTooLargeError, NotFoundError
+from partywall.core.ids import new_id
 from partywall.core.tenancy import ProjectScope
 
-_KEY: Final = re.compile(r"[0-9a-f]{64}")
+_KEY: Final = re.compile(r"[0-9a-f]{32}")
 _CHUNK: Final = 256 * 1024
 
 
+class Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+
 class DirectoryBlobStore:
-    """Files under `root/<project id>/`, named by the SHA-256 of their content and written whole or not at all."""
+    """Files under `root/<project id>/`, each with a name of its own, written whole or not at all."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -26,7 +34,7 @@ class DirectoryBlobStore:
     def _path(self, scope: ProjectScope, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise NotFoundError("No such blob.")
-        return self._root / str(scope.project_id) / key[:2] / key
+        return self._root / str(scope.project_id) / key[-2:] / key
 
     async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
         directory = self._root / str(scope.project_id)
@@ -40,17 +48,14 @@ class DirectoryBlobStore:
                 size += len(chunk)
                 if size > max_bytes:
                     raise ContentTooLargeError(f"At most {max_bytes} bytes are accepted.")
-                digest.update(chunk)
-                await asyncio.to_thread(file.write, chunk)
-            key = digest.hexdigest()
+                await asyncio.to_thread(_write, file, digest, chunk)
+            key = new_id().hex
             await asyncio.to_thread(_settle, file, temporary, self._path(scope, key))
         finally:
             await asyncio.to_thread(_discard, file, temporary)
-        return StoredBlob(key=key, sha256=key, size=size)
+        return StoredBlob(key=key, sha256=digest.hexdigest(), size=size)
 
-    async def open(
-        self, scope: ProjectScope, key: str, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    async def open(self, scope: ProjectScope, key: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(scope, key)
         try:
             file = await asyncio.to_thread(path.open, "rb")
@@ -71,10 +76,23 @@ class DirectoryBlobStore:
     async def delete(self, scope: ProjectScope, key: str) -> None:
         await asyncio.to_thread(self._path(scope, key).unlink, missing_ok=True)
 
+    async def delete_project(self, project_id: UUID) -> None:
+        await asyncio.to_thread(_remove_tree, self._root / str(project_id))
+
     async def ping(self) -> None:
         await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
         if not os.access(self._root, os.W_OK):
             raise PermissionError(f"{self._root} is not writable")
+
+
+def _remove_tree(directory: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(directory)
+
+
+def _write(file: IO[bytes], digest: Digest, chunk: bytes) -> None:
+    digest.update(chunk)
+    file.write(chunk)
 
 
 def _settle(file: IO[bytes], temporary: Path, path: Path) -> None:

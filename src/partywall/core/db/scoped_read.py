@@ -7,22 +7,63 @@ it picks; were it to, nothing bound means no row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, func, literal_column, select, true
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Select,
+    TableValuedAlias,
+    Text,
+    Uuid,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.dialects.postgresql.base import PGCompiler
 
+from partywall.core.db.availability import reported
 from partywall.core.tenancy import Principal, ProjectScope, prove
 
-type Value = UUID | str | int | bool | float | None
+type Value = UUID | str | int | bool | float | bytes | datetime | Sequence[object] | None
 
-PROJECT_ID = bindparam("project_id", type_=Uuid)
-_PRINCIPAL = bindparam("principal", type_=Text)
-_ROLE = "wall_role"
+PROJECT_ID: Final = bindparam("project_id", type_=Uuid)
+PRINCIPAL: Final = bindparam("principal", type_=Text)
+ROLE: Final = "wall_role"
+
+# The entering half: one row, whose role is null for a stranger. A nested SELECT that mentions `proved` correlates it.
+ENTERED: Final[TableValuedAlias] = (
+    func.wall.enter(PRINCIPAL, PROJECT_ID).table_valued(ROLE, name="entered").render_derived()
+)
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with numbered parameters, and their names in that order."""
+
+    sql: str
+    parameters: tuple[str, ...]
+    constants: Mapping[str, Value]
+
+    def arguments(self, bound: Mapping[str, Value]) -> list[Value]:
+        values = {**self.constants, **bound} if self.constants else bound
+        return [values[name] for name in self.parameters]
+
+
+def compiled(statement: ClauseElement) -> Statement:
+    result = statement.compile(dialect=_DIALECT)
+    assert isinstance(result, PGCompiler)
+    constants = {name: bind.value for name, bind in result.binds.items() if not bind.required}
+    return Statement(str(result), tuple(result.positiontup or ()), constants)
 
 
 class ScopedRead:
@@ -33,13 +74,12 @@ class ScopedRead:
     """
 
     def __init__(self, build: Callable[[ColumnElement[bool]], Select[*tuple[object, ...]]]) -> None:
-        entered = func.wall.enter(_PRINCIPAL, PROJECT_ID).table_valued(_ROLE, name="entered")
-        proved = entered.c[_ROLE].is_not(None)
-        found = build(proved).correlate(entered).offset(literal_column("0")).lateral("found")
-        statement = select(entered.c[_ROLE], *found.c).select_from(entered.outerjoin(found, true()))
-        compiled = statement.compile(dialect=_DIALECT)
-        self.sql = str(compiled)
-        self.parameters: tuple[str, ...] = tuple(compiled.positiontup or ())
+        proved = ENTERED.c[ROLE].is_not(None)
+        found = build(proved).correlate(ENTERED).offset(literal_column("0")).lateral("found")
+        self.statement = compiled(select(ENTERED.c[ROLE], *found.c).select_from(ENTERED.outerjoin(found, true())))
+
+
+_ENTER: Final = compiled(select(func.wall.enter(PRINCIPAL, PROJECT_ID).label(ROLE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +93,19 @@ class ScopedReader:
         self, read: ScopedRead, project_id: UUID, values: Mapping[str, Value]
     ) -> tuple[ProjectScope, asyncpg.Record]:
         """The scope and the first row; its columns are None where nothing was found."""
+        return await self._row(read.statement, project_id, values)
+
+    async def scope(self, project_id: UUID) -> ProjectScope:
+        """The proof alone, for work that comes before any row."""
+        scope, _ = await self._row(_ENTER, project_id, {})
+        return scope
+
+    async def _row(
+        self, statement: Statement, project_id: UUID, values: Mapping[str, Value]
+    ) -> tuple[ProjectScope, asyncpg.Record]:
         bound = {"principal": str(self.principal), "project_id": project_id, **values}
-        row = await self.pool.fetchrow(read.sql, *[bound[name] for name in read.parameters])
-        scope = prove(project_id, self.principal, None if row is None else row[_ROLE])
+        with reported():
+            row = await self.pool.fetchrow(statement.sql, *statement.arguments(bound))
+        scope = prove(project_id, self.principal, None if row is None else row[ROLE])
         assert row is not None
         return scope, row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -13,6 +13,7 @@ from starlette.types import Scope
 from structlog.contextvars import bind_contextvars
 
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.http.public import is_public
@@ -115,4 +116,19 @@ async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) ->
     return ScopedReader(resources.reads, principal)
 
 
+IDEMPOTENCY_KEY: Final = "idempotency-key"
+
+
+async def get_scoped_writer(
+    request: Request, resources: ResourcesDep, principal: PrincipalDep
+) -> AsyncIterator[ScopedWriter]:
+    """One statement is the transaction, unless the request's own record has to be written with it."""
+    if IDEMPOTENCY_KEY not in request.headers:
+        yield ScopedWriter(resources.reads, principal, resources.announcer)
+        return
+    async with resources.sessions.begin() as session:
+        yield ScopedWriter(resources.reads, principal, resources.announcer, session)
+
+
 ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]
+ScopedWriterDep = Annotated[ScopedWriter, Depends(get_scoped_writer, scope="function")]

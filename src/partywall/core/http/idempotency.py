@@ -14,11 +14,12 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 from starlette.responses import Response
 
 from partywall.core.clock import utc_now
+from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ConflictError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
 from partywall.core.idempotency.models import IdempotencyKey
-from partywall.core.tenancy import Principal
+from partywall.core.tenancy import Principal, ProjectScope, enter_project
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
@@ -77,6 +78,20 @@ class Idempotency:
         if response.status_code < 300:
             await self._keep(session, print_, response)
         return response
+
+    async def run_write(
+        self,
+        writer: ScopedWriter,
+        authorise: Callable[[ProjectScope], None],
+        produce: Callable[[], Awaitable[Response]],
+        *,
+        fingerprint: bytes = b"",
+    ) -> Response:
+        """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
+        if self.key is None or writer.session is None:
+            return await produce()
+        authorise(await enter_project(writer.session, writer.principal, self.project_id))
+        return await self.run(writer.session, produce, fingerprint=fingerprint)
 
     def _same(self) -> ColumnElement[bool]:
         return and_(

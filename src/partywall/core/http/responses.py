@@ -11,3 +11,8 @@ def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str
     return Response(
         model.model_dump_json().encode(), status, headers=dict(headers or {}), media_type="application/json"
     )
+
+
+def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON that is already written, by the database as a rule."""
+    return Response(body, status, headers=headers, media_type="application/json")

@@ -14,6 +14,7 @@ class SecretKeeper:
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
+        self._signers: dict[str, Signer] = {}
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for this purpose alone."""
@@ -23,7 +24,9 @@ class SecretKeeper:
         return SecretBox(self.derive(purpose))
 
     def signer(self, purpose: str) -> Signer:
-        return Signer(self.derive(purpose))
+        if purpose not in self._signers:
+            self._signers[purpose] = Signer(self.derive(purpose))
+        return self._signers[purpose]
 
 
 class SecretBox:

@@ -3,9 +3,14 @@ from __future__ import annotations
 from typing import Final
 
 MAX_TITLE: Final = 500
-MAX_EXTERNAL_ID: Final = 1000
+MAX_EXTERNAL_ID: Final = 512  # a key of PostgreSQL index has at most 2704 bytes
+MAX_FILE_NAME: Final = 255
 MAX_CONTENT_BYTES: Final = 10 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_BATCH: Final = 500
 DOCUMENTS_PER_JOB: Final = 50
 MAX_INDEX_ERROR: Final = 1000
+INLINE_BYTES: Final = 512 * 1024  # what takes longer than a few milliseconds goes to a thread
+PIECE_BYTES: Final = 1024 * 1024
+HEAD_BYTES: Final = 64 * 1024
+PLAIN_TEXT: Final = "text/plain"

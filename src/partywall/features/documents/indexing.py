@@ -14,7 +14,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
-from partywall.features.documents.repository import IndexingRepository
+from partywall.features.documents.indexing_repository import IndexingRepository
 
 
 class DocumentText(NamedTuple):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, cast
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -12,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    Table,
     Text,
     Uuid,
     func,
@@ -90,3 +92,8 @@ class DocumentVersion(Base):
     content_sha256: Mapped[str] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+# For statements without the ORM; `cast` because declarative classes type their table more loosely.
+DOCUMENT: Final = cast("Table", Document.__table__)
+DOCUMENT_VERSION: Final = cast("Table", DocumentVersion.__table__)

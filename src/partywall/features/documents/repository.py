@@ -5,78 +5,89 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from pydantic import JsonValue
-from sqlalchemy import Integer, Row, TableValuedAlias, Update, Uuid, and_, column, func, literal, select, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, delete, func, insert, literal, select, update
 
-from partywall.core.db.session import AsyncReadSession
+from partywall.core.db.json_rows import json_bytes, json_row
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents.models import Document
+from partywall.features.documents.columns import document_columns
+from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION, Document, DocumentVersion
+
+type Column = str | int | JsonObject | None
+
+_BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
 
 
 @dataclass(frozen=True, slots=True)
-class IndexingRepository:
+class DocumentRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def texts(self, ids: Sequence[UUID]) -> list[Row[UUID, str, str, str, int, dict[str, JsonValue]]]:
-        query = select(
-            Document.id, Document.title, Document.content, Document.media_type, Document.version, Document.attributes
-        ).where(Document.project_id == self.scope.project_id, Document.id == func.any(literal(list(ids), ARRAY(Uuid))))
-        return list((await self.session.execute(query)).all())
+    async def lock(self, id_: UUID) -> Document | None:
+        """For a change; whoever else changes the document waits."""
+        query = select(Document).where(Document.project_id == self.scope.project_id, Document.id == id_)
+        found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
+        return found.one_or_none()
 
-    async def ids(self, after: UUID | None, limit: int) -> list[UUID]:
-        query = select(Document.id).where(Document.project_id == self.scope.project_id)
-        if after is not None:
-            query = query.where(Document.id > after)
-        return list(await self.session.scalars(query.order_by(Document.id).limit(limit)))
+    async def shown(self, id_: UUID) -> Row[bytes, int, int]:
+        columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
+        query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+        return (await self.session.execute(query)).one()
 
-    async def mark_indexed(self, indexed: Sequence[tuple[UUID, int, int]]) -> list[Row[UUID, int, int]]:
-        """Locks in the order of the ids, so that two workers cannot wait for each other."""
-        given = _given(indexed)
-        current = (
-            select(Document.id, given.c.chunks)
-            .join(given, and_(given.c.id == Document.id, given.c.version == Document.version))
-            .where(Document.project_id == self.scope.project_id)
-            .order_by(Document.id)
-            .with_for_update(of=Document)
-            .cte("current")
+    async def version(self, id_: UUID, number: int) -> Row[str, str] | None:
+        """Title and content."""
+        query = select(DocumentVersion.title, DocumentVersion.content).where(
+            DocumentVersion.project_id == self.scope.project_id,
+            DocumentVersion.document_id == id_,
+            DocumentVersion.number == number,
         )
+        return (await self.session.execute(query)).one_or_none()
+
+    async def used(self, keys: Sequence[str]) -> set[str]:
+        """Those of the blobs that a document still refers to."""
+        query = select(Document.original_key).where(
+            Document.project_id == self.scope.project_id, Document.original_key.in_(keys)
+        )
+        return {key for key in await self.session.scalars(query) if key is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def change(self, id_: UUID, values: dict[str, Column]) -> int:
+        """Sets columns by their names and answers the new revision."""
         statement = (
-            update(Document)
-            .where(Document.project_id == self.scope.project_id, Document.id == current.c.id)
-            .values(index_status="indexed", index_error=None, chunks=current.c.chunks, state=Document.state + 1)
+            update(DOCUMENT)
+            .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+            .values(**values, revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
+            .returning(DOCUMENT.c.revision)
         )
-        return await self._marked(statement)
+        revision: int = (await self.session.execute(statement)).scalar_one()
+        return revision
 
-    async def mark_failed(self, id_: UUID, version: int, error: str) -> list[Row[UUID, int, int]]:
+    async def add_version(self, id_: UUID) -> None:
+        """Keeps title and content as they now stand."""
+        names = ("title", "content", "size", "content_sha256")
+        current = select(
+            DOCUMENT.c.project_id, DOCUMENT.c.id, DOCUMENT.c.version, *(DOCUMENT.c[name] for name in names),
+            literal(str(self.scope.principal)), DOCUMENT.c.updated_at,
+        ).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)  # fmt: skip
+        columns = ["project_id", "document_id", "number", *names, "created_by", "created_at"]
+        await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
+
+    async def await_index(self, id_: UUID) -> bool:
         statement = (
-            update(Document)
-            .where(
-                Document.project_id == self.scope.project_id,
-                Document.id == id_,
-                Document.version == version,
-            )
-            .values(index_status="failed", index_error=error, state=Document.state + 1)
+            update(DOCUMENT)
+            .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+            .values(index_status="pending", index_error=None, state=DOCUMENT.c.state + 1)
+            .returning(DOCUMENT.c.id)
         )
-        return await self._marked(statement)
+        return (await self.session.execute(statement)).scalar_one_or_none() is not None
 
-    async def _marked(self, statement: Update) -> list[Row[UUID, int, int]]:
-        returning = statement.returning(Document.id, Document.version, Document.revision)
-        return list((await self.session.execute(returning, execution_options=_NO_SYNC)).all())
-
-
-_NO_SYNC: Final = {"synchronize_session": False}
-
-
-def _given(indexed: Sequence[tuple[UUID, int, int]]) -> TableValuedAlias:
-    ids, versions, chunks = zip(*indexed, strict=True) if indexed else ((), (), ())
-    return (
-        func.unnest(
-            literal(list(ids), ARRAY(Uuid)),
-            literal(list(versions), ARRAY(Integer)),
-            literal(list(chunks), ARRAY(Integer)),
+    async def delete(self, id_: UUID) -> None:
+        await self.session.execute(
+            delete(DOCUMENT).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         )
-        .table_valued(column("id", Uuid), column("version", Integer), column("chunks", Integer), name="given")
-        .render_derived()
-    )

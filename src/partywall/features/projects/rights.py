@@ -31,6 +31,11 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
 }
 
 
+def roles_with(right: Right) -> list[Role]:
+    """For a statement that checks the right itself, in the database."""
+    return [role for role, rights in RIGHTS.items() if right in rights]
+
+
 def require(scope: ProjectScope, right: Right) -> None:
     """Raises MissingRightError where the scope's role lacks the right."""
     if right not in RIGHTS[scope.role]:

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import asyncpg
+from sqlalchemy.exc import IntegrityError
+
+from partywall.core.errors import PartywallError
+
+
+def violated(error: BaseException) -> str | None:
+    """The name of the constraint or unique index that the database says was violated."""
+    driver = error.orig.__cause__ if isinstance(error, IntegrityError) and error.orig else error
+    return driver.constraint_name if isinstance(driver, asyncpg.IntegrityConstraintViolationError) else None
+
+
+@contextmanager
+def violations(named: Mapping[str, Callable[[], PartywallError]]) -> Iterator[None]:
+    """Raises the domain error that stands for a violated constraint."""
+    try:
+        yield
+    except (IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
+        made = named.get(violated(error) or "")
+        if made is None:
+            raise
+        raise made() from error

@@ -1,0 +1,48 @@
+"""A document as the schemas show it, as columns of a SELECT whose rows the database turns into JSON."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy import ColumnElement, Text, func, literal_column
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+
+from partywall.core.db.json_rows import rfc3339
+
+
+class Rows(Protocol):
+    """A table, a CTE or a subquery with the columns of the table."""
+
+    @property
+    def c(self) -> ReadOnlyColumnCollection[str, ColumnElement[object]]: ...
+
+
+def document_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]]:
+    """In the order of `schemas.DocumentSummary`, with `content` last."""
+    plain = ("id", "external_id", "title", "metadata", "status", "index_status", "index_error", "media_type", "size",
+             "content_sha256", "revision", "version")  # fmt: skip
+    return [
+        *(rows.c[name] for name in plain),
+        principal_id(rows),
+        instant(rows, "created_at"),
+        instant(rows, "updated_at"),
+        *([rows.c.content] if content else []),
+    ]
+
+
+def version_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]]:
+    return [
+        *(rows.c[name] for name in ("number", "title", "size", "content_sha256")),
+        principal_id(rows),
+        instant(rows, "created_at"),
+        *([rows.c.content] if content else []),
+    ]
+
+
+def instant(rows: Rows, name: str) -> ColumnElement[object]:
+    return rfc3339(rows.c[name]).label(name)
+
+
+def principal_id(rows: Rows) -> ColumnElement[object]:
+    """The id out of `user:<id>`."""
+    return func.split_part(rows.c.created_by, literal_column("':'", Text), literal_column("2")).label("created_by")

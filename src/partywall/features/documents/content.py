@@ -1,0 +1,86 @@
+"""The text or the uploaded file of a document, whole or in part, without holding more than a piece of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.blobs import BlobStore
+from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.tenancy import ProjectScope
+from partywall.features.documents import reading_repository as reads
+from partywall.features.documents.constants import HEAD_BYTES, PIECE_BYTES
+from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
+from partywall.features.projects.rights import Right, require
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A document's text as it stood when it was asked for; `head` is its beginning."""
+
+    document_id: UUID
+    version: int
+    size: int
+    sha256: str
+    head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalFile:
+    """`key` names the blob, so it changes with the bytes."""
+
+    scope: ProjectScope
+    key: str
+    name: str | None
+    size: int
+    media_type: str
+
+
+async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Text:
+    values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": HEAD_BYTES}
+    scope, row = await reader.row(reads.CONTENT, project_id, values)
+    require(scope, Right.DOCUMENT_READ)
+    if row["version"] is None:
+        raise DocumentNotFoundError
+    return Text(document_id, row["version"], row["size"], row["content_sha256"], row["piece"])
+
+
+async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUID) -> OriginalFile:
+    """Raises OriginalNotFoundError for a document that was not uploaded."""
+    values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": 0}
+    scope, row = await reader.row(reads.CONTENT, project_id, values)
+    require(scope, Right.DOCUMENT_READ)
+    if row["version"] is None:
+        raise DocumentNotFoundError
+    if row["original_key"] is None:
+        raise OriginalNotFoundError
+    return OriginalFile(scope, row["original_key"], row["original_name"], row["original_size"], row["media_type"])
+
+
+async def stream_text(reader: ScopedReader, project_id: UUID, text: Text, start: int, end: int) -> AsyncIterator[bytes]:
+    """Reads the version, which stays what it is while the document may change."""
+    while start < end:
+        if start < len(text.head):
+            piece = text.head[start:end]
+        else:
+            piece = await _piece(reader, project_id, text, start, min(PIECE_BYTES, end - start))
+        if not piece:
+            raise DocumentNotFoundError  # deleted meanwhile: the answer breaks off, shorter than it announced
+        start += len(piece)
+        yield piece
+
+
+async def _piece(reader: ScopedReader, project_id: UUID, text: Text, start: int, length: int) -> bytes:
+    values: dict[str, Value] = {
+        "document_id": text.document_id,
+        "number": text.version,
+        "start": start,
+        "length": length,
+    }
+    _, row = await reader.row(reads.CONTENT_PIECE, project_id, values)
+    return row["piece"] or b""
+
+
+def stream_original(blobs: BlobStore, original: OriginalFile, start: int, end: int) -> AsyncIterator[bytes]:
+    return blobs.open(original.scope, original.key, start, end)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import batched
+from typing import Final
+from uuid import UUID
+
+from partywall.core.db.constraints import violations
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
+from partywall.core.errors import ContentTooLargeError
+from partywall.core.ids import new_id
+from partywall.core.jobs.kinds import Job
+from partywall.core.tenancy import ProjectScope
+from partywall.features.documents import reading_repository
+from partywall.features.documents.constants import (
+    DOCUMENTS_PER_JOB,
+    INLINE_BYTES,
+    MAX_CONTENT_BYTES,
+    PLAIN_TEXT,
+)
+from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, NewDocument, values_of
+from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.documents.schemas import DocumentCreate, metadata_json
+from partywall.features.projects.rights import Right, require, roles_with
+
+_MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The blob that a document was made from."""
+
+    key: str
+    name: str | None
+    size: int
+
+
+def may_write(scope: ProjectScope) -> None:
+    require(scope, Right.DOCUMENT_WRITE)
+
+
+def digest(content: str) -> tuple[int, str]:
+    """Size in bytes and SHA-256 of the content in UTF-8; raises ContentTooLargeError."""
+    encoded = content.encode()
+    if len(encoded) > MAX_CONTENT_BYTES:
+        raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
+    return len(encoded), hashlib.sha256(encoded).hexdigest()
+
+
+def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Original | None = None) -> NewDocument:
+    size, sha256 = digest(body.content)
+    return NewDocument(
+        id=new_id(),
+        external_id=body.external_id,
+        title=body.title,
+        content=body.content,
+        metadata=metadata_json(body.metadata) if body.metadata else "{}",
+        status=body.status,
+        media_type=media_type,
+        size=size,
+        content_sha256=sha256,
+        original_key=original.key if original else None,
+        original_name=original.name if original else None,
+        original_size=original.size if original else None,
+    )
+
+
+async def _prepare_all(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
+    if sum(len(body.content) for body in bodies) < INLINE_BYTES:
+        return [prepare(body) for body in bodies]
+    return await asyncio.to_thread(lambda: [prepare(body) for body in bodies])
+
+
+async def create(writer: ScopedWriter, project_id: UUID, body: DocumentCreate) -> tuple[UUID, bytes]:
+    """The new document's id and its JSON."""
+    [document] = await _prepare_all([body])
+    return document.id, await insert(writer, project_id, document)
+
+
+async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
+    with violations(VIOLATIONS):
+        return await _write(CREATE, writer, project_id, [document])
+
+
+async def create_batch(
+    writer: ScopedWriter, reader: ScopedReader, project_id: UUID, bodies: Sequence[DocumentCreate]
+) -> bytes:
+    """All or none, in one statement; the JSON array of what was made, in the same order."""
+    _refuse_twins(bodies)
+    documents = await _prepare_all(bodies)
+    try:
+        with violations(VIOLATIONS):
+            return await _write(CREATE_BATCH, writer, project_id, documents)
+    except ExternalIdTakenError as error:
+        # Row-level security keeps the offending key out of PostgreSQL's message.
+        raise ExternalIdTakenError(await _first_taken(reader, project_id, bodies)) from error
+
+
+async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, documents: Sequence[NewDocument]) -> bytes:
+    jobs = [
+        Job.of(
+            INDEX_DOCUMENTS,
+            IndexDocuments.model_construct(
+                project_id=project_id,
+                principal=f"service:{project_id}",
+                documents=[document.id for document in some],
+            ),
+        )
+        for some in batched(documents, DOCUMENTS_PER_JOB)
+    ]
+    scope, row = await writer.row(write, project_id, _MAY_WRITE, values_of(documents), jobs)
+    may_write(scope)
+    body = row["body"]
+    assert isinstance(body, bytes)
+    return body
+
+
+def _refuse_twins(bodies: Sequence[DocumentCreate]) -> None:
+    seen: Counter[str] = Counter()
+    for index, body in enumerate(bodies):
+        if body.external_id is not None:
+            seen[body.external_id] += 1
+            if seen[body.external_id] > 1:
+                raise ExternalIdTakenError(index)
+
+
+async def _first_taken(reader: ScopedReader, project_id: UUID, bodies: Sequence[DocumentCreate]) -> int | None:
+    wanted = [body.external_id for body in bodies]
+    values = {"external_ids": [each for each in wanted if each is not None]}
+    _, row = await reader.row(reading_repository.TAKEN, project_id, values)
+    taken = set(row["taken"] or ())
+    return next((index for index, each in enumerate(wanted) if each in taken), None)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from partywall.core.errors import ConflictError, NotFoundError, PartywallError, UnsupportedMediaTypeError
+from partywall.core.tenancy import ProjectNotFoundError
+
+
+class DocumentNotFoundError(NotFoundError):
+    code = "document_not_found"
+    title = "No such document"
+
+
+class VersionNotFoundError(NotFoundError):
+    code = "version_not_found"
+    title = "The document has no such version"
+
+
+class OriginalNotFoundError(NotFoundError):
+    code = "original_not_found"
+    title = "The document was not uploaded as a file"
+
+
+class ExternalIdTakenError(ConflictError):
+    """In a batch, `index` says which document's external id another one has."""
+
+    code = "external_id_taken"
+    title = "Another document has this external id"
+
+    def __init__(self, index: int | None = None) -> None:
+        pointer = "/external_id" if index is None else f"/documents/{index}/external_id"
+        extensions: dict[str, JsonValue] = (
+            {"pointer": pointer} if index is None else {"pointer": pointer, "index": index}
+        )
+        super().__init__(extensions=extensions)
+
+
+class NotTextError(UnsupportedMediaTypeError):
+    """The bytes are not what their media type says."""
+
+
+VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {
+    "document_external_id_key": ExternalIdTakenError,
+    "document_project_id_fkey": ProjectNotFoundError,
+}

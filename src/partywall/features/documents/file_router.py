@@ -1,0 +1,132 @@
+"""Files in and out: uploads, and the content of a document as bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Annotated, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile, status
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import PlainTextResponse
+from pydantic import ValidationError
+
+from partywall.core.errors import InvalidInputError, UnsupportedMediaTypeError
+from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.idempotency import IdempotencyDep
+from partywall.core.http.problems import documented
+from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.documents import content, uploading
+from partywall.features.documents.creating import may_write
+from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
+from partywall.features.documents.router import CREATION_ERRORS, created
+from partywall.features.documents.schemas import Document, UploadFields
+
+router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
+
+_FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
+
+
+@router.post(
+    "/upload",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Document,
+    summary="Upload a file as a document",
+    description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
+    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError),
+)
+async def upload_document(
+    project_id: UUID,
+    file: Annotated[UploadFile, File(description="The file.")],
+    reader: ScopedReaderDep,
+    writer: ScopedWriterDep,
+    once: IdempotencyDep,
+    resources: ResourcesDep,
+    request: Request,
+    title: Annotated[
+        str | None, Form(description="By default that of the page, its first heading or the name.")
+    ] = None,
+    external_id: Annotated[str | None, Form(description="Unique in the project.")] = None,
+    metadata: Annotated[str | None, Form(description="A JSON object.")] = None,
+) -> Response:
+    scope = await reader.scope(project_id)
+    may_write(scope)
+    await _refuse_unknown_fields(request)
+    asked = _fields(title, external_id, metadata)
+
+    async def produce() -> Response:
+        limit = resources.settings.blobs.max_upload_bytes
+        document_id, made = await uploading.upload(writer, resources.blobs, scope, file, asked, limit)
+        return created(request, document_id, made)
+
+    return await once.run_write(writer, may_write, produce, fingerprint=await _fingerprint(once.key, file, asked))
+
+
+async def _refuse_unknown_fields(request: Request) -> None:
+    for name in await request.form():
+        if name not in _FIELDS:
+            raise InvalidInputError(f"/{name}", "Extra inputs are not permitted")
+
+
+def _fields(title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:
+    try:
+        parsed = json.loads(metadata) if metadata is not None else {}
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError("/metadata", "This is not JSON") from error
+    try:
+        return UploadFields.model_validate({"title": title, "external_id": external_id, "metadata": parsed})
+    except ValidationError as error:
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
+
+
+async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -> bytes:
+    if key is None:
+        return b""
+    said = (file.filename, file.content_type, asked.model_dump(mode="json"))
+    return hashlib.sha256(json.dumps(said).encode() + await uploading.fingerprint(file)).digest()
+
+
+@router.get(
+    "/{document_id}/content",
+    response_class=PlainTextResponse,
+    summary="Get a document's content",
+    description="The text, or with `original=true` the uploaded file; whole or one range of bytes.",
+    responses={
+        **documented(ProjectNotFoundError, DocumentNotFoundError, OriginalNotFoundError, RangeNotSatisfiableError),
+        206: {"description": "The range that was asked for", "content": {"text/plain": {"schema": {"type": "string"}}}},
+    },
+)
+async def get_document_content(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    resources: ResourcesDep,
+    wish: WishDep,
+    original: Annotated[bool, Query(description="The uploaded bytes, with their media type.")] = False,
+) -> Response:
+    if original:
+        file = await content.find_original(reader, project_id, document_id)
+        headers = {"Content-Type": f"{file.media_type}; charset=utf-8", "Content-Disposition": _attachment(file.name)}
+        blobs = resources.blobs
+        return wish.answer(
+            file.size, f'"{file.key}"', headers, lambda start, end: content.stream_original(blobs, file, start, end)
+        )
+    text = await content.find_text(reader, project_id, document_id)
+    return wish.answer(
+        text.size,
+        f'"{text.sha256}"',
+        {"Content-Type": "text/plain; charset=utf-8"},
+        lambda start, end: content.stream_text(reader, project_id, text, start, end),
+    )
+
+
+def _attachment(name: str | None) -> str:
+    """RFC 6266, with a name in plain ASCII for old clients."""
+    if name is None:
+        return "attachment"
+    ascii_name = re.sub(r'[^\x20-\x7e]|["\\\\]', "_", name)
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,0 +1,126 @@
+"""HTML as Markdown-like text: headings, paragraphs, lists and preformatted text stay apart; nothing else survives."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_DROPPED: Final = frozenset(
+    {"head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "math", "canvas",
+     "audio", "video", "select", "textarea", "button"}
+)  # fmt: skip
+_BLOCKS: Final = frozenset(
+    {"address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl",
+     "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend", "li",
+     "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul",
+     "h1", "h2", "h3", "h4", "h5", "h6"}
+)  # fmt: skip
+_CELLS: Final = frozenset({"td", "th"})
+_HEADING: Final = re.compile(r"h([1-6])")
+_SPACES: Final = re.compile(r"[ \t\r\n\f]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    title: str
+    text: str
+
+
+class _Writer:
+    """Gathers inline text into blocks; `prefix` is what the next block begins with."""
+
+    def __init__(self) -> None:
+        self.blocks: list[str] = []
+        self._line: list[str] = []
+        self._prefix = ""
+        self.preformatted = 0
+
+    def begin(self, prefix: str = "") -> None:
+        self.end()
+        self._prefix = prefix
+
+    def add(self, text: str) -> None:
+        self._line.append(text if self.preformatted else _SPACES.sub(" ", text))
+
+    def break_line(self) -> None:
+        self._line.append("\n")
+
+    def end(self) -> None:
+        """An empty block leaves its prefix to the next: `<li><p>` is one item."""
+        joined = "".join(self._line)
+        text = joined.strip("\r\n") if self.preformatted else "\n".join(_lines(joined))
+        if text.strip():
+            self.blocks.append(self._prefix + (" ".join(text.split("\n")) if self._prefix.startswith("#") else text))
+            self._prefix = ""
+        self._line = []
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        stripped = _SPACES.sub(" ", line).strip()
+        if stripped:
+            yield stripped
+
+
+def markdown_of(html: str) -> Page:
+    tree = LexborHTMLParser(html)
+    title = tree.css_first("head > title")
+    writer = _Writer()
+    if tree.root is not None:
+        _walk(tree.root, writer)
+    writer.end()
+    return Page(_SPACES.sub(" ", title.text()).strip() if title is not None else "", _joined(writer.blocks))
+
+
+def _joined(blocks: list[str]) -> str:
+    """A blank line between blocks, none between the items of a list."""
+    text = ""
+    for before, block in zip(["", *blocks], blocks, strict=False):
+        tight = before.startswith("- ") and block.startswith("- ")
+        text += block if not text else ("\n" if tight else "\n\n") + block
+    return text
+
+
+def _walk(root: LexborNode, writer: _Writer) -> None:
+    """Without recursion: a page may be nested as deeply as its author likes."""
+    waiting: list[tuple[LexborNode, bool]] = [(root, False)]
+    while waiting:
+        node, leaving = waiting.pop()
+        if leaving:
+            _leave(node, writer)
+        elif node.tag == "-text":
+            writer.add(node.text(deep=False))
+        elif node.tag not in _DROPPED and not (node.tag or "").startswith("-") and node.tag != "!doctype":
+            _enter(node, writer)
+            waiting.append((node, True))
+            waiting.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
+
+
+def _enter(node: LexborNode, writer: _Writer) -> None:
+    tag = node.tag or ""
+    if heading := _HEADING.fullmatch(tag):
+        writer.begin("#" * int(heading.group(1)) + " ")
+    elif tag == "li":
+        writer.begin("- ")
+    elif tag in _BLOCKS:
+        writer.end()
+    if tag == "pre":
+        writer.preformatted += 1
+    elif tag == "br":
+        writer.break_line()
+    elif tag in _CELLS:
+        writer.add(" ")
+
+
+def _leave(node: LexborNode, writer: _Writer) -> None:
+    tag = node.tag or ""
+    if tag in _BLOCKS:
+        writer.end()
+    if tag == "pre":
+        writer.preformatted -= 1
+    elif tag in _CELLS:
+        writer.add(" | " if node.next is not None else "")

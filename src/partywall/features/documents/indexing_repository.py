@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import Integer, Row, TableValuedAlias, Update, Uuid, and_, column, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.documents.models import Document
+
+
+@dataclass(frozen=True, slots=True)
+class IndexingRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def texts(self, ids: Sequence[UUID]) -> list[Row[UUID, str, str, str, int, dict[str, JsonValue]]]:
+        query = select(
+            Document.id, Document.title, Document.content, Document.media_type, Document.version, Document.attributes
+        ).where(Document.project_id == self.scope.project_id, Document.id == func.any(literal(list(ids), ARRAY(Uuid))))
+        return list((await self.session.execute(query)).all())
+
+    async def ids(self, after: UUID | None, limit: int) -> list[UUID]:
+        query = select(Document.id).where(Document.project_id == self.scope.project_id)
+        if after is not None:
+            query = query.where(Document.id > after)
+        return list(await self.session.scalars(query.order_by(Document.id).limit(limit)))
+
+    async def mark_indexed(self, indexed: Sequence[tuple[UUID, int, int]]) -> list[Row[UUID, int, int]]:
+        """Locks in the order of the ids, so that two workers cannot wait for each other."""
+        given = _given(indexed)
+        current = (
+            select(Document.id, given.c.chunks)
+            .join(given, and_(given.c.id == Document.id, given.c.version == Document.version))
+            .where(Document.project_id == self.scope.project_id)
+            .order_by(Document.id)
+            .with_for_update(of=Document)
+            .cte("current")
+        )
+        statement = (
+            update(Document)
+            .where(Document.project_id == self.scope.project_id, Document.id == current.c.id)
+            .values(index_status="indexed", index_error=None, chunks=current.c.chunks, state=Document.state + 1)
+        )
+        return await self._marked(statement)
+
+    async def mark_failed(self, id_: UUID, version: int, error: str) -> list[Row[UUID, int, int]]:
+        statement = (
+            update(Document)
+            .where(
+                Document.project_id == self.scope.project_id,
+                Document.id == id_,
+                Document.version == version,
+            )
+            .values(index_status="failed", index_error=error, state=Document.state + 1)
+        )
+        return await self._marked(statement)
+
+    async def _marked(self, statement: Update) -> list[Row[UUID, int, int]]:
+        returning = statement.returning(Document.id, Document.version, Document.revision)
+        return list((await self.session.execute(returning, execution_options=_NO_SYNC)).all())
+
+
+_NO_SYNC: Final = {"synchronize_session": False}
+
+
+def _given(indexed: Sequence[tuple[UUID, int, int]]) -> TableValuedAlias:
+    ids, versions, chunks = zip(*indexed, strict=True) if indexed else ((), (), ())
+    return (
+        func.unnest(
+            literal(list(ids), ARRAY(Uuid)),
+            literal(list(versions), ARRAY(Integer)),
+            literal(list(chunks), ARRAY(Integer)),
+        )
+        .table_valued(column("id", Uuid), column("version", Integer), column("chunks", Integer), name="given")
+        .render_derived()
+    )

@@ -1,0 +1,89 @@
+"""What an uploaded file is, and the text in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from partywall.features.documents.constants import MAX_FILE_NAME, MAX_TITLE, PLAIN_TEXT
+from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.html_text import markdown_of
+
+MARKDOWN: Final = "text/markdown"
+HTML: Final = "text/html"
+_KNOWN: Final = {
+    PLAIN_TEXT: PLAIN_TEXT,
+    MARKDOWN: MARKDOWN,
+    "text/x-markdown": MARKDOWN,
+    HTML: HTML,
+    "application/xhtml+xml": HTML,
+}
+_BY_SUFFIX: Final = {
+    ".txt": PLAIN_TEXT,
+    ".text": PLAIN_TEXT,
+    ".md": MARKDOWN,
+    ".markdown": MARKDOWN,
+    ".html": HTML,
+    ".htm": HTML,
+    ".xhtml": HTML,
+}
+_UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
+_HEADING: Final = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*?)[ \t#]*$", re.MULTILINE)
+_SPACES: Final = re.compile(r"\s+")
+_BYTE_ORDER_MARK: Final = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    title: str
+    content: str
+
+
+def plain_name(file_name: str | None) -> str | None:
+    """The last part of a path of any system, without what no header or table may hold."""
+    name = re.split(r"[/\\]", file_name or "")[-1]
+    return "".join(each for each in name if each.isprintable())[:MAX_FILE_NAME] or None
+
+
+def media_type_of(declared: str | None, file_name: str | None) -> str:
+    """What the client says it is, or else what the file's name says; raises NotTextError for anything but text."""
+    declared = declared or ""
+    plain = declared.partition(";")[0].strip().lower()
+    by_name = _BY_SUFFIX.get(PurePosixPath(file_name or "").suffix.lower())
+    charset = _CHARSET.search(declared)
+    if charset is not None and charset.group(1).lower() not in _UTF8:
+        raise NotTextError(f"The charset {charset.group(1)[:40]!r} is not supported; send UTF-8.")
+    if plain in _UNSAID and by_name is not None:
+        return by_name
+    if plain == PLAIN_TEXT and by_name == MARKDOWN:
+        return MARKDOWN
+    if plain not in _KNOWN:
+        raise NotTextError("Plain text, Markdown and HTML are accepted.")
+    return _KNOWN[plain]
+
+
+def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
+    """Text and Markdown exactly as they are, HTML as Markdown; raises NotTextError for bytes that are no text."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise NotTextError(f"The file is not UTF-8 text (at byte {error.start}).") from error
+    if "\x00" in text:
+        raise NotTextError("The file contains NUL bytes: it is not text.")
+    if media_type == HTML:
+        page = markdown_of(text)
+        return Extracted(_title(page.title, page.text, file_name), page.text)
+    return Extracted(_title("", text if media_type == MARKDOWN else "", file_name), text)
+
+
+def _title(declared: str, text: str, file_name: str | None) -> str:
+    heading = _HEADING.search(text.removeprefix(_BYTE_ORDER_MARK))
+    for candidate in (declared, heading.group(1) if heading else "", PurePosixPath(file_name or "").stem):
+        title = _SPACES.sub(" ", candidate).strip()[:MAX_TITLE].strip()
+        if title:
+            return title
+    return "Untitled"

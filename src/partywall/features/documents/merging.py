@@ -1,0 +1,70 @@
+"""What a change asks for, decided without touching anything."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+from pydantic import JsonValue
+
+from partywall.core.errors import InvalidInputError
+from partywall.core.schemas import JsonObject
+from partywall.features.documents.constants import MAX_METADATA_BYTES
+from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status, metadata_json
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """All that a caller sets on a document."""
+
+    title: str
+    content: str
+    external_id: str | None
+    status: Status
+    metadata: JsonObject
+
+    def differs_in(self, other: Wanted) -> set[str]:
+        """The names of the fields; JSON's `1`, `1.0` and `true` are three values."""
+        names = {name for name in ("title", "content", "external_id", "status") if _of(self, name) != _of(other, name)}
+        return names | ({"metadata"} if _canonical(self.metadata) != _canonical(other.metadata) else set())
+
+
+def _of(wanted: Wanted, name: str) -> object:
+    return getattr(wanted, name)
+
+
+def _canonical(metadata: JsonObject) -> str:
+    return json.dumps(metadata, sort_keys=True)
+
+
+def replaced(body: DocumentReplace) -> Wanted:
+    return Wanted(body.title, body.content, body.external_id, body.status, body.metadata)
+
+
+def patched(current: Wanted, patch: DocumentPatch) -> Wanted:
+    """RFC 7396; raises InvalidInputError where the merged metadata has grown too large."""
+    given = patch.model_fields_set
+    plain = {name: getattr(patch, name) for name in given - {"metadata"}}
+    if "metadata" not in given:
+        return replace(current, **plain)
+    metadata = {} if patch.metadata is None else merge(current.metadata, patch.metadata)
+    if len(metadata_json(metadata).encode()) > MAX_METADATA_BYTES:
+        raise InvalidInputError("/metadata", f"Metadata may have at most {MAX_METADATA_BYTES} bytes")
+    return replace(current, metadata=metadata, **plain)
+
+
+def merge(target: JsonObject, patch: JsonObject) -> JsonObject:
+    """RFC 7396 for two objects: null removes, an object merges, anything else replaces."""
+    merged = dict(target)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merged_value(merged.get(name), value)
+    return merged
+
+
+def _merged_value(target: JsonValue, patch: JsonValue) -> JsonValue:
+    if not isinstance(patch, dict):
+        return patch
+    return merge(target if isinstance(target, dict) else {}, patch)

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from partywall.core.http.dependencies import ScopedReaderDep
+from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
+from partywall.core.http.hot import HotRoute
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_bytes
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.documents import reading
+from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.documents.schemas import (
+    Document,
+    DocumentQuery,
+    DocumentSummary,
+    Stats,
+    VersionQuery,
+    VersionSummary,
+)
+
+router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"], route_class=HotRoute)
+
+
+@router.get(
+    "",
+    response_model=Page[DocumentSummary],
+    summary="List documents",
+    description="Without their content. Filters combine; `q_title` finds a part of the title in any case.",
+    responses=documented(ProjectNotFoundError),
+)
+async def list_documents(
+    project_id: UUID, reader: ScopedReaderDep, cursors: CursorsDep, query: Annotated[DocumentQuery, Query()]
+) -> Response:
+    return json_bytes(await reading.list_documents(reader, project_id, query, cursors))
+
+
+@router.get(
+    "/stats",
+    response_model=Stats,
+    summary="Count documents",
+    description="By status and index status, with the size of the text in bytes and the number of indexed passages.",
+    responses=documented(ProjectNotFoundError),
+)
+async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Response:
+    return json_bytes(await reading.get_stats(reader, project_id))
+
+
+@router.get(
+    "/{document_id}",
+    response_model=Document,
+    summary="Get a document",
+    description="With its content. The entity tag changes with anything that is visible here.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError),
+)
+async def get_document(
+    project_id: UUID, document_id: UUID, reader: ScopedReaderDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    shown = await reading.get(reader, project_id, document_id)
+    tag = entity_tag(shown.revision, shown.state)
+    return not_modified(tag) if unchanged(if_none_match, tag) else json_bytes(shown.body, 200, {"ETag": tag})
+
+
+@router.get(
+    "/{document_id}/versions",
+    response_model=Page[VersionSummary],
+    summary="List a document's versions",
+    description="Newest first, without their content. Every change of title or content is a version.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError),
+)
+async def list_versions(
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    cursors: CursorsDep,
+    query: Annotated[VersionQuery, Query()],
+) -> Response:
+    return json_bytes(await reading.list_versions(reader, project_id, document_id, query, cursors))

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.errors import InvalidInputError
+from partywall.core.pagination import Cursors, PageQuery
+from partywall.features.documents import reading_repository as reads
+from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
+from partywall.features.documents.reading_repository import KEYSET, Listing
+from partywall.features.documents.schemas import DocumentQuery, VersionQuery
+from partywall.features.projects.rights import Right, require
+
+_FILTERS: Final = ("external_id", "status", "index_status", "q_title")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A document as JSON, and what its entity tag is made of."""
+
+    body: bytes
+    revision: int
+    state: int
+
+
+async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+    scope, row = await reader.row(reads.ONE, project_id, {"document_id": document_id})
+    require(scope, Right.DOCUMENT_READ)
+    if row["body"] is None:
+        raise DocumentNotFoundError
+    return Shown(row["body"], row["revision"], row["state"])
+
+
+async def list_documents(reader: ScopedReader, project_id: UUID, query: DocumentQuery, cursors: Cursors) -> bytes:
+    query.refuse_both()
+    filters = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
+    listing = ("documents", project_id, query.sort, *(f"{name}={value}" for name, value in filters.items()))
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor is not None else {}
+    page = reads.page_of(Listing(query.sort, bool(after), query.offset is not None, frozenset(filters)))
+    scope, row = await reader.row(page, project_id, {**_window(query), **filters, **after})
+    require(scope, Right.DOCUMENT_READ)
+    cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
+    return _page(row["items"], cursor, row["total"])
+
+
+async def list_versions(
+    reader: ScopedReader, project_id: UUID, document_id: UUID, query: VersionQuery, cursors: Cursors
+) -> bytes:
+    query.refuse_both()
+    listing = ("versions", project_id, document_id)
+    values: dict[str, Value] = {"document_id": document_id, **_window(query)}
+    if query.cursor is not None:
+        [position] = cursors.decode(listing, query.cursor, 1)
+        values["after"] = _number(position)
+    page = reads.version_page(query.cursor is not None, query.offset is not None)
+    scope, row = await reader.row(page, project_id, values)
+    require(scope, Right.DOCUMENT_READ)
+    if row["newest"] is None:
+        raise DocumentNotFoundError
+    cursor = cursors.encode(listing, [row["last_value"]]) if row["more"] else None
+    return _page(row["items"], cursor, row["total"])
+
+
+async def get_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes:
+    scope, row = await reader.row(reads.VERSION, project_id, {"document_id": document_id, "number": number})
+    require(scope, Right.DOCUMENT_READ)
+    if row["newest"] is None:
+        raise DocumentNotFoundError
+    if row["body"] is None:
+        raise VersionNotFoundError
+    body: bytes = row["body"]
+    return body
+
+
+async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
+    scope, row = await reader.row(reads.STATS, project_id, {})
+    require(scope, Right.DOCUMENT_READ)
+    body: bytes = row["body"]
+    return body
+
+
+def _window(query: PageQuery) -> dict[str, Value]:
+    return {"limit": query.limit, "one_more": query.limit + 1, "offset": query.offset or 0}
+
+
+def _number(position: str) -> int:
+    if not position.isdecimal():
+        raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+    return int(position)
+
+
+def _page(items: bytes, cursor: str | None, total: int | None) -> bytes:
+    return b'{"items":%b,"next_cursor":%b,"total":%b}' % (items, orjson.dumps(cursor), orjson.dumps(total))

@@ -1,0 +1,205 @@
+"""The hot reads: JSON built in the database by statements compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    func,
+    funcfilter,
+    literal_column,
+    null,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.selectable import LateralFromClause
+
+from partywall.core.db.json_rows import json_bytes, json_object, json_row, json_rows
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.features.documents.columns import document_columns, version_columns
+from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION, Document, DocumentVersion
+
+type Found = Select[*tuple[object, ...]]
+type Proof = ColumnElement[bool]
+
+KEYSET: Final = Keyset(
+    {"created_at": Document.created_at, "updated_at": Document.updated_at, "title": Document.title}, Document.id
+)
+_PLACE: Final = "place_in_page"
+_DOCUMENT_ID: Final = bindparam("document_id", type_=Uuid)
+_NUMBER: Final = bindparam("number", type_=Integer)
+_LIMIT: Final = bindparam("limit", type_=Integer)
+_ONE_MORE: Final = bindparam("one_more", type_=Integer)
+_OFFSET: Final = bindparam("offset", type_=Integer)
+
+
+class Listing(NamedTuple):
+    """Which list: a sort, where it goes on and what it counts, and the filters that are set, by name."""
+
+    sort: str
+    goes_on: bool
+    counts: bool
+    filters: frozenset[str]
+
+
+def _one(proved: Proof) -> Found:
+    body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+    return select(body.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+ONE: Final = ScopedRead(_one)
+
+
+def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
+    yield Document.project_id == PROJECT_ID
+    for name in sorted(listing.filters):
+        given = bindparam(name, type_=Text)
+        if name == "q_title":
+            yield func.strpos(func.lower(Document.title), func.lower(given)) > 0
+        else:
+            yield getattr(Document, name) == given
+
+
+def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
+    if not listing.counts:
+        return null()
+    counted = select(func.count()).select_from(Document).where(*_conditions(listing), proved)
+    return counted.correlate(ENTERED).scalar_subquery()
+
+
+@cache
+def page_of(listing: Listing) -> ScopedRead:
+    """Compiled when it is first asked for; the sorts and filters of the schema bound how many there are."""
+
+    def page(proved: Proof) -> Found:
+        rows = (
+            select(*document_columns(DOCUMENT, content=False), func.row_number().over().label(_PLACE))
+            .where(*_conditions(listing), proved, *([KEYSET.after(listing.sort)] if listing.goes_on else []))
+            .order_by(*KEYSET.order(listing.sort))
+            .limit(_ONE_MORE)
+            .offset(_OFFSET)
+            .correlate(ENTERED)
+            .lateral("page")
+        )
+        return _paged(rows, listing.sort.removeprefix("-"), rows.c.id, _total(listing, proved))
+
+    return ScopedRead(page)
+
+
+def _paged(
+    rows: LateralFromClause, value: str, id_: ColumnElement[object], total: SQLColumnExpression[object]
+) -> Found:
+    """The page, whether there is more, and the position of its last row, by which the next page is found."""
+    shown = [column for column in rows.c if column.name != _PLACE]
+    is_last = rows.c[_PLACE] == _LIMIT
+    return select(
+        json_bytes(json_rows(shown, rows, rows.c[_PLACE] <= _LIMIT)).label("items"),
+        (func.count() > _LIMIT).label("more"),
+        funcfilter(func.max(cast(rows.c[value], Text)), is_last).label("last_value"),
+        funcfilter(func.max(cast(id_, Text)), is_last).label("last_id"),
+        total.label("total"),
+    ).select_from(rows)
+
+
+def _content(proved: Proof) -> Found:
+    """What is needed to answer any part of the text; `head` is its beginning, for most documents all of it."""
+    names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
+    return select(*(DOCUMENT.c[name] for name in names), _piece(DOCUMENT.c.content).label("piece")).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+def _content_piece(proved: Proof) -> Found:
+    """Out of a version, which never changes while it is being sent."""
+    return select(_piece(DOCUMENT_VERSION.c.content).label("piece")).where(*_version_key(), proved)
+
+
+def _piece(content: ColumnElement[str]) -> ColumnElement[object]:
+    encoded = func.convert_to(content, literal_column("'UTF8'", Text))
+    return func.substring(encoded, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
+
+
+def _version_key() -> tuple[ColumnElement[bool], ...]:
+    columns = DOCUMENT_VERSION.c
+    return columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, columns.number == _NUMBER
+
+
+def _version(proved: Proof) -> Found:
+    body = json_bytes(json_row(version_columns(DOCUMENT_VERSION, content=True), DOCUMENT_VERSION))
+    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
+    version = select(body.label("body")).where(*_version_key(), proved)
+    return select(
+        version.correlate(ENTERED).scalar_subquery().label("body"),
+        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+    )
+
+
+@cache
+def version_page(goes_on: bool, counts: bool) -> ScopedRead:
+    """Newest first."""
+    columns = DOCUMENT_VERSION.c
+
+    def page(proved: Proof) -> Found:
+        mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, proved)
+        rows = (
+            select(*version_columns(DOCUMENT_VERSION, content=False), func.row_number().over().label(_PLACE))
+            .where(*mine, *([columns.number < bindparam("after", type_=Integer)] if goes_on else []))
+            .order_by(columns.number.desc())
+            .limit(_ONE_MORE)
+            .offset(_OFFSET)
+            .correlate(ENTERED)
+            .lateral("page")
+        )
+        newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
+        total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
+        return _paged(rows, "number", rows.c.number, total if counts else null()).add_columns(
+            newest.correlate(ENTERED).scalar_subquery().label("newest")
+        )
+
+    return ScopedRead(page)
+
+
+def _stats(proved: Proof) -> Found:
+    def count(column: str, value: str) -> SQLColumnExpression[object]:
+        return funcfilter(func.count(), DOCUMENT.c[column] == literal_column(f"'{value}'", Text))
+
+    def counts(column: str, values: tuple[str, ...]) -> ColumnElement[object]:
+        return json_object({value: count(column, value) for value in values})
+
+    body = json_object(
+        {
+            "total": func.count(),
+            "by_status": counts("status", ("draft", "published")),
+            "by_index_status": counts("index_status", ("pending", "indexed", "failed")),
+            "size": func.coalesce(func.sum(DOCUMENT.c.size), literal_column("0")),
+            "chunks": func.coalesce(func.sum(DOCUMENT.c.chunks), literal_column("0")),
+        }
+    )
+    return select(json_bytes(body).label("body")).where(DOCUMENT.c.project_id == PROJECT_ID, proved)
+
+
+def _taken(proved: Proof) -> Found:
+    given = bindparam("external_ids", type_=ARRAY(Text))
+    return select(func.array_agg(DOCUMENT.c.external_id).label("taken")).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.external_id == func.any(given), proved
+    )
+
+
+TAKEN: Final = ScopedRead(_taken)
+CONTENT: Final = ScopedRead(_content)
+CONTENT_PIECE: Final = ScopedRead(_content_piece)
+VERSION: Final = ScopedRead(_version)
+STATS: Final = ScopedRead(_stats)

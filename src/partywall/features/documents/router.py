@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response, status
+
+from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError
+from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.etag import IfMatch, entity_tag, require_match
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_bytes
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.documents import creating, reading
+from partywall.features.documents.dependencies import DocumentServiceDep
+from partywall.features.documents.exceptions import (
+    DocumentNotFoundError,
+    ExternalIdTakenError,
+    VersionNotFoundError,
+)
+from partywall.features.documents.reading import Shown
+from partywall.features.documents.schemas import (
+    Document,
+    DocumentBatch,
+    DocumentCreate,
+    DocumentPatch,
+    DocumentReplace,
+    Documents,
+    Version,
+)
+
+router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
+
+VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
+CREATION_ERRORS = (
+    ProjectNotFoundError, MissingRightError, ExternalIdTakenError, ContentTooLargeError, IdempotencyKeyReusedError,
+    RequestInProgressError,
+)  # fmt: skip
+_CHANGE_ERRORS = (ProjectNotFoundError, DocumentNotFoundError, MissingRightError, PreconditionFailedError)
+
+
+def created(request: Request, document_id: UUID, body: bytes) -> Response:
+    path = request.url.path.rstrip("/").removesuffix("/upload")
+    headers = {"Location": f"{path}/{document_id}", "ETag": entity_tag(1)}
+    return json_bytes(body, status.HTTP_201_CREATED, headers)
+
+
+def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
+    return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Document,
+    summary="Create a document",
+    description="The content is kept exactly as sent, and indexed in the background.",
+    responses=documented(*CREATION_ERRORS),
+)
+async def create_document(
+    project_id: UUID, body: DocumentCreate, writer: ScopedWriterDep, once: IdempotencyDep, request: Request
+) -> Response:
+    async def produce() -> Response:
+        document_id, made = await creating.create(writer, project_id, body)
+        return created(request, document_id, made)
+
+    return await once.run_write(writer, creating.may_write, produce)
+
+
+@router.post(
+    "/batch",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Documents,
+    summary="Create many documents",
+    description="All or none, answered in the same order.",
+    responses=documented(*CREATION_ERRORS),
+)
+async def create_documents(
+    project_id: UUID, body: DocumentBatch, writer: ScopedWriterDep, reader: ScopedReaderDep, once: IdempotencyDep
+) -> Response:
+    async def produce() -> Response:
+        items = await creating.create_batch(writer, reader, project_id, body.documents)
+        return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
+
+    return await once.run_write(writer, creating.may_write, produce)
+
+
+@router.patch(
+    "/{document_id}",
+    response_model=Document,
+    summary="Change a document",
+    description="A JSON merge patch (RFC 7396), also for `metadata`.",
+    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
+)
+async def update_document(
+    document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
+) -> Response:
+    locked = await service.lock(document_id)
+    require_match(if_match, locked.revision)
+    return _shown(await service.patch(locked, body))
+
+
+@router.put(
+    "/{document_id}",
+    response_model=Document,
+    summary="Replace a document",
+    description="What is absent goes back to its default.",
+    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
+)
+async def replace_document(
+    document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
+) -> Response:
+    locked = await service.lock(document_id)
+    require_match(if_match, locked.revision)
+    return _shown(await service.replace(locked, body))
+
+
+@router.delete(
+    "/{document_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Delete a document",
+    description="With its versions, its index and its uploaded file.",
+    responses=documented(*_CHANGE_ERRORS),
+)
+async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
+    locked = await service.lock(document_id)
+    require_match(if_match, locked.revision)
+    await service.delete(locked)
+
+
+@router.post(
+    "/{document_id}/reindex",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=Document,
+    summary="Index a document again",
+    description="Also what retries one that has failed.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError),
+)
+async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Response:
+    return _shown(await service.reindex(document_id), status.HTTP_202_ACCEPTED)
+
+
+@router.get(
+    "/{document_id}/versions/{number}",
+    response_model=Version,
+    summary="Get a version",
+    description="Title and content as they stood after a change.",
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError, VersionNotFoundError),
+)
+async def get_version(project_id: UUID, document_id: UUID, number: VersionNumber, reader: ScopedReaderDep) -> Response:
+    return json_bytes(await reading.get_version(reader, project_id, document_id, number))
+
+
+@router.post(
+    "/{document_id}/versions/{number}/restore",
+    response_model=Document,
+    summary="Restore a version",
+    description="Makes its title and content the newest version.",
+    responses=documented(*_CHANGE_ERRORS, VersionNotFoundError, IdempotencyKeyReusedError, RequestInProgressError),
+)
+async def restore_version(
+    document_id: UUID,
+    number: VersionNumber,
+    service: DocumentServiceDep,
+    once: IdempotencyDep,
+    if_match: IfMatch = None,
+) -> Response:
+    async def produce() -> Response:
+        locked = await service.lock(document_id)
+        require_match(if_match, locked.revision)
+        return _shown(await service.restore(locked, number))
+
+    creating.may_write(service.scope)
+    return await once.run(service.session, produce)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from partywall.core.pagination import PageQuery
+from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel, Storable
+from partywall.features.documents.constants import MAX_BATCH, MAX_EXTERNAL_ID, MAX_METADATA_BYTES, MAX_TITLE
+
+type Status = Literal["draft", "published"]
+type IndexStatus = Literal["pending", "indexed", "failed"]
+type Sort = Literal["-created_at", "created_at", "title", "-title", "updated_at", "-updated_at"]
+
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXTERNAL_ID)]
+
+
+def metadata_json(metadata: JsonObject) -> str:
+    return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+
+
+def _small(metadata: JsonObject) -> JsonObject:
+    if metadata and len(metadata_json(metadata).encode()) > MAX_METADATA_BYTES:
+        raise PydanticCustomError("too_large", f"Metadata may have at most {MAX_METADATA_BYTES} bytes")
+    return metadata
+
+
+Metadata = Annotated[JsonObject, AfterValidator(_small)]
+
+
+class DocumentCreate(RequestModel):
+    """`external_id` is unique in the project. `content` is kept exactly as sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Frame contract",
+                    "content": "# Frame contract\n\nThe supplier delivers within ten days.",
+                    "external_id": "contracts/frame.md",
+                    "metadata": {"supplier": "ACME"},
+                }
+            ]
+        }
+    )
+
+    title: Title
+    content: str
+    external_id: ExternalId | None = None
+    status: Status = "draft"
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class DocumentReplace(DocumentCreate):
+    """The whole of what a caller sets; what is absent goes back to its default."""
+
+
+class DocumentPatch(RequestModel):
+    """A JSON merge patch: what is absent stays as it is, also inside `metadata`, where null removes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "published", "metadata": {"supplier": None}}]})
+
+    title: Title = Field(default_factory=str)
+    content: str = Field(default_factory=str)
+    external_id: ExternalId | None = None
+    status: Status = Field(default_factory=lambda: "draft")
+    metadata: JsonObject | None = None
+
+
+class DocumentBatch(RequestModel):
+    """All of them are created, or none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [{"title": "One", "content": "First."}]}]})
+
+    documents: list[DocumentCreate] = Field(min_length=1, max_length=MAX_BATCH)
+
+
+class UploadFields(RequestModel):
+    """What may be said beside an uploaded file; a title that is not given is taken from the file."""
+
+    title: Title | None
+    external_id: ExternalId | None
+    metadata: Metadata
+
+
+class DocumentSummary(ResponseModel):
+    """A document without its content. `size` is in bytes; `revision` counts changes, `version` those of the text."""
+
+    id: UUID
+    external_id: str | None
+    title: str
+    metadata: JsonObject
+    status: Status
+    index_status: IndexStatus
+    index_error: str | None
+    media_type: str
+    size: int
+    content_sha256: str
+    revision: int
+    version: int
+    created_by: UUID
+    created_at: Instant
+    updated_at: Instant
+
+
+class Document(DocumentSummary):
+    content: str
+
+
+class Documents(ResponseModel):
+    """What a batch has made, in the order in which it was sent."""
+
+    items: list[DocumentSummary]
+
+
+class VersionSummary(ResponseModel):
+    number: int
+    title: str
+    size: int
+    content_sha256: str
+    created_by: UUID
+    created_at: Instant
+
+
+class Version(VersionSummary):
+    content: str
+
+
+class ByStatus(ResponseModel):
+    draft: int
+    published: int
+
+
+class ByIndexStatus(ResponseModel):
+    pending: int
+    indexed: int
+    failed: int
+
+
+class Stats(ResponseModel):
+    """`size` is the sum of the documents' bytes, `chunks` the number of their indexed passages."""
+
+    total: int
+    by_status: ByStatus
+    by_index_status: ByIndexStatus
+    size: int
+    chunks: int
+
+
+class DocumentQuery(PageQuery):
+    """`q_title` finds a part of the title, in any case."""
+
+    sort: Sort = "-created_at"
+    external_id: Storable | None = Field(default=None, max_length=MAX_EXTERNAL_ID)
+    status: Status | None = None
+    index_status: IndexStatus | None = None
+    q_title: Storable | None = Field(default=None, max_length=MAX_TITLE)
+
+
+class VersionQuery(PageQuery):
+    """Newest first."""
+
+
+class ContentQuery(ResponseModel):
+    """`original` asks for the uploaded file instead of the text."""
+
+    original: bool = False

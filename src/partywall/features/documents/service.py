@@ -1,0 +1,117 @@
+"""Changes to a document that exists."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import cast
+from uuid import UUID
+
+from partywall.core.db.constraints import violations
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.queue import enqueue
+from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.documents.creating import digest, may_write
+from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, RELEASE_BLOBS, IndexDocuments, ReleaseBlobs
+from partywall.features.documents.merging import Wanted, patched, replaced
+from partywall.features.documents.models import Document
+from partywall.features.documents.reading import Shown
+from partywall.features.documents.repository import Column, DocumentRepository, DocumentWriter
+from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status
+
+_TEXT = frozenset({"title", "content"})
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A document that nobody else changes until this transaction ends."""
+
+    id: UUID
+    revision: int
+    version: int
+    original_key: str | None
+    current: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentService:
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+
+    async def lock(self, id_: UUID) -> Locked:
+        """For a change: the right, and the document as it is now."""
+        may_write(self.scope)
+        row = await DocumentRepository(self.session, self.scope).lock(id_)
+        if row is None:
+            raise DocumentNotFoundError
+        return Locked(row.id, row.revision, row.version, row.original_key, _wanted(row))
+
+    async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
+        return await self._change(locked, patched(locked.current, patch))
+
+    async def replace(self, locked: Locked, body: DocumentReplace) -> Shown:
+        return await self._change(locked, replaced(body))
+
+    async def restore(self, locked: Locked, number: int) -> Shown:
+        """Makes the text of an earlier version the newest version."""
+        earlier = await DocumentRepository(self.session, self.scope).version(locked.id, number)
+        if earlier is None:
+            raise VersionNotFoundError
+        return await self._change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
+
+    async def delete(self, locked: Locked) -> None:
+        await DocumentWriter(self.session, self.scope).delete(locked.id)
+        if locked.original_key is not None:
+            blobs = ReleaseBlobs(project_id=self.scope.project_id, principal=self._worker, keys=[locked.original_key])
+            await enqueue(self.session, RELEASE_BLOBS, blobs)
+        self._tell("document.deleted", locked.id, locked.current, locked.revision)
+
+    async def reindex(self, id_: UUID) -> Shown:
+        """Also what retries a document that could not be indexed."""
+        may_write(self.scope)
+        if not await DocumentWriter(self.session, self.scope).await_index(id_):
+            raise DocumentNotFoundError
+        await self._index(id_)
+        return await self._shown(id_)
+
+    async def _change(self, locked: Locked, wanted: Wanted) -> Shown:
+        differing = wanted.differs_in(locked.current)
+        if differing:
+            values: dict[str, Column] = {name: cast("Column", getattr(wanted, name)) for name in differing}
+            if differing & _TEXT:
+                size, sha256 = await asyncio.to_thread(digest, wanted.content)
+                values |= {"size": size, "content_sha256": sha256, "version": locked.version + 1}
+                values |= {"index_status": "pending", "index_error": None}
+            writer = DocumentWriter(self.session, self.scope)
+            with violations(VIOLATIONS):
+                revision = await writer.change(locked.id, values)
+            if differing & _TEXT:
+                await writer.add_version(locked.id)
+                await self._index(locked.id)
+            self._tell("document.updated", locked.id, wanted, revision)
+        return await self._shown(locked.id)
+
+    async def _shown(self, id_: UUID) -> Shown:
+        row = await DocumentRepository(self.session, self.scope).shown(id_)
+        return Shown(row.body, row.revision, row.state)
+
+    async def _index(self, id_: UUID) -> None:
+        payload = IndexDocuments(project_id=self.scope.project_id, principal=self._worker, documents=[id_])
+        await enqueue(self.session, INDEX_DOCUMENTS, payload)
+
+    @property
+    def _worker(self) -> str:
+        return str(Principal.service(self.scope.project_id))
+
+    def _tell(self, type_: str, id_: UUID, document: Wanted, revision: int) -> None:
+        external = {"external_id": document.external_id} if document.external_id is not None else {}
+        news = News(type_, "document", str(id_), {"title": document.title, "revision": revision, **external})
+        EventLog(self.session, self.scope, self.announcer).append(news)
+
+
+def _wanted(row: Document) -> Wanted:
+    return Wanted(row.title, row.content, row.external_id, cast("Status", row.status), row.attributes)

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Protocol
+from uuid import UUID
+
+from partywall.core.blobs import BlobStore
+from partywall.core.db.availability import DatabaseAwayError
+from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.errors import ContentTooLargeError, PartywallError
+from partywall.core.tenancy import ProjectScope
+from partywall.features.documents.constants import PIECE_BYTES
+from partywall.features.documents.creating import Original, insert, prepare
+from partywall.features.documents.ingest import Extracted, extract, media_type_of, plain_name
+from partywall.features.documents.schemas import DocumentCreate, UploadFields
+
+
+class UploadedFile(Protocol):
+    """A file that the server has received, in memory or in a temporary file."""
+
+    @property
+    def filename(self) -> str | None: ...
+
+    @property
+    def content_type(self) -> str | None: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    async def read(self, size: int = -1) -> bytes: ...
+
+    async def seek(self, offset: int) -> None: ...
+
+
+async def pieces(file: UploadedFile) -> AsyncIterator[bytes]:
+    await file.seek(0)
+    while piece := await file.read(PIECE_BYTES):
+        yield piece
+
+
+async def fingerprint(file: UploadedFile) -> bytes:
+    digest = hashlib.sha256()
+    async for piece in pieces(file):
+        await asyncio.to_thread(digest.update, piece)
+    return digest.digest()
+
+
+async def read_text(file: UploadedFile, name: str | None, max_bytes: int) -> tuple[Extracted, str]:
+    """Title and text of the file, and its media type; raises NotTextError and ContentTooLargeError."""
+    media_type = media_type_of(file.content_type, name)
+    if file.size is not None and file.size > max_bytes:
+        raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
+    data = b"".join([piece async for piece in pieces(file)])
+    return await asyncio.to_thread(extract, data, media_type, name), media_type
+
+
+async def upload(
+    writer: ScopedWriter, blobs: BlobStore, scope: ProjectScope, file: UploadedFile, asked: UploadFields, max_bytes: int
+) -> tuple[UUID, bytes]:
+    """The new document's id and its JSON. The blob is written first, and taken away where the row is refused."""
+    name = plain_name(file.filename)
+    extracted, media_type = await read_text(file, name, max_bytes)
+    body = DocumentCreate(
+        title=asked.title or extracted.title,
+        content=extracted.content,
+        external_id=asked.external_id,
+        metadata=asked.metadata,
+    )
+    stored = await blobs.put(scope, pieces(file), max_bytes=max_bytes)
+    try:
+        original = Original(stored.key, name, stored.size)
+        document = await asyncio.to_thread(prepare, body, media_type, original)
+        return document.id, await insert(writer, scope.project_id, document)
+    except DatabaseAwayError:
+        raise  # the row may have been written
+    except PartywallError:
+        await blobs.delete(scope, stored.key)
+        raise

@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import AsyncClient
+
+from tests.features.documents.conftest import Shelf
+from tests.people import People
+
+ROUTES = [
+    ("POST", ""),
+    ("POST", "/batch"),
+    ("POST", "/upload"),
+    ("GET", ""),
+    ("GET", "/stats"),
+    *((method, "/{id}") for method in ("GET", "PATCH", "PUT", "DELETE")),
+    ("GET", "/{id}/content"),
+    ("POST", "/{id}/reindex"),
+    ("GET", "/{id}/versions"),
+    ("GET", "/{id}/versions/1"),
+    ("POST", "/{id}/versions/1/restore"),
+]
+WRITES = [(method, path) for method, path in ROUTES if method != "GET"]
+BODY = {"title": "Mine", "content": "Now mine"}
+
+
+def options(method: str, path: str) -> dict[str, object]:
+    if path == "/upload":
+        return {"files": {"file": ("a.txt", b"text", "text/plain")}}
+    if method == "GET" or method == "DELETE" or path.startswith("/{id}/"):
+        return {}
+    return {"json": {"documents": [BODY]} if path == "/batch" else BODY}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_the_anonymous_are_refused(anonymous: AsyncClient, method: str, path: str) -> None:
+    url = f"/api/v1/projects/{uuid4()}/documents{path.format(id=uuid4())}"
+    answer = await anonymous.request(method, url, **options(method, path))  # type: ignore[arg-type]  # httpx's own
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_another_projects_documents_do_not_exist(shelf: Shelf, people: People, method: str, path: str) -> None:
+    """Neither by their own address, nor by their id under a project of the caller's."""
+    made = await shelf.document(external_id="theirs")
+    stranger = await people.person()
+    own = await stranger.project()
+    for project, code in ((shelf.project, "project_not_found"), (own, "document_not_found")):
+        url = f"/api/v1/projects/{project}/documents{path.format(id=made['id'])}"
+        answer = await stranger.client.request(method, url, **options(method, path))  # type: ignore[arg-type]  # as above
+        if project == own and "{id}" not in path:
+            assert answer.status_code in (200, 201)
+            assert "theirs" not in answer.text
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (404, code)
+    assert (await shelf.get(f"/{made['id']}")).json() == made
+    assert len((await shelf.get()).json()["items"]) == 1
+
+
+@pytest.mark.parametrize(("method", "path"), WRITES)
+async def test_a_viewer_reads_but_does_not_write(shelf: Shelf, people: People, method: str, path: str) -> None:
+    made = await shelf.document()
+    viewer = await people.person()
+    await people.join(shelf.project, viewer, "viewer")
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        url = shelf.url + path.format(id=made["id"])
+        answer = await viewer.client.request(method, url, headers=headers, **options(method, path))  # type: ignore[arg-type]  # as above
+        assert (answer.status_code, answer.json()["right"]) == (403, "document.write")
+    assert (await viewer.client.get(f"{shelf.url}/{made['id']}")).json() == made
+    assert len((await shelf.get()).json()["items"]) == 1
+
+
+async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
+    content = "  Zażółć\r\n🦊 "
+    metadata = {"b": [1, 2.5, None, True], "a": {"ü": "x"}}
+    sent = {"title": "  Contract ", "content": content, "external_id": " a/b.md", "metadata": metadata}
+    answer = await shelf.post(json=sent)
+    made = answer.json()
+    raw = content.encode()
+    assert answer.status_code == 201
+    assert made == {
+        "id": made["id"],
+        "external_id": " a/b.md",
+        "title": "Contract",
+        "metadata": metadata,
+        "status": "draft",
+        "index_status": "pending",
+        "index_error": None,
+        "media_type": "text/plain",
+        "size": len(raw),
+        "content_sha256": hashlib.sha256(raw).hexdigest(),
+        "revision": 1,
+        "version": 1,
+        "created_by": str(shelf.owner.id),
+        "created_at": made["created_at"],
+        "updated_at": made["created_at"],
+        "content": content,
+    }
+    assert UUID(made["id"]).version == 7
+    assert made["created_at"].endswith("Z")
+    assert answer.headers["location"] == f"{shelf.url}/{made['id']}"
+    again = await shelf.client.get(answer.headers["location"])
+    assert again.json() == made
+    assert again.headers["etag"] == answer.headers["etag"]
+    unchanged = await shelf.client.get(answer.headers["location"], headers={"If-None-Match": again.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"content": "x"}, "/title"),
+        ({"title": "x"}, "/content"),
+        ({"title": "  ", "content": "x"}, "/title"),
+        ({"title": "x" * 501, "content": "x"}, "/title"),
+        ({"title": 5, "content": "x"}, "/title"),
+        ({"title": "x", "content": ["x"]}, "/content"),
+        ({"title": "x", "content": None}, "/content"),
+        ({"title": "x", "content": "x", "id": str(uuid4())}, "/id"),
+        ({"title": "x", "content": "x", "status": "deleted"}, "/status"),
+        ({"title": "x", "content": "x", "external_id": ""}, "/external_id"),
+        ({"title": "x", "content": "x", "external_id": "e" * 513}, "/external_id"),
+        ({"title": "x", "content": "x", "metadata": []}, "/metadata"),
+        ({"title": "x", "content": "x", "metadata": {"a": "y" * 65536}}, "/metadata"),
+        ({"title": "x", "content": "a\x00b"}, ""),
+        ({"title": "x", "content": "x", "metadata": {"a\x00": 1}}, ""),
+    ],
+)
+async def test_a_bad_body_is_refused(shelf: Shelf, body: dict[str, object], pointer: str) -> None:
+    for path, sent, prefix in (("", body, ""), ("/batch", {"documents": [BODY, body]}, "/documents/1")):
+        answer = await shelf.post(path, json=sent)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
+        if pointer:
+            assert prefix + pointer in [each["pointer"] for each in answer.json()["errors"]]
+    assert (await shelf.get()).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b'{"title": "x", "content": "\\ud800"}', 422),
+        (b'{"title": "x", "content": "x", "metadata": {"a": NaN}}', 422),
+        (b'{"title": "x", "content": "x", "metadata": {"a": 1e999}}', 422),
+        (b'{"title": "x", "content": "\xff"}', 400),
+        (b'{"title": "x"', 400),
+        (b'{"title": "x", "content": "x", "metadata": ' + b'{"a":' * 100 + b"1" + b"}" * 100 + b"}", 422),
+        (b'{"title": "x", "content": "x", "metadata": ' + b"[" * 100_000, 400),
+        (b'{"title": "x", "content": "x", "metadata": {"a": ' + b"9" * 5000 + b"}}", 400),
+    ],
+)
+async def test_a_body_that_is_no_storable_json_is_refused(shelf: Shelf, raw: bytes, status: int) -> None:
+    answer = await shelf.post(content=raw, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_numbers_beyond_64_bits_are_kept(shelf: Shelf) -> None:
+    made = await shelf.document(metadata={"big": 10**40, "float": 0.1})
+    assert made["metadata"] == {"big": 10**40, "float": 0.1}
+
+
+async def test_the_longest_title_and_external_id_fit(shelf: Shelf) -> None:
+    made = await shelf.document(title="🦊" * 500, external_id="🦊" * 512, content="")
+    assert (made["size"], made["title"]) == (0, "🦊" * 500)
+
+
+async def test_content_beyond_the_limit_is_refused(shelf: Shelf) -> None:
+    answer = await shelf.post(json={"title": "x", "content": "ä" * (5 * 1024 * 1024 + 1)})
+    assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
+    assert (await shelf.get()).json()["items"] == []
+
+
+async def test_an_external_id_is_unique_in_its_project(shelf: Shelf, people: People) -> None:
+    await shelf.document(external_id="one")
+    answer = await shelf.post(json={**BODY, "external_id": "one"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken")
+    keyed = await shelf.post(json={**BODY, "external_id": "one"}, headers={"Idempotency-Key": "k"})
+    assert (keyed.status_code, keyed.json()["code"]) == (409, "external_id_taken")
+    other = Shelf(await shelf.owner.project(), shelf.owner)
+    await other.document(external_id="one")
+
+
+async def test_of_many_at_once_one_gets_the_external_id(shelf: Shelf) -> None:
+    body = {**BODY, "external_id": "race"}
+    answers = await asyncio.gather(*(shelf.post(json=body) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
+    assert len((await shelf.get()).json()["items"]) == 1
+
+
+async def test_a_batch_is_answered_in_its_order(shelf: Shelf) -> None:
+    documents = [{"title": f"T{n}", "content": f"C{n}", "external_id": f"e{n}"} for n in range(120)]
+    answer = await shelf.post("/batch", json={"documents": documents})
+    assert answer.status_code == 201
+    items = answer.json()["items"]
+    assert [item["external_id"] for item in items] == [f"e{n}" for n in range(120)]
+    assert "content" not in items[0]
+    stats = (await shelf.get("/stats")).json()
+    assert stats == {
+        "total": 120,
+        "by_status": {"draft": 120, "published": 0},
+        "by_index_status": {"pending": 120, "indexed": 0, "failed": 0},
+        "size": sum(len(document["content"]) for document in documents),
+        "chunks": 0,
+    }
+    assert (await shelf.get(f"/{items[7]['id']}")).json()["content"] == "C7"
+
+
+async def test_a_batch_is_all_or_nothing(shelf: Shelf) -> None:
+    await shelf.document(external_id="taken")
+    fresh = [{**BODY, "external_id": f"e{n}"} for n in range(3)]
+    for documents, index in (
+        ([*fresh, {**BODY, "external_id": "taken"}], 3),
+        ([fresh[0], fresh[1], fresh[0]], 2),
+    ):
+        answer = await shelf.post("/batch", json={"documents": documents})
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (409, "external_id_taken")
+        assert (problem["index"], problem["pointer"]) == (index, f"/documents/{index}/external_id")
+    assert len((await shelf.get()).json()["items"]) == 1
+
+
+@pytest.mark.parametrize("size", [0, 501])
+async def test_a_batch_has_1_to_500_documents(shelf: Shelf, size: int) -> None:
+    answer = await shelf.post("/batch", json={"documents": [BODY] * size})
+    assert answer.status_code == 422
+
+
+async def test_a_key_replays_the_first_creation(shelf: Shelf) -> None:
+    for path, body, other in (
+        ("", BODY, {**BODY, "title": "Other"}),
+        ("/batch", {"documents": [BODY, BODY]}, {"documents": [BODY]}),
+    ):
+        headers = {"Idempotency-Key": "same"}
+        first = await shelf.post(path, json=body, headers=headers)
+        again = await shelf.post(path, json=body, headers=headers)
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.content == first.content
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers.get("location") == first.headers.get("location")
+        reused = await shelf.post(path, json=other, headers=headers)
+        assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
+    assert len((await shelf.get()).json()["items"]) == 3
+
+
+async def test_a_member_who_was_removed_gets_no_replay(shelf: Shelf, people: People) -> None:
+    editor = await people.person()
+    await people.join(shelf.project, editor, "editor")
+    headers = {"Idempotency-Key": "mine"}
+    assert (await editor.client.post(shelf.url, json=BODY, headers=headers)).status_code == 201
+    await people.execute("DELETE FROM project_member WHERE account_id = $1", editor.id)
+    assert (await editor.client.post(shelf.url, json=BODY, headers=headers)).status_code == 404
+
+
+async def test_of_many_under_one_key_one_is_made(shelf: Shelf) -> None:
+    answers = await asyncio.gather(*(shelf.post(json=BODY, headers={"Idempotency-Key": "race"}) for _ in range(6)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len((await shelf.get()).json()["items"]) == 1

@@ -1,0 +1,61 @@
+"""A Partywall of the benchmark's own: real engines with durable settings, migrated, thrown away afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import pin_tree
+from partywall.adapters.embedded import EmbeddedPostgres, EmbeddedValkey, open_home
+from partywall.core.db.migrate import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    directory: Path
+    environment: dict[str, str]
+    superuser_url: str
+
+
+@asynccontextmanager
+async def open_house(core: int) -> AsyncIterator[House]:
+    """Engines on `core`, in a directory that is gone afterwards."""
+    directory = await asyncio.to_thread(_make_directory)
+    data = directory / "data"
+    try:
+        async with EmbeddedPostgres(data) as postgres, EmbeddedValkey(data) as valkey:
+            for engine in (postgres, valkey):
+                assert engine.pid is not None
+                pin_tree(engine.pid, core)
+            await migrate(postgres.owner_url, postgres.runtime_url)
+            environment = {
+                "DATA_DIR": str(data),
+                "DATABASE__ENGINE": "embedded",
+                "DATABASE__URL": postgres.runtime_url,
+                "CACHE__ENGINE": "embedded",
+                "CACHE__URL": valkey.url,
+                "ACCOUNTS__ACCESS_TOKEN_TTL": "PT4H",
+                "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
+                "LOG__FORMAT": "json",
+            }
+            yield House(directory, environment, postgres.superuser_url)
+    finally:
+        await asyncio.to_thread(_remove, directory, data)
+
+
+def _make_directory() -> Path:
+    """One that the engines' account may traverse."""
+    directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
+    directory.chmod(0o711)
+    return directory
+
+
+def _remove(directory: Path, data: Path) -> None:
+    if data.is_dir():
+        open_home(data).remove()
+    shutil.rmtree(directory)

@@ -11,7 +11,10 @@ EMAIL = "bench@example.com"
 PASSWORD = "a password for the benchmark"
 CONTENT_LENGTH = 1200
 BATCH = 200
-WORDS = [
+TEXT = """the of and to in a is that for it as was with be by on not he his but at are this have from or had an they
+    which one you were all her she there would their we him been has when who will no more if out so up said what its
+    agreement invoice delivery warranty supplier customer payment notice liability schedule renewal termination"""
+WORDS = TEXT.split()
     "the",
     "of",
     "and",

@@ -11,23 +11,24 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import PartywallError
-from partywall.core.http.dependencies import bearer_token, gate, get_scoped_reader, remember_principal
+from partywall.core.http.dependencies import bearer_token, gate, get_resources, get_scoped_reader, remember_principal
 from partywall.core.resources import Resources
 
 type Endpoint = Callable[..., Awaitable[Response]]
+type Provider = Callable[[Resources], Awaitable[object]]
 type RawHeaders = Mapping[bytes, bytes]
 
 _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
@@ -39,11 +40,12 @@ class HotRoute(APIRoute):
 
 @dataclass(frozen=True, slots=True)
 class HotPlan:
-    """How to call one endpoint: its UUID path parameters, one query model, plain headers, one scoped reader."""
+    """How to call one endpoint: UUID path parameters, a scoped reader, what resources give, one query, headers."""
 
     endpoint: Endpoint
     path: re.Pattern[str]
     reader: str
+    given: tuple[tuple[str, Provider], ...]
     query: tuple[str, type[BaseModel], BaseModel] | None
     headers: tuple[tuple[str, bytes], ...]
 
@@ -51,36 +53,39 @@ class HotPlan:
     def of(cls, route: RouteContext) -> HotPlan:
         """Reads FastAPI's own analysis of the signature; raises TypeError at start for one it cannot serve."""
         dependant: Dependant = route.dependant
-        readers = [each.name for each in dependant.dependencies if each.call is get_scoped_reader and each.name]
-        known = all(each.call in (gate, get_scoped_reader) for each in dependant.dependencies)
+        readers = [str(each.name) for each in dependant.dependencies if each.call is get_scoped_reader]
+        others = [each for each in dependant.dependencies if each.call not in (gate, get_scoped_reader)]
         uuids = all(field.field_info.annotation is UUID for field in dependant.path_params)
         models = dependant.query_params
-        if len(readers) != 1 or not known or not uuids or len(models) > 1 or dependant.call is None:
+        if len(readers) != 1 or not all(map(_needs_resources_alone, others)) or not uuids or len(models) > 1:
             raise TypeError(f"{dependant.call!r} is not fit for the hot lane")
         return cls(
-            endpoint=dependant.call,
+            endpoint=cast("Endpoint", dependant.call),
             path=_pattern(route.path_format or ""),
             reader=readers[0],
+            given=tuple((str(each.name), cast("Provider", each.call)) for each in others),
             query=_query_model(models[0].name, models[0].field_info.annotation) if models else None,
             headers=tuple((field.name, field.alias.lower().encode()) for field in dependant.header_params),
         )
 
-    def arguments(
-        self, path: Mapping[str, str], query: bytes, headers: RawHeaders, reader: ScopedReader
-    ) -> dict[str, object] | None:
-        """The endpoint's arguments, or None where the router must look closer."""
+    def parameters(self, path: Mapping[str, str], query: bytes, headers: RawHeaders) -> dict[str, object] | None:
+        """What the request says, or None where the router must look closer."""
         found: dict[str, object] = {name: UUID(value) for name, value in path.items()}
-        found[self.reader] = reader
         if self.query is not None:
             name, model, defaults = self.query
             try:
-                found[name] = model.model_validate(dict(parse_qsl(query.decode(), True))) if query else defaults
-            except (ValueError, ValidationError):
+                found[name] = model.model_validate(dict(parse_qsl(query.decode("latin-1"), True))) if query else defaults
+            except ValueError:
                 return None
         for name, header in self.headers:
             value = headers.get(header)
             found[name] = None if value is None else value.decode("latin-1")
         return found
+
+
+def _needs_resources_alone(dependant: Dependant) -> bool:
+    own = [*dependant.path_params, *dependant.query_params, *dependant.header_params, *dependant.cookie_params]
+    return not own and [each.call for each in dependant.dependencies] == [get_resources]
 
 
 def _pattern(path: str) -> re.Pattern[str]:
@@ -128,11 +133,14 @@ async def _serve(plan: HotPlan, path: dict[str, str], scope: Scope) -> Response 
     principal = resources.authenticator.cached(token) if token else None
     if principal is None:
         return None
-    arguments = plan.arguments(path, scope["query_string"], headers, ScopedReader(resources.reads, principal))
+    arguments = plan.parameters(path, scope["query_string"], headers)
     if arguments is None:
         return None
     remember_principal(scope, principal)
     scope["path_params"] = path
+    arguments[plan.reader] = ScopedReader(resources.reads, principal)
+    for name, provide in plan.given:
+        arguments[name] = await provide(resources)
     try:
         return await plan.endpoint(**arguments)
     except PartywallError:

@@ -10,6 +10,8 @@ from typing import Self
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
+METHODS = (b"GET ", b"POST ", b"PATCH ", b"DELETE ")
+
 
 class Proxy:
     """`lose`: so many answers are cut off after the server has sent them. `busy`: so many requests meet a 503."""
@@ -59,8 +61,9 @@ class Proxy:
         if not data:
             return False
         if readable is client:
-            self.requests += 1
-            if self.busy:
+            begins = data.startswith(METHODS)
+            self.requests += begins
+            if self.busy and begins:
                 self.busy -= 1
                 client.sendall(BUSY)
                 return False

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from partywall.client import events
+from partywall.client.api import Api
+from partywall.client.errors import ApiError
+from partywall.client.sse import ServerEvent
+from tests.client.conftest import Person
+from tests.client.proxy import Proxy
+
+
+def rename(api: Api, project: str, name: str) -> None:
+    api.patch(f"/projects/{project}", {"name": name})
+
+
+def ids(stream: Iterator[ServerEvent]) -> list[int]:
+    return [int(event.id) for event in stream]
+
+
+def test_what_is_kept_is_printed_and_then_it_ends(person: Person, api: Api) -> None:
+    project = person.project()
+    for name in "abc":
+        rename(api, project, name)
+    assert ids(events.kept(api, project, "0", None)) == [1, 2, 3, 4]
+    assert ids(events.kept(api, project, "2", None)) == [3, 4]
+    assert ids(events.kept(api, project, "0", "project.created")) == [1]
+
+
+def test_an_event_reads_as_its_parts(person: Person, api: Api) -> None:
+    project = person.project()
+    [raw] = events.kept(api, project, "0", None)
+    event = events.read_event(raw)
+    assert event is not None
+    assert (event.id, event.type, event.subject) == (1, "project.created", events.Subject(kind="project", id=project))
+    assert json.loads(raw.data)["actor"] == event.actor
+
+
+def test_following_goes_on_where_the_connection_broke_off(person: Person, api: Api, proxy: Proxy) -> None:
+    project = person.project()
+    waits: list[str] = []
+
+    def waiting(why: str, _: float) -> None:
+        waits.append(why)
+        rename(api, project, f"while away {len(waits)}")
+
+    with person.api(server=proxy.url) as through:
+        stream = events.follow(through, project, "0", None, waiting)
+        assert ids(islice(stream, 1)) == [1]
+        proxy.lose = 1
+        rename(api, project, "cut off")
+        assert ids(islice(stream, 2)) == [2, 3]
+    assert len(waits) == 1
+
+
+def test_following_a_project_of_somebody_else_ends_at_once(api: Api) -> None:
+    stream = events.follow(api, "01890000-0000-7000-8000-000000000000", None, None, lambda _why, _delay: None)
+    with pytest.raises(ApiError):
+        next(stream)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from partywall.client.importing import Local, Unreadable, count, documents_in, holds_documents, list_files
+
+
+def write(folder: Path, files: dict[str, str | bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def read(folder: Path) -> list[Local | Unreadable]:
+    return [document for path in list_files(folder) for document in documents_in(folder, path)]
+
+
+def test_files_are_walked_in_order_and_hidden_ones_left_out(tmp_path: Path) -> None:
+    write(tmp_path, {"b.txt": "b", "a/z.md": "z", "a/y.HTML": "y", ".git/x.txt": "x", ".hidden.md": "x", "p.pdf": "x"})
+    assert [path.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)] == ["b.txt", "a/y.HTML", "a/z.md"]
+
+
+def test_text_is_taken_as_it_is(tmp_path: Path) -> None:
+    content = "  Grüße\r\n\n"
+    [local] = read(write(tmp_path, {"notes/my notes.txt": content}))
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    assert local == Local("notes/my notes.txt", "my notes", content, digest)
+
+
+def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
+    [local] = read(write(tmp_path, {"a.txt": b"\xef\xbb\xbfx"}))
+    assert isinstance(local, Local)
+    assert local.content == "x"
+
+
+@pytest.mark.parametrize(
+    ("content", "title"),
+    [("intro\n\n## The  point ##\n# Later", "The  point"), ("no heading", "page"), ("#hashtag", "page")],
+)
+def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, title: str) -> None:
+    [local] = read(write(tmp_path, {"page.md": content}))
+    assert isinstance(local, Local)
+    assert local.title == title
+
+
+def test_a_page_goes_as_bytes(tmp_path: Path) -> None:
+    page = b"<p>\xff</p>"
+    [local] = read(write(tmp_path, {"p.html": page}))
+    assert local == Local("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
+
+
+def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:
+    lines = (
+        '{"id": 7, "title": "T", "text": "seven", "more": 1}\n\n'
+        '{"_id": "x", "title": "", "text": ""}\nnot json\n[]\n{"id": "y", "text": "no title"}\n'
+    )
+    folder = write(tmp_path, {"c.jsonl": lines})
+    found = read(folder)
+    assert [(d.external_id, d.title, d.content) for d in found if isinstance(d, Local)] == [
+        ("c.jsonl#7", "T", "seven"),
+        ("c.jsonl#x", "x", ""),
+    ]
+    assert [d for d in found if isinstance(d, Unreadable)] == [
+        Unreadable("c.jsonl#4", "the line is not JSON"),
+        Unreadable("c.jsonl#5", "the line is not an object"),
+        Unreadable("c.jsonl#6", "the line lacks id, title or text"),
+    ]
+    assert count(list_files(folder)) == 5
+
+
+def test_json_lines_of_something_else_are_told_apart(tmp_path: Path) -> None:
+    write(tmp_path, {"queries.jsonl": '{"_id": "1", "text": "what?"}\n', "empty.jsonl": "", "a.txt": ""})
+    assert [path.name for path in list_files(tmp_path) if holds_documents(path)] == ["a.txt"]
+
+
+def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, {"deep/one.txt": "1"}) / "deep" / "one.txt"
+    assert list_files(path) == [path]
+    [local] = documents_in(path, path)
+    assert isinstance(local, Local)
+    assert local.external_id == "one.txt"
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    write(tmp_path, {"latin.txt": "é".encode("latin-1"), "gone.txt": ""})
+    files = list_files(tmp_path)
+    (tmp_path / "gone.txt").unlink()
+    found = [document for path in files for document in documents_in(tmp_path, path)]
+    assert found == [
+        Unreadable("gone.txt", "no such file or directory"),
+        Unreadable("latin.txt", "not UTF-8 text (byte 0)"),
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux")
+def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff.txt")).write_text("x")
+    [document] = read(tmp_path)
+    assert isinstance(document, Unreadable)
+    assert "not UTF-8" in document.reason

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import JsonValue
+
+from partywall.client.api import Api
+from partywall.client.errors import ApiError
+from partywall.client.importing import Import, Local, Tally, Unreadable, known_documents
+from partywall.client.importing.known import Known, find_known
+from partywall.client.importing.send import INCOMING
+from tests.client.conftest import Person
+from tests.client.proxy import Proxy
+
+
+def text(name: str, content: str) -> Local:
+    return Local(name, name, content, hashlib.sha256(content.encode()).hexdigest())
+
+
+def page(name: str, body: str) -> Local:
+    source = f"<title>{name}</title><p>{body}</p>".encode()
+    return Local(name, "", "", hashlib.sha256(source).hexdigest(), upload=source)
+
+
+@dataclass
+class Target:
+    """A project to import into, and what was told about it."""
+
+    api: Api
+    id: str
+    failures: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        *documents: Local | Unreadable,
+        known: dict[str, Known] | None = None,
+        metadata: dict[str, JsonValue] | None = None,
+    ) -> tuple[int, int, int, int]:
+        known = known_documents(self.api, self.id) if known is None else known
+        tally = Tally()
+        Import(self.api, self.id, known, self._told, metadata or {}, tally).run(documents)
+        assert tally.done == len(documents)
+        return tally.sent, tally.changed, tally.unchanged, len(tally.failed)
+
+    def _told(self, _tally: Tally, failure: str | None) -> None:
+        if failure is not None:
+            self.failures.append(failure)
+
+    def document(self, external_id: str) -> dict[str, JsonValue]:
+        known = find_known(self.api, self.id, external_id)
+        assert known is not None
+        found: dict[str, JsonValue] = json.loads(self.api.get(f"/projects/{self.id}/documents/{known.id}"))
+        return found
+
+
+@pytest.fixture
+def target(person: Person, api: Api) -> Target:
+    return Target(api, person.project())
+
+
+def test_new_documents_are_sent_once(target: Target) -> None:
+    documents = [text(f"{number}.txt", f"text {number}") for number in range(450)]
+    assert target.run(*documents) == (450, 0, 0, 0)
+    assert target.run(*documents) == (0, 0, 450, 0)
+    assert len(known_documents(target.api, target.id)) == 450
+
+
+def test_a_changed_document_becomes_a_new_version(target: Target) -> None:
+    target.run(text("a.txt", "old"), text("b.txt", "same"))
+    before = target.document("a.txt")
+    assert target.run(text("a.txt", "new"), text("b.txt", "same")) == (0, 1, 1, 0)
+    after = target.document("a.txt")
+    assert (after["id"], after["content"], after["version"]) == (before["id"], "new", 2)
+
+
+def test_a_refused_document_is_named_and_the_rest_goes_through(target: Target) -> None:
+    documents = [text(f"{number}.txt", "fine") for number in range(100)]
+    documents[37] = text("37.txt", "a NUL \0 byte")
+    documents[73] = text("73.txt", "another \0")
+    assert target.run(*documents) == (98, 0, 0, 2)
+    assert [line.partition(":")[0] for line in target.failures] == ["37.txt", "73.txt"]
+    assert "U+0000" in target.failures[0]
+
+
+def test_what_could_not_be_read_is_counted(target: Target) -> None:
+    assert target.run(Unreadable("x.txt", "not UTF-8"), text("y.txt", "fine")) == (1, 0, 0, 1)
+    assert target.failures == ["x.txt: not UTF-8"]
+
+
+def test_a_page_is_known_by_the_hash_of_its_file(target: Target) -> None:
+    assert target.run(page("p.html", "one")) == (1, 0, 0, 0)
+    assert target.document("p.html")["media_type"] == "text/html"
+    assert target.run(page("p.html", "one")) == (0, 0, 1, 0)
+
+
+def test_a_changed_page_takes_the_place_of_the_old_one(target: Target) -> None:
+    target.run(page("p.html", "one"))
+    assert target.run(page("p.html", "two")) == (0, 1, 0, 0)
+    assert "two" in str(target.document("p.html")["content"])
+    assert set(known_documents(target.api, target.id)) == {"p.html"}
+
+
+def test_a_page_left_behind_by_an_interrupted_import_does_not_stay(target: Target) -> None:
+    target.run(page("p.html", "one"), page(f"{INCOMING}p.html", "two"))
+    assert target.run(page("p.html", "three")) == (0, 1, 0, 0)
+    assert set(known_documents(target.api, target.id)) == {"p.html"}
+
+
+def test_a_refused_page_leaves_the_old_one_alone(target: Target) -> None:
+    target.run(page("p.html", "one"))
+    broken = Local("p.html", "", "", "0", upload=b"\xff\xfe\x00")
+    assert target.run(broken) == (0, 0, 0, 1)
+    assert "one" in str(target.document("p.html")["content"])
+
+
+def test_what_another_import_has_sent_meanwhile_is_not_sent_twice(target: Target) -> None:
+    target.run(text("a.txt", "same"), text("b.txt", "old"))
+    assert target.run(text("a.txt", "same"), text("b.txt", "new"), text("c.txt", "c"), known={}) == (1, 1, 1, 0)
+    assert target.document("b.txt")["content"] == "new"
+
+
+def test_lost_answers_duplicate_nothing(person: Person, proxy: Proxy, target: Target) -> None:
+    documents = [text(f"{number}.txt", f"text {number}") for number in range(300)] + [page("p.html", "one")]
+    with person.api(20.0, proxy.url) as api:
+        proxy.lose = 3
+        assert Target(api, target.id).run(*documents, known={}) == (301, 0, 0, 0)
+    assert proxy.lose == 0
+    stats = json.loads(target.api.get(f"/projects/{target.id}/documents/stats"))
+    assert stats["total"] == 301
+
+
+def test_metadata_is_noted_on_each_document(target: Target) -> None:
+    target.run(text("a.txt", "Hallo"), page("p.html", "Hallo"), metadata={"language": "de"})
+    for name in ("a.txt", "p.html"):
+        metadata = target.document(name)["metadata"]
+        assert isinstance(metadata, dict)
+        assert metadata["language"] == "de"
+
+
+def test_a_project_of_somebody_else_ends_the_import(target: Target) -> None:
+    with pytest.raises(ApiError) as refusal:
+        Target(target.api, "01890000-0000-7000-8000-000000000000").run(text("a.txt", "a"), known={})
+    assert refusal.value.status == 404

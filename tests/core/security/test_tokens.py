@@ -87,6 +87,10 @@ async def test_what_the_forge_signs_unchanged_is_accepted(anonymous: AsyncClient
     assert await ask(anonymous, forge.token()) == 200
 
 
+async def test_a_clock_that_is_seconds_ahead_is_forgiven(anonymous: AsyncClient, forge: Forge) -> None:
+    assert await ask(anonymous, forge.token(claims={"iat": int(unix_time()) + 10})) == 200
+
+
 NOW = unix_time()
 BAD_CLAIMS: dict[str, Json] = {
     "expired": {"exp": int(NOW) - 1},

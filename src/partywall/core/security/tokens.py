@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
+from joserfc.errors import InvalidClaimError, JoseError
 from joserfc.jwt import JWTClaimsRegistry, Token
 
 from partywall.core.clock import unix_time
@@ -71,6 +71,14 @@ class IssuedToken:
     expires_in: int
 
 
+class _Claims(JWTClaimsRegistry):
+    """The process that issued a token may be some seconds ahead of the one that verifies it."""
+
+    def validate_iat(self, value: object) -> None:
+        if not isinstance(value, int) or value > self.now + _CLOCK_SKEW:
+            raise InvalidClaimError("iat", "issued in the future")
+
+
 class AccessTokens:
     """Issues and verifies our own access tokens: ES256, exact issuer, audience and type.
 
@@ -84,10 +92,11 @@ class AccessTokens:
         self._ttl = int(ttl.total_seconds())
         self._may_act = may_act
         self._cache = TokenCache()
-        self._claims = JWTClaimsRegistry(
+        self._claims = _Claims(
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": AUDIENCE},
             exp={"essential": True},
+            iat={"essential": True},
             sub={"essential": True},
             sid={"essential": True},
         )
@@ -146,8 +155,6 @@ class AccessTokens:
 
     def _read(self, decoded: Token) -> VerifiedToken:
         self._claims.validate(decoded.claims)
-        if decoded.claims["iat"] > unix_time() + _CLOCK_SKEW:
-            raise ValueError("issued in the future")
         user_id, session_id = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
         return VerifiedToken(Principal.user(user_id), session_id, float(decoded.claims["exp"]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from partywall.core.db.ddl import grant, script
+from partywall.core.db.ddl import grant, runtime_role, script
 
 revision = "0005"
 down_revision = "0003"
@@ -53,7 +53,13 @@ def upgrade() -> None:
     script(_PRUNE)
     op.execute("REVOKE EXECUTE ON FUNCTION wall.prune_events FROM PUBLIC")
     grant("EXECUTE", "FUNCTION wall.prune_events")
+    # What happened is history: the program adds to it, and takes away through the function alone.
+    op.execute(f"REVOKE DELETE ON event FROM {runtime_role()}")
+    op.execute(f"REVOKE UPDATE ON event_counter FROM {runtime_role()}")
+    grant("UPDATE (last)", "event_counter")
 
 
 def downgrade() -> None:
+    grant("UPDATE", "event_counter")
+    grant("DELETE", "event")
     script(_DROP)

@@ -8,7 +8,9 @@ from partywall.core.tenancy import enter_project
 from tests.people import Person
 
 
-async def write(resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated") -> None:
+async def write(
+    resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated"
+) -> None:
     """One transaction with one event for each name."""
     async with resources.sessions.begin() as session:
         scope = await enter_project(session, person.principal, project)

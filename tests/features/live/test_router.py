@@ -45,7 +45,11 @@ async def test_a_stranger_learns_nothing(people: People) -> None:
 async def test_a_bad_position_or_filter_is_refused(people: People, query: str, header: str | bytes | None) -> None:
     owner = await people.person()
     project = await owner.project()
-    headers = {} if header is None else httpx.Headers([(b"Last-Event-ID", header if isinstance(header, bytes) else header.encode())])
+    headers = (
+        {}
+        if header is None
+        else httpx.Headers([(b"Last-Event-ID", header if isinstance(header, bytes) else header.encode())])
+    )
     answer = await owner.client.get(f"/api/v1/projects/{project}/events?{query}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
 
@@ -59,7 +63,7 @@ async def test_the_wire_format(people: People, server: Serving, resources: Resou
         assert stream.response.headers["x-accel-buffering"] == "no"
         assert "content-encoding" not in stream.response.headers
         created = await stream.next()
-        await write(resources, owner, project, "line\nbreak\r\u2028 \"quoted\" ж")
+        await write(resources, owner, project, 'line\nbreak\r\u2028 "quoted" ж')
         updated = await stream.next()
     assert (created.id, created.event) == (1, "project.created")
     assert created.data["id"] == 1
@@ -68,7 +72,7 @@ async def test_the_wire_format(people: People, server: Serving, resources: Resou
     assert updated.data["project_id"] == str(project)
     assert updated.data["actor"] == f"user:{owner.id}"
     assert updated.data["subject"]["kind"] == "document"
-    assert updated.data["data"] == {"name": "line\nbreak\r\u2028 \"quoted\" ж"}
+    assert updated.data["data"] == {"name": 'line\nbreak\r\u2028 "quoted" ж'}
     assert updated.data["at"].endswith("Z")
     assert datetime.fromisoformat(updated.data["at"]) > datetime.fromisoformat(created.data["at"])
 
@@ -113,7 +117,10 @@ async def test_types_filter_by_name_and_by_group(people: People, server: Serving
         assert [each.event for each in await named.take(2)] == ["document.created", "member.added"]
         for type_ in ("member.added", "document.deleted", "document.created"):
             await write(resources, owner, project, type_, type_=type_)
-        assert [(each.id, each.event) for each in await group.take(2)] == [(7, "document.deleted"), (8, "document.created")]
+        assert [(each.id, each.event) for each in await group.take(2)] == [
+            (7, "document.deleted"),
+            (8, "document.created"),
+        ]
         assert [(each.id, each.event) for each in await named.take(2)] == [(6, "member.added"), (8, "document.created")]
 
 

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import orjson
+import pytest
+
+from partywall.core.clock import unix_time
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import MissingRightError
+from partywall.core.events import feed as feeds
+from partywall.core.events.feed import Feed, Terms
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
+from tests.engines import DatabaseUrls
+from tests.features.live.news import write
+from tests.people import People, Person
+
+
+def anyone(_: ProjectScope) -> None:
+    """Every member may read."""
+
+
+@asynccontextmanager
+async def followed(
+    resources: Resources, person: Person, project: UUID, after: int | None = None
+) -> AsyncIterator[Feed]:
+    terms = Terms(anyone, unix_time() + 60, timedelta(seconds=5))
+    feed = await resources.tails.follow(ScopedReader(resources.reads, person.principal), project, terms, after)
+    try:
+        yield feed
+    finally:
+        feed.close()
+
+
+def ids(chunk: bytes | None) -> list[int]:
+    assert chunk is not None
+    return [int(line[4:]) for line in chunk.split(b"\n") if line.startswith(b"id: ")]
+
+
+async def test_a_reader_that_does_not_keep_up_is_sent_back_to_where_it_stopped(
+    people: People, resources: Resources
+) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with followed(resources, owner, project) as slow, followed(resources, owner, project) as quick:
+        first = asyncio.create_task(slow.next())
+        seen: list[int] = []
+
+        async def read_quickly() -> None:
+            while len(seen) < feeds.QUEUE_LIMIT + 500:
+                seen.extend(ids(await quick.next()))
+
+        reading = asyncio.create_task(read_quickly())
+        await asyncio.sleep(0)
+        await write(resources, owner, project, "first")
+        got = ids(await first)
+        while len(seen) < feeds.QUEUE_LIMIT + 400:
+            await write(resources, owner, project, *(str(number) for number in range(100)))
+            await asyncio.sleep(0.05)
+        reading.cancel()
+        chunk = await slow.next()
+        assert chunk is not None
+        assert chunk.startswith(b"id: %d\nevent: reconnect\n" % got[-1])
+        assert orjson.loads(chunk.split(b"data: ")[1])["data"] == {"reason": "too_slow"}
+        assert await slow.next() is None
+    async with followed(resources, owner, project, after=got[-1]) as resumed:
+        rest: list[int] = []
+        while len(rest) < feeds.QUEUE_LIMIT:
+            rest.extend(ids(await resumed.next()))
+        assert rest == list(range(got[-1] + 1, got[-1] + 1 + len(rest)))
+
+
+async def test_the_right_is_asked_for_at_the_door(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+
+    def refuse(_: ProjectScope) -> None:
+        raise MissingRightError("event.read")
+
+    terms = Terms(refuse, unix_time() + 60, timedelta(seconds=5))
+    with pytest.raises(MissingRightError):
+        await resources.tails.follow(ScopedReader(resources.reads, owner.principal), project, terms)
+
+
+async def test_a_right_that_the_role_loses_ends_the_feed(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    allowed = True
+
+    def require(_: ProjectScope) -> None:
+        if not allowed:
+            raise MissingRightError("event.read")
+
+    terms = Terms(require, unix_time() + 60, timedelta(seconds=5))
+    feed = await resources.tails.follow(ScopedReader(resources.reads, owner.principal), project, terms)
+    waiting = asyncio.create_task(feed.next())
+    await asyncio.sleep(0.2)
+    allowed = False
+    await write(resources, owner, project, "secret")
+    async with asyncio.timeout(5):
+        assert await waiting is None
+    feed.close()
+
+
+async def test_a_feed_survives_lost_database_connections(
+    people: People, resources: Resources, database: DatabaseUrls
+) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with followed(resources, owner, project) as feed:
+        waiting = asyncio.create_task(feed.next())
+        await asyncio.sleep(0.2)
+        connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'partywall-api'"
+        )
+        await connection.close()
+        await write(resources, owner, project, "after")
+        async with asyncio.timeout(10):
+            assert ids(await waiting) == [2]

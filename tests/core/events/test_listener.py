@@ -1,0 +1,146 @@
+"""The cache may go and come back: it only ever says when to look."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from partywall.adapters.embedded.valkey import EmbeddedValkey
+from partywall.core.background import Background
+from partywall.core.events.announcer import Announcer, channel
+from partywall.core.events.listener import Listener
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.resources import create_cache, create_listening_cache
+from tests.people import People
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+async def until(condition: Callable[[], bool], within: float = 10.0) -> None:
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def valkey(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
+    engine = EmbeddedValkey(tmp_path / "data")
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+async def ears(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+    client = create_listening_cache(valkey.url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def voice(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+    client = create_cache(valkey.url)
+    yield client
+    await client.aclose()
+
+
+async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis) -> None:
+    listener, one, other = Listener(ears), Heard(), Heard()
+    async with Background() as background:
+        background.start("listener", listener.run)
+        listener.listen("one", one)
+        await until(lambda: one.count == 1)
+        listener.listen("other", other)
+        await until(lambda: other.count == 1)
+        await voice.publish("one", 1)
+        await until(lambda: one.count == 2)
+        assert other.count == 1
+        listener.forget("one")
+        async with asyncio.timeout(5):
+            while (await voice.pubsub_numsub("one"))[0][1]:
+                await asyncio.sleep(0.02)
+        await voice.publish("other", 1)
+        await until(lambda: other.count == 2)
+        subscribers = [client for client in await voice.client_list(_type="pubsub") if int(client["sub"])]
+        assert len(subscribers) == 1
+        listener.forget("other")
+        listener.listen("one", one)
+        await until(lambda: one.count == 3)
+
+
+async def test_a_restart_of_the_cache_is_a_reason_to_look(valkey: EmbeddedValkey, ears: Redis, voice: Redis) -> None:
+    listener, heard = Listener(ears), Heard()
+    async with Background() as background:
+        background.start("listener", listener.run)
+        listener.listen("news", heard)
+        await until(lambda: heard.count == 1)
+        await valkey.stop()
+        await asyncio.sleep(0.5)
+        assert heard.count == 1
+        await valkey.start()
+        await until(lambda: heard.count == 2)
+        await voice.publish("news", 1)
+        await until(lambda: heard.count == 3)
+
+
+async def test_a_killed_connection_is_opened_again(ears: Redis, voice: Redis) -> None:
+    listener, heard = Listener(ears), Heard()
+    async with Background() as background:
+        background.start("listener", listener.run)
+        listener.listen("news", heard)
+        await until(lambda: heard.count == 1)
+        await voice.client_kill_filter(_type="pubsub")
+        await until(lambda: heard.count == 2)
+
+
+async def a_scope(people: People, resources: Resources) -> ProjectScope:
+    owner = await people.person()
+    project = await owner.project()
+    async with resources.sessions.read() as session:
+        return await enter_project(session, owner.principal, project)
+
+
+async def test_what_could_not_be_announced_is_announced_later(
+    people: People, resources: Resources, valkey: EmbeddedValkey, ears: Redis, voice: Redis
+) -> None:
+    scope = await a_scope(people, resources)
+    listener, heard, announcer = Listener(ears), Heard(), Announcer(voice)
+    await valkey.stop()
+    async with Background() as background:
+        background.start("announcer", announcer.run)
+        background.start("listener", listener.run)
+        async with asyncio.timeout(0.2):
+            await announcer.announce(scope, 1)
+        await asyncio.sleep(0.3)
+        await valkey.start()
+        listener.listen(channel(scope), heard)
+        await until(lambda: heard.count >= 1)
+        await announcer.announce(scope, 2)
+        await until(lambda: heard.count >= 2)
+
+
+async def test_many_announcements_of_a_project_become_one(people: People, resources: Resources, voice: Redis) -> None:
+    scope = await a_scope(people, resources)
+    announcer = Announcer(voice)
+    async with voice.pubsub() as pubsub:
+        await pubsub.subscribe(channel(scope))
+        await pubsub.get_message(timeout=2)
+        for last in range(1, 50):
+            await announcer.announce(scope, last)
+        assert await announcer.flush()
+        message = await pubsub.get_message(timeout=2)
+        assert message is not None
+        assert message["data"] == b"49"
+        assert await pubsub.get_message(timeout=0.2) is None
+    assert await announcer.flush()

@@ -93,9 +93,13 @@ class Supervisor:
         endpoints = Endpoints.of(self._postgres, self._valkey)
         await self._migrate(endpoints)
         endpoints.write(self._options.data_dir)
-        self._start_children(endpoints)
-        for child in self._children:
+        report("starting the API and the worker")
+        for child in self._make_children(endpoints):
+            self._children.append(child)
+            child.start()
             group.create_task(child.keep())
+            # The worker's imports would otherwise compete with the API's for a small machine's cores.
+            await self._until_answering()
         await self._until_ready()
         announce(self._options.base_url, self._options.data_dir.resolve())
 
@@ -123,17 +127,14 @@ class Supervisor:
         if code:
             raise EngineError(f"the migration {describe(code)} (its reason is above)")
 
-    def _start_children(self, endpoints: Endpoints) -> None:
-        report("starting the API and the worker")
+    def _make_children(self, endpoints: Endpoints) -> tuple[Child, Child]:
         options = self._options
         environment = self._environment(endpoints)
         address = ("--host", options.host, "--port", str(options.port))
-        self._children = [
+        return (
             Child("API", [*options.program, "api", *address], environment, report),
             Child("worker", [*options.program, "worker"], environment, report),
-        ]
-        for child in self._children:
-            child.start()
+        )
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:
         return {
@@ -146,15 +147,24 @@ class Supervisor:
             "CACHE__URL": endpoints.cache_url,
         }
 
+    async def _until_answering(self) -> None:
+        while True:
+            if await self._readiness() is not None:
+                return
+            await asyncio.sleep(READY_POLL_SECONDS)
+
     async def _until_ready(self) -> None:
         loop = asyncio.get_running_loop()
         report_at = loop.time() + READY_REPORT_SECONDS
-        while (status := await status_of(self._options.host, self._options.port, "/readyz")) != READY:
+        while (status := await self._readiness()) != READY:
             if loop.time() > report_at:
                 answer = "nobody answers" if status is None else f"the answer is {status}"
                 report(f"still waiting for {self._options.base_url}/readyz ({answer})")
                 report_at += READY_REPORT_SECONDS
             await asyncio.sleep(READY_POLL_SECONDS)
+
+    async def _readiness(self) -> int | None:
+        return await status_of(self._options.host, self._options.port, "/readyz")
 
     async def _stop_all(self) -> None:
         """The API and the worker first, so that they can finish on living engines."""

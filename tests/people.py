@@ -56,6 +56,14 @@ class People:
         finally:
             await connection.close()
 
+    async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        """The rows, as the superuser sees them."""
+        connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
+        try:
+            return list(await connection.fetch(sql, *values))
+        finally:
+            await connection.close()
+
     async def person(self) -> Person:
         id_ = uuid4()
         email = f"{id_.hex}@example.com"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import UUID
 
+import orjson
 import pytest
 from httpx import AsyncClient, Response
+from pydantic import JsonValue
 
 from tests.people import People, Person
 
@@ -38,7 +39,32 @@ class Shelf:
         return made
 
 
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What lies behind the API: the project's events and jobs."""
+
+    people: People
+    project: UUID
+
+    async def events(self) -> list[tuple[str, str, dict[str, JsonValue]]]:
+        rows = await self.people.fetch(
+            "SELECT type, subject_id, data FROM event WHERE project_id = $1 AND subject_kind = 'document' ORDER BY id",
+            self.project,
+        )
+        return [(row["type"], row["subject_id"], orjson.loads(row["data"])) for row in rows]
+
+    async def jobs(self, kind: str) -> list[dict[str, JsonValue]]:
+        rows = await self.people.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", kind)
+        payloads = [orjson.loads(row["payload"]) for row in rows]
+        return [payload for payload in payloads if payload["project_id"] == str(self.project)]
+
+
 @pytest.fixture
-async def shelf(people: People) -> AsyncIterator[Shelf]:
+async def inside(people: People, shelf: Shelf) -> Inside:
+    return Inside(people, shelf.project)
+
+
+@pytest.fixture
+async def shelf(people: People) -> Shelf:
     owner = await people.person()
-    yield Shelf(await owner.project(), owner)
+    return Shelf(await owner.project(), owner)

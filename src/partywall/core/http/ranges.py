@@ -56,19 +56,30 @@ class Wish:
     if_range: str | None
     if_none_match: str | None
 
-    def answer(
+    async def answer(
         self, size: int, tag: str, headers: Mapping[str, str], stream: Callable[[int, int], AsyncIterator[bytes]]
     ) -> Response:
-        """200, 206 or 304; `stream(start, end)` yields those bytes."""
+        """200, 206 or 304; `stream(start, end)` yields those bytes. What its first piece raises is still an answer."""
         if unchanged(self.if_none_match, tag):
             return not_modified(tag)
         wanted = requested(self.range, size) if self.if_range in (None, tag) else None
         start, end = (wanted.start, wanted.end) if wanted else (0, size)
         own = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Length": str(end - start)}
-        if wanted is None:
-            return StreamingResponse(stream(start, end), headers={**headers, **own})
-        own["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-        return StreamingResponse(stream(start, end), 206, headers={**headers, **own})
+        status = 200
+        if wanted is not None:
+            status = 206
+            own["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        pieces = stream(start, end)
+        first = await anext(pieces, b"")
+        if len(first) == end - start:
+            return Response(first, status, headers={**headers, **own})
+        return StreamingResponse(_chain(first, pieces), status, headers={**headers, **own})
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
 
 
 async def get_wish(

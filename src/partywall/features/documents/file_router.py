@@ -112,11 +112,11 @@ async def get_document_content(
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": f"{file.media_type}; charset=utf-8", "Content-Disposition": _attachment(file.name)}
         blobs = resources.blobs
-        return wish.answer(
+        return await wish.answer(
             file.size, f'"{file.key}"', headers, lambda start, end: content.stream_original(blobs, file, start, end)
         )
     text = await content.find_text(reader, project_id, document_id)
-    return wish.answer(
+    return await wish.answer(
         text.size,
         f'"{text.sha256}"',
         {"Content-Type": "text/plain; charset=utf-8"},

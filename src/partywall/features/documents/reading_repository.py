@@ -86,30 +86,30 @@ def page_of(listing: Listing) -> ScopedRead:
 
     def page(proved: Proof) -> Found:
         rows = (
-            select(*document_columns(DOCUMENT, content=False), func.row_number().over().label(_PLACE))
+            select(*document_columns(DOCUMENT, content=False))
             .where(*_conditions(listing), proved, *([KEYSET.after(listing.sort)] if listing.goes_on else []))
             .order_by(*KEYSET.order(listing.sort))
             .limit(_ONE_MORE)
             .offset(_OFFSET)
             .correlate(ENTERED)
-            .lateral("page")
+            .lateral("chosen")
         )
-        return _paged(rows, listing.sort.removeprefix("-"), rows.c.id, _total(listing, proved))
+        return _paged(rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
 
     return ScopedRead(page)
 
 
-def _paged(
-    rows: LateralFromClause, value: str, id_: ColumnElement[object], total: SQLColumnExpression[object]
-) -> Found:
+def _paged(chosen: LateralFromClause, value: str, id_: str, total: SQLColumnExpression[object]) -> Found:
     """The page, whether there is more, and the position of its last row, by which the next page is found."""
-    shown = [column for column in rows.c if column.name != _PLACE]
+    shown = list(chosen.c)
+    # Numbered outside of what sorts: inside, a window counts before the rows are in their order.
+    rows = select(*shown, func.row_number().over().label(_PLACE)).select_from(chosen).lateral("page")
     is_last = rows.c[_PLACE] == _LIMIT
     return select(
-        json_bytes(json_rows(shown, rows, rows.c[_PLACE] <= _LIMIT)).label("items"),
+        json_bytes(json_rows([rows.c[column.name] for column in shown], rows, rows.c[_PLACE] <= _LIMIT)).label("items"),
         (func.count() > _LIMIT).label("more"),
         funcfilter(func.max(cast(rows.c[value], Text)), is_last).label("last_value"),
-        funcfilter(func.max(cast(id_, Text)), is_last).label("last_id"),
+        funcfilter(func.max(cast(rows.c[id_], Text)), is_last).label("last_id"),
         total.label("total"),
     ).select_from(rows)
 
@@ -155,17 +155,17 @@ def version_page(goes_on: bool, counts: bool) -> ScopedRead:
     def page(proved: Proof) -> Found:
         mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, proved)
         rows = (
-            select(*version_columns(DOCUMENT_VERSION, content=False), func.row_number().over().label(_PLACE))
+            select(*version_columns(DOCUMENT_VERSION, content=False))
             .where(*mine, *([columns.number < bindparam("after", type_=Integer)] if goes_on else []))
             .order_by(columns.number.desc())
             .limit(_ONE_MORE)
             .offset(_OFFSET)
             .correlate(ENTERED)
-            .lateral("page")
+            .lateral("chosen")
         )
         newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
         total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
-        return _paged(rows, "number", rows.c.number, total if counts else null()).add_columns(
+        return _paged(rows, "number", "number", total if counts else null()).add_columns(
             newest.correlate(ENTERED).scalar_subquery().label("newest")
         )
 

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.features.documents.conftest import Inside, Shelf
+
+TEXT = "Zażółć gęślą jaźń 🦊\r\n"
+RAW = TEXT.encode()
+
+
+async def path_of(shelf: Shelf, text: str = TEXT) -> str:
+    made = await shelf.document(content=text)
+    return f"/{made['id']}/content"
+
+
+async def test_content_is_the_text_alone(shelf: Shelf) -> None:
+    path = await path_of(shelf)
+    answer = await shelf.get(path)
+    assert (answer.status_code, answer.content) == (200, RAW)
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-length"] == str(len(RAW))
+    assert answer.headers["accept-ranges"] == "bytes"
+    unchanged = await shelf.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    empty = await shelf.get(await path_of(shelf, ""))
+    assert (empty.status_code, empty.content) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("header", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=3-7", 3, 8),
+        ("bytes=3-", 3, len(RAW)),
+        ("bytes=-4", len(RAW) - 4, len(RAW)),
+        ("bytes=-9999", 0, len(RAW)),
+        ("bytes=2-9999", 2, len(RAW)),
+        ("Bytes = 1 - 2", 1, 3),
+    ],
+)
+async def test_a_range_of_bytes_is_served(shelf: Shelf, header: str, start: int, end: int) -> None:
+    answer = await shelf.get(await path_of(shelf), headers={"Range": header})
+    assert (answer.status_code, answer.content) == (206, RAW[start:end])
+    assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(RAW)}"
+    assert answer.headers["content-length"] == str(end - start)
+
+
+@pytest.mark.parametrize("header", ["bytes=9999-", "bytes=-0", f"bytes={len(RAW)}-"])
+async def test_a_range_outside_is_refused(shelf: Shelf, header: str) -> None:
+    answer = await shelf.get(await path_of(shelf), headers={"Range": header})
+    assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
+    assert answer.headers["content-range"] == f"bytes */{len(RAW)}"
+
+
+@pytest.mark.parametrize(
+    "header", ["bytes=0-1,3-4", "bytes=", "bytes=-", "lines=1-2", "bytes=5-2", "nonsense", "bytes=١-٢"]
+)
+async def test_of_any_other_range_the_whole_is_served(shelf: Shelf, header: str) -> None:
+    answer = await shelf.get(await path_of(shelf), headers={"Range": header.encode()})
+    assert (answer.status_code, answer.content) == (200, RAW)
+
+
+async def test_a_range_of_something_older_is_ignored(shelf: Shelf) -> None:
+    path = await path_of(shelf)
+    tag = (await shelf.get(path)).headers["etag"]
+    same = await shelf.get(path, headers={"Range": "bytes=0-3", "If-Range": tag})
+    assert same.status_code == 206
+    older = await shelf.get(path, headers={"Range": "bytes=0-3", "If-Range": '"older"'})
+    assert (older.status_code, older.content) == (200, RAW)
+
+
+async def test_ranges_reach_beyond_the_first_piece(shelf: Shelf) -> None:
+    text = "".join(f"{number:07d}ż" for number in range(200_000))
+    raw = text.encode()
+    path = await path_of(shelf, text)
+    assert (await shelf.get(path)).content == raw
+    for start, end in ((65_530, 65_545), (65_536, 65_537), (1_000_000, 1_500_000)):
+        answer = await shelf.get(path, headers={"Range": f"bytes={start}-{end - 1}"})
+        assert (answer.status_code, answer.content) == (206, raw[start:end])
+
+
+async def test_only_an_upload_has_an_original(shelf: Shelf) -> None:
+    answer = await shelf.get(await path_of(shelf), params={"original": True})
+    assert (answer.status_code, answer.json()["code"]) == (404, "original_not_found")
+
+
+async def test_a_range_of_the_original(shelf: Shelf) -> None:
+    sent = {"file": ('übung "1".txt', RAW, "text/plain")}
+    made = (await shelf.post("/upload", files=sent)).json()
+    answer = await shelf.get(f"/{made['id']}/content?original=true", headers={"Range": "bytes=4-8"})
+    assert (answer.status_code, answer.content) == (206, RAW[4:9])
+    disposition = answer.headers["content-disposition"]
+    assert "filename*=UTF-8''%C3%BCbung%20%221%22.txt" in disposition or "filename*=UTF-8''" in disposition
+    assert disposition.isascii()
+
+
+async def test_a_lost_blob_is_said_before_the_answer_begins(shelf: Shelf, inside: Inside) -> None:
+    made = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    await inside.people.execute(
+        "UPDATE document SET original_key = repeat('0', 32) WHERE id = $1::text::uuid", made["id"]
+    )
+    answer = await shelf.get(f"/{made['id']}/content", params={"original": True})
+    assert answer.status_code == 404

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import pytest
+
+from partywall.features.documents.schemas import Document, DocumentSummary, Stats, Version, VersionSummary
+from tests.features.documents.conftest import Shelf
+from tests.people import People
+
+
+async def walk(shelf: Shelf, params: Mapping[str, object], path: str = "") -> list[dict[str, object]]:
+    seen: list[dict[str, object]] = []
+    cursor: str | None = None
+    while True:
+        page = (await shelf.get(path, params={**params, **({"cursor": cursor} if cursor else {})})).json()
+        assert page["total"] is None
+        seen += page["items"]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return seen
+        assert len(page["items"]) == params["limit"]
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at", "title", "-title", "updated_at", "-updated_at"])
+async def test_a_cursor_walks_in_every_order_without_loss(shelf: Shelf, sort: str) -> None:
+    """Batches share an instant and some titles are equal: the id decides."""
+    batch = [{"title": f"T{n // 2}", "content": ""} for n in range(8)]
+    assert (await shelf.post("/batch", json={"documents": batch})).status_code == 201
+    made = (await shelf.get(params={"sort": "created_at"})).json()["items"]
+    await shelf.client.patch(f"{shelf.url}/{made[0]['id']}", json={"status": "published"})
+    everything = (await shelf.get(params={"sort": sort})).json()
+    field = sort.removeprefix("-")
+    expected = sorted(everything["items"], key=lambda each: (each[field], each["id"]), reverse=sort.startswith("-"))
+    assert everything["items"] == expected
+    assert everything["next_cursor"] is None
+    assert await walk(shelf, {"sort": sort, "limit": 3}) == expected
+    assert await walk(shelf, {"sort": sort, "limit": 4}) == expected
+
+
+async def test_by_default_the_newest_come_first_without_content(shelf: Shelf) -> None:
+    one, two = await shelf.document(), await shelf.document()
+    page = (await shelf.get()).json()
+    assert [item["id"] for item in page["items"]] == [two["id"], one["id"]]
+    assert page["items"][1] == {name: value for name, value in one.items() if name != "content"}
+    assert (page["next_cursor"], page["total"]) == (None, None)
+
+
+async def test_offset_jumps_and_counts(shelf: Shelf) -> None:
+    for _ in range(5):
+        await shelf.document()
+    page = (await shelf.get(params={"offset": 3, "limit": 1})).json()
+    assert (len(page["items"]), page["total"]) == (1, 5)
+    assert page["next_cursor"] is not None
+    beyond = (await shelf.get(params={"offset": 10})).json()
+    assert beyond == {"items": [], "next_cursor": None, "total": 5}
+
+
+async def test_filters_combine(shelf: Shelf, people: People) -> None:
+    await shelf.document(title="Rahmenvertrag 100%", external_id="a/b", status="published")
+    await shelf.document(title="ÜBERSICHT", external_id="c_d")
+    failed = await shelf.document(title="Vertrag_x")
+    await people.execute("UPDATE document SET index_status = 'failed' WHERE id = $1::text::uuid", failed["id"])
+    cases = {
+        "external_id=a%2Fb": ["Rahmenvertrag 100%"],
+        "external_id=a": [],
+        "status=published": ["Rahmenvertrag 100%"],
+        "index_status=failed": ["Vertrag_x"],
+        "q_title=vertrag": ["Vertrag_x", "Rahmenvertrag 100%"],
+        "q_title=0%25": ["Rahmenvertrag 100%"],
+        "q_title=g_": ["Vertrag_x"],
+        f"q_title={quote('übers')}": ["ÜBERSICHT"],
+        "q_title=vertrag&status=draft": ["Vertrag_x"],
+        "q_title=vertrag&status=draft&index_status=pending": [],
+    }
+    for query, titles in cases.items():
+        page = (await shelf.client.get(f"{shelf.url}?{query}&offset=0")).json()
+        assert ([item["title"] for item in page["items"]], page["total"]) == (titles, len(titles)), query
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=101", "limit=x", "sort=id", "sort=content", "cursor=nonsense", "cursor=", "cursor=%00",
+     "offset=-1", "offset=99999999999", "cursor=a&offset=1", "status=gone", "index_status=x", "q_title=%00", "external_id=%00"],
+)  # fmt: skip
+async def test_a_bad_question_is_refused(shelf: Shelf, query: str) -> None:
+    answer = await shelf.client.get(f"{shelf.url}?{query}")
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["errors"]
+
+
+async def test_a_cursor_opens_only_its_own_list(shelf: Shelf) -> None:
+    other = Shelf(await shelf.owner.project(), shelf.owner)
+    for each in (shelf, other):
+        for _ in range(3):
+            await each.document()
+    cursor = (await shelf.get(params={"limit": 1})).json()["next_cursor"]
+    assert (await shelf.get(params={"cursor": cursor})).status_code == 200
+    assert (await other.get(params={"cursor": cursor})).status_code == 422
+    for params in ({"sort": "title"}, {"status": "draft"}, {"q_title": "a"}):
+        assert (await shelf.get(params={"cursor": cursor, **params})).status_code == 422
+
+
+async def test_a_cursor_survives_the_longest_title(shelf: Shelf) -> None:
+    for _ in range(3):
+        await shelf.document(title="🦊" * 500)
+    assert len(await walk(shelf, {"sort": "title", "limit": 1})) == 3
+
+
+async def test_hot_answers_have_the_shape_of_their_schemas(shelf: Shelf) -> None:
+    """The JSON comes from the database; the schemas are what is promised."""
+    made = await shelf.document(external_id="e", metadata={"a": [1, {"b": None}]}, title="🦊")
+    one = (await shelf.get(f"/{made['id']}")).content
+    assert Document.model_validate_json(one).model_dump(mode="json") == made
+    [item] = (await shelf.get()).json()["items"]
+    assert DocumentSummary.model_validate(item).model_dump(mode="json") == item
+    [version] = (await shelf.get(f"/{made['id']}/versions")).json()["items"]
+    assert VersionSummary.model_validate(version).model_dump(mode="json") == version
+    whole = (await shelf.get(f"/{made['id']}/versions/1")).json()
+    assert Version.model_validate(whole).model_dump(mode="json") == whole
+    stats = (await shelf.get("/stats")).json()
+    assert Stats.model_validate(stats).model_dump(mode="json") == stats
+
+
+async def test_an_empty_project_answers_with_nothing(shelf: Shelf) -> None:
+    assert (await shelf.get()).json() == {"items": [], "next_cursor": None, "total": None}
+    assert (await shelf.get(params={"offset": 0})).json() == {"items": [], "next_cursor": None, "total": 0}
+    assert (await shelf.get("/stats")).json() == {
+        "total": 0,
+        "by_status": {"draft": 0, "published": 0},
+        "by_index_status": {"pending": 0, "indexed": 0, "failed": 0},
+        "size": 0,
+        "chunks": 0,
+    }

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from partywall.core.resources import Resources
+from partywall.settings import Settings
+from tests.features.documents.conftest import Inside, Shelf
+
+PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
+<h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
+
+
+def files(settings: Settings, shelf: Shelf) -> list[Path]:
+    return [path for path in (settings.blob_directory / str(shelf.project)).rglob("*") if path.is_file()]
+
+
+async def test_markdown_is_kept_as_it_is(shelf: Shelf, inside: Inside) -> None:
+    raw = "\ufeff# A heading #\r\n\r\ntext \n".encode()
+    data = {"external_id": "notes/a.md", "metadata": json.dumps({"a": [1]})}
+    answer = await shelf.post("/upload", files={"file": ("notes/a.md", raw, "text/markdown")}, data=data)
+    made = answer.json()
+    assert answer.status_code == 201, answer.text
+    assert (made["title"], made["media_type"], made["external_id"]) == ("A heading", "text/markdown", "notes/a.md")
+    assert made["content"].encode() == raw
+    assert (made["size"], made["content_sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
+    assert made["metadata"] == {"a": [1]}
+    assert answer.headers["location"] == f"{shelf.url}/{made['id']}"
+    assert (await shelf.client.get(answer.headers["location"])).json() == made
+    assert [job["documents"] for job in await inside.jobs("index_documents")] == [[made["id"]]]
+    assert [type_ for type_, _, _ in await inside.events()] == ["document.created"]
+
+
+async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
+    made = (await shelf.post("/upload", files={"file": ("page.html", PAGE, "text/html")})).json()
+    assert (made["title"], made["media_type"]) == ("The Page", "text/html")
+    assert made["content"] == "# Heading\n\nOne & two\n\n## Next\n\n- a\n- b"
+    original = await shelf.get(f"/{made['id']}/content", params={"original": True})
+    assert (original.status_code, original.content) == (200, PAGE)
+    assert original.headers["content-type"].startswith("text/html")
+    assert original.headers["content-disposition"].startswith('attachment; filename="page.html"')
+    assert original.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "raw", "title", "media_type"),
+    [
+        ("a.txt", "text/plain", b"# no heading", "a", "text/plain"),
+        ("a.txt", "text/plain; charset=UTF-8", b"x", "a", "text/plain"),
+        ("b.md", "text/plain", b"x\n\n## Deep ##\n", "Deep", "text/markdown"),
+        ("c.markdown", "application/octet-stream", b"", "c", "text/markdown"),
+        ("d.htm", "application/octet-stream", b"<p>x", "d", "text/html"),
+        ("e.html", "text/html", b"<title> </title><p>x", "e", "text/html"),
+        ("C:\\files\\f.txt", "text/plain", b"x", "f", "text/plain"),
+        (".txt", "text/plain", b"x", ".txt", "text/plain"),
+    ],
+)
+async def test_title_and_type_come_from_the_file(
+    shelf: Shelf, name: str, declared: str, raw: bytes, title: str, media_type: str
+) -> None:
+    answer = await shelf.post("/upload", files={"file": (name, raw, declared)})
+    assert answer.status_code == 201, answer.text
+    assert (answer.json()["title"], answer.json()["media_type"]) == (title, media_type)
+
+
+async def test_a_title_that_is_given_wins(shelf: Shelf) -> None:
+    answer = await shelf.post("/upload", files={"file": ("a.md", b"# H", "text/markdown")}, data={"title": " Mine "})
+    assert answer.json()["title"] == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "raw"),
+    [
+        ("a.pdf", "application/pdf", b"%PDF-1.7"),
+        ("a.bin", "application/octet-stream", b"text"),
+        ("a.png", "image/png", b"\x89PNG"),
+        ("a.txt", "text/plain", b"\xff\xfe\x00"),
+        ("a.txt", "text/plain", b"caf\xe9"),
+        ("a.md", "text/markdown", b"a\x00b"),
+        ("a.html", "text/html", b"<p>\xed\xa0\x80"),
+        ("a.txt", "text/plain; charset=iso-8859-1", b"x"),
+        ("a.json", "application/json", b"{}"),
+    ],
+)
+async def test_what_is_no_text_is_refused(
+    shelf: Shelf, settings: Settings, name: str, declared: str, raw: bytes
+) -> None:
+    answer = await shelf.post("/upload", files={"file": (name, raw, declared)})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert (await shelf.get()).json()["items"] == []
+    assert files(settings, shelf) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "pointer"),
+    [
+        ({"title": "x" * 501}, "/title"),
+        ({"title": "a\x00b"}, ""),
+        ({"external_id": "x" * 513}, "/external_id"),
+        ({"metadata": "{"}, "/metadata"),
+        ({"metadata": "[]"}, "/metadata"),
+        ({"metadata": '{"a": NaN}'}, ""),
+        ({"metadata": '{"a": "\\u0000"}'}, ""),
+        ({"metadata": "[" * 100_000}, "/metadata"),
+        ({"metadata": json.dumps({"a": "x" * 70_000})}, "/metadata"),
+        ({"owner": "me"}, "/owner"),
+    ],
+)
+async def test_a_bad_field_is_refused(shelf: Shelf, settings: Settings, data: dict[str, str], pointer: str) -> None:
+    answer = await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")}, data=data)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
+    if pointer:
+        assert answer.json()["errors"][0]["pointer"] == pointer
+    assert files(settings, shelf) == []
+
+
+async def test_an_upload_needs_a_file(shelf: Shelf) -> None:
+    assert (await shelf.post("/upload", data={"title": "x"})).status_code == 422
+    assert (await shelf.post("/upload", json={"title": "x"})).status_code == 422
+    assert (await shelf.post("/upload", data={"file": "x"})).status_code == 422
+    broken = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (await shelf.post("/upload", content=b"--y\r\nnonsense", headers=broken)).status_code in (400, 422)
+
+
+async def test_a_file_that_is_too_large_is_refused(shelf: Shelf, settings: Settings) -> None:
+    for size in (settings.blobs.max_upload_bytes + 1, 10 * 1024 * 1024 + 1):
+        answer = await shelf.post("/upload", files={"file": ("a.txt", b"x" * size, "text/plain")})
+        assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
+    assert files(settings, shelf) == []
+
+
+async def test_a_refused_row_leaves_no_blob(shelf: Shelf, settings: Settings) -> None:
+    await shelf.document(external_id="taken")
+    for headers in ({}, {"Idempotency-Key": "k"}):
+        answer = await shelf.post(
+            "/upload",
+            files={"file": ("a.txt", b"x", "text/plain")},
+            data={"external_id": "taken"},
+            headers=headers,
+        )
+        assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken")
+    assert files(settings, shelf) == []
+
+
+async def test_a_key_replays_the_upload_of_the_same_bytes(shelf: Shelf, settings: Settings) -> None:
+    headers = {"Idempotency-Key": "once"}
+    sent = {"file": ("a.txt", b"same bytes", "text/plain")}
+    first = await shelf.post("/upload", files=sent, headers=headers)
+    again = await shelf.post("/upload", files=sent, headers=headers)  # under another multipart boundary
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"
+    other = await shelf.post("/upload", files={"file": ("a.txt", b"other bytes", "text/plain")}, headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    titled = await shelf.post("/upload", files=sent, data={"title": "x"}, headers=headers)
+    assert titled.json()["code"] == "idempotency_key_reused"
+    assert len(files(settings, shelf)) == 1
+
+
+async def test_a_deleted_upload_releases_its_blob(shelf: Shelf, inside: Inside) -> None:
+    made = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    kept = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    assert (await shelf.client.delete(f"{shelf.url}/{made['id']}")).status_code == 204
+    [job] = await inside.jobs("release_blobs")
+    assert len(job["keys"]) == 1  # type: ignore[arg-type]  # a list, by the payload's own type
+    assert (await shelf.get(f"/{kept['id']}/content", params={"original": True})).content == b"x"
+
+
+async def test_large_files_pass_through_in_pieces(shelf: Shelf, resources: Resources) -> None:
+    raw = "".join(lines()).encode()[: 3 * 1024 * 1024]
+    answer = await shelf.post("/upload", files={"file": ("large.txt", raw, "text/plain")})
+    made = answer.json()
+    assert made["content_sha256"] == hashlib.sha256(raw).hexdigest()
+    for params in ({}, {"original": True}):
+        content = await shelf.get(f"/{made['id']}/content", params=params)
+        assert content.content == raw
+
+
+def lines() -> Iterator[str]:
+    for number in range(200_000):
+        yield f"Line {number} of a long text\n"

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.features.documents.conftest import Shelf
+from tests.features.documents.test_listing import walk
+
+
+async def edited(shelf: Shelf, times: int) -> str:
+    made = await shelf.document(title="T1", content="C1")
+    for number in range(2, times + 1):
+        await shelf.client.patch(f"{shelf.url}/{made['id']}", json={"title": f"T{number}", "content": f"C{number}"})
+    return f"/{made['id']}"
+
+
+async def test_versions_are_kept_newest_first(shelf: Shelf) -> None:
+    path = await edited(shelf, 5)
+    page = (await shelf.get(f"{path}/versions")).json()
+    assert [(each["number"], each["title"]) for each in page["items"]] == [(n, f"T{n}") for n in (5, 4, 3, 2, 1)]
+    assert "content" not in page["items"][0]
+    assert page["items"][0]["created_by"] == str(shelf.owner.id)
+    walked = await walk(shelf, {"limit": 2}, f"{path}/versions")
+    assert [each["number"] for each in walked] == [5, 4, 3, 2, 1]
+    counted = (await shelf.get(f"{path}/versions", params={"offset": 4})).json()
+    assert ([each["number"] for each in counted["items"]], counted["total"]) == ([1], 5)
+    beyond = (await shelf.get(f"{path}/versions", params={"offset": 9})).json()
+    assert (beyond["items"], beyond["total"]) == ([], 5)
+
+
+async def test_a_version_has_its_content(shelf: Shelf) -> None:
+    path = await edited(shelf, 2)
+    version = (await shelf.get(f"{path}/versions/1")).json()
+    assert (version["title"], version["content"], version["size"]) == ("T1", "C1", 2)
+
+
+@pytest.mark.parametrize(("number", "status"), [("3", 404), ("0", 422), ("-1", 422), ("x", 422), ("9999999999", 422)])
+async def test_there_is_no_such_version(shelf: Shelf, number: str, status: int) -> None:
+    path = await edited(shelf, 2)
+    assert (await shelf.get(f"{path}/versions/{number}")).status_code == status
+    assert (await shelf.post(f"{path}/versions/{number}/restore")).status_code == status
+
+
+async def test_a_cursor_of_another_document_is_refused(shelf: Shelf) -> None:
+    one, two = await edited(shelf, 3), await edited(shelf, 3)
+    cursor = (await shelf.get(f"{one}/versions", params={"limit": 1})).json()["next_cursor"]
+    assert (await shelf.get(f"{one}/versions", params={"cursor": cursor})).status_code == 200
+    assert (await shelf.get(f"{two}/versions", params={"cursor": cursor})).status_code == 422
+
+
+async def test_a_restored_version_is_the_newest(shelf: Shelf) -> None:
+    path = await edited(shelf, 3)
+    await shelf.client.patch(shelf.url + path, json={"status": "published", "metadata": {"kept": 1}})
+    restored = await shelf.post(f"{path}/versions/1/restore")
+    body = restored.json()
+    assert restored.status_code == 200
+    assert (body["title"], body["content"], body["version"], body["index_status"]) == ("T1", "C1", 4, "pending")
+    assert (body["status"], body["metadata"]) == ("published", {"kept": 1})
+    assert (await shelf.get(f"{path}/versions/4")).json()["content"] == "C1"
+
+
+async def test_a_restore_honours_if_match_and_its_key(shelf: Shelf) -> None:
+    path = await edited(shelf, 2)
+    late = await shelf.post(f"{path}/versions/1/restore", headers={"If-Match": '"1-0"'})
+    assert late.status_code == 412
+    tag = (await shelf.get(path)).headers["etag"]
+    headers = {"If-Match": tag, "Idempotency-Key": "once"}
+    first = await shelf.post(f"{path}/versions/1/restore", headers=headers)
+    again = await shelf.post(f"{path}/versions/1/restore", headers=headers)
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.content == first.content
+    assert again.headers["idempotent-replayed"] == "true"

@@ -40,9 +40,8 @@ def read_hits(answer: bytes) -> list[Hit]:
 
 
 def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:
-    """About `width` characters of the hit around its first highlight, and the highlights within."""
-    first = hit.highlights[0].start if hit.highlights else 0
-    begin = max(0, first - width // 4)
+    """About `width` characters of the hit where most of its highlights are, and the highlights within."""
+    begin = max(0, _densest(hit.highlights, width // 2) - width // 4)
     if begin:
         begin = hit.text.rfind(" ", 0, begin) + 1
     end = min(len(hit.text), begin + width)
@@ -54,3 +53,12 @@ def excerpt(hit: Hit, width: int) -> tuple[str, list[Span]]:
         if begin <= span.start < end
     ]
     return hit.text[begin:end], within
+
+
+def _densest(spans: list[Span], width: int) -> int:
+    """Where a stretch of `width` characters begins that holds as many highlights as any; the first of them."""
+
+    def held(start: int) -> int:
+        return sum(start <= span.start < start + width for span in spans)
+
+    return max((span.start for span in spans), key=held, default=0)

@@ -18,6 +18,8 @@ BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
 # Another try would meet the same end: somebody has to log in, ask for a right, or look at the server.
 HOPELESS: Final = {401, 403, 404}
+# So many failures of the server itself, one after another, are not the documents' fault.
+SERVER_FAILURES: Final = 5
 TAKEN: Final = "external_id_taken"
 GONE: Final = "document_not_found"
 INCOMING: Final = "incoming:"
@@ -56,6 +58,7 @@ class Import:
     tally: Tally = field(default_factory=Tally)
     _batch: list[Local] = field(default_factory=list)
     _characters: int = 0
+    _server_failures: int = 0
 
     def run(self, documents: Iterable[Local | Unreadable]) -> None:
         for document in documents:
@@ -99,7 +102,7 @@ class Import:
             elif error.code == TAKEN:
                 self._alone(batch[0], find_known(self.api, self.project_id, batch[0].external_id))
             else:
-                self._fail(batch[0].external_id, str(error))
+                self._refused(batch[0], error)
         else:
             for _ in batch:
                 self._succeed(Outcome.SENT)
@@ -110,7 +113,7 @@ class Import:
         except ApiError as error:
             if error.status in HOPELESS and error.code != GONE:
                 raise
-            self._fail(document.external_id, str(error))
+            self._refused(document, error)
         else:
             self._succeed(outcome)
 
@@ -156,6 +159,7 @@ class Import:
         return f"/projects/{self.project_id}/documents{rest}"
 
     def _succeed(self, outcome: Outcome) -> None:
+        self._server_failures = 0
         match outcome:
             case Outcome.SENT:
                 self.tally.sent += 1
@@ -164,6 +168,12 @@ class Import:
             case _:
                 self.tally.unchanged += 1
         self.told(self.tally, None)
+
+    def _refused(self, document: Local, error: ApiError) -> None:
+        self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
+        if self._server_failures >= SERVER_FAILURES:
+            raise error
+        self._fail(document.external_id, str(error))
 
     def _fail(self, name: str, reason: str) -> None:
         self.tally.failed.append(Unreadable(name, reason))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.serving import Place, Serving
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class House:
+    """A running `partywall serve`, and a shell beside it that knows nobody yet."""
+
+    place: Place
+    serving: Serving
+    home: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.place.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As a person's terminal has it: none of the settings, a home of its own."""
+        kept = {name: value for name, value in os.environ.items() if "__" not in name and name != "PARTYWALL_SERVER"}
+        return kept | {
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "PATH": f"{BIN}:{kept['PATH']}",
+            "PARTYWALL_PASSWORD": PASSWORD,
+        }
+
+    def run(
+        self, *arguments: str, stdin: str = "", timeout: float = 120, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return run(*arguments, environment={**self.environment, **environment}, stdin=stdin, timeout=timeout)
+
+    def on_the_machine(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """An operator's command, where the engines are found through the data directory."""
+        return self.run(*arguments, "--data-dir", str(self.place.data_dir), stdin=stdin)
+
+
+def run(
+    *arguments: str, environment: Mapping[str, str], stdin: str = "", timeout: float = 120, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "partywall", *arguments]
+    return subprocess.run(
+        command, env=environment, input=stdin, capture_output=True, text=True, timeout=timeout, cwd=cwd, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with contextlib.closing(Place()) as place:
+        command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(place.data_dir)]
+        serving = place.run([*command, "--port", str(place.port)]).until_ready()
+        home = tmp_path_factory.mktemp("home")
+        yield House(place, serving, home)
+        shutil.rmtree(home)

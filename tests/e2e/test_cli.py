@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import PASSWORD, ROOT, House, run
+from tests.e2e.serving import free_port, wait_until
+
+pytestmark = pytest.mark.e2e
+
+ONE_LINE = re.compile(r"partywall: [^\n]+\n")
+
+
+@pytest.fixture(scope="module")
+def member(house: House) -> House:
+    done = house.run("register", "--email", "ann@example.com", "--server", house.url)
+    assert done.returncode == 0, done.stderr
+    return house
+
+
+def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ONE_LINE.fullmatch(done.stderr), done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["serf"], "serf"),
+        (["import"], "FOLDER"),
+        (["import", "/no/such/folder"], "/no/such/folder"),
+        (["import", "tools", "--project", "X"], "nothing to import"),
+        (["search", "x", "--mode", "magic"], "magic"),
+        (["search", "x", "--project", "Nowhere"], "Nowhere"),
+        (["search", "x", "--limit", "0"], "--limit"),
+        (["events", "--after", "x", "--project", "Handbook"], "Handbook"),
+        (["login", "--server", "ftp://example.com", "--email", "a@example.com"], "ftp://example.com"),
+        (["login"], "--email"),
+        (["users", "create", "nonsense", "--data-dir", "."], "."),
+        (["jobs", "retry", "x"], "integer"),
+        (["models", "install", "gpt"], "gpt"),
+        (["api", "--workers", "0"], "--workers"),
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_line(member: House, arguments: list[str], part: str) -> None:
+    refused(member.run(*arguments), part)
+
+
+def test_a_server_that_is_away_is_one_line(member: House) -> None:
+    refused(member.run("login", "--email", "a@example.com", "--server", f"localhost:{free_port()}"), "cannot reach")
+
+
+def test_a_wrong_password_is_one_line(member: House) -> None:
+    done = member.run("login", "--email", "ann@example.com", "--password-stdin", stdin="wrong wrong wrong\n")
+    refused(done, "wrong e-mail address or password")
+
+
+def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# Bees\n\nThe hive hums in the orchard.")
+    (tmp_path / "b.txt").write_text("Trams run until midnight.")
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
+    done = member.run("import", str(tmp_path), "--project", "Field notes", "--wait")
+    assert (done.returncode, done.stdout) == (1, "2 sent, 0 changed, 0 unchanged, 1 failed\n")
+    assert "failed: bad.txt: not UTF-8" in done.stderr
+    (tmp_path / "bad.txt").unlink()
+
+    answer = json.loads(member.run("search", "where do bees live?", "--limit", "1", "--json").stdout)
+    assert [hit["title"] for hit in answer["items"]] == ["Bees"]
+    shown = member.run("search", "orchard", "--mode", "text").stdout
+    assert shown.startswith(" 1. Bees  ")
+    assert "The hive hums in the orchard." in shown
+
+    (tmp_path / "b.txt").write_text("Trams run all night.")
+    done = member.run("import", str(tmp_path))
+    assert done.stdout == "0 sent, 1 changed, 1 unchanged, 0 failed\n"
+    assert "Field notes" in member.run("projects", "list").stdout
+
+
+def test_events_are_followed_until_ctrl_c(member: House) -> None:
+    assert member.run("projects", "create", "Watched").returncode == 0
+    command = [sys.executable, "-m", "partywall", "events", "--follow", "--after", "0", "--json"]
+    watcher = subprocess.Popen(command, env=member.environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert watcher.stdout is not None
+    assert json.loads(watcher.stdout.readline())["type"] == "project.created"
+    done = member.run("import", "examples/handbook/leave.md", "--project", "Watched")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(watcher.stdout.readline())["type"] == "document.created"
+    watcher.send_signal(signal.SIGINT)
+    watcher.communicate(timeout=10)
+    assert watcher.returncode == 130
+
+
+def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
+    lines = (json.dumps({"id": number, "title": "T", "text": "word " * 2000}) for number in range(3000))
+    (tmp_path / "many.jsonl").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "partywall", "import", str(tmp_path), "--project", "Interrupted"]
+    first = subprocess.Popen(
+        command, env=member.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    wait_until(lambda: "Interrupted" in member.run("projects", "list").stdout, "the import to begin")
+    first.send_signal(signal.SIGINT)
+    output, errors = first.communicate(timeout=30)
+    assert first.returncode == 130, errors
+    assert "goes on where this one ended" in errors
+    sent = int(output.split()[0])
+    assert sent < 3000
+    again = member.run("import", str(tmp_path))
+    assert again.returncode == 0, again.stderr
+    new, unchanged = (int(number) for number in re.findall(r"(\d+) sent, 0 changed, (\d+) unchanged", again.stdout)[0])
+    assert new + unchanged == 3000
+    assert unchanged >= sent
+
+
+def test_operators_find_the_running_engines(house: House) -> None:
+    made = house.on_the_machine("users", "create", "ops@example.com", "--password-stdin", stdin=f"{PASSWORD}\n")
+    assert made.returncode == 0, made.stderr
+    assert house.run("login", "--email", "ops@example.com", "--server", house.url).returncode == 0
+    refused(house.on_the_machine("users", "create", "ops@example.com"), "already")
+    assert "ops@example.com" in house.on_the_machine("users", "list").stdout
+    assert house.on_the_machine("users", "disable", "ops@example.com").returncode == 0
+    assert "disabled" in house.on_the_machine("users", "list").stdout
+    refused(house.run("login", "--email", "ops@example.com", "--server", house.url), "wrong")
+    assert house.on_the_machine("users", "enable", "ops@example.com").returncode == 0
+    assert house.run("login", "--email", "ops@example.com", "--server", house.url).returncode == 0
+    refused(house.on_the_machine("users", "disable", "nobody@example.com"), "nobody@example.com")
+
+
+def test_a_generated_password_logs_in(house: House) -> None:
+    made = house.on_the_machine("users", "create", "new@example.com")
+    [password] = re.findall(r"^password: (\S+)$", made.stdout, re.MULTILINE)
+    done = house.run(
+        "login", "--email", "new@example.com", "--server", house.url, "--password-stdin", stdin=f"{password}\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_rotated_key_leaves_sessions_alive(member: House) -> None:
+    rotated = member.on_the_machine("keys", "rotate")
+    assert rotated.returncode == 0, rotated.stderr
+    assert "signs from" in rotated.stdout
+    assert member.run("projects", "list").returncode == 0
+
+
+def test_the_schema_is_at_head_and_jobs_are_none(house: House) -> None:
+    assert house.on_the_machine("migrate").returncode == 0
+    refused(house.on_the_machine("migrate", "0000"), "0000")
+    listed = house.on_the_machine("jobs", "list")
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no job is parked\n")
+    assert house.on_the_machine("jobs", "retry", "7").returncode == 1
+
+
+def test_a_directory_without_data_is_refused(house: House, tmp_path: Path) -> None:
+    refused(house.run("users", "list", "--data-dir", str(tmp_path)), str(tmp_path), "--data-dir")
+
+
+def test_openapi_needs_neither_settings_nor_engines(house: House) -> None:
+    printed = run("openapi", environment=house.environment)
+    assert printed.returncode == 0, printed.stderr
+    assert "/api/v1/projects" in json.loads(printed.stdout)["paths"]
+
+
+def test_logging_out_ends_it(house: House) -> None:
+    config = str(house.home / "elsewhere")
+    assert (
+        house.run("register", "--email", "bye@example.com", "--server", house.url, XDG_CONFIG_HOME=config).returncode
+        == 0
+    )
+    assert house.run("logout", XDG_CONFIG_HOME=config).returncode == 0
+    refused(house.run("projects", "list", XDG_CONFIG_HOME=config), "partywall login")

@@ -10,6 +10,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     JsonValue,
     PlainSerializer,
     StringConstraints,
@@ -41,7 +42,9 @@ def storable(text: str) -> str:
 
 
 Storable = Annotated[str, AfterValidator(storable)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# Says in the schema what trimming before the length is checked amounts to.
+NOT_BLANK: Final = Field(json_schema_extra={"pattern": r"\S"})
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 
 
 def _check(value: object, depth: int) -> None:

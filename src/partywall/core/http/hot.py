@@ -74,7 +74,9 @@ class HotPlan:
         if self.query is not None:
             name, model, defaults = self.query
             try:
-                found[name] = model.model_validate(dict(parse_qsl(query.decode("latin-1"), True))) if query else defaults
+                found[name] = (
+                    model.model_validate(dict(parse_qsl(query.decode("latin-1"), True))) if query else defaults
+                )
             except ValueError:
                 return None
         for name, header in self.headers:

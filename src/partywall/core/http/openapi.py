@@ -40,6 +40,8 @@ def _document(app: FastAPI) -> dict[str, JsonValue]:
         schemas.pop(unused, None)
     for path in document["paths"].values():
         for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                _absent_is_not_null(parameter)
             if operation["operationId"] in app.state.public:
                 operation.pop("security", None)
             _refusals(operation["responses"], public="security" not in operation)
@@ -53,3 +55,16 @@ def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> No
         entry = responses.setdefault(status, {"description": description})
         if status == "422" or "content" not in entry:
             entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+def _absent_is_not_null(parameter: dict[str, JsonValue]) -> None:
+    """A parameter in a URL or header that is not given is absent; there is no way to send null there."""
+    schema = parameter.get("schema")
+    if not isinstance(schema, dict) or not isinstance(choices := schema.get("anyOf"), list):
+        return
+    left = [each for each in choices if each != {"type": "null"}]
+    if len(left) == 1 and isinstance(left[0], dict):
+        del schema["anyOf"]
+        schema.update(left[0])
+    else:
+        schema["anyOf"] = left

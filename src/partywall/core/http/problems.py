@@ -127,12 +127,14 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Every method that some route serves on this path: the framework names those of the first alone."""
-    found: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        if route.path_regex is not None and route.path_regex.match(request.url.path):
-            found |= set(route.methods or ())
-    return sorted(found)
+    """Every method of the path that the request has met: the framework names those of its first route alone."""
+    matching = [
+        route
+        for route in iter_route_contexts(request.app.routes)
+        if route.path_regex is not None and route.path_regex.match(request.url.path)
+    ]
+    # Of `/documents/stats` and `/documents/{document_id}` the earlier one serves the path.
+    return sorted({method for route in matching if route.path == matching[0].path for method in route.methods or ()})
 
 
 def _printable(text: str) -> str:

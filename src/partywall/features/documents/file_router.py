@@ -91,7 +91,7 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
 
 
 @router.get(
-    "/{document_id}/content",
+    "/{document_id:uuid}/content",
     response_class=PlainTextResponse,
     summary="Get a document's content",
     description="The text, or with `original=true` the uploaded file; whole or one range of bytes.",

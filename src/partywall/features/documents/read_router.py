@@ -52,7 +52,7 @@ async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Respo
 
 
 @router.get(
-    "/{document_id}",
+    "/{document_id:uuid}",
     response_model=Document,
     summary="Get a document",
     description="With its content. The entity tag changes with anything that is visible here.",
@@ -67,7 +67,7 @@ async def get_document(
 
 
 @router.get(
-    "/{document_id}/versions",
+    "/{document_id:uuid}/versions",
     response_model=Page[VersionSummary],
     summary="List a document's versions",
     description="Newest first, without their content. Every change of title or content is a version.",

@@ -87,7 +87,7 @@ async def create_documents(
 
 
 @router.patch(
-    "/{document_id}",
+    "/{document_id:uuid}",
     response_model=Document,
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
@@ -102,7 +102,7 @@ async def update_document(
 
 
 @router.put(
-    "/{document_id}",
+    "/{document_id:uuid}",
     response_model=Document,
     summary="Replace a document",
     description="What is absent goes back to its default.",
@@ -117,7 +117,7 @@ async def replace_document(
 
 
 @router.delete(
-    "/{document_id}",
+    "/{document_id:uuid}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a document",
     description="With its versions, its index and its uploaded file.",
@@ -130,7 +130,7 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
 
 
 @router.post(
-    "/{document_id}/reindex",
+    "/{document_id:uuid}/reindex",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Document,
     summary="Index a document again",
@@ -142,7 +142,7 @@ async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Re
 
 
 @router.get(
-    "/{document_id}/versions/{number}",
+    "/{document_id:uuid}/versions/{number}",
     response_model=Version,
     summary="Get a version",
     description="Title and content as they stood after a change.",
@@ -153,7 +153,7 @@ async def get_version(project_id: UUID, document_id: UUID, number: VersionNumber
 
 
 @router.post(
-    "/{document_id}/versions/{number}/restore",
+    "/{document_id:uuid}/versions/{number}/restore",
     response_model=Document,
     summary="Restore a version",
     description="Makes its title and content the newest version.",

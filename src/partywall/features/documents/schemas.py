@@ -8,14 +8,14 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from partywall.core.pagination import PageQuery
-from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel, Storable
+from partywall.core.schemas import NOT_BLANK, Instant, JsonObject, RequestModel, ResponseModel, Storable
 from partywall.features.documents.constants import MAX_BATCH, MAX_EXTERNAL_ID, MAX_METADATA_BYTES, MAX_TITLE
 
 type Status = Literal["draft", "published"]
 type IndexStatus = Literal["pending", "indexed", "failed"]
 type Sort = Literal["-created_at", "created_at", "title", "-title", "updated_at", "-updated_at"]
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE)]
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE), NOT_BLANK]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXTERNAL_ID)]
 
 

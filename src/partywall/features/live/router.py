@@ -21,7 +21,7 @@ from partywall.features.live.dependencies import (
     require_credential,
 )
 from partywall.features.live.exceptions import TicketsUnavailableError
-from partywall.features.live.schemas import EventNumber, Ticket, TypePatterns
+from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
 from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
@@ -35,7 +35,10 @@ router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
     summary="Follow a project's events",
     description="Server-sent events in the order of their numbers, each exactly once. Starts with what comes, or "
     "behind `Last-Event-ID` (which wins) or `after`. Takes a bearer token or a ticket, and ends with it.",
-    responses=documented(NotAuthenticatedError, ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+    responses={
+        200: {"description": "Events as they come", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
+        **documented(NotAuthenticatedError, ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+    },
 )
 async def stream_events(
     project_id: UUID,

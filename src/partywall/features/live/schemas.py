@@ -1,14 +1,25 @@
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import ConfigDict, StringConstraints
 
 from partywall.core.events.filters import PATTERN
-from partywall.core.schemas import ResponseModel
+from partywall.core.schemas import JsonObject, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
+
+# One server-sent event; OpenAPI has no type of its own for a stream of them.
+WIRE_SCHEMA: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The project's number of the event; absent on `reconnect`."},
+        "event": {"type": "string", "examples": ["document.indexed"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+    "required": ["event", "data"],
+}
 
 
 class Ticket(ResponseModel):

@@ -1,0 +1,106 @@
+"""The reference pages name what there is, and the files that containers are made of say the same."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import run
+
+import pytest
+import typer
+import yaml  # type: ignore[import-untyped] # the development tools bring it, without its stubs
+from pydantic import BaseModel
+
+from partywall.cli import COMMANDS
+from partywall.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text()
+COMMAND_LINE = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+GUIDE = (ROOT / "docs" / "how-to" / "servers.md").read_text()
+COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+def variables(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from variables(kind, f"{prefix}{name.upper()}__")
+        else:
+            yield prefix + name.upper(), field.default
+
+
+def rows(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", text, re.MULTILINE))
+
+
+def test_every_setting_is_documented_and_nothing_else() -> None:
+    assert set(rows(SETTINGS)) == {name for name, _ in variables(Settings)}
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), [(name, default) for name, default in variables(Settings) if isinstance(default, int | str)]
+)
+def test_the_documented_default_is_the_default(name: str, default: int | str) -> None:
+    assert rows(SETTINGS)[name].strip("`") == str(default)
+
+
+def commands() -> Iterator[str]:
+    for module in dict.fromkeys(COMMANDS.values()):
+        app: typer.Typer = importlib.import_module(f"partywall.commands.{module}").app
+        group = f"{app.info.name} " if isinstance(app.info.name, str) else ""
+        for command in app.registered_commands:
+            assert command.callback is not None
+            yield group + (command.name or command.callback.__name__)
+
+
+def test_every_command_is_documented_and_nothing_else() -> None:
+    documented = re.findall(r"^\| `partywall ([a-z]+(?: [a-z]+)?)", COMMAND_LINE, re.MULTILINE)
+    assert sorted(documented) == sorted(commands())
+
+
+def statements(text: str) -> list[str]:
+    return [" ".join(re.sub(r"PASSWORD\s+\S+", "PASSWORD", each).split()) for each in text.split(";") if each.strip()]
+
+
+def test_the_containers_make_the_roles_of_the_guide() -> None:
+    [guide] = re.findall(r"(?ms)^```sql\n(.*?)^```", GUIDE)
+    [script] = re.findall(r"(?ms)<<'SQL'\n(.*?)^SQL$", (ROOT / "deploy" / "roles.sh").read_text())
+    assert statements(script) == statements(guide)
+
+
+def test_compose_sets_only_what_is_a_setting() -> None:
+    known = {name for name, _ in variables(Settings)}
+    for service in ("migrate", "api", "worker"):
+        assert set(COMPOSE["services"][service]["environment"]) <= known
+    assert "DATABASE__OWNER_URL" not in COMPOSE["services"]["api"]["environment"]
+
+
+def test_every_variable_of_compose_stands_in_the_example() -> None:
+    asked = set(re.findall(r"(?<!\$)\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    given = set(re.findall(r"^(\w+)=", (ROOT / "deploy" / "env.example").read_text(), re.MULTILINE))
+    assert asked == given
+
+
+def test_the_image_copies_what_exists_and_runs_without_root() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = [line.split()[1:-1] for line in dockerfile.splitlines() if re.match(r"COPY (?!--from)", line)]
+    assert [name for names in copied for name in names if not (ROOT / name).exists()] == []
+    assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE) == ["partywall"]
+    assert "HEALTHCHECK" in dockerfile
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
+    done = run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [wheel] = tmp_path.glob("*.whl")
+    inside = set(zipfile.ZipFile(wheel).namelist())
+    for path in (ROOT / "migrations").rglob("*"):
+        if path.suffix in {".py", ".sql", ".mako"}:
+            assert f"partywall/_migrations/{path.relative_to(ROOT / 'migrations').as_posix()}" in inside

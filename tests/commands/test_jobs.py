@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from partywall.cli import run
+from partywall.core.jobs import attempts
+from partywall.core.resources import Resources
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.people import People
+
+KIND = "nobody_runs_this"
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
+    assert settings.cache.url is not None
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "DATABASE__ENGINE": "server",
+        "DATABASE__URL": database.runtime,
+        "DATABASE__OWNER_URL": database.owner,
+        "CACHE__ENGINE": "server",
+        "CACHE__URL": settings.cache.url.get_secret_value(),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+async def park(resources: Resources, job_id: int) -> None:
+    async with resources.sessions.begin() as session:
+        await attempts.begin_attempt(session, job_id, KIND, {"number": job_id})
+        await attempts.park(session, job_id, "ValueError: too odd")
+
+
+async def command(*arguments: str) -> int:
+    """In a thread: a command runs an event loop of its own."""
+    return await asyncio.to_thread(run, arguments)
+
+
+async def test_parked_jobs_are_listed_and_put_back(
+    resources: Resources, people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job_id in (900_001, 900_002, 900_003):
+        await park(resources, job_id)
+    assert await command("jobs", "list") == 0
+    listed = capsys.readouterr().out
+    assert [line.split()[0] for line in listed.splitlines()] == ["900001", "900002", "900003"]
+    assert f"{KIND}  ValueError: too odd" in listed
+
+    assert await command("jobs", "retry", "900002", "900009") == 1
+    assert "900009 is not parked" in capsys.readouterr().err
+    assert await command("jobs", "retry", "--all") == 0
+    assert await command("jobs", "list") == 0
+    assert "no job is parked" in capsys.readouterr().err
+    deleted = await people.execute("DELETE FROM pgqueuer WHERE entrypoint = $1", KIND)
+    assert deleted == "DELETE 3"
+
+
+@pytest.mark.parametrize("arguments", [["retry"], ["retry", "--all", "7"]])
+async def test_which_jobs_must_be_clear(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert await command("jobs", *arguments) == 2
+    assert "name the jobs, or give --all" in capsys.readouterr().err

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from partywall.commands.postgres import database_failures, place, require_postgres
+from partywall.commands.refusal import Refusal
+from partywall.core.db.engine import sqlalchemy_url
+from tests.engines import DatabaseUrls, Urls, create_database
+from tests.serving import free_port
+
+
+async def test_the_url_comes_back_when_somebody_answers_there(database: DatabaseUrls) -> None:
+    assert await require_postgres("DATABASE__URL", SecretStr(database.runtime)) == database.runtime
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (None, "DATABASE__URL is not set"),
+        ("not a url", "DATABASE__URL is no URL"),
+        ("postgresql://app:very-secret@127.0.0.1:{port}/wall", "127.0.0.1:{port}/wall as app .*connection refused"),
+        ("postgresql://app:very-secret@nobody.invalid/wall", "nobody.invalid/wall as app"),
+    ],
+)
+async def test_what_cannot_be_reached_is_said_without_the_password(url: str | None, reason: str) -> None:
+    port = free_port()
+    secret = None if url is None else SecretStr(url.format(port=port))
+    with pytest.raises(Refusal, match=reason.format(port=port)) as refusal:
+        await require_postgres("DATABASE__URL", secret)
+    assert "very-secret" not in refusal.value.message
+    assert "\n" not in refusal.value.message
+
+
+async def test_a_wrong_password_is_said_without_it(database: DatabaseUrls) -> None:
+    url = DatabaseUrls.dsn(database.runtime).replace(":", ":very-secret", 2).replace(":very-secret", ":", 1)
+    with pytest.raises(Refusal, match="password authentication failed") as refusal:
+        await require_postgres("DATABASE__URL", SecretStr(url))
+    assert "very-secret" not in refusal.value.message
+
+
+async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> None:
+    await create_database(engines, "partywall_without_schema")
+    url = SecretStr(engines.database("partywall_without_schema").owner)
+    with pytest.raises(Refusal, match="partywall migrate"):
+        await require_postgres("DATABASE__OWNER_URL", url)
+    assert await require_postgres("DATABASE__OWNER_URL", url, schema=False)
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [("SELECT * FROM nowhere", 'relation "nowhere" does not exist'), ("SELECT 1/0", "division by zero")],
+)
+async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
+    engine = create_async_engine(sqlalchemy_url(database.runtime))
+    try:
+        with pytest.raises(Refusal, match=reason) as refusal, database_failures():
+            async with engine.connect() as connection:
+                await connection.execute(text(sql))
+    finally:
+        await engine.dispose()
+    assert "\n" not in refusal.value.message
+
+
+def test_a_place_shows_the_socket_and_no_password() -> None:
+    assert place("postgresql://app:very-secret@/wall?host=/run/pg") == "/run/pg/wall as app"

@@ -7,12 +7,15 @@ from uuid import uuid4
 
 import schemathesis
 from hypothesis import strategies as st
-from schemathesis import Case, HookContext
+from schemathesis import APIOperation, Case, HookContext
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.schemas import BaseSchema, OperationParameter, ResponsesContainer
 
 # The format allows quoted and international forms that are no address on the Internet.
 schemathesis.openapi.format("email", st.from_regex(r"[a-z0-9]{1,20}@[a-z0-9]{1,20}\.com", fullmatch=True))
 
+
+type AnyCase = Case[APIOperation[OperationParameter, ResponsesContainer, object, BaseSchema]]
 
 REAL_PROJECT = os.environ["CONTRACT_PROJECT"]
 # The HTTP server refuses a longer request line before the application sees it.
@@ -25,7 +28,7 @@ def filter_query(context: HookContext, query: dict[str, object] | None) -> bool:
 
 
 @schemathesis.hook
-def before_call(context: HookContext, case: Case, kwargs: dict[str, object]) -> None:
+def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, object]) -> None:
     if case.meta is None:
         return
     if case.meta.phase.name.value != "stateful":
@@ -41,7 +44,7 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, object]) -> 
         del case.query["cursor"]
 
 
-def _enter_real_project(case: Case) -> None:
+def _enter_real_project(case: AnyCase) -> None:
     """So that the routes below it are walked and not only refused. It must outlive the run."""
     path = case.meta.components.get(ParameterLocation.PATH) if case.meta is not None else None
     named = path is not None and path.mode.is_positive and "project_id" in (case.path_parameters or {})

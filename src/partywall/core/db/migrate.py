@@ -47,7 +47,7 @@ def _run(connection: Connection, config: Config, target: str) -> None:
 
 
 async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> None:
-    """Brings the schema to `target`: `head` or a revision to go up to, `-1` or `base` to go back. Runs as the migration owner."""
+    """As the owner, brings the schema up to `head` or a revision, or back by `-1` or to `base`."""
     engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:

@@ -92,9 +92,12 @@ CREATE INDEX {table}_project_id_chunk_idx ON {table} (project_id, chunk);
 CREATE INDEX {table}_embedding_idx ON {table} USING hnsw (embedding halfvec_cosine_ops) WHERE approximate;
 """
 
-# The count is kept in the transaction that adds or removes chunks, whoever removes them: a job, a person, a cascade.
+# The count is kept in the transaction that adds or removes chunks, whoever does it: a job, a person, a cascade, or an
+# operator who has bound no project.
 _COUNTS = """
-CREATE FUNCTION wall.count_added_chunks() RETURNS trigger LANGUAGE plpgsql
+CREATE POLICY counting ON search_statistic TO CURRENT_USER USING (true);
+
+CREATE FUNCTION wall.count_added_chunks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -106,7 +109,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION wall.count_removed_chunks() RETURNS trigger LANGUAGE plpgsql
+CREATE FUNCTION wall.count_removed_chunks() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -161,9 +164,10 @@ def upgrade() -> None:
         script(_WALL.format(table=table))
     script(_COUNTS)
     script(_STALE)
+    op.execute("REVOKE EXECUTE ON FUNCTION wall.count_added_chunks(), wall.count_removed_chunks() FROM PUBLIC")
     op.execute("REVOKE EXECUTE ON FUNCTION wall.projects_without_index_of(text) FROM PUBLIC")
     grant("EXECUTE", "FUNCTION wall.projects_without_index_of(text)")
-    grant("SELECT, INSERT, UPDATE", "search_statistic")
+    grant("SELECT, UPDATE (configurations)", "search_statistic")
     grant("SELECT, INSERT, UPDATE", "search_index")
     grant("SELECT, INSERT, DELETE", "chunk")
     grant("SELECT, INSERT", "posting")

@@ -16,6 +16,10 @@ class EmbeddingError(Exception):
     """The model cannot embed now; the message says why and carries no secret."""
 
 
+class TextRefused(EmbeddingError):
+    """The model refuses one of the texts; asking again with the same texts is of no use."""
+
+
 class Embedder(Protocol):
     """One embedding model. Vectors of different `name`s are never comparable."""
 

@@ -92,9 +92,7 @@ class MiniLmEmbedder:
         attended = self._linear(self._attention(hidden, unseen, prefix), f"{prefix}attention.output.dense")
         hidden = self._normalise(hidden + attended, f"{prefix}attention.output.LayerNorm")
         wide = _gelu(self._linear(hidden, f"{prefix}intermediate.dense"))
-        return self._normalise(
-            hidden + self._linear(wide, f"{prefix}output.dense"), f"{prefix}output.LayerNorm"
-        )
+        return self._normalise(hidden + self._linear(wide, f"{prefix}output.dense"), f"{prefix}output.LayerNorm")
 
     def _attention(self, hidden: Array, unseen: Array, prefix: str) -> Array:
         batch, length, width = hidden.shape

@@ -13,13 +13,14 @@ import httpx
 import numpy as np
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from partywall.core.embedding import EmbeddingError, Vectors
+from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
 
 _BATCH: Final = 64
 _ATTEMPTS: Final = 5
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 20.0
 _RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+_REFUSED: Final = frozenset({400, 413, 422})
 _FRESH: Final = 60.0
 _TIMEOUT: Final = httpx.Timeout(30, connect=5)
 
@@ -74,7 +75,7 @@ class OpenAiEmbedder:
     async def ping(self) -> None:
         """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
         if time.monotonic() - self._answered_at > _FRESH:
-            self._read(await self._post(["ping"]), 1)
+            self._read(await self._try_last(["ping"]), 1)
 
     async def close(self) -> None:
         """The HTTP client belongs to the process."""
@@ -89,12 +90,13 @@ class OpenAiEmbedder:
             if response.status_code not in _RETRIED:
                 return self._read(response, len(texts))
             await asyncio.sleep(_wait(attempt, response.headers.get("Retry-After")))
+        return self._read(await self._try_last(texts), len(texts))
+
+    async def _try_last(self, texts: list[str]) -> httpx.Response:
         try:
-            return self._read(await self._post(texts), len(texts))
+            return await self._post(texts)
         except httpx.TransportError as error:
-            raise EmbeddingError(
-                f"the embeddings endpoint does not answer ({type(error).__name__})"
-            ) from error
+            raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
 
     async def _post(self, texts: list[str]) -> httpx.Response:
         key = self._options.api_key
@@ -103,14 +105,14 @@ class OpenAiEmbedder:
         return await self._client.post(self._url, json=body, headers=headers, timeout=_TIMEOUT)
 
     def _read(self, response: httpx.Response, count: int) -> Vectors:
+        if response.status_code in _REFUSED:
+            raise TextRefused(f"the embeddings endpoint answered {response.status_code}")
         if response.status_code != httpx.codes.OK:
             raise EmbeddingError(f"the embeddings endpoint answered {response.status_code}")
         try:
             items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)
         except ValidationError as error:
-            raise EmbeddingError(
-                "the embeddings endpoint's answer has another shape than OpenAI's"
-            ) from error
+            raise EmbeddingError("the embeddings endpoint's answer has another shape than OpenAI's") from error
         if [item.index for item in items] != list(range(count)):
             raise EmbeddingError(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
         found = {len(item.embedding) for item in items} - {self.dimension}

@@ -86,6 +86,4 @@ def load_wordllama() -> WordLlamaEmbedder:
         raise EmbeddingError(f"the files of the package wordllama cannot be read: {error}") from error
     tokenizer.pre_tokenizer = Split(_WORD, "isolated")
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return WordLlamaEmbedder(
-        tokenizer, load(content)["embedding.weight"], f"wordllama-l2-supercat-256@{digest}"
-    )
+    return WordLlamaEmbedder(tokenizer, load(content)["embedding.weight"], f"wordllama-l2-supercat-256@{digest}")

@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.embedding import Embedders, EmbeddingError
+from partywall.core.embedding import Embedders, EmbeddingError, TextRefused
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.features.documents import indexing as documents
@@ -170,13 +170,15 @@ def _document_chunks(document: DocumentText) -> Iterator[NewChunk]:
 
 def _is_data_at_fault(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
-        return False
+        return isinstance(error, TextRefused)
     return str(getattr(error.orig, "sqlstate", "")).startswith(_DATA_AT_FAULT)
 
 
 def reason_of(error: Exception) -> str:
     """Shown to people, so it says what happened and nothing of the inside."""
     match error:
+        case TextRefused():
+            return f"The embedding model refused the text: {error}"
         case EmbeddingError():
             return f"The embedding model did not answer: {error}"
         case DBAPIError():

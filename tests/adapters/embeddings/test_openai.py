@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import httpx
+import numpy as np
+import pytest
+from pydantic import SecretStr
+from starlette.responses import JSONResponse, Response
+
+from partywall.adapters.embeddings import openai
+from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
+from partywall.core.embedding import EmbeddingError, TextRefused
+from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving, status
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openai, "_FIRST_WAIT", 0.001)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    async with serving(Endpoint()) as running:
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as opened:
+        yield opened
+
+
+def embedder(client: httpx.AsyncClient, url: str, dimension: int = DIMENSION) -> OpenAiEmbedder:
+    return OpenAiEmbedder(client, OpenAiOptions(url, "a-model", dimension, SecretStr("sk-secret")))
+
+
+async def test_vectors_come_in_the_order_of_the_texts_and_have_length_one(
+    client: httpx.AsyncClient, endpoint: Endpoint
+) -> None:
+    texts = [f"text {number}" for number in range(150)]
+    vectors = await embedder(client, endpoint.url).embed_documents(texts)
+    assert vectors.shape == (150, DIMENSION)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert np.allclose(vectors[149] * 2, pseudo_vector("text 149"), atol=1e-5)
+    assert [len(list(body["input"])) for body in endpoint.requests] == [64, 64, 22]  # type: ignore[call-overload]  # a list, typed as any JSON
+    assert endpoint.requests[0]["model"] == "a-model"
+    assert set(endpoint.keys) == {"Bearer sk-secret"}
+
+
+async def test_no_texts_ask_nothing(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    assert (await embedder(client, endpoint.url).embed_documents([])).shape == (0, DIMENSION)
+    assert endpoint.requests == []
+
+
+async def test_the_route_itself_is_taken_as_it_is(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    vector = await embedder(client, f"{endpoint.url}/embeddings/").embed_query("a text")
+    assert vector.shape == (DIMENSION,)
+
+
+async def test_what_may_pass_is_tried_again(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.faults += [status(503), status(429, **{"Retry-After": "0"}), status(500)]
+    await embedder(client, endpoint.url).embed_query("a text")
+    assert len(endpoint.requests) == 4
+
+
+async def test_it_gives_up_in_the_end(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.faults += [status(503)] * 9
+    with pytest.raises(EmbeddingError, match="answered 503"):
+        await embedder(client, endpoint.url).embed_query("a text")
+    assert len(endpoint.requests) == 5
+
+
+async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
+    client: httpx.AsyncClient, endpoint: Endpoint
+) -> None:
+    endpoint.faults.append(status(401))
+    with pytest.raises(EmbeddingError, match="answered 401") as raised:
+        await embedder(client, endpoint.url).embed_query("a text")
+    assert "sk-secret" not in str(raised.value)
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+async def test_a_refused_text_is_told_from_a_failing_endpoint(
+    client: httpx.AsyncClient, endpoint: Endpoint, code: int
+) -> None:
+    endpoint.faults.append(status(code))
+    with pytest.raises(TextRefused):
+        await embedder(client, endpoint.url).embed_query("a text")
+
+
+async def test_nobody_there(client: httpx.AsyncClient) -> None:
+    with pytest.raises(EmbeddingError, match="does not answer"):
+        await embedder(client, "http://127.0.0.1:9/v1").embed_query("a text")
+
+
+async def test_another_dimension_is_refused(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    with pytest.raises(EmbeddingError, match="answers 256 dimensions, EMBEDDINGS__DIMENSION says 1536"):
+        await embedder(client, endpoint.url, 1536).embed_query("a text")
+
+
+def broken(body: object) -> Response:
+    return JSONResponse(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"data": []}, "0 vectors for 1 texts"),
+        ({"data": [{"index": 3, "embedding": [1.0]}]}, "vectors for 1 texts"),
+        ({"vectors": []}, "another shape"),
+        ({"data": [{"index": 0, "embedding": ["x"]}]}, "another shape"),
+    ],
+)
+async def test_a_wrong_answer_is_no_vector(
+    client: httpx.AsyncClient, endpoint: Endpoint, body: object, complaint: str
+) -> None:
+    endpoint.faults.append(lambda: broken(body))
+    with pytest.raises(EmbeddingError, match=complaint):
+        await embedder(client, endpoint.url).embed_query("a text")
+
+
+async def test_infinite_numbers_are_refused(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    numbers = ", ".join(["1e999"] * DIMENSION)
+    endpoint.faults.append(
+        lambda: Response(f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}', media_type="application/json")
+    )
+    with pytest.raises(EmbeddingError, match="finite"):
+        await embedder(client, endpoint.url).embed_query("a text")
+
+
+async def test_a_zero_vector_stays_zero(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.faults.append(lambda: broken({"data": [{"index": 0, "embedding": [0.0] * DIMENSION}]}))
+    assert not (await embedder(client, endpoint.url).embed_query("a text")).any()
+
+
+async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    asked = embedder(client, endpoint.url)
+    await asked.ping()
+    await asked.ping()
+    assert len(endpoint.requests) == 1
+    await asked.close()
+
+
+async def test_a_ping_fails_with_the_endpoint(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.faults.append(status(500))
+    with pytest.raises(EmbeddingError):
+        await embedder(client, endpoint.url).ping()
+
+
+async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx.AsyncClient) -> None:
+    with pytest.raises(EmbeddingError):
+        await embedder(client, "http://127.0.0.1:9/v1").ping()
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [("3", 3.0), ("900", 20.0)])
+def test_the_server_says_how_long_to_wait(retry_after: str, seconds: float) -> None:
+    assert openai._wait(1, retry_after) == seconds
+
+
+def test_waits_grow_and_have_jitter() -> None:
+    assert len({openai._wait(3, None) for _ in range(20)}) > 1
+    assert all(openai._wait(3, "soon") <= 8 * 0.001 for _ in range(20))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import JsonValue
+
+from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
+from partywall.features.search.languages import configuration_of
+from tests.features.search.library import Shelf
+
+
+@pytest.mark.parametrize(
+    ("metadata", "configuration"),
+    [
+        ({}, "english"),
+        ({"language": "en-GB"}, "english"),
+        ({"language": "DE"}, "german"),
+        ({"language": "pt_BR"}, "portuguese"),
+        ({"language": "pl"}, PLAIN_CONFIGURATION),
+        ({"language": "tlh"}, PLAIN_CONFIGURATION),
+        ({"language": ""}, "english"),
+        ({"language": 7}, "english"),
+    ],
+)
+def test_the_tag_names_the_configuration(metadata: dict[str, JsonValue], configuration: str) -> None:
+    assert configuration_of(metadata) == configuration
+
+
+async def test_the_database_has_every_configuration(shelf: Shelf) -> None:
+    names = [*CONFIGURATIONS.values(), PLAIN_CONFIGURATION]
+    assert await shelf.value("SELECT count(*) FROM unnest($1::text[]) AS n WHERE n::regconfig IS NULL", names) == 0
+
+
+async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
+    await shelf.index(
+        await shelf.put("Häuser", "Die Häuser stehen am Fluss.", metadata={"language": "de"}),
+        await shelf.put("Paczki", "Zwrot pieniędzy za paczkę.", metadata={"language": "pl"}),
+        await shelf.put("Houses", "The houses stand by the river."),
+    )
+    assert await shelf.titles("Haus", mode="text") == ["Häuser"]
+    assert await shelf.titles("PIENIEDZY paczke", mode="text") == ["Paczki"]
+    assert await shelf.titles("house", mode="text") == ["Houses"]
+    [hit] = (await shelf.search("pieniedzy", mode="text")).json()["items"]
+    assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["pieniędzy"]

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from partywall.core.embedding import Embedder, EmbeddingError, Vectors
+from partywall.core.jobs.queue import enqueue
+from partywall.core.resources import Resources
+from partywall.features.search import index_repository, indexing, reindexing
+from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
+from partywall.features.search.reindexing import notice_change
+from tests.features.search.library import Shelf, eventually, with_embedder, working
+
+
+class Marked:
+    """A model of another dimension: a text's vector points to the axis of its first word with a `#`."""
+
+    def __init__(self, name: str, dimension: int = 384, *, away: bool = False) -> None:
+        self.name = name
+        self.dimension = dimension
+        self.away = away
+
+    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        if self.away:
+            raise EmbeddingError("away")
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            axis = next((int(word[1:]) for word in text.split() if word.startswith("#")), 0)
+            vectors[row, axis] = 1
+        return vectors
+
+    async def embed_query(self, text: str) -> Vectors:
+        vectors = await self.embed_documents([text])
+        return np.asarray(vectors[0], dtype=np.float32)
+
+    async def ping(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture
+async def stocked(shelf: Shelf) -> Shelf:
+    documents = [await shelf.put(f"Number {number}", f"#{number} text") for number in range(1, 6)]
+    await shelf.index(*documents)
+    return shelf
+
+
+async def statuses(shelf: Shelf) -> object:
+    return await shelf.value(
+        "SELECT json_object_agg(model, status)::text::jsonb #>> '{}' FROM search_index WHERE project_id = $1",
+        shelf.project,
+    )
+
+
+async def serving(shelf: Shelf) -> object:
+    query = "SELECT model FROM search_index WHERE project_id = $1 AND status = 'active'"
+    return await shelf.value(query, shelf.project)
+
+
+async def change(shelf: Shelf, current: Embedder, *others: Embedder) -> Resources:
+    """What a restart with another model does: the schedule notices, the jobs run."""
+    resources = with_embedder(shelf.resources, current, *others)
+    await notice_change(resources)
+    await shelf.work(resources)
+    return resources
+
+
+async def titles(shelf: Shelf, resources: Resources, q: str, mode: str) -> tuple[str, list[str]]:
+    """Asks the same application with other resources."""
+    app = shelf.person.client._transport.app  # type: ignore[attr-defined]
+    kept, app.state.resources = app.state.resources, resources
+    try:
+        headers = dict(shelf.person.client.headers)
+        async with AsyncClient(transport=ASGITransport(app), base_url="http://test", headers=headers) as client:
+            path = f"/api/v1/projects/{shelf.project}/search"
+            answer = await client.get(path, params={"q": q, "mode": mode})
+    finally:
+        app.state.resources = kept
+    if answer.status_code != 200:
+        return answer.json()["code"], []
+    return answer.headers["X-Search-Mode"], [item["title"] for item in answer.json()["items"]]
+
+
+async def test_another_model_takes_over_when_its_index_is_whole(stocked: Shelf) -> None:
+    old, new = stocked.resources.embedders.current, Marked("marked@1")
+    resources = await change(stocked, new, old)
+    assert await serving(stocked) == "marked@1"
+    assert await stocked.count("embedding_384") == 5
+    assert await stocked.count("embedding_256") == 0
+    assert (await titles(stocked, resources, "#4", "vector"))[1][0] == "Number 4"
+
+
+async def test_the_old_index_serves_while_the_new_one_is_built(stocked: Shelf) -> None:
+    old = stocked.resources.embedders.current
+    away = with_embedder(stocked.resources, Marked("marked@1", away=True), old)
+    await reindex_begins(stocked, away)
+    assert await serving(stocked) == old.name
+    assert (await titles(stocked, away, "number three", "vector"))[0] == "vector"
+
+
+async def reindex_begins(shelf: Shelf, resources: Resources) -> None:
+    await notice_change(resources)
+    building = "SELECT count(*) FROM search_index WHERE project_id = $1 AND status = 'building'"
+    async with working(resources, shelf.database):
+
+        async def begun() -> bool:
+            return await shelf.value(building, shelf.project) == 1
+
+        await eventually(begun)
+
+
+async def test_documents_that_come_meanwhile_are_in_both(stocked: Shelf) -> None:
+    old, new = stocked.resources.embedders.current, Marked("marked@1", away=True)
+    resources = with_embedder(stocked.resources, new, old)
+    await reindex_begins(stocked, resources)
+    new.away = False
+    await stocked.index(await stocked.put("Number 9", "#9 text"), resources=resources)
+    assert await serving(stocked) == "marked@1"
+    assert (await titles(stocked, resources, "#9", "vector"))[1][0] == "Number 9"
+    assert await stocked.count("embedding_384") == 6
+
+
+async def test_without_its_model_an_index_answers_by_words_and_says_so(stocked: Shelf) -> None:
+    resources = with_embedder(stocked.resources, Marked("marked@1"))
+    assert await titles(stocked, resources, "number", "hybrid") == ("text", [f"Number {n}" for n in range(1, 6)])
+    assert (await titles(stocked, resources, "number", "vector"))[0] == "search_model_unavailable"
+
+
+async def test_a_model_that_is_away_leaves_the_words(stocked: Shelf) -> None:
+    new = Marked("marked@1")
+    resources = await change(stocked, new, stocked.resources.embedders.current)
+    new.away = True
+    assert (await titles(stocked, resources, "number", "hybrid"))[0] == "text"
+    assert (await titles(stocked, resources, "number", "text"))[0] == "text"
+
+
+async def test_a_change_back_gives_the_unfinished_index_up(stocked: Shelf) -> None:
+    old, new = stocked.resources.embedders.current, Marked("marked@1", away=True)
+    await reindex_begins(stocked, with_embedder(stocked.resources, new, old))
+    await stocked.work()
+    assert await serving(stocked) == old.name
+    assert await statuses(stocked) == f'{{"marked@1": "retired", "{old.name}": "active"}}'
+    await change(stocked, Marked("marked@1"), old)
+    assert await serving(stocked) == "marked@1"
+
+
+async def test_a_third_model_replaces_an_unfinished_second(stocked: Shelf) -> None:
+    old, second = stocked.resources.embedders.current, Marked("marked@1", away=True)
+    await reindex_begins(stocked, with_embedder(stocked.resources, second, old))
+    await change(stocked, Marked("marked@2", 768), old)
+    assert await serving(stocked) == "marked@2"
+    assert await stocked.count("embedding_768") == 5
+    assert await stocked.count("embedding_384") == 0
+
+
+async def test_noticing_twice_builds_once(stocked: Shelf) -> None:
+    old, new = stocked.resources.embedders.current, Marked("marked@1")
+    resources = with_embedder(stocked.resources, new, old)
+    await notice_change(resources)
+    await change(stocked, new, old)
+    assert await stocked.count("search_index") == 2
+
+
+async def test_a_step_of_an_index_that_is_not_built_does_nothing(stocked: Shelf) -> None:
+    index = await stocked.value("SELECT id FROM search_index WHERE project_id = $1", stocked.project)
+    async with stocked.resources.sessions.begin() as session:
+        payload = EmbedChunks(project_id=stocked.project, principal=f"service:{stocked.project}", index=index)  # type: ignore[arg-type]  # a uuid
+        await enqueue(session, EMBED_CHUNKS, payload)
+    await stocked.work()
+    assert await stocked.count("embedding_256") == 5
+
+
+async def test_many_chunks_take_many_steps(stocked: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reindexing, "CHUNKS_AT_ONCE", 2)
+    monkeypatch.setattr(reindexing, "CLEARED_AT_ONCE", 2)
+    await change(stocked, Marked("marked@1"), stocked.resources.embedders.current)
+    assert await stocked.count("embedding_384") == 5
+    assert await stocked.count("embedding_256") == 0
+
+
+async def test_a_large_project_moves_into_the_hnsw_index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "EXACT_CHUNKS", 3)
+    monkeypatch.setattr(index_repository, "PROMOTED_AT_ONCE", 2)
+    monkeypatch.setattr("partywall.features.search.planning.uses_index", lambda *_: True)
+    for number in range(1, 9):
+        await shelf.index(await shelf.put(f"Number {number}", f"cats and word{number}"))
+    indexed = "SELECT bool_and(approximate) FROM embedding_256 WHERE project_id = $1"
+    assert await shelf.value(indexed, shelf.project) is True
+    assert await shelf.value("SELECT approximate FROM search_index WHERE project_id = $1", shelf.project) is True
+    assert len(await shelf.titles("cats", mode="vector")) == 8
+    assert (await shelf.titles("cats word5"))[0] == "Number 5"

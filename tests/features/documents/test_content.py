@@ -53,7 +53,7 @@ async def test_a_range_outside_is_refused(shelf: Shelf, header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["bytes=0-1,3-4", "bytes=", "bytes=-", "lines=1-2", "bytes=5-2", "nonsense", "bytes=١-٢"]
+    "header", ["bytes=0-1,3-4", "bytes=", "bytes=-", "lines=1-2", "bytes=5-2", "nonsense", "bytes=\u0661-\u0662"]
 )
 async def test_of_any_other_range_the_whole_is_served(shelf: Shelf, header: str) -> None:
     answer = await shelf.get(await path_of(shelf), headers={"Range": header.encode()})

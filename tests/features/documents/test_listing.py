@@ -82,7 +82,8 @@ async def test_filters_combine(shelf: Shelf, people: People) -> None:
 @pytest.mark.parametrize(
     "query",
     ["limit=0", "limit=101", "limit=x", "sort=id", "sort=content", "cursor=nonsense", "cursor=", "cursor=%00",
-     "offset=-1", "offset=99999999999", "cursor=a&offset=1", "status=gone", "index_status=x", "q_title=%00", "external_id=%00"],
+     "offset=-1", "offset=99999999999", "cursor=a&offset=1", "status=gone", "index_status=x", "q_title=%00",
+     "external_id=%00"],
 )  # fmt: skip
 async def test_a_bad_question_is_refused(shelf: Shelf, query: str) -> None:
     answer = await shelf.client.get(f"{shelf.url}?{query}")

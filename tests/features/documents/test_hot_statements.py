@@ -1,0 +1,189 @@
+"""The statements that enter, read and write in one: the same under every plan, and nothing for a stranger."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from partywall.core.db.scoped_read import ScopedRead, Statement, Value
+from partywall.core.tenancy import Role
+from partywall.features.documents.creating import prepare
+from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, values_of
+from partywall.features.documents.reading_repository import (
+    CONTENT,
+    CONTENT_PIECE,
+    ONE,
+    STATS,
+    TAKEN,
+    VERSION,
+    Listing,
+    page_of,
+    version_page,
+)
+from partywall.features.documents.schemas import DocumentCreate
+from tests.engines import DatabaseUrls
+from tests.features.documents.conftest import Shelf
+from tests.people import People
+
+type Values = dict[str, Value]
+
+TOGGLES = ("enable_nestloop", "enable_hashjoin", "enable_mergejoin", "enable_indexscan", "enable_seqscan",
+           "enable_sort", "enable_material", "enable_memoize", "enable_bitmapscan")  # fmt: skip
+PLANS = [
+    *(pytest.param({toggle: "off"}, id=toggle) for toggle in TOGGLES),
+    *(pytest.param(dict.fromkeys(pair, "off"), id="+".join(pair)) for pair in itertools.combinations(TOGGLES[:4], 2)),
+    pytest.param({"plan_cache_mode": "force_generic_plan"}, id="generic"),
+    pytest.param({"plan_cache_mode": "force_custom_plan"}, id="custom"),
+    pytest.param({"debug_parallel_query": "on"}, id="parallel"),
+    pytest.param({"from_collapse_limit": "1", "join_collapse_limit": "1"}, id="as-written"),
+    pytest.param({"geqo_threshold": "2"}, id="geqo"),
+]
+FILTERS = frozenset({"external_id", "status", "index_status", "q_title"})
+READS: dict[str, ScopedRead] = {
+    "one": ONE,
+    "stats": STATS,
+    "content": CONTENT,
+    "piece": CONTENT_PIECE,
+    "version": VERSION,
+    "taken": TAKEN,
+    "versions": version_page(goes_on=False, counts=True),
+    "versions-on": version_page(goes_on=True, counts=False),
+    "list": page_of(Listing("-created_at", goes_on=False, counts=False, filters=frozenset())),
+    "list-title": page_of(Listing("title", goes_on=False, counts=True, filters=frozenset())),
+    "list-filtered": page_of(Listing("-updated_at", goes_on=False, counts=True, filters=FILTERS)),
+    "list-on": page_of(Listing("title", goes_on=True, counts=False, filters=frozenset())),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A document, its project and who asks for it, straight on the runtime role's connection."""
+
+    connection: asyncpg.Connection
+    project: UUID
+    document: UUID
+
+    async def ask(
+        self, statement: Statement, principal: str, project: UUID | None = None, more: Values | None = None
+    ) -> list[object]:
+        bound: Values = {
+            "principal": principal, "project_id": project or self.project, "document_id": self.document,
+            "number": 1, "start": 0, "length": 10, "limit": 1, "one_more": 2, "offset": 0, "after": 9,
+            "after_value": "", "after_id": UUID(int=0), "external_ids": ["e1"], "external_id": "e1",
+            "status": "draft", "index_status": "pending", "q_title": "A", **(more or {}),
+        }  # fmt: skip
+        [row] = await self.connection.fetch(statement.sql, *statement.arguments(bound))
+        return list(row.values())
+
+
+@pytest.fixture
+async def case(shelf: Shelf, database: DatabaseUrls) -> AsyncIterator[Case]:
+    batch = [{"title": f"A {n}", "content": f"C{n}", "external_id": f"e{n}"} for n in range(3)]
+    items = (await shelf.post("/batch", json={"documents": batch})).json()["items"]
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
+    yield Case(connection, shelf.project, UUID(items[1]["id"]))
+    await connection.close()
+
+
+async def plan(connection: asyncpg.Connection, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        await connection.execute("SELECT set_config($1, $2, false)", name, value)
+
+
+@pytest.mark.parametrize("toggles", PLANS)
+async def test_a_read_is_the_same_under_every_plan(
+    case: Case, shelf: Shelf, people: People, toggles: dict[str, str]
+) -> None:
+    owner = str(shelf.owner.principal)
+    stranger = await people.person()
+    elsewhere = await stranger.project()
+    expected = {name: await case.ask(read.statement, owner) for name, read in READS.items()}
+    await plan(case.connection, toggles)
+    for name, read in READS.items():
+        assert expected[name][0] == "owner"
+        assert any(value not in (None, b"[]", 0, False) for value in expected[name][1:]), name
+        for _ in range(2):
+            assert await case.ask(read.statement, owner) == expected[name], name
+            foreign = await case.ask(read.statement, str(stranger.principal))
+            assert (foreign[0], shows(foreign)) == (None, False), name
+            assert await case.ask(read.statement, f"service:{uuid4()}") == foreign, name
+            empty = await case.ask(read.statement, str(stranger.principal), elsewhere)
+            assert (empty[0], shows(empty)) == ("owner", False), name
+
+
+def shows(row: list[object]) -> bool:
+    return any(b"C1" in value or b"A 1" in value for value in row if isinstance(value, bytes))
+
+
+@pytest.mark.parametrize("toggles", PLANS)
+@pytest.mark.parametrize("write", [CREATE, CREATE_BATCH], ids=["one", "batch"])
+async def test_a_write_is_the_same_under_every_plan(
+    case: Case, shelf: Shelf, people: People, write: object, toggles: dict[str, str]
+) -> None:
+    assert write in (CREATE, CREATE_BATCH)
+    statement = CREATE.statement if write is CREATE else CREATE_BATCH.statement
+    stranger = await people.person()
+    await plan(case.connection, toggles)
+    before = await counts(people, shelf.project)
+
+    def values(role: Role) -> Values:
+        new = [prepare(DocumentCreate(title=f"N{n}", content="")) for n in range(1 if write is CREATE else 3)]
+        return {**values_of(new), "roles": [role], "job_kinds": ["index_documents"], "job_payloads": [b"{}"]}
+
+    for _ in range(2):
+        refused = await case.ask(statement, str(stranger.principal), more=values(Role.OWNER))
+        assert (refused[0], refused[-2:]) == (None, [None, None])
+        lacking = await case.ask(statement, str(shelf.owner.principal), more=values(Role.EDITOR))
+        assert (lacking[0], lacking[-2:]) == ("owner", [None, None])
+    assert await counts(people, shelf.project) == before
+    made = await case.ask(statement, str(shelf.owner.principal), more=values(Role.OWNER))
+    added = 1 if write is CREATE else 3
+    assert (made[0], made[-2:]) == ("owner", [1, before["event"] + added])
+    assert await counts(people, shelf.project) == {name: count + added for name, count in before.items()}
+
+
+async def counts(people: People, project: UUID) -> dict[str, int]:
+    [row] = await people.fetch(
+        """
+        SELECT (SELECT count(*) FROM document WHERE project_id = $1) AS document,
+            (SELECT count(*) FROM document_version WHERE project_id = $1) AS version,
+            (SELECT max(id) FROM event WHERE project_id = $1) AS event
+        """,
+        project,
+    )
+    return dict(row)
+
+
+async def test_nothing_stays_bound_behind_a_statement(case: Case, shelf: Shelf) -> None:
+    await case.ask(ONE.statement, str(shelf.owner.principal))
+    assert await case.connection.fetchval("SELECT count(*) FROM document") == 0
+
+
+async def test_the_list_walks_its_index_and_asks_the_wall_once(case: Case, shelf: Shelf, people: People) -> None:
+    await people.execute(
+        """
+        INSERT INTO document (project_id, title, content, size, content_sha256, created_by, created_at)
+        SELECT $1, 'T' || n, '', 0, '', 'user:', now() + n * interval '1 ms' FROM generate_series(1, 3000) AS n
+        """,
+        shelf.project,
+    )
+    await people.execute("ANALYZE document")
+    statement = READS["list"].statement
+    bound: Values = {
+        "principal": str(shelf.owner.principal), "project_id": shelf.project, "limit": 50, "one_more": 51, "offset": 0,
+    }  # fmt: skip
+    for mode in ("force_custom_plan", "force_generic_plan"):
+        await plan(case.connection, {"plan_cache_mode": mode})
+        explain = "EXPLAIN (ANALYZE, BUFFERS OFF, TIMING OFF) " + statement.sql
+        rows = await case.connection.fetch(explain, *statement.arguments(bound))
+        text = "\n".join(row[0] for row in rows)
+        assert "Index Scan Backward using document_created_at_idx" in text, text
+        assert "Sort" not in text, text
+        assert "rows=51" in text, text
+        assert text.count("current_project()") <= 1, text
+        assert "InitPlan" in text, text

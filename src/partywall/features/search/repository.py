@@ -39,7 +39,7 @@ WITH asked AS (
 ), scored AS (
     SELECT found.chunk, sum(
         weight * rare * frequency * (CAST(:k1 AS float8) + 1)
-            / (frequency + :k1 * (1 - :b + CAST(:b AS float8) * length / CAST(:average AS float8)))
+            / (frequency + CAST(:k1 AS float8) * (1 - CAST(:b AS float8) * (1 - length / CAST(:average AS float8))))
     ) AS score
     FROM found JOIN rarity ON rarity.term = found.term GROUP BY found.chunk
 )

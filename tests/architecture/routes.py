@@ -67,7 +67,12 @@ class Route:
     context: RouteContext
 
     def __str__(self) -> str:
-        return f"{'|'.join(sorted(self.context.methods or ()))} {self.context.path}"
+        return f"{'|'.join(sorted(self.context.methods or ()))} {self.path}"
+
+    @property
+    def path(self) -> str:
+        """As the OpenAPI document has it, without convertors."""
+        return self.context.path_format or ""
 
     @property
     def name(self) -> str:
@@ -104,7 +109,7 @@ class Route:
 def operation_of(route: Route) -> Operation:
     """What the OpenAPI document says about a route."""
     [method] = route.methods
-    operation: Operation = application().openapi()["paths"][route.context.path][method.lower()]
+    operation: Operation = application().openapi()["paths"][route.path][method.lower()]
     return operation
 
 

@@ -93,7 +93,7 @@ def test_the_session_aliases_have_function_scope() -> None:
 
 @every_route
 def test_a_route_of_a_project_proves_that_the_caller_may_enter(route: Route) -> None:
-    if "{project_id}" in (route.context.path or "") and str(route) not in ANONYMOUS:
+    if "{project_id}" in route.path and str(route) not in ANONYMOUS:
         scopes = (
             dependencies.get_project_scope,
             dependencies.get_read_project_scope,

@@ -128,6 +128,15 @@ async def test_an_idle_stream_ends_when_the_right_is_lost(people: People, pollin
         assert await ends(stream) == []
 
 
+async def test_a_stream_ends_at_once_when_its_project_is_deleted(people: People, server: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with follow(server.url, project, owner.token, after=0) as stream:
+        assert (await stream.next()).id == 1
+        assert (await owner.client.delete(f"/api/v1/projects/{project}")).status_code == 204
+        assert await ends(stream) == []
+
+
 async def test_a_stream_ends_when_its_session_is_revoked(
     people: People, polling: Serving, resources: Resources
 ) -> None:

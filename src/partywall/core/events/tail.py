@@ -21,6 +21,9 @@ from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
+# Events times readers handed out in one go: some tens of milliseconds of the event loop.
+MOST_AT_ONCE: Final = 100_000
+FEWEST: Final = 10
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 
@@ -59,7 +62,8 @@ class Tail:
 
     async def _read(self) -> None:
         asked = {feed.caller for feed in self.feeds}
-        batch = await read_batch(self._reader, self._project_id, after=self.position, callers=asked)
+        limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
+        batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
         complete = True
         for feed in self.feeds:
             if feed.caller in asked:
@@ -70,7 +74,7 @@ class Tail:
         # Who joined during the read is not known to be allowed: the same events are read again for them.
         if complete:
             self.position = batch.upto
-        if not complete or len(batch.events) == BATCH:
+        if not complete or len(batch.events) == limit:
             self.look()
 
     def _check(self, feed: Feed, role: str | None) -> None:

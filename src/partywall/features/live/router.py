@@ -44,7 +44,9 @@ async def stream_events(
     project_id: UUID,
     follower: FollowerDep,
     service: LiveServiceDep,
-    last_event_id: Annotated[EventNumber | None, Header(description="The number of the last event received.")] = None,
+    last_event_id: Annotated[
+        EventNumber | None, Header(alias="Last-Event-ID", description="The number of the last event received.")
+    ] = None,
     after: Annotated[EventNumber | None, Query(description="Like `Last-Event-ID`.")] = None,
     types: Annotated[TypePatterns | None, Query(description="Such as `document.*,member.added`.")] = None,
 ) -> Response:

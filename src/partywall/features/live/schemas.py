@@ -14,11 +14,11 @@ TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000
 WIRE_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
-        "id": {"type": "string", "description": "The project's number of the event; absent on `reconnect`."},
+        "id": {"type": "string", "description": "The project's number of the event; where to resume."},
         "event": {"type": "string", "examples": ["document.indexed"]},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
-    "required": ["event", "data"],
+    "required": ["id", "event", "data"],
 }
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.queue import enqueue
@@ -113,3 +114,5 @@ class ProjectService:
         require(self.scope, Right.PROJECT_DELETE)
         await ProjectWriter(self.session, self.scope).delete()
         await enqueue(self.session, PROJECT_DELETED, ProjectDeleted(project_id=self.scope.project_id))
+        # The events are gone too, but whoever follows them must look, and find that there is nothing to follow.
+        after_commit(self.session, functools.partial(self.announcer.announce, self.scope, 0))

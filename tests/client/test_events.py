@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from partywall.client import events
+from partywall.client import accounts, events
 from partywall.client.api import Api
 from partywall.client.errors import ApiError
 from partywall.client.sse import ServerEvent
-from tests.client.conftest import Person
+from partywall.settings import Settings
+from tests.client.conftest import PASSWORD, Person
 from tests.client.proxy import Proxy
+from tests.serving import environment_of, free_port, program, until_ready
 
 
 def rename(api: Api, project: str, name: str) -> None:
@@ -61,3 +66,29 @@ def test_following_a_project_of_somebody_else_ends_at_once(api: Api) -> None:
     stream = events.follow(api, "01890000-0000-7000-8000-000000000000", None, None, lambda _why, _delay: None)
     with pytest.raises(ApiError):
         next(stream)
+
+
+async def test_following_outlives_the_token(person: Person, api: Api, settings: Settings, tmp_path: Path) -> None:
+    """The server ends the stream with the token; the next one takes up with a renewed token and misses nothing."""
+    project = person.project()
+    port = free_port()
+    environment = environment_of(settings) | {"ACCOUNTS__ACCESS_TOKEN_TTL": "PT2S"}
+    async with program("api", "--port", str(port), environment=environment, log=tmp_path / "log"):
+        await until_ready(f"http://127.0.0.1:{port}")
+        waits = await asyncio.to_thread(_follow_for, person, api, project, f"http://127.0.0.1:{port}")
+    assert waits == []
+
+
+def _follow_for(person: Person, api: Api, project: str, server: str) -> list[str]:
+    waits: list[str] = []
+    short = Person(server, person.email, person.store)
+    accounts.log_in(person.store, server, person.email, PASSWORD)
+    first = short.file.read()
+    with short.api() as through:
+        stream = events.follow(through, project, "0", None, lambda why, _: waits.append(why))
+        assert ids(islice(stream, 1)) == [1]
+        time.sleep(3)
+        rename(api, project, "later")
+        assert ids(islice(stream, 1)) == [2]
+    assert first != short.file.read()
+    return waits

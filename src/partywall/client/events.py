@@ -52,13 +52,15 @@ def follow(
     """Every event from now on, or from `after` on, without a gap: resumes where it was when the connection ends."""
     delay = FIRST_DELAY
     while True:
+        said: str | None = "the stream ended"
         try:
             for event in _connection(api, project_id, after, types, PING_SECONDS * 3):
                 delay = FIRST_DELAY
                 after = event.id or after
-                if event.data and event.type != RECONNECT:
+                if event.type == RECONNECT:
+                    said = None
+                elif event.data:
                     yield event
-            said = "the stream ended"
         except Unreachable as error:
             said = str(error)
         except httpx.TransportError as error:
@@ -67,7 +69,8 @@ def follow(
             if error.status not in RETRYABLE:
                 raise
             said = str(error)
-        waiting(said, delay)
+        if said is not None:
+            waiting(said, delay)
         time.sleep(delay)
         delay = min(delay * 2, LONGEST_DELAY)
 

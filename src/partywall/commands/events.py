@@ -7,6 +7,7 @@ import typer
 from partywall.client import events as streams
 from partywall.client.sse import ServerEvent
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.terminal import printable
 
 app = typer.Typer()
 
@@ -29,7 +30,7 @@ def events(
         else:
             stream = streams.kept(connection.api, where.id, after or "0", types)
         for event in stream:
-            typer.echo(event.data if as_json else _line(event))
+            typer.echo(event.data if as_json else printable(_line(event)))
 
 
 def _waiting(why: str, seconds: float) -> None:

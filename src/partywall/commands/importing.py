@@ -22,6 +22,7 @@ from partywall.client.importing import (
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
 from partywall.commands.meter import open_meter
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import printable
 
 PATIENCE_SECONDS = 120.0
 INTERRUPTED = 130
@@ -82,7 +83,7 @@ def _bring(
 
         def told(tally: Tally, failure: str | None) -> None:
             if failure is not None:
-                meter.say(f"failed: {failure}")
+                meter.say(printable(f"failed: {failure}"))
             meter.reach(tally.done)
 
         known = known_documents(connection.api, project_id)

@@ -6,6 +6,7 @@ import typer
 
 from partywall.client.projects import create_project, list_projects
 from partywall.commands.connection import ServerOption, connect
+from partywall.commands.terminal import printable
 
 app = typer.Typer(name="projects", help="Your projects.")
 
@@ -17,7 +18,9 @@ def list_(server: ServerOption = None) -> None:
         session = connection.file.read()
         last = session.project.id if session is not None and session.project is not None else None
         for project in list_projects(connection.api):
-            typer.echo(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
+            typer.echo(
+                f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {printable(project.name)}"
+            )
 
 
 @app.command()

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from partywall.client.searching import Hit, excerpt, read_hits
 from partywall.client.searching import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.terminal import printable
 
 EXCERPT_CHARACTERS = 300
 
@@ -39,22 +41,24 @@ def search(
         typer.echo(answer)
         return
     hits = read_hits(answer)
+    console = Console(highlight=False)
     for rank, hit in enumerate(hits, start=1):
-        _show(rank, hit)
+        _show(rank, hit, console)
     if not hits:
         typer.echo(f"nothing found in {where.name!r}", err=True)
 
 
-def _show(rank: int, hit: Hit) -> None:
-    """Plain text where nobody looks; on a terminal the words that were found stand out."""
-    console = Console(highlight=False)
-    console.print(
-        Text.assemble(f"{rank:2}. ", (hit.title, "bold"), f"  {hit.score:.3f}  {hit.document_id}"), soft_wrap=True
-    )
+def _show(rank: int, hit: Hit, console: Console) -> None:
+    """On a terminal the words that were found stand out; elsewhere a hit is two lines, whatever their length."""
+    title = Text.assemble(f"{rank:2}. ", (printable(hit.title), "bold"), f"  {hit.score:.3f}  {hit.document_id}")
+    console.print(title, soft_wrap=True)
     shown, spans = excerpt(hit, EXCERPT_CHARACTERS)
-    text = Text(shown)
+    text = Text(printable(shown))
     for span in spans:
         text.stylize("bold yellow", span.start, span.end)
-    flat = Text("    ").append_text(Text(" ").join(line for line in text.split() if line.plain.strip()))
-    console.print(flat, soft_wrap=True)
+    flat = Text(" ").join(word for word in text.split() if word.plain)
+    if console.is_terminal:
+        console.print(Padding(flat, (0, 0, 0, 4)))
+    else:
+        console.print(Text("    ").append_text(flat), soft_wrap=True)
     console.print()

@@ -70,7 +70,7 @@ async def change(shelf: Shelf, current: Embedder, *others: Embedder) -> Resource
 
 async def titles(shelf: Shelf, resources: Resources, q: str, mode: str) -> tuple[str, list[str]]:
     """Asks the same application with other resources."""
-    app = shelf.person.client._transport.app  # type: ignore[attr-defined]
+    app = shelf.person.client._transport.app  # type: ignore[attr-defined]  # the application under test
     kept, app.state.resources = app.state.resources, resources
     try:
         headers = dict(shelf.person.client.headers)

@@ -161,6 +161,10 @@ class Place:
         return serving
 
     def close(self) -> None:
+        for serving in self.runs:
+            serving.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                serving.process.wait(PATIENCE)
         kill_all(self.parent)
         wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
         for serving in self.runs:

@@ -43,7 +43,8 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def until_terminated() -> None:
     ended = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
+    hangs = os.environ.get("STAND_IN_HANGS") == sys.argv[1]
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.clear if hangs else ended.set)
     await ended.wait()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from partywall.adapters.embedded import embedded_engines
 from tests.e2e.serving import Serving, StandInPlace, kill_all, processes_of, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -62,6 +63,21 @@ async def test_a_second_start_on_the_directory_names_its_holder(place: StandInPl
     assert f"process {serving.process.pid}:" in second.output
     assert str(serving.data_dir) in second.output
     assert serving.pid_of("stand_in.py api") is not None
+
+
+async def test_a_command_beside_it_uses_its_engines(serving: Serving) -> None:
+    async with embedded_engines(serving.data_dir) as endpoints:
+        assert endpoints.runtime_url.replace("+asyncpg", "") == serving.endpoint("runtime_url")
+    assert await serving.notes() == []
+
+
+async def test_a_second_signal_does_not_wait_for_a_child_that_hangs(place: StandInPlace) -> None:
+    serving = place.start(STAND_IN_HANGS="api").until_ready()
+    serving.process.terminate()
+    serving.until("stopping")
+    assert serving.stop(signal.SIGINT) == 0
+    assert "killing what has not stopped yet" in serving.output
+    assert processes_of(place.data_dir) == {}
 
 
 async def test_a_busy_port_is_one_line(place: StandInPlace) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from partywall.adapters.embedded import (
     DirectoryLock,
     EmbeddedPostgres,
     EngineError,
+    account,
     embedded_engines,
     open_home,
     running_endpoints,
@@ -83,6 +85,30 @@ def test_a_runtime_directory_that_somebody_else_made_is_refused(closed: Path) ->
     with pytest.raises(EngineError, match="not a private directory of ours"):
         open_home(closed)
     home.runtime.rmdir()
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("useradd", "complaint"), [(None, "no useradd here"), ("/bin/false", "cannot create the system user")]
+)
+def test_a_machine_where_no_account_can_be_made_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, useradd: str | None, complaint: str
+) -> None:
+    monkeypatch.setattr(account, "ACCOUNT_NAME", "partywall-nobody")
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: useradd)
+    with pytest.raises(EngineError, match=complaint) as refusal:
+        account.service_account()
+    assert "\n" not in str(refusal.value)
+
+
+def test_another_user_than_root_runs_the_engines_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid or 1000)
+    assert account.service_account() is None
+
+
+def test_a_wheel_that_is_missing_is_named() -> None:
+    with pytest.raises(EngineError, match="no_such_wheel is not installed"):
+        wheels._installed("no_such_wheel", None)
 
 
 def test_the_path_of_a_socket_is_short_however_long_the_directory_is(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from partywall.cli import run
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.serving import free_port
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
+    assert settings.cache.url is not None
+    monkeypatch.chdir(tmp_path)
+    for name, value in {
+        "DATABASE__ENGINE": "server",
+        "DATABASE__URL": database.runtime,
+        "CACHE__ENGINE": "server",
+        "CACHE__URL": settings.cache.url.get_secret_value(),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+OPENAI = {"EMBEDDINGS__ENGINE": "openai", "EMBEDDINGS__URL": "http://localhost:1/v1", "EMBEDDINGS__MODEL": "m"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "names"),
+    [
+        ({"CACHE__ENGINE": "embedded", "CACHE__URL": None}, "CACHE__URL"),
+        ({"CACHE__URL": "http://very-secret@cache"}, "CACHE__URL"),
+        ({"DATABASE__ENGINE": "embedded", "DATABASE__URL": None}, "DATABASE__URL"),
+        ({"DATABASE__DIRECT_URL": "postgresql://app:very-secret@127.0.0.1:1/wall"}, "DATABASE__DIRECT_URL"),
+        ({"EMBEDDINGS__ENGINE": "openai"}, "EMBEDDINGS__URL"),
+        ({**OPENAI, "EMBEDDINGS__DIMENSION": "77"}, "EMBEDDINGS__DIMENSION"),
+        ({"EMBEDDINGS__ENGINE": "minilm"}, "partywall models install minilm"),
+        ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR"),
+        ({"ENVIRONMENT": "production"}, "SECRET_KEY"),
+    ],
+)
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_what_an_operator_can_put_right_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    changed: dict[str, str | None],
+    names: str,
+) -> None:
+    for name, value in changed.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    assert run([command]) == 2
+    said = capsys.readouterr().err
+    assert names in said
+    assert said.count("\n") == 1
+    assert "very-secret" not in said
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
+
+
+def test_a_busy_port_is_one_line(busy_port: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["api", "--port", str(busy_port)]) == 2
+    said = capsys.readouterr().err
+    assert f"port {busy_port}" in said
+    assert said.count("\n") == 1
+
+
+def test_the_owner_of_the_tables_is_refused(
+    monkeypatch: pytest.MonkeyPatch, database: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE__URL", database.owner)
+    assert run(["worker"]) == 2
+    assert "owns tables" in capsys.readouterr().err

@@ -13,16 +13,17 @@ def complain(line: str) -> None:
     _write(f"partywall: {line}", sys.stderr)
 
 
-def announce(base_url: str, data_dir: Path) -> None:
+def announce(base_url: str, data_dir: Path, engines: Path) -> None:
     """Where everything is, and what to type next."""
     program = _program()
+    elsewhere = "" if engines == data_dir else f" (database: {engines}, where its system user may go)"
     lines = (
         "",
         f"  Partywall is ready: {base_url}",
         "",
         f"    API   {base_url}/api/v1",
         f"    Docs  {base_url}/docs",
-        f"    Data  {data_dir}",
+        f"    Data  {data_dir}{elsewhere}",
         "",
         "  Next, in another terminal:",
         "",

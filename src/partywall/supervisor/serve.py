@@ -101,7 +101,7 @@ class Supervisor:
             # The worker's imports would otherwise compete with the API's for a small machine's cores.
             await self._until_answering()
         await self._until_ready()
-        announce(self._options.base_url, self._options.data_dir.resolve())
+        announce(self._options.base_url, self._options.data_dir.resolve(), self._postgres.home.directory)
 
     async def _claim(self) -> None:
         await asyncio.to_thread(open_home, self._options.data_dir)

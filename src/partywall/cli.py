@@ -5,27 +5,35 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import typer
 
+
+class Command(NamedTuple):
+    """The module in `partywall.commands`, and what `--help` says without importing it."""
+
+    module: str
+    summary: str
+
+
 COMMANDS: Final = {
-    "serve": "serve",
-    "api": "processes",
-    "worker": "processes",
-    "migrate": "database",
-    "openapi": "openapi",
-    "users": "users",
-    "keys": "keys",
-    "models": "models",
-    "jobs": "jobs",
-    "register": "login",
-    "login": "login",
-    "logout": "login",
-    "projects": "projects",
-    "import": "importing",
-    "search": "search",
-    "events": "events",
+    "serve": Command("serve", "Run everything on this machine: PostgreSQL, Valkey, API and worker."),
+    "api": Command("processes", "Run the API on the engines that the settings name."),
+    "worker": Command("processes", "Run the worker on the engines that the settings name."),
+    "migrate": Command("database", "Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."),
+    "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
+    "users": Command("users", "Accounts, for operators."),
+    "keys": Command("keys", "The keys that sign access tokens."),
+    "models": Command("models", "Embedding models that are not bundled."),
+    "jobs": Command("jobs", "Jobs that failed too often and wait for a decision."),
+    "register": Command("login", "Make an account and log in to it."),
+    "login": Command("login", "Log in; the tokens are kept in your configuration directory."),
+    "logout": Command("login", "End the session on the server and forget it here."),
+    "projects": Command("projects", "Your projects."),
+    "import": Command("importing", "Import the text, Markdown, HTML and JSON Lines files of FOLDER."),
+    "search": Command("search", "Find the documents that answer QUERY, the best first."),
+    "events": Command("events", "Print a project's events: those that are kept, or with --follow those to come."),
 }
 INTERRUPTED: Final = 130
 
@@ -49,12 +57,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _build(arguments: Sequence[str]) -> typer.Typer:
-    """The command that was asked for; all of them where the first word is none, such as `--help`."""
+    """The command that was asked for; the summaries of all where the first word is none, such as `--help`."""
     root = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     root.callback()(_describe)
     wanted = COMMANDS.get(arguments[0]) if arguments else None
-    for module in [wanted] if wanted else dict.fromkeys(COMMANDS.values()):
-        app: typer.Typer = importlib.import_module(f"partywall.commands.{module}").app
+    if wanted is None:
+        for name, command in COMMANDS.items():
+            root.command(name, short_help=command.summary)(_describe)
+    else:
+        app: typer.Typer = importlib.import_module(f"partywall.commands.{wanted.module}").app
         root.add_typer(app)
     return root
 

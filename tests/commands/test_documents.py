@@ -15,6 +15,7 @@ import typer
 import yaml  # type: ignore[import-untyped] # the development tools bring it, without its stubs
 from pydantic import BaseModel
 
+from partywall import cli
 from partywall.cli import COMMANDS
 from partywall.settings import Settings
 
@@ -50,7 +51,7 @@ def test_the_documented_default_is_the_default(name: str, default: int | str) ->
 
 
 def commands() -> Iterator[str]:
-    for module in dict.fromkeys(COMMANDS.values()):
+    for module in dict.fromkeys(command.module for command in COMMANDS.values()):
         app: typer.Typer = importlib.import_module(f"partywall.commands.{module}").app
         group = f"{app.info.name} " if isinstance(app.info.name, str) else ""
         for command in app.registered_commands:
@@ -61,6 +62,14 @@ def commands() -> Iterator[str]:
 def test_every_command_is_documented_and_nothing_else() -> None:
     documented = re.findall(r"^\| `partywall ([a-z]+(?: [a-z]+)?)", COMMAND_LINE, re.MULTILINE)
     assert sorted(documented) == sorted(commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_says_what_the_command_says(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([name, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert COMMANDS[name].summary in said
+    assert said.startswith(f"Usage: partywall {name} ")
 
 
 def statements(text: str) -> list[str]:

@@ -19,6 +19,7 @@ def imported_by(command: str) -> set[str]:
 @pytest.mark.parametrize(
     ("command", "absent"),
     [
+        ("--help", HEAVY | {"partywall.supervisor"}),
         ("serve", HEAVY),
         ("search", HEAVY - {"httpx"}),
         ("import", HEAVY - {"httpx"}),

@@ -21,7 +21,7 @@ def events(
     as_json: Annotated[bool, typer.Option("--json", help="Print each event as the server sent it.")] = False,
     server: ServerOption = None,
 ) -> None:
-    """Print a project's events, one a line: those that are kept, or with --follow those to come."""
+    """Print a project's events: those that are kept, or with --follow those to come."""
     with connect(server) as connection:
         where = connection.project(project)
         if follow:

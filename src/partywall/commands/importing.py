@@ -38,9 +38,9 @@ def import_(
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything can be found.")] = False,
     server: ServerOption = None,
 ) -> int:
-    """Import the text, Markdown, HTML and JSON Lines files of FOLDER; again, and only what changed is sent.
+    """Import the text, Markdown, HTML and JSON Lines files of FOLDER.
 
-    A .jsonl file holds one document a line: {"id": ..., "title": ..., "text": ...}.
+    Again, and only what changed is sent. A .jsonl file holds one document a line: {"id": ..., "title": ..., "text": ...}.
     """
     files = _files(source)
     with ExitStack() as stack:

@@ -69,12 +69,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HotLane, plans=hot_plans(app.routes))
     app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=settings.http.cors_origins,
-        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-                       "Last-Event-ID", "X-Request-ID"],
-        expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
-    )  # fmt: skip
+    if settings.http.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.http.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
+                           "Last-Event-ID", "X-Request-ID"],
+            expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
+        )  # fmt: skip
     app.add_middleware(RequestContext)

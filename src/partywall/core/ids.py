@@ -2,9 +2,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from uuid_utils import compat
+from uuid_utils import compat, uuid7
 
 
 def new_id() -> UUID:
     """A new UUID version 7: unique, and ordered by the time it was made."""
     return compat.uuid7()
+
+
+def new_id_text() -> str:
+    """The same as text, for what is never compared as an id."""
+    return str(uuid7())

@@ -28,9 +28,13 @@ class Principal:
 
     kind: PrincipalKind
     id: UUID
+    _text: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_text", f"{self.kind.value}:{self.id}")
 
     def __str__(self) -> str:
-        return f"{self.kind.value}:{self.id}"
+        return self._text
 
     @classmethod
     def user(cls, user_id: UUID) -> Principal:

@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from partywall.core.ids import new_id
+from partywall.core.ids import new_id_text
 
 _SANE: Final = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
@@ -14,7 +14,7 @@ def choose_request_id(given: bytes | None) -> str:
     """The client's own id if it is sane, a new one if not."""
     if given is not None and _SANE.fullmatch(given):
         return given.decode("ascii")
-    return str(new_id())
+    return new_id_text()
 
 
 def request_id_of(scope: Scope) -> str:

@@ -25,7 +25,7 @@ _bearer = HTTPBearer(auto_error=False, description="An access token, or a projec
 _password = OAuth2PasswordBearer("/api/v1/auth/token", refreshUrl="/api/v1/auth/token", auto_error=False)
 
 
-def get_resources(request: Request) -> Resources:
+async def get_resources(request: Request) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 

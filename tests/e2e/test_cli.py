@@ -49,7 +49,6 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         (["models", "install", "gpt"], "gpt"),
         (["api", "--workers", "0"], "--workers"),
     ],
-    ids=" ".join,
 )
 def test_a_mistake_is_one_line(member: House, arguments: list[str], part: str) -> None:
     refused(member.run(*arguments), part)

@@ -56,7 +56,7 @@ def _show(rank: int, hit: Hit, console: Console) -> None:
     text = Text(printable(shown))
     for span in spans:
         text.stylize("bold yellow", span.start, span.end)
-    flat = Text(" ").join(word for word in text.split() if word.plain.strip())
+    flat = Text(" ").join(word for word in text.split(" ") if word.plain)
     if console.is_terminal:
         console.print(Padding(flat, (0, 0, 0, 4)))
     else:

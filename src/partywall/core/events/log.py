@@ -14,21 +14,8 @@ from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 _PENDING: Final = "partywall.events"
 
-# One statement: the counter's row lock is taken last and held only for the insert and the commit.
-_APPEND: Final = text("""
-    WITH news AS (
-        SELECT * FROM jsonb_to_recordset(CAST(:news AS jsonb))
-            AS n(number bigint, type text, subject_kind text, subject_id text, data jsonb)
-    ), counter AS (
-        UPDATE event_counter SET last = last + :count WHERE project_id = :project_id RETURNING last
-    ), written AS (
-        INSERT INTO event (project_id, id, type, actor, subject_kind, subject_id, data)
-        SELECT :project_id, counter.last - :count + news.number, news.type, :actor,
-               news.subject_kind, news.subject_id, news.data
-        FROM news, counter
-    )
-    SELECT last FROM counter
-""")
+# The counter's row lock is taken last and held only for the insert and the commit.
+_APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:news AS jsonb))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +57,11 @@ async def _write_all(announcer: Announcer, session: AsyncSession) -> None:
 async def _write(session: AsyncSession, scope: ProjectScope, news: list[News]) -> int | None:
     """The last number given; None where the project itself is gone by now."""
     rows = [
-        {
-            "number": number,
-            "type": item.type,
-            "subject_kind": item.subject_kind,
-            "subject_id": item.subject_id,
-            "data": item.data,
-        }
-        for number, item in enumerate(news, start=1)
+        {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
+        for item in news
     ]
     values: dict[str, object] = {
         "news": orjson.dumps(rows).decode(),
-        "count": len(rows),
         "project_id": scope.project_id,
         "actor": str(scope.principal),
     }

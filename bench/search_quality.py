@@ -1,0 +1,66 @@
+"""How good search is on a judged collection, asked through the HTTP API.
+
+python -m bench.search_quality --collection FOLDER [--engine minilm --models DATA_DIR/models]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+from bench import collection, machine
+from bench.collection import Topic
+from bench.library import Library, open_library
+
+TARGETS = {"wordllama": 0.70, "minilm": 0.73}
+MODES = ("text", "vector", "hybrid")
+AT_ONCE = 4
+
+
+async def score(
+    library: Library, project: str, ids: dict[str, str], topics: Sequence[Topic], mode: str
+) -> dict[str, float]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def ask(topic: Topic) -> list[str]:
+        async with gate:
+            return [ids[each] for each in await library.search(project, topic.text, mode=mode, limit=100)]
+
+    answers = await asyncio.gather(*map(ask, topics))
+    pairs = list(zip(answers, topics, strict=True))
+    return {
+        "ndcg@10": round(mean(collection.ndcg(found, topic.grades) for found, topic in pairs), 4),
+        "recall@100": round(mean(collection.recall(found, topic.grades) for found, topic in pairs), 4),
+    }
+
+
+async def run(directory: Path, engine: str, models: Path | None, splits: Sequence[str]) -> None:
+    documents = await asyncio.to_thread(collection.documents, directory)
+    async with open_library({"EMBEDDINGS__ENGINE": engine}, models=models) as library:
+        project = await library.project("Collection")
+        ids = await library.add(project, documents)
+        await library.indexed(project, len(documents))
+        for split in splits:
+            topics = await asyncio.to_thread(collection.topics, directory, split)
+            scores = {mode: await score(library, project, ids, topics, mode) for mode in MODES}
+            facts = {"documents": len(documents), "queries": len(topics), "target": TARGETS[engine]}
+            line = {"benchmark": "search_quality", "engine": engine, "split": split, **facts, **scores}
+            print(json.dumps(line | {"machine": machine.facts()}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--collection", type=Path, required=True)
+    parser.add_argument("--engine", choices=sorted(TARGETS), default="wordllama")
+    parser.add_argument("--models", type=Path, help="where `partywall models install` has put MiniLM")
+    parser.add_argument("--splits", nargs="+", choices=["test", "train"], default=["test"])
+    arguments = parser.parse_args()
+    asyncio.run(run(arguments.collection, arguments.engine, arguments.models, arguments.splits))
+
+
+if __name__ == "__main__":
+    main()

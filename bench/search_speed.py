@@ -1,0 +1,64 @@
+"""How long a search takes with 5,000 documents in one project, asked through the HTTP API one after the other.
+
+python -m bench.search_speed --collection FOLDER [--documents 5000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import collection, machine
+from bench.collection import Topic
+from bench.library import Library, open_library
+
+TARGETS = {"p50_ms": 25.0, "p95_ms": 60.0}
+MODES = ("hybrid", "text", "vector")
+WARM_UP = 30
+
+
+def percentile(sorted_values: Sequence[float], share: float) -> float:
+    return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
+
+
+async def measure(library: Library, project: str, topics: Sequence[Topic], mode: str) -> dict[str, float]:
+    for topic in topics[:WARM_UP]:
+        await library.search(project, topic.text, mode=mode)
+    taken = []
+    for topic in topics:
+        begun = time.perf_counter()
+        await library.search(project, topic.text, mode=mode)
+        taken.append((time.perf_counter() - begun) * 1000)
+    taken.sort()
+    return {f"p{share}_ms": round(percentile(taken, share / 100), 1) for share in (50, 95, 99)}
+
+
+async def run(directory: Path, count: int, engine: str, models: Path | None) -> None:
+    documents = (await asyncio.to_thread(collection.documents, directory))[:count]
+    topics = await asyncio.to_thread(collection.topics, directory, "test")
+    async with open_library({"EMBEDDINGS__ENGINE": engine}, models=models) as library:
+        project = await library.project("Collection")
+        await library.add(project, documents)
+        await library.indexed(project, len(documents))
+        latencies = {mode: await measure(library, project, topics, mode) for mode in MODES}
+    facts = {"documents": len(documents), "queries": len(topics), "targets": TARGETS}
+    line = {"benchmark": "search_speed", "engine": engine, **facts, **latencies}
+    print(json.dumps(line | {"load_average": machine.load_average(), "machine": machine.facts()}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--collection", type=Path, required=True)
+    parser.add_argument("--documents", type=int, default=5000)
+    parser.add_argument("--engine", choices=["wordllama", "minilm"], default="wordllama")
+    parser.add_argument("--models", type=Path, help="where `partywall models install` has put MiniLM")
+    arguments = parser.parse_args()
+    asyncio.run(run(arguments.collection, arguments.documents, arguments.engine, arguments.models))
+
+
+if __name__ == "__main__":
+    main()

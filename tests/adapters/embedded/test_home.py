@@ -155,7 +155,8 @@ def test_a_lock_is_held_once_and_free_again_after_its_release(tmp_path: Path) ->
 def test_a_log_that_grew_large_is_set_aside(tmp_path: Path) -> None:
     home = Home(tmp_path, tmp_path, None)
     home.log_file("postgres").write_bytes(b"x" * 10_000_001)
-    assert not home.log_file("postgres").exists()
+    fresh = home.log_file("postgres").stat()
+    assert (fresh.st_size, stat.S_IMODE(fresh.st_mode)) == (0, 0o600)
     assert (tmp_path / "postgres.log.1").stat().st_size == 10_000_001
 
 

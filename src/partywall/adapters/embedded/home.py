@@ -52,9 +52,11 @@ class Home:
         return path.read_text()
 
     def log_file(self, name: str) -> Path:
+        """A file that only we may read: a server's log may quote data."""
         path = self.directory / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_BYTES_KEPT:
             path.replace(path.with_suffix(".log.1"))
+        path.touch(mode=0o600)
         return path
 
     def remove(self) -> None:

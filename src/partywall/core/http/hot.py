@@ -1,112 +1,34 @@
-"""The hot lane: ordinary reads, served before the general machinery of routing and dependencies.
+"""The hot lane: ordinary requests to a few endpoints, served before the general machinery of routing.
 
 A `HotRoute` is a route like any other, documented, gated, validated and refused by FastAPI. The lane stands before the
-router and serves what is ordinary itself: a GET with a bearer token that was verified a moment ago and parameters that
-parse. Everything else, and every refusal, it leaves to the router, so there is one definition of an endpoint and of its
-errors.
+router and serves what is ordinary itself: a bearer token that was verified a moment ago, ids as we write them, a JSON
+body of a declared length, no Idempotency-Key, and all of it valid. Everything else it leaves to the router, so there is
+one definition of an endpoint, of its parameters and of its errors.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, cast
-from urllib.parse import parse_qsl
-from uuid import UUID
+from collections.abc import Sequence
 
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from pydantic import BaseModel
+from fastapi import Request
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import PartywallError
-from partywall.core.http.dependencies import bearer_token, gate, get_resources, get_scoped_reader, remember_principal
+from partywall.core.http.dependencies import bearer_token, remember_principal
+from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
+from partywall.core.http.problems import problem_of
 from partywall.core.resources import Resources
-
-type Endpoint = Callable[..., Awaitable[Response]]
-type Provider = Callable[[Resources], Awaitable[object]]
-type RawHeaders = Mapping[bytes, bytes]
-
-_UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 
 
 class HotRoute(APIRoute):
-    """Used as `route_class` of a router whose endpoints are reads that answer with a `Response` of their own."""
-
-
-@dataclass(frozen=True, slots=True)
-class HotPlan:
-    """How to call one endpoint: UUID path parameters, a scoped reader, what resources give, one query, headers."""
-
-    endpoint: Endpoint
-    path: re.Pattern[str]
-    reader: str
-    given: tuple[tuple[str, Provider], ...]
-    query: tuple[str, type[BaseModel], BaseModel] | None
-    headers: tuple[tuple[str, bytes], ...]
-
-    @classmethod
-    def of(cls, route: RouteContext) -> HotPlan:
-        """Reads FastAPI's own analysis of the signature; raises TypeError at start for one it cannot serve."""
-        dependant: Dependant = route.dependant
-        readers = [str(each.name) for each in dependant.dependencies if each.call is get_scoped_reader]
-        others = [each for each in dependant.dependencies if each.call not in (gate, get_scoped_reader)]
-        uuids = all(field.field_info.annotation is UUID for field in dependant.path_params)
-        models = dependant.query_params
-        if len(readers) != 1 or not all(map(_needs_resources_alone, others)) or not uuids or len(models) > 1:
-            raise TypeError(f"{dependant.call!r} is not fit for the hot lane")
-        return cls(
-            endpoint=cast("Endpoint", dependant.call),
-            path=_pattern(route.path_format or ""),
-            reader=readers[0],
-            given=tuple((str(each.name), cast("Provider", each.call)) for each in others),
-            query=_query_model(models[0].name, models[0].field_info.annotation) if models else None,
-            headers=tuple((field.name, field.alias.lower().encode()) for field in dependant.header_params),
-        )
-
-    def parameters(self, path: Mapping[str, str], query: bytes, headers: RawHeaders) -> dict[str, object] | None:
-        """What the request says, or None where the router must look closer."""
-        found: dict[str, object] = {name: UUID(value) for name, value in path.items()}
-        if self.query is not None:
-            name, model, defaults = self.query
-            try:
-                found[name] = (
-                    model.model_validate(dict(parse_qsl(query.decode("latin-1"), True))) if query else defaults
-                )
-            except ValueError:
-                return None
-        for name, header in self.headers:
-            value = headers.get(header)
-            found[name] = None if value is None else value.decode("latin-1")
-        return found
-
-
-def _needs_resources_alone(dependant: Dependant) -> bool:
-    own = [*dependant.path_params, *dependant.query_params, *dependant.header_params, *dependant.cookie_params]
-    return not own and [each.call for each in dependant.dependencies] == [get_resources]
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    """`/projects/{project_id}` for UUIDs as we write them; other spellings are the router's."""
-    parts = re.split(r"\{(\w+)\}", path)
-    return re.compile("".join(f"(?P<{part}>{_UUID})" if odd else re.escape(part) for odd, part in _odd(parts)))
-
-
-def _odd(parts: Sequence[str]) -> Iterator[tuple[bool, str]]:
-    return ((number % 2 == 1, part) for number, part in enumerate(parts))
-
-
-def _query_model(name: str, model: object) -> tuple[str, type[BaseModel], BaseModel]:
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        raise TypeError(f"the hot lane takes one query model, not {name}: {model!r}")
-    return name, model, model()
+    """Used as `route_class` of a router whose endpoints answer with a `Response` of their own."""
 
 
 def hot_plans(routes: Sequence[BaseRoute]) -> tuple[HotPlan, ...]:
+    """Raises TypeError for a `HotRoute` that the lane cannot serve."""
     return tuple(HotPlan.of(each) for each in iter_route_contexts(routes) if isinstance(each.original_route, HotRoute))
 
 
@@ -118,32 +40,81 @@ class HotLane:
         self._plans = plans
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
-        await (answer or self._app)(scope, receive, send)
+        found = self._find(scope) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        plan, path = found
+        headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+        caller = _caller(scope, headers)
+        body: bytes | None = b""
+        if caller is not None and plan.body is not None:
+            body = await _read(receive) if _is_plain_json(headers) else None
+            receive = receive if body is None else _again(body, receive)
+        values = None if caller is None or body is None else plan.parameters(path, scope["query_string"], headers, body)
+        if caller is None or values is None:
+            await self._app(scope, receive, send)
+            return
+        scope["path_params"] = path
+        answer = await _answer(plan, caller, values)
+        await answer(scope, receive, send)
 
-    async def _answer(self, scope: Scope) -> Response | None:
+    def _find(self, scope: Scope) -> tuple[HotPlan, dict[str, str]] | None:
         for plan in self._plans:
-            if (match := plan.path.fullmatch(scope["path"])) is not None:
-                return await _serve(plan, match.groupdict(), scope)
+            if plan.method == scope["method"] and (match := plan.path.fullmatch(scope["path"])) is not None:
+                return plan, match.groupdict()
         return None
 
 
-async def _serve(plan: HotPlan, path: dict[str, str], scope: Scope) -> Response | None:
-    headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
+    """Whoever was verified a moment ago."""
     resources: Resources = scope["app"].state.resources
     token = bearer_token(headers.get(b"authorization", b"").decode("latin-1"))
     principal = resources.authenticator.cached(token) if token else None
-    if principal is None:
-        return None
-    arguments = plan.parameters(path, scope["query_string"], headers)
-    if arguments is None:
-        return None
-    remember_principal(scope, principal)
-    scope["path_params"] = path
-    arguments[plan.reader] = ScopedReader(resources.reads, principal)
-    for name, provide in plan.given:
-        arguments[name] = await provide(resources)
+    return None if principal is None else Caller(resources, principal, Request(scope))
+
+
+def _is_plain_json(headers: RawHeaders) -> bool:
+    """The length is declared, and so below the limit by now."""
+    return (
+        headers.get(b"content-type") == b"application/json"
+        and b"content-length" in headers
+        and b"idempotency-key" not in headers
+    )
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The whole body, or None where the client has gone."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """For the router, should it have to look closer."""
+    unread = [body]
+
+    async def replay() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return replay
+
+
+async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> Response:
+    remember_principal(caller.request.scope, caller.principal)
+    for name, give in plan.given:
+        values[name] = await give(caller)
+    if plan.request is not None:
+        values[plan.request] = caller.request
     try:
-        return await plan.endpoint(**arguments)
-    except PartywallError:
-        return None
+        return await plan.endpoint(**values)
+    except PartywallError as error:
+        return problem_of(caller.request, error)

@@ -23,7 +23,6 @@ from partywall.features.documents.reading import Shown
 from partywall.features.documents.schemas import (
     Document,
     DocumentBatch,
-    DocumentCreate,
     DocumentPatch,
     DocumentReplace,
     Documents,
@@ -48,24 +47,6 @@ def created(request: Request, document_id: UUID, body: bytes) -> Response:
 
 def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
-
-
-@router.post(
-    "",
-    status_code=status.HTTP_201_CREATED,
-    response_model=Document,
-    summary="Create a document",
-    description="The content is kept exactly as sent, and indexed in the background.",
-    responses=documented(*CREATION_ERRORS),
-)
-async def create_document(
-    project_id: UUID, body: DocumentCreate, writer: ScopedWriterDep, once: IdempotencyDep, request: Request
-) -> Response:
-    async def produce() -> Response:
-        document_id, made = await creating.create(writer, project_id, body)
-        return created(request, document_id, made)
-
-    return await once.run_write(writer, creating.may_write, produce)
 
 
 @router.post(

@@ -1,22 +1,27 @@
+"""What the hot lane serves: the reads, and creating one document."""
+
 from __future__ import annotations
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response, status
 
-from partywall.core.http.dependencies import ScopedReaderDep
+from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.hot import HotRoute
+from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.documents import reading
+from partywall.features.documents import creating, reading
 from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import (
     Document,
+    DocumentCreate,
     DocumentQuery,
     DocumentSummary,
     Stats,
@@ -38,6 +43,24 @@ async def list_documents(
     project_id: UUID, reader: ScopedReaderDep, cursors: CursorsDep, query: Annotated[DocumentQuery, Query()]
 ) -> Response:
     return json_bytes(await reading.list_documents(reader, project_id, query, cursors))
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Document,
+    summary="Create a document",
+    description="The content is kept exactly as sent, and indexed in the background.",
+    responses=documented(*CREATION_ERRORS),
+)
+async def create_document(
+    project_id: UUID, body: DocumentCreate, writer: ScopedWriterDep, once: IdempotencyDep, request: Request
+) -> Response:
+    async def produce() -> Response:
+        document_id, made = await creating.create(writer, project_id, body)
+        return created(request, document_id, made)
+
+    return await once.run_write(writer, creating.may_write, produce)
 
 
 @router.get(

@@ -40,7 +40,7 @@ def import_(
 ) -> int:
     """Import the text, Markdown, HTML and JSON Lines files of FOLDER.
 
-    Again, and only what changed is sent. A .jsonl file holds one document a line: {"id": ..., "title": ..., "text": ...}.
+    Again, and only what changed is sent. A .jsonl file holds one document a line, with id, title and text.
     """
     files = _files(source)
     with ExitStack() as stack:

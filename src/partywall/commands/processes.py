@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 # lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
-from partywall.adapters.embedded import EngineError
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import require_postgres
@@ -21,6 +20,7 @@ from partywall.resources import MissingUrlError, create_cache, embedding_engine
 from partywall.secret_key import secret_key
 from partywall.server import run_api
 from partywall.settings import Settings
+from partywall.supervisor import EngineError
 from partywall.supervisor.network import require_free_port
 from partywall.worker import run_worker
 

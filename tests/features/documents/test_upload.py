@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.features.documents import uploading
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
 
@@ -178,6 +179,22 @@ async def test_large_files_pass_through_in_pieces(shelf: Shelf, resources: Resou
     for params in ({}, {"original": True}):
         content = await shelf.get(f"/{made['id']}/content", params=params)
         assert content.content == raw
+
+
+async def test_a_large_page_is_read_apart(shelf: Shelf) -> None:
+    page = "<title>Large</title>" + "<p>Zażółć</p>" * 5000
+    made = (await shelf.post("/upload", files={"file": ("a.html", page.encode(), "text/html")})).json()
+    assert (made["title"], made["content"].count("Zażółć\n\n")) == ("Large", 4999)
+    broken = await shelf.post("/upload", files={"file": ("a.html", page.encode() + b"\xff", "text/html")})
+    assert (broken.status_code, broken.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_a_page_that_is_an_attack_is_given_up(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploading, "PAGE_SECONDS", 1)
+    page = b"<div>" * 300_000
+    answer = await shelf.post("/upload", files={"file": ("a.html", page, "text/html")})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+    assert "longer than 1 seconds" in answer.json()["detail"]
 
 
 def lines() -> Iterator[str]:

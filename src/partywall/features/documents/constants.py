@@ -14,3 +14,5 @@ INLINE_BYTES: Final = 512 * 1024  # what takes longer than a few milliseconds go
 PIECE_BYTES: Final = 1024 * 1024
 HEAD_BYTES: Final = 64 * 1024
 PLAIN_TEXT: Final = "text/plain"
+LARGEST_INLINE_PAGE: Final = 32 * 1024
+PAGE_SECONDS: Final = 20

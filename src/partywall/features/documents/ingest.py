@@ -32,7 +32,7 @@ _BY_SUFFIX: Final = {
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
-_HEADING: Final = re.compile(r"^ {0,3}#{1,6}[ \t]+(\S.*?)[ \t#\r]*$", re.MULTILINE)
+_HEADING: Final = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\s#][^\n]{0,1000})", re.MULTILINE)
 _SPACES: Final = re.compile(r"\s+")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
@@ -82,7 +82,8 @@ def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
 
 def _title(declared: str, text: str, file_name: str | None) -> str:
     heading = _HEADING.search(text.removeprefix(_BYTE_ORDER_MARK))
-    for candidate in (declared, heading.group(1) if heading else "", PurePosixPath(file_name or "").stem):
+    first = heading.group(1).rstrip(" \t\r#") if heading else ""
+    for candidate in (declared, first, PurePosixPath(file_name or "").stem):
         title = _SPACES.sub(" ", candidate).strip()[:MAX_TITLE].strip()
         if title:
             return title

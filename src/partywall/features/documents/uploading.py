@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 from uuid import UUID
 
+from anyio import fail_after, to_process
+
 from partywall.core.blobs import BlobStore
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents.constants import PIECE_BYTES
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PAGE_SECONDS, PIECE_BYTES
 from partywall.features.documents.creating import Original, insert, prepare
-from partywall.features.documents.ingest import Extracted, extract, media_type_of, plain_name
+from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.ingest import HTML, Extracted, extract, media_type_of, plain_name
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
@@ -53,7 +56,18 @@ async def read_text(file: UploadedFile, name: str | None, max_bytes: int) -> tup
     if file.size is not None and file.size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
     data = b"".join([piece async for piece in pieces(file)])
-    return await asyncio.to_thread(extract, data, media_type, name), media_type
+    if media_type != HTML or len(data) <= LARGEST_INLINE_PAGE:
+        return await asyncio.to_thread(extract, data, media_type, name), media_type
+    return await _extract_apart(data, name), media_type
+
+
+async def _extract_apart(data: bytes, name: str | None) -> Extracted:
+    """In a process of its own: deep nesting costs a parser of HTML quadratic time, and a thread cannot be stopped."""
+    try:
+        with fail_after(PAGE_SECONDS):
+            return await to_process.run_sync(extract, data, HTML, name, cancellable=True)
+    except TimeoutError as error:
+        raise NotTextError(f"This page takes longer than {PAGE_SECONDS} seconds to read.") from error
 
 
 async def upload(

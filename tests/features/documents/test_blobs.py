@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from partywall.core.jobs.context import JobContext
+from partywall.core.resources import Resources
+from partywall.features.documents.blobs import delete_project_blobs, release_blobs
+from partywall.features.documents.jobs import ReleaseBlobs
+from partywall.features.projects.jobs import ProjectDeleted
+from partywall.settings import Settings
+from tests.features.documents.conftest import Inside, Shelf
+from tests.features.documents.test_upload import files
+
+
+async def test_a_released_blob_goes_unless_it_is_used(
+    shelf: Shelf, inside: Inside, resources: Resources, settings: Settings
+) -> None:
+    sent = {"file": ("a.txt", b"x", "text/plain")}
+    made, kept = [(await shelf.post("/upload", files=sent)).json()["id"] for _ in range(2)]
+    await shelf.client.delete(f"{shelf.url}/{made}")
+    [job] = await inside.jobs("release_blobs")
+    payload = ReleaseBlobs.model_validate(job)
+    rows = await inside.people.fetch("SELECT original_key FROM document WHERE id = $1::text::uuid", kept)
+    both = payload.model_copy(update={"keys": [*payload.keys, rows[0]["original_key"]]})
+    context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
+    for _ in range(2):  # a job may run again
+        await release_blobs(context, both)
+        assert [path.name for path in files(settings, shelf)] == [rows[0]["original_key"]]
+    assert (await shelf.get(f"/{kept}/content?original=true")).content == b"x"
+
+
+async def test_a_projects_end_takes_its_blobs(shelf: Shelf, resources: Resources, settings: Settings) -> None:
+    other = Shelf(await shelf.owner.project(), shelf.owner)
+    sent = {"file": ("a.txt", b"x", "text/plain")}
+    made = (await shelf.post("/upload", files=sent)).json()["id"]
+    await other.post("/upload", files=sent)
+    await shelf.client.delete(f"{shelf.url}/{made}")
+    await shelf.client.delete(f"/api/v1/projects/{shelf.project}")
+    context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
+    late = ReleaseBlobs(project_id=shelf.project, principal=f"service:{shelf.project}", keys=["0" * 32])
+    await release_blobs(context, late)
+    for _ in range(2):
+        await delete_project_blobs(context, ProjectDeleted(project_id=shelf.project))
+    assert files(settings, shelf) == []
+    assert len(files(settings, other)) == 1

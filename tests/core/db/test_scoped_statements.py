@@ -1,0 +1,71 @@
+"""The statements that are their own transaction, where the database is not at its best."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+from pydantic import JsonValue
+
+from partywall.core.db.availability import DatabaseAwayError, reported
+from partywall.core.db.constraints import violations
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import ConflictError
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectNotFoundError
+from tests.people import People, Person
+
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'partywall_app'"
+
+
+async def start(people: People) -> tuple[Person, str, dict[str, JsonValue]]:
+    person = await people.person()
+    url = f"/api/v1/projects/{await person.project()}/documents"
+    made = await person.client.post(url, json={"title": "T", "content": "C"})
+    return person, url, made.json()
+
+
+async def test_lost_connections_are_no_internal_error(people: People) -> None:
+    person, url, made = await start(people)
+    for _ in range(3):
+        await people.execute(END)
+        answers = await asyncio.gather(
+            person.client.get(f"{url}/{made['id']}"),
+            person.client.get(url),
+            person.client.post(url, json={"title": "T", "content": "C"}),
+        )
+        for answer in answers:
+            assert answer.status_code in (200, 201, 503), answer.text
+            if answer.status_code == 503:
+                assert (answer.json()["code"], answer.headers["retry-after"]) == ("unavailable", "1")
+    assert (await person.client.get(f"{url}/{made['id']}")).status_code == 200
+
+
+async def test_the_proof_alone(people: People, resources: Resources) -> None:
+    person, stranger = await people.person(), await people.person()
+    project = await person.project()
+    scope = await ScopedReader(resources.reads, person.principal).scope(project)
+    assert (scope.project_id, scope.role) == (project, "owner")
+    with pytest.raises(ProjectNotFoundError):
+        await ScopedReader(resources.reads, stranger.principal).scope(project)
+
+
+async def test_what_is_slow_is_away_and_what_is_wrong_is_not(resources: Resources) -> None:
+    async with resources.reads.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = 20")
+        with pytest.raises(DatabaseAwayError), reported():
+            await connection.execute("SELECT pg_sleep(5)")
+    with pytest.raises(asyncpg.DataError), reported():
+        await resources.reads.fetchval("SELECT $1::integer", "x")
+    with pytest.raises(asyncpg.UndefinedTableError), reported():
+        await resources.reads.fetchval("SELECT * FROM nowhere")
+
+
+async def test_a_constraint_without_a_meaning_stays_what_it_is(people: People) -> None:
+    person = await people.person()
+    statement = "INSERT INTO account (id, email) VALUES ($1, 'x@example.com')"
+    with pytest.raises(ConflictError), violations({"account_pkey": ConflictError}):
+        await people.execute(statement, person.id)
+    with pytest.raises(asyncpg.UniqueViolationError), violations({"account_email_key": ConflictError}):
+        await people.execute(statement, person.id)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,17 @@ class Backoff:
         return current
 
 
+@dataclass(slots=True)
+class EngineHealth:
+    """Which engines are down, and when the last of them came back (in the event loop's seconds)."""
+
+    down: set[str] = field(default_factory=set)
+    came_back_at: float = -math.inf
+
+    def disturbed_since(self, moment: float) -> bool:
+        return bool(self.down) or self.came_back_at >= moment
+
+
 @dataclass(eq=False)
 class Child:
     """The API or the worker: started again when it dies."""
@@ -39,8 +51,8 @@ class Child:
     def start(self) -> None:
         self._process = process.spawn(self.command, environment=self.environment)
 
-    async def keep(self) -> None:
-        """EngineError when the program refuses its settings on its first start: another would not help."""
+    async def keep(self, engines: EngineHealth) -> None:
+        """EngineError when it refuses to start and no engine's fall explains that: a repetition would not help."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
         first = True
@@ -49,7 +61,7 @@ class Child:
             if self._process is None:
                 self.start()
             code = await self.exited()
-            if code == REFUSED and first:
+            if code == REFUSED and first and not engines.disturbed_since(started):
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
             first = False
             delay = backoff.next(loop.time() - started)
@@ -71,13 +83,14 @@ class Child:
             self._process.kill()
 
 
-async def keep_engine(engine: EmbeddedEngine, report: Callable[[str], None]) -> None:
+async def keep_engine(engine: EmbeddedEngine, health: EngineHealth, report: Callable[[str], None]) -> None:
     """Start a dead engine again; the API and the worker reconnect by themselves."""
     backoff = Backoff()
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
         code = await engine.exited()
+        health.down.add(engine.name)
         report(f"{engine.name} {describe(code)}; starting it again")
         delay = backoff.next(loop.time() - started)
         while True:
@@ -85,6 +98,8 @@ async def keep_engine(engine: EmbeddedEngine, report: Callable[[str], None]) -> 
             if await _started(engine, report):
                 break
             delay = backoff.next(0)
+        health.down.discard(engine.name)
+        health.came_back_at = loop.time()
         report(f"{engine.name} is back")
 
 

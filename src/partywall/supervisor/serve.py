@@ -14,7 +14,7 @@ from partywall.adapters.embedded import (
     open_home,
     process,
 )
-from partywall.supervisor.children import Child, describe, keep_engine
+from partywall.supervisor.children import Child, EngineHealth, describe, keep_engine
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.network import require_free_port, status_of
@@ -48,6 +48,7 @@ class Supervisor:
         self._lock = DirectoryLock(options.data_dir, SERVE_LOCK)
         self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
         self._valkey = EmbeddedValkey(options.data_dir, report=report)
+        self._health = EngineHealth()
         self._children: list[Child] = []
         self._stop = asyncio.Event()
 
@@ -89,7 +90,7 @@ class Supervisor:
         await self._claim()
         await self._start_engines()
         for engine in (self._postgres, self._valkey):
-            group.create_task(keep_engine(engine, report))
+            group.create_task(keep_engine(engine, self._health, report))
         endpoints = Endpoints.of(self._postgres, self._valkey)
         await self._migrate(endpoints)
         endpoints.write(self._options.data_dir)
@@ -97,7 +98,7 @@ class Supervisor:
         for child in self._make_children(endpoints):
             self._children.append(child)
             child.start()
-            group.create_task(child.keep())
+            group.create_task(child.keep(self._health))
             # The worker's imports would otherwise compete with the API's for a small machine's cores.
             await self._until_answering()
         await self._until_ready()

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
+
 import pytest
 
-from partywall.logs import mask
+from partywall.core.http.middleware import AccessEntry
+from partywall.logs import access_log, mask
+from partywall.settings import LogSettings
 
 
 @pytest.mark.parametrize(
@@ -24,3 +29,37 @@ def test_credentials_and_addresses_are_masked(text: str, kept: str, gone: str) -
 
 def test_ordinary_text_is_left_alone() -> None:
     assert mask("document_indexed 42 chunks in 0.5 s") == "document_indexed 42 chunks in 0.5 s"
+
+
+def _entry(path: str) -> AccessEntry:
+    return {"method": "GET", "path": path, "status": 200, "ms": 1.5, "principal": None, "request_id": "r-1"}
+
+
+def test_an_answered_request_is_one_line_of_json(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    access_log(LogSettings(format="json"))(_entry("/healthz"))
+    [line] = capsysbinary.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert datetime.fromisoformat(told.pop("timestamp")).utcoffset() == timedelta(0)
+    assert told == {**_entry("/healthz"), "event": "request", "level": "info"}
+
+
+@pytest.mark.parametrize(
+    "secret", ["ada@example.com", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIx.c2ln", "pw_0123456789abcdefgh"]
+)
+def test_what_a_client_writes_into_its_path_is_masked(secret: str, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    access_log(LogSettings(format="json"))(_entry(f"/api/v1/{secret}/x"))
+    out = capsysbinary.readouterr().out
+    assert secret.encode() not in out
+    assert "***" in json.loads(out)["path"]
+
+
+def test_a_level_above_info_tells_of_no_request(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    access_log(LogSettings(format="json", level="warning"))(_entry("/healthz"))
+    assert capsysbinary.readouterr().out == b""
+
+
+def test_on_a_terminal_the_line_is_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    access_log(LogSettings(format="console"))(_entry("/healthz"))
+    out = capsys.readouterr().out
+    assert "/healthz" in out
+    assert "{" not in out

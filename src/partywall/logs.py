@@ -10,6 +10,8 @@ import orjson
 import structlog
 from structlog.typing import Processor, WrappedLogger
 
+from partywall.core.clock import utc_now
+from partywall.core.http.middleware import AccessEntry, AccessLog
 from partywall.settings import LogSettings
 
 _EMAIL: Final = re.compile(r"[^\s@'\"<>=,;()]{1,64}@[^\s@'\"<>=,;()]{1,255}")
@@ -17,15 +19,22 @@ _BEARER: Final = re.compile(r"(?i)\bbearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bp
 # What PostgreSQL adds to an error: the offending row's own values.
 _DETAIL: Final = re.compile(r"DETAIL:[^\n]*")
 _URL_PASSWORD: Final = re.compile(r"(?<=://)[^/\s:@]*:[^@\s]+@")
+_LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+
+def _harmless(text: str) -> bool:
+    """Nothing in it even looks like what is masked."""
+    return not (
+        "@" in text or "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text or "DETAIL:" in text
+    )
 
 
 def mask(text: str) -> str:
     """Takes credentials and e-mail addresses out of a text, whoever put them there."""
-    if "@" in text:
-        text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
-    if "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text:
-        text = _BEARER.sub("***", text)
-    return _DETAIL.sub("DETAIL: ***", text) if "DETAIL:" in text else text
+    if _harmless(text):
+        return text
+    text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
+    return _DETAIL.sub("DETAIL: ***", _BEARER.sub("***", text))
 
 
 def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -41,10 +50,38 @@ def _dumps(event: object, **_: object) -> bytes:
     return orjson.dumps(event, default=str)
 
 
+def _level(settings: LogSettings) -> int:
+    return logging.getLevelNamesMapping()[settings.level.upper()]
+
+
+def _as_json(settings: LogSettings) -> bool:
+    return settings.format == "json" or (settings.format == "auto" and not sys.stdout.isatty())
+
+
+def access_log(settings: LogSettings) -> AccessLog:
+    """Tells of each answered request. There are so many that JSON goes past the processors, masked all the same."""
+    if _level(settings) > logging.INFO:
+        return lambda _: None
+    return _write_access_line if _as_json(settings) else _log_access
+
+
+def _write_access_line(entry: AccessEntry) -> None:
+    line: dict[str, object] = {**entry, "event": "request", "level": "info", "timestamp": utc_now()}
+    written = orjson.dumps(line, option=_LINE)
+    if not _harmless(written.decode()):
+        written = orjson.dumps(_mask_values(None, "info", line), option=_LINE)
+    sys.stdout.buffer.write(written)
+    sys.stdout.buffer.flush()
+
+
+def _log_access(entry: AccessEntry) -> None:
+    structlog.get_logger("partywall.access").info("request", **entry)
+
+
 def configure_logging(settings: LogSettings) -> None:
     """JSON to stdout when that is not a terminal, readable on one. The standard library's loggers come along."""
-    level = logging.getLevelNamesMapping()[settings.level.upper()]
-    as_json = settings.format == "json" or (settings.format == "auto" and not sys.stdout.isatty())
+    level = _level(settings)
+    as_json = _as_json(settings)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -19,6 +19,7 @@ from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
 from partywall.features import FEATURES, PUBLIC
+from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
@@ -78,4 +79,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
                            "Last-Event-ID", "X-Request-ID"],
             expose_headers=["ETag", "Location", "X-Request-ID", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, access_log=access_log(settings.log))

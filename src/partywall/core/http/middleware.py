@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -12,7 +13,9 @@ from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)
-access_log = structlog.get_logger("partywall.access")
+
+type AccessEntry = dict[str, str | int | float | None]
+type AccessLog = Callable[[AccessEntry], None]
 
 # The interactive docs need their scripts; every other answer is data.
 _DOCS: Final = frozenset({"/docs", "/docs/oauth2-redirect"})
@@ -29,8 +32,9 @@ _SECURITY_HEADERS: Final = (
 class RequestContext:
     """The outermost layer: request id, security headers, the answer to a crash, one access line for each request."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
         self._app = app
+        self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,12 +66,17 @@ class RequestContext:
                 raise  # half an answer is out: all that is left is to break the connection
             await crash_problem(Request(scope))(scope, receive, send_with_headers)
         finally:
-            access_log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                ms=round((time.perf_counter() - started) * 1000, 2),
-                principal=state.get("principal"),
-                project_id=scope.get("path_params", {}).get("project_id"),
-            )
+            self._access_log(_entry(scope, status, time.perf_counter() - started))
+
+
+def _entry(scope: Scope, status: int | None, seconds: float) -> AccessEntry:
+    state = scope["state"]
+    return {
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "ms": round(seconds * 1000, 2),
+        "principal": state.get("principal"),
+        "project_id": scope.get("path_params", {}).get("project_id"),
+        "request_id": state["request_id"],
+    }

@@ -56,7 +56,7 @@ class Inside:
     async def jobs(self, kind: str) -> list[dict[str, JsonValue]]:
         rows = await self.people.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", kind)
         payloads = [orjson.loads(row["payload"]) for row in rows]
-        return [payload for payload in payloads if payload["project_id"] == str(self.project)]
+        return [payload for payload in payloads if payload.get("project_id") == str(self.project)]
 
 
 @pytest.fixture

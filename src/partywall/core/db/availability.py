@@ -22,6 +22,7 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,  # shut down, not yet up, or cancelled by the statement's time limit
     asyncpg.InsufficientResourcesError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that is lost just when a statement begins
 )
 
 

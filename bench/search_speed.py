@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import collection, machine
 from bench.collection import Topic
-from bench.library import Library, open_library
+from bench.library import Library, cpu_by_kind, open_library
 
 TARGETS = {"p50_ms": 25.0, "p95_ms": 60.0}
 MODES = ("hybrid", "text", "vector")
@@ -28,13 +28,15 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
 async def measure(library: Library, project: str, topics: Sequence[Topic], mode: str) -> dict[str, float]:
     for topic in topics[:WARM_UP]:
         await library.search(project, topic.text, mode=mode)
-    taken = []
+    taken, before = [], cpu_by_kind(library.pid)
     for topic in topics:
         begun = time.perf_counter()
         await library.search(project, topic.text, mode=mode)
         taken.append((time.perf_counter() - begun) * 1000)
     taken.sort()
-    return {f"p{share}_ms": round(percentile(taken, share / 100), 1) for share in (50, 95, 99)}
+    used = {kind: seconds - before.get(kind, 0.0) for kind, seconds in cpu_by_kind(library.pid).items()}
+    cpu = {f"{kind}_cpu_ms": round(used[kind] / len(topics) * 1000, 1) for kind in ("partywall", "postgres")}
+    return {f"p{share}_ms": round(percentile(taken, share / 100), 1) for share in (50, 95, 99)} | cpu
 
 
 async def run(directory: Path, count: int, engine: str, models: Path | None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +8,6 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, func, literal_column, select, text
-from sqlalchemy.dialects.postgresql import REGCONFIG
 from sqlalchemy.sql.elements import ColumnElement
 
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
@@ -18,7 +18,7 @@ from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 from partywall.features.search.ranking import Candidate
 
-_HIGHLIGHT_ALL: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
+_MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
 # A term's document frequency is counted from the postings that the query reads anyway: no hot row per term.
@@ -58,6 +58,18 @@ ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
 """
 _BY_TEXT: Final = text(f"{_SCORED}{_BEST}")
 _BY_TEXT_AND_STATUS: Final = text(f"{_SCORED}{_BEST_WITH_STATUS}")
+
+_SHOWN: Final = text("""
+SELECT chunk.number, chunk.id, chunk.document_id, document.title, chunk.first, chunk.last, chunk.text,
+    ts_headline(
+        CAST(chunk.configuration AS regconfig), chunk.text,
+        plainto_tsquery(CAST(chunk.configuration AS regconfig), :query),
+        CAST(:marks AS text)
+    )
+FROM chunk
+JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
+WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[]))
+""")
 
 _ITERATE: Final = select(
     func.set_config("hnsw.iterative_scan", "relaxed_order", True), func.set_config("hnsw.ef_search", _EF_SEARCH, True)
@@ -166,25 +178,15 @@ class SearchRepository:
 
     async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
         """The chunks with their documents' titles, in no order."""
-        configuration = cast(SearchChunk.configuration, REGCONFIG)
-        marked = func.ts_headline(
-            configuration, SearchChunk.text, func.plainto_tsquery(configuration, query), _HIGHLIGHT_ALL
-        )
-        its_document = and_(DOCUMENT.c.project_id == SearchChunk.project_id, DOCUMENT.c.id == SearchChunk.document_id)
-        rows = await self.session.execute(
-            select(
-                SearchChunk.number, SearchChunk.id, SearchChunk.document_id, DOCUMENT.c.title,
-                SearchChunk.first, SearchChunk.last, SearchChunk.text, marked,
-            )
-            .join(DOCUMENT, its_document)
-            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number.in_(numbers))
-        )  # fmt: skip
-        return [Found(*row) for row in rows]
+        values = {"project_id": self.scope.project_id, "numbers": list(numbers), "query": query, "marks": _MARKS}
+        return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
 
 
+@functools.cache
 def _nearest(dimension: int, *, status: bool, approximate: bool) -> Select[int, UUID, float]:
     vectors = EMBEDDINGS[dimension].c
-    asked = cast(bindparam("vector", type_=Text), HalfVector(dimension))
+    # A subquery is evaluated once; a bare cast of the parameter would be parsed again for every row.
+    asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
     distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
     nearest = select(vectors.chunk, distance).where(
         vectors.project_id == bindparam("project_id", type_=Uuid),

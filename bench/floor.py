@@ -44,7 +44,8 @@ SUMMARY = f"""id, external_id, title, metadata, status, index_status, index_erro
 GET = f"""SELECT convert_to(row_to_json(shown)::text, 'UTF8')
     FROM (SELECT {SUMMARY}, content FROM document WHERE project_id = $1 AND id = $2) AS shown"""  # noqa: S608 - constants
 LIST = f"""SELECT convert_to(json_agg(shown)::text, 'UTF8') FROM (
-    SELECT {SUMMARY} FROM document WHERE project_id = $1 ORDER BY document.created_at DESC, document.id DESC LIMIT $2) AS shown"""  # noqa: S608 - constants
+    SELECT {SUMMARY} FROM document WHERE project_id = $1
+    ORDER BY document.created_at DESC, document.id DESC LIMIT $2) AS shown"""  # noqa: S608 - constants
 INSERT_DOCUMENT = f"""WITH made AS (
         INSERT INTO document (project_id, id, title, content, metadata, size, content_sha256, created_by)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *)

@@ -66,8 +66,8 @@ ALTER TABLE document_version FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON document_version USING (project_id = (SELECT wall.current_project()));
 """
 
-# Functions, because a data-modifying part that *updates* could be planned before the scope is bound; what is called with
-# the rows that were written cannot. They run with the caller's rights.
+# Functions, because a data-modifying part that *updates* could be planned before the scope is bound; what is called
+# with the rows that were written cannot. They run with the caller's rights.
 _FUNCTIONS = """
 CREATE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import pin_tree
 from partywall.adapters.embedded import EmbeddedPostgres, EmbeddedValkey, open_home
 from partywall.core.db.migrate import migrate
+
+
+@contextmanager
+def throwaway() -> Iterator[Path]:
+    """A directory that the engines' account may traverse, for `data` in it; gone afterwards with all engine files."""
+    directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        if (directory / "data").is_dir():
+            open_home(directory / "data").remove()
+        shutil.rmtree(directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +37,8 @@ class House:
 @asynccontextmanager
 async def open_house(core: int) -> AsyncIterator[House]:
     """Engines on `core`, in a directory that is gone afterwards."""
-    directory = await asyncio.to_thread(_make_directory)
-    data = directory / "data"
-    try:
+    with throwaway() as directory:
+        data = directory / "data"
         async with EmbeddedPostgres(data) as postgres, EmbeddedValkey(data) as valkey:
             for engine in (postgres, valkey):
                 assert engine.pid is not None
@@ -44,18 +55,3 @@ async def open_house(core: int) -> AsyncIterator[House]:
                 "LOG__FORMAT": "json",
             }
             yield House(directory, environment, postgres.superuser_url)
-    finally:
-        await asyncio.to_thread(_remove, directory, data)
-
-
-def _make_directory() -> Path:
-    """One that the engines' account may traverse."""
-    directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
-    directory.chmod(0o711)
-    return directory
-
-
-def _remove(directory: Path, data: Path) -> None:
-    if data.is_dir():
-        open_home(data).remove()
-    shutil.rmtree(directory)

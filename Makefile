@@ -23,10 +23,10 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashe
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-start bench-memory
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: install ## Run everything: database, cache, API, worker (HOST= PORT= DATA_DIR=)
 	@exec $(RUN) partywall serve --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --stop-with-parent
@@ -53,6 +53,15 @@ pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
 format: dev ## Format the code and fix what can be fixed
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+bench-throughput: dev ## Measure requests per second against a bare floor; about two minutes
+	$(RUN) bench.throughput
+
+bench-start: dev ## Measure from make serve to the first healthy answer
+	$(RUN) bench.start
+
+bench-memory: dev ## Measure the resident memory of the idle house
+	$(RUN) bench.memory
 
 lock: dev ## Compile the locks from pyproject.toml again
 	$(LOCK) -o requirements/runtime.txt pyproject.toml

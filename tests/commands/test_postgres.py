@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from partywall.commands.postgres import database_failures, place, require_postgres
 from partywall.commands.refusal import Refusal
-from partywall.core.db.engine import sqlalchemy_url
 from tests.engines import DatabaseUrls, Urls, create_database
 from tests.serving import free_port
 
@@ -54,7 +53,7 @@ async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> Non
     [("SELECT * FROM nowhere", 'relation "nowhere" does not exist'), ("SELECT 1/0", "division by zero")],
 )
 async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
-    engine = create_async_engine(sqlalchemy_url(database.runtime))
+    engine = create_async_engine(database.runtime)
     try:
         with pytest.raises(Refusal, match=reason) as refusal, database_failures():
             async with engine.connect() as connection:

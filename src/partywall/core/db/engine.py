@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import asyncpg
 from sqlalchemy import event, make_url, text
@@ -11,14 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 DRIVER = "postgresql+asyncpg"
 
 
-def sqlalchemy_url(url: str) -> str:
-    """The same URL for SQLAlchemy with asyncpg, whichever driver it named."""
-    return make_url(url).set(drivername=DRIVER).render_as_string(hide_password=False)
-
-
 def asyncpg_dsn(url: str) -> str:
-    """The same URL for asyncpg itself."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    """The URL as the driver takes it, whichever driver it named. `ssl` is what SQLAlchemy calls `sslmode`."""
+    parsed = make_url(url).set(drivername="postgresql")
+    if "ssl" in parsed.query:
+        mode = parsed.query["ssl"]
+        parsed = parsed.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
+    return parsed.render_as_string(hide_password=False)
+
+
+def connector(url: str, settings: Mapping[str, str] | None = None) -> Callable[[], Awaitable[object]]:
+    """Opens connections for an engine with every option that PostgreSQL's own URLs have."""
+    return partial(asyncpg.connect, asyncpg_dsn(url), server_settings=dict(settings or {}))
 
 
 def server_settings(application: str, statement_timeout_ms: int) -> dict[str, str]:
@@ -32,13 +37,13 @@ def server_settings(application: str, statement_timeout_ms: int) -> dict[str, st
 
 def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[str, str]) -> AsyncEngine:
     engine = create_async_engine(
-        sqlalchemy_url(url),
+        f"{DRIVER}://",
+        async_creator=connector(url, settings),
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=10,
         # An error that is logged names the statement, never what it was about.
         hide_parameters=True,
-        connect_args={"server_settings": dict(settings)},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from partywall.core.db.engine import sqlalchemy_url
+from partywall.core.db.engine import DRIVER, connector
 
 _PACKAGED: Final = Path(__file__).parents[2] / "_migrations"
 _CHECKOUT: Final = Path(__file__).parents[4] / "migrations"
@@ -48,7 +48,7 @@ def _run(connection: Connection, config: Config, target: str) -> None:
 
 async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> None:
     """As the owner, brings the schema up to `head` or a revision, or back by `-1` or to `base`."""
-    engine = create_async_engine(sqlalchemy_url(owner_url), poolclass=NullPool)
+    engine = create_async_engine(f"{DRIVER}://", async_creator=connector(owner_url), poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.execute(_LOCK)

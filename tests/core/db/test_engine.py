@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from partywall.core.db.engine import asyncpg_dsn, create_engine, server_settings
+from tests.engines import DatabaseUrls
+
+
+@pytest.mark.parametrize(
+    ("url", "dsn"),
+    [
+        ("postgresql+asyncpg://u:p@h:5433/d", "postgresql://u:p@h:5433/d"),
+        ("postgres://u:p@h/d", "postgresql://u:p@h/d"),
+        ("postgresql+psycopg://u:p@h/d?sslmode=verify-full", "postgresql://u:p@h/d?sslmode=verify-full"),
+        ("postgresql://u:p@h/d?ssl=require", "postgresql://u:p@h/d?sslmode=require"),
+        ("postgresql://u:p@/d?host=/run/pg", "postgresql://u:p@/d?host=%2Frun%2Fpg"),
+    ],
+)
+def test_any_url_becomes_the_drivers(url: str, dsn: str) -> None:
+    assert asyncpg_dsn(url) == dsn
+
+
+async def test_an_engine_takes_what_the_url_says(database: DatabaseUrls) -> None:
+    settings = server_settings("partywall-test", 4321)
+    engine = create_engine(f"{database.runtime}&ssl=disable", pool_size=1, overflow=0, settings=settings)
+    try:
+        async with engine.connect() as connection:
+            shown = await connection.execute(text("SELECT current_setting(n) FROM unnest(CAST(:names AS text[])) AS n"), {
+                "names": ["application_name", "statement_timeout", "TimeZone"]})  # fmt: skip
+            assert [row[0] for row in shown] == ["partywall-test", "4321ms", "UTC"]
+    finally:
+        await engine.dispose()

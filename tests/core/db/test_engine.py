@@ -26,8 +26,8 @@ async def test_an_engine_takes_what_the_url_says(database: DatabaseUrls) -> None
     engine = create_engine(f"{database.runtime}&ssl=disable", pool_size=1, overflow=0, settings=settings)
     try:
         async with engine.connect() as connection:
-            shown = await connection.execute(text("SELECT current_setting(n) FROM unnest(CAST(:names AS text[])) AS n"), {
-                "names": ["application_name", "statement_timeout", "TimeZone"]})  # fmt: skip
+            query = text("SELECT current_setting(n) FROM unnest(CAST(:names AS text[])) AS n")
+            shown = await connection.execute(query, {"names": ["application_name", "statement_timeout", "TimeZone"]})
             assert [row[0] for row in shown] == ["partywall-test", "4321ms", "UTC"]
     finally:
         await engine.dispose()

@@ -11,11 +11,13 @@ NUMBERS = st.integers(-1000, 1000).map(float)  # distinct ones stay distinct whe
 
 
 def candidates(scores: dict[int, float]) -> list[Candidate]:
-    return [Candidate(chunk, UUID(int=chunk // 10), score) for chunk, score in scores.items()]
+    """Best first, as the halves give them."""
+    found = [Candidate(chunk, UUID(int=chunk // 10), score) for chunk, score in scores.items()]
+    return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
 
 def order(text: dict[int, float], vector: dict[int, float], weight: float = 0.3) -> list[int]:
-    return [hit.chunk for hit in fuse(candidates(text), candidates(vector), weight)]
+    return [hit.chunk for hit in fuse(candidates(text), candidates(vector), depth=200, weight=weight)]
 
 
 HALF = st.dictionaries(st.integers(0, 50), NUMBERS, max_size=30)
@@ -24,7 +26,7 @@ WORDS = st.dictionaries(st.integers(0, 50), st.integers(0, 1000).map(float), max
 
 @given(WORDS, HALF)
 def test_scores_lie_within_bounds_and_fall(text: dict[int, float], vector: dict[int, float]) -> None:
-    hits = fuse(candidates(text), candidates(vector))
+    hits = fuse(candidates(text), candidates(vector), depth=200)
     scores = [hit.score for hit in hits]
     assert scores == sorted(scores, reverse=True)
     assert all(0 <= score <= 1 for score in scores)
@@ -58,6 +60,18 @@ def test_the_weight_decides() -> None:
     assert order(text, vector, 1.0)[0] == 2
 
 
+@given(WORDS, HALF, st.integers(1, 10))
+def test_looking_wider_changes_no_order_further_up(
+    text: dict[int, float], vector: dict[int, float], depth: int
+) -> None:
+    """Whoever asks for more hits gets the same ones first, as long as the other half sees them alike."""
+    narrow = fuse(candidates(text), candidates(vector)[:depth], depth=depth)
+    wide = fuse(candidates(text), candidates(vector), depth=depth)
+    scores = {hit.chunk: hit.score for hit in wide}
+    if vector:
+        assert all(scores[hit.chunk] == hit.score for hit in narrow)
+
+
 def test_equal_scores_keep_the_order_of_the_chunks() -> None:
     assert [hit.chunk for hit in rank(candidates({9: 1.0, 3: 1.0, 5: 1.0}))] == [3, 5, 9]
 
@@ -68,4 +82,4 @@ def test_each_document_is_met_once_at_its_best() -> None:
 
 
 def test_nothing_found_is_nothing() -> None:
-    assert fuse([], []) == rank([]) == []
+    assert fuse([], [], depth=200) == rank([]) == []

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 # Measured with 200 candidates of 256 dimensions; see docs/reference/benchmarks.md.
-_EXACT_MS_PER_CHUNK: Final = 0.0002
-_INDEX_MS: Final = 1.5
-_INDEX_MS_PER_INVERSE_SHARE: Final = 0.3
+_EXACT_MS_PER_CHUNK: Final = 0.0003
+_INDEX_MS: Final = 1.0
+_INDEX_MS_PER_INVERSE_SHARE: Final = 1.8
 
 
 def uses_index(chunks: int, indexed_rows: float) -> bool:

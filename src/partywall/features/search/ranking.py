@@ -27,16 +27,18 @@ class Ranked:
     score: float
 
 
-def fuse(text: Sequence[Candidate], vector: Sequence[Candidate], weight: float = VECTOR_WEIGHT) -> list[Ranked]:
-    """The convex combination of both halves, best first, with scores within 0..1.
+def fuse(
+    text: Sequence[Candidate], vector: Sequence[Candidate], *, depth: int, weight: float = VECTOR_WEIGHT
+) -> list[Ranked]:
+    """The convex combination of both halves, each given best first; best first, with scores within 0..1.
 
-    Text scores are divided by the best one. Similarities have no zero of their own, so they are placed
-    between the last candidate's and the best one's. What one half did not find counts 0 there. A half without
-    candidates leaves the order of the other untouched.
+    Text scores are divided by the best one. Similarities have no zero of their own, so they are placed between the
+    `depth`-th candidate's and the best one's, however many there are: looking wider changes no order further up. What
+    one half did not find counts 0 there. A half without candidates leaves the order of the other untouched.
     """
     if not text or not vector:
-        return _ordered([*text, *vector], _of_best(text) if text else _between(vector))
-    by_text, by_vector = _of_best(text), _between(vector)
+        return _ordered([*text, *vector], _of_best(text) if text else _between(vector, depth))
+    by_text, by_vector = _of_best(text), _between(vector, depth)
     scores = {
         chunk: (1 - weight) * by_text.get(chunk, 0.0) + weight * by_vector.get(chunk, 0.0)
         for chunk in by_text.keys() | by_vector.keys()
@@ -57,13 +59,13 @@ def best_per_document(ranked: Iterable[Ranked]) -> list[Ranked]:
     return list(best.values())
 
 
-def _ordered(candidates: Iterable[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
-    """Equal scores keep the order of the chunks, so that an answer stays as it is."""
+def _ordered(candidates: Sequence[Candidate], scores: Mapping[int, float]) -> list[Ranked]:
+    """Equal scores keep the order of the candidates."""
     found = {
         candidate.chunk: Ranked(candidate.chunk, candidate.document_id, scores[candidate.chunk])
         for candidate in candidates
     }
-    return sorted(found.values(), key=lambda hit: (-hit.score, hit.chunk))
+    return sorted(found.values(), key=lambda hit: -hit.score)
 
 
 def _of_best(candidates: Sequence[Candidate]) -> dict[int, float]:
@@ -71,9 +73,9 @@ def _of_best(candidates: Sequence[Candidate]) -> dict[int, float]:
     return {candidate.chunk: candidate.score / best if best > 0 else 0.0 for candidate in candidates}
 
 
-def _between(candidates: Sequence[Candidate]) -> dict[int, float]:
+def _between(candidates: Sequence[Candidate], depth: int) -> dict[int, float]:
     if not candidates:
         return {}
-    scores = [candidate.score for candidate in candidates]
-    low, span = min(scores), max(scores) - min(scores)
-    return {candidate.chunk: (candidate.score - low) / span if span > 0 else 1.0 for candidate in candidates}
+    low = candidates[:depth][-1].score
+    span = candidates[0].score - low
+    return {candidate.chunk: max(0.0, candidate.score - low) / span if span > 0 else 1.0 for candidate in candidates}

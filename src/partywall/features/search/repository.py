@@ -134,7 +134,7 @@ class SearchRepository:
     scope: ProjectScope
 
     async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
-        """The best chunks by BM25 over the words of the query, any of them."""
+        """The best chunks by BM25 over the words of the query, any of them; best first."""
         values: dict[str, object] = {
             "project_id": self.scope.project_id,
             "configurations": corpus.configurations,
@@ -151,12 +151,13 @@ class SearchRepository:
             rows = await self.session.execute(_BY_TEXT, values)
         else:
             rows = await self.session.execute(_BY_TEXT_AND_STATUS, values | {"status": status})
-        return [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
+        found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
+        return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def by_vector(
         self, index: ServingIndex, vector: str, candidates: int, status: str | None, *, approximate: bool
     ) -> list[Candidate]:
-        """The nearest chunks by cosine similarity: of all vectors, or as the HNSW index finds them."""
+        """The nearest chunks by cosine similarity, best first: of all vectors, or as the HNSW index finds them."""
         if approximate:
             await self.session.execute(_ITERATE)
         query = _nearest(index.dimension, status=status is not None, approximate=approximate)
@@ -169,7 +170,8 @@ class SearchRepository:
         }
         rows = await self.session.execute(query, values)
         found = [Candidate(chunk, document_id, 1 - distance) for chunk, document_id, distance in rows]
-        return [candidate for candidate in found if math.isfinite(candidate.score)]
+        near = (candidate for candidate in found if math.isfinite(candidate.score))
+        return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def indexed_rows(self, index: ServingIndex) -> float:
         """About how many vectors of all projects the HNSW index holds."""

@@ -100,7 +100,11 @@ class _Search:
     async def _ranked(self, candidates: int) -> _Ranking:
         text = await self._by_text(candidates) if self.mode is not SearchMode.VECTOR else []
         vector = await self._by_vector(candidates) if self.mode is not SearchMode.TEXT else []
-        ranked = ranking.fuse(text, vector) if self.mode is SearchMode.HYBRID else ranking.rank([*text, *vector])
+        ranked = (
+            ranking.fuse(text, vector, depth=CANDIDATES)
+            if self.mode is SearchMode.HYBRID
+            else ranking.rank([*text, *vector])
+        )
         if self.query.group is SearchGroup.DOCUMENT:
             ranked = ranking.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})

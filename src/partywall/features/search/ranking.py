@@ -78,4 +78,6 @@ def _between(candidates: Sequence[Candidate], depth: int) -> dict[int, float]:
         return {}
     low = candidates[:depth][-1].score
     span = candidates[0].score - low
-    return {candidate.chunk: max(0.0, candidate.score - low) / span if span > 0 else 1.0 for candidate in candidates}
+    if span <= 0:
+        return {candidate.chunk: float(candidate.score >= low) for candidate in candidates}
+    return {candidate.chunk: max(0.0, candidate.score - low) / span for candidate in candidates}

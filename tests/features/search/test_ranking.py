@@ -23,6 +23,10 @@ def order(text: dict[int, float], vector: dict[int, float], weight: float = 0.3)
 HALF = st.dictionaries(st.integers(0, 50), NUMBERS, max_size=30)
 WORDS = st.dictionaries(st.integers(0, 50), st.integers(0, 1000).map(float), max_size=30)
 
+DISTINCT = st.lists(st.integers(-1000, 1000).map(float), unique=True, max_size=30).map(
+    lambda them: dict(enumerate(them))
+)
+
 
 @given(WORDS, HALF)
 def test_scores_lie_within_bounds_and_fall(text: dict[int, float], vector: dict[int, float]) -> None:
@@ -60,7 +64,7 @@ def test_the_weight_decides() -> None:
     assert order(text, vector, 1.0)[0] == 2
 
 
-@given(WORDS, HALF, st.integers(1, 10))
+@given(WORDS, DISTINCT, st.integers(1, 10))
 def test_looking_wider_changes_no_order_further_up(
     text: dict[int, float], vector: dict[int, float], depth: int
 ) -> None:

@@ -30,7 +30,8 @@ async def test_a_local_model_is_found_again_after_a_change(tmp_path: Path) -> No
         assert former is not None
         assert (await former.embed_query("words")).shape == (256,)
         assert await catalogue.named(WORDLLAMA) is former
-        assert await catalogue.named("openai:another@1536") is None
+        for missing in ("openai:another@1536", "wordllama-l2-supercat-256@other", "all-MiniLM-L6-v2@53aa51172d14"):
+            assert await catalogue.named(missing) is None
         await catalogue.close()
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
@@ -22,31 +21,38 @@ class EmbedderCatalogue:
 
     current: Embedder
     models: Path
-    _loaded: dict[str, Embedder]
+    _others: dict[str, Embedder | None]
     _lock: asyncio.Lock
 
     async def named(self, name: str) -> Embedder | None:
         if name == self.current.name:
             return self.current
         async with self._lock:
-            if not self._loaded:
-                for load in (load_wordllama, lambda: load_minilm(self.models)):
-                    await self._try(load)
-        return self._loaded.get(name)
+            if name not in self._others:
+                self._others[name] = await self._load(name)
+            return self._others[name]
 
     async def ping(self) -> None:
         await self.current.ping()
 
     async def close(self) -> None:
-        for embedder in (self.current, *self._loaded.values()):
-            await embedder.close()
+        for embedder in (self.current, *self._others.values()):
+            if embedder is not None:
+                await embedder.close()
 
-    async def _try(self, load: Callable[[], Embedder]) -> None:
+    async def _load(self, name: str) -> Embedder | None:
+        """Only the model asked for: each takes memory for as long as the process runs."""
         try:
-            embedder = await asyncio.to_thread(load)
+            embedder = await asyncio.to_thread(_load_local, name, self.models)
         except EmbeddingError:
-            return
-        self._loaded[embedder.name] = embedder
+            return None
+        return embedder if embedder is not None and embedder.name == name else None
+
+
+def _load_local(name: str, models: Path) -> Embedder | None:
+    if name.startswith("wordllama-"):
+        return load_wordllama()
+    return load_minilm(models) if name.startswith("all-MiniLM-") else None
 
 
 async def open_catalogue(

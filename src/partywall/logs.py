@@ -11,6 +11,7 @@ import structlog
 from structlog.typing import Processor, WrappedLogger
 
 from partywall.core.clock import utc_now
+from partywall.core.http.current import request_facts
 from partywall.core.http.middleware import AccessEntry, AccessLog
 from partywall.settings import LogSettings
 
@@ -35,6 +36,12 @@ def mask(text: str) -> str:
         return text
     text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
     return _DETAIL.sub("DETAIL: ***", _BEARER.sub("***", text))
+
+
+def _merge_request(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    for name, value in request_facts().items():
+        event.setdefault(name, value)
+    return event
 
 
 def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -84,6 +91,7 @@ def configure_logging(settings: LogSettings) -> None:
     as_json = _as_json(settings)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _merge_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import Final
 
 import asyncpg
@@ -26,12 +26,20 @@ _AWAY: Final = (
 )
 
 
-@contextmanager
-def reported() -> Iterator[None]:
+class _Reported:
+    __slots__ = ()
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        # ValueError: an argument of the wrong type is our own fault.
+        if isinstance(error, _AWAY) and not isinstance(error, ValueError):
+            raise DatabaseAwayError from error
+
+
+_REPORTED: Final = _Reported()
+
+
+def reported() -> AbstractContextManager[None]:
     """Says that the database is away where asyncpg says it in one of its many ways."""
-    try:
-        yield
-    except _AWAY as error:
-        if isinstance(error, ValueError):
-            raise  # an argument of the wrong type is our own fault
-        raise DatabaseAwayError from error
+    return _REPORTED

@@ -10,7 +10,6 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 from starlette.types import Scope
-from structlog.contextvars import bind_contextvars
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
@@ -41,7 +40,6 @@ def bearer_token(authorization: str | None) -> str | None:
 def remember_principal(scope: Scope, principal: Principal) -> None:
     """For the log."""
     scope["state"]["principal"] = str(principal)
-    bind_contextvars(principal=str(principal))
 
 
 async def gate(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi import Request
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -71,7 +70,7 @@ def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
     resources: Resources = scope["app"].state.resources
     token = bearer_token(headers.get(b"authorization", b"").decode("latin-1"))
     principal = resources.authenticator.cached(token) if token else None
-    return None if principal is None else Caller(resources, principal, Request(scope))
+    return None if principal is None else Caller(resources, principal, scope)
 
 
 def _is_plain_json(headers: RawHeaders) -> bool:
@@ -109,7 +108,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> Response:
-    remember_principal(caller.request.scope, caller.principal)
+    remember_principal(caller.scope, caller.principal)
     for name, give in plan.given:
         values[name] = await give(caller)
     if plan.request is not None:

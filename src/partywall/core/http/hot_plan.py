@@ -16,6 +16,7 @@ from fastapi.routing import RouteContext
 from pydantic import BaseModel
 from pydantic_core import from_json
 from starlette.responses import Response
+from starlette.types import Scope
 
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.http.dependencies import gate, get_resources, get_scoped_reader, get_scoped_writer
@@ -34,7 +35,11 @@ _UUID: Final = "[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 class Caller:
     resources: Resources
     principal: Principal
-    request: Request
+    scope: Scope
+
+    @property
+    def request(self) -> Request:
+        return Request(self.scope)
 
 
 type Give = Callable[[Caller], Awaitable[object]]

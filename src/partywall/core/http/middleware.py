@@ -7,8 +7,8 @@ from typing import Final
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from partywall.core.http.current import begin_request
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
 
@@ -19,14 +19,14 @@ type AccessLog = Callable[[AccessEntry], None]
 
 # The interactive docs need their scripts; every other answer is data.
 _DOCS: Final = frozenset({"/docs", "/docs/oauth2-redirect"})
-_CONTENT_SECURITY: Final = b"default-src 'none'; frame-ancestors 'none'"
-_SECURITY_HEADERS: Final = (
+_DOCS_SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains"),
     (b"cross-origin-resource-policy", b"same-site"),
 )
+_SECURITY: Final = (*_DOCS_SECURITY, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 
 
 class RequestContext:
@@ -43,11 +43,9 @@ class RequestContext:
         request_id = choose_request_id(next((v for k, v in scope["headers"] if k == b"x-request-id"), None))
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        clear_contextvars()
-        bind_contextvars(request_id=request_id)
-        extra = [(b"x-request-id", request_id.encode()), *_SECURITY_HEADERS]
-        if scope["path"] not in _DOCS:
-            extra.append((b"content-security-policy", _CONTENT_SECURITY))
+        begin_request(scope)
+        own_id = (b"x-request-id", request_id.encode())
+        security = _DOCS_SECURITY if scope["path"] in _DOCS else _SECURITY
         started = time.perf_counter()
         status: int | None = None
 
@@ -55,7 +53,7 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *extra]
+                message["headers"] = [*message["headers"], own_id, *security]
             await send(message)
 
         try:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from pydantic import BaseModel
 from starlette.responses import Response
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -13,6 +17,21 @@ def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str
     )
 
 
-def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+class JsonBytes(Response):
     """JSON that is already written, by the database as a rule."""
-    return Response(body, status, headers=headers, media_type="application/json")
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
+        ]
+
+
+def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:
+    return JsonBytes(body, status, headers)

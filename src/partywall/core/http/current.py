@@ -1,0 +1,23 @@
+"""The request at hand, for whoever writes a log line meanwhile."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Final
+
+from starlette.types import Scope
+
+_CURRENT: Final[ContextVar[Scope | None]] = ContextVar("partywall_request", default=None)
+
+
+def begin_request(scope: Scope) -> None:
+    _CURRENT.set(scope)
+
+
+def request_facts() -> dict[str, str]:
+    """`request_id`, and `principal` and `project_id` as soon as they are known; empty outside of requests."""
+    scope = _CURRENT.get()
+    if scope is None:
+        return {}
+    known = {**scope.get("path_params", {}), **scope["state"]}
+    return {name: str(known[name]) for name in ("request_id", "principal", "project_id") if name in known}

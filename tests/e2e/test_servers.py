@@ -133,7 +133,7 @@ async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path:
         program("api", "--port", str(port), "--workers", "2", environment=environment, log=tmp_path / "api.log"),
         program("worker", environment=environment, log=tmp_path / "worker.log"),
     ):
-        await until_ready(url)
+        await until_ready(url, 120)
         await _work(url)
         async with httpx.AsyncClient(base_url=url) as client:
             assert (await client.get("/openapi.json")).status_code == 404
@@ -149,7 +149,7 @@ async def _work(url: str) -> None:
         base = f"/api/v1/projects/{project}"
         body = {"title": "Parcels", "content": "A parcel that arrives late is refunded in full."}
         document = (await client.post(f"{base}/documents", json=body)).json()["id"]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             while (await client.get(f"{base}/documents/{document}")).json()["index_status"] != "indexed":
                 await asyncio.sleep(0.1)
         for query in ("refunded parcel", "do I get my money back"):

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.http.current import begin_request
+from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
 
@@ -17,8 +18,7 @@ log = structlog.get_logger(__name__)
 type AccessEntry = dict[str, str | int | float | None]
 type AccessLog = Callable[[AccessEntry], None]
 
-# The interactive docs need their scripts; every other answer is data.
-_DOCS: Final = frozenset({"/docs", "/docs/oauth2-redirect"})
+# The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -45,7 +45,7 @@ class RequestContext:
         state["request_id"] = request_id
         begin_request(scope)
         own_id = (b"x-request-id", request_id.encode())
-        security = _DOCS_SECURITY if scope["path"] in _DOCS else _SECURITY
+        security = _DOCS_SECURITY if scope["path"] == DOCS_PATH else _SECURITY
         started = time.perf_counter()
         status: int | None = None
 

@@ -22,7 +22,7 @@ _DIMENSION: Final = 384
 _HEADS: Final = 12
 _LAYERS: Final = 6
 _MAX_TOKENS: Final = 256  # what the model was trained on
-_BATCH_TOKENS: Final = 2048
+_BATCH_TOKENS: Final = 512  # what fits the caches of a core
 
 
 class MiniLmEmbedder:

@@ -19,6 +19,7 @@ from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
+from partywall.core.http.well_formed import WellFormedQuery
 from partywall.features import FEATURES, PUBLIC
 from partywall.logs import access_log
 from partywall.resources import open_resources
@@ -43,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json" if settings.serves_docs else None,
         generate_unique_id_function=operation_id,
+        # A redirect would name whatever host the client claimed to speak to.
+        redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
     set_public(app, PUBLIC)
@@ -70,6 +73,7 @@ def _include_routes(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HotLane, plans=hot_plans(app.routes))
+    app.add_middleware(WellFormedQuery)
     app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:

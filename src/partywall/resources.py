@@ -23,6 +23,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
+from partywall.core.fairness import FairGate
 from partywall.core.resources import Ping, Resources
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.client_address import ClientAddresses
@@ -38,6 +39,9 @@ CACHE_TIMEOUT_SECONDS = 2.0
 OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 OUTGOING_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=10)
 ISSUER = "partywall"
+# Costly pages read at the same time, and how many more one project may have waiting.
+PAGES_AT_ONCE = 2
+PAGES_WAITING = 8
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 
@@ -107,6 +111,7 @@ async def open_resources(
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
+            pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
             announcer=announcer,
             tails=tails,

@@ -105,3 +105,22 @@ def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
     [document] = read(tmp_path)
     assert isinstance(document, Unreadable)
     assert "not UTF-8" in document.reason
+
+
+def test_only_what_lies_in_the_folder_is_taken(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (tmp_path / "outside.txt").write_text("not ours")
+    (folder / "link.txt").symlink_to(tmp_path / "outside.txt")
+    os.mkfifo(folder / "pipe.txt")
+    (folder / "own.txt").write_text("ours")
+    assert list_files(folder) == [folder / "own.txt"]
+
+
+def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_text('{"id": "1", "title": "t", "text": "\\ud800"}\n{"id": "2", "title": "t", "text": "fine"}\n')
+    bad, good = documents_in(tmp_path, path)
+    assert isinstance(bad, Unreadable)
+    assert bad.name == "lines.jsonl#1"
+    assert isinstance(good, Local)

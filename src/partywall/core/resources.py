@@ -12,6 +12,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.tail import Tails
+from partywall.core.fairness import FairGate
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
 from partywall.core.security.client_address import ClientAddresses
@@ -39,6 +40,7 @@ class Resources:
     attempts: AttemptLimiter
     clients: ClientAddresses
     blobs: BlobStore
+    pages: FairGate
     embedders: Embedders
     announcer: Announcer
     tails: Tails

@@ -47,19 +47,27 @@ NOT_BLANK: Final = Field(json_schema_extra={"pattern": r"\S"})
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 
 
-def _check(value: object, depth: int) -> None:
+def _check(value: object, depth: int, pointer: str) -> None:
     if isinstance(value, str):
-        storable(value)
+        try:
+            storable(value)
+        except PydanticCustomError as error:
+            raise PydanticCustomError(error.type, error.message_template, {"pointer": pointer}) from error
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise PydanticCustomError("not_finite", "Numbers are finite")
+            raise PydanticCustomError("not_finite", "Numbers are finite", {"pointer": pointer})
     elif isinstance(value, dict | list):
         if depth == 0:
-            raise PydanticCustomError("too_deep", "Nested too deeply")
-        for item in value.values() if isinstance(value, dict) else value:
-            _check(item, depth - 1)
-        for key in value if isinstance(value, dict) else ():
-            _check(key, 0)
+            raise PydanticCustomError("too_deep", "Nested too deeply", {"pointer": pointer})
+        _check_items(value, depth - 1, pointer)
+
+
+def _check_items(value: dict[object, object] | list[object], depth: int, pointer: str) -> None:
+    if isinstance(value, dict):
+        for key in value:
+            _check(key, 0, pointer)
+    for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+        _check(item, depth, f"{pointer}/{name}")
 
 
 class RequestModel(BaseModel):
@@ -70,7 +78,7 @@ class RequestModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, values: object) -> object:
-        _check(values, _MAX_DEPTH)
+        _check(values, _MAX_DEPTH, "")
         return values
 
 

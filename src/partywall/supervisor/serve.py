@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
 
 from partywall.adapters.embedded import (
     SERVE_LOCK,
@@ -35,9 +36,17 @@ def serve(options: ServeOptions) -> int:
     """Run until stopped; the exit code: 0 after a stop, 2 when it cannot start (one line says why)."""
     try:
         return asyncio.run(Supervisor(options).run())
-    except OSError as error:
-        complain(f"{error.filename or options.data_dir}: {error.strerror or error}")
-        return 2
+    except* OSError as errors:
+        complain(_first(errors, options.data_dir))
+    return 2
+
+
+def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, OSError)
+    return f"{error.filename or data_dir}: {error.strerror or error}"
 
 
 class Supervisor:

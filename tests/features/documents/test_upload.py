@@ -11,6 +11,7 @@ from partywall.core.resources import Resources
 from partywall.features.documents import uploading
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
+from tests.people import People
 
 PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
@@ -121,7 +122,7 @@ async def test_a_bad_field_is_refused(shelf: Shelf, settings: Settings, data: di
 
 async def test_an_upload_needs_a_file(shelf: Shelf) -> None:
     assert (await shelf.post("/upload", data={"title": "x"})).status_code == 422
-    assert (await shelf.post("/upload", json={"title": "x"})).status_code == 422
+    assert (await shelf.post("/upload", json={"title": "x"})).status_code == 415
     assert (await shelf.post("/upload", data={"file": "x"})).status_code == 422
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     assert (await shelf.post("/upload", content=b"--y\r\nnonsense", headers=broken)).status_code in (400, 422)
@@ -200,3 +201,18 @@ async def test_a_page_that_is_an_attack_is_given_up(shelf: Shelf, monkeypatch: p
 def lines() -> Iterator[str]:
     for number in range(200_000):
         yield f"Line {number} of a long text\n"
+
+
+async def test_json_is_no_upload(people: People) -> None:
+    person = await people.person()
+    answer = await person.client.post(f"/api/v1/projects/{await person.project()}/documents/upload", json={"file": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_one_file_at_a_time(people: People) -> None:
+    person = await people.person()
+    url = f"/api/v1/projects/{await person.project()}/documents"
+    files = [("file", ("a.txt", b"one", "text/plain")), ("file", ("b.txt", b"two", "text/plain"))]
+    answer = await person.client.post(f"{url}/upload", files=files)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/file")
+    assert (await person.client.get(url)).json()["items"] == []

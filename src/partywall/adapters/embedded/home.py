@@ -85,6 +85,8 @@ def open_home(data_dir: Path) -> Home:
 
 def _create(directory: Path, mode: int) -> None:
     """Appears with its mode already set: both engines may come here at once."""
+    if directory.exists() and not directory.is_dir():
+        raise EngineError(f"{directory} is not a directory")
     directory.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     draft.chmod(mode)

@@ -43,7 +43,12 @@ def list_files(source: Path) -> list[Path]:
     for folder, folders, names in source.walk():
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += (folder / name for name in sorted(names) if not name.startswith("."))
-    return [path for path in found if path.suffix.lower() in TEXT | HTML | LINES]
+    return [path for path in found if path.suffix.lower() in TEXT | HTML | LINES and _lies_here(path)]
+
+
+def _lies_here(path: Path) -> bool:
+    """A link may lead out of the folder, and a pipe never ends."""
+    return path.is_file() and not path.is_symlink()
 
 
 def holds_documents(path: Path) -> bool:
@@ -128,6 +133,10 @@ def _read_line(name: str, number: int, line: bytes) -> Local | Unreadable:
     return _local(f"{name}#{id_}", title or str(id_), text)
 
 
-def _local(external_id: str, title: str, content: str) -> Local:
-    digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+def _local(external_id: str, title: str, content: str) -> Local | Unreadable:
+    try:
+        (external_id + title).encode()
+        digest = hashlib.sha256(content.encode()).hexdigest()
+    except UnicodeEncodeError:
+        return Unreadable(ascii(external_id)[1:-1], "half a character (a lone surrogate) stands in it")
     return Local(external_id, title.strip()[:MAX_TITLE].strip(), content, digest)

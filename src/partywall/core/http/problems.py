@@ -13,10 +13,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.exc import DBAPIError, InterfaceError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from partywall.core.errors import PartywallError
+from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.request_id import request_id_of
 
 log = structlog.get_logger(__name__)
@@ -112,8 +113,14 @@ def pointer(location: Sequence[str | int]) -> str:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors: list[JsonValue] = [
-        {"pointer": pointer(item["loc"]), "message": _printable(str(item["msg"]))} for item in error.errors()
+        {
+            "pointer": pointer(item["loc"]) + item.get("ctx", {}).get("pointer", ""),
+            "message": _printable(str(item["msg"])),
+        }
+        for item in error.errors()
     ]
+    if _wrong_media_type(request, error):
+        return problem_of(request, UnsupportedMediaTypeError("The route reads bodies of another type."))
     if any(item.get("type") == "json_invalid" for item in error.errors()):
         return problem(request, 400, "invalid_json", "The body is not valid JSON", "The body is not valid JSON.")
     return problem(
@@ -124,6 +131,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         "See errors.",
         extensions={"errors": errors},
     )
+
+
+def _wrong_media_type(request: Request, error: RequestValidationError) -> bool:
+    """The body says itself that it is of another kind than the route's, and so could not be read as that."""
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = given == "application/json" or given.endswith("+json")
+    if isinstance(error.body, FormData):
+        return is_json
+    unread = isinstance(error.body, bytes) and any(item["loc"] == ("body",) for item in error.errors())
+    return unread and bool(given) and not is_json
 
 
 def allowed_methods(request: Request) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -60,16 +61,19 @@ async def upload_document(
 
     async def produce() -> Response:
         limit = resources.settings.blobs.max_upload_bytes
-        document_id, made = await uploading.upload(writer, resources.blobs, scope, file, asked, limit)
+        document_id, made = await uploading.upload(writer, resources.blobs, resources.pages, scope, file, asked, limit)
         return created(request, document_id, made)
 
     return await once.run_write(writer, may_write, produce, fingerprint=await _fingerprint(once.key, file, asked))
 
 
 async def _refuse_unknown_fields(request: Request) -> None:
-    for name in await request.form():
+    given = Counter(name for name, _ in (await request.form()).multi_items())
+    for name, times in given.items():
         if name not in _FIELDS:
             raise InvalidInputError(f"/{name}", "Extra inputs are not permitted")
+        if times > 1:
+            raise InvalidInputError(f"/{name}", "Given more than once")
 
 
 def _fields(title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:

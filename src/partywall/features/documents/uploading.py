@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from partywall.core.blobs import BlobStore
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
+from partywall.core.fairness import FairGate
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PAGE_SECONDS, PIECE_BYTES
 from partywall.features.documents.creating import Original, insert, prepare
@@ -50,15 +52,21 @@ async def fingerprint(file: UploadedFile) -> bytes:
     return digest.digest()
 
 
-async def read_text(file: UploadedFile, name: str | None, max_bytes: int) -> tuple[Extracted, str]:
-    """Title and text of the file, and its media type; raises NotTextError and ContentTooLargeError."""
+async def read_text(
+    file: UploadedFile, name: str | None, max_bytes: int, turn: AbstractAsyncContextManager[None]
+) -> tuple[Extracted, str]:
+    """Title and text of the file, and its media type; raises NotTextError and ContentTooLargeError.
+
+    `turn` is waited for where the file is costly to read.
+    """
     media_type = media_type_of(file.content_type, name)
     if file.size is not None and file.size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
     data = b"".join([piece async for piece in pieces(file)])
     if media_type != HTML or len(data) <= LARGEST_INLINE_PAGE:
         return await asyncio.to_thread(extract, data, media_type, name), media_type
-    return await _extract_apart(data, name), media_type
+    async with turn:
+        return await _extract_apart(data, name), media_type
 
 
 async def _extract_apart(data: bytes, name: str | None) -> Extracted:
@@ -71,11 +79,17 @@ async def _extract_apart(data: bytes, name: str | None) -> Extracted:
 
 
 async def upload(
-    writer: ScopedWriter, blobs: BlobStore, scope: ProjectScope, file: UploadedFile, asked: UploadFields, max_bytes: int
+    writer: ScopedWriter,
+    blobs: BlobStore,
+    pages: FairGate,
+    scope: ProjectScope,
+    file: UploadedFile,
+    asked: UploadFields,
+    max_bytes: int,
 ) -> tuple[UUID, bytes]:
     """The new document's id and its JSON. The blob is written first, and taken away where the row is refused."""
     name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes)
+    extracted, media_type = await read_text(file, name, max_bytes, pages.enter(scope.project_id))
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,

@@ -23,7 +23,8 @@ def test_any_url_becomes_the_drivers(url: str, dsn: str) -> None:
 
 async def test_an_engine_takes_what_the_url_says(database: DatabaseUrls) -> None:
     settings = server_settings("partywall-test", 4321)
-    engine = create_engine(f"{database.runtime}&ssl=disable", pool_size=1, overflow=0, settings=settings)
+    url = database.runtime + ("&" if "?" in database.runtime else "?") + "ssl=disable"
+    engine = create_engine(url, pool_size=1, overflow=0, settings=settings)
     try:
         async with engine.connect() as connection:
             query = text("SELECT current_setting(n) FROM unnest(CAST(:names AS text[])) AS n")

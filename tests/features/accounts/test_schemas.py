@@ -44,3 +44,8 @@ def test_an_error_never_repeats_the_input() -> None:
     errors = refused.value.errors(include_input=False)
     assert [each["loc"] for each in errors] == [("email",), ("password",)]
     assert not any("secret address" in each["msg"] or each["msg"] == "short" for each in errors)
+
+
+@pytest.mark.parametrize("address", ["ada@house.local", "ada@example.test", "Ada@Example.com"])
+def test_a_houses_own_domain_is_a_domain(address: str) -> None:
+    assert normalised(address) == address.lower()

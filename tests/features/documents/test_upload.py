@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from partywall.core.resources import Resources
 from partywall.features.documents import uploading
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE
+from partywall.resources import PAGES_WAITING
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
 from tests.people import People
@@ -216,3 +221,27 @@ async def test_one_file_at_a_time(people: People) -> None:
     answer = await person.client.post(f"{url}/upload", files=files)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/file")
     assert (await person.client.get(url)).json()["items"] == []
+
+
+async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People, resources: Resources) -> None:
+    one, other = await people.person(), await people.person()
+    busy, idle = await one.project(), await other.project()
+    page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
+    async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
+        await held.enter_async_context(resources.pages.enter(busy))
+        waiting = [group.create_task(_wait_in(resources, busy)) for _ in range(PAGES_WAITING)]
+        await asyncio.sleep(0)
+        refused = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        assert refused.headers["retry-after"]
+        taken = await other.client.post(f"/api/v1/projects/{idle}/documents/upload", files={"file": page})
+        assert taken.status_code == 201, taken.text
+        for task in waiting:
+            task.cancel()
+    freed = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
+    assert freed.status_code == 201, freed.text
+
+
+async def _wait_in(resources: Resources, project: UUID) -> None:
+    async with resources.pages.enter(project):
+        await asyncio.sleep(60)

@@ -15,7 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
-from partywall.core.errors import InvalidInputError, UnsupportedMediaTypeError
+from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.http.problems import documented
@@ -38,7 +38,7 @@ _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
     response_model=Document,
     summary="Upload a file as a document",
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
-    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError),
+    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TooManyRequestsError),
 )
 async def upload_document(
     project_id: UUID,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.architecture.lints import (
+    cache_keys,
     foreign_keys,
     frameworks,
     purity,
@@ -18,6 +19,7 @@ from tests.architecture.lints.source import Lint
 LINTS: dict[str, Lint] = {
     "adapter-import": frameworks.adapter_import,
     "any": signatures.any_in_signature,
+    "cache-key": cache_keys.composed_key,
     "clock": purity.clock,
     "cross-slice-relationship": foreign_keys.relationship_across_slices,
     "environ": purity.environ,

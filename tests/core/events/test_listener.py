@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.background import Background
-from partywall.core.events.announcer import Announcer, channel
+from partywall.core.cache_keys import CacheKey, events_channel
+from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, enter_project
@@ -59,14 +60,14 @@ async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis)
     listener, one, other = Listener(ears), Heard(), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
-        listener.listen("one", one)
+        listener.listen(CacheKey("one"), one)
         await until(lambda: one.count == 1)
-        listener.listen("other", other)
+        listener.listen(CacheKey("other"), other)
         await until(lambda: other.count == 1)
         await voice.publish("one", 1)
         await until(lambda: one.count == 2)
         assert other.count == 1
-        listener.forget("one")
+        listener.forget(CacheKey("one"))
         async with asyncio.timeout(5):
             while (await voice.pubsub_numsub("one"))[0][1]:
                 await asyncio.sleep(0.02)
@@ -74,8 +75,8 @@ async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis)
         await until(lambda: other.count == 2)
         subscribers = [client for client in await voice.client_list(_type="pubsub") if int(client["sub"])]
         assert len(subscribers) == 1
-        listener.forget("other")
-        listener.listen("one", one)
+        listener.forget(CacheKey("other"))
+        listener.listen(CacheKey("one"), one)
         await until(lambda: one.count == 3)
 
 
@@ -83,7 +84,7 @@ async def test_a_restart_of_the_cache_is_a_reason_to_look(valkey: EmbeddedValkey
     listener, heard = Listener(ears), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
-        listener.listen("news", heard)
+        listener.listen(CacheKey("news"), heard)
         await until(lambda: heard.count == 1)
         await valkey.stop()
         await asyncio.sleep(0.5)
@@ -98,7 +99,7 @@ async def test_a_killed_connection_is_opened_again(ears: Redis, voice: Redis) ->
     listener, heard = Listener(ears), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
-        listener.listen("news", heard)
+        listener.listen(CacheKey("news"), heard)
         await until(lambda: heard.count == 1)
         await voice.client_kill_filter(_type="pubsub")
         await until(lambda: heard.count == 2)
@@ -124,7 +125,7 @@ async def test_what_could_not_be_announced_is_announced_later(
             await announcer.announce(scope, 1)
         await asyncio.sleep(0.3)
         await valkey.start()
-        listener.listen(channel(scope), heard)
+        listener.listen(events_channel(scope), heard)
         await until(lambda: heard.count >= 1)
         await announcer.announce(scope, 2)
         await until(lambda: heard.count >= 2)
@@ -134,7 +135,7 @@ async def test_many_announcements_of_a_project_become_one(people: People, resour
     scope = await a_scope(people, resources)
     announcer = Announcer(voice)
     async with voice.pubsub() as pubsub:
-        await pubsub.subscribe(channel(scope))
+        await pubsub.subscribe(events_channel(scope))
         await pubsub.get_message(timeout=2)
         for last in range(1, 50):
             await announcer.announce(scope, last)

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 
+from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.resources import PAGES_WAITING
@@ -227,9 +228,10 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
     one, other = await people.person(), await people.person()
     busy, idle = await one.project(), await other.project()
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
+    scope = await ScopedReader(resources.reads, one.principal).scope(busy)
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
-        await held.enter_async_context(resources.pages.enter(busy))
-        waiting = [group.create_task(_wait_in(resources, busy)) for _ in range(PAGES_WAITING)]
+        await held.enter_async_context(resources.pages.enter(scope))
+        waiting = [group.create_task(_wait_in(resources, scope)) for _ in range(PAGES_WAITING)]
         await asyncio.sleep(0)
         refused = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -242,6 +244,6 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
     assert freed.status_code == 201, freed.text
 
 
-async def _wait_in(resources: Resources, project: UUID) -> None:
-    async with resources.pages.enter(project):
+async def _wait_in(resources: Resources, scope: ProjectScope) -> None:
+    async with resources.pages.enter(scope):
         await asyncio.sleep(60)

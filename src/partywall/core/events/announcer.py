@@ -7,15 +7,12 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-
-
-def channel(scope: ProjectScope) -> str:
-    return f"proj:{scope.project_id}:events"
 
 
 class Announcer:
@@ -26,11 +23,11 @@ class Announcer:
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
-        self._pending: dict[str, int] = {}
+        self._pending: dict[CacheKey, int] = {}
         self._wake = asyncio.Event()
 
     async def announce(self, scope: ProjectScope, last: int) -> None:
-        self._pending[channel(scope)] = last
+        self._pending[events_channel(scope)] = last
         self._wake.set()
 
     async def run(self) -> None:

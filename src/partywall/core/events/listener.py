@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from partywall.core.cache_keys import CacheKey
+
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS: Final = 0.2
@@ -25,14 +27,14 @@ class Listener:
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
-        self._wanted: dict[str, Callable[[], None]] = {}
+        self._wanted: dict[CacheKey, Callable[[], None]] = {}
         self._changed = asyncio.Event()
 
-    def listen(self, channel: str, heard: Callable[[], None]) -> None:
+    def listen(self, channel: CacheKey, heard: Callable[[], None]) -> None:
         self._wanted[channel] = heard
         self._changed.set()
 
-    def forget(self, channel: str) -> None:
+    def forget(self, channel: CacheKey) -> None:
         self._wanted.pop(channel, None)
         self._changed.set()
 
@@ -53,7 +55,7 @@ class Listener:
 
     async def _converse(self) -> None:
         async with self._cache.pubsub() as pubsub:
-            subscribed: set[str] = set()
+            subscribed: set[CacheKey] = set()
             await self._align(pubsub, subscribed)
             if not subscribed:
                 return
@@ -63,7 +65,7 @@ class Listener:
                     await self._changed.wait()
                     await self._align(pubsub, subscribed)
 
-    async def _align(self, pubsub: PubSub, subscribed: set[str]) -> None:
+    async def _align(self, pubsub: PubSub, subscribed: set[CacheKey]) -> None:
         self._changed.clear()
         wanted = set(self._wanted)
         if added := wanted - subscribed:
@@ -76,6 +78,6 @@ class Listener:
         while True:
             message = await pubsub.get_message(timeout=None)
             if message is not None and message["type"] in ("message", "subscribe"):
-                heard = self._wanted.get(message["channel"].decode())
+                heard = self._wanted.get(CacheKey(message["channel"].decode()))
                 if heard is not None:
                     heard()

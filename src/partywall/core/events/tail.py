@@ -11,8 +11,8 @@ import asyncpg
 import structlog
 
 from partywall.core.background import Background
+from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.events.announcer import channel
 from partywall.core.events.batches import BATCH, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
@@ -102,7 +102,7 @@ class Tails:
         self._listener = listener
         self._poll = poll
         self._draining = draining
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[CacheKey, Tail] = {}
         self._feeds: set[Feed] = set()
 
     @property
@@ -131,7 +131,7 @@ class Tails:
             feed.end(End.DRAINING)
 
     def join(self, feed: Feed) -> bool:
-        name = channel(feed.scope)
+        name = events_channel(feed.scope)
         tail = self._tails.get(name) or self._start(name, feed)
         if feed.position < tail.position:
             return False
@@ -140,7 +140,7 @@ class Tails:
 
     def leave(self, feed: Feed) -> None:
         self._feeds.discard(feed)
-        name = channel(feed.scope)
+        name = events_channel(feed.scope)
         tail = self._tails.get(name)
         if tail is None:
             return
@@ -150,7 +150,7 @@ class Tails:
             self._listener.forget(name)
             tail.look()
 
-    def _start(self, name: str, feed: Feed) -> Tail:
+    def _start(self, name: CacheKey, feed: Feed) -> Tail:
         tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll)
         tail.feeds.add(feed)
         self._background.start(f"tail {name}", tail.run)

@@ -12,6 +12,7 @@ from limits.errors import StorageError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from partywall.core.cache_keys import ATTEMPTS_PREFIX
 from partywall.core.clock import unix_time
 
 log = structlog.get_logger(__name__)
@@ -31,7 +32,7 @@ class AttemptLimiter:
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",
-            key_prefix="partywall:attempts",
+            key_prefix=ATTEMPTS_PREFIX,
             connection_pool=cache.connection_pool,  # type: ignore[arg-type]  # passed through to redis-py as documented
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)

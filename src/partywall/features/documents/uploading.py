@@ -89,7 +89,7 @@ async def upload(
 ) -> tuple[UUID, bytes]:
     """The new document's id and its JSON. The blob is written first, and taken away where the row is refused."""
     name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes, pages.enter(scope.project_id))
+    extracted, media_type = await read_text(file, name, max_bytes, pages.enter(scope))
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,

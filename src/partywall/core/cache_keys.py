@@ -1,0 +1,33 @@
+"""Every key and channel of the cache, in one place.
+
+What belongs to a project is named from its `ProjectScope`: without the proof that the caller may enter there is no
+name. What belongs to no project is named here too, by functions that know none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final, NewType
+
+from partywall.core.tenancy import ProjectScope
+
+CacheKey = NewType("CacheKey", str)
+
+# What the limiter of credential attempts puts before its own keys, which count addresses.
+ATTEMPTS_PREFIX: Final = "partywall:attempts"
+
+
+def events_channel(scope: ProjectScope) -> CacheKey:
+    """Says that the project has news."""
+    return _of_project(scope, "events")
+
+
+def ticket(secret: str) -> CacheKey:
+    """Whoever can read the key cannot use it: it holds the hash of the ticket alone. The value names the project."""
+    return CacheKey(f"ticket:{hashlib.sha256(secret.encode()).hexdigest()}")
+
+
+def _of_project(scope: ProjectScope, kind: str) -> CacheKey:
+    if not isinstance(scope, ProjectScope):
+        raise TypeError("a key of project data is built from a ProjectScope")
+    return CacheKey(f"proj:{scope.project_id}:{kind}")

@@ -25,7 +25,9 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.resources import Ping, Resources
+from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
+from partywall.core.security.authentication import Credentials
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.liveness import Liveness
@@ -94,7 +96,7 @@ async def open_resources(
         stack.push_async_callback(cache.aclose)
         embedders = await _open_embedders(stack, settings)
         sessions = Sessions(engine)
-        tokens = _access_tokens(settings, sessions, keeper)
+        tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs = DirectoryBlobStore(settings.blob_directory)
         announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
@@ -106,7 +108,8 @@ async def open_resources(
             cache=cache,
             secrets=keeper,
             access_tokens=tokens,
-            authenticator=tokens,
+            api_keys=keys,
+            authenticator=Credentials(tokens, keys, BEGINNING),
             passwords=Passwords(settings.accounts.password_hash_concurrency),
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),

@@ -63,6 +63,11 @@ class MissingRightError(ForbiddenError):
         super().__init__(f"This needs the right {right}.", extensions={"right": right})
 
 
+class PersonRequiredError(ForbiddenError):
+    code = "person_required"
+    title = "This is for people, not for a project's key"
+
+
 class NotFoundError(PartywallError):
     status = 404
     code = "not_found"

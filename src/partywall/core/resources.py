@@ -13,6 +13,7 @@ from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
 from partywall.core.security.client_address import ClientAddresses
@@ -35,6 +36,7 @@ class Resources:
     cache: Redis
     secrets: SecretKeeper
     access_tokens: AccessTokens
+    api_keys: ApiKeys
     authenticator: Authenticator
     passwords: Passwords
     attempts: AttemptLimiter

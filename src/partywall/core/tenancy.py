@@ -41,6 +41,10 @@ class Principal:
         return cls(PrincipalKind.USER, user_id)
 
     @classmethod
+    def key(cls, key_id: UUID) -> Principal:
+        return cls(PrincipalKind.KEY, key_id)
+
+    @classmethod
     def service(cls, project_id: UUID) -> Principal:
         return cls(PrincipalKind.SERVICE, project_id)
 

@@ -6,11 +6,12 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, documents, live, projects, search
+from partywall.features import accounts, api_keys, documents, live, projects, search
 
 FEATURES: Final[tuple[Feature, ...]] = (
     accounts.feature,
     projects.feature,
+    api_keys.feature,
     live.feature,
     documents.feature,
     search.feature,

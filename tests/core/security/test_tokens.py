@@ -17,8 +17,9 @@ from joserfc.jwk import ECKey
 
 from partywall.core.clock import unix_time
 from partywall.core.resources import Resources
+from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
-from partywall.core.security.tokens import TokenCache, VerifiedToken
+from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal
 from tests.people import People, Person
 
@@ -204,17 +205,17 @@ async def test_another_scheme_is_refused(anonymous: AsyncClient, person: Person,
 
 
 def verified(expires_in: float = 60) -> VerifiedToken:
-    return VerifiedToken(Principal.user(uuid4()), uuid4(), unix_time() + expires_in)
+    return VerifiedToken(Principal.user(uuid4()), unix_time() + expires_in, uuid4())
 
 
 def test_the_cache_forgets_the_oldest_the_expired_and_the_revoked() -> None:
-    cache = TokenCache(size=2)
+    cache = CredentialCache[str, VerifiedToken](size=2)
     tokens = {name: verified() for name in ("first", "second", "third")}
     for name, each in tokens.items():
         cache.put(name, each)
     assert cache.get("first") is None
     assert cache.get("second") == tokens["second"]
-    cache.forget_session(tokens["second"].session_id)
+    cache.forget(lambda each: each == tokens["second"])
     assert cache.get("second") is None
     assert cache.get("third") is not None
     cache.put("late", verified(expires_in=-1))

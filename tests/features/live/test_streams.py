@@ -120,12 +120,27 @@ async def test_a_removed_member_is_told_no_more(people: People, server: Serving,
     ],
 )
 async def test_an_idle_stream_ends_when_the_right_is_lost(people: People, polling: Serving, act: str) -> None:
-    owner = await people.person()
+    owner, other = await people.person(), await people.person()
     project = await owner.project()
+    await people.join(project, other, "owner")
     async with follow(polling.url, project, owner.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
         await people.execute(act, owner.id)
         assert await ends(stream) == []
+
+
+async def test_a_stream_ends_when_the_role_changes_and_may_be_opened_anew(people: People, polling: Serving) -> None:
+    owner, reader = await people.person(), await people.person()
+    project = await owner.project()
+    await people.join(project, reader, "editor")
+    async with follow(polling.url, project, reader.token, after=0) as stream:
+        assert (await stream.next()).event == "project.created"
+        await people.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", reader.id)
+        [farewell] = await ends(stream)
+        assert farewell.event == "reconnect"
+        assert "role_changed" in str(farewell.data)
+    async with follow(polling.url, project, reader.token, after=0) as again:
+        assert (await again.next()).event == "project.created"
 
 
 async def test_a_stream_ends_at_once_when_its_project_is_deleted(people: People, server: Serving) -> None:

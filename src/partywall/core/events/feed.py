@@ -34,6 +34,7 @@ class End(StrEnum):
     DRAINING = "server_draining"
     SLOW = "too_slow"
     UNAVAILABLE = "unavailable"
+    ROLE_CHANGED = "role_changed"
     REVOKED = "revoked"
     GONE = "gone"
 
@@ -116,11 +117,13 @@ class Feed:
             self._wake.set()
 
     def check(self, scope: ProjectScope) -> None:
-        """Ends the feed where this is not enough to go on reading."""
+        """Ends the feed where this is not enough to go on reading, or no longer what the feed was opened with."""
         try:
             self._terms.require(scope)
         except PartywallError:
             self.end(End.REVOKED)
+        if scope.role is not self.scope.role:
+            self.end(End.ROLE_CHANGED)
 
     def end(self, reason: End) -> None:
         if self._end is None:

@@ -14,10 +14,10 @@ from starlette.types import Scope
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
-from partywall.core.errors import NotAuthenticatedError
+from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
 from partywall.core.http.public import is_public
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, enter_project
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
 # The same, so that people can log in from /docs.
@@ -66,6 +66,16 @@ async def get_principal(principal: Annotated[Principal | None, Depends(gate)]) -
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
+
+
+async def get_person(principal: PrincipalDep) -> Principal:
+    """For what belongs to an account: a project's key has none."""
+    if principal.kind is not PrincipalKind.USER:
+        raise PersonRequiredError
+    return principal
+
+
+PersonDep = Annotated[Principal, Depends(get_person)]
 
 
 async def get_session(resources: ResourcesDep) -> AsyncIterator[AsyncSession]:

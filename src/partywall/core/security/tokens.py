@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,13 +13,13 @@ from joserfc.jwt import JWTClaimsRegistry, Token
 from partywall.core.clock import unix_time
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.ids import new_id
+from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import ALGORITHM, KeyRing
 from partywall.core.tenancy import Principal
 
 AUDIENCE: Final = "partywall"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105 - the name of a kind of token
-# For so long a verified token is believed unasked; a revocation elsewhere is noticed after it.
-RECHECK_SECONDS: Final = 5.0
 _MAX_TOKEN_LENGTH: Final = 4096
 _HEADERS: Final = frozenset({"alg", "typ", "kid"})
 _CLOCK_SKEW: Final = 30
@@ -29,40 +28,10 @@ type MayAct = Callable[[UUID, UUID], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class VerifiedToken:
+class VerifiedToken(VerifiedCredential):
     """What a token says, once it is known to be ours."""
 
-    principal: Principal
     session_id: UUID
-    expires_at: float
-
-
-class TokenCache:
-    """Verified tokens for some seconds each; the oldest leave first."""
-
-    def __init__(self, size: int = 20_000) -> None:
-        self._size = size
-        self._known: OrderedDict[str, tuple[float, VerifiedToken]] = OrderedDict()
-
-    def get(self, token: str) -> VerifiedToken | None:
-        entry = self._known.get(token)
-        if entry is None:
-            return None
-        if entry[0] <= unix_time():
-            del self._known[token]
-            return None
-        return entry[1]
-
-    def put(self, token: str, verified: VerifiedToken) -> None:
-        until = min(verified.expires_at, unix_time() + RECHECK_SECONDS)
-        self._known[token] = (until, verified)
-        self._known.move_to_end(token)
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
-
-    def forget_session(self, session_id: UUID) -> None:
-        for token in [token for token, (_, verified) in self._known.items() if verified.session_id == session_id]:
-            del self._known[token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +60,7 @@ class AccessTokens:
         self._issuer = issuer
         self._ttl = int(ttl.total_seconds())
         self._may_act = may_act
-        self._cache = TokenCache()
+        self._cache = CredentialCache[str, VerifiedToken]()
         self._claims = _Claims(
             iss={"essential": True, "value": issuer},
             aud={"essential": True, "value": AUDIENCE},
@@ -136,7 +105,7 @@ class AccessTokens:
 
     def forget_session(self, session_id: UUID) -> None:
         """Ends a revoked session in this process at once; the others ask again within seconds."""
-        self._cache.forget_session(session_id)
+        self._cache.forget(lambda verified: verified.session_id == session_id)
 
     async def jwks(self) -> list[dict[str, str]]:
         """The public keys in force."""
@@ -156,7 +125,7 @@ class AccessTokens:
     def _read(self, decoded: Token) -> VerifiedToken:
         self._claims.validate(decoded.claims)
         user_id, session_id = UUID(decoded.claims["sub"]), UUID(decoded.claims["sid"])
-        return VerifiedToken(Principal.user(user_id), session_id, float(decoded.claims["exp"]))
+        return VerifiedToken(Principal.user(user_id), float(decoded.claims["exp"]), session_id)
 
 
 def _kid(token: str) -> str:

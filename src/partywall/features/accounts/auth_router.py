@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
 
-from partywall.core.http.dependencies import PrincipalDep, PrincipalReadSessionDep
+from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep
 from partywall.core.http.oauth import OAuthRoute, repeated_parameters
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented, problem_of
@@ -120,7 +120,7 @@ async def revoke_token(
 @router.get("/sessions", summary="List the caller's sessions", description="Those that can still be refreshed.")
 async def list_sessions(
     session: PrincipalReadSessionDep,
-    principal: PrincipalDep,
+    principal: PersonDep,
     current: CurrentSessionDep,
     query: Annotated[SessionQuery, Query()],
     cursors: CursorsDep,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from partywall.core.http.dependencies import (
-    PrincipalDep,
+    PersonDep,
     PrincipalSessionDep,
     ResourcesDep,
     SessionDep,
@@ -59,17 +59,17 @@ async def get_refresh_service(session: SessionDep, resources: ResourcesDep) -> R
     )
 
 
-async def get_account_service(session: PrincipalSessionDep, principal: PrincipalDep) -> AccountService:
+async def get_account_service(session: PrincipalSessionDep, principal: PersonDep) -> AccountService:
     return AccountService(session, principal.id)
 
 
 async def get_session_service(
-    session: PrincipalSessionDep, principal: PrincipalDep, resources: ResourcesDep
+    session: PrincipalSessionDep, principal: PersonDep, resources: ResourcesDep
 ) -> SessionService:
     return SessionService(session, principal.id, resources.access_tokens)
 
 
-async def get_current_session(request: Request, principal: PrincipalDep, resources: ResourcesDep) -> UUID | None:
+async def get_current_session(request: Request, principal: PersonDep, resources: ResourcesDep) -> UUID | None:
     """The session of the request's own access token."""
     token = bearer_token(request.headers.get("authorization")) or ""
     verified = await resources.access_tokens.verify(token)

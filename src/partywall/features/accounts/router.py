@@ -3,7 +3,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from partywall.core.errors import PreconditionFailedError
-from partywall.core.http.dependencies import PrincipalDep, PrincipalReadSessionDep, ResourcesDep
+from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep, ResourcesDep
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -26,9 +26,7 @@ def _tag(found: accounts.VersionedUser) -> str:
     summary="Get the caller's account",
     description="Who the access token speaks for.",
 )
-async def get_me(
-    session: PrincipalReadSessionDep, principal: PrincipalDep, if_none_match: IfNoneMatch = None
-) -> Response:
+async def get_me(session: PrincipalReadSessionDep, principal: PersonDep, if_none_match: IfNoneMatch = None) -> Response:
     found = await accounts.get_user(session, principal.id)
     tag = _tag(found)
     return not_modified(tag) if unchanged(if_none_match, tag) else json_response(found.user, headers={"ETag": tag})

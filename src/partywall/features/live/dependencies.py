@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.http.dependencies import ResourcesDep, bearer_token, remember_principal
-from partywall.core.security.tokens import VerifiedToken
+from partywall.core.security.authentication import VerifiedCredential
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import Tickets
 
@@ -19,12 +19,12 @@ async def get_tickets(resources: ResourcesDep) -> Tickets:
 TicketsDep = Annotated[Tickets, Depends(get_tickets)]
 
 
-async def get_bearer(request: Request, resources: ResourcesDep) -> VerifiedToken | None:
+async def get_bearer(request: Request, resources: ResourcesDep) -> VerifiedCredential | None:
     token = bearer_token(request.headers.get("authorization"))
     return None if token is None else await resources.authenticator.verify(token)
 
 
-BearerDep = Annotated[VerifiedToken | None, Depends(get_bearer)]
+BearerDep = Annotated[VerifiedCredential | None, Depends(get_bearer)]
 
 
 async def require_credential(request: Request, bearer: BearerDep) -> None:
@@ -39,14 +39,14 @@ async def get_follower(
     tickets: TicketsDep,
     bearer: BearerDep,
     ticket: Annotated[str | None, Query(max_length=200, description="Instead of the Authorization header.")] = None,
-) -> VerifiedToken:
+) -> VerifiedCredential:
     """Whom the bearer token speaks for, or else the ticket, which must be for this project."""
     verified = bearer or await tickets.redeem(ticket or "", project_id)
     remember_principal(request.scope, verified.principal)
     return verified
 
 
-FollowerDep = Annotated[VerifiedToken, Depends(get_follower)]
+FollowerDep = Annotated[VerifiedCredential, Depends(get_follower)]
 
 
 async def get_live_service(resources: ResourcesDep) -> LiveService:

@@ -10,7 +10,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.feed import Feed, Terms
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.tail import Tails
-from partywall.core.security.tokens import VerifiedToken
+from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.rights import Right, require
 
@@ -26,7 +26,7 @@ class LiveService:
     heartbeat: timedelta
 
     async def follow(
-        self, verified: VerifiedToken, project_id: UUID, after: int | None, types: TypeFilter | None
+        self, verified: VerifiedCredential, project_id: UUID, after: int | None, types: TypeFilter | None
     ) -> Feed:
         """A feed of the project's events, which ends with the credential and with the right to read them."""
         terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types)

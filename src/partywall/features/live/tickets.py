@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,17 +10,13 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from partywall.core import cache_keys
 from partywall.core.errors import NotAuthenticatedError
-from partywall.core.security.tokens import VerifiedToken
+from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.live.exceptions import TicketsUnavailableError
 
 _BYTES: Final = 32
-
-
-def _key(ticket: str) -> str:
-    """The cache holds only the hash of a ticket: who can read it there cannot use it."""
-    return f"ticket:{hashlib.sha256(ticket.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +26,21 @@ class Tickets:
     cache: Redis
     ttl: timedelta
 
-    async def issue(self, scope: ProjectScope, verified: VerifiedToken) -> str:
+    async def issue(self, scope: ProjectScope, verified: VerifiedCredential) -> str:
         """A ticket that is worth what the token is worth; raises TicketsUnavailableError."""
         ticket = secrets.token_urlsafe(_BYTES)
-        value = orjson.dumps(
-            [str(scope.project_id), str(verified.principal), str(verified.session_id), verified.expires_at]
-        )
+        session = None if verified.session_id is None else str(verified.session_id)
+        value = orjson.dumps([str(scope.project_id), str(verified.principal), session, verified.expires_at])
         try:
-            await self.cache.set(_key(ticket), value, ex=self.ttl)
+            await self.cache.set(cache_keys.ticket(ticket), value, ex=self.ttl)
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error
         return ticket
 
-    async def redeem(self, ticket: str, project_id: UUID) -> VerifiedToken:
+    async def redeem(self, ticket: str, project_id: UUID) -> VerifiedCredential:
         """What the ticket stood for; raises NotAuthenticatedError for one that is used, expired or not for here."""
         try:
-            value = await self.cache.getdel(_key(ticket))
+            value = await self.cache.getdel(cache_keys.ticket(ticket))
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error
         if value is None:
@@ -54,4 +48,4 @@ class Tickets:
         project, principal, session, expires_at = orjson.loads(value)
         if project != str(project_id):
             raise NotAuthenticatedError("The ticket is used, expired or unknown.")
-        return VerifiedToken(Principal.parse(principal), UUID(session), float(expires_at))
+        return VerifiedCredential(Principal.parse(principal), float(expires_at), UUID(session) if session else None)

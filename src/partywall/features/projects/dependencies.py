@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from partywall.core.http.dependencies import (
-    PrincipalDep,
+    PersonDep,
     PrincipalSessionDep,
     ProjectScopeDep,
     ResourcesDep,
@@ -15,7 +15,7 @@ from partywall.features.projects.service import ProjectDirectoryService, Project
 
 
 async def get_directory_service(
-    session: PrincipalSessionDep, principal: PrincipalDep, resources: ResourcesDep
+    session: PrincipalSessionDep, principal: PersonDep, resources: ResourcesDep
 ) -> ProjectDirectoryService:
     return ProjectDirectoryService(session, principal, resources.announcer)
 

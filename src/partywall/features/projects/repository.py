@@ -6,30 +6,34 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, Text, bindparam, delete, func, select, update
+from sqlalchemy import Row, TableValuedAlias, Text, Uuid, bindparam, column, delete, func, select, update
 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.projects.models import Project, ProjectMember
+from partywall.features.projects.models import Project
 
 KEYSET: Final = Keyset(
     {"created_at": Project.created_at, "updated_at": Project.updated_at, "title": Project.name}, Project.id
 )
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
+# Of the bound principal: a person's projects, or the one of a key.
+_MEMBERSHIP: Final[TableValuedAlias] = func.wall.memberships().table_valued(
+    column("project_id", Uuid), column("role", Text), name="membership"
+)
+
 type ProjectRow = Row[Project, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectDirectory:
-    """The projects of the bound user, across the wall: the one list that has no scope yet."""
+    """The projects of the bound principal, across the wall: the one list that has no scope yet."""
 
     session: AsyncReadSession
-    user_id: UUID
 
     async def found(self, name: str, description: str | None) -> UUID | None:
-        """Makes a project with the user as its owner; None where the account may no longer act."""
+        """Makes a project with the bound user as its owner; None where the account may no longer act."""
         made: UUID | None = await self.session.scalar(_FOUND, {"name": name, "description": description})
         return made
 
@@ -37,9 +41,8 @@ class ProjectDirectory:
         self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
     ) -> list[ProjectRow]:
         query = (
-            select(Project, ProjectMember.role)
-            .join(ProjectMember, ProjectMember.project_id == Project.id)
-            .where(ProjectMember.account_id == self.user_id)
+            select(Project, _MEMBERSHIP.c.role)
+            .join(_MEMBERSHIP, _MEMBERSHIP.c.project_id == Project.id)
             .order_by(*KEYSET.order(sort))
             .limit(limit)
             .offset(offset)
@@ -49,8 +52,7 @@ class ProjectDirectory:
         return list((await self.session.execute(query, dict(after or {}))).all())
 
     async def count(self) -> int:
-        query = select(func.count()).select_from(ProjectMember).where(ProjectMember.account_id == self.user_id)
-        return await self.session.scalar(query) or 0
+        return await self.session.scalar(select(func.count()).select_from(_MEMBERSHIP)) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,29 @@ from enum import StrEnum
 from typing import Final
 
 from partywall.core.errors import MissingRightError
-from partywall.core.tenancy import ProjectScope, Role
+from partywall.core.tenancy import PrincipalKind, ProjectScope, Role
 
 
 class Right(StrEnum):
     PROJECT_READ = "project.read"
     PROJECT_UPDATE = "project.update"
     PROJECT_DELETE = "project.delete"
+    PROJECT_TRANSFER = "project.transfer"
+    MEMBER_READ = "member.read"
+    MEMBER_MANAGE = "member.manage"
+    OWNER_MANAGE = "owner.manage"
+    INVITATION_MANAGE = "invitation.manage"
+    KEY_MANAGE = "key.manage"
     DOCUMENT_READ = "document.read"
     DOCUMENT_WRITE = "document.write"
     EVENT_READ = "event.read"
 
 
-_VIEW: Final = frozenset({Right.PROJECT_READ, Right.DOCUMENT_READ, Right.EVENT_READ})
+_VIEW: Final = frozenset({Right.PROJECT_READ, Right.MEMBER_READ, Right.DOCUMENT_READ, Right.EVENT_READ})
 _EDIT: Final = _VIEW | {Right.DOCUMENT_WRITE}
-_ADMINISTER: Final = _EDIT | {Right.PROJECT_UPDATE}
+_ADMINISTER: Final = _EDIT | {
+    Right.PROJECT_UPDATE, Right.MEMBER_MANAGE, Right.INVITATION_MANAGE, Right.KEY_MANAGE,
+}  # fmt: skip
 
 RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.VIEWER: _VIEW,
@@ -30,6 +38,14 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.SERVICE: _EDIT,
 }
 
+# Who may enter, and whether there is a project at all, is decided by people: a key holds none of these.
+FOR_PEOPLE: Final = frozenset(
+    {
+        Right.PROJECT_DELETE, Right.PROJECT_TRANSFER, Right.MEMBER_MANAGE, Right.OWNER_MANAGE,
+        Right.INVITATION_MANAGE, Right.KEY_MANAGE,
+    }
+)  # fmt: skip
+
 
 def roles_with(right: Right) -> list[Role]:
     """For a statement that checks the right itself, in the database."""
@@ -37,6 +53,6 @@ def roles_with(right: Right) -> list[Role]:
 
 
 def require(scope: ProjectScope, right: Right) -> None:
-    """Raises MissingRightError where the scope's role lacks the right."""
-    if right not in RIGHTS[scope.role]:
+    """Raises MissingRightError where the scope's role lacks the right, or a key asks for what only people may do."""
+    if right not in RIGHTS[scope.role] or (right in FOR_PEOPLE and scope.principal.kind is not PrincipalKind.USER):
         raise MissingRightError(right.value)

@@ -54,7 +54,7 @@ async def list_projects(
     query: Annotated[ProjectQuery, Query()],
     cursors: CursorsDep,
 ) -> Page[Project]:
-    return await projects.list_projects(session, principal.id, query, cursors)
+    return await projects.list_projects(session, principal, query, cursors)
 
 
 @router.get(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
@@ -11,7 +10,7 @@ from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.queue import enqueue
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, Role, enter_project
+from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
 from partywall.features.projects.exceptions import AccountGoneError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.models import Project as ProjectRow
@@ -44,9 +43,7 @@ class ProjectDirectoryService:
     announcer: Announcer
 
     async def create(self, name: str, description: str | None) -> Versioned:
-        if self.principal.kind is not PrincipalKind.USER:
-            raise AccountGoneError("Only a person makes a project.")
-        made = await ProjectDirectory(self.session, self.principal.id).found(name, description)
+        made = await ProjectDirectory(self.session).found(name, description)
         if made is None:
             raise AccountGoneError
         scope = await enter_project(self.session, self.principal, made)
@@ -56,11 +53,11 @@ class ProjectDirectoryService:
 
 
 async def list_projects(
-    session: AsyncReadSession, user_id: UUID, query: ProjectQuery, cursors: Cursors
+    session: AsyncReadSession, principal: Principal, query: ProjectQuery, cursors: Cursors
 ) -> Page[Project]:
     query.refuse_both()
-    directory = ProjectDirectory(session, user_id)
-    listing = ("projects", user_id, query.sort)
+    directory = ProjectDirectory(session)
+    listing = ("projects", principal, query.sort)
     after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
     rows = await directory.page(query.sort, query.limit + 1, query.offset or 0, after)
     items = [_present(row, Role(role)) for row, role in rows[: query.limit]]

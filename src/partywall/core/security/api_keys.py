@@ -1,0 +1,110 @@
+"""Project keys: `pw_<12 characters to find it by>_<256 random bits>`. Only a hash of the whole is ever stored."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, select
+
+from partywall.core.db.session import Sessions
+from partywall.core.errors import NotAuthenticatedError
+from partywall.core.security.authentication import NEVER, VerifiedCredential
+from partywall.core.security.credential_cache import CredentialCache
+from partywall.core.tenancy import Principal
+
+BEGINNING: Final = "pw_"
+_PREFIX_LENGTH: Final = 12
+_SECRET_BYTES: Final = 32
+_FORM: Final = re.compile(r"(pw_[0-9A-Za-z]{12})_[0-9A-Za-z_-]{43}")
+# What a key is compared with where none was found, so that both ways take the same steps.
+_NO_KEY: Final = bytes(hashlib.sha256().digest_size)
+
+_FOUND = func.wall.key_credential(bindparam("prefix", type_=Text)).table_valued(
+    column("project_id", Uuid), column("key_id", Uuid), column("secret_hash", LargeBinary),
+    column("expires_at", DateTime(timezone=True)), name="found",
+)  # fmt: skip
+_FIND: Final = select(_FOUND.c.project_id, _FOUND.c.key_id, _FOUND.c.secret_hash, _FOUND.c.expires_at)
+_USED: Final = select(func.wall.key_used(bindparam("project", type_=Uuid), bindparam("key", type_=Uuid)))
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key as it is made: `secret` is shown once, `prefix` may be shown for ever."""
+
+    secret: str
+    prefix: str
+    secret_hash: bytes
+
+
+def new_key() -> NewKey:
+    alphabet = string.ascii_letters + string.digits
+    prefix = BEGINNING + "".join(secrets.choice(alphabet) for _ in range(_PREFIX_LENGTH))
+    secret = f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+    return NewKey(secret, prefix, _hash(secret))
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    project_id: UUID
+    key_id: UUID
+    secret_hash: bytes
+    expires_at: datetime | None
+
+
+class ApiKeys:
+    """Verifies project keys. Whether one may still enter is asked of the database with every request, as for people."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+        self._cache = CredentialCache[bytes, VerifiedCredential]()
+
+    def cached(self, token: str) -> Principal | None:
+        verified = self._cache.get(_hash(token))
+        return None if verified is None else verified.principal
+
+    async def authenticate(self, token: str) -> Principal:
+        return (await self.verify(token)).principal
+
+    async def verify(self, token: str) -> VerifiedCredential:
+        """Raises NotAuthenticatedError, the same for a key that is malformed, unknown, expired or revoked."""
+        form = _FORM.fullmatch(token)
+        if form is None:
+            raise NotAuthenticatedError
+        presented = _hash(token)
+        known = self._cache.get(presented)
+        if known is not None:
+            return known
+        found = await self._find(form[1])
+        matches = hmac.compare_digest(presented, _NO_KEY if found is None else found.secret_hash)
+        if found is None or not matches:
+            raise NotAuthenticatedError
+        await self._note_use(found)
+        expires_at = NEVER if found.expires_at is None else found.expires_at.timestamp()
+        verified = VerifiedCredential(Principal.key(found.key_id), expires_at)
+        self._cache.put(presented, verified)
+        return verified
+
+    def forget(self, key_id: UUID) -> None:
+        """Ends a revoked key in this process at once; the others ask again within seconds."""
+        self._cache.forget(lambda verified: verified.principal.id == key_id)
+
+    async def _find(self, prefix: str) -> _Found | None:
+        async with self._sessions.read() as session:
+            row = (await session.execute(_FIND, {"prefix": prefix})).one_or_none()
+        return None if row is None else _Found(row.project_id, row.key_id, row.secret_hash, row.expires_at)
+
+    async def _note_use(self, found: _Found) -> None:
+        async with self._sessions.begin() as session:
+            await session.execute(_USED, {"project": found.project_id, "key": found.key_id})

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from partywall.core.clock import unix_time
+from partywall.core.security.authentication import VerifiedCredential
+
+# For so long a verified credential is believed unasked; a revocation elsewhere is noticed after it.
+RECHECK_SECONDS: Final = 5.0
+
+
+class CredentialCache[K, C: VerifiedCredential]:
+    """Verified credentials for some seconds each; the oldest leave first."""
+
+    def __init__(self, size: int = 20_000) -> None:
+        self._size = size
+        self._known: OrderedDict[K, tuple[float, C]] = OrderedDict()
+
+    def get(self, key: K) -> C | None:
+        entry = self._known.get(key)
+        if entry is None:
+            return None
+        if entry[0] <= unix_time():
+            del self._known[key]
+            return None
+        return entry[1]
+
+    def put(self, key: K, verified: C) -> None:
+        until = min(verified.expires_at, unix_time() + RECHECK_SECONDS)
+        self._known[key] = (until, verified)
+        self._known.move_to_end(key)
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
+
+    def forget(self, ended: Callable[[C], bool]) -> None:
+        """Drops what has been revoked by this process, which need not wait to be told."""
+        for key in [key for key, (_, verified) in self._known.items() if ended(verified)]:
+            del self._known[key]

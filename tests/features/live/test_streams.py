@@ -136,9 +136,7 @@ async def test_a_stream_ends_when_the_role_changes_and_may_be_opened_anew(people
     async with follow(polling.url, project, reader.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
         await people.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", reader.id)
-        [farewell] = await ends(stream)
-        assert farewell.event == "reconnect"
-        assert "role_changed" in str(farewell.data)
+        assert await ends(stream) == ["reconnect"]
     async with follow(polling.url, project, reader.token, after=0) as again:
         assert (await again.next()).event == "project.created"
 

@@ -23,7 +23,7 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashe
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-start bench-memory
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-start bench-memory
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ format: dev ## Format the code and fix what can be fixed
 
 bench-throughput: dev ## Measure requests per second against a bare floor; about two minutes
 	$(RUN) bench.throughput
+
+bench-wall: dev ## Measure what row-level security costs; about three minutes
+	$(RUN) bench.wall_price
 
 bench-start: dev ## Measure from make serve to the first healthy answer
 	$(RUN) bench.start

@@ -1,0 +1,33 @@
+"""Text whose words are as unevenly common as those of a language, so that searching it reads as much as it would."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Sequence
+
+CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
+SYLLABLES = [consonant + vowel for consonant in CONSONANTS for vowel in VOWELS]
+VOCABULARY = 20_000
+COMMONEST_LEFT_OUT = 20  # in their place stand the words that search leaves out as well
+WORDS_IN_QUERY = 6
+
+
+class Prose:
+    """Documents and queries by Zipf's law, the same ones for the same seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._words = ["".join(parts) for parts in itertools.islice(itertools.product(SYLLABLES, repeat=3), VOCABULARY)]
+        self._chance.shuffle(self._words)
+        self._weights = list(itertools.accumulate(1 / (rank + COMMONEST_LEFT_OUT) for rank in range(VOCABULARY)))
+
+    def document(self, number: int, length: int) -> dict[str, str]:
+        """With a text of `length` characters."""
+        words = self._chance.choices(self._words, cum_weights=self._weights, k=length // 6)
+        return {"title": f"Text {number}", "content": " ".join(words)[:length]}
+
+    def query(self, documents: Sequence[dict[str, str]]) -> str:
+        """Words of one of the documents."""
+        words = self._chance.choice(documents)["content"].split()[:-1]
+        return " ".join(self._chance.sample(words, WORDS_IN_QUERY))

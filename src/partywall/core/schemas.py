@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -27,6 +28,17 @@ def to_rfc3339(instant: datetime) -> str:
 
 
 Instant = Annotated[datetime, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("instant_out_of_range", "This instant lies outside the calendar") from error
+
+
+# An instant that a client gives: with an offset, and still in the calendar when moved to UTC.
+GivenInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 
 def storable(text: str) -> str:

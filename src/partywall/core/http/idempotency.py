@@ -57,12 +57,18 @@ class Idempotency:
     fingerprint: bytes
 
     async def run(
-        self, session: AsyncSession, produce: Callable[[], Awaitable[Response]], *, fingerprint: bytes = b""
+        self,
+        session: AsyncSession,
+        produce: Callable[[], Awaitable[Response]],
+        *,
+        fingerprint: bytes = b"",
+        keep: Callable[[bytes], bytes] = bytes,
     ) -> Response:
         """`produce()`, or the replay of what it answered before.
 
         The session's principal must be bound and the caller authorised by now. `fingerprint` adds what the request's
-        own body does not hold, e.g. the hash of an upload's bytes.
+        own body does not hold, e.g. the hash of an upload's bytes; `keep` makes of the answer's body what is stored,
+        where the body holds a secret.
         """
         if self.key is None:
             return await produce()
@@ -76,7 +82,7 @@ class Idempotency:
             await session.execute(delete(IdempotencyKey).where(self._same()))
         response = await produce()
         if response.status_code < 300:
-            await self._keep(session, print_, response)
+            await self._keep(session, print_, response, keep(bytes(response.body)))
         return response
 
     async def run_write(
@@ -105,12 +111,12 @@ class Idempotency:
         text = f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
 
-    async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response) -> None:
+    async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response, body: bytes) -> None:
         headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}
         await session.execute(
             insert(IdempotencyKey).values(
                 principal=str(self.principal), project_id=self.project_id, route=self.route, key=self.key,
-                fingerprint=fingerprint, status=response.status_code, headers=headers, body=bytes(response.body),
+                fingerprint=fingerprint, status=response.status_code, headers=headers, body=body,
             )
         )  # fmt: skip
 

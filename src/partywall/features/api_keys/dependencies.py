@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, SessionDep
+from partywall.features.api_keys.service import ApiKeyService
+
+
+async def get_api_key_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> ApiKeyService:
+    return ApiKeyService(session, scope, resources.announcer, resources.api_keys)
+
+
+ApiKeyServiceDep = Annotated[ApiKeyService, Depends(get_api_key_service, scope="function")]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response, status
+
+from partywall.core.errors import MissingRightError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.api_keys import service as api_keys
+from partywall.features.api_keys.dependencies import ApiKeyServiceDep
+from partywall.features.api_keys.exceptions import ApiKeyNotFoundError, TooManyApiKeysError
+from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
+from partywall.features.projects.rights import Right, require
+
+router = APIRouter(prefix="/projects/{project_id}/api-keys", tags=["api keys"])
+
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=CreatedApiKey,
+    summary="Create a key",
+    description="The secret is in this answer and nowhere else: only its hash is stored, and a replay under the same "
+    "`Idempotency-Key` comes without it. A key does what its role may do, except deciding who may enter.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, TooManyApiKeysError, IdempotencyKeyReusedError, RequestInProgressError
+    ),
+)
+async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep, once: IdempotencyDep) -> Response:
+    require(service.scope, Right.KEY_MANAGE)
+
+    async def produce() -> Response:
+        return json_response(await service.create(body), status.HTTP_201_CREATED, NO_STORE)
+
+    return await once.run(service.session, produce, keep=_without_secret)
+
+
+def _without_secret(body: bytes) -> bytes:
+    return CreatedApiKey.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
+
+
+@router.get(
+    "",
+    summary="List the project's keys",
+    description="Those that are not revoked. None shows more of its secret than the prefix.",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def list_api_keys(
+    session: ReadSessionDep,
+    scope: ReadProjectScopeDep,
+    query: Annotated[ApiKeyQuery, Query()],
+    cursors: CursorsDep,
+) -> Page[ApiKey]:
+    return await api_keys.list_api_keys(session, scope, query, cursors)
+
+
+@router.delete(
+    "/{key_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Revoke a key",
+    description="Its next request is refused and its open streams end.",
+    responses=documented(ProjectNotFoundError, MissingRightError, ApiKeyNotFoundError),
+)
+async def revoke_api_key(key_id: UUID, service: ApiKeyServiceDep) -> None:
+    await service.revoke(key_id)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from partywall.core.clock import utc_now
+from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
+from partywall.core.errors import InvalidInputError
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.security.api_keys import ApiKeys, new_key
+from partywall.core.tenancy import ProjectScope
+from partywall.features.api_keys.constants import MAX_KEYS
+from partywall.features.api_keys.exceptions import ApiKeyNotFoundError, TooManyApiKeysError
+from partywall.features.api_keys.models import ApiKey as ApiKeyRow
+from partywall.features.api_keys.repository import KEYSET, ApiKeyRepository, ApiKeyWriter
+from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
+from partywall.features.projects.rights import Right, require
+
+
+async def list_api_keys(
+    session: AsyncReadSession, scope: ProjectScope, query: ApiKeyQuery, cursors: Cursors
+) -> Page[ApiKey]:
+    """Those that are not revoked, expired ones included."""
+    require(scope, Right.KEY_MANAGE)
+    query.refuse_both()
+    repository = ApiKeyRepository(session, scope)
+    listing = ("api_keys", scope.project_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await repository.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
+        total=await repository.count() if query.offset is not None else None,
+    )
+
+
+def _present(row: ApiKeyRow) -> ApiKey:
+    return ApiKey.model_validate(row, from_attributes=True)
+
+
+def _future(expires_at: datetime | None) -> datetime | None:
+    if expires_at is not None and expires_at <= utc_now():
+        raise InvalidInputError("/expires_at", "A key expires in the future")
+    return expires_at
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyService:
+    """Making and revoking a project's keys."""
+
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+    keys: ApiKeys
+
+    async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
+        """The one time that the secret is known."""
+        require(self.scope, Right.KEY_MANAGE)
+        expires_at = _future(wanted.expires_at)
+        if await ApiKeyRepository(self.session, self.scope).count() >= MAX_KEYS:
+            raise TooManyApiKeysError(f"A project has at most {MAX_KEYS} keys; revoke one first.")
+        key = new_key()
+        row = await ApiKeyWriter(self.session, self.scope).add(key, wanted.name, wanted.role, expires_at)
+        self._tell("project.key_created", row.id, wanted.role)
+        return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
+
+    async def revoke(self, key_id: UUID) -> None:
+        """Its next request is refused and its streams end; raises ApiKeyNotFoundError."""
+        require(self.scope, Right.KEY_MANAGE)
+        if not await ApiKeyWriter(self.session, self.scope).revoke(key_id):
+            raise ApiKeyNotFoundError
+        self._tell("project.key_revoked", key_id)
+
+        async def forget() -> None:
+            self.keys.forget(key_id)
+
+        after_commit(self.session, forget)
+
+    def _tell(self, type_: str, key_id: UUID, role: str | None = None) -> None:
+        news = News(type_, "api_key", str(key_id), {} if role is None else {"role": role})
+        EventLog(self.session, self.scope, self.announcer).append(news)

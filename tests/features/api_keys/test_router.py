@@ -1,0 +1,152 @@
+"""Making, listing and revoking keys; what a key may do stands in test_entering.py."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import AsyncClient
+
+from partywall.core.clock import utc_now
+from partywall.features.api_keys.constants import MAX_KEYS
+from tests.features.api_keys.conftest import MakeKey
+from tests.people import People, Person
+
+WANTED = {"name": "Nightly import", "role": "editor"}
+
+
+def url(project: UUID, key: object = "") -> str:
+    return f"/api/v1/projects/{project}/api-keys" + (f"/{key}" if key else "")
+
+
+@pytest.fixture
+async def owner(people: People) -> Person:
+    return await people.person()
+
+
+@pytest.fixture
+async def project(owner: Person) -> UUID:
+    return await owner.project()
+
+
+async def test_the_anonymous_are_refused(anonymous: AsyncClient, project: UUID) -> None:
+    for method, path in (("POST", url(project)), ("GET", url(project)), ("DELETE", url(project, uuid4()))):
+        answer = await anonymous.request(method, path, json=WANTED if method == "POST" else None)
+        assert answer.status_code == 401
+
+
+async def test_another_project_sees_nothing(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+    made = await make_key(owner, project)
+    other = await people.person()
+    own = await other.project()
+    for method, path in (("POST", url(project)), ("GET", url(project)), ("DELETE", url(project, made.id))):
+        answer = await other.client.request(method, path, json=WANTED if method == "POST" else None)
+        assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found")
+    assert (await other.client.get(url(own))).json()["items"] == []
+    answer = await other.client.delete(url(own, made.id))
+    assert (answer.status_code, answer.json()["code"]) == (404, "api_key_not_found")
+    assert (await made.client.get(f"/api/v1/projects/{project}")).status_code == 200
+
+
+async def test_the_secret_is_shown_once_and_stored_nowhere(people: People, owner: Person, project: UUID) -> None:
+    made = await owner.client.post(url(project), json=WANTED)
+    assert made.status_code == 201
+    assert made.headers["cache-control"] == "no-store"
+    body = made.json()
+    secret = body.pop("secret")
+    assert secret.startswith(body["prefix"] + "_")
+    assert len(body["prefix"]) == len("pw_") + 12
+    assert (body["name"], body["role"], body["expires_at"], body["last_used_at"]) == (
+        "Nightly import", "editor", None, None,
+    )  # fmt: skip
+    [listed] = (await owner.client.get(url(project))).json()["items"]
+    assert listed == body
+    for table in ("api_key", "idempotency_key", "event", "pgqueuer"):
+        rows = await people.fetch(f"SELECT t::text AS row FROM {table} AS t")  # noqa: S608 - constants
+        assert all(secret.removeprefix(body["prefix"] + "_") not in row["row"] for row in rows)
+
+
+async def test_a_replay_comes_without_the_secret(people: People, owner: Person, project: UUID) -> None:
+    headers = {"Idempotency-Key": uuid4().hex}
+    first = await owner.client.post(url(project), json=WANTED, headers=headers)
+    again = await owner.client.post(url(project), json=WANTED, headers=headers)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["idempotent-replayed"] == "true"
+    secret = first.json()["secret"]
+    assert again.json() == {name: value for name, value in first.json().items() if name != "secret"}
+    [stored] = await people.fetch("SELECT body FROM idempotency_key WHERE project_id = $1", project)
+    assert secret.encode() not in stored["body"]
+    assert len((await owner.client.get(url(project))).json()["items"]) == 1
+
+
+async def test_only_who_may_manage_keys_does(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+    made = await make_key(owner, project)
+    for role, allowed in (("viewer", False), ("editor", False), ("admin", True)):
+        member = await people.person()
+        await people.join(project, member, role)
+        answers = [
+            await member.client.post(url(project), json=WANTED),
+            await member.client.get(url(project)),
+            await member.client.delete(url(project, made.id)),
+        ]
+        assert [each.is_success for each in answers] == [allowed] * 3, role
+        if not allowed:
+            assert [(each.status_code, each.json()["right"]) for each in answers] == [(403, "key.manage")] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"name": " "}, "/name"),
+        ({"role": "owner"}, "/role"),
+        ({"role": "service"}, "/role"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
+        ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
+        ({"expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
+        ({"secret": "pw_mine"}, "/secret"),
+    ],
+)
+async def test_a_bad_body_is_refused(owner: Person, project: UUID, change: dict[str, str], pointer: str) -> None:
+    answer = await owner.client.post(url(project), json=WANTED | change)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == pointer
+    assert (await owner.client.get(url(project))).json()["items"] == []
+
+
+async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: MakeKey) -> None:
+    made = [str((await make_key(owner, project)).id) for _ in range(3)]
+    first = (await owner.client.get(url(project), params={"limit": 2, "sort": "created_at"})).json()
+    rest = await owner.client.get(
+        url(project), params={"limit": 2, "sort": "created_at", "cursor": first["next_cursor"]}
+    )
+    assert [each["id"] for each in first["items"] + rest.json()["items"]] == made
+    assert rest.json()["next_cursor"] is None
+    counted = (await owner.client.get(url(project), params={"offset": 1})).json()
+    assert (counted["total"], len(counted["items"])) == (3, 2)
+    crossed = await owner.client.get(url(await owner.project()), params={"cursor": first["next_cursor"]})
+    assert crossed.status_code == 422
+
+
+async def test_a_project_has_only_so_many_keys(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+    one = await make_key(owner, project)
+    await people.execute(
+        "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
+        " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x' FROM generate_series(2, $2)",
+        project, MAX_KEYS,
+    )  # fmt: skip
+    refused = await owner.client.post(url(project), json=WANTED)
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_api_keys")
+    assert (await owner.client.delete(url(project, one.id))).status_code == 204
+    assert (await owner.client.post(url(project), json=WANTED)).status_code == 201
+
+
+async def test_making_and_revoking_are_told_without_the_secret(people: People, owner: Person, project: UUID) -> None:
+    expires_at = (utc_now() + timedelta(days=1)).isoformat()
+    made = (await owner.client.post(url(project), json=WANTED | {"expires_at": expires_at})).json()
+    assert made["expires_at"].endswith("Z")
+    assert (await owner.client.delete(url(project, made["id"]))).status_code == 204
+    assert (await owner.client.delete(url(project, made["id"]))).status_code == 404
+    rows = await people.fetch("SELECT type, subject_id, data FROM event WHERE project_id = $1 ORDER BY id", project)
+    assert [row["type"] for row in rows][1:] == ["project.key_created", "project.key_revoked"]
+    assert {row["subject_id"] for row in rows[1:]} == {made["id"]}

@@ -203,8 +203,8 @@ def summary(price: Price) -> dict[str, str | float | bool | list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=15, help="pairs of turns for each scenario")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each turn")
+    parser.add_argument("--turns", type=int, default=30, help="pairs of turns for each scenario")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:

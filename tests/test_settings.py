@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ SERVERS = {
     "database": {"engine": "server", "url": "postgresql://app:pw@db/partywall"},
     "cache": {"engine": "server", "url": "redis://cache"},
 }
+PRODUCTION = {"environment": "production", "secret_key": STRONG}
+SMTP = {"engine": "smtp", "host": "mail.example.com", "from": "Us <us@example.com>"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +34,19 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "DATABASE__ENGINE=server",
         ),
         ({"environment": "production", "secret_key": STRONG, "cache": {"engine": "embedded"}}, "CACHE__ENGINE=server"),
+        ({"environment": "production", "secret_key": STRONG}, "MAIL__ENGINE=smtp"),
+        ({"mail": {"engine": "smtp", "host": "mail.example.com"}}, "MAIL__FROM"),
+        ({"mail": {"engine": "smtp", "from": "a@example.com"}}, "MAIL__HOST"),
+        ({**PRODUCTION, "mail": {**SMTP, "security": "none"}}, "MAIL__SECURITY"),
+        ({"mail": {"from": "a@example.com, b@example.com"}}, "LOCAL@DOMAIN"),
+        ({"mail": {"from": "a@example.com\nBcc: b@example.com"}}, "LOCAL@DOMAIN"),
+        ({"mail": {"links": {"verification": "https://example.com/"}}}, "{token}"),
         ({"database": {"engine": "server"}}, "DATABASE__URL"),
         ({"cache": {"engine": "server"}}, "CACHE__URL"),
     ],
 )
 def test_a_refusal_names_the_setting_to_set(changed: dict[str, object], names: str) -> None:
-    with pytest.raises(ValidationError, match=names) as refusal:
+    with pytest.raises(ValidationError, match=re.escape(names)) as refusal:
         Settings.model_validate({**SERVERS, **changed})
     assert STRONG not in str(refusal.value)
 
@@ -48,7 +58,7 @@ def test_the_engines_have_no_default() -> None:
 
 
 def test_production_is_closed_where_development_is_open() -> None:
-    production = Settings.model_validate({**SERVERS, "environment": "production", "secret_key": STRONG})
+    production = Settings.model_validate({**SERVERS, **PRODUCTION, "mail": SMTP})
     development = Settings.model_validate(SERVERS)
     assert (production.serves_docs, production.verification_required) == (False, True)
     assert (development.serves_docs, development.verification_required) == (True, False)
@@ -59,6 +69,31 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.model_validate(SERVERS)
     assert STRONG not in repr(settings)
     assert "pw@" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [{"engine": "directory"}, SMTP, {**SMTP, "host": "127.0.0.1", "security": "none"}, {**SMTP, "security": "tls"}],
+)
+def test_production_sends_mail_encrypted_or_within_the_machine(mail: dict[str, str]) -> None:
+    chosen = Settings.model_validate({**SERVERS, **PRODUCTION, "mail": mail})
+    assert chosen.mail.engine == mail["engine"]
+
+
+def test_mail_is_set_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "MAIL__ENGINE": "smtp",
+        "MAIL__HOST": "mail.example.com",
+        "MAIL__FROM": "Jörg <joerg@exämple.com>",
+        "MAIL__PASSWORD": STRONG,
+        "MAIL__TIMEOUT": "PT5S",
+        "MAIL__LINKS__INVITATION": "https://example.com/join#{token}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    mail = Settings.model_validate(SERVERS).mail
+    assert (mail.sender, mail.security, mail.timeout.seconds) == ("Jörg <joerg@exämple.com>", "starttls", 5)
+    assert mail.links.invitation == "https://example.com/join#{token}"
+    assert STRONG not in repr(mail)
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

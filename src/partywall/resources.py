@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
@@ -16,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.adapters.mail.directory import DirectoryMailer
+from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import refuse_privileged_role
@@ -24,6 +26,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.mail.message import Mailer
 from partywall.core.resources import Ping, Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -79,6 +82,20 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
     return OpenAiOptions(str(settings.url), settings.model, settings.dimension, settings.api_key)
 
 
+def create_mailer(settings: Settings) -> Mailer:
+    """Raises OSError where MAIL__CA_FILE cannot be read, and ValueError where MAIL__FROM holds no one address."""
+    mail = settings.mail
+    if mail.engine != "smtp":
+        return DirectoryMailer(settings.mail_directory, mail.sender)
+    if mail.host is None:
+        raise MissingUrlError("MAIL__ENGINE=smtp needs MAIL__HOST")
+    options = SmtpOptions(
+        mail.host, mail.sender, mail.port, mail.security, mail.username, mail.password, mail.ca_file,
+        mail.timeout.total_seconds(),
+    )  # fmt: skip
+    return SmtpMailer(options)
+
+
 @asynccontextmanager
 async def open_resources(
     settings: Settings, *, application: str, draining: asyncio.Event | None = None
@@ -98,6 +115,7 @@ async def open_resources(
         sessions = Sessions(engine)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs = DirectoryBlobStore(settings.blob_directory)
+        mailer = create_mailer(settings)
         announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
         yield Resources(
@@ -114,24 +132,23 @@ async def open_resources(
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
+            mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
             announcer=announcer,
             tails=tails,
-            pings=_pings(engine, cache, blobs, embedders),
+            pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
 
 
-def _pings(
-    engine: AsyncEngine, cache: Redis, blobs: DirectoryBlobStore, embedders: EmbedderCatalogue
-) -> dict[str, Ping]:
+def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dict[str, Ping]:
     async def ping_database() -> None:
         await engines.ping(engine)
 
     async def ping_cache() -> None:
         await cache.ping()
 
-    return {"database": ping_database, "cache": ping_cache, "blobs": blobs.ping, "embedder": embedders.ping}
+    return {"database": ping_database, "cache": ping_cache, **others}
 
 
 async def _open_events(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_network
+from email.utils import getaddresses
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -93,6 +94,50 @@ class BlobSettings(Section):
     max_upload_bytes: int = Field(default=25 * 1024 * 1024, ge=1)
 
 
+class MailLinks(Section):
+    """Pages of the product that a mail links to, with `{token}` where the token goes."""
+
+    invitation: str | None = None
+    verification: str | None = None
+
+    @field_validator("invitation", "verification")
+    @classmethod
+    def _page(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith(("https://", "http://")) and value.count("{token}") == 1):
+            raise ValueError("an https:// address with {token} in one place")
+        return value
+
+
+class MailSettings(Section):
+    engine: Literal["directory", "smtp"] | None = Field(default=None, description="Unset: directory in development.")
+    sender: str = Field(default="Partywall <partywall@localhost>", alias="from")
+    directory: Path | None = Field(default=None, description="Unset: DATA_DIR/mail.")
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Path | None = None
+    timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    links: MailLinks = MailLinks()
+
+    @field_validator("sender")
+    @classmethod
+    def _one_address(cls, value: str) -> str:
+        found = getaddresses([value], strict=True)
+        if not value.isprintable() or len(found) != 1 or not all(found[0][1].rpartition("@")):
+            raise ValueError("one address: NAME <LOCAL@DOMAIN>")
+        return value
+
+    @property
+    def stays_here(self) -> bool:
+        """The server is this machine, so that nobody else reads the connection."""
+        try:
+            return ip_address(self.host or "").is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
 class EventSettings(Section):
     retention: timedelta = timedelta(days=30)
     poll_interval: timedelta = timedelta(seconds=5)
@@ -119,6 +164,7 @@ class Settings(BaseSettings):
     accounts: AccountSettings = AccountSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
+    mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
     log: LogSettings = LogSettings()
 
@@ -139,6 +185,10 @@ class Settings(BaseSettings):
     def blob_directory(self) -> Path:
         return self.blobs.directory or self.data_dir / "blobs"
 
+    @property
+    def mail_directory(self) -> Path:
+        return self.mail.directory or self.data_dir / "mail"
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.production:
@@ -158,4 +208,18 @@ class Settings(BaseSettings):
             value = self.secret_key.get_secret_value()
             if len(value) < MIN_SECRET_LENGTH or value.lower() in DEFAULT_SECRETS or len(set(value)) < 8:
                 raise ValueError("SECRET_KEY is weak or a default: set it to at least 32 random characters")
+        return self
+
+    @model_validator(mode="after")
+    def _mail(self) -> Self:
+        mail = self.mail
+        if self.production and mail.engine is None:
+            raise ValueError(
+                "production needs a way to send mail: set MAIL__ENGINE=smtp with MAIL__HOST and MAIL__FROM,"
+                " or MAIL__ENGINE=directory to have them written to files only"
+            )
+        if mail.engine == "smtp" and (mail.host is None or "sender" not in mail.model_fields_set):
+            raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
+        if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
+            raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
         return self

@@ -25,6 +25,7 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
         monkeypatch.setenv(name, value)
 
 
+SMTP = {"MAIL__ENGINE": "smtp", "MAIL__HOST": "127.0.0.1", "MAIL__FROM": "us@example.com"}
 OPENAI = {"EMBEDDINGS__ENGINE": "openai", "EMBEDDINGS__URL": "http://localhost:1/v1", "EMBEDDINGS__MODEL": "m"}
 
 
@@ -39,6 +40,8 @@ OPENAI = {"EMBEDDINGS__ENGINE": "openai", "EMBEDDINGS__URL": "http://localhost:1
         ({**OPENAI, "EMBEDDINGS__DIMENSION": "77"}, "EMBEDDINGS__DIMENSION"),
         ({"EMBEDDINGS__ENGINE": "minilm"}, "partywall models install minilm"),
         ({"DATA_DIR": "/proc/nowhere"}, "DATA_DIR"),
+        ({**SMTP, "MAIL__CA_FILE": "/proc/nowhere"}, "MAIL__CA_FILE"),
+        ({"MAIL__ENGINE": "smtp"}, "MAIL__HOST"),
         ({"ENVIRONMENT": "production"}, "SECRET_KEY"),
     ],
 )

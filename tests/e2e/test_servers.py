@@ -98,6 +98,7 @@ def _environment(servers: Servers, data: Path) -> dict[str, str]:
         "DATABASE__URL": servers.url(RUNTIME),
         "CACHE__ENGINE": "server",
         "CACHE__URL": servers.cache,
+        "MAIL__ENGINE": "directory",
     }
 
 

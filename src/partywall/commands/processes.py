@@ -16,7 +16,7 @@ from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedding import EmbeddingError
 from partywall.features.search.constants import DIMENSIONS
-from partywall.resources import MissingUrlError, create_cache, embedding_engine
+from partywall.resources import MissingUrlError, create_cache, create_mailer, embedding_engine
 from partywall.secret_key import secret_key
 from partywall.server import run_api
 from partywall.settings import Settings
@@ -52,6 +52,7 @@ def _checked_settings() -> Settings:
     with _refusals():
         _check_embeddings(settings)
         _check_cache(settings)
+        _check_mail(settings)
         secret_key(settings)
         asyncio.run(_check_database(settings))
     return settings
@@ -83,6 +84,15 @@ def _check_cache(settings: Settings) -> None:
         _ = create_cache(settings.cache.url.get_secret_value())
     except ValueError:
         raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None
+
+
+def _check_mail(settings: Settings) -> None:
+    try:
+        _ = create_mailer(settings)
+    except OSError as error:
+        raise Refusal(f"MAIL__CA_FILE: {settings.mail.ca_file}: {(error.strerror or str(error)).lower()}") from None
+    except ValueError as error:
+        raise Refusal(f"MAIL__FROM: {error}") from None
 
 
 async def _check_database(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.mail.message import Mailer
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -42,6 +43,7 @@ class Resources:
     attempts: AttemptLimiter
     clients: ClientAddresses
     blobs: BlobStore
+    mailer: Mailer
     pages: FairGate
     embedders: Embedders
     announcer: Announcer

@@ -11,8 +11,9 @@ from asgi_lifespan import LifespanManager
 from httpx import ASGITransport, AsyncClient, Response
 
 from partywall.main import create_app
-from partywall.settings import Settings
+from partywall.settings import MailSettings, Settings
 from tests.people import People
+from tests.serving import free_port
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -163,7 +164,16 @@ async def test_health_and_readiness(anonymous: AsyncClient) -> None:
     ready = await anonymous.get("/readyz")
     assert ready.status_code == 200
     assert ready.json()["status"] == "ready"
-    assert set(ready.json()["resources"]) >= {"database", "cache", "blobs", "embedder"}
+    assert set(ready.json()["resources"]) >= {"database", "cache", "blobs", "embedder", "mailer"}
+
+
+async def test_a_mail_server_that_is_away_stops_nothing(settings: Settings) -> None:
+    mail = MailSettings.model_validate({"engine": "smtp", "host": "127.0.0.1", "port": free_port(), "from": "a@b.test"})
+    app = create_app(settings.model_copy(update={"mail": mail}))
+    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["resources"]["mailer"] == "failing"
 
 
 @pytest.mark.parametrize("query", ["sort=%ff", "cursor=%ED%A0%80", "%80=1"])

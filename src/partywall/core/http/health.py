@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["operation"])
 
 PING_TIMEOUT_SECONDS: Final = 3.0
-# May be away without stopping the service: what it holds is lost and rebuilt.
-EXPENDABLE: Final = frozenset({"cache"})
+# May be away without stopping the service: what the cache holds is lost and rebuilt, and mails wait in the queue.
+EXPENDABLE: Final = frozenset({"cache", "mailer"})
 
 
 class Alive(BaseModel):
@@ -24,7 +24,7 @@ class Alive(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`degraded`: only what may be lost is away. `unavailable` comes with status 503."""
+    """`degraded`: only what may be away for a while is away. `unavailable` comes with status 503."""
 
     status: Literal["ready", "degraded", "unavailable"]
     resources: dict[str, Literal["ok", "failing"]]

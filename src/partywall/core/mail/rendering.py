@@ -1,0 +1,58 @@
+"""Mails are Jinja2 templates of the slice that sends them, inside one layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+_LAYOUT: Final = Path(__file__).with_name("templates")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailTemplate:
+    """`NAME.subject.txt`, `NAME.txt` and `NAME.html` in a folder of the slice.
+
+    The last two extend `layout.txt` and `layout.html` and fill the block `body`. What people chose themselves (names)
+    is written `{{ name | one_line }}`.
+    """
+
+    directory: Path
+    name: str
+
+    def render(self, values: Mapping[str, object]) -> Content:
+        """Raises jinja2.UndefinedError for a name that `values` lacks."""
+        environment = _environment(self.directory)
+        subject, text, html = (
+            environment.get_template(f"{self.name}.{part}").render(values) for part in ("subject.txt", "txt", "html")
+        )
+        return Content(one_line(subject), text.strip() + "\n", html.strip() + "\n")
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and what cannot be seen: a name is no place to write a letter in."""
+    return "".join(each for each in " ".join(text.split()) if each.isprintable())
+
+
+@lru_cache
+def _environment(directory: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([directory, _LAYOUT]),
+        undefined=StrictUndefined,
+        autoescape=select_autoescape(enabled_extensions=("html",), default=False),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["one_line"] = one_line
+    return environment

@@ -1,0 +1,64 @@
+"""A house of its own for tests that take a layer away: a clone of the migrated database and an application on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pydantic import SecretStr
+from sqlalchemy import make_url
+
+from partywall.core.resources import Resources
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.people import People
+
+ROW_SECURITY = """
+    SELECT format('ALTER TABLE %s {} ROW LEVEL SECURITY', oid::regclass) AS statement FROM pg_class
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relforcerowsecurity
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    app: FastAPI
+    resources: Resources
+    settings: Settings
+    database: DatabaseUrls
+    people: People
+
+    @property
+    def database_name(self) -> str:
+        return str(make_url(self.database.runtime).database)
+
+    async def row_security(self, what: str) -> int:
+        """`DISABLE` drops the database's layer from every table, `ENABLE` brings it back; answers of how many."""
+        statements = [row["statement"] for row in await self.people.fetch(ROW_SECURITY.format(what))]
+        await self.people.execute(";".join(statements))
+        return len(statements)
+
+
+def settings_for(settings: Settings, database: DatabaseUrls, directory: Path, pool_size: int) -> Settings:
+    own = {"url": SecretStr(database.runtime), "owner_url": SecretStr(database.owner), "pool_size": pool_size}
+    changed = settings.database.model_copy(update=own | {"pool_overflow": 0})
+    return settings.model_copy(update={"database": changed, "data_dir": directory})
+
+
+@asynccontextmanager
+async def open_copy(
+    engines: Urls, settings: Settings, name: str, directory: Path, *, pool_size: int = 4
+) -> AsyncIterator[Copy]:
+    """A migrated database called `name`, the application on it, and a maker of people."""
+    await create_database(engines, name, TEMPLATE)
+    database = engines.database(name)
+    own = settings_for(settings, database, directory, pool_size)
+    app = create_app(own)
+    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+        resources: Resources = app.state.resources
+        async with People(app, resources, database) as people:
+            yield Copy(app, resources, own, database, people)

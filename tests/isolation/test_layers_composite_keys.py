@@ -1,0 +1,134 @@
+"""With type and policies aside: a row that points into another project is refused by its composite foreign key.
+
+The keys come from the catalogue, so a new table is covered without a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from partywall.core.resources import Resources
+from partywall.core.tenancy import enter_project
+from partywall.features.search.index_repository import IndexWriter, NewChunk
+from tests.engines import DatabaseUrls
+from tests.isolation import rows
+from tests.isolation.rows import Connection, ForeignKey
+from tests.people import People, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Two projects with a row in every table, and a superuser's transaction that never commits."""
+
+    connection: Connection
+    mine: UUID
+    foreign: UUID
+
+
+@pytest.fixture
+async def neighbours(people: People, database: DatabaseUrls) -> AsyncIterator[Neighbours]:
+    person = await people.person()
+    mine, foreign = await person.project(), await person.project()
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        for project in (mine, foreign):
+            await rows.fill(connection, project)
+        yield Neighbours(connection, mine, foreign)
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+async def crossing_keys(connection: Connection) -> list[ForeignKey]:
+    return [key for key in await rows.foreign_keys(connection) if key.crossing]
+
+
+async def point_across(at: Neighbours, key: ForeignKey) -> None:
+    """Lets one row of `mine` refer to the parent in `foreign`, and nothing else change."""
+    columns = ", ".join(f'"{column}"' for column, _ in key.crossing)
+    targets = ", ".join(f'"{target}"' for _, target in key.crossing)
+    await at.connection.execute(
+        f"""
+        UPDATE "{key.child}" SET ({columns}) = (SELECT {targets} FROM "{key.parent}" WHERE project_id = $1 LIMIT 1)
+        WHERE ctid = (SELECT ctid FROM "{key.child}" WHERE project_id = $2 LIMIT 1)
+        """,  # noqa: S608 - names from the catalogue
+        at.foreign,
+        at.mine,
+    )
+
+
+async def move_across(at: Neighbours, key: ForeignKey) -> None:
+    """Lets one row of `mine` say that it belongs to `foreign`, while its parent stays behind."""
+    await at.connection.execute(
+        f"""
+        UPDATE "{key.child}" SET project_id = $1
+        WHERE ctid = (SELECT ctid FROM "{key.child}" WHERE project_id = $2 LIMIT 1)
+        """,  # noqa: S608 - names from the catalogue
+        at.foreign,
+        at.mine,
+    )
+
+
+async def test_no_row_points_into_another_project(neighbours: Neighbours) -> None:
+    keys = await crossing_keys(neighbours.connection)
+    assert len(keys) >= 15
+    for key in keys:
+        for across in (point_across, move_across):
+            with pytest.raises(asyncpg.ForeignKeyViolationError):
+                await _undone(neighbours, across(neighbours, key))
+
+
+async def _undone(at: Neighbours, change: Awaitable[None]) -> None:
+    async with at.connection.transaction():
+        await change
+
+
+async def test_every_table_that_names_a_row_of_a_project_does_so_by_such_a_key(neighbours: Neighbours) -> None:
+    """Every project table beside those that hang off the project itself is reached by the test above."""
+    keys = await rows.foreign_keys(neighbours.connection)
+    crossing = {key.child for key in keys if key.crossing}
+    rooted = {key.child for key in keys if not key.crossing}
+    tables = set(await rows.project_tables(neighbours.connection))
+    assert tables - crossing - rooted == {"idempotency_key"}, "of its principal, with no project that must exist"
+
+
+async def test_a_key_without_the_project_would_be_found(neighbours: Neighbours) -> None:
+    """The counter-test: a reference by the bare id lets the row point across."""
+    await neighbours.connection.execute(
+        """
+        ALTER TABLE document ADD CONSTRAINT document_bare_id UNIQUE (id);
+        ALTER TABLE document_version DROP CONSTRAINT document_version_project_id_document_id_fkey,
+            ADD CONSTRAINT bare FOREIGN KEY (document_id) REFERENCES document (id)
+        """
+    )
+    [bare] = [key for key in await crossing_keys(neighbours.connection) if key.name == "bare"]
+    await point_across(neighbours, bare)
+
+
+async def test_the_program_itself_is_stopped_in_its_own_project(people: People, resources: Resources) -> None:
+    """A legitimate scope, every policy satisfied, and a foreign document's id: the key refuses the chunk."""
+    one, other = await people.person(), await people.person()
+    mine, document = await one.project(), await _document(other)
+    chunk = NewChunk(document, 0, 1, "english", "title", "text")
+    with pytest.raises(IntegrityError, match="chunk_project_id_document_id_fkey") as refused:
+        await _add(resources, one, mine, chunk)
+    assert str(document) not in str(refused.value), "where policies stand, PostgreSQL quotes no values"
+
+
+async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
+    async with resources.sessions.begin() as session:
+        await IndexWriter(session, await enter_project(session, person.principal, project)).add([chunk])
+
+
+async def _document(person: Person) -> UUID:
+    project = await person.project()
+    made = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "T", "content": "C"})
+    return UUID(made.json()["id"])

@@ -1,0 +1,177 @@
+"""One layer taken away from the whole house, and every route of a project driven against what is left."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+from httpx import Response
+
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls, Urls
+from tests.isolation import rows
+from tests.isolation.copies import Copy, open_copy
+from tests.isolation.drive import REFUSALS, leaked, listed, operations
+from tests.isolation.quiet import quiet_logs
+from tests.isolation.rooms import Room, furnish
+from tests.isolation.unfiltered import filters_taken_away, unfiltered
+
+# For these every route answers as usual, so that a refusal is known to be one.
+CONTROLLED = {"documents", "search", "projects", "events"}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with quiet_logs():
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A copy that lacks one layer, with three rooms in it."""
+
+    copy: Copy
+    mine: Room
+    foreign: Room
+    third: Room
+
+
+async def three_rooms(copy: Copy) -> Damaged:
+    made = [await furnish(copy.people, copy.resources, copy.database, word) for word in ("amber", "bittern", "cobalt")]
+    return Damaged(copy, *made)
+
+
+@pytest.fixture(scope="module")
+async def without_policies(
+    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Damaged]:
+    directory = tmp_path_factory.mktemp("policies")
+    async with open_copy(engines, settings, f"partywall_policies_{worker_id}", directory) as copy:
+        assert await copy.row_security("DISABLE") > 15
+        yield await three_rooms(copy)
+
+
+@pytest.fixture(scope="module")
+async def without_filters(
+    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Damaged]:
+    directory = tmp_path_factory.mktemp("filters")
+    async with open_copy(engines, settings, f"partywall_filters_{worker_id}", directory) as copy:
+        damaged = await three_rooms(copy)
+        async with filters_taken_away(copy) as statements:
+            yield damaged
+        assert len(statements) > 20, "hardly a statement has met the planted fault"
+
+
+@pytest.fixture(params=["policies", "filters"])
+def damaged(request: pytest.FixtureRequest) -> Damaged:
+    found: Damaged = request.getfixturevalue(f"without_{request.param}")
+    return found
+
+
+async def checksums(at: Damaged, room: Room) -> dict[str, str]:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(at.copy.database.superuser))
+    try:
+        return await rows.checksums(connection, room.project)
+    finally:
+        await connection.close()
+
+
+def blobs(at: Damaged, room: Room) -> list[str]:
+    folder = at.copy.settings.blob_directory / str(room.project)
+    return sorted(f"{path}:{path.stat().st_size}" for path in folder.rglob("*") if path.is_file())
+
+
+async def test_no_route_reaches_a_foreign_project(damaged: Damaged) -> None:
+    before = await checksums(damaged, damaged.foreign), blobs(damaged, damaged.foreign)
+    for operation in operations(damaged.copy.app):
+        request = operation.request(damaged.mine.owner.client, damaged.foreign, damaged.foreign)
+        answer = await damaged.mine.owner.client.send(request)
+        assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found"), operation
+        assert leaked(request, answer, damaged.foreign) == [], operation
+    assert (await checksums(damaged, damaged.foreign), blobs(damaged, damaged.foreign)) == before
+
+
+async def test_no_foreign_id_works_in_a_project_of_ones_own(damaged: Damaged) -> None:
+    before = await checksums(damaged, damaged.foreign), blobs(damaged, damaged.foreign)
+    for operation in operations(damaged.copy.app):
+        if operation.streams or operation.takes_the_project_away:
+            continue
+        request = operation.request(damaged.mine.owner.client, damaged.mine, damaged.foreign)
+        answer = await damaged.mine.owner.client.send(request)
+        if operation.things:
+            assert answer.status_code in REFUSALS, (operation, answer.text)
+        assert leaked(request, answer, damaged.foreign) == [], (operation, answer.text)
+        assert answer.status_code != 409, (operation, "what the other project has is none of this one's business")
+        if operation.method == "GET":
+            assert damaged.foreign.word not in str(listed(answer)), operation
+    assert (await checksums(damaged, damaged.foreign), blobs(damaged, damaged.foreign)) == before
+
+
+async def test_the_lists_of_ones_own_hold_nothing_else(damaged: Damaged) -> None:
+    """Without any filter of the caller's, page by page, and counted."""
+    client, mine, other = damaged.mine.owner.client, damaged.mine, damaged.third
+    for path in ("/documents?offset=0&limit=100", "/documents/stats", "/documents?limit=1&sort=title",
+                 "/search?q=harbour&group=chunk&limit=100", f"/documents/{mine.document}/versions?offset=0",
+                 f"/documents?external_id={other.external_id}"):  # fmt: skip
+        answer = await client.get(mine.url + path)
+        assert answer.status_code == 200, answer.text
+        assert leaked(answer.request, answer, other) == [], path
+    own = await _documents_of(damaged, mine)
+    assert (await client.get(mine.url + "/documents?offset=0")).json()["total"] == own
+    assert (await client.get(mine.url + "/documents/stats")).json()["total"] == own
+    projects = (await client.get("/api/v1/projects?offset=0")).json()
+    assert ([each["id"] for each in projects["items"]], projects["total"]) == ([str(mine.project)], 1)
+
+
+async def _documents_of(damaged: Damaged, room: Room) -> int:
+    query = "SELECT count(*) AS documents FROM document WHERE project_id = $1"
+    found: int = (await damaged.copy.people.fetch(query, room.project))[0]["documents"]
+    return found
+
+
+async def test_with_both_away_there_is_no_wall(without_filters: Damaged) -> None:
+    """The counter-test: it is the policies that stand where the filters are gone, and nothing by chance."""
+    at = without_filters
+    await at.copy.row_security("DISABLE")
+    try:
+        answer = await at.mine.owner.client.get(f"{at.mine.url}/documents?limit=100")
+        assert at.third.word in answer.text
+    finally:
+        await at.copy.row_security("ENABLE")
+
+
+async def test_the_same_questions_are_answered_at_home(damaged: Damaged) -> None:
+    """The control: every operation that was refused above works where its caller is at home. Comes last."""
+    room = damaged.third
+    for operation in operations(damaged.copy.app):
+        if operation.streams or not CONTROLLED & set(operation.spec.get("tags", ())):
+            continue
+        answer = await room.owner.client.send(operation.request(room.owner.client, room, room))
+        assert answered(answer), (operation.name, answer.status_code, answer.text)
+        if operation.method == "DELETE" and not operation.takes_the_project_away:
+            assert (await room.owner.client.send(operation.request(room.owner.client, room, room))).status_code == 404
+
+
+def answered(answer: Response) -> bool:
+    """Done, or in conflict with what is there, which only one who is at home can be."""
+    return answer.status_code < 300 or answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("sql", "left"),
+    [
+        (
+            "SELECT 1 FROM document WHERE document.project_id = $2::UUID AND document.id = $3::UUID",
+            "SELECT 1 FROM document WHERE $2::uuid IS NOT NULL AND document.id = $3::UUID",
+        ),
+        ("WHERE event.project_id = $2 AND", "WHERE $2::uuid IS NOT NULL AND"),
+        ("WHERE project.id = $1::UUID", "WHERE $1::uuid IS NOT NULL"),
+        ("SET x = 1 WHERE project_id = $2 AND y", "SET x = 1 WHERE $2::uuid IS NOT NULL AND y"),
+        ("ON chunk.project_id = vectors.project_id", "ON chunk.project_id = vectors.project_id"),
+    ],
+)
+def test_the_planted_loss_takes_the_filters_and_nothing_else(sql: str, left: str) -> None:
+    assert unfiltered(sql) == left

@@ -1,0 +1,39 @@
+"""Jobs run here and now, with the lease that a worker would hold, so that a test sees what one job does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID, uuid4
+
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.resources import Resources
+from partywall.features import FEATURES
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from tests.people import People
+
+HANDLERS: Final[Mapping[str, JobHandler]] = {
+    handler.kind.name: handler for feature in FEATURES for handler in feature.jobs
+}
+
+
+async def run_job(people: People, resources: Resources, kind: str, payload: JobPayload) -> None:
+    """Raises what the handler raises."""
+    worker = uuid4()
+    [row] = await people.fetch(
+        "INSERT INTO pgqueuer (priority, entrypoint, payload, status, queue_manager_id)"
+        " VALUES (0, $1, $2, 'picked', $3) RETURNING id",
+        kind,
+        payload.model_dump_json().encode(),
+        worker,
+    )
+    try:
+        await HANDLERS[kind].run(JobContext(resources, worker, row["id"], attempt=1, last=False), payload)
+    finally:
+        await people.execute("DELETE FROM pgqueuer WHERE id = $1", row["id"])
+
+
+async def index(people: People, resources: Resources, project: UUID, *documents: UUID) -> None:
+    payload = IndexDocuments(project_id=project, principal=f"service:{project}", documents=list(documents))
+    await run_job(people, resources, INDEX_DOCUMENTS.name, payload)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
@@ -14,6 +15,16 @@ from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database, shared_engines
 from tests.people import People
+
+# Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer(colors=False),
+    ]
+)
 
 
 @pytest.fixture(scope="session")

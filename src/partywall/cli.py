@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import typer
+
+from partywall import __version__
 
 
 class Command(NamedTuple):
@@ -59,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
 def _build(arguments: Sequence[str]) -> typer.Typer:
     """The command that was asked for; the summaries of all where the first word is none, such as `--help`."""
     root = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    root.callback()(_describe)
+    root.callback()(_root)
     wanted = COMMANDS.get(arguments[0]) if arguments else None
     if wanted is None:
         for name, command in COMMANDS.items():
@@ -70,5 +72,20 @@ def _build(arguments: Sequence[str]) -> typer.Typer:
     return root
 
 
-def _describe() -> None:
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"partywall {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
     """The backend for products in which AI agents work on customers' documents."""
+
+
+def _describe() -> None:
+    """What stands for a command of which only the summary is told."""

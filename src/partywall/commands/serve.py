@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from partywall import supervisor
+from partywall.commands.configuration import load_settings
 
 app = typer.Typer()
 
@@ -20,5 +21,7 @@ def serve(
     ] = False,
 ) -> int:
     """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
+    # What the API would refuse is said here, before anything is made or started.
+    load_settings({"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}})
     options = supervisor.ServeOptions(data_dir=data_dir, host=host, port=port, stop_with_parent=stop_with_parent)
     return supervisor.serve(options)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID, uuid4
@@ -61,6 +62,16 @@ class People:
         connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
         try:
             return list(await connection.fetch(sql, *values))
+        finally:
+            await connection.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction of the superuser's, to stand in the way of others."""
+        connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
+        try:
+            async with connection.transaction():
+                yield connection
         finally:
             await connection.close()
 

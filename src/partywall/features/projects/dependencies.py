@@ -11,6 +11,7 @@ from partywall.core.http.dependencies import (
     ResourcesDep,
     SessionDep,
 )
+from partywall.features.projects.members import MemberService
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
 
 
@@ -24,5 +25,10 @@ async def get_project_service(session: SessionDep, scope: ProjectScopeDep, resou
     return ProjectService(session, scope, resources.announcer)
 
 
+async def get_member_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> MemberService:
+    return MemberService(session, scope, resources.announcer)
+
+
 DirectoryServiceDep = Annotated[ProjectDirectoryService, Depends(get_directory_service, scope="function")]
 ProjectServiceDep = Annotated[ProjectService, Depends(get_project_service, scope="function")]
+MemberServiceDep = Annotated[MemberService, Depends(get_member_service, scope="function")]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
-from partywall.core.errors import NotAuthenticatedError
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from partywall.core.errors import ConflictError, ForbiddenError, NotAuthenticatedError, NotFoundError, PartywallError
 from partywall.core.tenancy import ProjectNotFoundError
 
 
@@ -8,4 +11,66 @@ class AccountGoneError(NotAuthenticatedError):
     """The token is valid, but its account has been disabled or erased."""
 
 
-__all__ = ["AccountGoneError", "ProjectNotFoundError"]
+class MemberNotFoundError(NotFoundError):
+    code = "member_not_found"
+    title = "The project has no such member"
+
+
+class LastOwnerError(ConflictError):
+    code = "last_owner"
+    title = "A project keeps at least one owner"
+
+
+class TransferToOneselfError(ConflictError):
+    code = "transfer_to_oneself"
+    title = "The project is the caller's own already"
+
+
+class InvitationNotFoundError(NotFoundError):
+    """To whoever presents a token the same for every reason, so that it tells none."""
+
+    code = "invitation_not_found"
+    title = "No such invitation"
+
+
+class AlreadyMemberError(ConflictError):
+    code = "already_member"
+    title = "This person is a member already"
+
+
+class AlreadyInvitedError(ConflictError):
+    code = "already_invited"
+    title = "This address has an invitation that is still good"
+
+
+class TooManyInvitationsError(ConflictError):
+    code = "too_many_invitations"
+    title = "The project has too many invitations pending"
+
+
+class AddressNotVerifiedError(ForbiddenError):
+    code = "address_not_verified"
+    title = "The account's e-mail address has not been verified"
+
+
+# What the database refuses where two requests were faster than the checks.
+VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {
+    "project_member_owner_check": LastOwnerError,
+    "project_member_pkey": AlreadyMemberError,
+    "invitation_project_id_email_key": AlreadyInvitedError,
+    "invitation_project_id_fkey": ProjectNotFoundError,
+}
+
+__all__ = [
+    "VIOLATIONS",
+    "AccountGoneError",
+    "AddressNotVerifiedError",
+    "AlreadyInvitedError",
+    "AlreadyMemberError",
+    "InvitationNotFoundError",
+    "LastOwnerError",
+    "MemberNotFoundError",
+    "ProjectNotFoundError",
+    "TooManyInvitationsError",
+    "TransferToOneselfError",
+]

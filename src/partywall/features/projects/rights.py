@@ -52,6 +52,15 @@ def roles_with(right: Right) -> list[Role]:
     return [role for role, rights in RIGHTS.items() if right in rights]
 
 
+def grantable(role: Role | None) -> frozenset[Role]:
+    """The roles that somebody of this role may give others; none for who may not give any, or has left."""
+    rights = frozenset[Right]() if role is None else RIGHTS[role]
+    if Right.MEMBER_MANAGE not in rights:
+        return frozenset()
+    given = {Role.ADMIN, Role.EDITOR, Role.VIEWER}
+    return frozenset(given | {Role.OWNER} if Right.OWNER_MANAGE in rights else given)
+
+
 def require(scope: ProjectScope, right: Right) -> None:
     """Raises MissingRightError where the scope's role lacks the right, or a key asks for what only people may do."""
     if right not in RIGHTS[scope.role] or (right in FOR_PEOPLE and scope.principal.kind is not PrincipalKind.USER):

@@ -48,3 +48,35 @@ class ProjectQuery(PageQuery):
     """Sorting by `title` sorts by the name."""
 
     sort: ProjectSort = "-created_at"
+
+
+# What a person can be in a project.
+type MemberRole = Literal[Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER]
+# `me` stands for the caller.
+type MemberId = UUID | Literal["me"]
+
+
+class Member(ResponseModel):
+    user_id: UUID
+    email: str
+    full_name: str | None
+    role: Role
+    joined_at: Instant
+
+
+class MemberPatch(RequestModel):
+    """A JSON merge patch: what is absent stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"role": "editor"}]})
+
+    role: MemberRole = Field(default_factory=lambda: Role.VIEWER)
+
+
+class MemberQuery(PageQuery):
+    """Sorting by `created_at` sorts by the time of joining."""
+
+    sort: Literal["-created_at", "created_at"] = "-created_at"
+
+
+class Transfer(RequestModel):
+    user_id: UUID = Field(description="A member, who becomes an owner")

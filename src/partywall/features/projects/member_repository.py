@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, TableValuedAlias, Text, Uuid, column, delete, func, select, update
+
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope, Role
+from partywall.features.projects.models import Project, ProjectMember
+
+KEYSET: Final = Keyset({"created_at": ProjectMember.joined_at}, ProjectMember.account_id)
+
+# What members may know of one another; the accounts themselves are each person's own.
+_PERSON: Final[TableValuedAlias] = func.wall.members().table_valued(
+    column("account_id", Uuid), column("email", Text), column("full_name", Text), name="person"
+)
+
+
+class MemberRow(NamedTuple):
+    """A membership with its person. `revision` counts the changes of the role."""
+
+    account_id: UUID
+    email: str
+    full_name: str | None
+    role: str
+    joined_at: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def lock_project(self) -> bool:
+        """One change of membership at a time; False where the project is gone. Documents may still be written."""
+        query = select(Project.id).where(Project.id == self.scope.project_id).with_for_update(key_share=True)
+        return await self.session.scalar(query) is not None
+
+    async def get(self, account_id: UUID) -> MemberRow | None:
+        row = (await self.session.execute(self._members().where(ProjectMember.account_id == account_id))).one_or_none()
+        return None if row is None else MemberRow(*row)
+
+    async def has_address(self, email: str) -> bool:
+        query = select(_PERSON.c.account_id).where(_PERSON.c.email == email)
+        return await self.session.scalar(query) is not None
+
+    async def page(
+        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
+    ) -> list[MemberRow]:
+        query = self._members().order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
+        if after is not None:
+            query = query.where(KEYSET.after(sort))
+        return [MemberRow(*row) for row in await self.session.execute(query, dict(after or {}))]
+
+    async def count(self) -> int:
+        return await self._count(Role)
+
+    async def owners(self) -> int:
+        return await self._count([Role.OWNER])
+
+    async def _count(self, roles: type[Role] | list[Role]) -> int:
+        query = select(func.count()).where(
+            ProjectMember.project_id == self.scope.project_id, ProjectMember.role.in_([role.value for role in roles])
+        )
+        return await self.session.scalar(query) or 0
+
+    def _members(self) -> Select[UUID, str, str | None, str, datetime, int]:
+        return (
+            select(
+                ProjectMember.account_id, _PERSON.c.email, _PERSON.c.full_name, ProjectMember.role,
+                ProjectMember.joined_at, ProjectMember.revision,
+            )
+            .join(_PERSON, _PERSON.c.account_id == ProjectMember.account_id)
+            .where(ProjectMember.project_id == self.scope.project_id)
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MemberWriter:
+    """Raises NoResultFound where the database's policies refuse what the program has allowed."""
+
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def change(self, account_id: UUID, role: Role) -> None:
+        changed = await self.session.scalars(
+            update(ProjectMember)
+            .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)
+            .values(role=role.value, revision=ProjectMember.revision + 1)
+            .returning(ProjectMember.account_id)
+        )
+        changed.one()
+
+    async def remove(self, account_id: UUID) -> None:
+        removed = await self.session.scalars(
+            delete(ProjectMember)
+            .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)
+            .returning(ProjectMember.account_id)
+        )
+        removed.one()

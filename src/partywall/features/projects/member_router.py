@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response, status
+
+from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.etag import IfMatch, entity_tag, require_match
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects import members
+from partywall.features.projects.dependencies import MemberServiceDep
+from partywall.features.projects.exceptions import LastOwnerError, MemberNotFoundError, TransferToOneselfError
+from partywall.features.projects.members import VersionedMember
+from partywall.features.projects.schemas import Member, MemberId, MemberPatch, MemberQuery, Transfer
+
+router = APIRouter(prefix="/projects/{project_id}", tags=["members"])
+
+_CHANGE_ERRORS = (
+    ProjectNotFoundError, MemberNotFoundError, MissingRightError, LastOwnerError, PreconditionFailedError,
+)  # fmt: skip
+
+
+def _answer(shown: VersionedMember) -> Response:
+    return json_response(shown.member, status.HTTP_200_OK, {"ETag": entity_tag(shown.revision)})
+
+
+@router.get(
+    "/members",
+    summary="List a project's members",
+    description="By the time of their joining.",
+    responses=documented(ProjectNotFoundError),
+)
+async def list_members(
+    session: ReadSessionDep, scope: ReadProjectScopeDep, query: Annotated[MemberQuery, Query()], cursors: CursorsDep
+) -> Page[Member]:
+    return await members.list_members(session, scope, query, cursors)
+
+
+@router.patch(
+    "/members/{user_id}",
+    response_model=Member,
+    summary="Change a member's role",
+    description="Holds from the member's next request on and ends their open streams. Only owners make and unmake "
+    "owners. `me` stands for the caller.",
+    responses=documented(*_CHANGE_ERRORS),
+)
+async def update_member(
+    user_id: MemberId, body: MemberPatch, service: MemberServiceDep, if_match: IfMatch = None
+) -> Response:
+    locked = await service.lock(user_id)
+    require_match(if_match, locked.row.revision)
+    return _answer(await service.change(locked, body.role if "role" in body.model_fields_set else None))
+
+
+@router.delete(
+    "/members/{user_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Remove a member, or leave",
+    description="Holds from the member's next request on, ends their open streams and takes back the invitations that "
+    "they have sent. Everybody may leave (`me`), but for the last owner.",
+    responses=documented(*_CHANGE_ERRORS),
+)
+async def remove_member(user_id: MemberId, service: MemberServiceDep, if_match: IfMatch = None) -> None:
+    locked = await service.lock_to_remove(user_id)
+    require_match(if_match, locked.row.revision)
+    await service.remove(locked)
+
+
+@router.post(
+    "/transfer",
+    response_model=Member,
+    summary="Transfer a project",
+    description="Another member becomes an owner, the caller an admin. Answers the new owner.",
+    responses=documented(ProjectNotFoundError, MemberNotFoundError, MissingRightError, TransferToOneselfError),
+)
+async def transfer_project(body: Transfer, service: MemberServiceDep) -> Response:
+    return _answer(await service.transfer(body.user_id))

@@ -1,0 +1,176 @@
+"""Who may enter a project, as what, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.db.constraints import violations
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, enter_project
+from partywall.features.projects.exceptions import (
+    VIOLATIONS,
+    LastOwnerError,
+    MemberNotFoundError,
+    TransferToOneselfError,
+)
+from partywall.features.projects.invitation_repository import InvitationWriter
+from partywall.features.projects.member_repository import KEYSET, MemberRepository, MemberRow, MemberWriter
+from partywall.features.projects.rights import Right, grantable, require
+from partywall.features.projects.schemas import Member, MemberId, MemberQuery
+
+
+@dataclass(frozen=True, slots=True)
+class VersionedMember:
+    """A member and the revision that the entity tag carries."""
+
+    member: Member
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A membership that nobody else changes until this transaction ends, and what its caller is by now."""
+
+    scope: ProjectScope
+    row: MemberRow
+
+    @property
+    def role(self) -> Role:
+        return Role(self.row.role)
+
+
+def _present(row: MemberRow) -> Member:
+    return Member(
+        user_id=row.account_id, email=row.email, full_name=row.full_name, role=Role(row.role), joined_at=row.joined_at
+    )
+
+
+async def list_members(
+    session: AsyncReadSession, scope: ProjectScope, query: MemberQuery, cursors: Cursors
+) -> Page[Member]:
+    require(scope, Right.MEMBER_READ)
+    query.refuse_both()
+    members = MemberRepository(session, scope)
+    listing = ("members", scope.project_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await members.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    position = [to_rfc3339(items[-1].joined_at), str(items[-1].user_id)] if more else []
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, position) if more else None,
+        total=await members.count() if query.offset is not None else None,
+    )
+
+
+async def lock_membership(session: AsyncSession, scope: ProjectScope) -> ProjectScope:
+    """One change of who may enter at a time. Answers the scope as it is now: its role may have changed in the wait.
+
+    Raises ProjectNotFoundError where the caller may no longer enter.
+    """
+    if not await MemberRepository(session, scope).lock_project():
+        raise ProjectNotFoundError
+    return await enter_project(session, scope.principal, scope.project_id)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberService:
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+
+    async def lock(self, wanted: MemberId) -> Locked:
+        """For a change of this member's role; raises MemberNotFoundError."""
+        require(self.scope, Right.MEMBER_MANAGE)
+        return await self._lock(wanted)
+
+    async def lock_to_remove(self, wanted: MemberId) -> Locked:
+        """For the end of this membership, which everybody may put to their own."""
+        if self._caller is None or self._person(wanted) != self._caller:
+            require(self.scope, Right.MEMBER_MANAGE)
+        return await self._lock(wanted)
+
+    async def change(self, locked: Locked, role: Role | None) -> VersionedMember:
+        """The same role again, or none, changes nothing and is no news."""
+        _require_to_change(locked.scope, locked.role, role or locked.role)
+        if role is not None and role is not locked.role:
+            await self._refuse_last_owner(locked, role)
+            await self._set_role(locked.scope, locked.row.account_id, role)
+        return await self._shown(locked.row.account_id)
+
+    async def remove(self, locked: Locked) -> None:
+        account_id = locked.row.account_id
+        if account_id != self._caller:
+            _require_to_change(locked.scope, locked.role, locked.role)
+        await self._refuse_last_owner(locked, None)
+        await self._withdraw(locked.scope, account_id, None)
+        with violations(VIOLATIONS):
+            await MemberWriter(self.session, locked.scope).remove(account_id)
+        self._tell("member.removed", account_id, locked.role)
+
+    async def transfer(self, heir: UUID) -> VersionedMember:
+        """Makes another member an owner and the caller an admin."""
+        require(self.scope, Right.PROJECT_TRANSFER)
+        if heir == self._caller:
+            raise TransferToOneselfError
+        locked = await self._lock(heir)
+        require(locked.scope, Right.PROJECT_TRANSFER)
+        if locked.role is not Role.OWNER:
+            await self._set_role(locked.scope, heir, Role.OWNER)
+        await self._set_role(locked.scope, self.scope.principal.id, Role.ADMIN)
+        return await self._shown(heir)
+
+    @property
+    def _caller(self) -> UUID | None:
+        """None for a project's key, which is no member."""
+        principal = self.scope.principal
+        return principal.id if principal.kind is PrincipalKind.USER else None
+
+    def _person(self, wanted: MemberId) -> UUID | None:
+        return self._caller if wanted == "me" else wanted
+
+    async def _lock(self, wanted: MemberId) -> Locked:
+        scope = await lock_membership(self.session, self.scope)
+        person = self._person(wanted)
+        row = None if person is None else await MemberRepository(self.session, scope).get(person)
+        if row is None:
+            raise MemberNotFoundError
+        return Locked(scope, row)
+
+    async def _refuse_last_owner(self, locked: Locked, role: Role | None) -> None:
+        ends = locked.role is Role.OWNER and role is not Role.OWNER
+        if ends and await MemberRepository(self.session, locked.scope).owners() == 1:
+            raise LastOwnerError
+
+    async def _set_role(self, scope: ProjectScope, account_id: UUID, role: Role) -> None:
+        await self._withdraw(scope, account_id, role)
+        with violations(VIOLATIONS):
+            await MemberWriter(self.session, scope).change(account_id, role)
+        self._tell("member.updated", account_id, role)
+
+    async def _withdraw(self, scope: ProjectScope, account_id: UUID, role: Role | None) -> None:
+        """The invitations that somebody of this role could not send. Before the change: the caller may be that one."""
+        gone = set(Role) - grantable(role)
+        await InvitationWriter(self.session, scope).withdraw(Principal.user(account_id), gone)
+
+    async def _shown(self, account_id: UUID) -> VersionedMember:
+        row = await MemberRepository(self.session, self.scope).get(account_id)
+        if row is None:
+            raise MemberNotFoundError
+        return VersionedMember(_present(row), row.revision)
+
+    def _tell(self, type_: str, account_id: UUID, role: Role) -> None:
+        news = News(type_, "member", str(account_id), {"role": role.value})
+        EventLog(self.session, self.scope, self.announcer).append(news)
+
+
+def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:
+    require(scope, Right.MEMBER_MANAGE)
+    if Role.OWNER in (held, wanted):
+        require(scope, Right.OWNER_MANAGE)

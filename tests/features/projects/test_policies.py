@@ -1,0 +1,142 @@
+"""What the database refuses by itself: a transaction of the runtime role that forgets every check of the program."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from tests.engines import DatabaseUrls
+from tests.features.projects.house import House
+
+type Connection = asyncpg.Connection[asyncpg.Record]
+
+
+@pytest.fixture
+async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def second(database: DatabaseUrls) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
+    yield connection
+    await connection.close()
+
+
+INVITE = (
+    "INSERT INTO invitation (project_id, email, role, token_hash, invited_by, expires_at)"
+    " VALUES ($1, gen_random_uuid()::text, '{role}', gen_random_uuid()::text::bytea, 'user:x', now() + interval '1 h')"
+)
+MAKE_KEY = (
+    "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
+    " VALUES ($1, 'x', gen_random_uuid()::text, '\\x00', 'admin', 'user:x')"
+)
+LOWER_OTHERS = "UPDATE project_member SET role = 'viewer' WHERE project_id = $1 AND role <> 'owner'"
+REMOVE_OTHERS = (
+    "DELETE FROM project_member WHERE project_id = $1 AND role <> 'owner' AND account_id <> wall.current_user_id()"
+)
+OWNERS = "UPDATE project_member SET role = 'viewer' WHERE project_id = $1 AND role = 'owner'"
+REMOVE_OWNERS = "DELETE FROM project_member WHERE project_id = $1 AND role = 'owner'"
+RAISE_ONESELF = "UPDATE project_member SET role = 'owner' WHERE project_id = $1 AND account_id = wall.current_user_id()"
+JOIN = "INSERT INTO project_member (project_id, account_id, role) VALUES ($1, gen_random_uuid(), 'owner')"
+WITHDRAW = "DELETE FROM invitation WHERE project_id = $1"
+REVOKE_KEYS = "UPDATE api_key SET revoked_at = now() WHERE project_id = $1"
+READ_INVITATIONS = "SELECT FROM invitation WHERE project_id = $1"
+READ_KEYS = "SELECT id FROM api_key WHERE project_id = $1"
+
+BY_NOBODY = [RAISE_ONESELF, JOIN, OWNERS, REMOVE_OWNERS, INVITE.format(role="owner")]
+BY_ADMINS = [
+    LOWER_OTHERS, REMOVE_OTHERS, INVITE.format(role="viewer"), MAKE_KEY, WITHDRAW, REVOKE_KEYS, READ_INVITATIONS,
+    READ_KEYS,
+]  # fmt: skip
+
+
+async def touched(connection: Connection, principal: str, house: House, statement: str) -> int:
+    """How many rows it met; none, too, where it was refused. Rolled back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("SELECT wall.enter($1, $2)", principal, house.project)
+        return int((await connection.execute(statement, house.project)).split()[-1])
+    except asyncpg.InsufficientPrivilegeError:
+        return 0
+    finally:
+        await transaction.rollback()
+
+
+async def fill(house: House) -> None:
+    """An invitation and a key, so that there is something to touch."""
+    await house.people.execute(INVITE.format(role="viewer"), house.project)
+    await house.key("admin")
+
+
+@pytest.mark.parametrize("statement", BY_NOBODY + BY_ADMINS)
+@pytest.mark.parametrize("role", ["editor", "viewer", "key", "service", "stranger"])
+async def test_who_manages_nothing_changes_nothing(
+    house: House, runtime: Connection, role: str, statement: str
+) -> None:
+    await fill(house)
+    [key] = await house.people.fetch("SELECT id FROM api_key WHERE project_id = $1", house.project)
+    principals = {
+        "editor": str(house.editor.principal),
+        "viewer": str(house.viewer.principal),
+        "key": f"key:{key['id']}",
+        "service": f"service:{house.project}",
+        "stranger": str((await house.people.person()).principal),
+    }
+    assert await touched(runtime, principals[role], house, statement) == 0
+
+
+@pytest.mark.parametrize("statement", BY_NOBODY)
+async def test_an_admin_makes_no_owner_and_unmakes_none(house: House, runtime: Connection, statement: str) -> None:
+    assert await touched(runtime, str(house.admin.principal), house, statement) == 0
+
+
+@pytest.mark.parametrize("statement", BY_ADMINS)
+@pytest.mark.parametrize("role", ["owner", "admin"])
+async def test_who_manages_does(house: House, runtime: Connection, role: str, statement: str) -> None:
+    """The same statements meet rows here: the tests above would notice a policy that is gone."""
+    await fill(house)
+    assert await touched(runtime, str(house.of(role).principal), house, statement) > 0
+
+
+async def test_everybody_may_take_their_own_row_away(house: House, runtime: Connection) -> None:
+    for role in ("admin", "editor", "viewer"):
+        leave = "DELETE FROM project_member WHERE project_id = $1 AND account_id = wall.current_user_id()"
+        assert await touched(runtime, str(house.of(role).principal), house, leave) == 1
+
+
+@pytest.mark.parametrize("statement", [OWNERS, REMOVE_OWNERS])
+async def test_the_last_owner_stays_whatever_the_program_forgets(
+    house: House, runtime: Connection, statement: str
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError) as caught:
+        await touched(runtime, str(house.owner.principal), house, statement)
+    assert caught.value.constraint_name == "project_member_owner_check"
+
+
+async def test_of_two_owners_who_forget_the_lock_one_stays(
+    house: House, runtime: Connection, second: Connection
+) -> None:
+    other = await house.another("owner")
+    leave = "DELETE FROM project_member WHERE project_id = $1 AND account_id = wall.current_user_id()"
+    async with runtime.transaction():
+        await runtime.execute("SELECT wall.enter($1, $2)", str(house.owner.principal), house.project)
+        await runtime.execute(leave, house.project)
+        waiting = asyncio.create_task(_leave_too(second, str(other.principal), house, leave))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await waiting
+    assert list((await house.roles()).values()).count("owner") == 1
+
+
+async def _leave_too(connection: Connection, principal: str, house: House, leave: str) -> None:
+    async with connection.transaction():
+        await connection.execute("SELECT wall.enter($1, $2)", principal, house.project)
+        await connection.execute(leave, house.project)

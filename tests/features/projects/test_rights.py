@@ -1,0 +1,107 @@
+"""Every role against every action, as the one table says."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from httpx import AsyncClient
+
+from partywall.core.tenancy import Role
+from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right, grantable
+from tests.features.projects.house import ROLES, House
+
+type Body = Callable[[House], dict[str, str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A request that needs these rights; `about` is the role of the member that it is done to."""
+
+    name: str
+    method: str
+    path: str
+    needs: tuple[Right, ...]
+    body: Body = lambda _: None
+    about: str = "viewer"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def role(name: str) -> Body:
+    return lambda _: {"role": name}
+
+
+MEMBER = "/members/{about}"
+ACTIONS = [
+    Action("read_project", "GET", "", (Right.PROJECT_READ,)),
+    Action("update_project", "PATCH", "", (Right.PROJECT_UPDATE,), lambda _: {"name": "New"}),
+    Action("delete_project", "DELETE", "", (Right.PROJECT_DELETE,)),
+    Action("list_members", "GET", "/members", (Right.MEMBER_READ,)),
+    Action("raise_a_viewer", "PATCH", MEMBER, (Right.MEMBER_MANAGE,), role("editor")),
+    Action("lower_an_admin", "PATCH", MEMBER, (Right.MEMBER_MANAGE,), role("viewer"), "other_admin"),
+    Action("make_an_owner", "PATCH", MEMBER, (Right.MEMBER_MANAGE, Right.OWNER_MANAGE), role("owner")),
+    Action("lower_an_owner", "PATCH", MEMBER, (Right.MEMBER_MANAGE, Right.OWNER_MANAGE), role("admin"), "other_owner"),
+    Action("touch_an_owner", "PATCH", MEMBER, (Right.MEMBER_MANAGE, Right.OWNER_MANAGE), lambda _: {}, "other_owner"),
+    Action("remove_a_viewer", "DELETE", MEMBER, (Right.MEMBER_MANAGE,)),
+    Action("remove_an_admin", "DELETE", MEMBER, (Right.MEMBER_MANAGE,), about="other_admin"),
+    Action("remove_an_owner", "DELETE", MEMBER, (Right.MEMBER_MANAGE, Right.OWNER_MANAGE), about="other_owner"),
+    Action("lower_oneself", "PATCH", "/members/me", (Right.MEMBER_MANAGE,), role("viewer")),
+    Action("transfer", "POST", "/transfer", (Right.PROJECT_TRANSFER,), lambda h: {"user_id": str(h.viewer.id)}),
+]
+every_action = pytest.mark.parametrize("action", ACTIONS, ids=str)
+
+
+async def answered(house: House, action: Action, client: AsyncClient, headers: dict[str, str] | None = None) -> object:
+    """The status, or the right that was missing."""
+    others = {each: await house.another(each.removeprefix("other_")) for each in ("other_admin", "other_owner")}
+    about = others.get(action.about, house.viewer).id
+    url = house.url + action.path.format(about=about)
+    answer = await client.request(action.method, url, json=action.body(house), headers=headers)
+    return answer.json()["right"] if answer.status_code == 403 else answer.status_code // 100
+
+
+def first_missing(held: frozenset[Right], action: Action) -> object:
+    missing = [right for right in action.needs if right not in held]
+    return missing[0].value if missing else 2
+
+
+@every_action
+@pytest.mark.parametrize("name", ROLES)
+async def test_a_role_may_do_what_the_table_says(house: House, name: str, action: Action) -> None:
+    caller = await house.another(name)  # who leaves or is lowered is nobody's last owner
+    assert await answered(house, action, caller.client) == first_missing(RIGHTS[Role(name)], action)
+
+
+@every_action
+@pytest.mark.parametrize("name", ["admin", "editor", "viewer"])
+async def test_a_key_never_decides_who_may_enter(
+    house: House, anonymous: AsyncClient, name: str, action: Action
+) -> None:
+    before = await house.roles()
+    held = RIGHTS[Role(name)] - FOR_PEOPLE
+    assert await answered(house, action, anonymous, await house.key(name)) == first_missing(held, action)
+    after = await house.roles()
+    assert {account: after[account] for account in before} == before
+
+
+async def test_a_key_leaves_nothing(house: House, anonymous: AsyncClient) -> None:
+    key = await house.key("admin")
+    for url in (f"{house.url}/members/me", house.member(house.owner)):
+        assert (await anonymous.delete(url, headers=key)).json()["right"] == "member.manage"
+    assert len(await house.roles()) == 4
+
+
+def test_nobody_gives_more_than_they_have() -> None:
+    assert grantable(Role.OWNER) == {Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER}
+    assert grantable(Role.ADMIN) == {Role.ADMIN, Role.EDITOR, Role.VIEWER}
+    assert grantable(Role.EDITOR) == grantable(Role.VIEWER) == grantable(Role.SERVICE) == grantable(None) == frozenset()
+
+
+def test_each_role_has_all_rights_of_the_one_below() -> None:
+    ranks = [RIGHTS[Role(name)] for name in reversed(ROLES)]
+    assert all(lower < higher for lower, higher in itertools.pairwise(ranks))
+    assert RIGHTS[Role.OWNER] == set(Right)

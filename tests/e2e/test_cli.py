@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.e2e.conftest import PASSWORD, ROOT, House, run
@@ -82,6 +83,33 @@ def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
     done = member.run("import", str(tmp_path))
     assert done.stdout == "0 sent, 1 changed, 1 unchanged, 0 failed\n"
     assert "Field notes" in member.run("projects", "list").stdout
+
+
+def make_key(member: House, project: str) -> str:
+    """As a person would with curl."""
+    api = f"{member.url}/api/v1"
+    form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
+    token = httpx.post(f"{api}/auth/token", data=form).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    made = httpx.post(f"{api}/projects/{project}/api-keys", json={"name": "k", "role": "editor"}, headers=headers)
+    return str(made.json()["secret"])
+
+
+def test_a_key_needs_no_login(member: House, tmp_path: Path) -> None:
+    project = member.run("projects", "create", "Kept by a program").stdout.strip()
+    key, config = make_key(member, project), tmp_path / "config"
+    (tmp_path / "note.md").write_text("# Kilns\n\nThe kiln cools overnight.")
+
+    def anywhere(*arguments: str, key: str = key) -> subprocess.CompletedProcess[str]:
+        return member.run(*arguments, PARTYWALL_KEY=key, PARTYWALL_SERVER=member.url, XDG_CONFIG_HOME=str(config))
+
+    done = anywhere("import", str(tmp_path))
+    assert done.stdout == "1 sent, 0 changed, 0 unchanged, 0 failed\n", done.stderr
+    assert anywhere("projects", "list").stdout.split()[:2] == [project, "editor"]
+    assert not config.exists()
+    refused(anywhere("projects", "create", "Another"), "not for a project's key")
+    refused(anywhere("search", "x", key="hunter2"), "pw_")
+    refused(anywhere("search", "x", key=key[:-1]), "credential")
 
 
 def test_events_are_followed_until_ctrl_c(member: House) -> None:

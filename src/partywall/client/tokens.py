@@ -5,9 +5,10 @@ from collections.abc import Generator
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from partywall.client.errors import NotLoggedIn
+from partywall.client.errors import ClientError, NotLoggedIn
 from partywall.client.store import Session, SessionFile
 
+KEY_BEGINNING = "pw_"
 TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - a path
 
 
@@ -16,6 +17,19 @@ class Tokens(BaseModel):
 
     access_token: str
     refresh_token: str
+
+
+class KeyAuth(httpx.Auth):
+    """Sends a project's key; raises ClientError for what is none."""
+
+    def __init__(self, key: str) -> None:
+        if not (key.startswith(KEY_BEGINNING) and key.isascii() and key.isprintable()):
+            raise ClientError(f"this is no project's key: one begins with {KEY_BEGINNING}")
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        yield request
 
 
 class TokenAuth(httpx.Auth):

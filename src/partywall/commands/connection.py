@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import typer
 from partywall.client.accounts import normalize
 from partywall.client.api import Api, Patience
 from partywall.client.errors import ClientError, NotLoggedIn
-from partywall.client.projects import Project, create_project, find_project
-from partywall.client.store import SessionFile, Store
-from partywall.client.tokens import TokenAuth
+from partywall.client.projects import Project, create_project, find_project, list_projects
+from partywall.client.store import RememberedProject, SessionFile, Store
+from partywall.client.tokens import KeyAuth, TokenAuth
 from partywall.commands.refusal import Refusal
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000"
+KEY_VARIABLE: Final = "PARTYWALL_KEY"
 
 ServerOption = Annotated[
     str | None,
@@ -31,8 +33,19 @@ ProjectOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Connection:
+    """`file` is where a person's session is kept; a key has none, and one project that it need not remember."""
+
     api: Api
-    file: SessionFile
+    file: SessionFile | None
+
+    @property
+    def last_used(self) -> RememberedProject | None:
+        session = None if self.file is None else self.file.read()
+        return None if session is None else session.project
+
+    def remember(self, project: Project) -> None:
+        if self.file is not None:
+            self.file.remember_project(project.remembered)
 
     def project(self, name: str | None) -> Project:
         """The project called `name`, or the one used last; remembered from now on."""
@@ -41,21 +54,29 @@ class Connection:
         found = find_project(self.api, name)
         if found is None:
             raise Refusal(f"no project is called {name!r}: see `partywall projects list`")
-        self.file.remember_project(found.remembered)
+        self.remember(found)
         return found
 
     def project_or_new(self, name: str | None) -> tuple[Project, bool]:
         """Like `project`, and made where there is none; whether it was made."""
         found = self.project(None) if name is None else find_project(self.api, name)
         project = found or create_project(self.api, name or "")
-        self.file.remember_project(project.remembered)
+        self.remember(project)
         return project, found is None
 
     def _last_project(self) -> Project:
-        session = self.file.read()
-        if session is None or session.project is None:
+        if self.file is None:
+            return self._only_project()
+        last = self.last_used
+        if last is None:
             raise Refusal("no project was used yet: name one with --project")
-        return Project(id=session.project.id, name=session.project.name)
+        return Project(id=last.id, name=last.name)
+
+    def _only_project(self) -> Project:
+        entered = list_projects(self.api)
+        if not entered:
+            raise Refusal(f"the key in {KEY_VARIABLE} enters no project any more")
+        return entered[0]
 
 
 def store() -> Store:
@@ -77,11 +98,19 @@ def failures() -> Iterator[None]:
 
 @contextmanager
 def connect(given: str | None, patience: Patience | None = None) -> Iterator[Connection]:
+    """As whoever logged in, or with the project's key in the environment, which leaves nothing behind here."""
+    key = os.environ.get(KEY_VARIABLE, "").strip()
     with failures():
         server = server_url(given)
-        file = store().session(server)
-        if file.read() is None:
-            raise NotLoggedIn(server)
-        store().remember_server(server)
-        with Api(server, TokenAuth(server, file), patience) as api:
+        file = None if key else _session_file(server)
+        auth = TokenAuth(server, file) if file is not None else KeyAuth(key)
+        with Api(server, auth, patience) as api:
             yield Connection(api, file)
+
+
+def _session_file(server: str) -> SessionFile:
+    file = store().session(server)
+    if file.read() is None:
+        raise NotLoggedIn(server)
+    store().remember_server(server)
+    return file

@@ -15,8 +15,7 @@ app = typer.Typer(name="projects", help="Your projects.")
 def list_(server: ServerOption = None) -> None:
     """List the projects that you are a member of; `*` marks the one used last."""
     with connect(server) as connection:
-        session = connection.file.read()
-        last = session.project.id if session is not None and session.project is not None else None
+        last = None if connection.last_used is None else connection.last_used.id
         for project in list_projects(connection.api):
             typer.echo(
                 f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {printable(project.name)}"
@@ -28,5 +27,5 @@ def create(name: Annotated[str, typer.Argument(help="Its name.")], server: Serve
     """Create a project and use it from now on."""
     with connect(server) as connection:
         project = create_project(connection.api, name)
-        connection.file.remember_project(project.remembered)
+        connection.remember(project)
         typer.echo(project.id)

@@ -81,6 +81,10 @@ class AccountSettings(Section):
     password_hash_concurrency: int = Field(default=2, ge=1, le=32)
 
 
+class ProjectSettings(Section):
+    invitation_ttl: timedelta = Field(default=timedelta(days=7), gt=timedelta(0), le=timedelta(days=365))
+
+
 class EmbeddingSettings(Section):
     engine: Literal["wordllama", "minilm", "openai"] = "wordllama"
     url: HttpUrl | None = None
@@ -162,6 +166,7 @@ class Settings(BaseSettings):
     cache: CacheSettings
     http: HttpSettings = HttpSettings()
     accounts: AccountSettings = AccountSettings()
+    projects: ProjectSettings = ProjectSettings()
     embeddings: EmbeddingSettings = EmbeddingSettings()
     blobs: BlobSettings = BlobSettings()
     mail: MailSettings = MailSettings()
@@ -218,7 +223,7 @@ class Settings(BaseSettings):
                 "production needs a way to send mail: set MAIL__ENGINE=smtp with MAIL__HOST and MAIL__FROM,"
                 " or MAIL__ENGINE=directory to have them written to files only"
             )
-        if mail.engine == "smtp" and (mail.host is None or "sender" not in mail.model_fields_set):
+        if mail.engine == "smtp" and (not mail.host or "sender" not in mail.model_fields_set):
             raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
         if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")

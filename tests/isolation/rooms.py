@@ -51,8 +51,8 @@ async def furnish(people: People, resources: Resources, database: DatabaseUrls, 
     """A new person's project with an indexed document of two versions, an upload, and a row in every table."""
     owner = await people.person()
     project = await owner.project(f"{word} project")
-    document = await _documents(owner, project, word)
-    await index(people, resources, project, document)
+    document, uploaded = await _documents(owner, project, word)
+    await index(people, resources, project, document, uploaded)
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     try:
         await rows.fill(connection, project)
@@ -65,7 +65,7 @@ async def furnish(people: People, resources: Resources, database: DatabaseUrls, 
     return Room(owner, project, word, {**ids, **fixed}, blob)
 
 
-async def _documents(owner: Person, project: UUID, word: str) -> UUID:
+async def _documents(owner: Person, project: UUID, word: str) -> tuple[UUID, UUID]:
     url = f"/api/v1/projects/{project}/documents"
     body = {"title": f"{word} title", "content": f"{word} {COMMON} content", "external_id": f"{word}-external",
             "metadata": {"note": f"{word} note"}}  # fmt: skip
@@ -77,7 +77,7 @@ async def _documents(owner: Person, project: UUID, word: str) -> UUID:
     sent = {"file": (f"{word}.txt", f"{word} {COMMON} upload".encode(), "text/plain")}
     uploaded = await owner.client.post(f"{url}/upload", files=sent)
     assert uploaded.status_code == 201, uploaded.text
-    return document
+    return document, UUID(uploaded.json()["id"])
 
 
 async def _ids(connection: rows.Connection, project: UUID) -> dict[str, str]:

@@ -33,7 +33,7 @@ _KEYS = """
 """
 _VALUES: Mapping[str, str] = {
     "text": "'x'", "integer": "1", "bigint": "1", "smallint": "1", "boolean": "false", "jsonb": "'{}'",
-    "text[]": "'{}'", "timestamp with time zone": "now()",
+    "text[]": "'{}'", "timestamp with time zone": "now() + interval '1 hour'",
 }  # fmt: skip
 
 

@@ -87,7 +87,7 @@ def create_mailer(settings: Settings) -> Mailer:
     mail = settings.mail
     if mail.engine != "smtp":
         return DirectoryMailer(settings.mail_directory, mail.sender)
-    if mail.host is None:
+    if not mail.host:
         raise MissingUrlError("MAIL__ENGINE=smtp needs MAIL__HOST")
     options = SmtpOptions(
         mail.host, mail.sender, mail.port, mail.security, mail.username, mail.password, mail.ca_file,

@@ -32,7 +32,7 @@ def variables(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, o
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield from variables(kind, f"{prefix}{name.upper()}__")
         else:
-            yield prefix + name.upper(), field.default
+            yield prefix + (field.alias or name).upper(), field.default
 
 
 def rows(text: str) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_the_image_copies_what_exists_and_runs_without_root() -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
+def test_the_wheel_carries_the_migrations_and_the_templates(tmp_path: Path) -> None:
     build = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), "."]
     done = run(build, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -113,3 +113,6 @@ def test_the_wheel_carries_the_migrations(tmp_path: Path) -> None:
     for path in (ROOT / "migrations").rglob("*"):
         if path.suffix in {".py", ".sql", ".mako"}:
             assert f"partywall/_migrations/{path.relative_to(ROOT / 'migrations').as_posix()}" in inside
+    templates = [path for path in (ROOT / "src" / "partywall").rglob("templates/*") if path.is_file()]
+    assert len(templates) >= 2
+    assert {path.relative_to(ROOT / "src").as_posix() for path in templates} <= inside

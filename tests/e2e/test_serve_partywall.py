@@ -59,6 +59,7 @@ async def create_project(client: AsyncClient) -> str:
 
 async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(place: PartywallPlace) -> None:
     first = place.start()
+    assert f"Mail  {place.data_dir.resolve() / 'mail'}" in first.output
     async with place.client() as client:
         project = await create_project(client)
     kill_all(place.data_dir)

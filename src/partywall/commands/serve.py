@@ -7,6 +7,7 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.settings import Settings
 
 app = typer.Typer()
 
@@ -22,6 +23,22 @@ def serve(
 ) -> int:
     """Run everything on this machine: PostgreSQL, Valkey, API and worker."""
     # What the API would refuse is said here, before anything is made or started.
-    load_settings({"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}})
-    options = supervisor.ServeOptions(data_dir=data_dir, host=host, port=port, stop_with_parent=stop_with_parent)
+    settings = load_settings(
+        {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
+    )
+    public_url = settings.http.public_url
+    options = supervisor.ServeOptions(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        public_url=None if public_url is None else str(public_url),
+        mail=_where_mail_goes(settings),
+        stop_with_parent=stop_with_parent,
+    )
     return supervisor.serve(options)
+
+
+def _where_mail_goes(settings: Settings) -> str:
+    if settings.mail.engine == "smtp":
+        return f"by {settings.mail.host}"
+    return f"{settings.mail_directory.resolve()} (as files; nothing is sent)"

@@ -13,7 +13,7 @@ def complain(line: str) -> None:
     _write(f"partywall: {line}", sys.stderr)
 
 
-def announce(base_url: str, data_dir: Path, engines: Path) -> None:
+def announce(base_url: str, data_dir: Path, engines: Path, mail: str | None) -> None:
     """Where everything is, and what to type next."""
     program = _program()
     elsewhere = "" if engines == data_dir else f" (database: {engines}, where its system user may go)"
@@ -24,6 +24,7 @@ def announce(base_url: str, data_dir: Path, engines: Path) -> None:
         f"    API   {base_url}/api/v1",
         f"    Docs  {base_url}/docs",
         f"    Data  {data_dir}{elsewhere}",
+        *([] if mail is None else [f"    Mail  {mail}"]),
         "",
         "  Next, in another terminal:",
         "",

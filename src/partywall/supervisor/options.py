@@ -12,11 +12,16 @@ CHECKOUT = Path(__file__).parents[3] / "migrations"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`."""
+    """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`.
+
+    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served.
+    """
 
     data_dir: Path = Path(".data")
     host: str = "127.0.0.1"
     port: int = 8000
+    public_url: str | None = None
+    mail: str | None = None
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
     # lint: allow environ - the children inherit it: the supervisor reads nothing from it

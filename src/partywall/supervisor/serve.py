@@ -111,7 +111,8 @@ class Supervisor:
             # The worker's imports would otherwise compete with the API's for a small machine's cores.
             await self._until_answering()
         await self._until_ready()
-        announce(self._options.base_url, self._options.data_dir.resolve(), self._postgres.home.directory)
+        options = self._options
+        announce(options.base_url, options.data_dir.resolve(), self._postgres.home.directory, options.mail)
 
     async def _claim(self) -> None:
         await asyncio.to_thread(open_home, self._options.data_dir)
@@ -150,6 +151,7 @@ class Supervisor:
         return {
             **{name: value for name, value in self._options.environment.items() if name.upper() not in OWNED},
             "DATA_DIR": str(self._options.data_dir.resolve()),
+            "HTTP__PUBLIC_URL": self._options.public_url or self._options.base_url,
             "DATABASE__ENGINE": "embedded",
             "DATABASE__URL": endpoints.runtime_url,
             "DATABASE__DIRECT_URL": endpoints.direct_url,

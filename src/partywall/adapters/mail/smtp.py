@@ -78,7 +78,7 @@ class SmtpMailer:
 
     def _client(self, *, log_in: bool) -> SMTP:
         options = self._options
-        given = log_in and options.username is not None
+        given = log_in and options.username
         return SMTP(
             hostname=options.host,
             port=options.port or _PORTS[options.security],

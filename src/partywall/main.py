@@ -14,6 +14,7 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.draining import set_on_signal
+from partywall.core.http.head import HeadAsGet
 from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
@@ -85,4 +86,5 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
                            "Last-Event-ID", "X-Request-ID"],
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, access_log=access_log(settings.log))

@@ -151,7 +151,8 @@ def allowed_methods(request: Request) -> list[str]:
         if route.path_regex is not None and route.path_regex.match(request.url.path)
     ]
     # Of `/documents/stats` and `/documents/{document_id}` the earlier one serves the path.
-    return sorted({method for route in matching if route.path == matching[0].path for method in route.methods or ()})
+    methods = {method for route in matching if route.path == matching[0].path for method in route.methods or ()}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _printable(text: str) -> str:

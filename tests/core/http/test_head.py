@@ -1,0 +1,104 @@
+"""HEAD: the answer of GET without its body, from whatever gives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from httpx import AsyncClient
+from starlette.types import Receive, Scope, Send
+
+from partywall.core.http.head import HeadAsGet
+from partywall.core.http.middleware import AccessEntry, RequestContext
+from partywall.settings import Settings
+from tests.features.live.serving import serve
+from tests.people import People, Person
+
+VARIES = {"x-request-id", "date"}
+
+
+async def document(person: Person, project: UUID) -> str:
+    body = {"title": "Lease", "content": "The rent is due on the first. " * 100}
+    answer = await person.client.post(f"/api/v1/projects/{project}/documents", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def comparable(answer: httpx.Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name not in VARIES}
+
+
+@pytest.mark.parametrize("path", ["", "/documents", "/documents/{id}", "/documents/{id}/content", "/documents/stats"])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_a_head_has_the_headers_of_its_get(people: People, path: str, encoding: str) -> None:
+    person = await people.person()
+    project = await person.project()
+    url = f"/api/v1/projects/{project}" + path.format(id=await document(person, project))
+    got = await person.client.get(url, headers={"Accept-Encoding": encoding})
+    head = await person.client.head(url, headers={"Accept-Encoding": encoding})
+    assert got.status_code == head.status_code == 200
+    assert comparable(head) == comparable(got)
+    assert got.content
+    assert head.content == b""
+
+
+async def test_a_tag_that_still_holds_is_304(people: People) -> None:
+    person = await people.person()
+    url = f"/api/v1/projects/{await person.project()}"
+    tag = (await person.client.head(url)).headers["etag"]
+    assert (await person.client.head(url, headers={"If-None-Match": tag})).status_code == 304
+
+
+async def test_refusals_are_those_of_the_get(people: People, anonymous: AsyncClient) -> None:
+    stranger = await people.person()
+    for client, url, status in (
+        (anonymous, f"/api/v1/projects/{uuid4()}", 401),
+        (stranger.client, f"/api/v1/projects/{uuid4()}", 404),
+        (stranger.client, "/api/v1/nothing-here", 404),
+        (stranger.client, "/api/v1/projects?limit=0", 422),
+    ):
+        head = await client.head(url)
+        assert (head.status_code, head.content) == (status, b"")
+        assert head.headers["content-type"] == "application/problem+json"
+
+
+async def test_what_only_posts_refuses_a_head_and_names_it_nowhere(anonymous: AsyncClient) -> None:
+    refused = await anonymous.head("/api/v1/auth/token")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+    assert (await anonymous.put("/healthz")).headers["allow"] == "GET, HEAD"
+
+
+async def test_a_stream_gives_its_headers_and_ends(settings: Settings, people: People) -> None:
+    """Over a real connection, which is then good for the next request."""
+    person = await people.person()
+    project = await person.project()
+    async with serve(settings) as server, AsyncClient(base_url=server.url, timeout=5) as client:
+        client.headers["Authorization"] = f"Bearer {person.token}"
+        head = await client.head(f"/api/v1/projects/{project}/events")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/event-stream")
+        async with asyncio.timeout(5):
+            while server.server.server_state.tasks:
+                await asyncio.sleep(0.01)
+        for _ in range(2):
+            again = await client.head(f"/api/v1/projects/{project}")
+            assert (again.status_code, int(again.headers["content-length"]) > 0) == (200, True)
+        got = await client.get(f"/api/v1/projects/{project}")
+        assert json.loads(got.content)["id"] == str(project)
+
+
+async def test_the_access_line_tells_of_a_head_and_its_project() -> None:
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path_params"] = {"project_id": scope["method"]}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"left out"})
+
+    lines: list[AccessEntry] = []
+    transport = httpx.ASGITransport(RequestContext(HeadAsGet(endpoint), lines.append))
+    async with AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.head("/")).content == b""
+    [line] = lines
+    assert (line["method"], line["project_id"]) == ("HEAD", "GET")

@@ -1,0 +1,119 @@
+"""Every attempt there is to make: operation x position x caller x foreign value."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from tests.isolation.callers import Caller, Standing
+from tests.isolation.learning import Recipe
+from tests.isolation.overrides import POWERS
+from tests.isolation.surface import Operation, Position
+from tests.isolation.values import Kind, Value, fitting, spellings_at
+
+type Key = tuple[str, str, str, str, str, str]
+
+# Of a value that the position is not made for, these spellings are enough.
+_FEW: Final = ("plain", "walk", "sql or", "json", "list")
+_LIKELY: Final = 0.7
+_SEED: Final = 20261121
+
+
+class Shape(StrEnum):
+    THERE = "in FOREIGN"  # every id of the path is foreign
+    HERE = "in HOME"  # every id of the path is the caller's own, but for the position
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    recipe: Recipe
+    position: Position
+    caller: Caller
+    shape: Shape
+    value: Value
+    spelling: str
+
+    @property
+    def operation(self) -> Operation:
+        return self.recipe.operation
+
+    @property
+    def key(self) -> Key:
+        """What makes it distinct."""
+        return (self.operation.id, str(self.position), self.caller.name, self.shape, self.value.name, self.spelling)
+
+    @property
+    def form(self) -> Key:
+        """The same for all that differ in nothing but which foreign value of a kind it is."""
+        return (self.operation.id, str(self.position), self.caller.name, self.shape, self.value.kind, self.spelling)
+
+    def __str__(self) -> str:
+        return f"{self.operation}, {self.position}, as {self.caller}, {self.shape}: {self.value.name} ({self.spelling})"
+
+
+@dataclass(frozen=True, slots=True)
+class Siege:
+    """Which attempts there are to make."""
+
+    recipes: Sequence[Recipe]
+    callers: Sequence[Caller]
+    values: Sequence[Value]
+
+    def every(self, recipe: Recipe) -> Iterator[Attempt]:
+        """All attempts on one operation."""
+        for position in recipe.operation.positions:
+            choices = self._choices(recipe.operation, position)
+            for caller, shape in self._parties(recipe):
+                for value, spelling in choices:
+                    if _is_fair(recipe.operation, position, caller, shape, value):
+                        yield Attempt(recipe, position, caller, shape, value, spelling)
+
+    def some(self, recipe: Recipe) -> Iterator[Attempt]:
+        """One attempt for each position and caller; which one is chosen by a fixed seed."""
+        rng = random.Random(f"{_SEED} {recipe.operation.id}")
+        for position in recipe.operation.positions:
+            choices = self._choices(recipe.operation, position)
+            first = [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]] or choices
+            for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
+                shapes = [shape for each, shape in self._parties(recipe) if each is caller]
+                shape = rng.choice(shapes)
+                # Most of the time what is likeliest to be a way in, sometimes any other.
+                usable = [
+                    each
+                    for each in (first if rng.random() < _LIKELY else choices)
+                    if _is_fair(recipe.operation, position, caller, shape, each[0])
+                ]
+                if usable:
+                    yield Attempt(recipe, position, caller, shape, *rng.choice(usable))
+
+    def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:
+        shapes = (Shape.THERE, Shape.HERE) if recipe.operation.in_project else (Shape.HERE,)
+        readers = [caller for caller in self.callers if caller.standing is Standing.READER]
+        found = [(caller, shape) for caller in self.callers if caller not in readers for shape in shapes]
+        # Who may read FOREIGN is there for what only others may do.
+        if recipe.operation.in_project and "viewer of the other project" not in recipe.permitted:
+            found += [(caller, Shape.THERE) for caller in readers]
+        return found
+
+    def _choices(self, operation: Operation, position: Position) -> list[tuple[Value, str]]:
+        kinds = fitting(position)
+        spellings = spellings_at(position)
+        found: list[tuple[Value, str]] = []
+        seen: set[Kind] = set()
+        for value in self.values:
+            if value.kind in kinds:
+                found += [(value, spelling) for spelling in spellings]
+            elif value.kind not in seen:
+                seen.add(value.kind)
+                found += [(value, spelling) for spelling in _FEW if spelling in spellings]
+        return found
+
+
+def _is_fair(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:
+    """Neither the caller's own account nor a secret where it is asked for, which opens its door to whoever has it."""
+    name = position.name.lstrip("/")
+    power = ((str(operation), name, True) in POWERS and shape is Shape.THERE) or (str(operation), name, False) in POWERS
+    return not (value.live and power) and value.text != str(caller.account)

@@ -1,0 +1,39 @@
+"""The kinds of caller that try every door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Standing(StrEnum):
+    NOBODY = "no valid credential"
+    OUTSIDER = "an account outside both projects"
+    MEMBER = "belongs to HOME"
+    READER = "belongs to FOREIGN, and may only read there"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`token` goes into the Authorization header; `account` is whose it is, where it is a person's."""
+
+    name: str
+    standing: Standing
+    token: str | None
+    account: UUID | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person. `password` and `refresh_token` are there where they have logged in through the API."""
+
+    id: UUID
+    email: str
+    token: str
+    session: UUID
+    password: str = ""
+    refresh_token: str = ""

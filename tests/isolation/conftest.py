@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+
+from partywall.settings import Settings
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.isolation.house import besieged, open_app
+from tests.isolation.world import World, open_world
+
+
+@pytest.fixture(scope="package")
+async def besieged_database(engines: Urls) -> DatabaseUrls:
+    """A database of the suite's own: it compares and puts back rows that others would write to."""
+    name = f"partywall_isolation_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    await create_database(engines, name, TEMPLATE)
+    return engines.database(name)
+
+
+@pytest.fixture(scope="package")
+def besieged_settings(
+    engines: Urls, besieged_database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    return besieged(besieged_database, engines.cache, tmp_path_factory.mktemp("isolation"))
+
+
+@pytest.fixture(scope="package")
+async def besieged_app(besieged_settings: Settings) -> AsyncIterator[FastAPI]:
+    async with open_app(besieged_settings) as app:
+        yield app
+
+
+@pytest.fixture(scope="package")
+async def world(besieged_app: FastAPI, besieged_database: DatabaseUrls) -> AsyncIterator[World]:
+    async with open_world(besieged_app, besieged_database) as built:
+        yield built

@@ -1,0 +1,148 @@
+"""What stands in a project: made through the API, indexed by the jobs, and finished by the superuser."""
+
+from __future__ import annotations
+
+import secrets as tokens
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+from httpx import AsyncClient
+
+from partywall.core.resources import Resources
+from partywall.core.security.api_keys import new_key
+from tests.engines import DatabaseUrls
+from tests.features.search.library import MINE, eventually, working
+from tests.isolation import people
+from tests.isolation.callers import Account
+from tests.isolation.database import Superuser
+from tests.isolation.values import FAR, Kind, Value
+
+type Mark = Callable[[], str]
+
+_EMBEDDINGS: Final = "embedding_"
+
+
+async def project(http: AsyncClient, owner: Account, guard: Mark, bait: Mark) -> UUID:
+    answer = await http.post(
+        "/api/v1/projects",
+        json={"name": f"{bait()} {guard()}", "description": guard()},
+        headers=people.bearer(owner.token) | {"Idempotency-Key": bait()},
+    )
+    answer.raise_for_status()
+    return UUID(answer.json()["id"])
+
+
+async def documents(http: AsyncClient, owner: Account, project: UUID, guard: Mark, bait: Mark) -> list[str]:
+    """One with everything and two versions, one that was uploaded, one more for the lists; their ids."""
+    url, headers = f"/api/v1/projects/{project}/documents", people.bearer(owner.token)
+    body = {
+        "title": f"{bait()} {guard()}",
+        "content": f"The supplier {guard()} delivers {bait()} within ten days.",
+        "external_id": bait(),
+        "metadata": {bait(): guard(), guard(): {"inner": [guard()]}},
+    }
+    main = await http.post(url, json=body, headers=headers | {"Idempotency-Key": bait()})
+    main.raise_for_status()
+    changed = {"content": f"The supplier {guard()} delivers {bait()} within two days.", "status": "published"}
+    (await http.patch(f"{url}/{main.json()['id']}", json=changed, headers=headers)).raise_for_status()
+    file = (f"{bait()}.txt", f"# {guard()}\n\nWhat {bait()} has uploaded.".encode(), "text/plain")
+    uploaded = await http.post(f"{url}/upload", files={"file": file}, headers=headers)
+    uploaded.raise_for_status()
+    other = await http.post(url, json={"title": guard(), "content": f"Nothing but {guard()}."}, headers=headers)
+    other.raise_for_status()
+    return [str(each.json()["id"]) for each in (main, uploaded, other)]
+
+
+async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
+    """Runs the search's jobs until none is left."""
+
+    async def idle() -> bool:
+        return await superuser.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", list(MINE)) == 0
+
+    async with working(resources, urls):
+        await eventually(idle)
+
+
+async def embeddings(superuser: Superuser, project: UUID) -> None:
+    """A vector in the table of every dimension, not only of the model's."""
+    tables = [name for name in superuser.project_tables if name.startswith(_EMBEDDINGS)]
+    counts = await superuser.counts(project)
+    for name in (name for name in tables if not counts[name]):
+        await superuser.execute(
+            f"INSERT INTO {name} (project_id, index_id, chunk, approximate, embedding)"  # noqa: S608 - names of the catalogue
+            " SELECT c.project_id, i.id, c.number, false, array_fill(0.5::real, ARRAY[$2::integer])::halfvec"
+            " FROM chunk AS c JOIN search_index AS i USING (project_id) WHERE c.project_id = $1 LIMIT 1",
+            project, int(name.removeprefix(_EMBEDDINGS)),
+        )  # fmt: skip
+
+
+async def far_numbers(superuser: Superuser, project: UUID, document: str) -> None:
+    """Moves the numbers of a project to where nothing else has any, so that they tell where they come from."""
+    main = UUID(document)
+    for sql in (
+        "UPDATE project SET revision = revision + $2 WHERE id = $1",
+        "UPDATE document SET revision = revision + $2, state = state + $2 WHERE project_id = $1",
+        "UPDATE event_counter SET last = last + $2, oldest = oldest + $2 WHERE project_id = $1",
+        "UPDATE event SET id = id + $2 WHERE project_id = $1",
+        "UPDATE project_member SET revision = revision + $2 WHERE project_id = $1",
+    ):
+        await superuser.execute(sql, project, FAR)
+    for sql in (
+        "UPDATE document SET version = version + $3 WHERE project_id = $1 AND id = $2",
+        "UPDATE document_version SET number = number + $3 WHERE project_id = $1 AND document_id = $2",
+    ):
+        await superuser.execute(sql, project, main, FAR)
+
+
+async def values(superuser: Superuser, project: UUID, documents: list[str]) -> list[Value]:
+    """What a project has that is worth trying elsewhere."""
+    [main] = await superuser.fetch(
+        "SELECT d.*, (SELECT key FROM jsonb_object_keys(metadata) AS key WHERE key LIKE 'lokaas%') AS field"
+        " FROM document AS d WHERE project_id = $1 AND id = $2", project, UUID(documents[0]),
+    )  # fmt: skip
+    [upload] = await superuser.fetch("SELECT * FROM document WHERE id = $1", UUID(documents[1]))
+    [chunk] = await superuser.fetch("SELECT id FROM chunk WHERE project_id = $1 LIMIT 1", project)
+    [event] = await superuser.fetch("SELECT max(id) AS id FROM event WHERE project_id = $1", project)
+    [key] = await superuser.fetch("SELECT key FROM idempotency_key WHERE project_id = $1 LIMIT 1", project)
+    name = str(await superuser.value("SELECT name FROM project WHERE id = $1", project))
+    return [
+        Value(Kind.ID, "the project", str(project)),
+        Value(Kind.ID, "a document", documents[0]),
+        Value(Kind.ID, "an uploaded document", documents[1]),
+        Value(Kind.ID, "a passage", str(chunk["id"])),
+        Value(Kind.NUMBER, "an event's number", str(event["id"])),
+        Value(Kind.NUMBER, "a version's number", str(main["version"])),
+        Value(Kind.TEXT, "an external id", main["external_id"]),
+        Value(Kind.TEXT, "a word of a title", main["title"].split()[0]),
+        Value(Kind.TEXT, "a word of a content", main["content"].split()[4]),
+        Value(Kind.TEXT, "a metadata key", main["field"]),
+        Value(Kind.TEXT, "an idempotency key", key["key"]),
+        Value(Kind.TEXT, "a word of the project's name", name.split()[0]),
+        Value(Kind.TEXT, "a file name", upload["original_name"]),
+        Value(Kind.HASH, "a content's hash", main["content_sha256"]),
+        Value(Kind.HASH, "an uploaded file's key", upload["original_key"]),
+        Value(Kind.TAG, "a content's entity tag", f'"{main["content_sha256"]}"'),
+        Value(Kind.TAG, "a file's entity tag", f'"{upload["original_key"]}"'),
+    ]
+
+
+async def secrets(superuser: Superuser, project: UUID, owner: Account, guard: Mark, bait: Mark) -> list[Value]:
+    """A key in use, and two invitations to people who are none of the callers: one open, one expired."""
+    key = new_key()
+    await superuser.execute(
+        "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
+        " VALUES ($1, $2, $3, $4, 'admin', $5)",
+        project, guard(), key.prefix, key.secret_hash, f"user:{owner.id}",
+    )  # fmt: skip
+    open_, expired = tokens.token_urlsafe(32), tokens.token_urlsafe(32)
+    invited = f"{bait()}@example.com"
+    await people.invitation(superuser, project, owner.id, invited, open_, "now() + interval '1 day'")
+    await people.invitation(superuser, project, owner.id, f"{bait()}@example.com", expired, "now() - interval '1 day'")
+    return [
+        Value(Kind.SECRET, "a key in use", key.secret, live=True),
+        Value(Kind.SECRET, "an open invitation of another", open_),
+        Value(Kind.SECRET, "an expired invitation", expired),
+        Value(Kind.TEXT, "a key's prefix", key.prefix),
+        Value(Kind.EMAIL, "an invited address", invited),
+    ]

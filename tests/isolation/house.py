@@ -1,0 +1,50 @@
+"""The application as it is besieged: nothing but the wall may refuse, and nothing waits without need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from partywall.core.resources import Resources
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+
+
+def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
+    """Limits so high that none of them answers in the wall's place; credentials that outlive the siege."""
+    return Settings.model_validate(
+        {
+            "data_dir": data,
+            "secret_key": "a secret of the siege, long enough: 0123456789",
+            "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner, "pool_size": 5},
+            "cache": {"engine": "embedded", "url": cache},
+            "accounts": {
+                "attempts_per_minute": 100_000_000,
+                "max_failed_logins": 1_000_000,
+                "access_token_ttl": timedelta(hours=6),
+            },
+            "events": {"ticket_ttl": timedelta(hours=6)},
+            "log": {"level": "error"},
+            "http": {"docs": True},
+        }
+    )
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> AsyncIterator[FastAPI]:
+    app = create(settings)
+    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+        resources: Resources = app.state.resources
+        # What a password costs to check is not what is attacked here, and it is checked thousands of times.
+        cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+        resources.passwords._hashes = cheap
+        resources.passwords._nobodys = cheap.hash("nobody's")
+        yield app

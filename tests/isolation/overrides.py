@@ -1,0 +1,84 @@
+"""What cannot be guessed from the OpenAPI document, each with its reason."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from tests.isolation import people
+from tests.isolation.callers import Account
+from tests.isolation.world import Realm, World
+
+type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
+type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]
+
+
+async def _new_member(world: World, _: Realm, path: Mapping[str, str]) -> str:
+    return await people.new_member(world.superuser, path["project_id"])
+
+
+async def _new_session(world: World, realm: Realm, _: Mapping[str, str]) -> str:
+    return str((await people.log_in(world.http, realm.owner.email, realm.owner.password)).session)
+
+
+async def _password_grant(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"grant_type": "password", "username": realm.owner.email, "password": realm.owner.password}
+
+
+async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
+    token = secrets.token_urlsafe(32)
+    owner = await founder(world, realm)
+    await people.invitation(
+        world.superuser, owner.project, realm.owner.id, realm.people["viewer"].email, token, "now() + interval '1 day'"
+    )
+    return {"token": token}
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    project: UUID
+
+
+async def founder(world: World, realm: Realm) -> Founded:
+    """A project with nobody in it but the realm's owner."""
+    answer = await world.http.post(
+        "/api/v1/projects", json={"name": realm.mark()}, headers=people.bearer(realm.owner.token)
+    )
+    answer.raise_for_status()
+    return Founded(UUID(answer.json()["id"]))
+
+
+# Parameters whose resource has no POST that answers with an id.
+IDS: Final[Mapping[str, MakeId]] = {
+    # A member is made by an invitation that somebody else accepts.
+    "user_id": _new_member,
+    # A session is made by logging in, and the first of the list would be the caller's own.
+    "session_id": _new_session,
+}
+
+# Bodies whose fields depend on one another, by the operation's path.
+FIELDS: Final[Mapping[str, MakeFields]] = {
+    # Which fields are needed depends on the grant, and they must be right.
+    "POST /api/v1/auth/token": _password_grant,
+    # The token is in a letter, and only the person whom it was sent to may use it.
+    "POST /api/v1/invitations/accept": _open_invitation,
+}
+
+# Who makes the well-formed request where it is not the owner.
+SPEAKERS: Final[Mapping[str, Callable[[Realm], Account]]] = {
+    "POST /api/v1/invitations/accept": lambda home: home.people["viewer"],
+}
+
+# Where a secret that works does what it is there for, whoever holds it: (operation's path, name, only in FOREIGN).
+POWERS: Final = frozenset(
+    {
+        ("POST /api/v1/auth/token", "refresh_token", False),
+        ("POST /api/v1/auth/revoke", "token", False),
+        ("GET /api/v1/projects/{project_id}/events", "ticket", True),
+    }
+)

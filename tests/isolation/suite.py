@@ -1,0 +1,124 @@
+"""The attack: every attempt is made, judged, and FOREIGN is compared with what it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fastapi import FastAPI
+
+from tests.isolation.attempts import Attempt, Key, Siege
+from tests.isolation.client import Client
+from tests.isolation.engagement import Engagement
+from tests.isolation.judge import Leak
+from tests.isolation.learning import CannotExerciseError, Learner, Recipe
+from tests.isolation.spoils import gather
+from tests.isolation.surface import Operation, read_surface, vocabulary
+from tests.isolation.values import telltales
+from tests.isolation.world import World
+
+# So many attempts lie between two comparisons of FOREIGN with what it was.
+BATCH: Final = 400
+# Of one operation so many leaks are told; more would say the same.
+MOST_TOLD: Final = 25
+
+type Only = Callable[[Operation], bool]
+type Progress = Callable[[Operation, int], None]
+
+
+@dataclass(slots=True)
+class Report:
+    """`attempts` counts distinct ones; `unexercised` says of each route that no attempt could be made on, why.
+
+    `exercised` are the operations that a well-formed request of HOME's own has reached with success, `covered` every
+    (operation, position, caller) that was tried.
+    """
+
+    attempts: int = 0
+    leaks: list[Leak] = field(default_factory=list)
+    unexercised: list[str] = field(default_factory=list)
+    exercised: set[str] = field(default_factory=set)
+    covered: set[tuple[str, str, str]] = field(default_factory=set)
+    statuses: Counter[int] = field(default_factory=Counter)
+    callers: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        lines = [f"{self.attempts} distinct attempts, {len(self.leaks)} leaks"]
+        lines += [f"not exercised: {each}" for each in self.unexercised]
+        return "\n".join([*lines, *(str(each) for each in self.leaks)])
+
+
+async def attack(
+    app: FastAPI,
+    world: World,
+    *,
+    full: bool = False,
+    only: Only | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Attacks the operations of `app` that `only` chooses; `full` makes every attempt, otherwise a fixed sample.
+
+    Both realms are put back as they were, so that a world can be attacked again.
+    """
+    client, report = Client(app), Report()
+    operations = read_surface(app.openapi())
+    chosen = [each for each in operations if only is None or only(each)]
+    home, projects = await world.superuser.rows(world.besiegers), await _projects(world)
+    learner = Learner(client, world, operations)
+    recipes = await _recipes(learner, chosen, report)
+    spoils = await gather(client, learner, world, operations)
+    siege = Siege(recipes, world.callers, spoils)
+    secrets = telltales(await world.superuser.leaves(world.foreign.belongings)) - telltales(
+        await world.superuser.leaves(world.besiegers)
+    )
+    engagement = await Engagement.begin(client, learner, world, secrets, vocabulary(app.openapi()))
+    seen: set[Key] = set()
+    for recipe in recipes:
+        attempts = list(siege.every(recipe) if full else siege.some(recipe))
+        seen.update(each.key for each in attempts)
+        await _engage(engagement, attempts, report)
+        if progress is not None:
+            progress(recipe.operation, len(seen))
+    report.attempts = len(seen)
+    report.statuses = engagement.statuses
+    await world.superuser.restore(world.besiegers, home)
+    await _forget(world, projects)
+    return report
+
+
+async def _recipes(learner: Learner, operations: Sequence[Operation], report: Report) -> list[Recipe]:
+    """Readers first: what the writers leave at home must not be taken for something that has leaked."""
+    recipes = []
+    for operation in sorted(operations, key=lambda each: not each.reads):
+        try:
+            recipes.append(await learner.recipe(operation))
+            report.exercised.add(operation.id)
+        except CannotExerciseError as error:
+            report.unexercised.append(str(error))
+    return recipes
+
+
+async def _engage(engagement: Engagement, attempts: Sequence[Attempt], report: Report) -> None:
+    told = 0
+    for start in range(0, len(attempts), BATCH):
+        batch = attempts[start : start + BATCH]
+        leaks = await engagement.batch(batch)
+        report.leaks += leaks[: max(0, MOST_TOLD - told)]
+        told += len(leaks)
+    for each in attempts:
+        report.covered.add((each.operation.id, str(each.position), each.caller.name))
+        report.callers[each.caller.name] += 1
+
+
+async def _projects(world: World) -> list[object]:
+    return [row["id"] for row in await world.superuser.fetch("SELECT id FROM project")]
+
+
+async def _forget(world: World, projects: list[object]) -> None:
+    """Takes away the projects that were made on the way."""
+    await world.superuser.execute("DELETE FROM project WHERE id <> ALL ($1::uuid[])", projects)
+
+
+__all__ = ["Leak", "Operation", "Report", "attack"]

@@ -1,0 +1,179 @@
+"""Two full projects under one roof: HOME, whose people attack, and FOREIGN, which must not notice."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from partywall.core.resources import Resources
+from tests.engines import DatabaseUrls
+from tests.isolation import furniture, people
+from tests.isolation.callers import Account, Caller, Standing
+from tests.isolation.database import Belongings, Superuser, open_superuser
+from tests.isolation.values import BAIT, GUARD, Kind, Value, mark
+
+HOME_WORD: Final = "thuis"
+
+
+class IncompleteWorldError(Exception):
+    """A table that belongs to projects has no row of one of the two."""
+
+
+@dataclass(slots=True)
+class Realm:
+    """One project with its people, and the ids that are known in it by the path that they stand in."""
+
+    name: str
+    project: UUID
+    people: dict[str, Account]
+    mark: Callable[[], str]
+    documents: list[str]
+    known: dict[str, str] = field(default_factory=dict)
+    etags: list[str] = field(default_factory=list)
+
+    @property
+    def owner(self) -> Account:
+        return self.people["owner"]
+
+    @property
+    def belongings(self) -> Belongings:
+        return Belongings(self.project, tuple(each.id for each in self.people.values()), tuple({*self.documents}))
+
+
+@dataclass(slots=True)
+class World:
+    superuser: Superuser
+    http: AsyncClient
+    home: Realm
+    foreign: Realm
+    callers: tuple[Caller, ...]
+    values: list[Value]
+
+    @property
+    def besiegers(self) -> Belongings:
+        """HOME, and the accounts of all who attack from outside FOREIGN."""
+        theirs = self.foreign.belongings.accounts
+        accounts = {each.account for each in self.callers if each.account is not None and each.account not in theirs}
+        return Belongings(
+            self.home.project, tuple({*self.home.belongings.accounts, *accounts}), tuple(self.home.documents)
+        )
+
+    def caller(self, name: str) -> Caller:
+        return next(each for each in self.callers if each.name == name)
+
+    async def ticket(self) -> str:
+        """A new ticket for FOREIGN's events, which nobody has shown yet."""
+        answer = await self.http.post(
+            f"/api/v1/projects/{self.foreign.project}/events/ticket",
+            headers=people.bearer(self.foreign.owner.token),
+        )
+        answer.raise_for_status()
+        return str(answer.json()["ticket"])
+
+    async def check(self) -> None:
+        """Raises IncompleteWorldError unless every table with a `project_id` holds rows of both projects."""
+        for realm in (self.home, self.foreign):
+            empty = [name for name, rows in (await self.superuser.counts(realm.project)).items() if not rows]
+            if empty:
+                raise IncompleteWorldError(
+                    f"{realm.name} has no row in {', '.join(empty)}: teach the world to make one"
+                )
+
+
+@asynccontextmanager
+async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
+    """Builds both projects through the application; the superuser adds what it has no route for."""
+    resources: Resources = app.state.resources
+    transport = ASGITransport(app)
+    async with (
+        AsyncClient(transport=transport, base_url="http://partywall.test") as http,
+        open_superuser(urls, resources.cache, resources.settings.blob_directory) as superuser,
+    ):
+        builder = _Builder(http, superuser, resources)
+        home = await builder.realm("HOME", mark(HOME_WORD), mark(HOME_WORD), ("admin", "editor", "viewer"))
+        foreign = await builder.realm("FOREIGN", mark(GUARD), mark(BAIT), ("admin", "editor", "viewer", "disabled"))
+        await furniture.index(resources, urls, superuser)
+        values = await builder.finish(home, foreign)
+        callers = await builder.callers(home, foreign)
+        world = World(superuser, http, home, foreign, callers, values)
+        await world.check()
+        yield world
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    http: AsyncClient
+    superuser: Superuser
+    resources: Resources
+
+    async def realm(
+        self, name: str, guard: Callable[[], str], bait: Callable[[], str], others: tuple[str, ...]
+    ) -> Realm:
+        owner = await people.register(self.http, self.superuser, f"{bait()}@example.com", guard())
+        project = await furniture.project(self.http, owner, guard, bait)
+        members = {"owner": owner}
+        for role in others:
+            members[role] = await people.register(self.http, self.superuser, f"{bait()}@example.com", guard())
+            await people.join(self.superuser, project, members[role], "admin" if role == "disabled" else role)
+        documents = await furniture.documents(self.http, owner, project, guard, bait)
+        return Realm(name, project, members, guard, documents)
+
+    async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
+        """What the routes cannot make, and the list of what is worth sending."""
+        for realm in (home, foreign):
+            await furniture.embeddings(self.superuser, realm.project)
+        await furniture.far_numbers(self.superuser, foreign.project, foreign.documents[0])
+        await self.http.post(
+            f"/api/v1/projects/{foreign.project}/documents/{foreign.documents[0]}/reindex",
+            headers=people.bearer(foreign.owner.token),
+        )
+        values = await furniture.values(self.superuser, foreign.project, foreign.documents)
+        for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
+            secrets = await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
+            if realm is foreign:
+                values += secrets
+        owner = foreign.owner
+        values += [
+            Value(Kind.ID, "the owner's id", str(owner.id)),
+            Value(Kind.ID, "the owner's session", str(owner.session)),
+            Value(Kind.ID, "the editor's id", str(foreign.people["editor"].id)),
+            Value(Kind.EMAIL, "the owner's address", owner.email),
+            Value(Kind.EMAIL, "the editor's address", foreign.people["editor"].email),
+            Value(Kind.SECRET, "the owner's access token", owner.token, live=True),
+            Value(Kind.TICKET, "a ticket", "", live=True),
+        ]
+        return values
+
+    async def callers(self, home: Realm, foreign: Realm) -> tuple[Caller, ...]:
+        ours, theirs = home.people, foreign.people
+        stranger, removed = [
+            await people.register(self.http, self.superuser, f"{mark(HOME_WORD)()}@example.com", name)
+            for name in ("A stranger", "Gone")
+        ]
+        await people.join(self.superuser, foreign.project, removed, "admin")
+        await people.remove(self.superuser, foreign.project, removed)
+        keys = await people.keys(self.superuser, home, foreign)
+        revoked = await people.revoked_session(self.http, theirs["admin"])
+        await people.disable(self.superuser, theirs["disabled"])
+        expired = await people.expired_token(self.resources, theirs["editor"])
+        return (
+            Caller("anonymous", Standing.NOBODY, None),
+            Caller("expired access token of a member", Standing.NOBODY, expired),
+            Caller("revoked session of a member", Standing.NOBODY, revoked),
+            Caller("disabled member", Standing.NOBODY, theirs["disabled"].token),
+            Caller("expired key of the project", Standing.NOBODY, keys["expired"]),
+            Caller("revoked key of the project", Standing.NOBODY, keys["revoked"]),
+            Caller("stranger", Standing.OUTSIDER, stranger.token, stranger.id),
+            Caller("removed member", Standing.OUTSIDER, removed.token, removed.id),
+            Caller("owner of the other project", Standing.MEMBER, ours["owner"].token, ours["owner"].id),
+            Caller("editor of the other project", Standing.MEMBER, ours["editor"].token, ours["editor"].id),
+            Caller("viewer of the other project", Standing.MEMBER, ours["viewer"].token, ours["viewer"].id),
+            Caller("key of the other project", Standing.MEMBER, keys["home"]),
+            Caller("viewer", Standing.READER, theirs["viewer"].token, theirs["viewer"].id),
+        )

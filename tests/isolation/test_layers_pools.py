@@ -1,0 +1,211 @@
+"""A pooled connection carries no scope on: whatever ends a request, and with only one connection for everybody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
+
+from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.resources import Resources
+from partywall.core.tenancy import enter_project
+from partywall.settings import Settings
+from tests.engines import TEMPLATE, Urls, create_database
+from tests.features.live.serving import Serving, serve
+from tests.isolation.copies import settings_for
+from tests.people import People, Person
+
+type Found = Select[*tuple[object, ...]]
+
+LIMIT: Final = timedelta(milliseconds=400)
+LEFT: Final = """
+    SELECT concat(current_setting('partywall.principal', true), current_setting('partywall.project', true),
+        wall.current_project()) AS scope, current_setting('transaction_isolation') AS isolation,
+        (SELECT count(*) FROM event) + (SELECT count(*) FROM document) + (SELECT count(*) FROM project) AS seen
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Both pools have one connection, and a statement may take no longer than LIMIT."""
+
+    serving: Serving
+    people: People
+
+    @property
+    def resources(self) -> Resources:
+        return self.serving.resources
+
+    async def assert_clean(self) -> None:
+        async with self.resources.engine.connect() as connection:
+            assert tuple((await connection.execute(text(LEFT))).one()) == ("", "read committed", 0)
+        row = await self.resources.reads.fetchrow(LEFT)
+        assert row is not None
+        assert tuple(row) == ("", "read committed", 0)
+
+
+@pytest.fixture(scope="module")
+async def house(
+    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    name = f"partywall_pools_{worker_id}"
+    await create_database(engines, name, TEMPLATE)
+    database = engines.database(name)
+    own = settings_for(settings, database, tmp_path_factory.mktemp("pools"), pool_size=1)
+    own = own.model_copy(update={"database": own.database.model_copy(update={"statement_timeout": LIMIT})})
+    async with serve(own) as serving, People(serving.app, serving.resources, database) as people:
+        yield House(serving, people)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    person: Person
+    project: UUID
+    word: str
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}"
+
+
+@pytest.fixture(scope="module")
+async def callers(house: House) -> tuple[Caller, Caller]:
+    return await _caller(house, "amber"), await _caller(house, "bittern")
+
+
+async def _caller(house: House, word: str) -> Caller:
+    person = await house.people.person()
+    caller = Caller(person, await person.project(word), word)
+    body = {"title": word, "content": word, "external_id": word}
+    assert (await person.client.post(f"{caller.url}/documents", json=body)).status_code == 201
+    return caller
+
+
+def _sleeping(proved: ColumnElement[bool]) -> Found:
+    return select(func.pg_sleep(5).label("slept")).where(proved)
+
+
+def _failing(proved: ColumnElement[bool]) -> Found:
+    return select((literal_column("1") / func.length("")).label("never")).where(proved)
+
+
+def _returning(proved: ColumnElement[bool]) -> Found:
+    return select(func.wall.current_project().label("project")).where(proved)
+
+
+READS: Final = {
+    "return": ScopedRead(_returning), "error": ScopedRead(_failing), "timeout": ScopedRead(_sleeping),
+    "cancel": ScopedRead(_sleeping), "lost": ScopedRead(_sleeping),
+}  # fmt: skip
+STATEMENTS: Final = {"return": "SELECT 1", "error": "SELECT 1 / length('')"}
+END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
+
+
+async def _read(house: House, caller: Caller, how: str) -> None:
+    await ScopedReader(house.resources.reads, caller.person.principal).row(READS[how], caller.project, {})
+
+
+async def _transact(house: House, caller: Caller, how: str) -> None:
+    async with house.resources.sessions.begin() as session:
+        await enter_project(session, caller.person.principal, caller.project)
+        await session.execute(text("UPDATE project SET name = name"))
+        await session.execute(text(STATEMENTS.get(how, "SELECT pg_sleep(5)")))
+
+
+async def _interrupt(house: House, task: asyncio.Task[None], how: str) -> None:
+    await asyncio.sleep(LIMIT.total_seconds() / 4)
+    if how == "cancel":
+        task.cancel()
+    if how == "lost":
+        await house.people.execute(END.replace("$1", "pg_backend_pid()"))
+
+
+@pytest.mark.parametrize("run", [_read, _transact], ids=["reads", "transactions"])
+@pytest.mark.parametrize("how", READS)
+async def test_whatever_ends_it_nothing_is_left(
+    house: House, callers: tuple[Caller, Caller], how: str, run: Callable[[House, Caller, str], Awaitable[None]]
+) -> None:
+    for caller in callers:
+        task = asyncio.ensure_future(run(house, caller, how))
+        await _interrupt(house, task, how)
+        [ended] = await asyncio.gather(task, return_exceptions=True)
+        assert (ended is None) == (how == "return"), ended
+        await house.assert_clean()
+
+
+REQUESTS: Final = (
+    "GET /documents?limit=10", "GET /documents/stats", "GET /search?q=amber%20bittern", "GET ", "PATCH ",
+    "POST /documents", "POST /documents keyed", "POST /events/ticket",
+)  # fmt: skip
+
+
+def _request(caller: Caller, what: str, client: httpx.AsyncClient, number: int) -> httpx.Request:
+    method, path, *keyed = what.split(" ")
+    body = {"POST": {"title": caller.word, "content": caller.word}, "PATCH": {"name": caller.word}}.get(method)
+    headers = {"Authorization": f"Bearer {caller.person.token}"}
+    if keyed:
+        headers["Idempotency-Key"] = f"the-same-key-of-both-{number}"
+    return client.build_request(method, caller.url + path, json=body, headers=headers)
+
+
+async def _ask(client: httpx.AsyncClient, caller: Caller, other: Caller, what: str, number: int) -> None:
+    answer = await client.send(_request(caller, what, client, number))
+    while answer.status_code == 503:  # its statement had to wait for the other's longer than LIMIT
+        answer = await client.send(_request(caller, what, client, number))
+    assert answer.status_code in (200, 201), (what, answer.text)
+    assert other.word not in answer.text, what
+    assert str(other.project) not in answer.text, what
+
+
+async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
+    one, other = callers
+    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
+        for number in range(12):
+            for what in REQUESTS:
+                group.create_task(_ask(client, one, other, what, number))
+                group.create_task(_ask(client, other, one, what, number))
+    await house.assert_clean()
+
+
+async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[Caller, Caller]) -> None:
+    """In the process itself, at every few hundred microseconds of their course."""
+    one, other = callers
+    for step in range(40):
+        for caller, what in ((one, REQUESTS[step % len(REQUESTS)]), (other, REQUESTS[(step + 3) % len(REQUESTS)])):
+            client = caller.person.client
+            task = asyncio.ensure_future(client.send(_request(caller, what, client, step)))
+            await asyncio.sleep(step * 0.0003)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+    await house.assert_clean()
+    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+        for what in REQUESTS:
+            await _ask(client, one, other, what, 100)
+
+
+async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]) -> None:
+    one, other = callers
+    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+        for step in range(30):
+            caller, what = (one, other)[step % 2], REQUESTS[step % len(REQUESTS)]
+            await _hang_up(house, _request(caller, what, client, 200 + step), step * 0.0003)
+        for what in REQUESTS:
+            await _ask(client, one, other, what, 300)
+    await house.assert_clean()
+
+
+async def _hang_up(house: House, request: httpx.Request, after: float) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", request.url.port)
+    target = request.url.raw_path
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode(), target), *(b": ".join(pair) for pair in request.headers.raw)]
+    writer.write(b"\r\n".join([*lines, b"", b""]) + request.content)
+    await writer.drain()
+    await asyncio.sleep(after)
+    writer.transport.abort()

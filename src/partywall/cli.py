@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "worker": Command("processes", "Run the worker on the engines that the settings name."),
     "migrate": Command("database", "Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."),
     "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
+    "rights": Command("rights", "Print what each role may do in a project."),
     "users": Command("users", "Accounts, for operators."),
     "keys": Command("keys", "The keys that sign access tokens."),
     "models": Command("models", "Embedding models that are not bundled."),

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from partywall.features.projects.rights_table import as_markdown, as_text
+
+app = typer.Typer()
+
+
+@app.command()
+def rights(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As it stands in the documentation.")] = False,
+) -> None:
+    """Print what each role may do in a project."""
+    typer.echo(as_markdown() if markdown else as_text())

@@ -1,0 +1,57 @@
+"""The table of rights as people read it; `docs/reference/roles.md` holds it, and a test compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from partywall.core.tenancy import Role
+from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right
+
+HOLDERS: Final = (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER, Role.SERVICE)
+YES: Final = "yes"
+PEOPLE: Final = "people"
+NO: Final = "no"
+ALLOWS: Final[dict[Right, str]] = {
+    Right.PROJECT_READ: "see the project",
+    Right.PROJECT_UPDATE: "change its name and description",
+    Right.PROJECT_DELETE: "delete it with everything in it",
+    Right.PROJECT_TRANSFER: "hand it over: another member becomes owner, the caller admin",
+    Right.MEMBER_READ: "see who the members are",
+    Right.MEMBER_MANAGE: "change the roles of members and remove them",
+    Right.OWNER_MANAGE: "the same to owners, and make or invite one",
+    Right.INVITATION_MANAGE: "invite, see and withdraw invitations",
+    Right.KEY_MANAGE: "make, see and revoke API keys",
+    Right.DOCUMENT_READ: "read and search documents and their versions",
+    Right.DOCUMENT_WRITE: "create, change, restore, reindex and delete documents",
+    Right.EVENT_READ: "follow the project's events",
+}
+
+
+def cell(role: Role, right: Right) -> str:
+    """`people` is a right that a person of this role has, and an API key of the same role has not."""
+    if right not in RIGHTS[role]:
+        return NO
+    return PEOPLE if right in FOR_PEOPLE else YES
+
+
+def rows() -> Iterator[list[str]]:
+    """The heading first."""
+    yield ["right", "to", *(role.value for role in HOLDERS)]
+    for right in Right:
+        yield [right.value, ALLOWS[right], *(cell(role, right) for role in HOLDERS)]
+
+
+def as_markdown() -> str:
+    heading, *found = rows()
+    lines = [heading, ["---"] * len(heading), *([f"`{right}`", *rest] for right, *rest in found)]
+    return "\n".join("| " + " | ".join("" if each == NO else each for each in line) + " |" for line in lines)
+
+
+def as_text() -> str:
+    found = list(rows())
+    widths = [max(len(row[column]) for row in found) for column in range(len(found[0]))]
+    return "\n".join(
+        "  ".join(("" if each == NO else each).ljust(width) for each, width in zip(row, widths, strict=True)).rstrip()
+        for row in found
+    )

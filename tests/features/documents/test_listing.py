@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 
@@ -101,6 +102,20 @@ async def test_a_cursor_opens_only_its_own_list(shelf: Shelf) -> None:
     assert (await other.get(params={"cursor": cursor})).status_code == 422
     for params in ({"sort": "title"}, {"status": "draft"}, {"q_title": "a"}):
         assert (await shelf.get(params={"cursor": cursor, **params})).status_code == 422
+
+
+async def test_a_stranger_learns_nothing_of_a_cursor(shelf: Shelf, people: People) -> None:
+    """Neither that it was given out for this list nor that the project exists."""
+    document = await shelf.document()
+    await shelf.document()
+    await shelf.client.patch(f"{shelf.url}/{document['id']}", json={"content": "Another."})
+    stranger = await people.person()
+    for path in ("", f"/{document['id']}/versions"):
+        cursor = (await shelf.get(path, params={"limit": 1})).json()["next_cursor"]
+        for given in (cursor, "nonsense"):
+            for url in (shelf.url, f"/api/v1/projects/{uuid4()}/documents"):
+                answer = await stranger.client.get(url + path, params={"cursor": given})
+                assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found")
 
 
 async def test_a_cursor_survives_the_longest_title(shelf: Shelf) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -39,7 +40,10 @@ async def list_documents(reader: ScopedReader, project_id: UUID, query: Document
     query.refuse_both()
     filters = {name: value for name in _FILTERS if (value := getattr(query, name)) is not None}
     listing = ("documents", project_id, query.sort, *(f"{name}={value}" for name, value in filters.items()))
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor is not None else {}
+    after: Mapping[str, Value] = {}
+    if query.cursor is not None:
+        position = await _position(reader, project_id, cursors, listing, query.cursor, 2)
+        after = KEYSET.parse(query.sort, position)
     page = reads.page_of(Listing(query.sort, bool(after), query.offset is not None, frozenset(filters)))
     scope, row = await reader.row(page, project_id, {**_window(query), **filters, **after})
     require(scope, Right.DOCUMENT_READ)
@@ -54,7 +58,7 @@ async def list_versions(
     listing = ("versions", project_id, document_id)
     values: dict[str, Value] = {"document_id": document_id, **_window(query)}
     if query.cursor is not None:
-        [position] = cursors.decode(listing, query.cursor, 1)
+        [position] = await _position(reader, project_id, cursors, listing, query.cursor, 1)
         values["after"] = _number(position)
     page = reads.version_page(query.cursor is not None, query.offset is not None)
     scope, row = await reader.row(page, project_id, values)
@@ -81,6 +85,17 @@ async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
     require(scope, Right.DOCUMENT_READ)
     body: bytes = row["body"]
     return body
+
+
+async def _position(
+    reader: ScopedReader, project_id: UUID, cursors: Cursors, listing: Sequence[object], cursor: str, length: int
+) -> list[str]:
+    """What the cursor says. A stranger learns nothing of it, not even whether it was ever given out."""
+    try:
+        return cursors.decode(listing, cursor, length)
+    except InvalidInputError:
+        await reader.scope(project_id)
+        raise
 
 
 def _window(query: PageQuery) -> dict[str, Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from httpx import AsyncClient
@@ -35,7 +36,12 @@ def role(name: str) -> Body:
     return lambda _: {"role": name}
 
 
+def invited(name: str) -> Body:
+    return lambda _: {"email": f"{uuid4().hex}@example.com", "role": name}
+
+
 MEMBER = "/members/{about}"
+INVITE_OWNERS = (Right.INVITATION_MANAGE, Right.OWNER_MANAGE)
 ACTIONS = [
     Action("read_project", "GET", "", (Right.PROJECT_READ,)),
     Action("update_project", "PATCH", "", (Right.PROJECT_UPDATE,), lambda _: {"name": "New"}),
@@ -50,6 +56,10 @@ ACTIONS = [
     Action("remove_an_admin", "DELETE", MEMBER, (Right.MEMBER_MANAGE,), about="other_admin"),
     Action("remove_an_owner", "DELETE", MEMBER, (Right.MEMBER_MANAGE, Right.OWNER_MANAGE), about="other_owner"),
     Action("lower_oneself", "PATCH", "/members/me", (Right.MEMBER_MANAGE,), role("viewer")),
+    Action("list_invitations", "GET", "/invitations", (Right.INVITATION_MANAGE,)),
+    Action("invite_a_viewer", "POST", "/invitations", (Right.INVITATION_MANAGE,), invited("viewer")),
+    Action("invite_an_admin", "POST", "/invitations", (Right.INVITATION_MANAGE,), invited("admin")),
+    Action("invite_an_owner", "POST", "/invitations", INVITE_OWNERS, invited("owner")),
     Action("transfer", "POST", "/transfer", (Right.PROJECT_TRANSFER,), lambda h: {"user_id": str(h.viewer.id)}),
 ]
 every_action = pytest.mark.parametrize("action", ACTIONS, ids=str)

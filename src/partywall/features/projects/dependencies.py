@@ -4,13 +4,19 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.dependencies import (
     PersonDep,
+    PrincipalDep,
     PrincipalSessionDep,
     ProjectScopeDep,
     ResourcesDep,
     SessionDep,
 )
+from partywall.core.resources import Resources
+from partywall.features.projects.accepting import AcceptingService
+from partywall.features.projects.invitation_tokens import PURPOSE, InvitationTokens
+from partywall.features.projects.invitations import InvitationService
 from partywall.features.projects.members import MemberService
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
 
@@ -29,6 +35,38 @@ async def get_member_service(session: SessionDep, scope: ProjectScopeDep, resour
     return MemberService(session, scope, resources.announcer)
 
 
+async def limit_inviting(principal: PrincipalDep, resources: ResourcesDep) -> None:
+    """Nobody sends mails in masses. Counted apart from the attempts to log in."""
+    await _admit(resources, f"inviting {principal}")
+
+
+async def limit_accepting(person: PersonDep, resources: ResourcesDep) -> None:
+    await _admit(resources, f"accepting {person}")
+
+
+async def _admit(resources: Resources, counted: str) -> None:
+    wait = await resources.attempts.admit(counted)
+    if wait is not None:
+        raise TooManyRequestsError(wait)
+
+
+async def get_invitation_service(
+    session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep
+) -> InvitationService:
+    tokens = InvitationTokens(resources.secrets.signer(PURPOSE))
+    return InvitationService(session, scope, resources.announcer, tokens, resources.settings.projects.invitation_ttl)
+
+
+async def get_accepting_service(
+    session: PrincipalSessionDep, person: PersonDep, resources: ResourcesDep
+) -> AcceptingService:
+    return AcceptingService(session, person, resources.announcer)
+
+
+InviteLimit = Depends(limit_inviting)
+AcceptLimit = Depends(limit_accepting)
 DirectoryServiceDep = Annotated[ProjectDirectoryService, Depends(get_directory_service, scope="function")]
 ProjectServiceDep = Annotated[ProjectService, Depends(get_project_service, scope="function")]
 MemberServiceDep = Annotated[MemberService, Depends(get_member_service, scope="function")]
+InvitationServiceDep = Annotated[InvitationService, Depends(get_invitation_service, scope="function")]
+AcceptingServiceDep = Annotated[AcceptingService, Depends(get_accepting_service, scope="function")]

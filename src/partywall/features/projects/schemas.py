@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from partywall.core.pagination import PageQuery
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
 from partywall.core.tenancy import Role
+from partywall.features.accounts.schemas import EmailAddress
 
 Description = Annotated[str, StringConstraints(max_length=10_000)]
 
@@ -80,3 +81,28 @@ class MemberQuery(PageQuery):
 
 class Transfer(RequestModel):
     user_id: UUID = Field(description="A member, who becomes an owner")
+
+
+class InvitationCreate(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com", "role": "editor"}]})
+
+    email: EmailAddress
+    role: MemberRole
+
+
+class Invitation(ResponseModel):
+    """One that can still be accepted. Its token is in the mail alone."""
+
+    id: UUID
+    email: str
+    role: Role
+    expires_at: Instant
+    created_at: Instant
+
+
+class InvitationQuery(PageQuery):
+    sort: Literal["-created_at", "created_at"] = "-created_at"
+
+
+class Acceptance(RequestModel):
+    token: str = Field(min_length=1, max_length=200, description="From the mail")

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response, status
+
+from partywall.core.errors import MissingRightError, PersonRequiredError, TooManyRequestsError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.etag import entity_tag
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects import invitations
+from partywall.features.projects.dependencies import (
+    AcceptingServiceDep,
+    AcceptLimit,
+    InvitationServiceDep,
+    InviteLimit,
+)
+from partywall.features.projects.exceptions import (
+    AddressNotVerifiedError,
+    AlreadyInvitedError,
+    AlreadyMemberError,
+    InvitationNotFoundError,
+    TooManyInvitationsError,
+)
+from partywall.features.projects.schemas import (
+    Acceptance,
+    Invitation,
+    InvitationCreate,
+    InvitationQuery,
+    Project,
+)
+
+router = APIRouter(prefix="/projects/{project_id}/invitations", tags=["members"])
+accepting = APIRouter(prefix="/invitations", tags=["members"])
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=Invitation,
+    dependencies=[InviteLimit],
+    summary="Invite a person by e-mail",
+    description="The mail holds a token, good for one use until `expires_at`. Only owners invite owners.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, AlreadyMemberError, AlreadyInvitedError, TooManyInvitationsError,
+        IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
+    ),
+)  # fmt: skip
+async def create_invitation(body: InvitationCreate, service: InvitationServiceDep, once: IdempotencyDep) -> Response:
+    async def produce() -> Response:
+        return json_response(await service.invite(body), status.HTTP_201_CREATED)
+
+    service.authorise(body.role)
+    return await once.run(service.session, produce)
+
+
+@router.get(
+    "",
+    summary="List the pending invitations",
+    description="Those that have been neither accepted nor withdrawn and have not expired.",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def list_invitations(
+    session: ReadSessionDep, scope: ReadProjectScopeDep, query: Annotated[InvitationQuery, Query()], cursors: CursorsDep
+) -> Page[Invitation]:
+    return await invitations.list_invitations(session, scope, query, cursors)
+
+
+@router.delete(
+    "/{invitation_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Withdraw an invitation",
+    description="Its token is worth nothing from then on.",
+    responses=documented(ProjectNotFoundError, MissingRightError, InvitationNotFoundError),
+)
+async def withdraw_invitation(invitation_id: UUID, service: InvitationServiceDep) -> None:
+    await service.withdraw(invitation_id)
+
+
+@accepting.post(
+    "/accept",
+    response_model=Project,
+    dependencies=[AcceptLimit],
+    summary="Accept an invitation",
+    description="For the person whose verified address it was sent to. A token that is wrong, used, expired, withdrawn "
+    "or for another address is not found, all alike.",
+    responses=documented(
+        PersonRequiredError, AddressNotVerifiedError, InvitationNotFoundError, AlreadyMemberError,
+        IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
+    ),
+)  # fmt: skip
+async def accept_invitation(body: Acceptance, service: AcceptingServiceDep, once: IdempotencyDep) -> Response:
+    async def produce() -> Response:
+        entered = await service.accept(body.token)
+        return json_response(
+            entered.project, status.HTTP_200_OK, {"ETag": entity_tag(entered.revision, entered.project.role)}
+        )
+
+    await service.authorise()
+    answer = await once.run(service.session, produce)
+    await service.require_membership(Project.model_validate_json(bytes(answer.body)).id)
+    return answer

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from partywall.core.security.secrets import Signer
+
+PURPOSE: Final = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationTokens:
+    """The token of an invitation: 256 bits derived from its id, so that the job which mails it need not be told."""
+
+    signer: Signer
+
+    def of(self, invitation_id: UUID) -> str:
+        return base64.urlsafe_b64encode(self.signer.sign(invitation_id.bytes)).rstrip(b"=").decode()
+
+
+def token_hash(token: str) -> bytes:
+    """What is stored of a token; one of 256 bits needs no slow hash."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()

@@ -1,0 +1,132 @@
+"""Invitations to a project: made, listed and withdrawn by who manages it, accepted by the one who was invited."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from partywall.core.clock import utc_now
+from partywall.core.db.constraints import violations
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.ids import new_id
+from partywall.core.jobs.queue import enqueue
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.tenancy import ProjectScope, Role
+from partywall.features.projects.exceptions import (
+    VIOLATIONS,
+    AlreadyInvitedError,
+    AlreadyMemberError,
+    InvitationNotFoundError,
+    TooManyInvitationsError,
+)
+from partywall.features.projects.invitation_repository import KEYSET, InvitationRepository, InvitationWriter
+from partywall.features.projects.invitation_tokens import InvitationTokens, token_hash
+from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
+from partywall.features.projects.member_repository import MemberRepository
+from partywall.features.projects.members import lock_membership
+from partywall.features.projects.models import Invitation as InvitationRow
+from partywall.features.projects.repository import ProjectRepository
+from partywall.features.projects.rights import Right, grantable, require
+from partywall.features.projects.schemas import Invitation, InvitationCreate, InvitationQuery
+
+MAX_PENDING: Final = 100
+
+
+def _present(row: InvitationRow) -> Invitation:
+    return Invitation(
+        id=row.id, email=row.email, role=Role(row.role), expires_at=row.expires_at, created_at=row.created_at
+    )
+
+
+async def list_invitations(
+    session: AsyncReadSession, scope: ProjectScope, query: InvitationQuery, cursors: Cursors
+) -> Page[Invitation]:
+    require(scope, Right.INVITATION_MANAGE)
+    query.refuse_both()
+    pending = InvitationRepository(session, scope)
+    listing = ("invitations", scope.project_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await pending.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    position = [to_rfc3339(items[-1].created_at), str(items[-1].id)] if more else []
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, position) if more else None,
+        total=await pending.count() if query.offset is not None else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationService:
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+    tokens: InvitationTokens
+    ttl: timedelta
+
+    def authorise(self, role: Role) -> None:
+        _require_to_invite(self.scope, role)
+
+    async def invite(self, wanted: InvitationCreate) -> Invitation:
+        """Makes the invitation, and the job that mails its token."""
+        scope = await lock_membership(self.session, self.scope)
+        _require_to_invite(scope, wanted.role)
+        await self._refuse(scope, wanted.email)
+        id_ = new_id()
+        hashed = token_hash(self.tokens.of(id_))
+        with violations(VIOLATIONS):
+            row = await InvitationWriter(self.session, scope).add(
+                id_, wanted.email, wanted.role, hashed, utc_now() + self.ttl
+            )
+        payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
+        await enqueue(self.session, SEND_INVITATION, payload)
+        news = News("member.invited", "invitation", str(id_), {"role": wanted.role.value})
+        EventLog(self.session, scope, self.announcer).append(news)
+        return _present(row)
+
+    async def withdraw(self, invitation_id: UUID) -> None:
+        require(self.scope, Right.INVITATION_MANAGE)
+        if not await InvitationWriter(self.session, self.scope).remove(invitation_id):
+            raise InvitationNotFoundError
+
+    async def _refuse(self, scope: ProjectScope, email: str) -> None:
+        pending = InvitationRepository(self.session, scope)
+        if await MemberRepository(self.session, scope).has_address(email):
+            raise AlreadyMemberError
+        if await pending.has_address(email):
+            raise AlreadyInvitedError
+        if await pending.count() >= MAX_PENDING:
+            raise TooManyInvitationsError
+
+
+def _require_to_invite(scope: ProjectScope, role: Role) -> None:
+    require(scope, Right.INVITATION_MANAGE)
+    if role is Role.OWNER:
+        require(scope, Right.OWNER_MANAGE)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What the mail of an invitation says, but for its token."""
+
+    email: str
+    role: str
+    project: str
+    inviter: str
+    expires_at: datetime
+
+
+async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID) -> Letter | None:
+    """None where there is nothing to send any more: it is gone, or who sent it could not invite like this now."""
+    row = await InvitationRepository(session, scope).get(invitation_id)
+    inviter = await MemberRepository(session, scope).get(scope.principal.id)
+    if row is None or inviter is None or Role(row.role) not in grantable(scope.role):
+        return None
+    project = await ProjectRepository(session, scope).get()
+    return Letter(row.email, row.role, project.name, inviter.full_name or inviter.email, row.expires_at)

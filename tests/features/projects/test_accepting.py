@@ -1,0 +1,150 @@
+"""From the mail to the membership, and every way in which a token is worth nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from httpx import AsyncClient, Response
+
+from tests.features.projects.house import House, said
+from tests.features.projects.post import ACCEPT, Post, accept
+from tests.people import People
+
+
+def told(answer: Response) -> tuple[int, dict[str, object]]:
+    """All that the caller learns, but for the number of the request."""
+    return answer.status_code, answer.json() | {"request_id": None}
+
+
+async def test_who_accepts_becomes_a_member_with_the_role_offered(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email, "editor")
+    assert said(await guest.client.get(house.url)) == (404, "project_not_found")
+    accepted = await accept(guest, token)
+    assert accepted.status_code == 200
+    shown = await guest.client.get(house.url)
+    assert accepted.json() == shown.json()
+    assert (accepted.json()["id"], accepted.json()["role"]) == (str(house.project), "editor")
+    assert accepted.headers["etag"] == shown.headers["etag"]
+    assert (await house.roles())[guest.id] == "editor"
+    assert (await house.owner.client.get(f"{house.url}/invitations")).json()["items"] == []
+    assert (await house.events())[-1] == ("member.added", "member", str(guest.id), {"role": "editor"})
+
+
+async def test_a_token_is_good_for_one_use(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email)
+    assert (await accept(guest, token)).status_code == 200
+    assert said(await accept(guest, token)) == (404, "invitation_not_found")
+    assert (await guest.client.delete(f"{house.url}/members/me")).status_code == 204
+    assert said(await accept(guest, token)) == (404, "invitation_not_found")
+    assert guest.id not in await house.roles()
+
+
+async def test_of_many_who_accept_at_once_one_does(people: People, house: House, post: Post) -> None:
+    for _ in range(4):
+        guest = await people.person()
+        token = await post.token(house, guest.email)
+        answers = await asyncio.gather(*(accept(guest, token) for _ in range(4)))
+        assert sorted(answer.status_code for answer in answers) == [200, 404, 404, 404]
+        assert (await house.events())[-1][:3] == ("member.added", "member", str(guest.id))
+    added = [event for event in await house.events() if event[0] == "member.added"]
+    assert len(added) == 4
+
+
+async def test_every_token_that_is_not_good_is_refused_alike(people: People, house: House, post: Post) -> None:
+    guest, other = await people.person(), await people.person()
+    for_another = await post.token(house, other.email)
+    used = await post.token(house, guest.email)
+    assert (await accept(guest, used)).status_code == 200
+    assert (await guest.client.delete(f"{house.url}/members/me")).status_code == 204
+    withdrawn = await post.token(house, guest.email)
+    [pending] = [
+        item for item in (await house.owner.client.get(f"{house.url}/invitations")).json()["items"]
+        if item["email"] == guest.email
+    ]  # fmt: skip
+    assert (await house.owner.client.delete(f"{house.url}/invitations/{pending['id']}")).status_code == 204
+    expired = await post.token(house, guest.email)
+    await people.execute("UPDATE invitation SET expires_at = now() WHERE email = $1", guest.email)
+    refused = [await accept(guest, token) for token in (for_another, used, withdrawn, expired, "x" * 43, "?", "é")]
+    assert {str(told(answer)) for answer in refused} == {str(told(refused[0]))}
+    assert said(refused[0]) == (404, "invitation_not_found")
+    assert guest.id not in await house.roles()
+    assert (await accept(other, for_another)).status_code == 200
+
+
+async def test_an_unverified_address_accepts_nothing_and_learns_nothing(
+    people: People, house: House, post: Post
+) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email)
+    await people.execute("UPDATE account SET email_verified_at = NULL WHERE id = $1", guest.id)
+    good, wrong = await accept(guest, token), await accept(guest, "x" * 43)
+    assert told(good) == told(wrong)
+    assert said(good) == (403, "address_not_verified")
+    assert guest.id not in await house.roles()
+    await people.execute("UPDATE account SET email_verified_at = now() WHERE id = $1", guest.id)
+    assert (await accept(guest, token)).status_code == 200
+
+
+async def test_a_disabled_account_accepts_nothing(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email)
+    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", guest.id)
+    assert (await accept(guest, token)).status_code == 401
+    assert guest.id not in await house.roles()
+
+
+async def test_a_key_accepts_nothing(anonymous: AsyncClient, house: House) -> None:
+    answer = await anonymous.post(ACCEPT, json={"token": "x" * 43}, headers=await house.key("admin"))
+    assert said(answer) == (403, "person_required")
+
+
+async def test_an_invitation_is_worth_what_its_sender_is_by_then(people: People, house: House, post: Post) -> None:
+    """Also where the rows were left behind: the database asks again."""
+    for statement in (
+        "DELETE FROM project_member WHERE account_id = $1",
+        "UPDATE project_member SET role = 'editor' WHERE account_id = $1",
+        "UPDATE account SET disabled_at = now() WHERE id = $1",
+    ):
+        sender, guest = await house.another("admin"), await people.person()
+        token = await post.token(house, guest.email, by=sender)
+        await people.execute(statement, sender.id)
+        assert said(await accept(guest, token)) == (404, "invitation_not_found")
+        assert guest.id not in await house.roles()
+
+
+async def test_an_owner_who_was_lowered_makes_no_owners(people: People, house: House, post: Post) -> None:
+    sender, heir, guest = await house.another("owner"), await people.person(), await people.person()
+    ownership = await post.token(house, heir.email, "owner", by=sender)
+    editing = await post.token(house, guest.email, "editor", by=sender)
+    await people.execute("UPDATE project_member SET role = 'admin' WHERE account_id = $1", sender.id)
+    assert said(await accept(heir, ownership)) == (404, "invitation_not_found")
+    assert (await accept(guest, editing)).status_code == 200
+
+
+async def test_a_member_by_then_is_a_conflict(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email, "admin")
+    await people.join(house.project, guest, "viewer")
+    assert said(await accept(guest, token)) == (409, "already_member")
+    assert (await house.roles())[guest.id] == "viewer"
+
+
+async def test_an_idempotency_key_replays_the_welcome_to_members_only(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    token = await post.token(house, guest.email)
+    headers = {"Idempotency-Key": uuid4().hex}
+    first = await guest.client.post(ACCEPT, json={"token": token}, headers=headers)
+    again = await guest.client.post(ACCEPT, json={"token": token}, headers=headers)
+    assert (first.status_code, again.status_code, again.content) == (200, 200, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (await house.owner.client.delete(house.member(guest))).status_code == 204
+    late = await guest.client.post(ACCEPT, json={"token": token}, headers=headers)
+    assert said(late) == (404, "invitation_not_found")
+
+
+async def test_a_bad_body_is_refused(house: House) -> None:
+    for body in ({}, {"token": ""}, {"token": "x" * 201}, {"token": "x", "role": "owner"}, {"token": 5}):
+        assert (await house.viewer.client.post(ACCEPT, json=body)).status_code == 422

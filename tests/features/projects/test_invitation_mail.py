@@ -1,0 +1,169 @@
+"""The mail of an invitation, and what nobody else gets to read."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from dataclasses import replace
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import structlog
+
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.mail.message import MailError, Message
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects import feature
+from partywall.features.projects.invitation_mail import send_invitation
+from partywall.settings import MailLinks
+from tests.engines import DatabaseUrls
+from tests.features.projects.house import House, said
+from tests.features.projects.post import Post, accept, text_of, token_in
+from tests.people import People
+
+
+def new_address() -> str:
+    return f"{uuid4().hex}@example.com"
+
+
+async def test_from_the_invitation_to_the_membership_by_the_worker(
+    people: People, house: House, post: Post, resources: Resources, database: DatabaseUrls
+) -> None:
+    guest = await people.person()
+    await post.invite(house, guest.email, "viewer")
+    stop = asyncio.Event()
+    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
+    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+        group.create_task(JobRunner(resources, feature.jobs).run(connect, stop))
+        while not await post.letters(guest.email):
+            await asyncio.sleep(0.05)
+        stop.set()
+    [letter] = await post.letters(guest.email)
+    assert (await accept(guest, token_in(letter))).json()["role"] == "viewer"
+
+
+async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(house: House, post: Post) -> None:
+    email = new_address()
+    await house.people.execute(
+        "UPDATE account SET full_name = $2 WHERE id = $1", house.owner.id, "Ada <b>L</b>\r\nBcc: x@y"
+    )
+    await house.owner.client.patch(house.url, json={"name": "Fish & Chips"})
+    token = await post.token(house, email, "admin")
+    [letter] = await post.letters(email)
+    assert letter["Subject"] == "Ada <b>L</b> Bcc: x@y invites you to Fish & Chips"
+    assert letter["Bcc"] is None
+    plain, html = text_of(letter), text_of(letter, "html")
+    assert 'Ada <b>L</b> Bcc: x@y invites you to the project "Fish & Chips" as admin.' in plain
+    assert "Ada &lt;b&gt;L&lt;/b&gt; Bcc: x@y" in html
+    assert "Fish &amp; Chips" in html
+    for part in (plain, html):
+        assert token in part
+        assert "UTC" in part
+        assert "href" not in part
+
+
+async def test_without_a_name_the_inviter_is_named_by_address(house: House, post: Post) -> None:
+    email = new_address()
+    await post.token(house, email, by=house.admin)
+    assert (await post.letters(email))[0]["Subject"] == f"{house.admin.email} invites you to A project"
+
+
+def with_links(resources: Resources, page: str) -> Resources:
+    settings = resources.settings
+    mail = settings.mail.model_copy(update={"links": MailLinks(invitation=page)})
+    return replace(resources, settings=settings.model_copy(update={"mail": mail}))
+
+
+async def test_the_product_s_own_page_is_linked(house: House, resources: Resources) -> None:
+    email = new_address()
+    post = Post(with_links(resources, "https://app.example.com/join?token={token}"))
+    token = await post.token(house, email)
+    [letter] = await post.letters(email)
+    assert f"https://app.example.com/join?token={token}\n" in text_of(letter)
+    assert f'href="https://app.example.com/join?token={token}"' in text_of(letter, "html")
+
+
+async def test_the_same_job_sends_the_same_mail(house: House, post: Post) -> None:
+    email = new_address()
+    invitation = await post.invite(house, email)
+    await post.deliver(house, invitation)
+    await post.deliver(house, invitation)
+    one, again = await post.letters(email)
+    assert one["Message-ID"] == again["Message-ID"]
+    assert token_in(one) == token_in(again)
+
+
+async def test_what_was_withdrawn_is_not_sent(house: House, post: Post) -> None:
+    email = new_address()
+    invitation = await post.invite(house, email)
+    await house.owner.client.delete(f"{house.url}/invitations/{invitation}")
+    await post.deliver(house, invitation)
+    assert await post.letters(email) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE project_member SET role = 'editor' WHERE account_id = $1",
+        "UPDATE invitation SET expires_at = now() WHERE invited_by = concat('user:', $1::uuid)",
+    ],
+)
+async def test_what_its_sender_may_not_send_any_more_is_not_sent(house: House, post: Post, statement: str) -> None:
+    email = new_address()
+    invitation = await post.invite(house, email, by=house.admin)
+    await house.people.execute(statement, house.admin.id)
+    await post.deliver(house, invitation)
+    assert await post.letters(email) == []
+
+
+async def test_a_sender_who_has_gone_sends_nothing(house: House, post: Post) -> None:
+    """The runner drops what its principal may no longer enter."""
+    email = new_address()
+    invitation = await post.invite(house, email, by=house.admin)
+    await house.people.execute("DELETE FROM project_member WHERE account_id = $1", house.admin.id)
+    with pytest.raises(ProjectNotFoundError):
+        await post.deliver(house, invitation)
+    assert await post.letters(email) == []
+
+
+class Away:
+    async def send(self, message: Message) -> None:
+        raise MailError("the server is away")
+
+    async def ping(self) -> None: ...
+
+
+async def test_a_mail_that_was_not_taken_is_tried_again(house: House, post: Post, resources: Resources) -> None:
+    email = new_address()
+    number, payload = await post.job(house, await post.invite(house, email))
+    with pytest.raises(MailError):
+        await send_invitation(JobContext(replace(resources, mailer=Away()), uuid4(), number, 1, last=False), payload)
+    await send_invitation(JobContext(resources, uuid4(), number, 2, last=False), payload)
+    assert len(await post.letters(email)) == 1
+
+
+async def test_a_token_is_nowhere_but_in_the_mail(people: People, house: House, post: Post) -> None:
+    guest = await people.person()
+    with structlog.testing.capture_logs() as logs:
+        token = await post.token(house, guest.email)
+        answers = [
+            await house.owner.client.get(f"{house.url}/invitations"),
+            await house.owner.client.get(f"{house.url}/members"),
+            await accept(house.viewer, token),
+            await accept(guest, token, **{"Idempotency-Key": uuid4().hex}),
+        ]
+    assert said(answers[2]) == (404, "invitation_not_found")
+    assert answers[3].status_code == 200
+    assert [answer for answer in answers if token in answer.text or token in str(answer.headers)] == []
+    assert logs
+    assert token not in str(logs)
+    assert guest.email not in str(logs)
+    for table in ("pgqueuer", "pgqueuer_log", "job_attempt", "event", "idempotency_key", "invitation"):
+        for secret in (token, token.encode().hex()):
+            found = await people.fetch(f"SELECT FROM {table} AS row WHERE position($1 IN row::text) > 0", secret)
+            assert found == [], table
+    events = await people.fetch("SELECT FROM event WHERE position($1 IN event::text) > 0", guest.email)
+    assert events == []

@@ -24,7 +24,7 @@ from tests.people import People, Person
 
 type Found = Select[*tuple[object, ...]]
 
-LIMIT: Final = timedelta(milliseconds=400)
+LIMIT: Final = timedelta(seconds=1.5)
 LEFT: Final = """
     SELECT concat(current_setting('partywall.principal', true), current_setting('partywall.project', true),
         wall.current_project()) AS scope, current_setting('transaction_isolation') AS isolation,
@@ -120,7 +120,7 @@ async def _transact(house: House, caller: Caller, how: str) -> None:
 
 
 async def _interrupt(house: House, task: asyncio.Task[None], how: str) -> None:
-    await asyncio.sleep(LIMIT.total_seconds() / 4)
+    await asyncio.sleep(0.1)
     if how == "cancel":
         task.cancel()
     if how == "lost":
@@ -132,7 +132,7 @@ async def _interrupt(house: House, task: asyncio.Task[None], how: str) -> None:
 async def test_whatever_ends_it_nothing_is_left(
     house: House, callers: tuple[Caller, Caller], how: str, run: Callable[[House, Caller, str], Awaitable[None]]
 ) -> None:
-    for caller in callers:
+    for caller in callers[: 1 if how == "timeout" else 2]:
         task = asyncio.ensure_future(run(house, caller, how))
         await _interrupt(house, task, how)
         [ended] = await asyncio.gather(task, return_exceptions=True)
@@ -157,8 +157,6 @@ def _request(caller: Caller, what: str, client: httpx.AsyncClient, number: int) 
 
 async def _ask(client: httpx.AsyncClient, caller: Caller, other: Caller, what: str, number: int) -> None:
     answer = await client.send(_request(caller, what, client, number))
-    while answer.status_code == 503:  # its statement had to wait for the other's longer than LIMIT
-        answer = await client.send(_request(caller, what, client, number))
     assert answer.status_code in (200, 201), (what, answer.text)
     assert other.word not in answer.text, what
     assert str(other.project) not in answer.text, what
@@ -167,7 +165,7 @@ async def _ask(client: httpx.AsyncClient, caller: Caller, other: Caller, what: s
 async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
     async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
-        for number in range(12):
+        for number in range(4):
             for what in REQUESTS:
                 group.create_task(_ask(client, one, other, what, number))
                 group.create_task(_ask(client, other, one, what, number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -93,11 +93,107 @@ async def test_inside_one_project_the_other_is_not_there(
         "UPDATE account SET id = uuidv7()",
         "DELETE FROM account",
         "TRUNCATE event",
+        "SET ROLE postgres",
+        "SET SESSION AUTHORIZATION postgres",
+        "SET session_replication_role = replica",
+        "ALTER SYSTEM SET row_security = off",
+        "ALTER TABLE event NO FORCE ROW LEVEL SECURITY",
+        "ALTER POLICY wall ON event USING (true)",
+        "CREATE POLICY open ON event USING (true)",
+        "CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE sql AS 'SELECT NULL::uuid'",
+        "ALTER FUNCTION wall.role_of(text, uuid) SECURITY INVOKER",
+        "DROP FUNCTION wall.current_project()",
+        "GRANT partywall_owner TO partywall_app",
+        "CREATE SCHEMA escape",
+        "CREATE TEMPORARY TABLE escape (id int)",
+        "CREATE EXTENSION dblink",
+        "CREATE TRIGGER escape BEFORE INSERT ON event EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "CREATE RULE escape AS ON SELECT TO event DO INSTEAD SELECT * FROM document",
+        "SELECT rolname, rolpassword FROM pg_authid",
+        "SELECT * FROM pg_statistic",
+        "COPY event TO PROGRAM 'cat'",
+        "COPY event FROM PROGRAM 'true'",
+        "COPY event TO '/tmp/events'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "SELECT pg_ls_dir('.')",
+        "SELECT lo_import('/etc/passwd')",
+        "SELECT lo_export(1, '/tmp/object')",
+        "INSERT INTO account (email) VALUES ('made@example.com')",
+        "UPDATE project_member SET project_id = uuidv7()",
+        "UPDATE document SET project_id = uuidv7()",
+        "UPDATE api_key SET role = 'admin'",
+        "SELECT secret_hash FROM api_key",
+        "SELECT password_hash FROM account",
     ],
 )
 async def test_the_runtime_role_cannot_climb(runtime: Connection, statement: str) -> None:
     with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.UndefinedTableError)):
         await runtime.execute(statement)
+
+
+async def test_the_statistics_of_columns_show_no_values(runtime: Connection, people: People, two: object) -> None:
+    """PostgreSQL keeps the most common values of every column, and shows them to whoever may read the table."""
+    await people.execute("ANALYZE event, document, project, project_member, account")
+    kept = await people.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
+    assert {"event", "project", "account"} <= {row["tablename"] for row in kept}
+    shown = await runtime.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
+    guarded = await people.fetch("SELECT relname FROM pg_class WHERE relrowsecurity")
+    assert {row["tablename"] for row in shown} & {row["relname"] for row in guarded} == set()
+
+
+async def _seen(runtime: Connection) -> dict[str, int]:
+    tables = [row["relname"] for row in await runtime.fetch(PROJECT_TABLES)] + ["project"]
+    counts = {table: await runtime.fetchval(f'SELECT count(*) FROM "{table}"') for table in tables}  # noqa: S608 - catalogue names
+    return {table: count for table, count in counts.items() if count}
+
+
+async def test_half_a_scope_is_none(runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]) -> None:
+    """The project alone shows nothing; the principal alone shows which projects are its own, and nothing in them."""
+    (one, mine), _ = two
+    async with runtime.transaction():
+        await runtime.execute("SELECT set_config('partywall.project', $1, true)", str(mine))
+        assert await _seen(runtime) == {}
+    async with runtime.transaction():
+        await runtime.execute("SELECT set_config('partywall.principal', $1, true)", f"user:{one.id}")
+        assert await _seen(runtime) == {"project": 1}
+
+
+@pytest.mark.parametrize(
+    "made_up",
+    [
+        "user:{stranger}", "user:{mine}", "user:{foreign}", "service:{mine}", "service:{stranger}", "key:{stranger}",
+        "key:{foreign}", "key:{owner}", "owner:{owner}", "USER:{owner}", " user:{owner}", "user{owner}", "{owner}",
+        "service:", "service:%", "system", "postgres", "partywall_owner",
+    ],
+)  # fmt: skip
+async def test_a_made_up_principal_opens_nothing(
+    runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]], made_up: str
+) -> None:
+    (_, mine), (other, foreign) = two
+    principal = made_up.format(stranger=uuid4(), mine=mine, foreign=foreign, owner=other.id)
+    async with runtime.transaction():
+        await runtime.execute("SELECT set_config('partywall.principal', $1, true)", principal)
+        await runtime.execute("SELECT set_config('partywall.project', $1, true)", str(foreign))
+        assert await runtime.fetchval("SELECT wall.role_of($1, $2)", principal, foreign) is None
+        assert await runtime.fetchval("SELECT wall.current_project()") is None
+        assert await _seen(runtime) == {}
+
+
+@pytest.mark.parametrize("broken", ["user:", "user:x", "user:%", "user:' OR true --", "key:", "key:x"])
+async def test_a_broken_principal_is_an_error_or_nothing(
+    runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]], broken: str
+) -> None:
+    _, (_, foreign) = two
+    with pytest.raises(asyncpg.InvalidTextRepresentationError):
+        await runtime.execute("SELECT wall.enter($1, $2)", broken, foreign)
+
+
+async def test_a_setting_outside_a_transaction_is_gone_with_its_statement(
+    runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
+) -> None:
+    (one, mine), _ = two
+    assert await runtime.fetchval("SELECT wall.enter($1, $2)", f"user:{one.id}", mine) == "owner"
+    assert await _seen(runtime) == {}
 
 
 async def test_row_security_off_is_an_error_not_a_way_round(runtime: Connection) -> None:

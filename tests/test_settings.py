@@ -96,6 +96,11 @@ def test_mail_is_set_by_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert STRONG not in repr(mail)
 
 
+def test_settings_are_read_from_their_own_dump() -> None:
+    settings = Settings.model_validate({**SERVERS, "mail": SMTP})
+    assert Settings.model_validate(settings.model_dump()) == settings
+
+
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP__CORS_ORIGINS", "https://a.example, https://b.example")
     assert Settings.model_validate(SERVERS).http.cors_origins == ("https://a.example", "https://b.example")

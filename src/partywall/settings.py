@@ -113,6 +113,8 @@ class MailLinks(Section):
 
 
 class MailSettings(Section):
+    model_config = ConfigDict(populate_by_name=True)
+
     engine: Literal["directory", "smtp"] | None = Field(default=None, description="Unset: directory in development.")
     sender: str = Field(default="Partywall <partywall@localhost>", alias="from")
     directory: Path | None = Field(default=None, description="Unset: DATA_DIR/mail.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import structlog
+
 from partywall.core.jobs.context import JobContext
-from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.documents.repository import DocumentRepository
 from partywall.features.projects.jobs import ProjectDeleted
+
+log = structlog.get_logger(__name__)
 
 
 async def release_blobs(context: JobContext, payload: ReleaseBlobs) -> None:
@@ -21,4 +25,11 @@ async def release_blobs(context: JobContext, payload: ReleaseBlobs) -> None:
 
 
 async def delete_project_blobs(context: JobContext, payload: ProjectDeleted) -> None:
-    await context.resources.blobs.delete_project(payload.project_id)
+    """Only of a project that is gone: whatever a payload says, nothing is taken from one that is there."""
+    try:
+        async with context.resources.sessions.read() as session:
+            await enter_project(session, Principal.service(payload.project_id), payload.project_id)
+    except ProjectNotFoundError:
+        await context.resources.blobs.delete_project(payload.project_id)
+    else:
+        log.error("project_not_deleted", project_id=str(payload.project_id))

@@ -1,0 +1,210 @@
+"""A job's payload is no proof: whatever it names, another project is neither read nor changed by it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from fastapi import FastAPI
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.ids import new_id
+from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, enter_project
+from partywall.features.documents.jobs import IndexDocuments, ReleaseBlobs
+from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
+from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.isolation import rows
+from tests.isolation.quiet import quiet_logs
+from tests.isolation.rooms import Room, furnish
+from tests.isolation.work import HANDLERS, run_job
+from tests.people import People
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What a room has for jobs to do: a retired index with a vector, and a blob that nothing refers to."""
+
+    room: Room
+    index: UUID
+    blob: str
+
+
+type Forge = Callable[[UUID, str, Things], JobPayload]
+
+# A payload for a project, in a principal's name, about another's things.
+PAYLOADS: Final[Mapping[str, Forge]] = {
+    "build_index": lambda project, by, _: BuildIndex(project_id=project, principal=by),
+    "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
+    "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
+    "index_documents": lambda project, by, of: IndexDocuments(
+        project_id=project, principal=by, documents=[of.room.document]
+    ),
+    "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
+    "send_invitation": lambda project, by, of: SendInvitation(
+        project_id=project, principal=by, invitation_id=UUID(of.room.ids["invitation_id"])
+    ),
+}
+# What is sure to change something where it is done by right; the others do so only while a model is being changed.
+EFFECTIVE: Final = ("clear_index", "index_documents", "release_blobs")
+OF_NO_PROJECT: Final = {"confirm_address", "project_deleted"}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with quiet_logs():
+        yield
+
+
+RETIRED: Final = """
+    WITH old AS (
+        INSERT INTO search_index (project_id, id, model, dimension, status)
+        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
+    )
+    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
+    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
+"""
+
+
+async def equip(people: People, resources: Resources, room: Room) -> Things:
+    index = new_id()
+    await people.execute(RETIRED, room.project, index)
+    scope = await ScopedReader(resources.reads, room.owner.principal).scope(room.project)
+    blob = await resources.blobs.put(scope, _bytes(room.word.encode()), max_bytes=100)
+    return Things(room, index, blob.key)
+
+
+async def _bytes(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that there is of a project: rows, the files beside them, and the jobs that wait."""
+
+    rows: Mapping[str, str]
+    files: tuple[str, ...]
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    people: People
+    resources: Resources
+    database: DatabaseUrls
+    blobs: Path
+    mine: Room
+    foreign: Room
+    things: Things
+
+    async def state(self, room: Room) -> State:
+        connection = await asyncpg.connect(DatabaseUrls.dsn(self.database.superuser))
+        try:
+            sums = await rows.checksums(connection, room.project)
+            query = "SELECT count(*) FROM pgqueuer WHERE convert_from(payload, 'UTF8') LIKE '%' || $1 || '%'"
+            jobs = await connection.fetchval(query, str(room.project))
+        finally:
+            await connection.close()
+        files = (self.blobs / str(room.project)).rglob("*")
+        return State(sums, tuple(sorted(path.name for path in files if path.is_file())), jobs)
+
+    async def run(self, kind: str, payload: JobPayload) -> None:
+        await run_job(self.people, self.resources, kind, payload)
+
+
+@pytest.fixture(scope="module")
+async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls, settings: Settings) -> AsyncIterator[Rooms]:
+    async with People(app, resources, database) as people:
+        mine, foreign = [await furnish(people, resources, database, word) for word in ("amber", "bittern")]
+        things = await equip(people, resources, foreign)
+        yield Rooms(people, resources, database, settings.blob_directory, mine, foreign, things)
+
+
+def test_every_kind_of_job_has_an_entry() -> None:
+    assert set(PAYLOADS) | OF_NO_PROJECT == set(HANDLERS)
+    for kind, handler in HANDLERS.items():
+        assert issubclass(handler.kind.payload, ProjectJobPayload) == (kind in PAYLOADS)
+
+
+def strangers(mine: Room) -> list[str]:
+    """Who may be somebody in a project of their own."""
+    return [str(mine.owner.principal), f"service:{mine.project}", f"key:{mine.ids['key_id']}", f"user:{uuid4()}"]
+
+
+@pytest.mark.parametrize("kind", PAYLOADS)
+async def test_a_job_in_a_strangers_name_does_nothing(rooms: Rooms, kind: str) -> None:
+    before = await rooms.state(rooms.foreign)
+    for stranger in strangers(rooms.mine):
+        payload = PAYLOADS[kind](rooms.foreign.project, stranger, rooms.things)
+        try:
+            await rooms.run(kind, payload)
+        except ProjectNotFoundError:
+            continue
+    assert await rooms.state(rooms.foreign) == before
+
+
+@pytest.mark.parametrize("kind", PAYLOADS)
+async def test_a_job_of_ones_own_about_foreign_things_does_nothing_to_them(rooms: Rooms, kind: str) -> None:
+    before = await rooms.state(rooms.foreign)
+    for principal in (str(rooms.mine.owner.principal), f"service:{rooms.mine.project}"):
+        await rooms.run(kind, PAYLOADS[kind](rooms.mine.project, principal, rooms.things))
+    assert await rooms.state(rooms.foreign) == before
+    held = await rooms.people.fetch(
+        "SELECT 1 FROM chunk WHERE project_id = $1 AND (text LIKE $2 OR context LIKE $2)",
+        rooms.mine.project,
+        f"%{rooms.foreign.word}%",
+    )
+    assert held == []
+
+
+async def test_the_right_is_looked_up_again_when_the_job_runs(rooms: Rooms) -> None:
+    member, room = await rooms.people.person(), rooms.mine
+    await rooms.people.join(room.project, member, "editor")
+    payload = IndexDocuments(project_id=room.project, principal=str(member.principal), documents=[room.document])
+    await rooms.people.execute("DELETE FROM chunk WHERE project_id = $1", room.project)
+    await rooms.run("index_documents", payload)
+    indexed = await rooms.people.fetch("SELECT 1 FROM chunk WHERE project_id = $1", room.project)
+    assert len(indexed) == 1, "the control: by right it works"
+    await rooms.people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+    before = await rooms.state(room)
+    with pytest.raises(ProjectNotFoundError):
+        await rooms.run("index_documents", payload)
+    assert await rooms.state(room) == before
+
+
+@pytest.mark.parametrize("kind", ["service", "key"])
+async def test_a_projects_own_principal_enters_no_other(rooms: Rooms, kind: str) -> None:
+    mine, foreign = rooms.mine, rooms.foreign
+    own = mine.project if kind == "service" else UUID(mine.ids["key_id"])
+    principal = Principal(PrincipalKind(kind), own)
+    async with rooms.resources.sessions.read() as session:
+        assert (await enter_project(session, principal, mine.project)).project_id == mine.project
+        with pytest.raises(ProjectNotFoundError):
+            await enter_project(session, principal, foreign.project)
+
+
+@pytest.mark.parametrize("kind", EFFECTIVE)
+async def test_the_same_jobs_work_by_right(rooms: Rooms, kind: str) -> None:
+    """The control, after all else: what did nothing above was no idle job."""
+    before = await rooms.state(rooms.foreign)
+    await rooms.run(kind, PAYLOADS[kind](rooms.foreign.project, f"service:{rooms.foreign.project}", rooms.things))
+    assert await rooms.state(rooms.foreign) != before
+
+
+async def test_the_end_of_a_project_that_goes_on_is_not_believed(rooms: Rooms) -> None:
+    room = rooms.foreign
+    before = await rooms.state(room)
+    await rooms.run("project_deleted", ProjectDeleted(project_id=room.project))
+    assert await rooms.state(room) == before
+    assert before.files
+    assert (await room.owner.client.delete(room.url)).status_code == 204
+    await rooms.run("project_deleted", ProjectDeleted(project_id=room.project))
+    assert (await rooms.state(room)).files == ()

@@ -71,15 +71,25 @@ async def test_without_a_name_the_inviter_is_named_by_address(house: House, post
     assert (await post.letters(email))[0]["Subject"] == f"{house.admin.email} invites you to A project"
 
 
-def with_links(resources: Resources, page: str) -> Resources:
-    settings = resources.settings
-    mail = settings.mail.model_copy(update={"links": MailLinks(invitation=page)})
-    return replace(resources, settings=settings.model_copy(update={"mail": mail}))
+def with_settings(resources: Resources, **sections: object) -> Resources:
+    return replace(resources, settings=resources.settings.model_copy(update=sections))
+
+
+async def test_without_a_page_the_route_is_named(house: House, resources: Resources) -> None:
+    email = new_address()
+    http = resources.settings.http.model_copy(update={"public_url": "https://api.example.com/"})
+    post = Post(with_settings(resources, http=http))
+    token = await post.token(house, email)
+    [letter] = await post.letters(email)
+    for kind in ("plain", "html"):
+        assert "https://api.example.com/api/v1/invitations/accept" in text_of(letter, kind)
+        assert token in text_of(letter, kind)
 
 
 async def test_the_product_s_own_page_is_linked(house: House, resources: Resources) -> None:
     email = new_address()
-    post = Post(with_links(resources, "https://app.example.com/join?token={token}"))
+    links = MailLinks(invitation="https://app.example.com/join?token={token}")
+    post = Post(with_settings(resources, mail=resources.settings.mail.model_copy(update={"links": links})))
     token = await post.token(house, email)
     [letter] = await post.letters(email)
     assert f"https://app.example.com/join?token={token}\n" in text_of(letter)

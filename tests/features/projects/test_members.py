@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from httpx import AsyncClient
 
+from partywall.features.projects.member_repository import MemberRepository
 from tests.features.projects.house import PROJECTS, ROLES, House, build, member_actions, requests, said
 from tests.people import People
 
@@ -132,6 +133,20 @@ async def test_the_last_owner_stays_one(house: House) -> None:
     assert [said(answer) for answer in answers] == [(409, "last_owner")] * 3
     assert (await house.roles())[house.owner.id] == "owner"
     assert await house.events() == []
+
+
+@pytest.mark.parametrize("method", ["DELETE", "PATCH"])
+async def test_what_only_the_database_notices_is_said_alike(
+    house: House, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    async def miscounted(_: MemberRepository) -> int:
+        return 2
+
+    monkeypatch.setattr(MemberRepository, "owners", miscounted)
+    body = {"role": "admin"} if method == "PATCH" else None
+    answer = await house.owner.client.request(method, f"{house.url}/members/me", json=body)
+    assert said(answer) == (409, "last_owner")
+    assert (await house.roles())[house.owner.id] == "owner"
 
 
 async def test_one_of_two_owners_may_go(house: House) -> None:

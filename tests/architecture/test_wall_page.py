@@ -1,0 +1,39 @@
+"""What the page on the wall tells auditors to ask of the catalogue, asked: the answers are those that it shows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from partywall.adapters.embedded.wheels import postgres_binaries
+from tests.architecture.house import ROOT
+from tests.engines import DatabaseUrls
+from tests.people import People
+
+PAGE = ROOT / "docs" / "explanation" / "the-wall.md"
+QUESTION = re.compile(r"^```sql\n(.*?)^```\n(?:\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
+
+
+def questions() -> list[tuple[str, str]]:
+    return [(sql, shown) for sql, shown in QUESTION.findall(PAGE.read_text())]
+
+
+def ask(url: str, sql: str) -> str:
+    """What psql shows, without the blanks at the ends of its lines."""
+    command = [str(postgres_binaries(None) / "psql"), "--no-psqlrc", "--quiet", "--pset=pager=off", url]
+    done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    return re.sub(r" +$", "", done.stdout, flags=re.MULTILINE).strip("\n") + "\n"
+
+
+def test_the_page_asks() -> None:
+    assert len(questions()) >= 8
+
+
+@pytest.mark.parametrize(("sql", "shown"), questions())
+async def test_the_catalogue_answers_as_the_page_shows(
+    database: DatabaseUrls, people: People, sql: str, shown: str
+) -> None:
+    await (await people.person()).project()
+    assert ask(DatabaseUrls.dsn(database.runtime), sql) == shown

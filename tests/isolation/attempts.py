@@ -11,13 +11,18 @@ from typing import Final
 from tests.isolation.callers import Caller, Standing
 from tests.isolation.learning import Recipe
 from tests.isolation.overrides import POWERS
-from tests.isolation.surface import Operation, Position
+from tests.isolation.surface import Operation, Place, Position
 from tests.isolation.values import Kind, Value, fitting, spellings_at
 
+type Choice = tuple[Value, str]
 type Key = tuple[str, str, str, str, str, str]
 
 # Of a value that the position is not made for, these spellings are enough.
 _FEW: Final = ("plain", "walk", "sql or", "json", "list")
+# How many attempts the full form makes of one position, caller and shape.
+IN_PATHS: Final = 40
+ELSEWHERE: Final = 12
+# How often the quick form takes what is likeliest to be a way in.
 _LIKELY: Final = 0.7
 _SEED: Final = 20261121
 
@@ -62,25 +67,31 @@ class Siege:
     callers: Sequence[Caller]
     values: Sequence[Value]
 
-    def every(self, recipe: Recipe) -> Iterator[Attempt]:
-        """All attempts on one operation."""
+    def many(self, recipe: Recipe) -> Iterator[Attempt]:
+        """For each position, caller and shape a share of all values and spellings, those that are likeliest first.
+
+        Each caller gets another share, so that together they try everything.
+        """
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
+            likeliest = {*self._likeliest(position, choices)}
+            share = IN_PATHS if position.place is Place.PATH else ELSEWHERE
             for caller, shape in self._parties(recipe):
-                for value, spelling in choices:
-                    if _is_fair(recipe.operation, position, caller, shape, value):
-                        yield Attempt(recipe, position, caller, shape, value, spelling)
+                rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller} {shape}")
+                fair = [each for each in choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
+                rng.shuffle(fair)
+                fair.sort(key=lambda choice: choice not in likeliest)
+                yield from (Attempt(recipe, position, caller, shape, *each) for each in fair[:share])
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each position and caller; which one is chosen by a fixed seed."""
         rng = random.Random(f"{_SEED} {recipe.operation.id}")
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
-            first = [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]] or choices
+            first = self._likeliest(position, choices) or choices
             for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
                 shapes = [shape for each, shape in self._parties(recipe) if each is caller]
                 shape = rng.choice(shapes)
-                # Most of the time what is likeliest to be a way in, sometimes any other.
                 usable = [
                     each
                     for each in (first if rng.random() < _LIKELY else choices)
@@ -98,10 +109,13 @@ class Siege:
             found += [(caller, Shape.THERE) for caller in readers]
         return found
 
-    def _choices(self, operation: Operation, position: Position) -> list[tuple[Value, str]]:
+    def _likeliest(self, position: Position, choices: Sequence[Choice]) -> list[Choice]:
+        return [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]]
+
+    def _choices(self, operation: Operation, position: Position) -> list[Choice]:
         kinds = fitting(position)
         spellings = spellings_at(position)
-        found: list[tuple[Value, str]] = []
+        found: list[Choice] = []
         seen: set[Kind] = set()
         for value in self.values:
             if value.kind in kinds:

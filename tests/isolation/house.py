@@ -24,7 +24,7 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
         {
             "data_dir": data,
             "secret_key": "a secret of the siege, long enough: 0123456789",
-            "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner, "pool_size": 5},
+            "database": {"engine": "embedded", "url": database.runtime, "pool_size": 5},
             "cache": {"engine": "embedded", "url": cache},
             "accounts": {
                 "attempts_per_minute": 100_000_000,

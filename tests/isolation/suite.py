@@ -58,7 +58,8 @@ async def attack(
     only: Only | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Attacks the operations of `app` that `only` chooses; `full` makes every attempt, otherwise a fixed sample.
+    """Attacks the operations of `app` that `only` chooses; `full` makes so many attempts that
+    callers together try everything, otherwise a fixed sample of each position and caller.
 
     Both realms are put back as they were, so that a world can be attacked again.
     """
@@ -76,7 +77,7 @@ async def attack(
     engagement = await Engagement.begin(client, learner, world, secrets, vocabulary(app.openapi()))
     seen: set[Key] = set()
     for recipe in recipes:
-        attempts = list(siege.every(recipe) if full else siege.some(recipe))
+        attempts = list(siege.many(recipe) if full else siege.some(recipe))
         seen.update(each.key for each in attempts)
         await _engage(engagement, attempts, report)
         if progress is not None:

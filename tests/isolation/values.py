@@ -22,6 +22,9 @@ _WORDS: Final = re.compile(rf"(?:{GUARD}|{BAIT})[a-z]{{12}}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _HEX: Final = re.compile(r"(?:\\x)?[0-9a-f]{32,}")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{4,6}")
+# What is shorter may well stand elsewhere too; what is longer is a text, and told by its words.
+_SHORTEST: Final = 12
+_LONGEST: Final = 200
 # Numbers of FOREIGN are moved up to here: they stand nowhere else, and nothing at home is as high.
 FAR: Final = 7_300_000
 
@@ -54,7 +57,7 @@ def mark(word: str) -> Callable[[], str]:
 
 
 def telltales(leaves: set[str]) -> frozenset[str]:
-    """Of values in a database, what gives away where it comes from."""
+    """Of values in a database, what gives away where it comes from, in lower case."""
     found: set[str] = set()
     for leaf in leaves:
         found.update(_WORDS.findall(leaf))
@@ -63,9 +66,11 @@ def telltales(leaves: set[str]) -> frozenset[str]:
             found.add(leaf.removeprefix("\\x"))
         elif instant := _INSTANT.match(leaf):
             found.add(instant[0])
-        elif leaf.isdigit() and int(leaf) >= FAR:
+        elif (leaf.isdigit() and int(leaf) >= FAR) or (
+            _SHORTEST <= len(leaf) <= _LONGEST and not any(each.isspace() for each in leaf)
+        ):
             found.add(leaf)
-    return frozenset(found)
+    return frozenset(each.lower() for each in found)
 
 
 def scrambled(value: Value, rng: random.Random) -> str:

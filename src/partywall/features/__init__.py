@@ -19,7 +19,16 @@ FEATURES: Final[tuple[Feature, ...]] = (
 
 # By the name of the endpoint function.
 PUBLIC: Final = frozenset(
-    {"healthz", "readyz", "register_account", "issue_token", "revoke_token", "get_jwks", "stream_events"}
+    {
+        "healthz",
+        "readyz",
+        "register_account",
+        "issue_token",
+        "revoke_token",
+        "verify_email",
+        "get_jwks",
+        "stream_events",
+    }
 )
 
 # Every table that the core and the slices have declared by now.

@@ -19,6 +19,16 @@ async def test_each_client_has_so_many_attempts_a_minute(resources: Resources) -
     assert await limiter.admit(other) is None
 
 
+async def test_what_may_happen_so_often_an_hour_is_counted_on_its_own(resources: Resources) -> None:
+    limiter = AttemptLimiter(resources.cache, per_minute=1)
+    one = uuid4().hex
+    assert [await limiter.admit(one, per_hour=2) for _ in range(2)] == [None] * 2
+    wait = await limiter.admit(one, per_hour=2)
+    assert wait is not None
+    assert 60 < wait <= 3600
+    assert await limiter.admit(one) is None
+
+
 async def test_processes_count_together(resources: Resources) -> None:
     client = uuid4().hex
     limiters = [AttemptLimiter(resources.cache, per_minute=2) for _ in range(3)]

@@ -11,9 +11,12 @@ import pytest
 from asgi_lifespan import LifespanManager
 from httpx import ASGITransport, AsyncClient, Response
 
+from partywall.core.resources import Resources
+from partywall.features import accounts
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
+from tests.mails import working
 
 REGISTER: Final = "/api/v1/auth/register"
 TOKEN: Final = "/api/v1/auth/token"
@@ -106,6 +109,13 @@ async def superuser(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def working_accounts(resources: Resources, database: DatabaseUrls) -> AsyncIterator[None]:
+    """A worker that runs the jobs of the accounts."""
+    async with working(resources, database, accounts.feature.jobs):
+        yield
 
 
 async def account_id(superuser: asyncpg.Connection, email: str) -> UUID:

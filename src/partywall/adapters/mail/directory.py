@@ -39,7 +39,7 @@ def _make(directory: Path) -> None:
 
 def _write(directory: Path, name: str, content: bytes) -> None:
     _make(directory)
-    draft = directory / f".{name}"
+    draft = directory / f".{name}.part"
     try:
         with open(draft, "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(content)

@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 import structlog
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
@@ -18,7 +18,6 @@ from partywall.core.clock import unix_time
 log = structlog.get_logger(__name__)
 
 _AWAY_FOR: Final = 5.0
-_WINDOW_SECONDS: Final = 60
 
 
 class AttemptLimiter:
@@ -39,16 +38,20 @@ class AttemptLimiter:
         self._limit = RateLimitItemPerMinute(per_minute)
         self._away_until = float("-inf")
 
-    async def admit(self, client: str) -> int | None:
-        """None for an attempt that may go on, otherwise the seconds to wait."""
+    async def admit(self, client: str, *, per_hour: int | None = None) -> int | None:
+        """None for an attempt that may go on, otherwise the seconds to wait.
+
+        `per_hour` counts `client`, whatever that names, over an hour instead.
+        """
+        limit = self._limit if per_hour is None else RateLimitItemPerHour(per_hour)
         if time.monotonic() < self._away_until:
             return None
         try:
-            if await self._limiter.hit(self._limit, client):
+            if await self._limiter.hit(limit, client):
                 return None
-            window = await self._limiter.get_window_stats(self._limit, client)
+            window = await self._limiter.get_window_stats(limit, client)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
             log.warning("attempt_limit_away", error=type(error).__name__)
             return None
-        return min(_WINDOW_SECONDS, max(1, math.ceil(window.reset_time - unix_time())))
+        return min(limit.get_expiry(), max(1, math.ceil(window.reset_time - unix_time())))

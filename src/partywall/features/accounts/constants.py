@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 # Length is what makes a password strong (NIST SP 800-63B): no rules of composition, and room for any sentence.
@@ -9,3 +10,7 @@ MAX_USER_AGENT: Final = 200
 # The purpose of the key under which addresses are counted, so that the table of failures names nobody.
 COUNTED_ADDRESSES: Final = "counted addresses"
 JWKS_MAX_AGE: Final = 300
+VERIFICATION_TTL: Final = timedelta(hours=24)
+MAX_VERIFICATION_TOKEN: Final = 200
+# To one address, whoever asks for them.
+MAILS_PER_HOUR: Final = 5

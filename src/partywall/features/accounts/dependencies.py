@@ -13,7 +13,7 @@ from partywall.core.http.dependencies import (
     SessionDep,
     bearer_token,
 )
-from partywall.features.accounts import refresh_tokens
+from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
 from partywall.features.accounts.exceptions import TooManyAttemptsError
 from partywall.features.accounts.lockout import LockoutPolicy
@@ -21,6 +21,8 @@ from partywall.features.accounts.login import LoginService
 from partywall.features.accounts.refresh import RefreshService
 from partywall.features.accounts.registration import RegistrationService
 from partywall.features.accounts.service import AccountService, SessionService
+from partywall.features.accounts.verification import VerificationService
+from partywall.features.accounts.verification_tokens import VerificationTokens
 
 
 async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
@@ -33,8 +35,12 @@ async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
 
 
 async def get_registration_service(session: SessionDep, resources: ResourcesDep) -> RegistrationService:
-    is_open = resources.settings.accounts.registration == "open"
-    return RegistrationService(session, resources.passwords, is_open)
+    return RegistrationService(session, resources.passwords, resources.settings.accounts.registration)
+
+
+async def get_verification_service(session: SessionDep, resources: ResourcesDep) -> VerificationService:
+    tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
+    return VerificationService(session, tokens, resources.attempts)
 
 
 async def get_login_service(session: SessionDep, resources: ResourcesDep) -> LoginService:
@@ -84,6 +90,7 @@ async def get_user_agent(request: Request) -> str | None:
 
 AttemptLimit = Depends(limit_attempts)
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service, scope="function")]
+VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service, scope="function")]
 LoginServiceDep = Annotated[LoginService, Depends(get_login_service, scope="function")]
 RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service, scope="function")]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service, scope="function")]

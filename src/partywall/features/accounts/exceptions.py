@@ -40,6 +40,18 @@ class RegistrationClosedError(ForbiddenError):
     title = "Registration is not open"
 
 
+class VerificationTokenError(BadRequestError):
+    """The same for every reason, so that it tells nothing of an account."""
+
+    code = "verification_token_invalid"
+    title = "The token is not valid, has expired or was used"
+
+
+class TooManyMailsError(TooManyRequestsError):
+    code = "too_many_mails"
+    title = "Too many mails to this address"
+
+
 class OAuthError(BadRequestError):
     """A refusal of RFC 6749: its code is the top-level `error` as well."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, func, select, text, update
+from sqlalchemy import Boolean, Text, Uuid, bindparam, func, select, text, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.features.accounts.models import Account
@@ -13,9 +13,13 @@ from partywall.features.accounts.models import Account
 _CREDENTIAL: Final = text("SELECT account_id, password_hash, verified, disabled FROM wall.credential_of(:address)")
 _REGISTER: Final = select(
     func.wall.register_account(
-        bindparam("address", type_=Text), bindparam("password_hash", type_=Text), bindparam("full_name", type_=Text)
+        bindparam("address", type_=Text),
+        bindparam("password_hash", type_=Text),
+        bindparam("full_name", type_=Text),
+        bindparam("invited_only", type_=Boolean),
     )
 )
+_VERIFY: Final = select(func.wall.verify_email(bindparam("account", type_=Uuid), bindparam("address", type_=Text)))
 _OWNER: Final = text("SELECT wall.owner_of_refresh_token(:presented)")
 
 
@@ -46,10 +50,20 @@ class AccountDirectory:
 class AccountRegister:
     session: AsyncSession
 
-    async def add(self, address: str, password_hash: str, full_name: str | None) -> None:
-        """Makes the account unless the address is known; the caller cannot tell which."""
-        values = {"address": address, "password_hash": password_hash, "full_name": full_name}
-        await self.session.execute(_REGISTER, values)
+    async def add(self, address: str, password_hash: str, full_name: str | None, *, invited_only: bool) -> UUID:
+        """Makes the account unless the address is known, or nobody invited it; the caller cannot tell which.
+
+        Answers the id of the account with this address; where there is none even now, an id that leads nowhere.
+        """
+        values = {
+            "address": address, "password_hash": password_hash, "full_name": full_name, "invited_only": invited_only,
+        }  # fmt: skip
+        registered: UUID = (await self.session.execute(_REGISTER, values)).scalar_one()
+        return registered
+
+    async def verify(self, account_id: UUID, address: str) -> bool:
+        """Whether the address is verified by this; it was not before."""
+        return bool(await self.session.scalar(_VERIFY, {"account": account_id, "address": address}))
 
 
 @dataclass(frozen=True, slots=True)

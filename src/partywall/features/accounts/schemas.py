@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from partywall.core.pagination import PageQuery
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
-from partywall.features.accounts.constants import MAX_PASSWORD, MIN_PASSWORD
+from partywall.features.accounts.constants import MAX_PASSWORD, MAX_VERIFICATION_TOKEN, MIN_PASSWORD
 from partywall.features.accounts.email_address import MAX_LENGTH, normalised
 
 
@@ -41,6 +41,10 @@ class Registration(RequestModel):
 
 class Accepted(ResponseModel):
     status: Literal["accepted"]
+
+
+class EmailVerification(RequestModel):
+    token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the mail that a registration sends")
 
 
 class TokenForm(BaseModel):

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from partywall.core.jobs.kinds import JobKind, JobPayload
+from partywall.core.mail.message import ATTEMPTS
+
+
+class ConfirmAddress(JobPayload):
+    """Enqueued by every registration, also of a known address, and where somebody asks for the mail again.
+
+    The token is derived when the mail is written. There may be no such account: see `wall.register_account`.
+    """
+
+    account_id: UUID
+    expires_at: datetime
+    registered: bool
+
+
+CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)

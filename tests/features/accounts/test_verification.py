@@ -1,0 +1,325 @@
+"""From registering over the mail to a confirmed address."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from httpx import AsyncClient, Response
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from partywall.core.clock import utc_now
+from partywall.core.jobs.context import JobContext
+from partywall.core.resources import Resources
+from partywall.features.accounts.constants import MAILS_PER_HOUR
+from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
+from partywall.features.accounts.verification_mail import confirm_address
+from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
+from partywall.settings import MailLinks
+from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, account_id, bearer, new_address
+from tests.mails import mails_to, text_of
+from tests.people import People
+
+VERIFY = "/api/v1/auth/email/verify"
+RESEND = "/api/v1/auth/email/resend"
+
+
+async def verify(client: AsyncClient, token: str) -> Response:
+    return await client.post(VERIFY, json={"token": token})
+
+
+@dataclass
+class Office:
+    """Runs the jobs of one account, as the worker would."""
+
+    resources: Resources
+    superuser: asyncpg.Connection
+
+    async def payloads(self, account: UUID) -> list[ConfirmAddress]:
+        rows = await self.superuser.fetch(
+            "SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", CONFIRM_ADDRESS.name
+        )
+        found = [ConfirmAddress.model_validate_json(row["payload"]) for row in rows]
+        return [payload for payload in found if payload.account_id == account]
+
+    async def work(self, account: UUID, attempt: int = 1) -> None:
+        for payload in await self.payloads(account):
+            await confirm_address(JobContext(self.resources, uuid4(), id(payload), attempt, last=False), payload)
+        await self.superuser.execute(
+            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'",
+            CONFIRM_ADDRESS.name,
+            str(account),
+        )
+
+    def texts(self, address: str) -> list[str]:
+        return [text_of(mail) for mail in mails_to(self.resources.settings.mail_directory, address)]
+
+    async def token(self, visitor: Visitor) -> str:
+        """Of the newest mail to a visitor who has registered."""
+        await self.work(await account_id(self.superuser, visitor.email))
+        [token] = [line for line in self.texts(visitor.email)[-1].splitlines() if line.startswith("pwv_")]
+        return token
+
+
+@pytest.fixture
+async def office(resources: Resources, superuser: asyncpg.Connection) -> Office:
+    return Office(resources, superuser)
+
+
+def issued(resources: Resources, account: UUID, address: str, expires_at: datetime) -> str:
+    return VerificationTokens(resources.secrets.signer(PURPOSE)).issue(account, address, expires_at)
+
+
+async def verified_at(superuser: asyncpg.Connection, address: str) -> datetime | None:
+    found: datetime | None = await superuser.fetchval("SELECT email_verified_at FROM account WHERE email = $1", address)
+    return found
+
+
+async def test_the_token_of_the_mail_confirms_the_address_once(
+    member: Visitor, office: Office, superuser: asyncpg.Connection
+) -> None:
+    token = await office.token(member)
+    assert await verified_at(superuser, member.email) is None
+    answer = await verify(member.client, token)
+    assert (answer.status_code, answer.content) == (204, b"")
+    me = (await member.me((await member.log_in()).access)).json()
+    assert (me["email"], me["email_verified"]) == (member.email, True)
+    assert_refused(await verify(member.client, token))
+
+
+def assert_refused(answer: Response) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (400, "verification_token_invalid")
+
+
+async def test_where_verification_is_required_the_mail_opens_the_door(
+    variant: Variant, office: Office, superuser: asyncpg.Connection
+) -> None:
+    async with variant(verification="required") as visitor:
+        await visitor.register()
+        assert (await visitor.try_login()).status_code == 400
+        assert (await verify(visitor.client, await office.token(visitor))).status_code == 204
+        assert (await visitor.try_login()).status_code == 200
+
+
+async def test_a_token_is_good_for_its_account_its_address_and_its_day(
+    member: Visitor, resources: Resources, superuser: asyncpg.Connection
+) -> None:
+    own, soon = await account_id(superuser, member.email), utc_now() + timedelta(minutes=5)
+    good = issued(resources, own, member.email, soon)
+    foreign = VerificationTokens(resources.secrets.signer("another purpose")).issue(own, member.email, soon)
+    position = len(good) // 2
+    for refused in (
+        issued(resources, own, member.email, utc_now() - timedelta(seconds=2)),
+        issued(resources, own, new_address(), soon),
+        issued(resources, uuid4(), member.email, soon),
+        issued(resources, uuid4(), "", soon),
+        foreign,
+        good[:position] + ("A" if good[position] != "A" else "B") + good[position + 1 :],
+        good[:-4],
+        good + "A",
+        good.replace("pwv_", "pwr_"),
+        "pwv_" + "ä" * (len(good) - 4),
+        "",
+    ):
+        assert_refused(await verify(member.client, refused))
+    assert await verified_at(superuser, member.email) is None
+    assert (await verify(member.client, good)).status_code == 204
+
+
+async def test_a_disabled_account_confirms_nothing(
+    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
+) -> None:
+    own = await account_id(superuser, member.email)
+    await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", own)
+    assert_refused(await verify(member.client, issued(resources, own, member.email, utc_now() + timedelta(hours=1))))
+    await office.work(own)
+    assert office.texts(member.email) == []
+
+
+async def test_a_token_that_is_too_long_is_no_token(anonymous: AsyncClient) -> None:
+    assert (await verify(anonymous, "x" * 201)).status_code == 422
+
+
+async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload_proves_nothing(
+    member: Visitor, office: Office, superuser: asyncpg.Connection
+) -> None:
+    await member.register("another password")
+    own = await account_id(superuser, member.email)
+    first, second = await office.payloads(own)
+    assert first.model_dump(exclude={"expires_at"}) == second.model_dump(exclude={"expires_at"})
+    assert set(first.model_dump()) == {"account_id", "expires_at", "registered"}
+    assert timedelta(hours=23, minutes=59) < first.expires_at - utc_now() <= timedelta(hours=24)
+
+
+async def test_who_registers_again_is_told_by_mail_alone(
+    member: Visitor, office: Office, superuser: asyncpg.Connection
+) -> None:
+    """Before the address is confirmed they get the token again, afterwards none."""
+    first = await office.token(member)
+    await member.register("another password")
+    second = await office.token(member)
+    assert (await verify(member.client, second)).status_code == 204
+    assert_refused(await verify(member.client, first))
+    await member.register("another password")
+    await office.work(await account_id(superuser, member.email))
+    *_, last = office.texts(member.email)
+    assert "It has an account already" in last
+    assert "pwv_" not in last
+    assert (await member.try_login(PASSWORD)).status_code == 200
+
+
+async def test_the_mail_goes_out_by_the_worker(
+    member: Visitor, resources: Resources, working_accounts: None, superuser: asyncpg.Connection
+) -> None:
+    async with asyncio.timeout(20):
+        while not (mails := mails_to(resources.settings.mail_directory, member.email)):
+            await asyncio.sleep(0.1)
+    assert mails[0]["Subject"] == "Confirm your address"
+    [token] = [line for line in text_of(mails[0]).splitlines() if line.startswith("pwv_")]
+    assert (await verify(member.client, token)).status_code == 204
+
+
+async def test_a_repeated_job_sends_the_same_mail(
+    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
+) -> None:
+    [payload] = await office.payloads(await account_id(superuser, member.email))
+    for attempt in (1, 2):
+        await confirm_address(JobContext(resources, uuid4(), 4711, attempt, last=False), payload)
+    first, again = mails_to(resources.settings.mail_directory, member.email)
+    assert (first["Message-ID"], text_of(first)) == (again["Message-ID"], text_of(again))
+
+
+async def test_the_mail_links_to_the_products_page_or_names_the_route(
+    member: Visitor, resources: Resources, superuser: asyncpg.Connection
+) -> None:
+    links = MailLinks(verification="https://app.example.com/confirm#token={token}")
+    settings = resources.settings
+    linking = settings.model_copy(update={"mail": settings.mail.model_copy(update={"links": links})})
+    token = await Office(replace(resources, settings=linking), superuser).token(member)
+    [mail] = mails_to(resources.settings.mail_directory, member.email)
+    assert f"https://app.example.com/confirm#token={token}" in text_of(mail)
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert f'href="https://app.example.com/confirm#token={token}"' in html.get_content()
+
+
+async def test_nobodys_mailbox_is_filled(member: Visitor, office: Office, superuser: asyncpg.Connection) -> None:
+    own = await account_id(superuser, member.email)
+    for _ in range(MAILS_PER_HOUR + 2):
+        assert (await member.register()).status_code == 202
+    with capture_logs() as logs:
+        await office.work(own)
+    assert len(office.texts(member.email)) == MAILS_PER_HOUR
+    assert [line["event"] for line in logs].count("confirmation_withheld") == 3
+    assert all(member.email not in str(line) for line in logs)
+
+
+async def test_the_mail_is_sent_again_to_who_has_logged_in(
+    member: Visitor, office: Office, superuser: asyncpg.Connection
+) -> None:
+    own, headers = await account_id(superuser, member.email), bearer((await member.log_in()).access)
+    await office.work(own)
+    answer = await member.client.post(RESEND, headers=headers)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await verify(member.client, await office.token(member))).status_code == 204
+    confirmed = await member.client.post(RESEND, headers=headers)
+    assert (confirmed.status_code, confirmed.content) == (204, b"")
+    await office.work(own)
+    assert len(office.texts(member.email)) == 2
+
+
+async def test_the_mail_is_sent_again_only_so_often(member: Visitor) -> None:
+    headers = bearer((await member.log_in()).access)
+    answers = [await member.client.post(RESEND, headers=headers) for _ in range(MAILS_PER_HOUR + 1)]
+    assert [answer.status_code for answer in answers] == [204] * MAILS_PER_HOUR + [429]
+    assert answers[-1].json()["code"] == "too_many_mails"
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 3600
+
+
+async def test_who_is_nobody_gets_nothing_sent(anonymous: AsyncClient) -> None:
+    assert (await anonymous.post(RESEND)).status_code == 401
+
+
+async def invite(people: People, address: str, expires: timedelta) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    await people.execute(
+        "INSERT INTO invitation (project_id, email, role, token_hash, invited_by, expires_at)"
+        " VALUES ($1, $2, 'viewer', $3, $4, $5)",
+        project, address, uuid4().bytes, str(owner.principal), utc_now() + expires,
+    )  # fmt: skip
+
+
+def shape(answer: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
+    headers = [(name, value) for name, value in answer.headers.items() if name != "x-request-id"]
+    return answer.status_code, answer.content, headers
+
+
+async def test_by_invitation_only_the_invited_come_in(
+    variant: Variant, people: People, office: Office, superuser: asyncpg.Connection
+) -> None:
+    async with variant(registration="invite", verification="required") as visitor:
+        await invite(people, visitor.email, timedelta(hours=1))
+        late, uninvited = (Visitor(visitor.client, new_address()) for _ in range(2))
+        await invite(people, late.email, timedelta(hours=-1))
+        jobs = await confirmations(office.resources)
+        answers = [await each.register() for each in (visitor, late, uninvited)]
+        assert answers[0].status_code == 202
+        assert shape(answers[0]) == shape(answers[1]) == shape(answers[2])
+        assert await confirmations(office.resources) == jobs + 3
+        for outside in (late, uninvited):
+            assert await superuser.fetchval("SELECT count(*) FROM account WHERE email = $1", outside.email) == 0
+        assert (await verify(visitor.client, await office.token(visitor))).status_code == 204
+        assert (await visitor.try_login()).status_code == 200
+
+
+async def confirmations(resources: Resources) -> int:
+    async with resources.sessions.read() as session:
+        query = text("SELECT count(*) FROM pgqueuer WHERE entrypoint = :kind")
+        return int(await session.scalar(query, {"kind": CONFIRM_ADDRESS.name}) or 0)
+
+
+async def test_by_invitation_a_known_address_is_left_as_it_is(
+    variant: Variant, member: Visitor, superuser: asyncpg.Connection
+) -> None:
+    query = "SELECT * FROM account WHERE email = $1"
+    before = await superuser.fetchrow(query, member.email)
+    async with variant(registration="invite") as visitor:
+        answer = await Visitor(visitor.client, member.email).register("another password")
+    assert answer.status_code == 202
+    assert await superuser.fetchrow(query, member.email) == before
+
+
+async def test_a_job_for_nobody_ends(resources: Resources) -> None:
+    payload = ConfirmAddress(account_id=uuid4(), expires_at=utc_now(), registered=True)
+    with capture_logs() as logs:
+        await confirm_address(JobContext(resources, uuid4(), 1, 1, last=False), payload)
+    assert [line["event"] for line in logs] == ["confirmation_not_needed"]
+
+
+async def test_being_invited_or_not_takes_the_same_time(variant: Variant, people: People) -> None:
+    async with variant(registration="invite") as visitor:
+
+        async def spent(address: str) -> float:
+            started = time.perf_counter()
+            await Visitor(visitor.client, address).register()
+            return time.perf_counter() - started
+
+        invited = [new_address() for _ in range(4)]
+        for address in invited:
+            await invite(people, address, timedelta(hours=1))
+        inside = min([await spent(address) for address in invited])
+        outside = min([await spent(new_address()) for _ in range(4)])
+    assert 0.5 < inside / outside < 2
+
+
+async def test_a_token_fits_on_a_line_of_any_mail(resources: Resources) -> None:
+    token = issued(resources, uuid4(), new_address(), utc_now())
+    assert len(token) < 76
+    assert token.replace("_", "").replace("-", "").isalnum()

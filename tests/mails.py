@@ -1,0 +1,44 @@
+"""The mails of the directory adapter, and a worker that writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+
+import asyncpg
+
+from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.resources import Resources
+from tests.engines import DatabaseUrls
+
+
+@asynccontextmanager
+async def working(resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler]) -> AsyncIterator[None]:
+    """A worker for these handlers."""
+    stop = asyncio.Event()
+    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(resources, handlers).run(connect, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+def mails_to(directory: Path, address: str) -> list[EmailMessage]:
+    """Oldest first."""
+    found = [message_from_bytes(path.read_bytes(), policy=default) for path in sorted(directory.glob("*.eml"))]
+    return [mail for mail in found if mail["To"] == address]
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())

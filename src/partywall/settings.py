@@ -200,7 +200,10 @@ class Settings(BaseSettings):
     def _complete(self) -> Self:
         if self.production:
             if "embedded" in (self.database.engine, self.cache.engine):
-                raise ValueError("production needs servers: set DATABASE__ENGINE=server and CACHE__ENGINE=server")
+                raise ValueError(
+                    "production needs servers: set DATABASE__ENGINE=server and CACHE__ENGINE=server,"
+                    " and run `partywall api` and `partywall worker`"
+                )
             if self.secret_key is None:
                 raise ValueError("production needs a secret: set SECRET_KEY to at least 32 random characters")
         if self.database.engine == "server" and self.database.url is None:

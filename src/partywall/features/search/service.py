@@ -119,9 +119,16 @@ class _Search:
         approximate = index.approximate and planning.uses_index(
             self.corpus.chunks, await self.repository.indexed_rows(index)
         )
-        return await self.repository.by_vector(
-            index, self.vector, candidates, self.query.status, approximate=approximate
-        )
+        found = await self._nearest(index, self.vector, candidates, approximate=approximate)
+        if approximate and len(found) < candidates:
+            # A neighbour's identical vectors are an island in the shared graph, which a walk may not leave.
+            found = await self._nearest(index, self.vector, candidates, approximate=False)
+        return found
+
+    async def _nearest(
+        self, index: ServingIndex, vector: str, candidates: int, *, approximate: bool
+    ) -> list[Candidate]:
+        return await self.repository.by_vector(index, vector, candidates, self.query.status, approximate=approximate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,146 @@
+"""Another project's words and vectors weigh nothing: the same corpus gives the same scores, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from partywall.features.search import planning
+from partywall.settings import Settings
+from tests.engines import Urls
+from tests.isolation.copies import Copy, open_copy
+from tests.isolation.work import index
+from tests.people import Person
+
+# What is searched, in every project alike: lengths differ, words repeat, one word is in many and one in one only.
+CORPUS: Final = [
+    ("Harbour rules", "Ships wait outside the harbour until the pilot comes aboard. " * 3),
+    ("Pilots", "The pilot knows the harbour, the tides and the sandbanks. Pilots are paid by the tide."),
+    ("Customs", "Goods are declared to customs. Customs may open any container."),
+    ("Containers", "A container is sealed. Containers are stacked. The harbour counts every container twice."),
+    ("Tides", "The tide turns every six hours; the tide waits for nobody."),
+    ("Canteen", "Soup on Mondays, fish on Fridays."),
+]
+QUERIES: Final = ("harbour pilot", "container customs tide", "who waits for the tide?", "soup harbour")
+# What the neighbour says: the same words, many times over, and others around them.
+SHOUTED: Final = "harbour pilot container customs tide soup waits " * 20
+LOUD: Final = 60
+
+type Hit = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+async def quiet_street(
+    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Copy]:
+    """A database with nobody else in it."""
+    directory: Path = tmp_path_factory.mktemp("street")
+    async with open_copy(engines, settings, f"partywall_street_{worker_id}", directory) as copy:
+        yield copy
+
+
+async def settle(copy: Copy, person: Person, corpus: list[tuple[str, str]]) -> UUID:
+    project = await person.project()
+    batch = {"documents": [{"title": title, "content": content} for title, content in corpus]}
+    made = await person.client.post(f"/api/v1/projects/{project}/documents/batch", json=batch)
+    assert made.status_code == 201, made.text
+    await index(copy.people, copy.resources, project, *(UUID(item["id"]) for item in made.json()["items"]))
+    return project
+
+
+async def answers(person: Person, project: UUID) -> list[list[Hit]]:
+    """Every query in every mode, without the ids, which are each project's own."""
+    found = []
+    for mode in ("text", "vector", "hybrid"):
+        for q in QUERIES:
+            params = {"q": q, "mode": mode, "group": "chunk", "limit": 20}
+            answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
+            assert answer.status_code == 200, answer.text
+            items: list[Hit] = answer.json()["items"]
+            found.append([{k: v for k, v in item.items() if not k.endswith("_id")} for item in items])
+    return found
+
+
+async def test_a_loud_neighbour_changes_no_score(quiet_street: Copy) -> None:
+    """Alone in the street; then beside a neighbour ten times as large; then as a new project moved in beside it."""
+    copy = quiet_street
+    person, neighbour = await copy.people.person(), await copy.people.person()
+    project = await settle(copy, person, CORPUS)
+    alone = await answers(person, project)
+    assert any(hits and len({hit["score"] for hit in hits}) > 2 for hits in alone)
+    await settle(copy, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    await copy.people.execute("ANALYZE")
+    assert await answers(person, project) == alone, "with the neighbour"
+    newcomer = await settle(copy, person, CORPUS)
+    assert await answers(person, newcomer) == alone, "moved in later"
+
+
+async def test_the_neighbours_vectors_crowd_nobody_out(quiet_street: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the shared approximate index, walked on purpose: hundreds of nearer vectors of another's hide none of ours."""
+    copy = quiet_street
+    person, neighbour = await copy.people.person(), await copy.people.person()
+    project = await settle(copy, person, CORPUS)
+    exact = await answers(person, project)
+    loud = await settle(copy, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    for each in (project, loud):
+        await approximate(copy, each)
+    await crowd(copy, loud, QUERIES[0])
+    monkeypatch.setattr(planning, "uses_index", lambda *_: True)
+    # So small a project is sorted sooner than walked: the planner is told to leave that.
+    await copy.people.execute(f'ALTER DATABASE "{copy.database_name}" SET enable_sort = off')
+    before = await walks(copy)
+    params: dict[str, str | int] = {"q": QUERIES[0], "mode": "vector", "group": "chunk", "limit": 20}
+    answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
+    found = [(item["title"], item["score"]) for item in answer.json()["items"]]
+    assert found == [(item["title"], item["score"]) for item in exact[len(QUERIES)]]
+    assert len(found) == len(CORPUS)
+    assert await walks(copy) > before, "the shared index was not asked at all"
+
+
+async def walks(copy: Copy) -> int:
+    """How often the shared index was walked; a connection reports it when it ends."""
+    await copy.resources.engine.dispose()
+    query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_256_embedding_idx'"
+    found: int = (await copy.people.fetch(query))[0]["idx_scan"]
+    return found
+
+
+async def approximate(copy: Copy, project: UUID) -> None:
+    await copy.people.execute("UPDATE embedding_256 SET approximate = true WHERE project_id = $1", project)
+    await copy.people.execute("UPDATE search_index SET approximate = true WHERE project_id = $1", project)
+
+
+async def crowd(copy: Copy, project: UUID, query: str) -> None:
+    """Gives the neighbour's chunks the very vector that is asked for, in 600 rows: more than one walk returns."""
+    vector = await copy.resources.embedders.current.embed_query(query)
+    text = "[" + ",".join(str(float(number)) for number in vector) + "]"
+    for number in range(10):
+        await copy.people.execute(
+            "INSERT INTO search_index (project_id, id, model, dimension, status)"
+            " VALUES ($1, uuidv7(), $2, 256, 'retired')",
+            project,
+            f"model {number}",
+        )
+    await copy.people.execute(
+        "INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)"
+        " SELECT c.project_id, i.id, c.number, true, $2::text::halfvec FROM chunk AS c JOIN search_index AS i"
+        " ON i.project_id = c.project_id AND i.status = 'retired' WHERE c.project_id = $1",
+        project,
+        text,
+    )
+    await copy.people.execute("ANALYZE embedding_256")
+
+
+async def test_what_a_search_knows_of_the_corpus_is_its_own(quiet_street: Copy) -> None:
+    """The counts that the scores are made of, as the database keeps them."""
+    copy, person = quiet_street, await quiet_street.people.person()
+    project = await settle(copy, person, CORPUS)
+    kept = await copy.people.fetch("SELECT chunks, terms FROM search_statistic WHERE project_id = $1", project)
+    own = await copy.people.fetch(
+        "SELECT count(*) AS chunks, sum(length) AS terms FROM chunk WHERE project_id = $1", project
+    )
+    assert tuple(kept[0]) == tuple(own[0])

@@ -1,0 +1,124 @@
+"""Two projects' streams in one process: neither hears of the other, in events, own frames or tickets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import pytest
+
+from partywall.core.cache_keys import events_channel
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.resources import Resources
+from partywall.settings import EventSettings, Settings
+from tests.features.live.news import write
+from tests.features.live.serving import Serving, serve
+from tests.features.live.sse import Received, Stream, follow
+from tests.people import People, Person
+
+EVENTS: Final = 40
+WRITERS: Final = 4
+
+
+@pytest.fixture(scope="module")
+async def server(settings: Settings) -> AsyncIterator[Serving]:
+    events = EventSettings(poll_interval=timedelta(seconds=60), heartbeat=timedelta(milliseconds=200))
+    async with serve(settings.model_copy(update={"events": events})) as serving:
+        yield serving
+
+
+async def two(people: People) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
+    one, other = await people.person(), await people.person()
+    return (one, await one.project()), (other, await other.project())
+
+
+def assert_own(received: list[Received], project: UUID, foreign: UUID, word: str, foreign_word: str) -> None:
+    for event in received:
+        assert event.data["project_id"] == str(project)
+        assert str(foreign) not in str(event)
+        assert foreign_word not in str(event)
+    assert any(word in str(event) for event in received)
+
+
+async def _take(stream: Stream, count: int) -> list[Received]:
+    async with asyncio.timeout(20):
+        return await stream.take(count)
+
+
+async def test_two_projects_streams_do_not_mix(people: People, server: Serving, resources: Resources) -> None:
+    """Many readers of each, some from the beginning and some from now on, while both are written to at once."""
+    (one, mine), (other, foreign) = await two(people)
+    async with (
+        follow(server.url, mine, one.token) as a,
+        follow(server.url, mine, one.token, after=0) as a_again,
+        follow(server.url, foreign, other.token) as b,
+        follow(server.url, foreign, other.token, after=0) as b_again,
+    ):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WRITERS):
+                group.create_task(_write_all(resources, one, mine, "amber"))
+                group.create_task(_write_all(resources, other, foreign, "bittern"))
+        own, theirs = (mine, foreign, "amber", "bittern"), (foreign, mine, "bittern", "amber")
+        for stream, whose, before in ((a, own, 0), (a_again, own, 1), (b, theirs, 0), (b_again, theirs, 1)):
+            received = await _take(stream, EVENTS + before)
+            assert_own(received, *whose)
+            assert [event.id for event in received] == list(range(2 - before, EVENTS + 2)), "no gap for the other's"
+
+
+async def _write_all(resources: Resources, person: Person, project: UUID, word: str) -> None:
+    for number in range(EVENTS // WRITERS):
+        await write(resources, person, project, f"{word} {number}")
+
+
+async def test_a_number_of_the_other_project_tells_nothing_of_it(
+    people: People, server: Serving, resources: Resources
+) -> None:
+    """`Last-Event-ID` of a longer log: the reset names one's own project and one's own oldest event."""
+    (one, mine), (other, foreign) = await two(people)
+    await write(resources, other, foreign, *(f"bittern {number}" for number in range(50)))
+    await write(resources, one, mine, "amber 1")
+    async with follow(server.url, mine, one.token, last_event_id=51) as stream:
+        reset, *rest = await _take(stream, 3)
+    assert (reset.event, reset.data["data"]) == ("reset", {"asked": 51, "oldest": 1})
+    assert_own([reset, *rest], mine, foreign, "amber", "bittern")
+
+
+async def test_a_stream_that_ends_names_its_own_project(people: People, server: Serving, resources: Resources) -> None:
+    (one, mine), (other, foreign) = await two(people)
+    await people.join(mine, other, "editor")
+    async with follow(server.url, mine, other.token, after=0) as stream:
+        await _take(stream, 1)
+        await write(resources, one, mine, "amber")
+        await write(resources, other, foreign, "bittern")
+        await people.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
+        await write(resources, one, mine, "amber again")
+        async with asyncio.timeout(20):
+            rest = await stream.rest()
+    assert_own(rest, mine, foreign, "amber", "bittern")
+    assert "amber again" not in str(rest), "what follows the removal is not for whoever was removed"
+
+
+async def test_a_ticket_of_one_project_opens_no_other(people: People, server: Serving) -> None:
+    """Also for someone who is at home in both, and whose own right would do."""
+    (one, mine), (_, foreign) = await two(people)
+    await people.join(foreign, one, "viewer")
+    for bought, used in ((mine, foreign), (foreign, mine)):
+        answer = await one.client.post(f"/api/v1/projects/{bought}/events/ticket")
+        async with follow(server.url, used, ticket=answer.json()["ticket"]) as stream:
+            assert stream.response.status_code == 401
+            assert str(bought) not in stream.response.text
+
+
+async def test_a_message_on_the_channel_is_no_news(people: People, server: Serving, resources: Resources) -> None:
+    """Whoever can write to the cache can make readers look, and nothing more: what they see comes from the table."""
+    (one, mine), (other, foreign) = await two(people)
+    own = await ScopedReader(resources.reads, one.principal).scope(mine)
+    await write(resources, other, foreign, "bittern")
+    async with follow(server.url, mine, one.token) as stream:
+        for forged in (b"99", str(foreign).encode(), b'{"type": "document.created", "project_id": "x"}', b""):
+            await resources.cache.publish(events_channel(own), forged)
+        await write(resources, one, mine, "amber")
+        assert_own(await _take(stream, 1), mine, foreign, "amber", "bittern")

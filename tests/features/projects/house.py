@@ -66,11 +66,11 @@ class House:
             await connection.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", self.project)
             yield connection.execute
 
-    async def someone_waits(self) -> None:
-        """Until a request waits for that lock."""
+    async def someone_waits(self, statement: str = "FROM project") -> None:
+        """Until a request waits for that lock, in a statement like this."""
         async with asyncio.timeout(10):
             while not await self.people.fetch(
-                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM project%'"
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0", statement
             ):
                 await asyncio.sleep(0.02)
 

@@ -148,3 +148,16 @@ async def test_an_idempotency_key_replays_the_welcome_to_members_only(people: Pe
 async def test_a_bad_body_is_refused(house: House) -> None:
     for body in ({}, {"token": ""}, {"token": "x" * 201}, {"token": "x", "role": "owner"}, {"token": 5}):
         assert (await house.viewer.client.post(ACCEPT, json=body)).status_code == 422
+
+
+async def test_accepting_and_deleting_the_project_at_once_wait_for_one_another(
+    people: People, house: House, post: Post
+) -> None:
+    """The deletion has the project, and goes on to its invitations only when the other request is under way."""
+    guest = await people.person()
+    token = await post.token(house, guest.email)
+    async with house.held() as release:
+        waiting = asyncio.create_task(accept(guest, token))
+        await house.someone_waits("wall.accept_invitation")
+        await release("DELETE FROM project WHERE id = $1", house.project)
+    assert said(await waiting) == (404, "invitation_not_found")

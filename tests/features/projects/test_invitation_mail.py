@@ -129,6 +129,14 @@ async def test_what_its_sender_may_not_send_any_more_is_not_sent(house: House, p
     assert await post.letters(email) == []
 
 
+async def test_an_offer_of_ownership_is_not_sent_for_who_is_no_owner_any_more(house: House, post: Post) -> None:
+    email, sender = new_address(), await house.another("owner")
+    invitation = await post.invite(house, email, "owner", by=sender)
+    await house.people.execute("UPDATE project_member SET role = 'admin' WHERE account_id = $1", sender.id)
+    await post.deliver(house, invitation)
+    assert await post.letters(email) == []
+
+
 async def test_a_sender_who_has_gone_sends_nothing(house: House, post: Post) -> None:
     """The runner drops what its principal may no longer enter."""
     email = new_address()

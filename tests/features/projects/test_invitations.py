@@ -10,6 +10,9 @@ import pytest
 from asgi_lifespan import LifespanManager
 from httpx import AsyncClient
 
+from partywall.core.resources import Resources
+from partywall.features.projects import feature
+from partywall.features.projects.retention import prune_invitations
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
@@ -150,6 +153,16 @@ async def test_the_list_shows_what_can_still_be_accepted(house: House, post: Pos
     members = await house.admin.client.get(f"{house.url}/members", params={"limit": 1})
     other = {"cursor": members.json()["next_cursor"]}
     assert (await house.admin.client.get(f"{house.url}/invitations", params=other)).status_code == 422
+
+
+async def test_what_has_expired_is_forgotten(house: House, post: Post, resources: Resources) -> None:
+    kept, gone = new_address(), new_address()
+    await post.invite(house, kept)
+    expired = await post.invite(house, gone)
+    await house.people.execute("UPDATE invitation SET expires_at = now() WHERE id = $1", expired)
+    assert "prune_invitations" in [each.name for each in feature.schedules]
+    await prune_invitations(resources)
+    assert await pending(house) == [(kept, "editor")]
 
 
 async def test_an_invitation_is_withdrawn_once(house: House, post: Post) -> None:

@@ -208,6 +208,29 @@ async def test_a_change_that_waited_is_judged_by_what_its_caller_is_by_then(hous
     assert house.viewer.id in await house.roles()
 
 
+@pytest.mark.parametrize(("method", "right"), [("PATCH", "project.update"), ("DELETE", "project.delete")])
+async def test_so_is_a_change_of_the_project_itself(house: House, method: str, right: str) -> None:
+    await house.another("owner")
+    body = {"name": "Mine"} if method == "PATCH" else None
+    async with house.held() as release:
+        waiting = asyncio.create_task(house.owner.client.request(method, house.url, json=body))
+        await house.someone_waits()
+        await release("UPDATE project_member SET role = 'editor' WHERE account_id = $1", house.owner.id)
+    answer = await waiting
+    assert (answer.status_code, answer.json()["right"]) == (403, right)
+    assert (await house.viewer.client.get(house.url)).json()["name"] == "A project"
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_what_waits_for_a_project_that_goes_finds_nothing(house: House, method: str) -> None:
+    url, body = (house.url, {"name": "Mine"}) if method == "PATCH" else (house.member(house.viewer), None)
+    async with house.held() as release:
+        waiting = asyncio.create_task(house.owner.client.request(method, url, json=body))
+        await house.someone_waits()
+        await release("DELETE FROM project WHERE id = $1", house.project)
+    assert said(await waiting) == (404, "project_not_found")
+
+
 async def test_a_change_that_waited_for_a_removal_finds_nothing(house: House) -> None:
     async with house.held() as release:
         waiting = asyncio.create_task(house.admin.client.delete(house.member(house.viewer)))

@@ -64,9 +64,9 @@ class ProjectRepository:
         found = await self.session.scalars(select(Project).where(Project.id == self.scope.project_id))
         return found.one()
 
-    async def lock(self) -> Project:
+    async def lock(self) -> Project | None:
         query = select(Project).where(Project.id == self.scope.project_id).with_for_update()
-        return (await self.session.scalars(query)).one()
+        return (await self.session.scalars(query)).one_or_none()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
 from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
-from partywall.features.projects.exceptions import AccountGoneError
+from partywall.features.projects.exceptions import AccountGoneError, ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import KEYSET, ProjectDirectory, ProjectRepository, ProjectWriter
@@ -94,9 +94,16 @@ class ProjectService:
     announcer: Announcer
 
     async def revision(self, right: Right) -> int:
-        """Locks the project for a change that needs `right`, and answers its revision."""
+        """Locks the project for a change that needs `right`, and answers its revision.
+
+        The caller may have been lowered or removed while this waited.
+        """
         require(self.scope, right)
-        return (await ProjectRepository(self.session, self.scope).lock()).revision
+        row = await ProjectRepository(self.session, self.scope).lock()
+        if row is None:
+            raise ProjectNotFoundError
+        require(await enter_project(self.session, self.scope.principal, self.scope.project_id), right)
+        return row.revision
 
     async def change(self, values: Mapping[str, str | None]) -> Versioned:
         require(self.scope, Right.PROJECT_UPDATE)

@@ -101,6 +101,7 @@ async def test_a_ticket_is_bound_by_its_value_too(people: People, resources: Res
     scope = a_scope()
     secret = await tickets.issue(scope, verified)
     stored = await resources.cache.get(cache_keys.ticket(secret))
+    assert isinstance(stored, bytes)
     assert str(scope.project_id).encode() in stored
     assert (await tickets.redeem(secret, scope.project_id)).principal == person.principal
 

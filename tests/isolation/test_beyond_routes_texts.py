@@ -1,0 +1,147 @@
+"""What is written beside the answers: log lines, error texts and file names speak of one's own project alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from httpx import Response
+
+from partywall.core.resources import Resources
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.isolation.drive import operations
+from tests.isolation.quiet import quiet_logs
+from tests.isolation.rooms import Room, furnish
+from tests.people import People
+from tests.serving import environment_of, free_port, program, until_ready
+
+type Line = dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with quiet_logs():
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    mine: Room
+    foreign: Room
+
+
+@pytest.fixture(scope="module")
+async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[Rooms]:
+    async with People(app, resources, database) as people:
+        mine, foreign = [await furnish(people, resources, database, word) for word in ("amber", "bittern")]
+        yield Rooms(mine, foreign)
+
+
+async def _drive(app: FastAPI, url: str, rooms: Rooms) -> None:
+    """Every operation with foreign ids, from outside and from a project of one's own."""
+    headers = {"Authorization": f"Bearer {rooms.mine.owner.token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        for operation in operations(app):
+            for inside in (rooms.foreign, rooms.mine):
+                if inside is rooms.mine and (operation.takes_the_project_away or operation.streams):
+                    continue
+                await client.send(operation.request(client, inside, rooms.foreign))
+
+
+def told(line: Line, foreign: Room) -> list[str]:
+    """The foreign room's secrets in a line, but for the ids that the request itself put into its path."""
+    asked = str(line.get("path", ""))
+    return [secret for secret in foreign.secrets() if secret in json.dumps(line) and secret not in asked]
+
+
+async def test_a_requests_log_lines_name_nothing_foreign(
+    app: FastAPI, settings: Settings, rooms: Rooms, tmp_path: Path
+) -> None:
+    log, port = tmp_path / "api.log", free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with program("api", "--port", str(port), environment=environment_of(settings), log=log):
+        await until_ready(url)
+        await _drive(app, url, rooms)
+    lines: list[Line] = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    mine = [line for line in lines if line.get("principal") == str(rooms.mine.owner.principal)]
+    assert len(mine) > 30
+    assert [line for line in mine if told(line, rooms.foreign)] == []
+    assert [line for line in mine if str(line["project_id"]) not in line["path"]] == []
+    assert rooms.foreign.word not in log.read_text(), "content, wherever it stood in a request"
+
+
+def test_a_line_that_names_something_foreign_is_found(rooms: Rooms) -> None:
+    foreign = rooms.foreign
+    assert told({"event": "x", "path": f"/documents/{foreign.document}"}, foreign) == []
+    assert told({"event": "x", "document_id": str(foreign.document)}, foreign)
+    assert told({"event": "x", "error": f"Key (title)=({foreign.word})"}, foreign)
+
+
+async def _conflicts(room: Room) -> AsyncIterator[tuple[str, Response]]:
+    """Every way to meet an external id that another document has."""
+    client, url = room.owner.client, f"{room.url}/documents"
+    body = {"title": "mine", "content": "mine", "external_id": room.external_id}
+    yield "create", await client.post(url, json=body)
+    yield "batch", await client.post(f"{url}/batch", json={"documents": [{"title": "a", "content": "b"}, body]})
+    sent = {"file": ("mine.txt", b"mine", "text/plain")}
+    yield "upload", await client.post(f"{url}/upload", files=sent, data={"external_id": room.external_id})
+    free = (await client.post(url, json={"title": "free", "content": "free"})).json()["id"]
+    yield "patch", await client.patch(f"{url}/{free}", json={"external_id": room.external_id})
+    yield "put", await client.put(f"{url}/{free}", json=body)
+
+
+async def test_a_conflict_does_not_quote_the_row_that_it_met(rooms: Rooms) -> None:
+    """At home it says that there is one, never which: no title, no content, no id of it."""
+    room = rooms.foreign
+    async for how, answer in _conflicts(room):
+        assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken"), how
+        assert [secret for secret in (room.word, str(room.document)) if secret in answer.text] == [], how
+
+
+async def test_what_another_project_has_is_no_conflict(rooms: Rooms) -> None:
+    """An external id is unique in its project alone, so that nobody can ask for what exists elsewhere."""
+    client = rooms.mine.owner.client
+    url = f"/api/v1/projects/{await rooms.mine.owner.project()}/documents"
+    taken, free = rooms.foreign.external_id, "of nobody"
+    for external_id in (taken, free):
+        made = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
+        assert made.status_code == 201, made.text
+        again = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
+        assert (again.status_code, again.json()["code"]) == (409, "external_id_taken"), "now it is one's own"
+
+
+@pytest.mark.parametrize("missing", ["documents/{id}", "documents/{id}/versions/1", "documents/{id}/content"])
+async def test_what_exists_elsewhere_and_what_does_not_are_refused_alike(rooms: Rooms, missing: str) -> None:
+    client = rooms.mine.owner.client
+    unknown = "01a1fd2f-0000-7000-8000-000000000000"
+    answers = []
+    for id_ in (str(rooms.foreign.document), unknown):
+        answer = await client.get(f"{rooms.mine.url}/{missing.replace('{id}', id_)}")
+        body = answer.json() | {"request_id": "", "instance": ""}
+        answers.append((answer.status_code, body, sorted(set(answer.headers) - {"x-request-id"})))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
+@pytest.mark.parametrize(
+    "name", ["../{foreign}/{blob}", "..\\..\\{foreign}\\{blob}", "/{foreign}/{blob}", "{blob}", "%2e%2e%2f{foreign}"]
+)
+async def test_a_files_name_is_no_way_into_another_projects_folder(rooms: Rooms, settings: Settings, name: str) -> None:
+    mine, foreign = rooms.mine, rooms.foreign
+    folder = settings.blob_directory / str(foreign.project)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    given = name.format(foreign=foreign.project, blob=foreign.blob)
+    sent = {"file": (given, b"mine", "text/plain")}
+    made = await mine.owner.client.post(f"{mine.url}/documents/upload", files=sent)
+    assert made.status_code == 201, made.text
+    shown = await mine.owner.client.get(f"{mine.url}/documents/{made.json()['id']}/content?original=true")
+    assert shown.content == b"mine"
+    assert not set("/\\") & set(shown.headers["content-disposition"].removeprefix("attachment"))
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -4,10 +4,14 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.errors import FailingListenerError
+from pgqueuer.models import HealthCheckEvent
 from sqlalchemy import text
 
 from partywall.core.jobs import attempts, runner
@@ -236,6 +240,37 @@ async def test_the_worker_outlives_a_broken_connection(
             await enqueue(session, kind, Note(text="after the break"))
         await eventually(lambda: _done(resources, kind), 30)
     assert seen == ["after the break"]
+
+
+async def test_the_worker_outlives_a_listener_that_hears_nothing(
+    resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgQueuer ends by its own signal then, which is not ours to stop: a machine out of breath is enough for it."""
+    kind = kind_of(Note)
+    seen: list[str] = []
+    probes: list[bool] = []
+    healthy = QueueManager.listener_healthy
+
+    async def deaf_at_first(self: QueueManager, timeout: timedelta) -> HealthCheckEvent:  # noqa: ASYNC109
+        probes.append(True)
+        if len(probes) == 1:
+            raise FailingListenerError
+        return await healthy(self, timeout)
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        seen.append(payload.text)
+
+    monkeypatch.setattr(QueueManager, "listener_healthy", deaf_at_first)
+    async with working(resources, database, handles(kind, handle)):
+        await eventually(lambda: _probed_again(probes))
+        async with resources.sessions.begin() as session:
+            await enqueue(session, kind, Note(text="heard after all"))
+        await eventually(lambda: _done(resources, kind), 30)
+    assert seen == ["heard after all"]
+
+
+async def _probed_again(probes: list[bool]) -> bool:
+    return len(probes) > 1
 
 
 async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> None:

@@ -50,8 +50,8 @@ class JobRunner:
                 continue
             try:
                 await self._work(pool, stop)
-            except Exception as error:  # noqa: BLE001 - whatever ended the loop, the worker goes on
-                log.warning("worker_restarts", error=type(error).__name__)
+            except* Exception as errors:  # noqa: BLE001 - whatever ended the loop, the worker goes on
+                log.warning("worker_restarts", error=type(errors.exceptions[0]).__name__)
                 await _pause(stop)
             finally:
                 pool.terminate()
@@ -62,14 +62,18 @@ class JobRunner:
             queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
         for schedule in self.schedules:
             queue.schedule(schedule.name, schedule.cron, accepts_context=False)(self._scheduled(schedule))
-        queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = stop
-        await queue.run(
-            dequeue_timeout=POLL_INTERVAL,
-            batch_size=BATCH_SIZE,
-            max_concurrent_tasks=2 * BATCH_SIZE,
-            heartbeat_timeout=HEARTBEAT_TIMEOUT,
-            shutdown_on_listener_failure=True,
-        )
+        # An event of its own: PgQueuer sets it whenever it ends, also when it has failed and is to be started again.
+        ended = queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            passing_on = group.create_task(_pass_on(stop, ended))
+            await queue.run(
+                dequeue_timeout=POLL_INTERVAL,
+                batch_size=BATCH_SIZE,
+                max_concurrent_tasks=2 * BATCH_SIZE,
+                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                shutdown_on_listener_failure=True,
+            )
+            passing_on.cancel()
 
     def _runner(self, queue: PgQueuer, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
         gate = asyncio.Semaphore(handler.concurrency)
@@ -141,3 +145,8 @@ async def _pause(stop: asyncio.Event) -> None:
             await stop.wait()
     except TimeoutError:
         pass
+
+
+async def _pass_on(stop: asyncio.Event, ended: asyncio.Event) -> None:
+    await stop.wait()
+    ended.set()

@@ -19,9 +19,9 @@ type Key = tuple[str, str, str, str, str, str]
 
 # Of a value that the position is not made for, these spellings are enough.
 _FEW: Final = ("plain", "walk", "sql or", "json", "list")
-# How many attempts the full form makes of one position, caller and shape.
-IN_PATHS: Final = 40
-ELSEWHERE: Final = 12
+# How many attempts the full form makes of one position, caller and shape, and how many of them in one spelling.
+IN_PATHS: Final = (40, 8)
+ELSEWHERE: Final = (12, 4)
 # How often the quick form takes what is likeliest to be a way in.
 _LIKELY: Final = 0.7
 _SEED: Final = 20261121
@@ -74,14 +74,10 @@ class Siege:
         """
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
-            likeliest = {*self._likeliest(position, choices)}
-            share = IN_PATHS if position.place is Place.PATH else ELSEWHERE
             for caller, shape in self._parties(recipe):
                 rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller} {shape}")
                 fair = [each for each in choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
-                rng.shuffle(fair)
-                fair.sort(key=lambda choice: choice not in likeliest)
-                yield from (Attempt(recipe, position, caller, shape, *each) for each in fair[:share])
+                yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, fair, rng))
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each position and caller; which one is chosen by a fixed seed."""
@@ -124,6 +120,20 @@ class Siege:
                 seen.add(value.kind)
                 found += [(value, spelling) for spelling in _FEW if spelling in spellings]
         return found
+
+
+def _share(position: Position, choices: Sequence[Choice], rng: random.Random) -> list[Choice]:
+    """Some values in each of some spellings: what differs in nothing but the value is compared with the same twin."""
+    size, values = IN_PATHS if position.place is Place.PATH else ELSEWHERE
+    forms: dict[tuple[Kind, str], list[Choice]] = {}
+    for each in choices:
+        forms.setdefault((each[0].kind, each[1]), []).append(each)
+    order = rng.sample(list(forms), len(forms))
+    order.sort(key=lambda form: form != (fitting(position)[0], "plain"))
+    found: list[Choice] = []
+    for form in order:
+        found += rng.sample(forms[form], min(values, len(forms[form]), size - len(found)))
+    return found
 
 
 def _is_fair(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:

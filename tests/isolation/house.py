@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from partywall.core.resources import Resources
+from partywall.core.security.attempts import AttemptLimiter
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
@@ -38,6 +40,13 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
     )
 
 
+class Unlimited(AttemptLimiter):
+    """Counts nothing. What one address or account may ask for in an hour is not what holds the wall."""
+
+    async def admit(self, client: str, *, per_hour: int | None = None) -> int | None:
+        return None
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> AsyncIterator[FastAPI]:
     app = create(settings)
@@ -47,4 +56,5 @@ async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = c
         cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
         resources.passwords._hashes = cheap
         resources.passwords._nobodys = cheap.hash("nobody's")
+        app.state.resources = replace(resources, attempts=Unlimited(resources.cache, per_minute=1))
         yield app

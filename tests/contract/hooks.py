@@ -38,6 +38,9 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, object]) 
         # A key that repeats with another body is refused by design; replays have tests of their own.
         if name.lower() == "idempotency-key":
             case.headers[name] = uuid4().hex
+    # That an instant lies in the future is not for a schema to say.
+    if isinstance(case.body, dict) and case.body.get("expires_at") is not None:
+        case.body["expires_at"] = "2999-01-01T00:00:00Z"
     # A cursor is opaque: only one that the API itself has given out is valid.
     if case.query and "cursor" in case.query:
         del case.query["cursor"]

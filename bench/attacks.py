@@ -48,9 +48,8 @@ class Progress:
 
 
 def _heed_signals() -> None:
-    """The application takes a signal for a wish to drain; here it is to end the run."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().remove_signal_handler(each)
+    """The application takes SIGTERM for a wish to drain; here it ends the run, as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def tell(report: Report, seconds: float) -> None:

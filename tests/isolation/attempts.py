@@ -80,21 +80,29 @@ class Siege:
                 yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, fair, rng))
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
-        """One attempt for each position and caller; which one is chosen by a fixed seed."""
-        rng = random.Random(f"{_SEED} {recipe.operation.id}")
+        """One attempt for each position and caller, chosen by a fixed seed.
+
+        Beside them, who is at home tries at home every value that a declared position is made for.
+        """
+        scout = next((each for each in self.callers if each.name in recipe.permitted), None)
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
-            first = self._likeliest(position, choices) or choices
             for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
-                shapes = [shape for each, shape in self._parties(recipe) if each is caller]
-                shape = rng.choice(shapes)
-                usable = [
-                    each
-                    for each in (first if rng.random() < _LIKELY else choices)
-                    if _is_fair(recipe.operation, position, caller, shape, each[0])
-                ]
-                if usable:
-                    yield Attempt(recipe, position, caller, shape, *rng.choice(usable))
+                yield from self._one(recipe, position, caller, choices)
+            if scout is not None and position.declared:
+                yield from (
+                    Attempt(recipe, position, scout, Shape.HERE, value, spelling)
+                    for value, spelling in _likeliest(position, choices)
+                    if _is_fair(recipe.operation, position, scout, Shape.HERE, value)
+                )
+
+    def _one(self, recipe: Recipe, position: Position, caller: Caller, choices: Sequence[Choice]) -> Iterator[Attempt]:
+        rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller}")
+        shape = rng.choice([shape for each, shape in self._parties(recipe) if each is caller])
+        wanted = _likeliest(position, choices) if rng.random() < _LIKELY else choices
+        fair = [each for each in wanted or choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
+        if fair:
+            yield Attempt(recipe, position, caller, shape, *rng.choice(fair))
 
     def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:
         shapes = (Shape.THERE, Shape.HERE) if recipe.operation.in_project else (Shape.HERE,)
@@ -104,9 +112,6 @@ class Siege:
         if recipe.operation.in_project and "viewer of the other project" not in recipe.permitted:
             found += [(caller, Shape.THERE) for caller in readers]
         return found
-
-    def _likeliest(self, position: Position, choices: Sequence[Choice]) -> list[Choice]:
-        return [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]]
 
     def _choices(self, operation: Operation, position: Position) -> list[Choice]:
         kinds = fitting(position)
@@ -120,6 +125,11 @@ class Siege:
                 seen.add(value.kind)
                 found += [(value, spelling) for spelling in _FEW if spelling in spellings]
         return found
+
+
+def _likeliest(position: Position, choices: Sequence[Choice]) -> list[Choice]:
+    """What the position is made for, as it is."""
+    return [each for each in choices if each[1] == "plain" and each[0].kind is fitting(position)[0]]
 
 
 def _share(position: Position, choices: Sequence[Choice], rng: random.Random) -> list[Choice]:

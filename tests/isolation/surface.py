@@ -38,9 +38,12 @@ class Place(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Position:
+    """`declared`: the operation says itself that it reads a value there."""
+
     place: Place
     name: str
     schema: Schema = field(compare=False, default_factory=dict)
+    declared: bool = field(compare=False, default=True)
 
     def __str__(self) -> str:
         return f"{self.place} {self.name}"
@@ -160,7 +163,7 @@ def _named(place: Place, declared: Mapping[str, Schema], always: tuple[str, ...]
     more = [name for name in always if name.lower() not in known]
     return [
         *(Position(place, name, schema) for name, schema in declared.items()),
-        *(Position(place, name) for name in more),
+        *(Position(place, name, declared=False) for name in more),
     ]
 
 
@@ -176,7 +179,7 @@ def _body(resolver: Resolver, body: JsonValue) -> tuple[str | None, Schema]:
 def _body_positions(media_type: str | None, body: Schema) -> Iterator[Position]:
     if media_type == JSON:
         yield from _pointers(body, "")
-        yield Position(Place.BODY, f"/{STRAY}")
+        yield Position(Place.BODY, f"/{STRAY}", declared=False)
         return
     properties = body.get("properties", {})
     assert isinstance(properties, dict)
@@ -188,7 +191,7 @@ def _body_positions(media_type: str | None, body: Schema) -> Iterator[Position]:
         else:
             yield Position(Place.FORM, name, schema)
     if media_type is not None:
-        yield Position(Place.FORM, STRAY)
+        yield Position(Place.FORM, STRAY, declared=False)
 
 
 def is_file(schema: Schema) -> bool:

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from tests.isolation.suite import attack
-from tests.isolation.surface import read_surface
+from tests.isolation.callers import Standing
+from tests.isolation.suite import Report, attack
+from tests.isolation.surface import Operation, read_surface
 from tests.isolation.world import World
 
 
@@ -13,3 +14,19 @@ async def test_nothing_leaks_and_nothing_is_left_out(besieged_app: FastAPI, worl
     assert not report.unexercised, str(report)
     operations = read_surface(besieged_app.openapi())
     assert report.exercised == {each.id for each in operations}
+    for operation in operations:
+        _assert_covered(report, operation, world)
+
+
+def _assert_covered(report: Report, operation: Operation, world: World) -> None:
+    """Every position was tried by every kind of caller."""
+    for position in operation.positions:
+        for caller in world.callers:
+            if caller.standing is not Standing.READER:
+                assert (operation.id, str(position), caller.name) in report.covered
+
+
+async def test_who_may_read_tries_to_write(besieged_app: FastAPI, world: World) -> None:
+    report = await attack(besieged_app, world, only=lambda each: each.id in ("update_document", "get_document"))
+    tried = {operation for operation, _, caller in report.covered if caller == "viewer"}
+    assert tried == {"update_document"}

@@ -12,6 +12,7 @@ from httpx import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.features.projects import feature
+from partywall.features.projects.invitation_quota import MAILS_PER_HOUR
 from partywall.features.projects.retention import prune_invitations
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -223,6 +224,21 @@ async def test_who_transfers_the_project_takes_back_offers_of_ownership(house: H
         await post.invite(house, new_address(), invited)
     await house.owner.client.post(f"{house.url}/transfer", json={"user_id": str(house.viewer.id)})
     assert [role for _, role in await pending(house)] == ["viewer"]
+
+
+async def test_withdrawing_and_inviting_again_fills_nobodys_mailbox(house: House) -> None:
+    body = {"email": new_address(), "role": "viewer"}
+    for _ in range(MAILS_PER_HOUR):
+        made = await house.owner.client.post(f"{house.url}/invitations", json=body)
+        assert made.status_code == 201
+        again = await house.owner.client.post(f"{house.url}/invitations", json=body)
+        assert said(again) == (409, "already_invited")
+        await house.owner.client.delete(f"{house.url}/invitations/{made.json()['id']}")
+    refused = await house.admin.client.post(f"{house.url}/invitations", json=body)
+    assert said(refused) == (429, "too_many_requests")
+    other = await house.owner.project()
+    elsewhere = await house.owner.client.post(f"/api/v1/projects/{other}/invitations", json=body)
+    assert elsewhere.status_code == 201
 
 
 async def test_nobody_invites_or_guesses_in_masses(settings: Settings, database: DatabaseUrls) -> None:

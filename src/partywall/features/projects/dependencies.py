@@ -14,8 +14,10 @@ from partywall.core.http.dependencies import (
     SessionDep,
 )
 from partywall.core.resources import Resources
+from partywall.features.projects import invitation_quota, invitation_tokens
 from partywall.features.projects.accepting import AcceptingService
-from partywall.features.projects.invitation_tokens import PURPOSE, InvitationTokens
+from partywall.features.projects.invitation_quota import InvitationQuota
+from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.invitations import InvitationService
 from partywall.features.projects.members import MemberService
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
@@ -53,8 +55,14 @@ async def _admit(resources: Resources, counted: str) -> None:
 async def get_invitation_service(
     session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep
 ) -> InvitationService:
-    tokens = InvitationTokens(resources.secrets.signer(PURPOSE))
-    return InvitationService(session, scope, resources.announcer, tokens, resources.settings.projects.invitation_ttl)
+    return InvitationService(
+        session=session,
+        scope=scope,
+        announcer=resources.announcer,
+        tokens=InvitationTokens(resources.secrets.signer(invitation_tokens.PURPOSE)),
+        quota=InvitationQuota(resources.attempts, resources.secrets.signer(invitation_quota.PURPOSE)),
+        ttl=resources.settings.projects.invitation_ttl,
+    )
 
 
 async def get_accepting_service(

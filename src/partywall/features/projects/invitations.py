@@ -24,6 +24,7 @@ from partywall.features.projects.exceptions import (
     InvitationNotFoundError,
     TooManyInvitationsError,
 )
+from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_repository import KEYSET, InvitationRepository, InvitationWriter
 from partywall.features.projects.invitation_tokens import InvitationTokens, token_hash
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
@@ -68,6 +69,7 @@ class InvitationService:
     scope: ProjectScope
     announcer: Announcer
     tokens: InvitationTokens
+    quota: InvitationQuota
     ttl: timedelta
 
     def authorise(self, role: Role) -> None:
@@ -78,6 +80,7 @@ class InvitationService:
         scope = await lock_membership(self.session, self.scope)
         _require_to_invite(scope, wanted.role)
         await self._refuse(scope, wanted.email)
+        await self.quota.admit(scope, wanted.email)
         id_ = new_id()
         hashed = token_hash(self.tokens.of(id_))
         with violations(VIOLATIONS):

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Self
 
-_ONE: Final = r"[a-z][a-z_]*\.(?:\*|[a-z][a-z_]*)"
-PATTERN: Final = rf"^{_ONE}(?:,{_ONE})*$"
+ONE: Final = r"[a-z][a-z_]*\.(?:\*|[a-z][a-z_]*)"
+PATTERN: Final = rf"^{ONE}(?:,{ONE})*$"
 
 
 @dataclass(frozen=True, slots=True)

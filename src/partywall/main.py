@@ -20,6 +20,8 @@ from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
+from partywall.core.http.socket_context import SocketContext
+from partywall.core.http.sockets import socket_gate
 from partywall.core.http.well_formed import WellFormedQuery
 from partywall.features import FEATURES, PUBLIC
 from partywall.logs import access_log
@@ -66,6 +68,11 @@ def _include_routes(app: FastAPI) -> None:
         for router in feature.routers:
             api.include_router(router)
     app.include_router(api)
+    sockets = APIRouter(prefix="/api/v1", dependencies=[Depends(socket_gate)])
+    for feature in FEATURES:
+        for router in feature.socket_routers:
+            sockets.include_router(router)
+    app.include_router(sockets)
     for feature in FEATURES:
         for router in feature.root_routers:
             app.include_router(router, dependencies=[Depends(gate)])
@@ -88,3 +95,4 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, access_log=access_log(settings.log))
+    app.add_middleware(SocketContext, access_log=access_log(settings.log))

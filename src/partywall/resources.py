@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
+from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
@@ -27,6 +28,7 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.mail.message import Mailer
+from partywall.core.occupancy import Places
 from partywall.core.resources import Ping, Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -37,6 +39,7 @@ from partywall.core.security.liveness import Liveness
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
+from partywall.core.tenancy import Principal
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, EmbeddingSettings, Settings
 
@@ -47,6 +50,8 @@ ISSUER = "partywall"
 # Costly pages read at the same time, and how many more one project may have waiting.
 PAGES_AT_ONCE = 2
 PAGES_WAITING = 8
+# Sockets that have not said yet whose they are: in all, and from one client address.
+STRANGERS, STRANGERS_EACH = 1000, 100
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 
@@ -112,6 +117,9 @@ async def open_resources(
         cache = create_cache(settings.cache.url.get_secret_value())
         stack.push_async_callback(cache.aclose)
         embedders = await _open_embedders(stack, settings)
+        models = ConfiguredModels(
+            settings.agents, await stack.enter_async_context(create_model_client(settings.agents))
+        )
         sessions = Sessions(engine)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs = DirectoryBlobStore(settings.blob_directory)
@@ -135,8 +143,10 @@ async def open_resources(
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
+            language_models=models,
             announcer=announcer,
             tails=tails,
+            strangers=Places[str](STRANGERS, STRANGERS_EACH),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
 
@@ -162,7 +172,9 @@ async def _open_events(
     stack.push_async_callback(announcer.flush)
     background = await stack.enter_async_context(Background())
     listener = Listener(ears)
-    tails = Tails(reads, background, listener, poll=settings.events.poll_interval, draining=draining)
+    limits = settings.events
+    places = Places[Principal](limits.connections, limits.connections_per_principal)
+    tails = Tails(reads, background, listener, places=places, poll=limits.poll_interval, draining=draining)
     stack.callback(draining.set)
     for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
         background.start(name, run)

@@ -1,27 +1,99 @@
 from __future__ import annotations
 
+import asyncio
+import resource
+from typing import Final, Literal, TypedDict
+
 import uvicorn
+from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
 
-DRAIN_SECONDS = 10
+DRAIN_SECONDS: Final = 10
+# A client's longest message: room for a token and a filter.
+LARGEST_MESSAGE: Final = 8 * 1024
+PONG_SECONDS: Final = 20.0
+FAREWELL_SECONDS: Final = 1.0
+
+
+class Sockets(WebSocketsSansIOProtocol):
+    """uvicorn's own WebSockets, except for how they end."""
+
+    _abort: asyncio.TimerHandle | None = None
+
+    def shutdown(self) -> None:
+        """The application closes what it follows, when it drains: first comes the hint where to resume."""
+        self.close_timeout = FAREWELL_SECONDS
+        if self.close_sent or not self.handshake_complete:
+            super().shutdown()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """A close waits for no reader: whoever is too slow is told so behind what it has not read."""
+        if message["type"] == "websocket.close":
+            self.writable.set()
+        await super().send(message)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """What a client never reads is not kept for it."""
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self._abort = self.loop.call_later(self.close_timeout, self.transport.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._abort is not None:
+            self._abort.cancel()
+
+
+class ServerOptions(TypedDict):
+    http: Literal["httptools"]
+    ws: type[asyncio.Protocol]
+    ws_max_size: int
+    ws_ping_interval: float
+    ws_ping_timeout: float
+    ws_per_message_deflate: bool
+    log_config: None
+    access_log: bool
+    server_header: bool
+    proxy_headers: bool
+    timeout_graceful_shutdown: int
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """How uvicorn serves the application, whoever starts it."""
+    return {
+        "http": "httptools",
+        "ws": Sockets,
+        "ws_max_size": LARGEST_MESSAGE,
+        "ws_ping_interval": settings.events.heartbeat.total_seconds(),
+        "ws_ping_timeout": PONG_SECONDS,
+        "ws_per_message_deflate": False,  # costs every connection its own compressor
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+    }
 
 
 def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     """The API process, or, with several workers, uvicorn's supervisor of as many, each reading the settings anew."""
     configure_logging(settings.log)
+    _allow_many_connections()
     uvicorn.run(
         create_app(settings) if workers == 1 else "partywall.asgi:app",
         host=host,
         port=port,
         workers=workers,
         loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        **server_options(settings),
     )
+
+
+def _allow_many_connections() -> None:
+    """Each stream is an open file, and 1,024 of them is all that many systems give without being asked."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from email.utils import getaddresses
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MIN_SECRET_LENGTH = 32
@@ -20,6 +21,18 @@ type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _split_lists(values: object, names: Collection[str]) -> object:
+    """A section's fields that are lists, from text with commas."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        key: tuple(part.strip() for part in value.split(",") if part.strip())
+        if key in names and isinstance(value, str)
+        else value
+        for key, value in values.items()
+    }
 
 
 class DatabaseSettings(Section):
@@ -49,15 +62,7 @@ class HttpSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
-        if not isinstance(values, dict):
-            return values
-        lists = {"cors_origins", "trusted_proxies"}
-        return {
-            key: tuple(part.strip() for part in value.split(",") if part.strip())
-            if key in lists and isinstance(value, str)
-            else value
-            for key, value in values.items()
-        }
+        return _split_lists(values, {"cors_origins", "trusted_proxies"})
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -149,6 +154,53 @@ class EventSettings(Section):
     poll_interval: timedelta = timedelta(seconds=5)
     heartbeat: timedelta = timedelta(seconds=15)
     ticket_ttl: timedelta = timedelta(seconds=30)
+    connections: int = Field(default=5000, ge=1, description="Open streams and sockets of one process.")
+    connections_per_principal: int = Field(default=100, ge=1)
+    send_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+
+
+type ModelName = Annotated[str, Field(pattern=r"^(?:openai|anthropic|ollama):\S+$")]
+type ModelProvider = Literal["openai", "anthropic", "ollama"]
+
+
+class AgentSettings(Section):
+    """`base_url` is where `openai:` and `ollama:` models are asked; `keys` go before `api_key`, by provider."""
+
+    model: ModelName | None = None
+    models: dict[str, ModelName] = Field(default_factory=dict, description="By the name of the agent.")
+    fallbacks: CommaSeparated = ()
+    base_url: HttpUrl | None = None
+    api_key: SecretStr | None = None
+    keys: dict[ModelProvider, SecretStr] = Field(default_factory=dict)
+    modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
+    concurrency: int = Field(default=8, ge=1, le=200, description="Runs at once in one worker.")
+    concurrency_per_project: int = Field(default=4, ge=1, le=200)
+    max_attempts: int = Field(default=5, ge=1, description="Beginnings of a run without progress.")
+    model_timeout: timedelta = Field(default=timedelta(minutes=2), gt=timedelta(0))
+    model_retries: int = Field(default=2, ge=0, le=10)
+    model_connections: int = Field(default=50, ge=1)
+    token_interval: timedelta = timedelta(milliseconds=50)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: object) -> object:
+        return _split_lists(values, {"fallbacks", "modules"})
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _models(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(TypeAdapter[str](ModelName).validate_python(value) for value in values)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        for name in (*filter(None, [self.model]), *self.models.values(), *self.fallbacks):
+            provider = name.partition(":")[0]
+            known = provider in self.keys or self.api_key is not None
+            if provider == "ollama" and self.base_url is None:
+                raise ValueError(f"{name} needs the server's address: set AGENTS__BASE_URL")
+            if not known and (provider == "anthropic" or (provider == "openai" and self.base_url is None)):
+                raise ValueError(f"{name} needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY")
+        return self
 
 
 class LogSettings(Section):
@@ -173,6 +225,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = BlobSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
+    agents: AgentSettings = AgentSettings()
     log: LogSettings = LogSettings()
 
     @property

@@ -10,11 +10,12 @@ from partywall.core.jobs.schedules import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """What a slice contributes: routes under `/api/v1` and under the root, the jobs it runs, the events it writes."""
+    """What a slice contributes: routes and WebSockets under `/api/v1`, routes under the root, jobs, events."""
 
     name: str
     routers: tuple[APIRouter, ...] = ()
     root_routers: tuple[APIRouter, ...] = ()
+    socket_routers: tuple[APIRouter, ...] = ()
     jobs: tuple[JobHandler, ...] = ()
     schedules: tuple[Schedule, ...] = ()
     events: tuple[str, ...] = ()

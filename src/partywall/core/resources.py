@@ -13,7 +13,9 @@ from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
+from partywall.core.occupancy import Places
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -46,6 +48,8 @@ class Resources:
     mailer: Mailer
     pages: FairGate
     embedders: Embedders
+    language_models: LanguageModels
     announcer: Announcer
     tails: Tails
+    strangers: Places[str]
     pings: Mapping[str, Ping]

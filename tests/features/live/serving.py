@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from partywall.core.resources import Resources
 from partywall.main import create_app
+from partywall.server import server_options
 from partywall.settings import Settings
 
 
@@ -44,9 +45,7 @@ class Serving:
 @asynccontextmanager
 async def serve(settings: Settings) -> AsyncIterator[Serving]:
     app = create_app(settings)
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_config=None, access_log=False, http="httptools", timeout_graceful_shutdown=10
-    )
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, **server_options(settings))
     server = Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

@@ -71,7 +71,9 @@ class Feed:
     what lies behind it, so the handing over loses and repeats nothing.
     """
 
-    __slots__ = ("_behind", "_end", "_joined", "_queue", "_reader", "_source", "_terms", "_wake", "position", "scope")
+    __slots__ = (
+        "_behind", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms", "_wake", "position", "scope",
+    )  # fmt: skip
 
     def __init__(self, reader: ScopedReader, opened: EventBatch, terms: Terms, source: Source) -> None:
         self.scope = opened.scope
@@ -84,6 +86,12 @@ class Feed:
         self._queue: deque[tuple[int, bytes]] = deque()
         self._wake = asyncio.Event()
         self._end: End | None = None
+        self._said = False
+
+    @property
+    def ended(self) -> End | None:
+        """Why it is over; None while it goes on."""
+        return self._end
 
     @property
     def project_id(self) -> UUID:
@@ -135,7 +143,14 @@ class Feed:
         self._source.leave(self)
 
     async def next(self) -> bytes | None:
-        """What to send now, waiting for it if need be; None when the stream is over."""
+        """What to send now as server-sent events, waiting for it if need be; None when the stream is over."""
+        found = await self.frames()
+        if found is None:
+            return None
+        return b"".join(found) if found else frames.KEEP_ALIVE
+
+    async def frames(self) -> list[bytes] | None:
+        """The events to send now, none where a sign of life is due; None when the stream is over."""
         while True:
             if self._end is None and unix_time() >= self._terms.expires_at:
                 self.end(End.EXPIRED)
@@ -147,7 +162,7 @@ class Feed:
             if not self._joined:
                 await self._catch_up()
             elif not await self._woken():
-                return frames.KEEP_ALIVE
+                return []
 
     async def _catch_up(self) -> None:
         try:
@@ -174,19 +189,19 @@ class Feed:
         self._wake.clear()
         return True
 
-    def _take(self) -> bytes:
-        chunk = b"".join(frame for _, frame in self._queue)
+    def _take(self) -> list[bytes]:
+        taken = [frame for _, frame in self._queue]
         self._queue.clear()
-        return chunk
+        return taken
 
     def _reset(self, oldest: int) -> None:
         self._queue.append((oldest - 1, frames.reset(self.project_id, self.position, oldest)))
         self.position = oldest - 1
 
-    def _farewell(self) -> bytes | None:
+    def _farewell(self) -> list[bytes] | None:
         """Says once where to take up again: before whatever was not delivered."""
-        reason, self._end = self._end, End.GONE
-        if reason in (None, End.REVOKED, End.GONE):
+        said, self._said = self._said, True
+        if said or self._end in (None, End.REVOKED, End.GONE):
             return None
         resume_at = self._queue[0][0] - 1 if self._queue else self.position
-        return frames.reconnect(self.project_id, resume_at, str(reason))
+        return [frames.reconnect(self.project_id, resume_at, str(self._end))]

@@ -26,6 +26,11 @@ def reconnect(project_id: UUID, position: int, reason: str) -> bytes:
     return _frame("reconnect", project_id, position, {"reason": reason})
 
 
+def body_of(frame: bytes) -> bytes:
+    """The JSON of one event's frame, which is what goes into a WebSocket message."""
+    return frame.partition(b"\ndata: ")[2].removesuffix(b"\n\n")
+
+
 def _frame(type_: str, project_id: UUID, position: int, data: dict[str, JsonValue]) -> bytes:
     body = {
         "id": position,

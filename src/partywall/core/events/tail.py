@@ -13,9 +13,11 @@ import structlog
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import TooManyRequestsError
 from partywall.core.events.batches import BATCH, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
+from partywall.core.occupancy import Places
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
 
 log = structlog.get_logger(__name__)
@@ -24,8 +26,19 @@ RETRY_SECONDS: Final = 1.0
 # Events times readers handed out in one go: some tens of milliseconds of the event loop.
 MOST_AT_ONCE: Final = 100_000
 FEWEST: Final = 10
+FULL_SECONDS: Final = 10
 
 type Pool = asyncpg.Pool[asyncpg.Record]
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """The process, or this caller in it, holds as many streams open as it may."""
+
+    code = "too_many_streams"
+    title = "Too many open streams"
+
+    def __init__(self) -> None:
+        super().__init__(FULL_SECONDS, "Close a stream, or come back later.")
 
 
 class Tail:
@@ -95,8 +108,16 @@ class Tails:
     """The tails of this process. When `draining` is set, every feed ends and says so."""
 
     def __init__(
-        self, pool: Pool, background: Background, listener: Listener, *, poll: timedelta, draining: asyncio.Event
+        self,
+        pool: Pool,
+        background: Background,
+        listener: Listener,
+        *,
+        places: Places[Principal],
+        poll: timedelta,
+        draining: asyncio.Event,
     ) -> None:
+        self._places = places
         self._pool = pool
         self._background = background
         self._listener = listener
@@ -113,10 +134,17 @@ class Tails:
     async def follow(self, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None = None) -> Feed:
         """A feed of what lies behind `after`, or of what comes; close it when done.
 
-        Raises ProjectNotFoundError for a stranger, and what `terms` raises where the right is lacking.
+        Raises ProjectNotFoundError for a stranger, what `terms` raises where the right is lacking, and
+        TooManyStreamsError.
         """
-        opened = await read_batch(reader, project_id, after=0, limit=0)
-        terms.require(opened.scope)
+        if not self._places.take(reader.principal):
+            raise TooManyStreamsError
+        try:
+            opened = await read_batch(reader, project_id, after=0, limit=0)
+            terms.require(opened.scope)
+        except BaseException:
+            self._places.give_back(reader.principal)
+            raise
         feed = Feed(reader, opened, terms, self)
         if after is not None:
             feed.resume(after, opened)
@@ -139,7 +167,10 @@ class Tails:
         return True
 
     def leave(self, feed: Feed) -> None:
+        if feed not in self._feeds:
+            return
         self._feeds.discard(feed)
+        self._places.give_back(feed.scope.principal)
         name = events_channel(feed.scope)
         tail = self._tails.get(name)
         if tail is None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from partywall.core.db.scoped_read import ScopedReader
@@ -24,8 +25,8 @@ _bearer = HTTPBearer(auto_error=False, description="An access token, or a projec
 _password = OAuth2PasswordBearer("/api/v1/auth/token", refreshUrl="/api/v1/auth/token", auto_error=False)
 
 
-async def get_resources(request: Request) -> Resources:
-    resources: Resources = request.app.state.resources
+async def get_resources(connection: HTTPConnection) -> Resources:
+    resources: Resources = connection.app.state.resources
     return resources
 
 

@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 log = structlog.get_logger(__name__)
 
-# How long a client may leave what was sent to it unread before the connection is given up.
+# How long a client may leave what was sent to it unread before the connection is given up, unless told otherwise.
 SEND_TIMEOUT_SECONDS: Final = 30.0
 
 
@@ -26,12 +26,13 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: Chunks, opening: bytes = b"") -> None:
+    def __init__(self, chunks: Chunks, opening: bytes = b"", timeout: float = SEND_TIMEOUT_SECONDS) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._chunks = chunks
         self._opening = opening
+        self._timeout = timeout
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         try:
@@ -52,7 +53,7 @@ class EventStream(Response):
         chunk: bytes | None = self._opening
         try:
             while chunk is not None:
-                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                async with asyncio.timeout(self._timeout):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 chunk = await self._chunks.next()
             await send({"type": "http.response.body", "body": b"", "more_body": False})

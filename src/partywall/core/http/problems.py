@@ -9,12 +9,13 @@ from typing import Final
 import orjson
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
@@ -58,7 +59,7 @@ class ProblemResponse(Response):
 
 
 def problem(
-    request: Request,
+    request: HTTPConnection,
     status: int,
     code: str,
     title: str,
@@ -80,7 +81,7 @@ def problem(
     return ProblemResponse(orjson.dumps(body), status, headers=dict(headers or {}))
 
 
-def problem_of(request: Request, error: PartywallError) -> ProblemResponse:
+def problem_of(request: HTTPConnection, error: PartywallError) -> ProblemResponse:
     """The answer for an error; a router *returns* it where what the service stored must be kept."""
     return problem(
         request, error.status, error.code, error.title, error.detail,
@@ -133,6 +134,11 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     )
 
 
+async def _on_invalid_handshake(request: Request, error: Exception) -> Response:
+    assert isinstance(error, WebSocketRequestValidationError)
+    return problem(request, 422, "validation_failed", "The request is not valid", "The address is not valid.")
+
+
 def _wrong_media_type(request: Request, error: RequestValidationError) -> bool:
     """The body says itself that it is of another kind than the route's, and so could not be read as that."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -180,7 +186,7 @@ async def _on_database(request: Request, error: Exception) -> Response:
     raise error
 
 
-def crash_problem(request: Request) -> ProblemResponse:
+def crash_problem(request: HTTPConnection) -> ProblemResponse:
     """The answer to what nobody foresaw: it says nothing but the request id."""
     return problem(request, 500, "internal_error", "Internal error", "Something went wrong; quote the request id.")
 
@@ -188,5 +194,6 @@ def crash_problem(request: Request) -> ProblemResponse:
 def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(PartywallError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_handshake)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, WebSocket
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.http.dependencies import ResourcesDep, bearer_token, remember_principal
+from partywall.core.http.sockets import among_strangers, first_message
 from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.security.liveness import Liveness
+from partywall.features.live.schemas import SocketHello
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import Tickets
 
@@ -49,8 +52,37 @@ async def get_follower(
 FollowerDep = Annotated[VerifiedCredential, Depends(get_follower)]
 
 
+class Greeted(NamedTuple):
+    """Whom a WebSocket speaks for, and what it asked for."""
+
+    verified: VerifiedCredential
+    hello: SocketHello
+
+
+async def greet(project_id: UUID, websocket: WebSocket, resources: ResourcesDep, tickets: TicketsDep) -> Greeted:
+    """Accepts the socket, and asks its first message for a token or a ticket."""
+    with among_strangers(websocket, resources):
+        hello = await first_message(websocket, SocketHello)
+        if hello.token is not None:
+            verified = await resources.authenticator.verify(hello.token)
+        else:
+            verified = await tickets.redeem(hello.ticket or "", project_id)
+    remember_principal(websocket.scope, verified.principal)
+    return Greeted(verified, hello)
+
+
+GreetedDep = Annotated[Greeted, Depends(greet)]
+
+
 async def get_live_service(resources: ResourcesDep) -> LiveService:
-    return LiveService(resources.reads, resources.tails, resources.settings.events.heartbeat)
+    events = resources.settings.events
+    return LiveService(
+        resources.reads,
+        resources.tails,
+        events.heartbeat,
+        events.send_timeout.total_seconds(),
+        Liveness(resources.sessions),
+    )
 
 
 LiveServiceDep = Annotated[LiveService, Depends(get_live_service)]

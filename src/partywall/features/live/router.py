@@ -3,11 +3,12 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket, status
 
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
+from partywall.core.events.tail import TooManyStreamsError
 from partywall.core.http.dependencies import ReadProjectScopeDep
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -16,15 +17,18 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.live.dependencies import (
     BearerDep,
     FollowerDep,
+    GreetedDep,
     LiveServiceDep,
     TicketsDep,
     require_credential,
 )
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
+from partywall.features.live.socket import EventSocket
 from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
+socket_router = APIRouter(prefix="/projects/{project_id}")
 
 
 @router.get(
@@ -37,7 +41,13 @@ router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
     "behind `Last-Event-ID` (which wins) or `after`. Takes a bearer token or a ticket, and ends with it.",
     responses={
         200: {"description": "Events as they come", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
-        **documented(NotAuthenticatedError, ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+        **documented(
+            NotAuthenticatedError,
+            ProjectNotFoundError,
+            MissingRightError,
+            TooManyStreamsError,
+            TicketsUnavailableError,
+        ),
     },
 )
 async def stream_events(
@@ -54,7 +64,7 @@ async def stream_events(
     feed = await service.follow(
         follower, project_id, None if start is None else int(start), None if types is None else TypeFilter.parse(types)
     )
-    return EventStream(feed, OPENING)
+    return EventStream(feed, OPENING, service.send_timeout)
 
 
 @router.post(
@@ -72,3 +82,12 @@ async def create_event_ticket(scope: ReadProjectScopeDep, bearer: BearerDep, tic
     return json_response(
         Ticket(ticket=ticket, expires_in=int(tickets.ttl.total_seconds())), headers={"Cache-Control": "no-store"}
     )
+
+
+@socket_router.websocket("/ws")
+async def follow_events(project_id: UUID, websocket: WebSocket, greeted: GreetedDep, service: LiveServiceDep) -> None:
+    """The same events as messages. docs/reference/events.md has the first message and the codes of the close."""
+    verified, hello = greeted
+    types = None if hello.types is None else TypeFilter.parse(hello.types)
+    feed = await service.follow(verified, project_id, hello.after, types)
+    await EventSocket(websocket, feed, service.send_timeout, lambda: service.still_good(verified)).run()

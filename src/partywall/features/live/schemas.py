@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from partywall.core.events.filters import PATTERN
-from partywall.core.schemas import JsonObject, ResponseModel
+from partywall.core.schemas import JsonObject, RequestModel, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
@@ -29,3 +29,24 @@ class Ticket(ResponseModel):
 
     ticket: str
     expires_in: int
+
+
+class SocketHello(RequestModel):
+    """The first message of a WebSocket: a token or a ticket, and where and what to follow."""
+
+    token: str | None = None
+    ticket: Annotated[str, StringConstraints(max_length=200)] | None = None
+    after: Annotated[int, Field(ge=0, lt=10**18)] | None = None
+    types: TypePatterns | None = None
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.token is not None and self.ticket is not None:
+            raise ValueError("a token or a ticket, not both")
+        return self
+
+
+class SocketPing(RequestModel):
+    """Any later message of a client; answered with `{"type": "pong"}`."""
+
+    type: Literal["ping"]

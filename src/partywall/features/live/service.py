@@ -11,7 +11,8 @@ from partywall.core.events.feed import Feed, Terms
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.tail import Tails
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import ProjectScope
+from partywall.core.security.liveness import Liveness
+from partywall.core.tenancy import PrincipalKind, ProjectScope
 from partywall.features.projects.rights import Right, require
 
 
@@ -24,6 +25,8 @@ class LiveService:
     reads: asyncpg.Pool[asyncpg.Record]
     tails: Tails
     heartbeat: timedelta
+    send_timeout: float
+    liveness: Liveness
 
     async def follow(
         self, verified: VerifiedCredential, project_id: UUID, after: int | None, types: TypeFilter | None
@@ -31,3 +34,12 @@ class LiveService:
         """A feed of the project's events, which ends with the credential and with the right to read them."""
         terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types)
         return await self.tails.follow(ScopedReader(self.reads, verified.principal), project_id, terms, after)
+
+    async def still_good(self, verified: VerifiedCredential) -> bool:
+        """Of whoever has lost the right to follow: whether the credential as such still stands.
+
+        A key is nothing but its right to one project.
+        """
+        if verified.principal.kind is not PrincipalKind.USER or verified.session_id is None:
+            return False
+        return await self.liveness.may_act(verified.principal.id, verified.session_id)

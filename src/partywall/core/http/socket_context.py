@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
+
+from partywall.core.http.current import begin_request
+from partywall.core.http.middleware import AccessEntry, AccessLog
+from partywall.core.http.problems import crash_problem, problem
+from partywall.core.http.request_id import choose_request_id, request_id_of
+
+log = structlog.get_logger(__name__)
+
+INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+# What an error's HTTP status becomes once the handshake is over.
+CLOSE_CODES: Final = {400: 4400, 401: 4401, 403: 4404, 404: 4404, 422: 4400, 429: 4429, 503: TRY_AGAIN_LATER}
+
+
+class SocketContext:
+    """What RequestContext is to requests: a request id, one access line, and an end to every error.
+
+    Errors are problem details while the handshake is not accepted, and from then on a close whose reason is the
+    problem's code.
+    """
+
+    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
+        self._app = app
+        self._access_log = access_log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        request_id = choose_request_id(next((v for k, v in scope["headers"] if k == b"x-request-id"), None))
+        scope.setdefault("state", {})["request_id"] = request_id
+        begin_request(scope)
+        socket = _Socket(scope, receive, send)
+        started = time.perf_counter()
+        try:
+            await self._app(scope, socket.receive, socket.send)
+        except (WebSocketDisconnect, OSError):
+            pass  # the client has gone
+        except Exception:
+            log.exception("unhandled_error")
+            await socket.crash()
+        finally:
+            self._access_log(socket.entry(time.perf_counter() - started))
+
+
+class _Socket:
+    """One connection, seen from outside."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._status: int | None = None
+        self._close: int | None = None
+        self._failed = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect" and self._close is None:
+            self._close = message.get("code")
+        return message
+
+    async def send(self, message: Message) -> None:
+        kind, accepted = message["type"], self._status == HTTPStatus.SWITCHING_PROTOCOLS
+        if kind == "websocket.close" and not accepted:
+            await self._refuse()
+        elif kind.startswith("websocket.http.response.") and accepted:
+            await self._close_for(message)
+        else:
+            self._note(message)
+            await self._send(message)
+
+    def _note(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "websocket.accept":
+            self._status = HTTPStatus.SWITCHING_PROTOCOLS
+        elif kind == "websocket.http.response.start":
+            self._status = message["status"]
+        elif kind == "websocket.close":
+            self._close = message["code"]
+        if kind in ("websocket.accept", "websocket.http.response.start"):
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id_of(self._scope).encode())]
+
+    async def _refuse(self) -> None:
+        """The router closes without a word where nothing listens."""
+        not_found = problem(HTTPConnection(self._scope), 404, "route_not_found", "Not Found", "Not Found")
+        await not_found(self._scope, self._receive, self.send)
+
+    async def _close_for(self, answer: Message) -> None:
+        if answer["type"] == "websocket.http.response.start":
+            self._failed = answer["status"]
+        elif self._close is None:
+            code = CLOSE_CODES.get(self._failed, INTERNAL_ERROR)
+            await self.send({"type": "websocket.close", "code": code, "reason": orjson.loads(answer["body"])["code"]})
+
+    async def crash(self) -> None:
+        """Says that something went wrong, if anybody still listens."""
+        with suppress(OSError, RuntimeError):
+            await crash_problem(HTTPConnection(self._scope))(self._scope, self._receive, self.send)
+
+    def entry(self, seconds: float) -> AccessEntry:
+        state = self._scope["state"]
+        return {
+            "method": "WS",
+            "path": self._scope["path"],
+            "status": self._status,
+            "close": self._close,
+            "ms": round(seconds * 1000, 2),
+            "principal": state.get("principal"),
+            "project_id": self._scope.get("path_params", {}).get("project_id"),
+            "request_id": state["request_id"],
+        }

@@ -1,0 +1,103 @@
+"""What every WebSocket owes before it serves: a page that may be here, and a credential in the first message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import WebSocket
+from pydantic import BaseModel, ValidationError
+from starlette.websockets import WebSocketDisconnect
+
+from partywall.core.errors import BadRequestError, ForbiddenError, NotAuthenticatedError, TooManyRequestsError
+from partywall.core.http.dependencies import ResourcesDep
+from partywall.core.resources import Resources
+
+# How long a client may take to say whose it is.
+GREETING_SECONDS: Final = 5.0
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+class OriginNotAllowedError(ForbiddenError):
+    code = "origin_not_allowed"
+    title = "Pages from there may not open a socket here"
+
+
+class TooManyHandshakesError(TooManyRequestsError):
+    """Too many sockets have not said yet whose they are."""
+
+    code = "too_many_handshakes"
+    title = "Too many sockets without a credential"
+
+
+class BadMessageError(BadRequestError):
+    code = "bad_message"
+    title = "The message is not what is expected here"
+
+
+async def socket_gate(websocket: WebSocket, resources: ResourcesDep) -> None:
+    """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out."""
+    origin = websocket.headers.get("origin")
+    allowed = resources.settings.http.cors_origins
+    if origin is not None and not may_come_from(origin, websocket.headers.get("host", ""), allowed):
+        raise OriginNotAllowedError
+
+
+def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
+    """Whether it is the service's own page or of an allowed origin. The scheme of `host` is the proxy's affair."""
+    if origin in allowed or "*" in allowed:
+        return True
+    try:
+        page = urlsplit(origin)
+        port = page.port or _DEFAULT_PORTS[page.scheme]
+        here = urlsplit(f"{page.scheme}://{host}")
+        return page.hostname is not None and (page.hostname, port) == (
+            here.hostname,
+            here.port or _DEFAULT_PORTS[page.scheme],
+        )
+    except (ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def among_strangers(websocket: WebSocket, resources: Resources) -> Iterator[None]:
+    """Holds one of the places for sockets that nobody answers for yet; raises TooManyHandshakesError."""
+    peer = websocket.client.host if websocket.client is not None else None
+    client = resources.clients.of(peer, websocket.headers.getlist("x-forwarded-for"))
+    if not resources.strangers.take(client):
+        raise TooManyHandshakesError(1)
+    try:
+        yield
+    finally:
+        resources.strangers.give_back(client)
+
+
+async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M:
+    """Accepts the socket and reads its first message; raises NotAuthenticatedError where none comes in time.
+
+    Raises BadMessageError for anything but JSON text of that model, and WebSocketDisconnect.
+    """
+    await websocket.accept()
+    try:
+        async with asyncio.timeout(GREETING_SECONDS):
+            text = await next_text(websocket)
+    except TimeoutError:
+        raise NotAuthenticatedError("No credential came in time.") from None
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise BadMessageError from error
+
+
+async def next_text(websocket: WebSocket) -> str:
+    """Raises BadMessageError for a binary message, WebSocketDisconnect where the client has gone."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code") or 1005)
+    text = message.get("text")
+    if not isinstance(text, str):
+        raise BadMessageError
+    return text

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import orjson
+from fastapi import WebSocket
+from pydantic import ValidationError
+from starlette.websockets import WebSocketDisconnect
+
+from partywall.core.clock import unix_time
+from partywall.core.events.feed import End, Feed
+from partywall.core.events.frames import body_of
+from partywall.core.http.sockets import BadMessageError, next_text
+from partywall.features.live.schemas import SocketPing
+
+MESSAGES_PER_MINUTE: Final = 60
+_PONG: Final = orjson.dumps({"type": "pong"}).decode()
+# How long the farewell to a client may take that may not read any more.
+_CLOSING_SECONDS: Final = 2.0
+
+
+class Close(NamedTuple):
+    """How a socket ends: the code for programs, the reason for people."""
+
+    code: int
+    reason: str
+
+
+BAD_MESSAGE: Final = Close(4400, "bad_message")
+REVOKED: Final = Close(4401, "credential_revoked")
+NO_PROJECT: Final = Close(4404, "project_not_found")
+TOO_SLOW: Final = Close(4408, "too_slow")
+TOO_MANY: Final = Close(4429, "too_many_messages")
+# What follows a `reconnect` that named the reason: 1012 and 1013 invite to come back.
+_ENDS: Final = {
+    End.EXPIRED: Close(4401, End.EXPIRED),
+    End.DRAINING: Close(1012, End.DRAINING),
+    End.ROLE_CHANGED: Close(1012, End.ROLE_CHANGED),
+    End.SLOW: TOO_SLOW,
+    End.UNAVAILABLE: Close(1013, End.UNAVAILABLE),
+}
+
+
+@dataclass(slots=True)
+class EventSocket:
+    """Sends a feed's events as messages, until it ends, the client leaves, or one of them breaks the rules.
+
+    `still_good` tells, when the right to follow is lost, whether the credential as such still stands.
+    """
+
+    websocket: WebSocket
+    feed: Feed
+    send_timeout: float
+    still_good: Callable[[], Awaitable[bool]]
+    _verdict: Close | None = None
+    _heard: deque[float] = field(default_factory=lambda: deque(maxlen=MESSAGES_PER_MINUTE))
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                listening = group.create_task(self._listen())
+                await self._pour()
+                listening.cancel()
+            close = self._verdict or await self._close_of(self.feed.ended)
+        finally:
+            self.feed.close()
+        if close is not None:
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self.websocket.close(close.code, close.reason)
+
+    async def _pour(self) -> None:
+        try:
+            while (frames := await self.feed.frames()) is not None:
+                for frame in frames:
+                    await self._send(body_of(frame).decode())
+        except TimeoutError:
+            self._verdict = TOO_SLOW
+        except WebSocketDisconnect:
+            self.feed.end(End.GONE)
+
+    async def _send(self, text: str) -> None:
+        async with asyncio.timeout(self.send_timeout):
+            await self.websocket.send_text(text)
+
+    async def _listen(self) -> None:
+        """A client needs to say nothing more; it may ask whether anybody is there."""
+        try:
+            while self._admits():
+                SocketPing.model_validate_json(await next_text(self.websocket))
+                await self._send(_PONG)
+        except (BadMessageError, ValidationError):
+            self._verdict = BAD_MESSAGE
+        except TimeoutError:
+            self._verdict = TOO_SLOW
+        except WebSocketDisconnect:
+            pass
+        self.feed.end(End.GONE)
+
+    def _admits(self) -> bool:
+        now = unix_time()
+        if len(self._heard) == MESSAGES_PER_MINUTE and now - self._heard[0] < 60:
+            self._verdict = TOO_MANY
+            return False
+        self._heard.append(now)
+        return True
+
+    async def _close_of(self, end: End | None) -> Close | None:
+        if end is End.REVOKED:
+            return NO_PROJECT if await self.still_good() else REVOKED
+        return None if end is None else _ENDS.get(end)

@@ -29,6 +29,9 @@ from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
+from partywall.core.outgoing.destinations import Destinations
+from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.outgoing.resolver import Resolver
 from partywall.core.resources import Ping, Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -41,7 +44,7 @@ from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.secret_key import secret_key
-from partywall.settings import DatabaseSettings, EmbeddingSettings, Settings
+from partywall.settings import DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
 
 CACHE_TIMEOUT_SECONDS = 2.0
 OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -144,6 +147,7 @@ async def open_resources(
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
             language_models=models,
+            outgoing=await _open_outgoing(stack, settings.outgoing),
             announcer=announcer,
             tails=tails,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
@@ -199,6 +203,18 @@ async def _open_database(
     reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
     stack.callback(reads.terminate)
     return engine, reads
+
+
+async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings) -> Outgoing:
+    """For addresses that users give. Raises OSError where OUTGOING__CA_FILE cannot be read."""
+    destinations = Destinations.of(
+        plain_http=settings.allow_http, networks=settings.allowed_networks, ports=settings.allowed_ports
+    )
+    resolver = Resolver()
+    stack.callback(resolver.close)
+    outgoing = Outgoing.open(destinations, resolver, ca_file=settings.ca_file)
+    stack.push_async_callback(outgoing.client.aclose)
+    return outgoing
 
 
 async def _open_embedders(stack: AsyncExitStack, settings: Settings) -> EmbedderCatalogue:

@@ -7,6 +7,7 @@ import signal
 import asyncpg
 import uvloop
 
+from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
 from partywall.features import FEATURES
@@ -23,7 +24,7 @@ async def _connect(url: str) -> asyncpg.Pool[asyncpg.Record]:
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs every slice's jobs and schedules until `stop` is set."""
+    """Runs every slice's jobs, schedules and loops until `stop` is set."""
     direct = settings.database.direct_url or settings.database.url
     assert direct is not None
     async with open_resources(settings, application="partywall-worker") as resources:
@@ -32,7 +33,10 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             [handler for feature in FEATURES for handler in feature.jobs],
             [schedule for feature in FEATURES for schedule in feature.schedules],
         )
-        await runner.run(functools.partial(_connect, direct.get_secret_value()), stop)
+        async with asyncio.TaskGroup() as group:
+            for name, loop in ((name, loop) for feature in FEATURES for name, loop in feature.loops.items()):
+                group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)
+            await runner.run(functools.partial(_connect, direct.get_secret_value()), stop)
 
 
 async def _until_signalled(settings: Settings) -> None:

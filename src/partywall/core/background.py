@@ -33,12 +33,13 @@ class Background:
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Runs until it returns or is cancelled, in a context of its own: no request's log fields cling to it."""
-        task = self._group.create_task(_keep(name, run), name=name, context=Context())
+        task = self._group.create_task(keep(name, run), name=name, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
-async def _keep(name: str, run: Callable[[], Awaitable[None]]) -> None:
+async def keep(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs until it returns: what fails starts again."""
     while True:
         try:
             return await run()

@@ -16,6 +16,7 @@ from partywall.core.fairness import FairGate
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
+from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -49,6 +50,7 @@ class Resources:
     pages: FairGate
     embedders: Embedders
     language_models: LanguageModels
+    outgoing: Outgoing
     announcer: Announcer
     tails: Tails
     strangers: Places[str]

@@ -6,13 +6,14 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, api_keys, documents, live, projects, search
+from partywall.features import accounts, api_keys, documents, live, projects, search, webhooks
 
 FEATURES: Final[tuple[Feature, ...]] = (
     accounts.feature,
     projects.feature,
     api_keys.feature,
     live.feature,
+    webhooks.feature,
     documents.feature,
     search.feature,
 )

@@ -71,6 +71,11 @@ class WireEvent(NamedTuple):
     type: str
     frame: bytes
 
+    @property
+    def body(self) -> str:
+        """The event alone, as JSON: what the frame carries as its data."""
+        return self.frame.partition(b"\ndata: ")[2].removesuffix(b"\n\n").decode()
+
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:

@@ -25,6 +25,7 @@ ALLOWS: Final[dict[Right, str]] = {
     Right.DOCUMENT_READ: "read and search documents and their versions",
     Right.DOCUMENT_WRITE: "create, change, restore, reindex and delete documents",
     Right.EVENT_READ: "follow the project's events",
+    Right.WEBHOOK_MANAGE: "make, change and delete webhooks, see and repeat their deliveries",
 }
 
 

@@ -1,0 +1,81 @@
+"""Where addresses that users give may lead: judged by what is connected to, never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, Self
+
+import httpx
+
+type Network = IPv4Network | IPv6Network
+
+LONGEST: Final = 2000
+_SCHEME_PORTS: Final = {"https": 443, "http": 80}
+_FIRST_FREE_PORT: Final = 1024
+# Not for everybody, although the registries call them global: a cloud's own server, relays and tunnels into IPv4,
+# addresses of a site and of documentation.
+_NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
+    ip_network(text)
+    for text in (
+        "168.63.129.16/32", "192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0/96", "2002::/16",
+        "2001::/32", "fec0::/10", "3fff::/20",
+    )
+)  # fmt: skip
+
+
+class RefusedDestinationError(Exception):
+    """An address that this program does not call; says why, in words for whoever gave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """`networks` may be called although they are not public; `ports` beside 443, 80 and those from 1024 on."""
+
+    plain_http: bool = False
+    networks: tuple[Network, ...] = ()
+    ports: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, *, plain_http: bool, networks: Iterable[str], ports: Iterable[int]) -> Self:
+        return cls(plain_http, tuple(ip_network(each, strict=False) for each in networks), frozenset(ports))
+
+    def parse(self, text: str) -> httpx.URL:
+        """The address, as the client reads it; raises RefusedDestinationError."""
+        if len(text) > LONGEST:
+            raise RefusedDestinationError(f"An address has at most {LONGEST} characters")
+        try:
+            url = httpx.URL(text)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise RefusedDestinationError("This is no address that can be called") from error
+        if url.fragment:
+            raise RefusedDestinationError("An address to call has no fragment")
+        self.check(url)
+        return url
+
+    def check(self, url: httpx.URL) -> None:
+        """All that can be said without looking up the name; raises RefusedDestinationError."""
+        if url.scheme not in _SCHEME_PORTS or (url.scheme == "http" and not self.plain_http):
+            raise RefusedDestinationError("The address must begin with https://")
+        if not url.host:
+            raise RefusedDestinationError("The address names no host")
+        if url.userinfo:
+            raise RefusedDestinationError("The address may not carry a name or password")
+        port = url.port or _SCHEME_PORTS[url.scheme]
+        if port < _FIRST_FREE_PORT and port not in _SCHEME_PORTS.values() and port not in self.ports:
+            raise RefusedDestinationError(f"The port {port} is not called")
+
+    def admits(self, address: str) -> bool:
+        """Whether a connection to this IP address may be opened."""
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self.networks) or _is_public(parsed)
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
+        return False
+    return not any(address in network for network in _NOT_PUBLIC)

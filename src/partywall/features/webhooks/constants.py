@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+# Whoever needs more wants a receiver of their own that passes on.
+MAX_WEBHOOKS: Final = 10
+MAX_TYPES: Final = 50
+# What the secrets are sealed for.
+PURPOSE: Final = "webhook secrets"
+# How long both secrets sign after a rotation.
+OVERLAP: Final = timedelta(hours=24)
+# Failures in a row from which on the webhook as a whole is tried at times only, and the longest of these times.
+BREAKS_AFTER: Final = 5
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+# Each retry waits for so many times as long as the one before it.
+GROWTH: Final = 3
+# Events that are made deliveries in one transaction.
+FAN_OUT: Final = 200
+# How long one webhook is served before the next has its turn.
+TURN: Final = timedelta(seconds=10)

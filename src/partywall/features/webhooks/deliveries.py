@@ -1,0 +1,75 @@
+"""What has been sent and what is still to be, as people see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.tenancy import ProjectScope
+from partywall.features.projects.rights import Right, require
+from partywall.features.webhooks.delivery_repository import KEYSET, DeliveryRepository, DeliveryWriter
+from partywall.features.webhooks.exceptions import (
+    DeliveryNotFoundError,
+    EventNotKeptError,
+    WebhookDisabledError,
+    WebhookNotFoundError,
+)
+from partywall.features.webhooks.models import WebhookDelivery
+from partywall.features.webhooks.repository import WebhookRepository, WebhookWriter
+from partywall.features.webhooks.schemas import Delivery, DeliveryQuery
+
+
+def _present(row: WebhookDelivery) -> Delivery:
+    return Delivery.model_validate(row, from_attributes=True)
+
+
+async def list_deliveries(
+    session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID, query: DeliveryQuery, cursors: Cursors
+) -> Page[Delivery]:
+    """Raises WebhookNotFoundError."""
+    require(scope, Right.WEBHOOK_MANAGE)
+    query.refuse_both()
+    if await WebhookRepository(session, scope).get(webhook_id) is None:
+        raise WebhookNotFoundError
+    deliveries = DeliveryRepository(session, scope, webhook_id)
+    listing = ("deliveries", scope.project_id, webhook_id, query.status, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await deliveries.page(query.sort, query.limit + 1, query.offset or 0, after, query.status)
+    items = [_present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
+        total=await deliveries.count(query.status) if query.offset is not None else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryService:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def redeliver(self, webhook_id: UUID, delivery_id: UUID) -> Delivery:
+        """Makes it due at once, whatever became of it, and the webhook's pause ends."""
+        require(self.scope, Right.WEBHOOK_MANAGE)
+        found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
+        if found is None:
+            raise WebhookNotFoundError
+        deliveries = DeliveryRepository(self.session, self.scope, webhook_id)
+        row = await deliveries.get(delivery_id)
+        if row is None:
+            raise DeliveryNotFoundError
+        webhook, disabled_reason = found
+        if not webhook.enabled or disabled_reason is not None:
+            raise WebhookDisabledError("Enable the webhook first.")
+        if row.event_id < await deliveries.oldest_event():
+            raise EventNotKeptError("Events are kept for a time only, and this one has been removed.")
+        await DeliveryWriter(self.session, self.scope).ask_again(delivery_id)
+        await WebhookWriter(self.session, self.scope).resume(webhook_id)
+        self.session.expire_all()
+        again = await deliveries.get(delivery_id)
+        assert again is not None
+        return _present(again)

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func, null, select, update
+
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.models import EventCounter
+from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.models import WebhookDelivery
+
+KEYSET: Final = Keyset({"created_at": WebhookDelivery.created_at}, WebhookDelivery.id)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRepository:
+    """The deliveries of one webhook."""
+
+    session: AsyncReadSession
+    scope: ProjectScope
+    webhook_id: UUID
+
+    async def page(
+        self,
+        sort: str,
+        limit: int,
+        offset: int,
+        after: Mapping[str, datetime | str | UUID] | None,
+        status: str | None,
+    ) -> list[WebhookDelivery]:
+        query = select(WebhookDelivery).where(self._listed(status)).order_by(*KEYSET.order(sort))
+        if after is not None:
+            query = query.where(KEYSET.after(sort))
+        return list(await self.session.scalars(query.limit(limit).offset(offset), dict(after or {})))
+
+    async def count(self, status: str | None) -> int:
+        query = select(func.count()).select_from(WebhookDelivery).where(self._listed(status))
+        return await self.session.scalar(query) or 0
+
+    async def get(self, delivery_id: UUID) -> WebhookDelivery | None:
+        query = select(WebhookDelivery).where(self._listed(None), WebhookDelivery.id == delivery_id)
+        return (await self.session.scalars(query)).one_or_none()
+
+    async def oldest_event(self) -> int:
+        """The number of the oldest event that the project keeps."""
+        ours = EventCounter.project_id == self.scope.project_id
+        return await self.session.scalar(select(EventCounter.oldest).where(ours)) or 1
+
+    def _listed(self, status: str | None) -> ColumnElement[bool]:
+        ours = and_(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.webhook_id == self.webhook_id)
+        return ours if status is None else and_(ours, WebhookDelivery.status == status)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def ask_again(self, delivery_id: UUID) -> None:
+        """Due at once, with all the retries of a new one."""
+        await self.session.execute(
+            update(WebhookDelivery)
+            .where(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)
+            .values(
+                status="pending", attempts_before=WebhookDelivery.attempts, next_attempt_at=func.now(),
+                finished_at=null(),
+            )
+        )  # fmt: skip

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends
+
+from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
+from partywall.core.outgoing.destinations import RefusedDestinationError
+from partywall.core.resources import Resources
+from partywall.features.projects.rights import Right, require
+from partywall.features.webhooks.constants import PURPOSE
+from partywall.features.webhooks.deliveries import DeliveryService
+from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
+from partywall.features.webhooks.service import WebhookService
+
+
+async def get_webhook_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> WebhookService:
+    return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
+
+
+async def get_delivery_service(session: SessionDep, scope: ProjectScopeDep) -> DeliveryService:
+    return DeliveryService(session, scope)
+
+
+async def judge_new_url(
+    project_id: UUID, body: WebhookCreate, reader: ScopedReaderDep, resources: ResourcesDep
+) -> str | None:
+    """Why the URL is not called, if so. Looks the name up before the request holds a transaction."""
+    require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
+    return await _refusal(resources, body.url)
+
+
+async def judge_changed_url(
+    project_id: UUID, body: WebhookPatch, reader: ScopedReaderDep, resources: ResourcesDep
+) -> str | None:
+    require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
+    return await _refusal(resources, body.url) if "url" in body.model_fields_set else None
+
+
+async def _refusal(resources: Resources, url: str) -> str | None:
+    try:
+        await resources.outgoing.judge(url)
+    except RefusedDestinationError as error:
+        return str(error)
+    return None
+
+
+NewUrlRefusal = Annotated[str | None, Depends(judge_new_url)]
+ChangedUrlRefusal = Annotated[str | None, Depends(judge_changed_url)]
+WebhookServiceDep = Annotated[WebhookService, Depends(get_webhook_service, scope="function")]
+DeliveryServiceDep = Annotated[DeliveryService, Depends(get_delivery_service, scope="function")]

@@ -1,0 +1,100 @@
+"""The worker's loop: which webhooks have something to send is asked of the table, so that nothing depends on a word."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from structlog.contextvars import bound_contextvars
+
+from partywall.core.ids import new_id
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.webhooks.retrying import Rules
+from partywall.features.webhooks.turn import Turn
+from partywall.features.webhooks.turn_repository import CLAIM, LeaseLostError
+
+log = structlog.get_logger(__name__)
+
+# Beyond one attempt: how long a worker may stand still before another takes its webhooks over.
+SLACK: Final = timedelta(seconds=20)
+
+
+async def dispatch_webhooks(resources: Resources, stop: asyncio.Event) -> None:
+    """Delivers until `stop` is set, then ends the attempts that are under way."""
+    await Dispatcher(resources, stop).run()
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    resources: Resources
+    stop: asyncio.Event
+    worker: UUID = field(default_factory=new_id)
+    _look: asyncio.Event = field(default_factory=asyncio.Event)
+    _serving: int = 0
+
+    @property
+    def lease(self) -> timedelta:
+        return self.resources.settings.webhooks.timeout + SLACK
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            waking = group.create_task(self._wake_to_stop())
+            while not self.stop.is_set():
+                self._look.clear()
+                try:
+                    claimed = await self._claim()
+                except (DBAPIError, OSError) as error:
+                    log.warning("webhooks_unclaimed", error=type(error).__name__)
+                    claimed = []
+                for project_id, webhook_id in claimed:
+                    self._serving += 1
+                    group.create_task(self._serve(project_id, webhook_id))
+                await self._pause()
+            waking.cancel()
+
+    async def _claim(self) -> list[tuple[UUID, UUID]]:
+        """Leases for as many as there are places."""
+        free = self.resources.settings.webhooks.concurrency - self._serving
+        if free <= 0:
+            return []
+        async with self.resources.sessions.begin() as session:
+            found = await session.execute(CLAIM, {"worker": self.worker, "most": free, "lease": self.lease})
+            return [(project_id, webhook_id) for project_id, webhook_id in found]
+
+    async def _serve(self, project_id: UUID, webhook_id: UUID) -> None:
+        full = self._serving >= self.resources.settings.webhooks.concurrency
+        more = False
+        with bound_contextvars(project_id=str(project_id), webhook_id=str(webhook_id)):
+            try:
+                more = await self._turn(project_id, webhook_id).run()
+            except (LeaseLostError, ProjectNotFoundError):
+                log.info("webhook_turn_ended", reason="it is gone, or another worker serves it")
+            except Exception:
+                log.exception("webhook_turn_failed")
+            finally:
+                self._serving -= 1
+        if more or full:
+            self._look.set()
+
+    def _turn(self, project_id: UUID, webhook_id: UUID) -> Turn:
+        settings = self.resources.settings.webhooks
+        rules = Rules(settings.first_retry, settings.attempts, settings.disable_after)
+        return Turn(self.resources, rules, self.worker, self.lease, project_id, webhook_id, self.stop)
+
+    async def _pause(self) -> None:
+        """Until it is worth looking again."""
+        try:
+            async with asyncio.timeout(self.resources.settings.webhooks.poll_interval.total_seconds()):
+                await self._look.wait()
+        except TimeoutError:
+            pass
+
+    async def _wake_to_stop(self) -> None:
+        await self.stop.wait()
+        self._look.set()

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypedDict
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, update
+
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.models import EventCounter
+from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.models import Webhook, WebhookProgress
+
+KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
+
+# A webhook, and why it is disabled where no person has done it.
+type WebhookRow = Row[Webhook, str | None]
+
+
+class Decided(TypedDict, total=False):
+    """What people change of a webhook."""
+
+    url: str
+    types: list[str] | None
+    description: str | None
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def page(
+        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
+    ) -> list[WebhookRow]:
+        query = self._found().order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
+        if after is not None:
+            query = query.where(KEYSET.after(sort))
+        return list((await self.session.execute(query, dict(after or {}))).all())
+
+    async def count(self) -> int:
+        ours = Webhook.project_id == self.scope.project_id
+        return await self.session.scalar(select(func.count()).select_from(Webhook).where(ours)) or 0
+
+    async def get(self, webhook_id: UUID) -> WebhookRow | None:
+        return (await self.session.execute(self._found().where(Webhook.id == webhook_id))).one_or_none()
+
+    async def lock(self, webhook_id: UUID) -> WebhookRow | None:
+        """Keeps other people from changing it, and its worker from disabling it, until this transaction ends."""
+        query = self._found().where(Webhook.id == webhook_id).with_for_update()
+        return (await self.session.execute(query)).one_or_none()
+
+    def _found(self) -> Select[Webhook, str | None]:
+        return (
+            select(Webhook, WebhookProgress.disabled_reason)
+            .join(
+                WebhookProgress,
+                and_(WebhookProgress.project_id == Webhook.project_id, WebhookProgress.webhook_id == Webhook.id),
+            )
+            .where(Webhook.project_id == self.scope.project_id)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def add(self, url: str, types: list[str] | None, description: str | None, sealed: bytes) -> UUID:
+        """Starts behind the newest event, so that the first that it hears of is that of its own making."""
+        made = await self.session.scalars(
+            insert(Webhook)
+            .values(
+                project_id=self.scope.project_id, url=url, types=types, description=description, sealed_secret=sealed,
+                created_by=str(self.scope.principal),
+            )
+            .returning(Webhook.id)
+        )  # fmt: skip
+        webhook_id = made.one()
+        newest = select(EventCounter.last).where(EventCounter.project_id == self.scope.project_id).scalar_subquery()
+        await self.session.execute(
+            insert(WebhookProgress).values(project_id=self.scope.project_id, webhook_id=webhook_id, position=newest)
+        )
+        return webhook_id
+
+    async def change(self, webhook_id: UUID, values: Decided) -> None:
+        await self.session.execute(
+            update(Webhook)
+            .where(_this(self.scope, webhook_id))
+            .values(**values, revision=Webhook.revision + 1, updated_at=func.now())
+        )
+
+    async def start_afresh(self, webhook_id: UUID, *, enabled: bool) -> None:
+        """Forgets the failures so far; where somebody decides on `enabled`, also that they have disabled it."""
+        reason = {WebhookProgress.disabled_reason: None} if enabled else {}
+        await self.session.execute(
+            update(WebhookProgress)
+            .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
+            .values(
+                {
+                    WebhookProgress.failures: 0, WebhookProgress.failing_at: None, WebhookProgress.paused_until: None,
+                    **reason,
+                }
+            )
+        )  # fmt: skip
+
+    async def resume(self, webhook_id: UUID) -> None:
+        """Ends the pause; the failures stay counted."""
+        await self.session.execute(
+            update(WebhookProgress)
+            .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
+            .values({WebhookProgress.paused_until: None})
+        )
+
+    async def rotate(self, webhook_id: UUID, sealed: bytes, previous_until: datetime) -> None:
+        """The secret so far signs beside the new one until then; the one before it no more."""
+        await self.session.execute(
+            update(Webhook)
+            .where(_this(self.scope, webhook_id))
+            .values(
+                sealed_previous_secret=Webhook.sealed_secret, previous_until=previous_until, sealed_secret=sealed,
+                revision=Webhook.revision + 1, updated_at=func.now(),
+            )
+        )  # fmt: skip
+
+    async def remove(self, webhook_id: UUID) -> None:
+        await self.session.execute(delete(Webhook).where(_this(self.scope, webhook_id)))
+
+
+def _this(scope: ProjectScope, webhook_id: UUID) -> ColumnElement[bool]:
+    return and_(Webhook.project_id == scope.project_id, Webhook.id == webhook_id)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.projects.rights import Right, require
+from partywall.features.webhooks import service as webhooks
+from partywall.features.webhooks.dependencies import ChangedUrlRefusal, NewUrlRefusal, WebhookServiceDep
+from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
+from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
+from partywall.features.webhooks.service import Versioned
+
+router = APIRouter(prefix="/projects/{project_id}/webhooks", tags=["webhooks"])
+
+NO_STORE = {"Cache-Control": "no-store"}
+_CHANGE_ERRORS = (ProjectNotFoundError, MissingRightError, WebhookNotFoundError, PreconditionFailedError)
+
+
+def _tag(shown: Versioned[Webhook] | Versioned[SecretWebhook]) -> dict[str, str]:
+    return {"ETag": entity_tag(shown.revision, shown.state)}
+
+
+def _without_secret(body: bytes) -> bytes:
+    return SecretWebhook.model_validate_json(body).model_dump_json(exclude={"secret"}).encode()
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=SecretWebhook,
+    summary="Create a webhook",
+    description="From now on the project's events are sent to the URL, signed with the secret, which is in this answer "
+    "and nowhere else: a replay under the same `Idempotency-Key` comes without it. The URL must lead to the public "
+    "Internet; the first event sent is that of the webhook's own making.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, TooManyWebhooksError, IdempotencyKeyReusedError,
+        RequestInProgressError,
+    ),
+)  # fmt: skip
+async def create_webhook(
+    body: WebhookCreate, refusal: NewUrlRefusal, service: WebhookServiceDep, once: IdempotencyDep, request: Request
+) -> Response:
+    require(service.scope, Right.WEBHOOK_MANAGE)
+
+    async def produce() -> Response:
+        made = await service.create(body, refusal)
+        location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
+        return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
+
+    return await once.run(service.session, produce, keep=_without_secret)
+
+
+@router.get(
+    "",
+    summary="List the project's webhooks",
+    description="With those that are disabled.",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def list_webhooks(
+    session: ReadSessionDep,
+    scope: ReadProjectScopeDep,
+    query: Annotated[WebhookQuery, Query()],
+    cursors: CursorsDep,
+) -> Page[Webhook]:
+    return await webhooks.list_webhooks(session, scope, query, cursors)
+
+
+@router.get(
+    "/{webhook_id}",
+    response_model=Webhook,
+    summary="Get a webhook",
+    description="Without its secret.",
+    responses=documented(ProjectNotFoundError, MissingRightError, WebhookNotFoundError),
+)
+async def get_webhook(
+    webhook_id: UUID, session: ReadSessionDep, scope: ReadProjectScopeDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    found = await webhooks.get_webhook(session, scope, webhook_id)
+    tag = _tag(found)
+    return (
+        not_modified(tag["ETag"])
+        if unchanged(if_none_match, tag["ETag"])
+        else json_response(found.webhook, status.HTTP_200_OK, tag)
+    )
+
+
+@router.patch(
+    "/{webhook_id}",
+    response_model=Webhook,
+    summary="Change a webhook",
+    description="A JSON merge patch (RFC 7396). While it is disabled nothing is sent; when it is enabled again, what "
+    "has happened since follows, as far as events are kept.",
+    responses=documented(*_CHANGE_ERRORS),
+)
+async def update_webhook(
+    webhook_id: UUID,
+    body: WebhookPatch,
+    refusal: ChangedUrlRefusal,
+    service: WebhookServiceDep,
+    if_match: IfMatch = None,
+) -> Response:
+    require_match(if_match, await service.revision(webhook_id))
+    changed = await service.change(webhook_id, body, refusal)
+    return json_response(changed.webhook, status.HTTP_200_OK, _tag(changed))
+
+
+@router.delete(
+    "/{webhook_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Delete a webhook",
+    description="With its deliveries, also those that are still to be made.",
+    responses=documented(*_CHANGE_ERRORS),
+)
+async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match: IfMatch = None) -> None:
+    require_match(if_match, await service.revision(webhook_id))
+    await service.delete(webhook_id)
+
+
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    status_code=status.HTTP_200_OK,
+    response_model=SecretWebhook,
+    summary="Rotate a webhook's secret",
+    description="Answers a new secret, once. For 24 hours everything is signed with both, so that receivers can change "
+    "over; rotate twice to end the old one at once.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, WebhookNotFoundError, IdempotencyKeyReusedError,
+        RequestInProgressError,
+    ),
+)  # fmt: skip
+async def rotate_webhook_secret(webhook_id: UUID, service: WebhookServiceDep, once: IdempotencyDep) -> Response:
+    require(service.scope, Right.WEBHOOK_MANAGE)
+
+    async def produce() -> Response:
+        rotated = await service.rotate(webhook_id)
+        return json_response(rotated.webhook, status.HTTP_200_OK, {**_tag(rotated), **NO_STORE})
+
+    return await once.run(service.session, produce, keep=_without_secret)

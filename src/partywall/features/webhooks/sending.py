@@ -1,0 +1,60 @@
+"""One attempt over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx
+
+from partywall.core.outgoing.destinations import RefusedDestinationError
+from partywall.features.webhooks.retrying import Outcome
+
+USER_AGENT = "Partywall-Webhooks/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What goes out, and where to."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: str
+
+
+async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
+    """Any 2xx is success. Of the answer only the status is read: its body is the receiver's own."""
+    headers = {**letter.headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
+    try:
+        async with (
+            asyncio.timeout(timeout.total_seconds()),
+            client.stream("POST", letter.url, headers=headers, content=letter.body.encode()) as answer,
+        ):
+            status = answer.status_code
+    except RefusedDestinationError as error:
+        return Outcome(None, f"not called: {error}")
+    except (TimeoutError, httpx.TimeoutException):
+        return Outcome(None, f"no answer within {timeout.total_seconds():g} s")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return Outcome(None, _reason(error))
+    return Outcome(status, _fault(status))
+
+
+def _fault(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    return f"answered {status}" + (", and redirects are not followed" if 300 <= status < 400 else "")
+
+
+def _reason(error: Exception) -> str:
+    """In our own words: nothing that the other side chooses is kept."""
+    text = str(error).lower()
+    if "certificate" in text or "ssl" in text or "tls" in text:
+        return "the TLS handshake failed"
+    if "name is not known" in text:
+        return "the name is not known"
+    if isinstance(error, httpx.NetworkError):
+        return "the connection failed"
+    return "the answer was not HTTP"

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from partywall.core.clock import utc_now
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.errors import InvalidInputError
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.security.secrets import SecretBox
+from partywall.core.tenancy import ProjectScope
+from partywall.features.projects.members import lock_membership
+from partywall.features.projects.rights import Right, require
+from partywall.features.webhooks.constants import MAX_WEBHOOKS, OVERLAP
+from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
+from partywall.features.webhooks.repository import KEYSET, Decided, WebhookRepository, WebhookRow, WebhookWriter
+from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
+from partywall.features.webhooks.signing import new_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned[W: Webhook]:
+    """A webhook, the revision that its entity tag carries, and what else of it shows."""
+
+    webhook: W
+    revision: int
+
+    @property
+    def state(self) -> str:
+        return self.webhook.disabled_reason or "0"
+
+
+def _present(row: WebhookRow) -> Webhook:
+    webhook, disabled_reason = row
+    return Webhook.model_validate(
+        {
+            "id": webhook.id, "url": webhook.url, "types": webhook.types, "description": webhook.description,
+            "enabled": webhook.enabled and disabled_reason is None, "disabled_reason": disabled_reason,
+            "created_at": webhook.created_at, "updated_at": webhook.updated_at,
+        }
+    )  # fmt: skip
+
+
+async def list_webhooks(
+    session: AsyncReadSession, scope: ProjectScope, query: WebhookQuery, cursors: Cursors
+) -> Page[Webhook]:
+    require(scope, Right.WEBHOOK_MANAGE)
+    query.refuse_both()
+    webhooks = WebhookRepository(session, scope)
+    listing = ("webhooks", scope.project_id, query.sort)
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await webhooks.page(query.sort, query.limit + 1, query.offset or 0, after)
+    items = [_present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
+        total=await webhooks.count() if query.offset is not None else None,
+    )
+
+
+async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID) -> Versioned[Webhook]:
+    require(scope, Right.WEBHOOK_MANAGE)
+    row = await WebhookRepository(session, scope).get(webhook_id)
+    if row is None:
+        raise WebhookNotFoundError
+    return Versioned(_present(row), row[0].revision)
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookService:
+    """Making and changing a project's webhooks. `refusal` says why a URL that was given is not called, if it is not."""
+
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+    box: SecretBox
+
+    async def create(self, wanted: WebhookCreate, refusal: str | None) -> Versioned[SecretWebhook]:
+        """The one time that the secret is known."""
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, Right.WEBHOOK_MANAGE)
+        _accept(refusal)
+        if await WebhookRepository(self.session, scope).count() >= MAX_WEBHOOKS:
+            raise TooManyWebhooksError(f"A project has at most {MAX_WEBHOOKS} webhooks; delete one first.")
+        secret = new_secret()
+        sealed = self.box.seal(secret.encode())
+        made = await WebhookWriter(self.session, scope).add(wanted.url, wanted.types, wanted.description, sealed)
+        self._tell("project.webhook_created", made)
+        return await self._with_secret(made, secret)
+
+    async def revision(self, webhook_id: UUID) -> int:
+        """Locks the webhook for a change; raises WebhookNotFoundError."""
+        require(self.scope, Right.WEBHOOK_MANAGE)
+        row = await WebhookRepository(self.session, self.scope).lock(webhook_id)
+        if row is None:
+            raise WebhookNotFoundError
+        return row[0].revision
+
+    async def change(self, webhook_id: UUID, patch: WebhookPatch, refusal: str | None) -> Versioned[Webhook]:
+        """After `revision`. A new URL, and `enabled`, forget the failures so far."""
+        require(self.scope, Right.WEBHOOK_MANAGE)
+        values = _decided(patch)
+        if values:
+            if "url" in values:
+                _accept(refusal)
+            writer = WebhookWriter(self.session, self.scope)
+            await writer.change(webhook_id, values)
+            if "url" in values or "enabled" in values:
+                await writer.start_afresh(webhook_id, enabled="enabled" in values)
+            self.session.expire_all()
+            self._tell("project.webhook_updated", webhook_id, sorted(values))
+        return await get_webhook(self.session, self.scope, webhook_id)
+
+    async def rotate(self, webhook_id: UUID) -> Versioned[SecretWebhook]:
+        """A new secret; the one so far signs beside it for a while, and the one before that no more."""
+        await self.revision(webhook_id)
+        secret = new_secret()
+        sealed = self.box.seal(secret.encode())
+        await WebhookWriter(self.session, self.scope).rotate(webhook_id, sealed, utc_now() + OVERLAP)
+        self.session.expire_all()
+        self._tell("project.webhook_updated", webhook_id, ["secret"])
+        return await self._with_secret(webhook_id, secret)
+
+    async def delete(self, webhook_id: UUID) -> None:
+        """After `revision`. An attempt that is under way ends; its outcome is not kept."""
+        require(self.scope, Right.WEBHOOK_MANAGE)
+        await WebhookWriter(self.session, self.scope).remove(webhook_id)
+        self._tell("project.webhook_deleted", webhook_id)
+
+    async def _with_secret(self, webhook_id: UUID, secret: str) -> Versioned[SecretWebhook]:
+        shown = await get_webhook(self.session, self.scope, webhook_id)
+        return Versioned(SecretWebhook(**shown.webhook.model_dump(), secret=secret), shown.revision)
+
+    def _tell(self, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None) -> None:
+        data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
+        news = News(type_, "webhook", str(webhook_id), data)
+        EventLog(self.session, self.scope, self.announcer).append(news)
+
+
+def _accept(refusal: str | None) -> None:
+    if refusal is not None:
+        raise InvalidInputError("/url", refusal)
+
+
+def _decided(patch: WebhookPatch) -> Decided:
+    values: Decided = {}
+    if "url" in patch.model_fields_set:
+        values["url"] = patch.url
+    if "types" in patch.model_fields_set:
+        values["types"] = patch.types
+    if "description" in patch.model_fields_set:
+        values["description"] = patch.description
+    if "enabled" in patch.model_fields_set:
+        values["enabled"] = patch.enabled
+    return values

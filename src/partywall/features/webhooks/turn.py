@@ -1,0 +1,161 @@
+"""What a worker does with a webhook that it has claimed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from partywall.core.clock import utc_now
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.batches import read_batch
+from partywall.core.events.filters import TypeFilter
+from partywall.core.events.log import EventLog, News
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectScope, enter_project
+from partywall.features.webhooks.constants import FAN_OUT, PURPOSE, TURN
+from partywall.features.webhooks.models import Webhook, WebhookDelivery
+from partywall.features.webhooks.retrying import Outcome, Rules
+from partywall.features.webhooks.sending import Letter, send
+from partywall.features.webhooks.signing import signed_headers
+from partywall.features.webhooks.turn_repository import TurnRepository
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery whose time has come, and whom it goes to."""
+
+    id: UUID
+    event_id: int
+    attempt: int
+    url: str
+    keys: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Serves one webhook, one event after another in their order, for as long as it is its turn."""
+
+    resources: Resources
+    rules: Rules
+    worker: UUID
+    lease: timedelta
+    project_id: UUID
+    webhook_id: UUID
+    stop: asyncio.Event
+
+    async def run(self) -> bool:
+        """Whether there is more to do at once."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + TURN.total_seconds()
+        more = True
+        while more and loop.time() < ends and not self.stop.is_set():
+            due = await self._next()
+            more = await self._fan_out() if due is None else await self._attempt(due)
+        await self._release()
+        return more
+
+    @asynccontextmanager
+    async def _holding(self) -> AsyncIterator[tuple[AsyncSession, TurnRepository]]:
+        """A transaction inside the project that commits only while the lease is ours; it is prolonged by it."""
+        async with self.resources.sessions.begin() as session:
+            scope = await self._enter(session)
+            yield session, TurnRepository(session, scope, self.webhook_id, self.worker)
+
+    async def _enter(self, session: AsyncSession) -> ProjectScope:
+        return await enter_project(session, Principal.service(self.project_id), self.project_id)
+
+    async def _next(self) -> Due | None:
+        async with self._holding() as (_, repository):
+            progress = await repository.hold(self.lease)
+            webhook = await repository.webhook()
+            if webhook is None or not webhook.enabled or progress.disabled_reason is not None:
+                return None
+            row = await repository.next_due()
+            return None if row is None else self._due(webhook, row)
+
+    def _due(self, webhook: Webhook, row: WebhookDelivery) -> Due:
+        box = self.resources.secrets.box(PURPOSE)
+        sealed = [webhook.sealed_secret]
+        previous = webhook.sealed_previous_secret
+        if previous is not None and webhook.previous_until is not None and webhook.previous_until > utc_now():
+            sealed.append(previous)
+        keys = [box.open(each).decode() for each in sealed]
+        return Due(row.id, row.event_id, row.attempts - row.attempts_before + 1, webhook.url, keys)
+
+    async def _fan_out(self) -> bool:
+        """Makes deliveries of the events that have come since; False where there were none."""
+        async with self._holding() as (_, repository):
+            progress = await repository.hold(self.lease)
+            webhook = await repository.webhook()
+            if webhook is None or not webhook.enabled or progress.disabled_reason is not None:
+                return False
+            types = None if webhook.types is None else TypeFilter.parse(",".join(webhook.types))
+            batch = await read_batch(
+                self._reader(), self.project_id, after=progress.position, limit=FAN_OUT, types=types
+            )
+            if batch.upto <= progress.position:
+                return False
+            if progress.position < batch.oldest - 1:
+                log.warning("webhook_events_lost", webhook_id=str(self.webhook_id), upto=batch.oldest - 1)
+            await repository.fan_out(batch.events, batch.upto)
+            return True
+
+    async def _attempt(self, due: Due) -> bool:
+        body = await self._body(due.event_id)
+        if body is None:
+            outcome = Outcome(None, "the event is no longer kept")
+            async with self._holding() as (_, repository):
+                await repository.hold(self.lease)
+                await repository.finish(due.id, "failed", None, outcome.error)
+            return True
+        letter = Letter(due.url, signed_headers(due.keys, due.id, utc_now(), body), body)
+        outcome = await send(self.resources.outgoing.client, letter, self.resources.settings.webhooks.timeout)
+        async with self._holding() as (session, repository):
+            return await self._record(session, repository, due, outcome)
+
+    async def _body(self, event_id: int) -> str | None:
+        """The event as it stands on the stream; None where it is no longer kept."""
+        batch = await read_batch(self._reader(), self.project_id, after=event_id - 1, limit=1)
+        event = next((event for event in batch.events if event.id == event_id), None)
+        return None if event is None else event.body
+
+    async def _record(self, session: AsyncSession, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
+        """What follows from it; whether the webhook goes on at once."""
+        progress = await repository.hold(self.lease)
+        if outcome.succeeded:
+            await repository.finish(due.id, "succeeded", outcome.status_code, None)
+            await repository.note_success()
+            return True
+        wait = self.rules.retry_in(due.attempt)
+        if wait is None:
+            await repository.finish(due.id, "failed", outcome.status_code, outcome.error)
+        else:
+            await repository.postpone(due.id, wait, outcome.status_code, outcome.error)
+        now = utc_now()
+        reason = progress.disabled_reason or self.rules.disables(outcome, progress.failing_at, now)
+        pause = self.rules.pause(progress.failures + 1)
+        await repository.note_failure(progress.failing_at or now, pause, reason)
+        if reason is not None and progress.disabled_reason is None:
+            self._tell(session, repository.scope, reason)
+        return reason is None and pause is None
+
+    def _tell(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
+        log.warning("webhook_disabled", webhook_id=str(self.webhook_id), reason=reason)
+        news = News("project.webhook_disabled", "webhook", str(self.webhook_id), {"reason": reason})
+        EventLog(session, scope, self.resources.announcer).append(news)
+
+    async def _release(self) -> None:
+        async with self._holding() as (_, repository):
+            await repository.release()
+
+    def _reader(self) -> ScopedReader:
+        return ScopedReader(self.resources.reads, Principal.service(self.project_id))

@@ -1,0 +1,138 @@
+"""What a worker reads and writes of the webhook whose lease it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Integer, Interval, Uuid, and_, bindparam, func, null, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import undefer
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.batches import WireEvent
+from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
+
+CLAIM: Final = select(
+    func.wall.claim_webhooks(
+        bindparam("worker", type_=Uuid), bindparam("most", type_=Integer), bindparam("lease", type_=Interval)
+    ).table_valued("project_id", "webhook_id")
+)
+
+
+class LeaseLostError(Exception):
+    """Another worker serves the webhook now, or it is gone; what this one did is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRepository:
+    """Every write holds the lease's row, so that nobody else has taken it over when it commits."""
+
+    session: AsyncSession
+    scope: ProjectScope
+    webhook_id: UUID
+    worker: UUID
+
+    async def hold(self, lease: timedelta) -> WebhookProgress:
+        """Prolongs the lease; raises LeaseLostError."""
+        held = await self.session.scalars(
+            update(WebhookProgress)
+            .where(self._progress(), WebhookProgress.leased_by == self.worker)
+            .values(leased_until=func.clock_timestamp() + lease)
+            .returning(WebhookProgress)
+        )
+        found = held.one_or_none()
+        if found is None:
+            raise LeaseLostError
+        return found
+
+    async def release(self) -> None:
+        await self.session.execute(
+            update(WebhookProgress)
+            .where(self._progress(), WebhookProgress.leased_by == self.worker)
+            .values(leased_by=null(), leased_until=null())
+        )
+
+    async def webhook(self) -> Webhook | None:
+        """With its sealed secrets."""
+        query = (
+            select(Webhook)
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == self.webhook_id)
+            .options(undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
+        )
+        return (await self.session.scalars(query)).one_or_none()
+
+    async def next_due(self) -> WebhookDelivery | None:
+        """Of those that are due the one with the oldest event."""
+        query = (
+            select(WebhookDelivery)
+            .where(
+                WebhookDelivery.project_id == self.scope.project_id,
+                WebhookDelivery.webhook_id == self.webhook_id,
+                WebhookDelivery.status == "pending",
+                WebhookDelivery.next_attempt_at <= func.now(),
+            )
+            .order_by(WebhookDelivery.event_id)
+            .limit(1)
+        )
+        return (await self.session.scalars(query)).one_or_none()
+
+    async def fan_out(self, events: Sequence[WireEvent], upto: int) -> None:
+        """A delivery for each of these events, and the position behind them."""
+        if events:
+            rows = [
+                {
+                    "project_id": self.scope.project_id, "webhook_id": self.webhook_id, "event_id": event.id,
+                    "event_type": event.type,
+                }
+                for event in events
+            ]  # fmt: skip
+            await self.session.execute(insert(WebhookDelivery).values(rows).on_conflict_do_nothing())
+        await self.session.execute(update(WebhookProgress).where(self._progress()).values(position=upto))
+
+    async def finish(self, delivery_id: UUID, status: str, status_code: int | None, error: str | None) -> None:
+        await self.session.execute(
+            update(WebhookDelivery)
+            .where(self._delivery(delivery_id))
+            .values(
+                status=status, attempts=WebhookDelivery.attempts + 1, status_code=status_code, error=error,
+                next_attempt_at=null(), finished_at=func.now(),
+            )
+        )  # fmt: skip
+
+    async def postpone(self, delivery_id: UUID, wait: timedelta, status_code: int | None, error: str | None) -> None:
+        await self.session.execute(
+            update(WebhookDelivery)
+            .where(self._delivery(delivery_id))
+            .values(
+                attempts=WebhookDelivery.attempts + 1, status_code=status_code, error=error,
+                next_attempt_at=func.now() + wait,
+            )
+        )  # fmt: skip
+
+    async def note_success(self) -> None:
+        await self.session.execute(
+            update(WebhookProgress).where(self._progress()).values(failures=0, failing_at=null(), paused_until=null())
+        )
+
+    async def note_failure(self, failing_at: datetime, pause: timedelta | None, disabled_reason: str | None) -> None:
+        await self.session.execute(
+            update(WebhookProgress)
+            .where(self._progress())
+            .values(
+                failures=WebhookProgress.failures + 1,
+                failing_at=failing_at,
+                paused_until=null() if pause is None else func.now() + pause,
+                disabled_reason=disabled_reason,
+            )
+        )
+
+    def _progress(self) -> ColumnElement[bool]:
+        return and_(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == self.webhook_id)
+
+    def _delivery(self, delivery_id: UUID) -> ColumnElement[bool]:
+        return and_(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import Final, Literal, TypedDict
+import socket
+from typing import Final, TypedDict
 
 import uvicorn
 from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from partywall.logs import configure_logging
@@ -16,13 +18,23 @@ DRAIN_SECONDS: Final = 10
 # A client's longest message: room for a token and a filter.
 LARGEST_MESSAGE: Final = 8 * 1024
 PONG_SECONDS: Final = 20.0
+# How long a client may take to answer the close of a server that drains.
 FAREWELL_SECONDS: Final = 1.0
+# How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
+UNREAD_SECONDS = 60.0
+
+
+class Http(HttpToolsProtocol):
+    """uvicorn's own, but nothing is kept for a client that stops reading."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
 
 
 class Sockets(WebSocketsSansIOProtocol):
-    """uvicorn's own WebSockets, except for how they end."""
-
-    _abort: asyncio.TimerHandle | None = None
+    """uvicorn's own, except for how they end."""
 
     def shutdown(self) -> None:
         """The application closes what it follows, when it drains: first comes the hint where to resume."""
@@ -36,20 +48,9 @@ class Sockets(WebSocketsSansIOProtocol):
             self.writable.set()
         await super().send(message)
 
-    def on_task_complete(self, task: asyncio.Task[None]) -> None:
-        """What a client never reads is not kept for it."""
-        super().on_task_complete(task)
-        if not self.disconnected:
-            self._abort = self.loop.call_later(self.close_timeout, self.transport.abort)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._abort is not None:
-            self._abort.cancel()
-
 
 class ServerOptions(TypedDict):
-    http: Literal["httptools"]
+    http: type[asyncio.Protocol]
     ws: type[asyncio.Protocol]
     ws_max_size: int
     ws_ping_interval: float
@@ -65,7 +66,7 @@ class ServerOptions(TypedDict):
 def server_options(settings: Settings) -> ServerOptions:
     """How uvicorn serves the application, whoever starts it."""
     return {
-        "http": "httptools",
+        "http": Http,
         "ws": Sockets,
         "ws_max_size": LARGEST_MESSAGE,
         "ws_ping_interval": settings.events.heartbeat.total_seconds(),

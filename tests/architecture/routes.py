@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -54,12 +54,21 @@ def contexts() -> tuple[RouteContext, ...]:
 
 
 def is_ours(context: RouteContext) -> bool:
-    return isinstance(context.original_route, APIRoute)
+    return isinstance(context.original_route, APIRoute | APIWebSocketRoute)
+
+
+def is_socket(context: RouteContext) -> bool:
+    return isinstance(context.original_route, APIWebSocketRoute)
 
 
 @cache
 def routes() -> tuple[Route, ...]:
-    return tuple(Route(context) for context in contexts() if is_ours(context))
+    return tuple(Route(context) for context in contexts() if is_ours(context) and not is_socket(context))
+
+
+@cache
+def sockets() -> tuple[Route, ...]:
+    return tuple(Route(context) for context in contexts() if is_socket(context))
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +76,7 @@ class Route:
     context: RouteContext
 
     def __str__(self) -> str:
-        return f"{'|'.join(sorted(self.context.methods or ()))} {self.path}"
+        return f"{'|'.join(sorted(self.context.methods or ('WS',)))} {self.path}"
 
     @property
     def path(self) -> str:

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from partywall.core.http import dependencies
 from partywall.core.http.problems import MEDIA_TYPE
+from partywall.core.http.sockets import socket_gate
 from partywall.features import FEATURES, PUBLIC
+from partywall.features.live.dependencies import greet
 from tests.architecture.house import FEATURES as FEATURES_FOLDER
 from tests.architecture.routes import (
     Route,
@@ -21,6 +23,7 @@ from tests.architecture.routes import (
     models_in,
     operation_of,
     routes,
+    sockets,
     yielded_annotation,
 )
 
@@ -41,7 +44,11 @@ CREATES_NOTHING_THAT_STAYS = {
     "POST /api/v1/projects/{project_id}/transfer",
 }
 
+# What accepts a WebSocket and proves by its first message whom it speaks for.
+GREETERS = (greet,)
+
 every_route = pytest.mark.parametrize("route", routes(), ids=str)
+every_socket = pytest.mark.parametrize("route", sockets(), ids=str)
 
 
 def test_the_application_has_routes() -> None:
@@ -107,6 +114,27 @@ def test_a_route_of_a_project_proves_that_the_caller_may_enter(route: Route) -> 
         assert any(route.calls(scope) for scope in scopes)
 
 
+def test_the_application_has_these_websockets() -> None:
+    assert [str(route) for route in sockets()] == ["WS /api/v1/projects/{project_id}/ws"]
+
+
+@every_socket
+def test_a_websocket_stands_behind_its_gate(route: Route) -> None:
+    assert route.calls(socket_gate)
+
+
+@every_socket
+def test_a_websocket_knows_its_caller(route: Route) -> None:
+    assert any(route.calls(greeter) for greeter in GREETERS)
+    assert route.name not in PUBLIC
+
+
+@every_socket
+def test_a_websocket_holds_no_session(route: Route) -> None:
+    """It would last as long as the socket."""
+    assert [each.call for each in route.tree() if "Session" in (yielded_annotation(each) or "")] == []
+
+
 @every_route
 def test_a_route_is_described(route: Route) -> None:
     operation = operation_of(route)
@@ -148,7 +176,7 @@ def test_a_creating_post_takes_an_idempotency_key(route: Route) -> None:
 
 def test_endpoint_names_are_unique() -> None:
     """Names are what the public set and the idempotency records go by."""
-    names = [route.name for route in routes()]
+    names = [route.name for route in (*routes(), *sockets())]
     assert sorted(names) == sorted(set(names))
 
 
@@ -176,6 +204,19 @@ def test_the_checks_above_find_a_bad_route() -> None:
         test_a_route_that_needs_nobody_is_public_and_the_others_know_their_caller,
         test_a_route_holds_its_session_only_until_the_answer,
         test_a_body_refuses_unknown_fields,
+    ):
+        with pytest.raises(AssertionError):
+            check(bad)
+
+
+def test_the_checks_above_find_a_bad_websocket() -> None:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.websocket("/things")(ungated)
+    [bad] = [Route(context) for context in iter_route_contexts(app.routes)]
+    for check in (
+        test_a_websocket_stands_behind_its_gate,
+        test_a_websocket_knows_its_caller,
+        test_a_websocket_holds_no_session,
     ):
         with pytest.raises(AssertionError):
             check(bad)

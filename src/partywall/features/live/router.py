@@ -10,6 +10,7 @@ from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
 from partywall.core.events.tail import TooManyStreamsError
 from partywall.core.http.dependencies import ReadProjectScopeDep
+from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_response
@@ -24,7 +25,6 @@ from partywall.features.live.dependencies import (
 )
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
-from partywall.features.live.socket import EventSocket
 from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])

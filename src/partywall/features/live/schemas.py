@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
@@ -44,9 +44,3 @@ class SocketHello(RequestModel):
         if self.token is not None and self.ticket is not None:
             raise ValueError("a token or a ticket, not both")
         return self
-
-
-class SocketPing(RequestModel):
-    """Any later message of a client; answered with `{"type": "pong"}`."""
-
-    type: Literal["ping"]

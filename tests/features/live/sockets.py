@@ -1,0 +1,72 @@
+"""A client of event sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Origin
+
+from tests.features.live.sse import Body
+
+PATIENCE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    connection: ClientConnection
+
+    async def say(self, message: object) -> None:
+        """Text and bytes as they are, anything else as JSON."""
+        await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    async def next(self) -> Body:
+        async with asyncio.timeout(PATIENCE):
+            message = await self.connection.recv()
+        assert isinstance(message, str)
+        return cast("Body", json.loads(message))
+
+    async def take(self, count: int) -> list[Body]:
+        return [await self.next() for _ in range(count)]
+
+    async def rest(self) -> list[Body]:
+        """What still comes before the server closes."""
+        found: list[Body] = []
+        try:
+            while True:
+                found.append(await self.next())
+        except ConnectionClosed:
+            return found
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        await self.rest()
+        return self.connection.close_code, self.connection.close_reason
+
+
+def address(url: str, project: UUID | str) -> str:
+    return f"{url.replace('http', 'ws', 1)}/api/v1/projects/{project}/ws"
+
+
+@asynccontextmanager
+async def opened(
+    url: str, project: UUID, first: object = None, *, origin: str | None = None, queue: int = 16
+) -> AsyncIterator[Socket]:
+    """An open socket whose first message is `first`, unless that is None."""
+    async with connect(
+        address(url, project),
+        origin=None if origin is None else Origin(origin),
+        proxy=None,
+        max_queue=queue,
+        close_timeout=1,
+    ) as connection:
+        socket = Socket(connection)
+        if first is not None:
+            await socket.say(first)
+        yield socket

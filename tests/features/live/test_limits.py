@@ -1,0 +1,183 @@
+"""What one caller, one address and one process may hold open, and what becomes of whoever does not read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from partywall import server
+from partywall.core.events import feed as feeds
+from partywall.core.occupancy import Places
+from partywall.core.resources import Resources
+from partywall.settings import Settings
+from tests.features.live.news import write
+from tests.features.live.serving import Serving, serve
+from tests.features.live.sockets import address, opened
+from tests.features.live.sse import follow
+from tests.features.live.test_sockets import greeting
+from tests.features.live.test_streams import until
+from tests.people import People
+
+
+@pytest.fixture(scope="module")
+async def narrow(live_settings: Settings) -> AsyncIterator[Serving]:
+    """Three streams in all, two for each caller, and little patience."""
+    update = {"connections": 3, "connections_per_principal": 2, "send_timeout": timedelta(milliseconds=500)}
+    events = live_settings.events.model_copy(update=update)
+    async with serve(live_settings.model_copy(update={"events": events})) as serving:
+        yield serving
+
+
+def test_places_are_counted_for_all_and_for_each() -> None:
+    places = Places[str](total=3, each=2)
+    assert [places.take(key) for key in "aaabb"] == [True, True, False, True, False]
+    places.give_back("a")
+    assert [places.take(key) for key in "ba"] == [True, False]
+    for key in "abb":
+        places.give_back(key)
+    assert (places.taken, places.take("c")) == (0, True)
+
+
+async def test_a_caller_has_so_many_streams_and_sockets(people: People, narrow: Serving) -> None:
+    owner, other = await people.person(), await people.person()
+    project = await owner.project()
+    await people.join(project, other, "viewer")
+    async with (
+        follow(narrow.url, project, owner.token, after=0) as stream,
+        opened(narrow.url, project, greeting(owner, after=0)) as socket,
+    ):
+        assert (await stream.next()).id == (await socket.next())["id"] == 1
+        async with follow(narrow.url, project, owner.token) as refused:
+            assert refused.response.status_code == 429
+            assert refused.response.json()["code"] == "too_many_streams"
+            assert int(refused.response.headers["retry-after"]) > 0
+        async with opened(narrow.url, project, greeting(owner)) as closed:
+            assert await closed.closed() == (4429, "too_many_streams")
+        async with opened(narrow.url, project, greeting(other, after=0)) as third:
+            assert (await third.next())["id"] == 1
+            async with follow(narrow.url, project, other.token) as full:
+                assert full.response.status_code == 429
+
+
+async def test_whoever_leaves_or_is_refused_gives_the_place_back(people: People, narrow: Serving) -> None:
+    owner, stranger = await people.person(), await people.person()
+    project = await owner.project()
+    for _ in range(5):
+        async with follow(narrow.url, project, stranger.token) as unknown:
+            assert unknown.response.status_code == 404
+        async with opened(narrow.url, project, greeting(stranger)) as unknown_too:
+            assert (await unknown_too.closed())[0] == 4404
+    await until(lambda: narrow.resources.tails.followed == 0)
+    for _ in range(5):
+        async with opened(narrow.url, project, greeting(owner, after=0)) as again:
+            assert (await again.next())["id"] == 1
+
+
+async def test_sockets_without_a_credential_have_few_places(
+    people: People, narrow: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    strangers = Places[str](total=3, each=2)
+    monkeypatch.setattr(type(narrow.resources), "strangers", strangers)
+    async with AsyncExitStack() as stack:
+        for _ in range(2):
+            await stack.enter_async_context(opened(narrow.url, project))
+        with pytest.raises(InvalidStatus) as caught:
+            await stack.enter_async_context(connect(address(narrow.url, project), proxy=None))
+        assert caught.value.response.status_code == 429
+        assert json.loads(caught.value.response.body or b"")["code"] == "too_many_handshakes"
+    await until(lambda: strangers.taken == 0)
+    async with opened(narrow.url, project, greeting(owner, after=0)) as served:
+        assert (await served.next())["id"] == 1
+        assert strangers.taken == 0
+
+
+async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
+    people: People, narrow: Serving, resources: Resources
+) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with (
+        opened(narrow.url, project, greeting(owner, after=0), queue=1) as slow,
+        opened(narrow.url, project, greeting(owner, after=0)) as quick,
+    ):
+        assert (await slow.next())["id"] == (await quick.next())["id"] == 1
+        for number in range(40):
+            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+        assert [event["id"] for event in await quick.take(40)] == list(range(2, 42))
+        await until(lambda: len(narrow.resources.tails._feeds) == 1)
+        rest = await slow.rest()
+        assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "what came, came in order"
+        assert len(rest) < 40
+        assert await slow.closed() == (4408, "too_slow")
+        assert quick.connection.close_code is None
+
+
+async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
+    people: People, polling: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads again before the server gives it up, and is told where to resume."""
+    monkeypatch.setattr(feeds, "QUEUE_LIMIT", 20)
+    owner = await people.person()
+    project = await owner.project()
+    async with opened(polling.url, project, greeting(owner, after=0), queue=1) as slow:
+        assert (await slow.next())["id"] == 1
+        for number in range(60):
+            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+        await until(lambda: all(feed.ended for feed in polling.resources.tails._feeds if feed.project_id == project))
+        *rest, last = await slow.rest()
+        assert (last["type"], last["data"]) == ("reconnect", {"reason": "too_slow"})
+        assert [event["id"] for event in rest] == list(range(2, last["id"] + 1)), "resumes where delivery stopped"
+        assert await slow.closed() == (4408, "too_slow")
+
+
+@pytest.mark.parametrize("kind", ["stream", "socket"])
+async def test_what_is_never_read_is_not_kept(
+    people: People, narrow: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Neither the feed nor the connection with its buffers outlives the patience of the server."""
+    monkeypatch.setattr(server, "UNREAD_SECONDS", 2.0)
+    owner = await people.person()
+    project = await owner.project()
+    connections = narrow.server.server_state.connections
+    before = set(connections)
+    async with AsyncExitStack() as stack:
+        if kind == "socket":
+            await stack.enter_async_context(opened(narrow.url, project, greeting(owner, after=0), queue=1))
+        else:
+            await stack.enter_async_context(follow(narrow.url, project, owner.token, after=0))
+        await until(lambda: narrow.resources.tails.followed == 1)
+        [connection] = connections - before
+        for number in range(40):
+            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+        assert connection in connections
+        await until(lambda: narrow.resources.tails.followed == 0)
+        await until(lambda: connection not in connections)
+
+
+async def test_the_log_has_one_line_of_a_socket_and_no_credential(
+    people: People, live_settings: Settings, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    log = live_settings.log.model_copy(update={"format": "json"})
+    async with serve(live_settings.model_copy(update={"log": log})) as logging:
+        async with opened(logging.url, project, greeting(owner, after=0)) as socket:
+            assert (await socket.next())["id"] == 1
+        async with connect(address(logging.url, project) + f"?token={owner.token}", proxy=None) as other:
+            await other.send("{")
+            await other.wait_closed()
+    written = capfdbinary.readouterr().out
+    lines = [json.loads(line) for line in written.splitlines() if b'"WS"' in line]
+    assert [(line["status"], line["close"]) for line in lines] == [(101, 1000), (101, 4400)]
+    assert lines[0]["principal"] == str(owner.principal)
+    assert {line["project_id"] for line in lines} == {str(project)}
+    assert all(line["request_id"] for line in lines)
+    assert owner.token.encode() not in written

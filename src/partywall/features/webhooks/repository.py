@@ -50,9 +50,16 @@ class WebhookRepository:
         return (await self.session.execute(self._found().where(Webhook.id == webhook_id))).one_or_none()
 
     async def lock(self, webhook_id: UUID) -> WebhookRow | None:
-        """Keeps other people from changing it, and its worker from disabling it, until this transaction ends."""
-        query = self._found().where(Webhook.id == webhook_id).with_for_update()
-        return (await self.session.execute(query)).one_or_none()
+        """Keeps other people from changing it, and its worker from disabling it, until this transaction ends.
+
+        The webhook before its progress, as the workers and a deletion take them: in the other order two would wait for
+        each other.
+        """
+        query = select(Webhook).where(_this(self.scope, webhook_id)).with_for_update(key_share=True)
+        if (await self.session.execute(query)).one_or_none() is None:
+            return None
+        progress = self._found().where(Webhook.id == webhook_id).with_for_update(of=WebhookProgress)
+        return (await self.session.execute(progress)).one_or_none()
 
     def _found(self) -> Select[Webhook, str | None]:
         return (

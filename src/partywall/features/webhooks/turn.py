@@ -20,7 +20,7 @@ from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, enter_project
 from partywall.features.webhooks.constants import FAN_OUT, PURPOSE, TURN
-from partywall.features.webhooks.models import Webhook, WebhookDelivery
+from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
 from partywall.features.webhooks.retrying import Outcome, Rules
 from partywall.features.webhooks.sending import Letter, send
 from partywall.features.webhooks.signing import signed_headers
@@ -75,9 +75,8 @@ class Turn:
 
     async def _next(self) -> Due | None:
         async with self._holding() as (_, repository):
-            progress = await repository.hold(self.lease)
-            webhook = await repository.webhook()
-            if webhook is None or not webhook.enabled or progress.disabled_reason is not None:
+            webhook, progress = await repository.hold(self.lease)
+            if not _is_on(webhook, progress):
                 return None
             row = await repository.next_due()
             return None if row is None else self._due(webhook, row)
@@ -94,9 +93,8 @@ class Turn:
     async def _fan_out(self) -> bool:
         """Makes deliveries of the events that have come since; False where there were none."""
         async with self._holding() as (_, repository):
-            progress = await repository.hold(self.lease)
-            webhook = await repository.webhook()
-            if webhook is None or not webhook.enabled or progress.disabled_reason is not None:
+            webhook, progress = await repository.hold(self.lease)
+            if not _is_on(webhook, progress):
                 return False
             types = None if webhook.types is None else TypeFilter.parse(",".join(webhook.types))
             batch = await read_batch(
@@ -130,7 +128,7 @@ class Turn:
 
     async def _record(self, session: AsyncSession, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
         """What follows from it; whether the webhook goes on at once."""
-        progress = await repository.hold(self.lease)
+        _, progress = await repository.hold(self.lease)
         if outcome.succeeded:
             await repository.finish(due.id, "succeeded", outcome.status_code, None)
             await repository.note_success()
@@ -159,3 +157,7 @@ class Turn:
 
     def _reader(self) -> ScopedReader:
         return ScopedReader(self.resources.reads, Principal.service(self.project_id))
+
+
+def _is_on(webhook: Webhook, progress: WebhookProgress) -> bool:
+    return webhook.enabled and progress.disabled_reason is None

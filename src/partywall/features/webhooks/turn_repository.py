@@ -37,18 +37,28 @@ class TurnRepository:
     webhook_id: UUID
     worker: UUID
 
-    async def hold(self, lease: timedelta) -> WebhookProgress:
-        """Prolongs the lease; raises LeaseLostError."""
+    async def hold(self, lease: timedelta) -> tuple[Webhook, WebhookProgress]:
+        """Prolongs the lease, and answers the webhook with its sealed secrets; raises LeaseLostError.
+
+        The webhook before its progress, as people and a deletion take them.
+        """
+        query = (
+            select(Webhook)
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == self.webhook_id)
+            .options(undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
+            .with_for_update(read=True, key_share=True)
+        )
+        webhook = (await self.session.scalars(query)).one_or_none()
         held = await self.session.scalars(
             update(WebhookProgress)
             .where(self._progress(), WebhookProgress.leased_by == self.worker)
             .values(leased_until=func.clock_timestamp() + lease)
             .returning(WebhookProgress)
         )
-        found = held.one_or_none()
-        if found is None:
+        progress = held.one_or_none()
+        if webhook is None or progress is None:
             raise LeaseLostError
-        return found
+        return webhook, progress
 
     async def release(self) -> None:
         await self.session.execute(
@@ -56,15 +66,6 @@ class TurnRepository:
             .where(self._progress(), WebhookProgress.leased_by == self.worker)
             .values(leased_by=null(), leased_until=null())
         )
-
-    async def webhook(self) -> Webhook | None:
-        """With its sealed secrets."""
-        query = (
-            select(Webhook)
-            .where(Webhook.project_id == self.scope.project_id, Webhook.id == self.webhook_id)
-            .options(undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
-        )
-        return (await self.session.scalars(query)).one_or_none()
 
     async def next_due(self) -> WebhookDelivery | None:
         """Of those that are due the one with the oldest event."""

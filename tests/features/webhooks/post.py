@@ -1,0 +1,96 @@
+"""Projects with webhooks, and the workers that serve them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from partywall.core.events.log import EventLog, News
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, enter_project
+from partywall.features.webhooks.dispatching import Dispatcher
+from partywall.settings import WebhookSettings
+from tests.people import People, Person
+
+# Everything happens at once, so that a test waits for nothing.
+AT_ONCE = WebhookSettings(
+    first_retry=timedelta(milliseconds=1), poll_interval=timedelta(milliseconds=20), timeout=timedelta(seconds=2)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    id: UUID
+    secret: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """A project whose events are to be delivered."""
+
+    people: People
+    resources: Resources
+    owner: Person
+    project: UUID
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}/webhooks"
+
+    async def hook(self, url: str, **more: object) -> Hook:
+        answer = await self.owner.client.post(self.url, json={"url": url, "types": ["document.*"], **more})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        return Hook(UUID(made["id"]), made["secret"], f"{self.url}/{made['id']}")
+
+    async def happen(self, *types: str) -> None:
+        """Events, each in a transaction of its own."""
+        for type_ in types:
+            async with self.resources.sessions.begin() as session:
+                scope = await enter_project(session, Principal.service(self.project), self.project)
+                news = News(type_, "document", str(self.project), {"title": "Größe \u2028 5"})
+                EventLog(session, scope, self.resources.announcer).append(news)
+
+    async def shown(self, hook: Hook) -> dict[str, object]:
+        found: dict[str, object] = (await self.owner.client.get(hook.url)).json()
+        return found
+
+    async def deliveries(self, hook: Hook) -> list[dict[str, object]]:
+        answer = await self.owner.client.get(f"{hook.url}/deliveries", params={"sort": "created_at"})
+        items: list[dict[str, object]] = answer.json()["items"]
+        return items
+
+    async def statuses(self, hook: Hook) -> list[object]:
+        return [each["status"] for each in await self.deliveries(hook)]
+
+
+def with_settings(resources: Resources, **changed: object) -> Resources:
+    webhooks = AT_ONCE.model_copy(update=changed)
+    return replace(resources, settings=resources.settings.model_copy(update={"webhooks": webhooks}))
+
+
+@asynccontextmanager
+async def dispatching(resources: Resources, **changed: object) -> AsyncIterator[Dispatcher]:
+    """A worker's loop, which has ended what it has begun when the block is left."""
+    stop = asyncio.Event()
+    dispatcher = Dispatcher(with_settings(resources, **changed), stop)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        try:
+            yield dispatcher
+        finally:
+            stop.set()
+
+
+async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            found = check()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.01)

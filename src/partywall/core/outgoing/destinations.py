@@ -13,7 +13,7 @@ type Network = IPv4Network | IPv6Network
 
 LONGEST: Final = 2000
 _SCHEME_PORTS: Final = {"https": 443, "http": 80}
-_FIRST_FREE_PORT: Final = 1024
+_FREE_PORTS: Final = range(1024, 65536)
 # Not for everybody, although the registries call them global: a cloud's own server, relays and tunnels into IPv4,
 # addresses of a site and of documentation.
 _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
@@ -62,8 +62,8 @@ class Destinations:
             raise RefusedDestinationError("The address names no host")
         if url.userinfo:
             raise RefusedDestinationError("The address may not carry a name or password")
-        port = url.port or _SCHEME_PORTS[url.scheme]
-        if port < _FIRST_FREE_PORT and port not in _SCHEME_PORTS.values() and port not in self.ports:
+        port = _SCHEME_PORTS[url.scheme] if url.port is None else url.port
+        if not (port in _FREE_PORTS or port in _SCHEME_PORTS.values() or port in self.ports):
             raise RefusedDestinationError(f"The port {port} is not called")
 
     def admits(self, address: str) -> bool:

@@ -39,13 +39,17 @@ class Names:
 class Server:
     port: int = 0
     answer: bytes = OK
+    keeps: bool = False
     requests: list[str] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
-            writer.write(self.answer)
-            await writer.drain()
+            while True:
+                self.requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
+                writer.write(self.answer)
+                await writer.drain()
+                if not self.keeps:
+                    break
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
@@ -102,7 +106,7 @@ async def test_it_is_looked_up_once_for_a_call_so_that_there_is_no_second_answer
 
 async def test_a_connection_is_not_kept_for_a_call_that_would_be_judged_otherwise() -> None:
     async with serving() as server, opened(["127.0.0.1"], ["10.0.0.1"]) as (outgoing, _):
-        server.answer = OK.replace(b"Content-Length", b"Connection: keep-alive\r\nContent-Length")
+        server.keeps = True
         await outgoing.client.get(f"http://a.example:{server.port}/")
         with pytest.raises(RefusedDestinationError):
             await outgoing.client.get(f"http://a.example:{server.port}/")

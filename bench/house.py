@@ -32,6 +32,7 @@ class House:
     directory: Path
     environment: dict[str, str]
     superuser_url: str
+    valkey: EmbeddedValkey
 
 
 @asynccontextmanager
@@ -54,4 +55,4 @@ async def open_house(core: int) -> AsyncIterator[House]:
                 "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
                 "LOG__FORMAT": "json",
             }
-            yield House(directory, environment, postgres.superuser_url)
+            yield House(directory, environment, postgres.superuser_url, valkey)

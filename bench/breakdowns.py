@@ -1,0 +1,105 @@
+"""What goes wrong while streams are followed: broken connections, ended and killed API processes, a killed Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bench.house import House
+from bench.processes import answers, start
+from bench.readers import Reader
+
+VALKEY_AWAY_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Api:
+    """One API process, which is ended and started again on the same port."""
+
+    house: House
+    port: int
+    core: int
+    starts: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    async def start(self) -> None:
+        self.starts += 1
+        log = self.house.directory / f"api{self.starts}.log"
+        command = [sys.executable, "-m", "partywall", "api", "--port", str(self.port)]
+        self.process = start(command, self.house.environment, self.core, log)
+        await answers(self.process, self.port, log)
+
+    async def end(self, with_signal: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(with_signal)
+        await asyncio.to_thread(self.process.wait)
+
+
+@dataclass(slots=True)
+class Breakdowns:
+    """Breaks one thing after the other until `stopping` is set, and then leaves everything running."""
+
+    api: Api
+    house: House
+    readers: Sequence[Reader]
+    drop_every: float
+    break_every: float
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    drops: int = 0
+    terminated: int = 0
+    killed: int = 0
+    valkey_killed: int = 0
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._drop_connections())
+            group.create_task(self._break_processes())
+
+    async def _goes_on(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _drop_connections(self) -> None:
+        chance = random.Random(5)
+        while await self._goes_on(self.drop_every):
+            self.drops += chance.choice(self.readers).drop()
+
+    async def _break_processes(self) -> None:
+        steps = (self._terminate, self._kill_valkey, self._kill)
+        count = 0
+        while await self._goes_on(self.break_every):
+            await steps[count % len(steps)]()
+            count += 1
+
+    async def _terminate(self) -> None:
+        await self.api.end(signal.SIGTERM)
+        self.terminated += 1
+        await self.api.start()
+
+    async def _kill(self) -> None:
+        await self.api.end(signal.SIGKILL)
+        self.killed += 1
+        await self.api.start()
+
+    async def _kill_valkey(self) -> None:
+        assert self.house.valkey.pid is not None
+        os.kill(self.house.valkey.pid, signal.SIGKILL)
+        self.valkey_killed += 1
+        await self.house.valkey.stop()
+        await asyncio.sleep(VALKEY_AWAY_SECONDS)
+        await self.house.valkey.start()

@@ -1,0 +1,263 @@
+"""Many event streams on one API process: what one costs, how soon news arrives, and that none is ever lost, repeated or
+out of order, whatever breaks. `make bench-streams`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import uvloop
+
+from bench import machine, news, readers
+from bench.breakdowns import Api, Breakdowns
+from bench.house import House, open_house
+from bench.memory import memory
+from bench.news import Crowd
+from bench.processes import free_port, pin
+from bench.readers import Ledger, NpmReader, Reader
+
+API_CORE, OTHER_CORE = 0, 1
+TARGET_KB, TARGET_MS = 60.0, 250.0
+RATE = 100.0
+WARM_UP = 20
+QUIET_SECONDS = 3.0
+CONNECT_SECONDS, ARRIVAL_SECONDS = 120.0, 180.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is done; `seconds` is how long news is timed, `events` and `spread` are for the part with breakdowns."""
+
+    projects: int
+    readers: int
+    seconds: float
+    events: int
+    spread: float
+    drop_every: float
+    break_every: float
+
+    @property
+    def deliveries(self) -> int:
+        return self.projects * self.readers * self.events
+
+
+FULL = Scale(projects=50, readers=20, seconds=60, events=1000, spread=150, drop_every=0.05, break_every=17)
+SHORT = Scale(projects=50, readers=4, seconds=5, events=100, spread=15, drop_every=0.05, break_every=1)
+
+
+@dataclass(slots=True)
+class Result:
+    name: str
+    measured: str
+    target: str
+    met: bool | None  # None: not measured
+
+
+@asynccontextmanager
+async def following(crowd: Crowd, port: int, scale: Scale) -> AsyncIterator[list[Reader]]:
+    """Every reader is a person of their own, so that each asks for their own right."""
+    made = [Reader(port, project, token) for project in crowd.projects for token in crowd.tokens[: scale.readers]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.run()) for each in made]
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                for each in made:
+                    await each.open.wait()
+            yield made
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def warm_up(crowd: Crowd, port: int) -> None:
+    """What the first streams load and later ones share is not counted for each."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(Reader(port, crowd.projects[0], token).run()) for token in crowd.tokens[:WARM_UP]]
+        await asyncio.sleep(1)
+        for task in tasks:
+            task.cancel()
+    await asyncio.sleep(QUIET_SECONDS)
+
+
+async def time_news(port: int, crowd: Crowd, followers: list[Reader], scale: Scale) -> list[float]:
+    """For each event the milliseconds from the request that caused it to its arrival at the last of its readers."""
+    clock = asyncio.get_running_loop().time
+    sent: dict[str, float] = {}
+    last: dict[str, float] = {}
+    count: dict[str, int] = {}
+
+    def seen(title: str) -> None:
+        last[title] = clock()
+        count[title] = count.get(title, 0) + 1
+
+    for each in followers:
+        each.seen = seen
+    await news.publish(port, crowd, rate=RATE, seconds=scale.seconds, sent=sent)
+    await until(lambda: all(count.get(title) == scale.readers for title in sent), ARRIVAL_SECONDS)
+    for each in followers:
+        each.seen = None
+    return sorted((last[title] - moment) * 1000 for title, moment in sent.items())
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - a look at every reader's own count
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def tables(house: House, crowd: Crowd) -> dict[str, Ledger]:
+    """What every reader of a project must have received, from the table itself."""
+    found: dict[str, Ledger] = {}
+    connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
+    try:
+        for project in crowd.projects:
+            rows = await connection.fetch(
+                "SELECT id, type, subject_id FROM event WHERE project_id = $1 ORDER BY id", UUID(project)
+            )
+            ledger = found[project] = Ledger()
+            for row in rows:
+                ledger.enter(row["type"], row["id"], row["subject_id"])
+    finally:
+        await connection.close()
+    return found
+
+
+def p95(values: list[float]) -> float:
+    return values[int(len(values) * 0.95)] if values else float("inf")
+
+
+def exactness(name: str, ledgers: list[Ledger], expected: list[Ledger], unread: str = "") -> Result:
+    lost = sum(each.lost + max(0, whole.last - each.last) for each, whole in zip(ledgers, expected, strict=True))
+    repeated = sum(each.repeated for each in ledgers)
+    moved = sum(count for each in ledgers for kind, count in each.other.items() if kind != "reconnect")
+    different = sum(each.digest != whole.digest for each, whole in zip(ledgers, expected, strict=True))
+    hints = sum(each.other.get("reconnect", 0) for each in ledgers)
+    measured = (
+        f"{sum(each.received for each in ledgers):,} deliveries: {lost} lost, {repeated} repeated or out of order, "
+        f"{moved} resets, {different} readers unlike the table; {hints} reconnect hints{unread}"
+    )
+    return Result(name, measured, "0, 0, 0, 0", not (lost or repeated or moved or different or unread))
+
+
+async def run(options: argparse.Namespace) -> bool:
+    scale = SHORT if options.short else FULL
+    pin(0, OTHER_CORE)
+    async with open_house(OTHER_CORE) as house, running(Api(house, free_port(), API_CORE)) as api:
+        crowd = await news.gather(api.port, house, people=scale.readers, projects=scale.projects)
+        await warm_up(crowd, api.port)
+        before = memory(api.pid)
+        async with following(crowd, api.port, scale) as followers:
+            await asyncio.sleep(QUIET_SECONDS)
+            results = [memory_result(before, memory(api.pid), len(followers))]
+            results.append(news_result(await time_news(api.port, crowd, followers, scale), scale))
+            folder = await readers.npm_folder(options.eventsource, house.directory)
+            results += await survive(api, house, crowd, followers, scale, folder)
+    report(results)
+    return all(each.met is not False for each in results)
+
+
+@asynccontextmanager
+async def running(api: Api) -> AsyncIterator[Api]:
+    await api.start()
+    try:
+        yield api
+    finally:
+        await api.end(signal.SIGTERM)
+
+
+def memory_result(before: dict[str, float], after: dict[str, float], streams: int) -> Result:
+    each = (after["rss"] - before["rss"]) * 1024 / streams
+    measured = f"{each:.1f} KB each, {streams} open: {before['rss']:.0f} -> {after['rss']:.0f} MB"
+    return Result("memory of an open stream", measured, f"{TARGET_KB:.0f} KB", each <= TARGET_KB)
+
+
+def news_result(delays: list[float], scale: Scale) -> Result:
+    middle = delays[len(delays) // 2]
+    measured = f"p95 {p95(delays):.0f} ms, p50 {middle:.0f}, longest {delays[-1]:.0f}; {len(delays)} events"
+    name = f"request to the last of {scale.readers} readers, {RATE:.0f} events/s"
+    return Result(name, measured, f"p95 {TARGET_MS:.0f} ms", p95(delays) <= TARGET_MS)
+
+
+async def survive(
+    api: Api, house: House, crowd: Crowd, followers: list[Reader], scale: Scale, folder: Path | str
+) -> list[Result]:
+    """Writes and breaks things at the same time, then compares what every reader has with the table."""
+    breakdowns = Breakdowns(api, house, followers, scale.drop_every, scale.break_every)
+    npm = NpmReader()
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(_listen(npm, folder, api.port, crowd))
+        breaking = group.create_task(breakdowns.run())
+        await news.write(house, crowd, each=scale.events, seconds=scale.spread)
+        breakdowns.stopping.set()
+        await breaking
+        whole = await tables(house, crowd)
+        expected = [whole[each.project] for each in followers]
+        first = whole[crowd.projects[0]]
+            done = await until(
+            lambda: (
+                all(each.ledger.last >= goal.last for each, goal in zip(followers, expected, strict=True))
+                and (npm.ledger.last >= first.last or listening.done())
+            ),
+            ARRIVAL_SECONDS,
+        )
+        listening.cancel()
+    print(
+        f"broken: {breakdowns.drops} connections, {breakdowns.terminated} API restarts, {breakdowns.killed} API kills, "
+        f"{breakdowns.valkey_killed} Valkey kills; {sum(each.connections for each in followers)} connections made, "
+        f"{sum(each.refused for each in followers)} refused"
+    )
+    late = "" if done else "; not all arrived"
+    found = [exactness("exactly once, in order", [each.ledger for each in followers], expected, late)]
+    if isinstance(folder, Path):
+        found.append(
+            exactness("the same with npm eventsource", [npm.ledger], [first], npm.closed and f"; {npm.closed}")
+        )
+    else:
+        found.append(Result("the same with npm eventsource", f"skipped: {folder}", "0, 0, 0, 0", None))
+    return found
+
+
+async def _listen(npm: NpmReader, folder: Path | str, port: int, crowd: Crowd) -> None:
+    if isinstance(folder, Path):
+        await npm.run(folder, port, crowd.projects[0], crowd.tokens[-1])
+
+
+def report(results: list[Result]) -> None:
+    words = {True: "met", False: "MISSED", None: "not measured"}
+    for each in results:
+        print(f"{each.name:52} {each.measured}  (target {each.target}): {words[each.met]}")
+    found = [{"name": each.name, "measured": each.measured, "met": each.met} for each in results]
+    print(
+        json.dumps(
+            {"benchmark": "streams", "machine": machine.facts(), "load": machine.load_average(), "results": found}
+        )
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="200 streams and 20,000 deliveries, in a minute")
+    parser.add_argument("--eventsource", type=Path, help="a folder where npm has installed eventsource")
+    options = parser.parse_args()
+    if (os.cpu_count() or 1) < 2:
+        sys.exit("two cores are needed: one for the server, one for everything else")
+    sys.exit(0 if uvloop.run(run(options)) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -208,7 +208,7 @@ async def survive(
         whole = await tables(house, crowd)
         expected = [whole[each.project] for each in followers]
         first = whole[crowd.projects[0]]
-            done = await until(
+        done = await until(
             lambda: (
                 all(each.ledger.last >= goal.last for each, goal in zip(followers, expected, strict=True))
                 and (npm.ledger.last >= first.last or listening.done())

@@ -10,6 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from partywall.core.events.log import EventLog, News
+from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, enter_project
 from partywall.features.webhooks.dispatching import Dispatcher
@@ -69,16 +70,15 @@ class Office:
         return [each["status"] for each in await self.deliveries(hook)]
 
 
-def with_settings(resources: Resources, **changed: object) -> Resources:
-    webhooks = AT_ONCE.model_copy(update=changed)
-    return replace(resources, settings=resources.settings.model_copy(update={"webhooks": webhooks}))
-
-
 @asynccontextmanager
-async def dispatching(resources: Resources, **changed: object) -> AsyncIterator[Dispatcher]:
-    """A worker's loop, which has ended what it has begun when the block is left."""
+async def dispatching(
+    resources: Resources, *, outgoing: Outgoing | None = None, **changed: object
+) -> AsyncIterator[Dispatcher]:
+    """A worker's loop with settings of its own, which has ended what it has begun when the block is left."""
     stop = asyncio.Event()
-    dispatcher = Dispatcher(with_settings(resources, **changed), stop)
+    webhooks = AT_ONCE.model_copy(update=changed)
+    settings = resources.settings.model_copy(update={"webhooks": webhooks})
+    dispatcher = Dispatcher(replace(resources, settings=settings, outgoing=outgoing or resources.outgoing), stop)
     async with asyncio.TaskGroup() as group:
         group.create_task(dispatcher.run())
         try:

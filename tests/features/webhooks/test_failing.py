@@ -1,0 +1,234 @@
+"""Receivers that fail: what is tried again, when it is given up, and when the webhook itself is."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from partywall.core.outgoing.destinations import Destinations
+from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.resources import Resources
+from tests.features.webhooks.post import Hook, Office, dispatching, until
+from tests.features.webhooks.receiver import Arrived, Receiver, status
+
+LATER = timedelta(hours=1)
+
+
+async def test_a_failed_attempt_is_repeated_under_the_same_id_until_it_succeeds(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500, 429, 302, 204]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: has(office, hook, "succeeded"))
+    assert len(receiver.arrived) == 4
+    assert len({each.id for each in receiver.arrived}) == 1
+    assert len({each.body for each in receiver.arrived}) == 1
+    for each in receiver.arrived:
+        each.verify(hook.secret)
+    [delivery] = await office.deliveries(hook)
+    assert (delivery["attempts"], delivery["status_code"], delivery["error"]) == (4, 204, None)
+
+
+async def test_what_fails_is_tried_later_and_what_follows_does_not_wait_for_it(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [503, 204]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created", "document.updated", "document.deleted")
+    async with dispatching(resources, first_retry=LATER):
+        await until(lambda: len(receiver.arrived) == 3)
+        await until(lambda: has(office, hook, "succeeded", 2))
+    assert receiver.types == ["document.created", "document.updated", "document.deleted"]
+    failed = (await office.deliveries(hook))[0]
+    assert (failed["status"], failed["attempts"], failed["status_code"], failed["error"]) == (
+        "pending", 1, 503, "answered 503",
+    )  # fmt: skip
+    assert str(failed["next_attempt_at"]) > str(failed["created_at"])
+
+
+async def test_after_its_last_attempt_a_delivery_has_failed(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, attempts=3):
+        await until(lambda: has(office, hook, "failed"))
+    assert len(receiver.arrived) == 3
+    [delivery] = await office.deliveries(hook)
+    assert (delivery["attempts"], delivery["next_attempt_at"]) == (3, None)
+    assert delivery["finished_at"] is not None
+
+
+async def test_a_receiver_that_answers_too_late_has_failed(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    async def drip(_: Arrived) -> bytes:
+        await asyncio.sleep(5)
+        return status(200)
+
+    receiver.answer = drip
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, timeout=timedelta(seconds=0.2), attempts=1):
+        await until(lambda: has(office, hook, "failed"))
+    [delivery] = await office.deliveries(hook)
+    assert (delivery["status_code"], delivery["error"]) == (None, "no answer within 0.2 s")
+
+
+async def garbage(_: Arrived) -> bytes:
+    return b"SSH-2.0-<script>alert(1)</script>\r\n\r\n"
+
+
+async def test_what_a_receiver_says_is_not_kept(office: Office, receiver: Receiver, resources: Resources) -> None:
+    receiver.answer = garbage
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, attempts=1):
+        await until(lambda: has(office, hook, "failed"))
+    assert (await office.deliveries(hook))[0]["error"] == "the answer was not HTTP"
+
+
+async def test_a_receiver_that_is_not_there_has_failed(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await office.hook("http://127.0.0.1:1024/")
+    await office.happen("document.created")
+    async with dispatching(resources, attempts=2):
+        await until(lambda: has(office, hook, "failed"))
+    assert (await office.deliveries(hook))[0]["error"] == "the connection failed"
+
+
+async def test_an_address_that_has_turned_inward_since_is_not_called(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    """Public when the webhook was made, the receiver's network no longer allowed when it is called."""
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    outgoing = Outgoing.open(Destinations(plain_http=True), _loopback)
+    async with outgoing.client, dispatching(resources, outgoing=outgoing, attempts=1):
+        await until(lambda: has(office, hook, "failed"))
+    assert receiver.arrived == []
+    assert "a network that is not called" in str((await office.deliveries(hook))[0]["error"])
+
+
+async def test_410_disables_it_at_once(office: Office, receiver: Receiver, resources: Resources) -> None:
+    receiver.codes = [410]
+    hook = await office.hook(receiver.url)
+    other = await office.hook(receiver.url.replace("/hook", "/other"), types=["project.*"])
+    await office.happen("document.created", "document.updated")
+    async with dispatching(resources):
+        await until(lambda: _disabled(office, hook))
+        await asyncio.sleep(0.1)
+    assert len([each for each in receiver.arrived if each.path == "/hook"]) == 1
+    shown = await office.shown(hook)
+    assert (shown["enabled"], shown["disabled_reason"]) == (False, "gone")
+    [event] = await office.people.fetch(
+        "SELECT subject_id, data::text, actor FROM event WHERE project_id = $1 AND type = 'project.webhook_disabled'"
+        " AND subject_id = $2", office.project, str(hook.id),
+    )  # fmt: skip
+    assert (event["data"], event["actor"]) == ('{"reason": "gone"}', f"service:{office.project}")
+    assert other.id != hook.id
+
+
+async def test_nothing_but_failures_for_long_disables_it_and_people_take_it_up_again(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, disable_after=timedelta(milliseconds=50)):
+        await until(lambda: _disabled(office, hook))
+    assert (await office.shown(hook))["disabled_reason"] == "failing"
+    tried = len(receiver.arrived)
+    assert tried > 1
+    receiver.codes = [204]
+    await office.happen("document.updated")
+    async with dispatching(resources):
+        await asyncio.sleep(0.1)
+        assert len(receiver.arrived) == tried
+        await office.owner.client.patch(hook.url, json={"enabled": True})
+        await until(lambda: has(office, hook, "succeeded", 2))
+    assert len({each.id for each in receiver.arrived[:tried]} | {receiver.arrived[tried].id}) == 1
+    assert (await office.shown(hook))["disabled_reason"] is None
+
+
+async def test_one_success_and_the_failures_are_forgotten(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500, 204, 500, 204]
+    hook = await office.hook(receiver.url)
+    async with dispatching(resources, disable_after=timedelta(seconds=0.4)):
+        await office.happen("document.created")
+        await until(lambda: has(office, hook, "succeeded"))
+        await asyncio.sleep(0.5)
+        await office.happen("document.updated")
+        await until(lambda: has(office, hook, "succeeded", 2))
+    assert len(receiver.arrived) == 4
+
+
+async def test_a_dead_receiver_is_tried_at_times_only_and_nothing_is_given_up_for_it(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500]
+    hook = await office.hook(receiver.url)
+    await office.happen(*["document.created"] * 30)
+    async with dispatching(resources, first_retry=LATER, attempts=2):
+        await until(lambda: len(receiver.arrived) == 5)
+        await asyncio.sleep(0.3)
+        assert len(receiver.arrived) == 5
+        [row] = await office.people.fetch(
+            "SELECT failures, extract(epoch FROM paused_until - now()) AS pause FROM webhook_progress"
+            " WHERE webhook_id = $1", hook.id,
+        )  # fmt: skip
+        assert row["failures"] == 5
+        assert 200 < row["pause"] < 400
+        assert set(await office.statuses(hook)) == {"pending"}
+        receiver.codes = [204]
+        await office.people.execute("UPDATE webhook_progress SET paused_until = now() WHERE webhook_id = $1", hook.id)
+        await until(lambda: has(office, hook, "succeeded", 25))
+
+
+async def test_receivers_that_hang_only_delay_who_waits_behind_them(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    """Ten hooks that hang until their time is up, one worker with fewer places, and a neighbour behind them."""
+
+    async def hang(arrived: Arrived) -> bytes:
+        if arrived.path == "/hang":
+            await asyncio.sleep(3)
+        return status(204)
+
+    receiver.answer = hang
+    for _ in range(9):
+        await office.hook(receiver.url.replace("/hook", "/hang"))
+    neighbour = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, timeout=timedelta(seconds=0.3), concurrency=3, first_retry=LATER):
+        await until(lambda: has(office, neighbour, "succeeded"), seconds=8)
+
+
+async def _loopback(_: str, __: int) -> list[str]:
+    return ["127.0.0.1"]
+
+
+async def _disabled(office: Office, hook: Hook) -> bool:
+    return (await office.shown(hook))["enabled"] is False
+
+
+async def has(office: Office, hook: Hook, wanted: str, times: int = 1) -> bool:
+    return (await office.statuses(hook)).count(wanted) == times
+
+
+@pytest.mark.parametrize("code", [200, 201, 202, 204, 299])
+async def test_any_2xx_is_success(office: Office, receiver: Receiver, resources: Resources, code: int) -> None:
+    receiver.codes = [code]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: has(office, hook, "succeeded"))
+    assert (await office.deliveries(hook))[0]["status_code"] == code

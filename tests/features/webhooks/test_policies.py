@@ -1,0 +1,95 @@
+"""What the database itself refuses: a transaction of the runtime role that forgets every check of the program."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.engines import DatabaseUrls
+from tests.features.webhooks.post import Office
+
+type Connection = asyncpg.Connection[asyncpg.Record]
+
+MAKE = "INSERT INTO webhook (project_id, url, sealed_secret, created_by) VALUES ($1, 'https://x', '\\x00', 'user:x')"
+READ = "SELECT sealed_secret FROM webhook WHERE project_id = $1"
+POINT_ELSEWHERE = "UPDATE webhook SET url = 'https://elsewhere' WHERE project_id = $1"
+REMOVE = "DELETE FROM webhook WHERE project_id = $1"
+MOVE = "UPDATE webhook_progress SET position = 0 WHERE project_id = $1"
+FOLLOW = "SELECT FROM webhook_delivery WHERE project_id = $1"
+ALL = [MAKE, READ, POINT_ELSEWHERE, REMOVE, MOVE, FOLLOW]
+
+
+@pytest.fixture
+async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
+    yield connection
+    await connection.close()
+
+
+async def touched(connection: Connection, principal: str, office: Office, statement: str) -> int:
+    """How many rows it met; none, too, where it was refused. Rolled back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute("SELECT wall.enter($1, $2)", principal, office.project)
+        return int((await connection.execute(statement, office.project)).split()[-1])
+    except asyncpg.InsufficientPrivilegeError:
+        return 0
+    finally:
+        await transaction.rollback()
+
+
+async def fill(office: Office) -> None:
+    hook = await office.hook("http://127.0.0.1:1024/")
+    await office.people.execute(
+        "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type) VALUES ($1, $2, 1, 'a.b')",
+        office.project, hook.id,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ALL)
+@pytest.mark.parametrize("role", ["editor", "viewer", "key", "stranger"])
+async def test_who_manages_nothing_touches_nothing(
+    office: Office, runtime: Connection, role: str, statement: str
+) -> None:
+    await fill(office)
+    principal = f"user:{uuid4()}"
+    if role == "key":
+        [row] = await office.people.fetch(
+            "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
+            " VALUES ($1, 'x', $2, '\\x00', 'admin', 'user:x') RETURNING id", office.project, uuid4().hex,
+        )  # fmt: skip
+        principal = f"key:{row['id']}"
+    elif role != "stranger":
+        person = await office.people.person()
+        await office.people.join(office.project, person, role)
+        principal = str(person.principal)
+    assert await touched(runtime, principal, office, statement) == 0
+
+
+@pytest.mark.parametrize("statement", ALL)
+async def test_who_manages_does(office: Office, runtime: Connection, statement: str) -> None:
+    await fill(office)
+    assert await touched(runtime, str(office.owner.principal), office, statement) == 1
+
+
+@pytest.mark.parametrize(("statement", "met"), [(READ, 1), (MOVE, 1), (FOLLOW, 1), (MAKE, 0), (POINT_ELSEWHERE, 0)])
+async def test_the_worker_reads_what_it_delivers_and_points_it_nowhere_else(
+    office: Office, runtime: Connection, statement: str, met: int
+) -> None:
+    await fill(office)
+    assert await touched(runtime, f"service:{office.project}", office, statement) == met
+
+
+async def test_a_claim_says_nothing_but_which(office: Office, runtime: Connection) -> None:
+    """The door past the policies: with nothing bound it answers ids, and the tables answer nothing still."""
+    await fill(office)
+    async with runtime.transaction():
+        rows = await runtime.fetch("SELECT * FROM wall.claim_webhooks($1, 1000, interval '1 s')", uuid4())
+        assert office.project in {row["project_id"] for row in rows}
+        assert {key for row in rows for key in dict(row)} == {"project_id", "webhook_id"}
+        assert await runtime.fetch("SELECT FROM webhook") == []
+        await runtime.execute("UPDATE webhook_progress SET leased_until = NULL")

@@ -6,7 +6,7 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, api_keys, documents, live, projects, search, webhooks
+from partywall.features import accounts, agents, api_keys, documents, live, projects, search, webhooks
 
 FEATURES: Final[tuple[Feature, ...]] = (
     accounts.feature,
@@ -16,6 +16,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     webhooks.feature,
     documents.feature,
     search.feature,
+    agents.feature,
 )
 
 # By the name of the endpoint function.
@@ -29,6 +30,7 @@ PUBLIC: Final = frozenset(
         "verify_email",
         "get_jwks",
         "stream_events",
+        "stream_run_events",
     }
 )
 

@@ -19,7 +19,7 @@ BATCH: Final = 200
 _READ: Final = """
     SELECT entered.role, found.*
     FROM wall.enter($1, $2) AS entered(role) LEFT JOIN LATERAL (
-        SELECT counter.last, counter.oldest, roles.held, batch.ids, batch.types, batch.frames
+        SELECT counter.last, counter.oldest, roles.held, batch.ids, batch.types, batch.subjects, batch.frames
         FROM event_counter AS counter,
             LATERAL (
                 SELECT array_agg(
@@ -30,11 +30,12 @@ _READ: Final = """
             ) AS roles,
             LATERAL (
                 SELECT array_agg(id ORDER BY id) AS ids, array_agg(type ORDER BY id) AS types,
+                    array_agg(subject_id ORDER BY id) AS subjects,
                     array_agg(
                         concat('id: ', id, E'\\nevent: ', type, E'\\ndata: ', body, E'\\n\\n') ORDER BY id
                     ) AS frames
                 FROM (
-                    SELECT event.id, event.type, json_build_object(
+                    SELECT event.id, event.type, event.subject_id, json_build_object(
                         'id', event.id, 'type', event.type, 'project_id', event.project_id,
                         'at', to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                         'actor', event.actor,
@@ -44,6 +45,7 @@ _READ: Final = """
                     FROM event
                     WHERE event.project_id = $2 AND entered.role IS NOT NULL AND event.id > $3
                         AND ($5::text[] IS NULL OR event.type = ANY ($5) OR split_part(event.type, '.', 1) = ANY ($6))
+                        AND ($9::text IS NULL OR event.subject_id = $9)
                     ORDER BY event.id LIMIT $4
                 ) AS found
             ) AS batch
@@ -69,6 +71,7 @@ class WireEvent(NamedTuple):
 
     id: int
     type: str
+    subject: str
     frame: bytes
 
     @property
@@ -101,21 +104,26 @@ async def read_batch(
     after: int,
     limit: int = BATCH,
     types: TypeFilter | None = None,
+    subject: str | None = None,
     callers: Iterable[Caller] = (),
 ) -> EventBatch:
-    """The events behind `after`, at most `limit`; raises ProjectNotFoundError where the reader may not enter."""
+    """The events behind `after`, at most `limit`, and of one subject where it is named by its id.
+
+    Raises ProjectNotFoundError where the reader may not enter.
+    """
     names, groups = (None, None) if types is None else (list(types.names), list(types.groups))
     asked = list(callers)
     with reported():
         row = await reader.pool.fetchrow(
             _READ, str(reader.principal), project_id, after, limit, names, groups,
             [str(caller.principal) for caller in asked], [caller.session_id for caller in asked],
+            subject,
         )  # fmt: skip
     scope = prove(project_id, reader.principal, None if row is None else row["role"])
     if row is None or row["last"] is None:
         raise ProjectNotFoundError
-    columns = zip(row["ids"] or (), row["types"] or (), row["frames"] or (), strict=True)
-    events = [WireEvent(number, type_, _encoded(frame)) for number, type_, frame in columns]
+    columns = zip(row["ids"] or (), row["types"] or (), row["subjects"] or (), row["frames"] or (), strict=True)
+    events = [WireEvent(number, type_, subject, _encoded(frame)) for number, type_, subject, frame in columns]
     return EventBatch(
         scope=scope,
         events=events,

@@ -16,7 +16,7 @@ from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.events import frames
-from partywall.core.events.batches import Caller, EventBatch, read_batch
+from partywall.core.events.batches import Caller, EventBatch, WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.tenancy import ProjectScope
 
@@ -44,7 +44,7 @@ class Terms:
     """On what terms a caller follows.
 
     `require` raises where a role lacks the right. The credential is good until `expires_at` (Unix time), and as long as
-    the session that it belongs to is not revoked.
+    the session that it belongs to is not revoked. `subject` is the id of the one subject that is followed.
     """
 
     require: Callable[[ProjectScope], None]
@@ -52,6 +52,12 @@ class Terms:
     heartbeat: timedelta
     session_id: UUID | None = None
     types: TypeFilter | None = None
+    subject: str | None = None
+
+    def admit(self, event: WireEvent) -> bool:
+        if self.subject is not None and event.subject != self.subject:
+            return False
+        return self.types is None or self.types.admits(event.type)
 
 
 class Source(Protocol):
@@ -114,9 +120,8 @@ class Feed:
             return
         if self.position < batch.oldest - 1:
             self._reset(batch.oldest)
-        types = self._terms.types
         for event in batch.events:
-            if event.id > self.position and (types is None or types.admits(event.type)):
+            if event.id > self.position and self._terms.admit(event):
                 self._queue.append((event.id, event.frame))
         self.position = max(self.position, batch.upto)
         if len(self._queue) > QUEUE_LIMIT:
@@ -166,7 +171,9 @@ class Feed:
 
     async def _catch_up(self) -> None:
         try:
-            batch = await read_batch(self._reader, self.project_id, after=self.position, types=self._terms.types)
+            batch = await read_batch(
+                self._reader, self.project_id, after=self.position, types=self._terms.types, subject=self._terms.subject
+            )
         except DATABASE_ERRORS as error:
             log.warning("feed_interrupted", error=type(error).__name__)
             self.end(End.UNAVAILABLE)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +27,15 @@ class News:
     subject_kind: str
     subject_id: str
     data: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def news_json(news: Sequence[News]) -> str:
+    """As `wall.append_events` takes them."""
+    rows = [
+        {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
+        for item in news
+    ]
+    return orjson.dumps(rows).decode()
 
 
 class EventLog:
@@ -54,14 +64,10 @@ async def _write_all(announcer: Announcer, session: AsyncSession) -> None:
             after_commit(session, functools.partial(announcer.announce, scope, last))
 
 
-async def _write(session: AsyncSession, scope: ProjectScope, news: list[News]) -> int | None:
+async def _write(session: AsyncSession, scope: ProjectScope, news: Sequence[News]) -> int | None:
     """The last number given; None where the project itself is gone by now."""
-    rows = [
-        {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
-        for item in news
-    ]
     values: dict[str, object] = {
-        "news": orjson.dumps(rows).decode(),
+        "news": news_json(news),
         "project_id": scope.project_id,
         "actor": str(scope.principal),
     }

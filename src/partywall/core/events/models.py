@@ -27,6 +27,7 @@ class Event(Base):
     __table_args__ = (
         ForeignKeyConstraint(["project_id"], ["event_counter.project_id"], ondelete="CASCADE"),
         Index(None, "at", postgresql_using="brin"),
+        Index("event_subject_id_idx", "project_id", "subject_id", "id"),
         {"info": {"kind": TableKind.PROJECT}},
     )
 

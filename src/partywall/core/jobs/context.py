@@ -8,11 +8,23 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from partywall.core.db.availability import reported
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
+from partywall.core.events.log import News, news_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.core.tenancy import ProjectScope, enter_project, prove
 
+# One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
+_TELL: Final = """
+    WITH entered AS MATERIALIZED (SELECT wall.enter($1, $2) AS role), ours AS MATERIALIZED (
+        SELECT job.id FROM pgqueuer AS job, entered
+        WHERE job.id = $4 AND job.queue_manager_id = $5 AND entered.role IS NOT NULL FOR SHARE OF job
+    )
+    SELECT entered.role, ours.id AS job, wall.append_events($2, $1, $3::jsonb) AS last FROM entered, ours
+    UNION ALL
+    SELECT entered.role, NULL, NULL FROM entered WHERE NOT EXISTS (SELECT FROM ours)
+"""
 _STILL_OURS: Final = text("SELECT queue_manager_id = :worker FROM pgqueuer WHERE id = :job FOR SHARE")
 
 
@@ -45,6 +57,19 @@ class JobContext:
     async def read(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:
         async with self.resources.sessions.read() as session:
             yield session, await enter_project(session, payload.acting, payload.project_id)
+
+    async def tell(self, payload: ProjectJobPayload, *news: News) -> None:
+        """Appends news in a transaction of its own that is fenced like `begin`, in one round trip."""
+        principal = payload.acting
+        with reported():
+            row = await self.resources.reads.fetchrow(
+                _TELL, str(principal), payload.project_id, news_json(news), self.job_id, self.worker
+            )
+        scope = prove(payload.project_id, principal, None if row is None else row["role"])
+        assert row is not None
+        if row["job"] is None:
+            raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
+        await self.resources.announcer.announce(scope, row["last"])
 
     async def _fence(self, session: AsyncSession) -> None:
         if not await session.scalar(_STILL_OURS, {"worker": self.worker, "job": self.job_id}):

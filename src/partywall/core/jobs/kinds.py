@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +11,9 @@ from partywall.core.tenancy import Principal
 
 if TYPE_CHECKING:
     from partywall.core.jobs.context import JobContext
+
+
+MAIN_LANE: Final = "main"
 
 
 class JobPayload(BaseModel):
@@ -53,19 +56,28 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobHandler:
-    """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`."""
+    """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
+
+    Jobs of different lanes never wait for each other's places in a worker.
+    """
 
     kind: JobKind[JobPayload]
     run: Callable[[JobContext, JobPayload], Awaitable[None]]
     concurrency: int = 1
+    lane: str = MAIN_LANE
 
 
 def handles[P: JobPayload](
-    kind: JobKind[P], run: Callable[[JobContext, P], Awaitable[None]], *, concurrency: int = 1
+    kind: JobKind[P],
+    run: Callable[[JobContext, P], Awaitable[None]],
+    *,
+    concurrency: int = 1,
+    lane: str = MAIN_LANE,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
         cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
         concurrency,
+        lane,
     )

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
+from partywall.core.errors import UnavailableError
 from partywall.core.jobs import attempts
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobPayload
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 POLL_INTERVAL: Final = timedelta(seconds=5)
 BATCH_SIZE: Final = 4
+AT_ONCE: Final = 2 * BATCH_SIZE
 RESTART_PAUSE_SECONDS: Final = 1.0
 
 
@@ -38,6 +40,7 @@ class JobRunner:
     resources: Resources
     handlers: Sequence[JobHandler]
     schedules: Sequence[Schedule] = ()
+    at_once: int = AT_ONCE
 
     async def run(self, connect: Callable[[], Awaitable[asyncpg.Pool[asyncpg.Record]]], stop: asyncio.Event) -> None:
         """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
@@ -68,8 +71,8 @@ class JobRunner:
             passing_on = group.create_task(_pass_on(stop, ended))
             await queue.run(
                 dequeue_timeout=POLL_INTERVAL,
-                batch_size=BATCH_SIZE,
-                max_concurrent_tasks=2 * BATCH_SIZE,
+                batch_size=min(BATCH_SIZE, self.at_once // 2),
+                max_concurrent_tasks=self.at_once,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 shutdown_on_listener_failure=True,
             )
@@ -81,7 +84,11 @@ class JobRunner:
         async def run(job: pgq.Job) -> None:
             async with gate:
                 with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
-                    await self._attempt(queue, handler, job)
+                    try:
+                        await self._attempt(queue, handler, job)
+                    except (OSError, DBAPIError, UnavailableError) as error:
+                        # Not the handler's: the attempt could not be counted, or the job not put away.
+                        raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from error
 
         return run
 

@@ -29,10 +29,16 @@ class LiveService:
     liveness: Liveness
 
     async def follow(
-        self, verified: VerifiedCredential, project_id: UUID, after: int | None, types: TypeFilter | None
+        self,
+        verified: VerifiedCredential,
+        project_id: UUID,
+        after: int | None,
+        types: TypeFilter | None,
+        subject: UUID | None = None,
     ) -> Feed:
-        """A feed of the project's events, which ends with the credential and with the right to read them."""
-        terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types)
+        """A feed of the project's events, or of one subject's, which ends with the credential and with the right."""
+        only = None if subject is None else str(subject)
+        terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types, only)
         return await self.tails.follow(ScopedReader(self.reads, verified.principal), project_id, terms, after)
 
     async def still_good(self, verified: VerifiedCredential) -> bool:

@@ -22,14 +22,18 @@ class Right(StrEnum):
     DOCUMENT_READ = "document.read"
     DOCUMENT_WRITE = "document.write"
     EVENT_READ = "event.read"
+    RUN_READ = "run.read"
+    RUN_START = "run.start"
+    RUN_DECIDE = "run.decide"
+    BUDGET_MANAGE = "budget.manage"
     WEBHOOK_MANAGE = "webhook.manage"
 
 
-_VIEW: Final = frozenset({Right.PROJECT_READ, Right.MEMBER_READ, Right.DOCUMENT_READ, Right.EVENT_READ})
-_EDIT: Final = _VIEW | {Right.DOCUMENT_WRITE}
+_VIEW: Final = frozenset({Right.PROJECT_READ, Right.MEMBER_READ, Right.DOCUMENT_READ, Right.EVENT_READ, Right.RUN_READ})
+_EDIT: Final = _VIEW | {Right.DOCUMENT_WRITE, Right.RUN_START, Right.RUN_DECIDE}
 _ADMINISTER: Final = _EDIT | {
     Right.PROJECT_UPDATE, Right.MEMBER_MANAGE, Right.INVITATION_MANAGE, Right.KEY_MANAGE,
-    Right.WEBHOOK_MANAGE,
+    Right.WEBHOOK_MANAGE, Right.BUDGET_MANAGE,
 }  # fmt: skip
 
 RIGHTS: Final[dict[Role, frozenset[Right]]] = {
@@ -40,12 +44,13 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.SERVICE: _EDIT,
 }
 
-# Who may enter, what is sent outside, and whether there is a project at all, is decided by people: a key holds none
-# of these.
+# Who may enter, what is sent outside, what may be spent, and whether there is a project at all, is decided by people:
+# a key holds none of these.
 FOR_PEOPLE: Final = frozenset(
     {
         Right.PROJECT_DELETE, Right.PROJECT_TRANSFER, Right.MEMBER_MANAGE, Right.OWNER_MANAGE,
         Right.INVITATION_MANAGE, Right.KEY_MANAGE, Right.WEBHOOK_MANAGE,
+        Right.BUDGET_MANAGE,
     }
 )  # fmt: skip
 

@@ -25,6 +25,10 @@ ALLOWS: Final[dict[Right, str]] = {
     Right.DOCUMENT_READ: "read and search documents and their versions",
     Right.DOCUMENT_WRITE: "create, change, restore, reindex and delete documents",
     Right.EVENT_READ: "follow the project's events",
+    Right.RUN_READ: "see the agents, their runs, and what the runs have used",
+    Right.RUN_START: "start and cancel runs of agents",
+    Right.RUN_DECIDE: "approve or refuse what a run asks for",
+    Right.BUDGET_MANAGE: "set what the project's runs may use in a month",
     Right.WEBHOOK_MANAGE: "make, change and delete webhooks, see and repeat their deliveries",
 }
 

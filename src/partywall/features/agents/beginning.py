@@ -1,0 +1,85 @@
+"""The first transaction of a job: whether there is something to do, and all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import func
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.context import JobContext
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.jobs import RunAgent
+from partywall.features.agents.journal_repository import JournalReader
+from partywall.features.agents.models import Run
+from partywall.features.agents.outcomes import POISONED, Cancelled, Outcome
+from partywall.features.agents.repository import RunRepository, RunWriter
+from partywall.features.agents.schemas import RunStatus
+from partywall.features.agents.talking import Answered
+from partywall.features.projects.rights import Right, require
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A run as the job found it: its row, what of its turn is finished, and what was said before."""
+
+    run: Run
+    finished: Mapping[tuple[str, int], JsonValue]
+    history: Sequence[JsonValue]
+    answered: Answered | None
+
+
+async def begin_run(context: JobContext, payload: RunAgent) -> Begun | Outcome | None:
+    """None where there is nothing to do. Counts the attempt; raises where the right is gone."""
+    async with context.begin(payload) as (session, scope):
+        run = await RunWriter(session, scope).lock(payload.run_id)
+        if run is None or run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+            return None
+        require(scope, Right.RUN_START)
+        if run.cancel_requested_at is not None:
+            return Cancelled()
+        if run.attempts >= context.resources.settings.agents.max_attempts:
+            return POISONED
+        return await _start(session, scope, context, run)
+
+
+async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext, run: Run) -> Begun:
+    if run.status == RunStatus.QUEUED:
+        news = News("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
+        EventLog(session, scope, context.resources.announcer).append(news)
+    started = await RunWriter(session, scope).change(
+        run.id,
+        {
+            "status": RunStatus.RUNNING.value,
+            "attempts": run.attempts + 1,
+            "started_at": func.coalesce(Run.started_at, func.now()),
+        },
+    )
+    steps = await JournalReader(session, scope).finished(run.id, run.turn)
+    history, answered = await _before(session, scope, run)
+    return Begun(started, {(step.name, step.number): step.result for step in steps}, history, answered)
+
+
+async def _before(
+    session: AsyncReadSession, scope: ProjectScope, run: Run
+) -> tuple[Sequence[JsonValue], Answered | None]:
+    repository = RunRepository(session, scope)
+    if run.turn > 1:
+        ended = await repository.turn(run.id, run.turn - 1)
+        assert ended is not None
+        decision = ended.decision or {}
+        comment = decision.get("comment")
+        answered = Answered(ended.pending, decision.get("approve") is True, str(comment) if comment else None)
+        return ended.messages, answered
+    if run.continues is not None:
+        return await _said_in(repository, run.continues), None
+    return (), None
+
+
+async def _said_in(repository: RunRepository, run_id: UUID) -> Sequence[JsonValue]:
+    last = await repository.last_turn(run_id)
+    return last.messages if last else ()

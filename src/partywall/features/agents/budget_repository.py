@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.models import AgentBudget, AgentUsage
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRepository:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def budget(self) -> AgentBudget | None:
+        found: AgentBudget | None = await self.session.scalar(
+            select(AgentBudget).where(AgentBudget.project_id == self.scope.project_id)
+        )
+        return found
+
+    async def used(self, month: date) -> AgentUsage | None:
+        found: AgentUsage | None = await self.session.scalar(
+            select(AgentUsage).where(AgentUsage.project_id == self.scope.project_id, AgentUsage.month == month)
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def put(self, limits: Mapping[str, int | Decimal | None]) -> AgentBudget:
+        actor = str(self.scope.principal)
+        made = insert(AgentBudget).values(project_id=self.scope.project_id, updated_by=actor, **limits)
+        changed = {**limits, "updated_by": actor, "updated_at": func.now(), "revision": AgentBudget.revision + 1}
+        stored = await self.session.scalars(
+            made.on_conflict_do_update(index_elements=[AgentBudget.project_id], set_=changed)
+            .returning(AgentBudget)
+            .execution_options(populate_existing=True)
+        )
+        return stored.one()

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
+from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
+from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.agents import budget_service as budgets
+from partywall.features.agents.budget_service import ShownBudget
+from partywall.features.agents.dependencies import BudgetServiceDep
+from partywall.features.agents.schemas import Budget, BudgetUpdate
+
+router = APIRouter(prefix="/projects/{project_id}/budget", tags=["agents"])
+
+
+@router.get(
+    "",
+    response_model=Budget,
+    summary="Get the budget",
+    description="What the project's runs may use in this calendar month (UTC), and what they have used.",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def get_budget(
+    session: ReadSessionDep, scope: ReadProjectScopeDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    shown = await budgets.get_budget(session, scope)
+    tag = _tag(shown)
+    return not_modified(tag) if unchanged(if_none_match, tag) else json_response(shown.budget, 200, {"ETag": tag})
+
+
+@router.put(
+    "",
+    response_model=Budget,
+    summary="Set the budget",
+    description="Holds from the next call that any run makes; what is not given is without limit.",
+    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
+)
+async def set_budget(body: BudgetUpdate, service: BudgetServiceDep, if_match: IfMatch = None) -> Response:
+    require_match(if_match, await service.revision())
+    shown = await service.put(body)
+    return json_response(shown.budget, 200, {"ETag": _tag(shown)})
+
+
+def _tag(shown: ShownBudget) -> str:
+    used = shown.budget.used
+    return entity_tag(shown.revision, f"{shown.budget.month}-{used.tokens}-{used.tool_calls}-{used.seconds}")

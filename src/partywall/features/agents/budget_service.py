@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
+from partywall.features.agents.budgets import month_of
+from partywall.features.agents.models import AgentBudget, AgentUsage
+from partywall.features.agents.presenting import dollars
+from partywall.features.agents.schemas import Budget, BudgetLimits, BudgetUpdate, BudgetUsed
+from partywall.features.projects.rights import Right, require
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBudget:
+    """A budget, and what its entity tag is made of."""
+
+    budget: Budget
+    revision: int
+
+
+async def get_budget(session: AsyncReadSession, scope: ProjectScope) -> ShownBudget:
+    """Without limits where none were set."""
+    require(scope, Right.RUN_READ)
+    return await _shown(session, scope, await BudgetRepository(session, scope).budget())
+
+
+async def _shown(session: AsyncReadSession, scope: ProjectScope, row: AgentBudget | None) -> ShownBudget:
+    month = month_of()
+    used = await BudgetRepository(session, scope).used(month)
+    return ShownBudget(_present(row, used, month), row.revision if row else 0)
+
+
+def _present(row: AgentBudget | None, used: AgentUsage | None, month: date) -> Budget:
+    return Budget(
+        limits=BudgetLimits(
+            tokens=row.tokens if row else None,
+            tool_calls=row.tool_calls if row else None,
+            seconds=row.seconds if row else None,
+            cost=dollars(row.cost) if row and row.cost is not None else None,
+        ),
+        used=BudgetUsed(
+            tokens=used.tokens if used else 0,
+            tool_calls=used.tool_calls if used else 0,
+            seconds=round(used.seconds, 3) if used else 0.0,
+            cost=dollars(used.cost if used else Decimal(0)),
+        ),
+        month=f"{month:%Y-%m}",
+        resets_at=_after(month),
+    )
+
+
+def _after(month: date) -> datetime:
+    year, number = (month.year + 1, 1) if month.month == 12 else (month.year, month.month + 1)
+    return datetime(year, number, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetService:
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+
+    async def revision(self) -> int:
+        """For a change: the right, and what the budget is now."""
+        require(self.scope, Right.BUDGET_MANAGE)
+        row = await BudgetRepository(self.session, self.scope).budget()
+        return row.revision if row else 0
+
+    async def put(self, wanted: BudgetUpdate) -> ShownBudget:
+        """Holds from the next call that any run makes."""
+        require(self.scope, Right.BUDGET_MANAGE)
+        row = await BudgetWriter(self.session, self.scope).put(
+            {
+                "tokens": wanted.tokens,
+                "tool_calls": wanted.tool_calls,
+                "seconds": wanted.seconds,
+                "cost": wanted.cost.amount if wanted.cost else None,
+            }
+        )
+        news = News("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
+        EventLog(self.session, self.scope, self.announcer).append(news)
+        return await _shown(self.session, self.scope, row)

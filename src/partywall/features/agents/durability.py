@@ -1,0 +1,152 @@
+"""Pydantic AI's durability surface over our journal: each model call and each tool call is one step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_ai import RunContext
+from pydantic_ai.capabilities import AbstractCapability
+from pydantic_ai.durable_exec import (
+    JSON_CODEC,
+    BaseDurabilityCapability,
+    CallableOperationBackend,
+    DurabilityEngineSpec,
+    DurableOperationId,
+    EventStreamHandlerId,
+    JournalOperationNamer,
+    ModelCompactMessagesId,
+    ModelRequestId,
+    RoleBasedOperationConfig,
+    ToolsetCallToolId,
+    conversation_id_from_run_id,
+    record_durable_unit,
+)
+from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart
+from pydantic_ai.tools import ToolDefinition
+
+from partywall.features.agents.budgets import Call
+from partywall.features.agents.definition import AgentInput
+from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.journal import Journal, StepResult, ToolCall
+from partywall.features.agents.journal_repository import Spent
+from partywall.features.agents.pricing import cost_of
+from partywall.features.agents.steps import short
+
+type Deps = RunDeps[AgentInput]
+type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
+
+_CALL: Final[ContextVar[ToolCall | None]] = ContextVar("partywall_tool_call", default=None)
+
+
+class JournalBackend(CallableOperationBackend[None]):
+    def __init__(self, journal: Journal, agent: str) -> None:
+        nothing = RoleBasedOperationConfig[None](model=None, event=None, capability=None, tool=None)
+        super().__init__(namer=JournalOperationNamer(agent), config=nothing)
+        self._journal = journal
+
+    async def execute(
+        self,
+        *,
+        operation_id: DurableOperationId,
+        name: str,
+        body: Callable[[], Awaitable[object]],
+        cache_key: tuple[object, ...],  # noqa: ARG002 - a journal goes by order, not by input
+        config: None,  # noqa: ARG002
+    ) -> object:
+        if isinstance(operation_id, EventStreamHandlerId):
+            return None  # tool calls are told by the journal, in the transaction of their rows
+        if isinstance(operation_id, ModelRequestId | ModelCompactMessagesId):
+            payload, done = await self._journal.step(Call.MODEL, name, _model_call(body))
+        elif isinstance(operation_id, ToolsetCallToolId):
+            payload, done = await self._journal.step(Call.TOOL, name, _tool_call(body), _CALL.get())
+        else:
+            return await body()
+        record_durable_unit(executed=done)
+        return payload
+
+
+def _model_call(body: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[StepResult]]:
+    async def work() -> StepResult:
+        begun = time.monotonic()
+        payload = await body()
+        response = JSON_CODEC.load(ModelResponse, payload)
+        spent = Spent(
+            model_calls=1,
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            seconds=time.monotonic() - begun,
+            cost=cost_of(response),
+        )
+        return StepResult(payload, spent)
+
+    return work
+
+
+def _tool_call(body: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[StepResult]]:
+    async def work() -> StepResult:
+        begun = time.monotonic()
+        payload = await body()
+        return StepResult(payload, Spent(tool_calls=1, seconds=time.monotonic() - begun), _told(payload))
+
+    return work
+
+
+def _told(payload: object) -> Mapping[str, JsonValue]:
+    """Whether the tool did what was asked, and how its answer begins."""
+    if not isinstance(payload, dict):
+        return {"ok": True, "result": short(payload)}
+    ok = payload.get("kind") == "tool_return"
+    return {"ok": ok, "result": short(payload.get("result" if ok else "message"))}
+
+
+class JournalDurability(BaseDurabilityCapability[Deps]):
+    """For one turn of a run. Uses only what Pydantic AI publishes for engines of others."""
+
+    engine_spec = DurabilityEngineSpec(
+        engine_name="Partywall",
+        durable_unit_noun="step",
+        durable_container_noun="run",
+        codec=JSON_CODEC,
+        # Steps are known by their order, so they are asked for in one.
+        sequential_tools_in_durable_context=True,
+    )
+
+    def __init__(self, journal: Journal, stream: StreamHandler, name: str) -> None:
+        super().__init__(event_stream_handler=stream, name=name)
+        self._journal = journal
+
+    @property
+    def in_durable_context(self) -> bool:
+        return True
+
+    def get_durable_operation_backend(self) -> JournalBackend:
+        return JournalBackend(self._journal, self.name)
+
+    def get_default_run_id(self) -> str:
+        return f"{self._journal.payload.run_id}.{self._journal.turn}"
+
+    def get_default_conversation_id(self, run_id: str) -> str:
+        return conversation_id_from_run_id(run_id)
+
+
+class ToolCalls(AbstractCapability[Deps]):
+    """Remembers what is asked of a tool while it is called, for the journal's news."""
+
+    async def wrap_tool_execute(
+        self,
+        ctx: RunContext[Deps],  # noqa: ARG002 - the library's signature
+        *,
+        call: ToolCallPart,
+        tool_def: ToolDefinition,  # noqa: ARG002
+        args: dict[str, object],
+        handler: Callable[[dict[str, object]], Awaitable[object]],
+    ) -> object:
+        token = _CALL.set(ToolCall(call.tool_name, args))
+        try:
+            return await handler(args)
+        finally:
+            _CALL.reset(token)

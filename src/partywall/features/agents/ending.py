@@ -1,0 +1,107 @@
+"""The last transaction of a job: the run's new status, its event, and the place it leaves to another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from pydantic import JsonValue
+from sqlalchemy import func
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.context import JobContext
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.features.agents.admission import Admission
+from partywall.features.agents.jobs import RunAgent
+from partywall.features.agents.journal import usage_of
+from partywall.features.agents.models import Run
+from partywall.features.agents.outcomes import Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
+from partywall.features.agents.repository import RunWriter
+from partywall.features.agents.schemas import RunStatus
+from partywall.features.agents.steps import short_arguments
+
+log = structlog.get_logger(__name__)
+
+
+async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome) -> None:
+    """Fenced by the lease. Where whoever started the run is gone, the project's own worker writes it."""
+    log.info("run_ended", run_id=str(payload.run_id), outcome=type(outcome).__name__.lower())
+    try:
+        await _end(context, payload, outcome)
+    except ProjectNotFoundError:
+        service = str(Principal.service(payload.project_id))
+        await _end(context, payload.model_copy(update={"principal": service}), outcome)
+
+
+async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> bool:
+    """Puts the run back for another attempt; False where it was tried too often and has failed with this."""
+    async with context.begin(payload) as (session, scope):
+        writer = RunWriter(session, scope)
+        run = await writer.lock(payload.run_id)
+        again = run is not None and run.attempts < context.resources.settings.agents.max_attempts
+        if run is not None and again and run.status == RunStatus.RUNNING:
+            await writer.change(run.id, {"status": RunStatus.QUEUED.value})
+            data: dict[str, JsonValue] = {"agent": run.agent, "reason": interrupted.last.code}
+            EventLog(session, scope, context.resources.announcer).append(News("run.queued", "run", str(run.id), data))
+    if not again:
+        await end_run(context, payload, interrupted.last)
+    return again
+
+
+async def _end(context: JobContext, payload: RunAgent, outcome: Outcome) -> None:
+    async with context.begin(payload) as (session, scope):
+        ending = _Ending(session, scope, context)
+        await ending.write(payload, outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    session: AsyncSession
+    scope: ProjectScope
+    context: JobContext
+
+    async def write(self, payload: RunAgent, outcome: Outcome) -> None:
+        admission = Admission(self.session, self.scope, self.context.resources.settings.agents.concurrency_per_project)
+        await admission.lock()
+        run = await RunWriter(self.session, self.scope).lock(payload.run_id)
+        if run is None or run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+            return
+        await self._settle(run, outcome)
+        await admission.fill()
+
+    async def _settle(self, run: Run, outcome: Outcome) -> None:
+        match outcome:
+            case Succeeded(output, messages):
+                await self._turn_ends(run, messages)
+                await self._over(run, RunStatus.SUCCEEDED, {"output": {**output}}, usage_of(run))
+            case Waiting(requests, pending, messages):
+                await self._turn_ends(run, messages, requests)
+                await self._waits(run, pending)
+            case Failed(code, detail):
+                values: dict[str, object] = {"error_code": code, "error_detail": detail}
+                await self._over(run, RunStatus.FAILED, values, {"code": code, "detail": detail})
+            case Cancelled():
+                await self._over(run, RunStatus.CANCELLED, {}, {})
+
+    async def _turn_ends(self, run: Run, messages: list[JsonValue], requests: JsonValue = None) -> None:
+        await RunWriter(self.session, self.scope).end_turn(run.id, run.turn, messages, requests)
+
+    async def _waits(self, run: Run, pending: list[JsonValue]) -> None:
+        values: dict[str, object] = {"status": RunStatus.WAITING.value, "pending": pending, "attempts": 0}
+        await RunWriter(self.session, self.scope).change(run.id, {**values, "admitted": False})
+        calls: list[JsonValue] = [
+            {"tool": call["tool"], "arguments": short_arguments(call["arguments"])}
+            for call in pending
+            if isinstance(call, dict) and isinstance(call["arguments"], dict)
+        ]
+        self._tell(run, "run.waiting", {"calls": calls})
+
+    async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
+        changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}
+        await RunWriter(self.session, self.scope).change(run.id, changed)
+        self._tell(run, f"run.{status.value}", {"agent": run.agent, **told})
+
+    def _tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
+        log_ = EventLog(self.session, self.scope, self.context.resources.announcer)
+        log_.append(News(type_, "run", str(run.id), data))

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    Numeric,
+    Text,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from partywall.core.db.base import Base, TableKind
+
+_COST = Numeric(20, 8)
+
+
+class Run(Base):
+    """One run of an agent.
+
+    `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
+    finished; `admitted` says that it holds one of the project's places, and a job of its own; `state` counts visible
+    changes. `priced` is false once a model was used whose price is not known.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled')", name="status"
+        ),
+        ForeignKeyConstraint(
+            ["project_id", "continues"], ["run.project_id", "run.id"], ondelete="SET NULL (continues)"
+        ),
+        Index("run_created_at_idx", "project_id", "created_at", "id"),
+        Index("run_continues_idx", "project_id", "continues"),
+        Index(
+            "run_admission_idx",
+            "project_id",
+            "created_at",
+            "id",
+            postgresql_where=text("status IN ('queued', 'running')"),
+        ),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=func.uuidv7())
+    agent: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default="queued")
+    input: Mapped[dict[str, JsonValue]] = mapped_column(JSONB)
+    output: Mapped[dict[str, JsonValue] | None] = mapped_column(JSON)
+    error_code: Mapped[str | None] = mapped_column(Text)
+    error_detail: Mapped[str | None] = mapped_column(Text)
+    pending: Mapped[list[dict[str, JsonValue]] | None] = mapped_column(JSON)
+    continues: Mapped[UUID | None] = mapped_column(Uuid)
+    principal: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    turn: Mapped[int] = mapped_column(Integer, server_default="1")
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    admitted: Mapped[bool] = mapped_column(server_default=text("false"))
+    state: Mapped[int] = mapped_column(Integer, server_default="0")
+    model_calls: Mapped[int] = mapped_column(Integer, server_default="0")
+    tool_calls: Mapped[int] = mapped_column(Integer, server_default="0")
+    input_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    output_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    seconds: Mapped[float] = mapped_column(Double, server_default="0")
+    cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")
+    priced: Mapped[bool] = mapped_column(server_default=text("true"))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class RunTurn(Base):
+    """How a turn ended: the messages so far, and where it waits, for what, and what was decided."""
+
+    __tablename__ = "run_turn"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "run_id"], ["run.project_id", "run.id"], ondelete="CASCADE"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    messages: Mapped[list[JsonValue]] = mapped_column(JSON)
+    pending: Mapped[JsonValue] = mapped_column(JSON, nullable=True)
+    decision: Mapped[dict[str, JsonValue] | None] = mapped_column(JSONB)
+    decided_by: Mapped[str | None] = mapped_column(Text)
+    decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class RunStep(Base):
+    """The journal: a model call or a tool call, begun `attempts` times, finished once.
+
+    Its name and its number among those of that name identify it, because an agent's code asks for its steps in the
+    same order each time. `effect` is what a tool answered for an effect that was committed before the step was.
+    """
+
+    __tablename__ = "run_step"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "run_id"], ["run.project_id", "run.id"], ondelete="CASCADE"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    turn: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    attempts: Mapped[int] = mapped_column(Integer, server_default="1")
+    effect: Mapped[JsonValue] = mapped_column(JSON(none_as_null=True), nullable=True)
+    result: Mapped[JsonValue] = mapped_column(JSON(none_as_null=False), nullable=True)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class AgentBudget(Base):
+    """What a project's runs may use in a calendar month together; null is without limit. `cost` is in US dollars."""
+
+    __tablename__ = "agent_budget"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    tokens: Mapped[int | None] = mapped_column(BigInteger)
+    tool_calls: Mapped[int | None] = mapped_column(BigInteger)
+    seconds: Mapped[int | None] = mapped_column(BigInteger)
+    cost: Mapped[Decimal | None] = mapped_column(_COST)
+    revision: Mapped[int] = mapped_column(Integer, server_default="1")
+    updated_by: Mapped[str] = mapped_column(Text)
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class AgentUsage(Base):
+    """What a project's runs have used in a month, added to with each step that finishes."""
+
+    __tablename__ = "agent_usage"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    month: Mapped[date] = mapped_column(Date, primary_key=True)
+    tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    tool_calls: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    seconds: Mapped[float] = mapped_column(Double, server_default="0")
+    cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")

@@ -1,0 +1,65 @@
+"""The services that tools are given: of one project, and as the principal that started the run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID
+
+import orjson
+from pydantic import JsonValue
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.jobs.context import JobContext
+from partywall.core.pagination import Cursors
+from partywall.features.agents.deps import Effects, ProjectDocuments
+from partywall.features.agents.journal import Journal, current_step, idempotency_key
+from partywall.features.agents.journal_repository import JournalReader, JournalWriter
+from partywall.features.documents import reading
+from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
+from partywall.features.documents.service import DocumentService
+from partywall.features.search.schemas import SearchHit, SearchQuery
+from partywall.features.search.service import SearchService
+
+_CURSORS: Final = "cursors"
+
+
+class ScopedDocuments(ProjectDocuments):
+    """Each call proves anew that the principal may enter."""
+
+    def __init__(self, context: JobContext, reader: ScopedReader, project_id: UUID) -> None:
+        resources = context.resources
+        self._reader = reader
+        self._project_id = project_id
+        self._search = SearchService(reader, resources.sessions, resources.embedders)
+        self._cursors = Cursors(resources.secrets.signer(_CURSORS))
+
+    async def search(self, query: SearchQuery) -> list[SearchHit]:
+        return (await self._search.search(self._project_id, query)).result.items
+
+    async def list(self, query: DocumentQuery) -> list[DocumentSummary]:
+        first = query.model_copy(update={"cursor": None})
+        page = orjson.loads(await reading.list_documents(self._reader, self._project_id, first, self._cursors))
+        return [DocumentSummary.model_validate(item) for item in page["items"]]
+
+    async def read(self, document_id: UUID) -> Document:
+        return Document.model_validate_json((await reading.get(self._reader, self._project_id, document_id)).body)
+
+
+class JournalEffects(Effects):
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    @property
+    def key(self) -> str:
+        return idempotency_key(current_step())
+
+    async def once(self, work: Callable[[DocumentService], Awaitable[JsonValue]]) -> JsonValue:
+        step = current_step()
+        async with self._journal.transaction() as (session, scope):
+            done = await JournalReader(session, scope).effect(step)
+            if isinstance(done, list):
+                return done[0]
+            answer = await work(DocumentService(session, scope, self._journal.context.resources.announcer))
+            await JournalWriter(session, scope).note_effect(step, answer)
+            return answer

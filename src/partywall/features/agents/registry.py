@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from types import MappingProxyType
+from typing import cast
+
+from pydantic import BaseModel
+
+from partywall.features.agents.catalogue import AGENTS
+from partywall.features.agents.definition import AgentDefinition, AgentInput
+
+type AnyAgent = AgentDefinition[AgentInput, BaseModel]
+
+
+class RegistrationError(Exception):
+    """A module of AGENTS__MODULES holds no agent, or one whose name is taken."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The agents that this process knows, by name."""
+
+    agents: tuple[AnyAgent, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.by_name) != len(self.agents):
+            names = [agent.name for agent in self.agents]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise RegistrationError(f"two agents have the same name: {', '.join(twice)}")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, AnyAgent]:
+        return MappingProxyType({agent.name: agent for agent in self.agents})
+
+
+@cache
+def registry_of(modules: tuple[str, ...]) -> Registry:
+    """The agents shipped, and of each module what it holds as `agent`; raises RegistrationError."""
+    return Registry((*AGENTS, *(_agent_of(name) for name in modules)))
+
+
+def _agent_of(name: str) -> AnyAgent:
+    try:
+        found = getattr(import_module(name), "agent", None)
+    except ImportError as error:
+        raise RegistrationError(f"AGENTS__MODULES names {name}, which cannot be imported: {error}") from error
+    if not isinstance(found, AgentDefinition):
+        raise RegistrationError(f"AGENTS__MODULES names {name}, which holds no AgentDefinition called agent")
+    return cast("AnyAgent", found)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, func, insert, select, update
+
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.models import Run, RunTurn
+
+KEYSET: Final = Keyset({"created_at": Run.created_at}, Run.id)
+
+
+def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
+    return select(Run.cancel_requested_at.is_not(None).label("requested")).where(
+        proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid)
+    )
+
+
+# Asked twice a second of each run that is at work.
+CANCEL_REQUESTED: Final = ScopedRead(_cancel_requested)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRepository:
+    """The runs of one project."""
+
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def get(self, run_id: UUID) -> Run | None:
+        found: Run | None = await self.session.scalar(select(Run).where(self._run(run_id)))
+        return found
+
+    async def page(
+        self,
+        filters: Mapping[str, str],
+        sort: str,
+        limit: int,
+        offset: int,
+        after: Mapping[str, datetime | str | UUID] | None,
+    ) -> list[Run]:
+        query = select(Run).where(self._matching(filters)).order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
+        if after is not None:
+            query = query.where(KEYSET.after(sort))
+        return list(await self.session.scalars(query, dict(after or {})))
+
+    async def count(self, filters: Mapping[str, str]) -> int:
+        return await self.session.scalar(select(func.count()).select_from(Run).where(self._matching(filters))) or 0
+
+    async def turn(self, run_id: UUID, number: int) -> RunTurn | None:
+        """How that turn ended."""
+        found: RunTurn | None = await self.session.scalar(
+            select(RunTurn).where(self._turns(run_id), RunTurn.number == number)
+        )
+        return found
+
+    async def last_turn(self, run_id: UUID) -> RunTurn | None:
+        found: RunTurn | None = await self.session.scalar(
+            select(RunTurn).where(self._turns(run_id)).order_by(RunTurn.number.desc()).limit(1)
+        )
+        return found
+
+    def _run(self, run_id: UUID) -> ColumnElement[bool]:
+        return and_(Run.project_id == self.scope.project_id, Run.id == run_id)
+
+    def _turns(self, run_id: UUID) -> ColumnElement[bool]:
+        return and_(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id)
+
+    def _matching(self, filters: Mapping[str, str]) -> ColumnElement[bool]:
+        columns = {"status": Run.status, "agent": Run.agent}
+        return and_(
+            Run.project_id == self.scope.project_id, *(columns[name] == value for name, value in filters.items())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def add(
+        self, agent: str, input_: dict[str, JsonValue], continues: UUID | None, request_id: str | None
+    ) -> Run:
+        made = await self.session.scalars(
+            insert(Run)
+            .values(
+                project_id=self.scope.project_id, agent=agent, input=input_, continues=continues,
+                principal=str(self.scope.principal), request_id=request_id,
+            )
+            .returning(Run)
+        )  # fmt: skip
+        return made.one()
+
+    async def lock(self, run_id: UUID) -> Run | None:
+        """The run as it is now, which nobody else changes until this transaction ends."""
+        found: Run | None = await self.session.scalar(
+            select(Run)
+            .where(self._run(run_id))
+            .with_for_update(key_share=True)
+            .execution_options(populate_existing=True)
+        )
+        return found
+
+    async def change(self, run_id: UUID, values: Mapping[str, object]) -> Run:
+        """The run after the change, which every reader can see."""
+        changed = await self.session.scalars(
+            update(Run)
+            .where(self._run(run_id))
+            .values(**values, state=Run.state + 1)
+            .returning(Run)
+            .execution_options(populate_existing=True)
+        )
+        return changed.one()
+
+    async def end_turn(self, run_id: UUID, number: int, messages: list[JsonValue], pending: JsonValue = None) -> None:
+        await self.session.execute(
+            insert(RunTurn).values(
+                project_id=self.scope.project_id, run_id=run_id, number=number, messages=messages, pending=pending
+            )
+        )
+
+    async def decide(self, run_id: UUID, number: int, decision: dict[str, JsonValue]) -> None:
+        await self.session.execute(
+            update(RunTurn)
+            .where(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id, RunTurn.number == number)
+            .values(decision=decision, decided_by=str(self.scope.principal), decided_at=func.now())
+        )
+
+    def _run(self, run_id: UUID) -> ColumnElement[bool]:
+        return and_(Run.project_id == self.scope.project_id, Run.id == run_id)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response, status
+
+from partywall.core.errors import MissingRightError
+from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep, ResourcesDep
+from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
+from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.pagination import CursorsDep
+from partywall.core.http.problems import documented
+from partywall.core.http.request_id import request_id_of
+from partywall.core.http.responses import json_response
+from partywall.core.language_models import AgentModelNotConfiguredError
+from partywall.core.schemas import Page
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.agents import service as runs
+from partywall.features.agents.dependencies import RegistryDep, RunServiceDep
+from partywall.features.agents.exceptions import (
+    AgentInputError,
+    AgentNotFoundError,
+    RunFinishedError,
+    RunNotContinuableError,
+    RunNotFoundError,
+    RunNotWaitingError,
+)
+from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery, RunStart
+from partywall.features.projects.rights import Right, require
+
+router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
+
+
+@router.get(
+    "/agents",
+    summary="List the agents",
+    description="What each is for, whether a model is configured for it, and the JSON Schemas of its input and output.",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resources: ResourcesDep) -> Agents:
+    return runs.list_agents(scope, registry, resources.language_models)
+
+
+@router.post(
+    "/runs",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=Run,
+    summary="Start a run",
+    description="A worker takes it up. With `continues` it goes on from the messages of an earlier run of the agent.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
+        AgentInputError, RunNotContinuableError, IdempotencyKeyReusedError, RequestInProgressError,
+    ),
+)  # fmt: skip
+async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
+    require(service.scope, Right.RUN_START)
+
+    async def produce() -> Response:
+        run = await service.start(body, request_id_of(request.scope))
+        location = f"{request.url.path.rstrip('/')}/{run.id}"
+        return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
+
+    return await once.run(service.session, produce)
+
+
+@router.get(
+    "/runs",
+    summary="List runs",
+    responses=documented(ProjectNotFoundError, MissingRightError),
+)
+async def list_runs(
+    session: ReadSessionDep,
+    scope: ReadProjectScopeDep,
+    query: Annotated[RunQuery, Query()],
+    cursors: CursorsDep,
+) -> Page[Run]:
+    return await runs.list_runs(session, scope, query, cursors)
+
+
+@router.get(
+    "/runs/{run_id}",
+    response_model=Run,
+    summary="Get a run",
+    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError),
+)
+async def get_run(
+    run_id: UUID, session: ReadSessionDep, scope: ReadProjectScopeDep, if_none_match: IfNoneMatch = None
+) -> Response:
+    found = await runs.get_run(session, scope, run_id)
+    tag = entity_tag(0, found.state)
+    return not_modified(tag) if unchanged(if_none_match, tag) else json_response(found.run, 200, {"ETag": tag})
+
+
+@router.post(
+    "/runs/{run_id}/cancel",
+    response_model=Run,
+    summary="Cancel a run",
+    description="At once where it waits; a call under way is stopped within two seconds, and the run ends then.",
+    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunFinishedError),
+)
+async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
+    return json_response(await service.cancel(run_id))
+
+
+@router.post(
+    "/runs/{run_id}/decision",
+    response_model=Run,
+    summary="Decide what a run asks for",
+    description="Of a run that waits: its tool calls are made, or the agent is told that they were refused, and why.",
+    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotWaitingError),
+)
+async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep) -> Response:
+    return json_response(await service.decide(run_id, body))

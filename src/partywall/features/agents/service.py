@@ -1,0 +1,176 @@
+"""Starting runs, ending them, and deciding what they ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import func
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.announcer import Announcer
+from partywall.core.events.log import EventLog, News
+from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModels
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.admission import Admission
+from partywall.features.agents.exceptions import (
+    AgentInputError,
+    AgentNotFoundError,
+    RunFinishedError,
+    RunNotContinuableError,
+    RunNotFoundError,
+    RunNotWaitingError,
+)
+from partywall.features.agents.models import Run as RunRow
+from partywall.features.agents.presenting import present
+from partywall.features.agents.registry import AnyAgent, Registry
+from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
+from partywall.features.agents.schemas import Agent, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
+from partywall.features.projects.rights import Right, require
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A run, and what its entity tag is made of."""
+
+    run: Run
+    state: int
+
+
+def list_agents(scope: ProjectScope, registry: Registry, models: LanguageModels) -> Agents:
+    require(scope, Right.RUN_READ)
+    return Agents(items=[_agent(agent, models) for agent in registry.agents])
+
+
+def _agent(agent: AnyAgent, models: LanguageModels) -> Agent:
+    return Agent(
+        name=agent.name,
+        description=agent.description,
+        available=models.has(agent.name),
+        input_schema=agent.input.model_json_schema(),
+        output_schema=agent.output.model_json_schema(mode="serialization"),
+    )
+
+
+async def list_runs(session: AsyncReadSession, scope: ProjectScope, query: RunQuery, cursors: Cursors) -> Page[Run]:
+    require(scope, Right.RUN_READ)
+    query.refuse_both()
+    repository = RunRepository(session, scope)
+    filters = {"status": query.status and query.status.value, "agent": query.agent}
+    chosen = {name: value for name, value in filters.items() if value is not None}
+    listing = ("runs", scope.project_id, query.sort, *(f"{name}={value}" for name, value in chosen.items()))
+    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
+    rows = await repository.page(chosen, query.sort, query.limit + 1, query.offset or 0, after)
+    items = [present(row) for row in rows[: query.limit]]
+    more = len(rows) > query.limit
+    return Page(
+        items=items,
+        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
+        total=await repository.count(chosen) if query.offset is not None else None,
+    )
+
+
+async def get_run(session: AsyncReadSession, scope: ProjectScope, run_id: UUID) -> Shown:
+    """Raises RunNotFoundError."""
+    require(scope, Right.RUN_READ)
+    row = await RunRepository(session, scope).get(run_id)
+    if row is None:
+        raise RunNotFoundError
+    return Shown(present(row), row.state)
+
+
+async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> None:
+    """Raises RunNotFoundError, ProjectNotFoundError or MissingRightError where the reader may not see the run."""
+    scope, row = await reader.row(CANCEL_REQUESTED, project_id, {"run_id": run_id})
+    require(scope, Right.RUN_READ)
+    if row["requested"] is None:
+        raise RunNotFoundError
+
+
+@dataclass(frozen=True, slots=True)
+class RunService:
+    """Changes to runs, for one caller; `places` is how many runs of the project may be at work at once."""
+
+    session: AsyncSession
+    scope: ProjectScope
+    announcer: Announcer
+    registry: Registry
+    models: LanguageModels
+    places: int
+
+    async def start(self, wanted: RunStart, request_id: str | None = None) -> Run:
+        """Enqueues a run; raises AgentNotFoundError, AgentModelNotConfiguredError, AgentInputError and those of
+        `continues`: RunNotFoundError, RunNotContinuableError."""
+        require(self.scope, Right.RUN_START)
+        agent = self.registry.by_name.get(wanted.agent)
+        if agent is None:
+            raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
+        if not self.models.has(agent.name):
+            raise AgentModelNotConfiguredError(agent.name)
+        try:
+            agent.input.model_validate(wanted.input)
+        except ValidationError as error:
+            raise AgentInputError(error) from error
+        if wanted.continues is not None:
+            await self._refuse_unfit(wanted.continues, agent.name)
+        await self._admission.lock()
+        row = await self._writer.add(agent.name, wanted.input, wanted.continues, request_id)
+        self._tell("run.queued", row)
+        await self._admission.fill()
+        return present(row)
+
+    async def cancel(self, run_id: UUID) -> Run:
+        """At once where nobody works on it; a worker that does stops within two seconds. Raises RunFinishedError."""
+        require(self.scope, Right.RUN_START)
+        row = await self._locked(run_id)
+        if RunStatus(row.status).over:
+            raise RunFinishedError(f"The run has {row.status} already.")
+        if row.status == RunStatus.RUNNING:
+            return present(await self._writer.change(run_id, {"cancel_requested_at": func.now()}))
+        values: dict[str, object] = {"status": RunStatus.CANCELLED.value, "pending": None, "finished_at": func.now()}
+        row = await self._writer.change(run_id, values)
+        self._tell("run.cancelled", row)
+        await self._admission.fill()
+        return present(row)
+
+    async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
+        """Lets a waiting run go on; raises RunNotWaitingError."""
+        require(self.scope, Right.RUN_DECIDE)
+        row = await self._locked(run_id)
+        if row.status != RunStatus.WAITING:
+            raise RunNotWaitingError(f"The run is {row.status}.")
+        await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
+        values = {"status": RunStatus.QUEUED.value, "pending": None, "turn": row.turn + 1, "admitted": False}
+        row = await self._writer.change(run_id, values)
+        self._tell("run.queued", row)
+        await self._admission.fill()
+        return present(row)
+
+    async def _refuse_unfit(self, run_id: UUID, agent: str) -> None:
+        earlier = await RunRepository(self.session, self.scope).get(run_id)
+        if earlier is None:
+            raise RunNotFoundError("The run to continue does not exist.")
+        if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
+            raise RunNotContinuableError(f"That run was of {earlier.agent} and has the status {earlier.status}.")
+
+    async def _locked(self, run_id: UUID) -> RunRow:
+        await self._admission.lock()
+        row = await self._writer.lock(run_id)
+        if row is None:
+            raise RunNotFoundError
+        return row
+
+    def _tell(self, type_: str, row: RunRow) -> None:
+        EventLog(self.session, self.scope, self.announcer).append(News(type_, "run", str(row.id), {"agent": row.agent}))
+
+    @property
+    def _writer(self) -> RunWriter:
+        return RunWriter(self.session, self.scope)
+
+    @property
+    def _admission(self) -> Admission:
+        return Admission(self.session, self.scope, self.places)

@@ -1,0 +1,137 @@
+"""One turn of a run: the agent as Pydantic AI knows it, over the journal."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, ModelRetry, RunContext, ToolDenied
+from pydantic_ai.durable_exec import replay_scope
+from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelMessagesTypeAdapter
+from pydantic_ai.toolsets import FunctionToolset, ToolsetTool
+from pydantic_ai.usage import UsageLimits
+
+from partywall.core.errors import PartywallError
+from partywall.core.events.log import News
+from partywall.core.language_models import LanguageModel
+from partywall.features.agents.definition import AgentInput, Check
+from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
+from partywall.features.agents.journal import Journal
+from partywall.features.agents.outcomes import Outcome, Succeeded, Waiting
+from partywall.features.agents.registry import AnyAgent
+from partywall.features.agents.steps import clean
+from partywall.features.agents.tokens import Piece, TokenWriter
+
+_REQUESTS: Final = TypeAdapter(DeferredToolRequests)
+# Limits are asked for by the journal, before each call and across turns.
+_UNLIMITED: Final = UsageLimits(request_limit=None)
+
+type AnyOutput = BaseModel | DeferredToolRequests
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was asked at the end of the last turn, and the decision."""
+
+    requests: JsonValue
+    approve: bool
+    comment: str | None
+
+    def results(self) -> DeferredToolResults:
+        asked = _REQUESTS.validate_python(self.requests)
+        verdict = True if self.approve else ToolDenied(self.comment or "A person has refused this.")
+        return DeferredToolResults(approvals={call.tool_call_id: verdict for call in asked.approvals})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """`history` are the messages before this turn; `answered` what a person has decided since."""
+
+    definition: AnyAgent
+    model: LanguageModel
+    journal: Journal
+    deps: RunDeps[AgentInput]
+    history: Sequence[JsonValue]
+    answered: Answered | None
+    token_interval: float
+
+    async def talk(self) -> Outcome:
+        history: list[ModelMessage] = ModelMessagesTypeAdapter.validate_python(list(self.history))
+        with replay_scope():
+            result = await self._agent().run(
+                None if self.answered else self.definition.prompt(self.deps.input),
+                message_history=history or None,
+                deferred_tool_results=self.answered.results() if self.answered else None,
+                deps=self.deps,
+                usage_limits=_UNLIMITED,
+            )
+        messages = ModelMessagesTypeAdapter.dump_python(result.all_messages(), mode="json")
+        if isinstance(result.output, DeferredToolRequests):
+            return _waiting(result.output, messages)
+        return Succeeded(result.output.model_dump(mode="json"), messages)
+
+    def _agent(self) -> Agent[Deps, AnyOutput]:
+        definition = self.definition
+        needs_approval = any(tool.requires_approval for tool in definition.tools)
+        agent: Agent[Deps, AnyOutput] = Agent(
+            self.model.model,
+            name=definition.name,
+            instructions=definition.instructions,
+            output_type=[definition.output, DeferredToolRequests] if needs_approval else definition.output,
+            deps_type=RunDeps,
+            model_settings=self.model.settings,
+            retries=definition.retries,
+            toolsets=[ProjectTools(definition.tools, id="tools")] if definition.tools else (),
+            capabilities=[ToolCalls(), JournalDurability(self.journal, self._stream, definition.name)],
+        )
+        if definition.check is not None:
+            agent.output_validator(_judge(definition.check))
+        return agent
+
+    async def _stream(self, _: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
+        call = self.journal.model_calls
+
+        async def write(pieces: Sequence[Piece]) -> None:
+            run_id = str(self.journal.payload.run_id)
+            data: list[dict[str, JsonValue]] = [
+                {"text": clean(piece.text), "part": piece.part, "call": call} for piece in pieces
+            ]
+            news = [News("run.token", "run", run_id, each) for each in data]
+            await self.journal.context.tell(self.journal.payload, *news)
+
+        await TokenWriter(write, self.token_interval).pour(stream)
+
+
+class ProjectTools(FunctionToolset[Deps]):
+    """A tool that meets a refusal tells the model, which may ask for something else."""
+
+    async def call_tool(
+        self, name: str, tool_args: dict[str, object], ctx: RunContext[Deps], tool: ToolsetTool[Deps]
+    ) -> object:
+        try:
+            return await super().call_tool(name, tool_args, ctx, tool)
+        except PartywallError as error:
+            if error.status >= 500:
+                raise
+            raise ModelRetry(error.detail) from error
+
+
+def _judge(
+    check: Check[AgentInput, BaseModel],
+) -> Callable[[RunContext[Deps], AnyOutput], Awaitable[AnyOutput]]:
+    """A request for approval is no output yet."""
+
+    async def judge(ctx: RunContext[Deps], output: AnyOutput) -> AnyOutput:
+        return output if isinstance(output, DeferredToolRequests) else await check(ctx, output)
+
+    return judge
+
+
+def _waiting(requests: DeferredToolRequests, messages: list[JsonValue]) -> Waiting:
+    pending: list[JsonValue] = [
+        {"tool": call.tool_name, "arguments": call.args_as_dict()} for call in requests.approvals
+    ]
+    return Waiting(_REQUESTS.dump_python(requests, mode="json"), pending, messages)

@@ -1,0 +1,110 @@
+"""A model's words as they come: the first at once, the others gathered for some tens of milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Literal, NamedTuple
+
+from pydantic_ai.messages import (
+    AgentStreamEvent,
+    FinalResultEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    TextPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+
+
+class Piece(NamedTuple):
+    """`output` is JSON of the run's output, as far as the model has written it."""
+
+    part: Literal["text", "output"]
+    text: str
+
+
+@dataclass(slots=True)
+class Words:
+    """What of a response is for the reader: its text, and the output that is written as a tool's arguments."""
+
+    _last: ToolCallPart | None = None
+    _index: int | None = None
+    _output: int | None = None
+
+    def of(self, event: AgentStreamEvent) -> Piece | None:
+        match event:
+            case PartStartEvent(part=TextPart(content=text)):
+                return Piece("text", text)
+            case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+                return Piece("text", text)
+            case PartStartEvent(index=index, part=ToolCallPart() as part):
+                self._last, self._index = part, index
+            case FinalResultEvent(tool_name=str()) if self._last is not None:
+                self._output = self._index
+                return Piece("output", _json(self._last.args))
+            case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=args)) if index == self._output:
+                return Piece("output", _json(args))
+        return None
+
+
+def _json(arguments: str | dict[str, object] | None) -> str:
+    if arguments is None:
+        return ""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
+@dataclass(slots=True)
+class TokenWriter:
+    """Passes on what gathers; `write` is never called while it is at work. For one response."""
+
+    write: Callable[[Sequence[Piece]], Awaitable[None]]
+    interval: float
+    _pieces: list[Piece] = field(default_factory=list)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def pour(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
+        """Until the stream ends and all of it is written; raises what `write` raises."""
+        words = Words()
+        writing = asyncio.create_task(self._write_all())
+        try:
+            async for event in stream:
+                piece = words.of(event)
+                if piece is not None and piece.text:
+                    self._pieces.append(piece)
+                    self._wake.set()
+                if writing.done():
+                    break
+            self._ended.set()
+            self._wake.set()
+            await writing
+        finally:
+            writing.cancel()
+
+    async def _write_all(self) -> None:
+        while not self._ended.is_set() or self._pieces:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._pieces:
+                pieces, self._pieces = self._pieces, []
+                await self.write(joined(pieces))
+                await self._gather()
+
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(self.interval):
+                await self._ended.wait()
+        except TimeoutError:
+            pass
+        self._wake.set()
+
+
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Neighbours of the same part made one."""
+    grouped = groupby(pieces, key=lambda piece: piece.part)
+    return [Piece(part, "".join(piece.text for piece in group)) for part, group in grouped]

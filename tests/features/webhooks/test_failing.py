@@ -119,12 +119,11 @@ async def test_an_address_that_has_turned_inward_since_is_not_called(
 async def test_410_disables_it_at_once(office: Office, receiver: Receiver, resources: Resources) -> None:
     receiver.codes = [410]
     hook = await office.hook(receiver.url)
-    other = await office.hook(receiver.url.replace("/hook", "/other"), types=["project.*"])
     await office.happen("document.created", "document.updated")
     async with dispatching(resources):
         await until(lambda: _disabled(office, hook))
         await asyncio.sleep(0.1)
-    assert len([each for each in receiver.arrived if each.path == "/hook"]) == 1
+    assert len(receiver.arrived) == 1
     shown = await office.shown(hook)
     assert (shown["enabled"], shown["disabled_reason"]) == (False, "gone")
     [event] = await office.people.fetch(
@@ -132,7 +131,6 @@ async def test_410_disables_it_at_once(office: Office, receiver: Receiver, resou
         " AND subject_id = $2", office.project, str(hook.id),
     )  # fmt: skip
     assert (event["data"], event["actor"]) == ('{"reason": "gone"}', f"service:{office.project}")
-    assert other.id != hook.id
 
 
 async def test_nothing_but_failures_for_long_disables_it_and_people_take_it_up_again(

@@ -139,12 +139,12 @@ class Turn:
         else:
             await repository.postpone(due.id, wait, outcome.status_code, outcome.error)
         now = utc_now()
-        reason = progress.disabled_reason or self.rules.disables(outcome, progress.failing_at, now)
+        disabled = self.rules.disables(outcome, progress.failing_at, now)
         pause = self.rules.pause(progress.failures + 1)
-        await repository.note_failure(progress.failing_at or now, pause, reason)
-        if reason is not None and progress.disabled_reason is None:
-            self._tell(session, repository.scope, reason)
-        return reason is None and pause is None
+        if disabled is not None and progress.disabled_reason is None:
+            self._tell(session, repository.scope, disabled)
+        await repository.note_failure(progress.failing_at or now, pause, progress.disabled_reason or disabled)
+        return disabled is None and pause is None
 
     def _tell(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
         log.warning("webhook_disabled", webhook_id=str(self.webhook_id), reason=reason)

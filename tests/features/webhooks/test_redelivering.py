@@ -1,0 +1,92 @@
+"""Deliveries that somebody asks for again, and those that are no longer kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from partywall.core.resources import Resources
+from partywall.features.webhooks.retention import prune_deliveries
+from tests.features.webhooks.post import Hook, Office, dispatching, until
+from tests.features.webhooks.receiver import Receiver
+
+
+async def again(office: Office, hook: Hook) -> None:
+    [delivery] = await office.deliveries(hook)
+    answer = await office.owner.client.post(f"{hook.url}/deliveries/{delivery['id']}/redeliver")
+    assert answer.status_code == 202, answer.text
+
+
+async def finished(office: Office, hook: Hook) -> bool:
+    found = await office.statuses(hook)
+    return found != [] and "pending" not in found
+
+
+async def test_what_has_succeeded_goes_out_again_under_the_same_id(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: finished(office, hook))
+        await again(office, hook)
+        await until(lambda: len(receiver.arrived) == 2)
+        await until(lambda: finished(office, hook))
+    first, second = receiver.arrived
+    assert (first.id, first.body) == (second.id, second.body)
+    second.verify(hook.secret)
+    [delivery] = await office.deliveries(hook)
+    assert (delivery["status"], delivery["attempts"]) == ("succeeded", 2)
+
+
+async def test_what_had_failed_for_good_is_retried_like_a_new_one(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    receiver.codes = [500, 500, 500, 204]
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources, attempts=2):
+        await until(lambda: finished(office, hook))
+        assert await office.statuses(hook) == ["failed"]
+        await again(office, hook)
+        await until(lambda: len(receiver.arrived) == 4)
+        await until(lambda: finished(office, hook))
+    assert await office.statuses(hook) == ["succeeded"]
+    assert len({each.id for each in receiver.arrived}) == 1
+
+
+async def test_a_pause_ends_with_the_request(office: Office, receiver: Receiver, resources: Resources) -> None:
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: finished(office, hook))
+        await office.people.execute(
+            "UPDATE webhook_progress SET failures = 50, paused_until = now() + interval '1 h' WHERE webhook_id = $1",
+            hook.id,
+        )
+        await again(office, hook)
+        await until(lambda: len(receiver.arrived) == 2)
+
+
+async def test_deliveries_are_kept_for_as_long_as_the_settings_say(
+    office: Office, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created", "document.updated")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 2)
+        await until(lambda: finished(office, hook))
+    await office.people.execute(
+        "UPDATE webhook_delivery SET created_at = now() - interval '8 days'"
+        " WHERE webhook_id = $1 AND event_type = 'document.created'", hook.id,
+    )  # fmt: skip
+    await prune_deliveries(resources)
+    assert len(await office.deliveries(hook)) == 2
+    webhooks = resources.settings.webhooks.model_copy(update={"retention": timedelta(days=7)})
+    settings = resources.settings.model_copy(update={"webhooks": webhooks})
+    await prune_deliveries(replace(resources, settings=settings))
+    assert [each["event_type"] for each in await office.deliveries(hook)] == ["document.updated"]
+    async with dispatching(resources):
+        await office.happen("document.deleted")
+        await until(lambda: len(receiver.arrived) == 3)
+    assert receiver.types[2] == "document.deleted", "what was pruned was delivered again"

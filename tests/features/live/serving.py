@@ -43,9 +43,9 @@ class Serving:
 
 
 @asynccontextmanager
-async def serve(settings: Settings) -> AsyncIterator[Serving]:
+async def serve(settings: Settings, port: int = 0) -> AsyncIterator[Serving]:
     app = create_app(settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, **server_options(settings))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **server_options(settings))
     server = Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
-from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
+from partywall.adapters.language_models.catalogue import ConfiguredModels, ModelOptions, create_model_client
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
@@ -44,7 +44,7 @@ from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.secret_key import secret_key
-from partywall.settings import DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
+from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
 
 CACHE_TIMEOUT_SECONDS = 2.0
 OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -112,17 +112,12 @@ async def open_resources(
 
     Open streams end when `draining` is set, and at the latest when the resources close.
     """
-    if settings.database.url is None or settings.cache.url is None:
-        raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
-    keeper = SecretKeeper(secret_key(settings))
+    cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
         engine, reads = await _open_database(stack, settings.database, application)
-        cache = create_cache(settings.cache.url.get_secret_value())
+        cache = create_cache(cache_url)
         stack.push_async_callback(cache.aclose)
         embedders = await _open_embedders(stack, settings)
-        models = ConfiguredModels(
-            settings.agents, await stack.enter_async_context(create_model_client(settings.agents))
-        )
         sessions = Sessions(engine)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs = DirectoryBlobStore(settings.blob_directory)
@@ -146,13 +141,19 @@ async def open_resources(
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
-            language_models=models,
+            language_models=await _open_models(stack, settings.agents),
             outgoing=await _open_outgoing(stack, settings.outgoing),
             announcer=announcer,
             tails=tails,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
+
+
+def _cache_url(settings: Settings) -> str:
+    if settings.database.url is None or settings.cache.url is None:
+        raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
+    return settings.cache.url.get_secret_value()
 
 
 def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dict[str, Ping]:
@@ -224,3 +225,18 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings) -> Embedder
     )
     stack.push_async_callback(embedders.close)
     return embedders
+
+
+async def _open_models(stack: AsyncExitStack, settings: AgentSettings) -> ConfiguredModels:
+    options = ModelOptions(
+        default=settings.model,
+        by_agent=settings.models,
+        fallbacks=settings.fallbacks,
+        base_url=str(settings.base_url) if settings.base_url else None,
+        api_key=settings.api_key,
+        keys={**settings.keys},
+        timeout=settings.model_timeout.total_seconds(),
+        retries=settings.model_retries,
+        connections=settings.model_connections,
+    )
+    return ConfiguredModels(options, await stack.enter_async_context(create_model_client(options)))

@@ -33,7 +33,7 @@ def adapter_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 def settings_import(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """Entry points build the settings; a service or an adapter receives the values it needs."""
-    if source.inside("settings.py", *SETTINGS_HOMES) or (source.slice and source.stem == "dependencies"):
+    if source.inside("settings", *SETTINGS_HOMES) or (source.slice and source.stem == "dependencies"):
         return
     for imported in source.imports():
         if imported.module == "partywall.settings":

@@ -34,7 +34,7 @@ def ids(source: Source, _codebase: Codebase) -> Iterator[Finding]:
 
 
 def environ(source: Source, _codebase: Codebase) -> Iterator[Finding]:
-    if source.inside("settings.py", "asgi.py", "server.py", "worker.py", *COMMAND_LINE):
+    if source.inside("settings", "asgi.py", "server.py", "worker.py", *COMMAND_LINE):
         return
     for node in source.nodes(ast.Attribute):
         if _tail(node) in ENVIRONMENT:

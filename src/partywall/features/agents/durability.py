@@ -145,7 +145,7 @@ class ToolCalls(AbstractCapability[Deps]):
         args: dict[str, object],
         handler: Callable[[dict[str, object]], Awaitable[object]],
     ) -> object:
-        token = _CALL.set(ToolCall(call.tool_name, args))
+        token = _CALL.set(ToolCall(call.tool_name, call.args_as_dict()))
         try:
             return await handler(args)
         finally:

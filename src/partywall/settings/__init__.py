@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import timedelta
 from email.utils import getaddresses
 from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from partywall.settings.agents import AgentSettings
+from partywall.settings.base import CommaSeparated, Section, split_lists
+from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
 
 type Engine = Literal["embedded", "server"]
-type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _split_lists(values: object, names: Collection[str]) -> object:
-    """A section's fields that are lists, from text with commas."""
-    if not isinstance(values, dict):
-        return values
-    return {
-        key: tuple(part.strip() for part in value.split(",") if part.strip())
-        if key in names and isinstance(value, str)
-        else value
-        for key, value in values.items()
-    }
 
 
 class DatabaseSettings(Section):
@@ -62,7 +48,7 @@ class HttpSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
-        return _split_lists(values, {"cors_origins", "trusted_proxies"})
+        return split_lists(values, {"cors_origins", "trusted_proxies"})
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -159,83 +145,6 @@ class EventSettings(Section):
     send_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
 
-type ModelName = Annotated[str, Field(pattern=r"^(?:openai|anthropic|ollama):\S+$")]
-type ModelProvider = Literal["openai", "anthropic", "ollama"]
-
-
-class AgentSettings(Section):
-    """`base_url` is where `openai:` and `ollama:` models are asked; `keys` go before `api_key`, by provider."""
-
-    model: ModelName | None = None
-    models: dict[str, ModelName] = Field(default_factory=dict, description="By the name of the agent.")
-    fallbacks: CommaSeparated = ()
-    base_url: HttpUrl | None = None
-    api_key: SecretStr | None = None
-    keys: dict[ModelProvider, SecretStr] = Field(default_factory=dict)
-    modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
-    concurrency: int = Field(default=8, ge=1, le=200, description="Runs at once in one worker.")
-    concurrency_per_project: int = Field(default=4, ge=1, le=200)
-    max_attempts: int = Field(default=5, ge=1, description="Beginnings of a run without progress.")
-    model_timeout: timedelta = Field(default=timedelta(minutes=2), gt=timedelta(0))
-    model_retries: int = Field(default=2, ge=0, le=10)
-    model_connections: int = Field(default=50, ge=1)
-    token_interval: timedelta = timedelta(milliseconds=50)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, values: object) -> object:
-        return _split_lists(values, {"fallbacks", "modules"})
-
-    @field_validator("fallbacks")
-    @classmethod
-    def _models(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(TypeAdapter[str](ModelName).validate_python(value) for value in values)
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        for name in (*filter(None, [self.model]), *self.models.values(), *self.fallbacks):
-            provider = name.partition(":")[0]
-            known = provider in self.keys or self.api_key is not None
-            if provider == "ollama" and self.base_url is None:
-                raise ValueError(f"{name} needs the server's address: set AGENTS__BASE_URL")
-            if not known and (provider == "anthropic" or (provider == "openai" and self.base_url is None)):
-                raise ValueError(f"{name} needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY")
-        return self
-
-
-class OutgoingSettings(Section):
-    """What may be called of the addresses that users give."""
-
-    allow_http: bool = False
-    allowed_networks: CommaSeparated = ()
-    allowed_ports: Annotated[tuple[int, ...], NoDecode] = ()
-    ca_file: Path | None = None
-
-    @field_validator("allowed_networks", "allowed_ports", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            ip_network(value, strict=False)
-        return values
-
-
-class WebhookSettings(Section):
-    """`attempts` of one delivery; a webhook that has failed for `disable_after` without a success is disabled."""
-
-    attempts: int = Field(default=10, ge=1, le=20)
-    first_retry: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(hours=1))
-    disable_after: timedelta = Field(default=timedelta(days=5), gt=timedelta(0))
-    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
-    concurrency: int = Field(default=50, ge=1, le=200, description="Webhooks that one worker serves at once.")
-    poll_interval: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))
-    retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(days=7))
-
-
 class LogSettings(Section):
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -321,3 +230,24 @@ class Settings(BaseSettings):
         if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
         return self
+
+
+__all__ = [
+    "AccountSettings",
+    "AgentSettings",
+    "BlobSettings",
+    "CacheSettings",
+    "DatabaseSettings",
+    "EmbeddingSettings",
+    "Engine",
+    "EventSettings",
+    "HttpSettings",
+    "LogSettings",
+    "MailLinks",
+    "MailSettings",
+    "OutgoingSettings",
+    "ProjectSettings",
+    "Section",
+    "Settings",
+    "WebhookSettings",
+]

@@ -1,0 +1,85 @@
+"""An agent of the tests: it reads, it publishes once a person has agreed, and it can be slow."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import Field
+from pydantic_ai import RunContext, Tool
+
+from partywall.core.schemas import ResponseModel
+from partywall.features.agents.definition import AgentDefinition, AgentInput, Limits
+from partywall.features.agents.deps import RunDeps
+from partywall.features.documents.schemas import DocumentPatch
+from partywall.features.documents.service import DocumentService
+from partywall.features.search.schemas import SearchQuery
+
+
+class Question(AgentInput):
+    question: str = Field(min_length=1, max_length=2000)
+
+
+class Answer(ResponseModel):
+    answer: str
+    sources: list[UUID]
+
+
+Context = RunContext[RunDeps[Question]]
+
+
+async def search(ctx: Context, query: str) -> list[dict[str, str]]:
+    """Searches the documents."""
+    hits = await ctx.deps.documents.search(SearchQuery(q=query))
+    return [{"id": str(hit.document_id), "title": hit.title, "text": hit.text} for hit in hits]
+
+
+async def read(ctx: Context, document_id: UUID) -> str:
+    """The text of a document."""
+    return (await ctx.deps.documents.read(document_id)).content
+
+
+async def publish(ctx: Context, document_id: UUID) -> str:
+    """Publishes a document."""
+
+    async def work(documents: DocumentService) -> str:
+        locked = await documents.lock(document_id)
+        await documents.patch(locked, DocumentPatch(status="published"))
+        return "published"
+
+    return str(await ctx.deps.effects.once(work))
+
+
+async def append(ctx: Context, document_id: UUID, text: str) -> str:
+    """Adds a line to a document."""
+
+    async def work(documents: DocumentService) -> str:
+        locked = await documents.lock(document_id)
+        await documents.patch(locked, DocumentPatch(content=f"{locked.current.content}{text}\n"))
+        return ctx.deps.effects.key
+
+    key = await ctx.deps.effects.once(work)
+    await asyncio.sleep(float(os.environ.get("ASSISTANT_PAUSE", "0")))
+    return str(key)
+
+
+async def note(ctx: Context, text: str) -> str:
+    """Writes a line to the file that the environment names; an effect that no transaction holds."""
+    with Path(os.environ["ASSISTANT_NOTES"]).open("a") as notes:
+        notes.write(f"{ctx.deps.effects.key} {text}\n")
+    await asyncio.sleep(float(os.environ.get("ASSISTANT_PAUSE", "0")))
+    return "noted"
+
+
+agent = AgentDefinition(
+    name="assistant",
+    description="Answers questions, for tests.",
+    instructions="Answer from the documents.",
+    input=Question,
+    output=Answer,
+    prompt=lambda given: given.question,
+    tools=(Tool(search), Tool(read), Tool(append), Tool(note), Tool(publish, requires_approval=True)),
+    limits=Limits(model_calls=6, tool_calls=8, tokens=50_000),
+)

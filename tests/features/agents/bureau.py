@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+from httpx import Response
+
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.resources import Resources
+from partywall.features.agents import feature
+from tests.engines import DatabaseUrls
+from tests.features.agents.model_server import ModelServer
+from tests.people import People, Person
+
+type Json = dict[str, object]
+
+OVER = ("succeeded", "failed", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Bureau:
+    """A project whose agents work while `working()` lasts."""
+
+    people: People
+    owner: Person
+    project: UUID
+    resources: Resources
+    database: DatabaseUrls
+    model: ModelServer
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}"
+
+    async def post(self, question: str = "When?", **fields: object) -> Response:
+        body = {"agent": "assistant", "input": {"question": question}, **fields}
+        return await self.owner.client.post(f"{self.url}/runs", json=body)
+
+    async def start(self, question: str = "When?", **fields: object) -> str:
+        answer = await self.post(question, **fields)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    async def get(self, run: str) -> Json:
+        answer = await self.owner.client.get(f"{self.url}/runs/{run}")
+        assert answer.status_code == 200, answer.text
+        found: Json = answer.json()
+        return found
+
+    async def until(self, run: str, *statuses: str, seconds: float = 20.0) -> Json:
+        """The run as soon as it has one of these; by default when it is over."""
+        async with asyncio.timeout(seconds):
+            while (found := await self.get(run))["status"] not in (statuses or OVER):
+                await asyncio.sleep(0.03)
+        return found
+
+    async def run(self, question: str = "When?", **fields: object) -> Json:
+        """Starts a run and sees it to its end."""
+        run = await self.start(question, **fields)
+        async with self.working():
+            return await self.until(run)
+
+    @asynccontextmanager
+    async def working(self, resources: Resources | None = None, *, at_once: int = 4) -> AsyncIterator[None]:
+        """A worker for runs alone."""
+        stop = asyncio.Event()
+        connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(self.database.runtime), min_size=2, max_size=4)
+        async with asyncio.TaskGroup() as group:
+            runner = JobRunner(resources or self.resources, feature.jobs, at_once=at_once)
+            group.create_task(runner.run(connect, stop))
+            try:
+                yield
+            finally:
+                stop.set()
+
+    async def events(self, run: str) -> list[tuple[str, Json]]:
+        """The run's events in the log, as (type without `run.`, data)."""
+        rows = await self.people.fetch(
+            "SELECT type, data FROM event WHERE project_id = $1 AND subject_id = $2 ORDER BY id", self.project, run
+        )
+        return [(row["type"].removeprefix("run."), json.loads(row["data"])) for row in rows]
+
+    async def kinds(self, run: str) -> list[str]:
+        """The types of the events, without tokens."""
+        return [kind for kind, _ in await self.events(run) if kind != "token"]
+
+    async def document(self, title: str = "A document", content: str = "Text.") -> str:
+        answer = await self.owner.client.post(f"{self.url}/documents", json={"title": title, "content": content})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])

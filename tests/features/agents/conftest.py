@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+
+from partywall.core.resources import Resources
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls, Urls
+from tests.features.agents.bureau import Bureau
+from tests.features.agents.model_server import ModelServer, model_server
+from tests.people import People
+
+
+@pytest.fixture(scope="session")
+async def shared_model() -> AsyncIterator[ModelServer]:
+    async with model_server() as model:
+        yield model
+
+
+@pytest.fixture
+def model(shared_model: ModelServer) -> ModelServer:
+    """Says nothing until a test scripts it."""
+    shared_model.__init__(shared_model.url)  # type: ignore[misc]  # as new
+    return shared_model
+
+
+@pytest.fixture(scope="session")
+def settings(
+    engines: Urls, database: DatabaseUrls, shared_model: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    return Settings.model_validate(
+        {
+            "data_dir": tmp_path_factory.mktemp("agents"),
+            "secret_key": "a secret of the tests, long enough: 0123456789",
+            "database": {"engine": "embedded", "url": database.runtime, "owner_url": database.owner, "pool_size": 5},
+            "cache": {"engine": "embedded", "url": engines.cache},
+            "accounts": {"attempts_per_minute": 100_000},
+            "agents": {
+                "model": "openai:scripted",
+                "base_url": shared_model.url,
+                "modules": ["tests.features.agents.assistant"],
+                "model_retries": 0,
+                "model_timeout": "PT20S",
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+        yield app
+
+
+@pytest.fixture(scope="session")
+def resources(app: FastAPI) -> Resources:
+    found: Resources = app.state.resources
+    return found
+
+
+@pytest.fixture
+async def bureau(people: People, resources: Resources, database: DatabaseUrls, model: ModelServer) -> Bureau:
+    """A project with its owner, who starts runs."""
+    owner = await people.person()
+    return Bureau(people, owner, await owner.project(), resources, database, model)

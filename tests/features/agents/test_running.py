@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from tests.features.agents.bureau import Bureau
+from tests.features.agents.model_server import Reply, calling, final
+
+
+async def test_a_run_ends_with_the_agents_output(bureau: Bureau) -> None:
+    bureau.model.says(final(answer="In ten days.", sources=[]))
+    run = await bureau.run("When does the supplier deliver?")
+    assert (run["status"], run["error"]) == ("succeeded", None), run
+    assert run["output"] == {"answer": "In ten days.", "sources": []}
+    [asked] = bureau.model.asked
+    assert asked.prompt == "When does the supplier deliver?"
+    assert asked.headers["authorization"] == "Bearer none"
+
+
+async def test_events_tell_the_whole_story_in_order(bureau: Bureau) -> None:
+    document = await bureau.document("Contract", "Within ten days.")
+    bureau.model.says(calling("read", document_id=document), final(answer="In ten days.", sources=[document]))
+    run = await bureau.run()
+    assert await bureau.kinds(str(run["id"])) == [
+        "queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded",
+    ]  # fmt: skip
+    events = dict(await bureau.events(str(run["id"])))
+    assert events["tool_called"]["arguments"] == {"document_id": document}
+    assert events["tool_returned"]["ok"] is True
+    assert events["tool_called"]["key"] == events["tool_returned"]["key"]
+    assert bureau.model.asked[1].tool_results == ["Within ten days."]
+
+
+async def test_tokens_arrive_gathered_and_whole(bureau: Bureau) -> None:
+    answer = "word " * 60
+    bureau.model.says(Reply(text="Let me see.", calls=final(answer=answer, sources=[]).calls, pause=0.01))
+    run = await bureau.run()
+    tokens = [data for kind, data in await bureau.events(str(run["id"])) if kind == "token"]
+    assert "".join(str(each["text"]) for each in tokens if each["part"] == "text") == "Let me see. "
+    assert answer in "".join(str(each["text"]) for each in tokens if each["part"] == "output")
+    assert 3 < len(tokens) < 25

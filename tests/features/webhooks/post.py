@@ -14,7 +14,7 @@ from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, enter_project
 from partywall.features.webhooks.dispatching import Dispatcher
-from partywall.settings import WebhookSettings
+from partywall.settings.outgoing import WebhookSettings
 from tests.people import People, Person
 
 # Everything happens at once, so that a test waits for nothing.

@@ -34,6 +34,11 @@ class Arrived:
         found: dict[str, object] = json.loads(self.body)
         return found
 
+    @property
+    def number(self) -> int:
+        """Of the event, in its project."""
+        return int(str(self.event["id"]))
+
     def verify(self, secret: str) -> None:
         """As a receiver does; raises WebhookVerificationError."""
         Webhook(secret).verify(self.body, self.headers)

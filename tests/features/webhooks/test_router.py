@@ -18,7 +18,8 @@ from partywall.features.webhooks.constants import MAX_WEBHOOKS
 from tests.features.webhooks.post import Office
 from tests.people import People
 
-WANTED = {"url": "http://127.0.0.1:1024/hook", "types": ["document.*"], "description": "Our receiver"}
+URL = "http://127.0.0.1:1024/hook"
+WANTED = {"url": URL, "types": ["document.*"], "description": "Our receiver"}
 
 
 def url(project: UUID, webhook: object = "", rest: str = "") -> str:
@@ -45,7 +46,7 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient, office: Office)
 
 
 async def test_another_project_sees_nothing(people: People, office: Office) -> None:
-    hook = await office.hook(WANTED["url"])  # type: ignore[arg-type]
+    hook = await office.hook(URL)
     other = await people.person()
     own = await other.project()
     for method, path, body in requests(office.project, hook.id):
@@ -135,7 +136,7 @@ async def test_a_replay_comes_without_the_secret(people: People, office: Office)
     ],
 )
 async def test_a_bad_body_is_refused(office: Office, change: dict[str, object], pointer: str) -> None:
-    hook = await office.hook(WANTED["url"])  # type: ignore[arg-type]
+    hook = await office.hook(URL)
     for answer in (
         await office.owner.client.post(url(office.project), json=WANTED | change),
         await office.owner.client.patch(hook.url, json=change),

@@ -33,26 +33,32 @@ class DeliveryRepository:
         after: Mapping[str, datetime | str | UUID] | None,
         status: str | None,
     ) -> list[WebhookDelivery]:
-        query = select(WebhookDelivery).where(self._listed(status)).order_by(*KEYSET.order(sort))
+        ours = WebhookDelivery.project_id == self.scope.project_id
+        query = select(WebhookDelivery).where(ours, self._listed(status)).order_by(*KEYSET.order(sort))
         if after is not None:
             query = query.where(KEYSET.after(sort))
         return list(await self.session.scalars(query.limit(limit).offset(offset), dict(after or {})))
 
     async def count(self, status: str | None) -> int:
-        query = select(func.count()).select_from(WebhookDelivery).where(self._listed(status))
+        ours = WebhookDelivery.project_id == self.scope.project_id
+        query = select(func.count()).select_from(WebhookDelivery).where(ours, self._listed(status))
         return await self.session.scalar(query) or 0
 
     async def get(self, delivery_id: UUID) -> WebhookDelivery | None:
-        query = select(WebhookDelivery).where(self._listed(None), WebhookDelivery.id == delivery_id)
+        query = select(WebhookDelivery).where(
+            WebhookDelivery.project_id == self.scope.project_id,
+            WebhookDelivery.webhook_id == self.webhook_id,
+            WebhookDelivery.id == delivery_id,
+        )
         return (await self.session.scalars(query)).one_or_none()
 
     async def oldest_event(self) -> int:
         """The number of the oldest event that the project keeps."""
-        ours = EventCounter.project_id == self.scope.project_id
-        return await self.session.scalar(select(EventCounter.oldest).where(ours)) or 1
+        query = select(EventCounter.oldest).where(EventCounter.project_id == self.scope.project_id)
+        return await self.session.scalar(query) or 1
 
     def _listed(self, status: str | None) -> ColumnElement[bool]:
-        ours = and_(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.webhook_id == self.webhook_id)
+        ours = WebhookDelivery.webhook_id == self.webhook_id
         return ours if status is None else and_(ours, WebhookDelivery.status == status)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, TypedDict
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -43,8 +43,8 @@ class WebhookRepository:
         return list((await self.session.execute(query, dict(after or {}))).all())
 
     async def count(self) -> int:
-        ours = Webhook.project_id == self.scope.project_id
-        return await self.session.scalar(select(func.count()).select_from(Webhook).where(ours)) or 0
+        query = select(func.count()).select_from(Webhook).where(Webhook.project_id == self.scope.project_id)
+        return await self.session.scalar(query) or 0
 
     async def get(self, webhook_id: UUID) -> WebhookRow | None:
         return (await self.session.execute(self._found().where(Webhook.id == webhook_id))).one_or_none()
@@ -55,7 +55,11 @@ class WebhookRepository:
         The webhook before its progress, as the workers and a deletion take them: in the other order two would wait for
         each other.
         """
-        query = select(Webhook).where(_this(self.scope, webhook_id)).with_for_update(key_share=True)
+        query = (
+            select(Webhook)
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
+            .with_for_update(key_share=True)
+        )
         if (await self.session.execute(query)).one_or_none() is None:
             return None
         progress = self._found().where(Webhook.id == webhook_id).with_for_update(of=WebhookProgress)
@@ -97,7 +101,7 @@ class WebhookWriter:
     async def change(self, webhook_id: UUID, values: Decided) -> None:
         await self.session.execute(
             update(Webhook)
-            .where(_this(self.scope, webhook_id))
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
             .values(**values, revision=Webhook.revision + 1, updated_at=func.now())
         )
 
@@ -127,7 +131,7 @@ class WebhookWriter:
         """The secret so far signs beside the new one until then; the one before it no more."""
         await self.session.execute(
             update(Webhook)
-            .where(_this(self.scope, webhook_id))
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
             .values(
                 sealed_previous_secret=Webhook.sealed_secret, previous_until=previous_until, sealed_secret=sealed,
                 revision=Webhook.revision + 1, updated_at=func.now(),
@@ -135,8 +139,6 @@ class WebhookWriter:
         )  # fmt: skip
 
     async def remove(self, webhook_id: UUID) -> None:
-        await self.session.execute(delete(Webhook).where(_this(self.scope, webhook_id)))
-
-
-def _this(scope: ProjectScope, webhook_id: UUID) -> ColumnElement[bool]:
-    return and_(Webhook.project_id == scope.project_id, Webhook.id == webhook_id)
+        await self.session.execute(
+            delete(Webhook).where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
+        )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Interval, Uuid, and_, bindparam, func, null, select, update
+from sqlalchemy import ColumnElement, Integer, Interval, Uuid, bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import undefer
 
@@ -51,7 +51,11 @@ class TurnRepository:
         webhook = (await self.session.scalars(query)).one_or_none()
         held = await self.session.scalars(
             update(WebhookProgress)
-            .where(self._progress(), WebhookProgress.leased_by == self.worker)
+            .where(
+                WebhookProgress.project_id == self.scope.project_id,
+                self._this(),
+                WebhookProgress.leased_by == self.worker,
+            )
             .values(leased_until=func.clock_timestamp() + lease)
             .returning(WebhookProgress)
         )
@@ -63,7 +67,11 @@ class TurnRepository:
     async def release(self) -> None:
         await self.session.execute(
             update(WebhookProgress)
-            .where(self._progress(), WebhookProgress.leased_by == self.worker)
+            .where(
+                WebhookProgress.project_id == self.scope.project_id,
+                self._this(),
+                WebhookProgress.leased_by == self.worker,
+            )
             .values(leased_by=null(), leased_until=null())
         )
 
@@ -93,12 +101,16 @@ class TurnRepository:
                 for event in events
             ]  # fmt: skip
             await self.session.execute(insert(WebhookDelivery).values(rows).on_conflict_do_nothing())
-        await self.session.execute(update(WebhookProgress).where(self._progress()).values(position=upto))
+        await self.session.execute(
+            update(WebhookProgress)
+            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
+            .values(position=upto)
+        )
 
     async def finish(self, delivery_id: UUID, status: str, status_code: int | None, error: str | None) -> None:
         await self.session.execute(
             update(WebhookDelivery)
-            .where(self._delivery(delivery_id))
+            .where(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)
             .values(
                 status=status, attempts=WebhookDelivery.attempts + 1, status_code=status_code, error=error,
                 next_attempt_at=null(), finished_at=func.now(),
@@ -108,7 +120,7 @@ class TurnRepository:
     async def postpone(self, delivery_id: UUID, wait: timedelta, status_code: int | None, error: str | None) -> None:
         await self.session.execute(
             update(WebhookDelivery)
-            .where(self._delivery(delivery_id))
+            .where(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)
             .values(
                 attempts=WebhookDelivery.attempts + 1, status_code=status_code, error=error,
                 next_attempt_at=func.now() + wait,
@@ -117,13 +129,15 @@ class TurnRepository:
 
     async def note_success(self) -> None:
         await self.session.execute(
-            update(WebhookProgress).where(self._progress()).values(failures=0, failing_at=null(), paused_until=null())
+            update(WebhookProgress)
+            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
+            .values(failures=0, failing_at=null(), paused_until=null())
         )
 
     async def note_failure(self, failing_at: datetime, pause: timedelta | None, disabled_reason: str | None) -> None:
         await self.session.execute(
             update(WebhookProgress)
-            .where(self._progress())
+            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
             .values(
                 failures=WebhookProgress.failures + 1,
                 failing_at=failing_at,
@@ -132,8 +146,5 @@ class TurnRepository:
             )
         )
 
-    def _progress(self) -> ColumnElement[bool]:
-        return and_(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == self.webhook_id)
-
-    def _delivery(self, delivery_id: UUID) -> ColumnElement[bool]:
-        return and_(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)
+    def _this(self) -> ColumnElement[bool]:
+        return WebhookProgress.webhook_id == self.webhook_id

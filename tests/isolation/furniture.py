@@ -54,6 +54,38 @@ async def documents(http: AsyncClient, owner: Account, project: UUID, guard: Mar
     return [str(each.json()["id"]) for each in (main, uploaded, other)]
 
 
+async def webhook(
+    http: AsyncClient, superuser: Superuser, owner: Account, project: UUID, guard: Mark, bait: Mark
+) -> list[Value]:
+    """One with a delivery, and what of it is worth trying elsewhere."""
+    answer = await http.post(
+        f"/api/v1/projects/{project}/webhooks",
+        json={"url": f"http://127.0.0.1:1024/{bait()}", "description": guard()},
+        headers=people.bearer(owner.token),
+    )
+    answer.raise_for_status()
+    made = answer.json()
+    return [
+        Value(Kind.ID, "a webhook", made["id"]),
+        Value(Kind.ID, "a delivery", await delivery(superuser, project, UUID(made["id"]))),
+        Value(Kind.SECRET, "a webhook's secret", made["secret"]),
+        Value(Kind.TEXT, "a webhook's address", made["url"]),
+    ]
+
+
+async def delivery(superuser: Superuser, project: UUID, webhook: UUID) -> str:
+    """As a worker would have left it; workers alone make them."""
+    return str(
+        await superuser.value(
+            "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type, status, attempts, error)"
+            " SELECT $1, $2, coalesce(max(event_id), 0) + 1, 'document.created', 'failed', 10, 'answered 500'"
+            " FROM webhook_delivery WHERE project_id = $1 RETURNING id",
+            project,
+            webhook,
+        )
+    )
+
+
 async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
     """Runs the search's jobs until none is left."""
 

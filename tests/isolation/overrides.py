@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from tests.isolation import people
+from tests.isolation import furniture, people
 from tests.isolation.callers import Account
 from tests.isolation.world import Realm, World
 
@@ -24,6 +24,14 @@ async def _new_member(world: World, _: Realm, path: Mapping[str, str]) -> str:
 
 async def _new_session(world: World, realm: Realm, _: Mapping[str, str]) -> str:
     return str((await people.log_in(world.http, realm.owner.email, realm.owner.password)).session)
+
+
+async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
+    return await furniture.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
+
+
+async def _address(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"url": f"http://127.0.0.1:1024/{realm.mark()}"}
 
 
 async def _password_grant(_: World, realm: Realm) -> dict[str, JsonValue]:
@@ -59,6 +67,8 @@ IDS: Final[Mapping[str, MakeId]] = {
     "user_id": _new_member,
     # A session is made by logging in, and the first of the list would be the caller's own.
     "session_id": _new_session,
+    # A delivery is made by a worker, of an event.
+    "delivery_id": _new_delivery,
 }
 
 # Bodies whose fields depend on one another, by the operation's path.
@@ -67,6 +77,8 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/auth/token": _password_grant,
     # The token is in a letter, and only the person whom it was sent to may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
+    # The address must be one that may be called.
+    "POST /api/v1/projects/{project_id}/webhooks": _address,
 }
 
 # Who makes the well-formed request where it is not the owner.

@@ -135,7 +135,8 @@ class _Builder:
         )
         values = await furniture.values(self.superuser, foreign.project, foreign.documents)
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
-            secrets = await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
+            hook = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
+            secrets = hook + await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
             if realm is foreign:
                 values += secrets
         owner = foreign.owner

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -17,7 +18,7 @@ READ_BYTES = 256 * 1024
 RETRY_SECONDS = (0.05, 0.5)
 INSTALL_SECONDS = 60.0
 
-type Seen = Callable[[str], None]
+type Seen = Callable[[dict[str, Any]], None]
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Ledger:
 
 @dataclass(slots=True)
 class Reader:
-    """Follows a project for ever; `drop` breaks its connection off. `seen` is told of each event's document title."""
+    """Follows a project for ever; `drop` breaks its connection off. `seen` is given each event's data."""
 
     port: int
     project: str
@@ -116,7 +117,7 @@ class Reader:
                 body = orjson.loads(line[6:])
                 self.ledger.enter(type_, number, body["subject"]["id"])
                 if self.seen is not None:
-                    self.seen(body["data"].get("title", ""))
+                    self.seen(body)
                 whole = index + 1
         return b"\n".join([*lines[whole:], rest])
 

@@ -120,8 +120,7 @@ async def open_resources(
         embedders = await _open_embedders(stack, settings)
         sessions = Sessions(engine)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
-        blobs = DirectoryBlobStore(settings.blob_directory)
-        mailer = create_mailer(settings)
+        blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
         yield Resources(
@@ -234,7 +233,7 @@ async def _open_models(stack: AsyncExitStack, settings: AgentSettings) -> Config
         fallbacks=settings.fallbacks,
         base_url=str(settings.base_url) if settings.base_url else None,
         api_key=settings.api_key,
-        keys={**settings.keys},
+        keys={str(provider): key for provider, key in settings.keys.items()},
         timeout=settings.model_timeout.total_seconds(),
         retries=settings.model_retries,
         connections=settings.model_connections,

@@ -34,6 +34,7 @@ ANONYMOUS = {
     "POST /api/v1/auth/revoke",
     "POST /api/v1/auth/email/verify",  # the token from the mail is the credential
     "GET /api/v1/projects/{project_id}/events",  # the ticket or the bearer token is read by the route itself
+    "GET /api/v1/projects/{project_id}/runs/{run_id}/events",  # likewise
     "GET /.well-known/jwks.json",
     "GET /healthz",
     "GET /readyz",

@@ -25,6 +25,15 @@ class StepKey:
     number: int
 
 
+def _step(key: StepKey) -> ColumnElement[bool]:
+    return and_(
+        RunStep.run_id == key.run_id,
+        RunStep.turn == key.turn,
+        RunStep.name == key.name,
+        RunStep.number == key.number,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What one step used. `cost` is None where the price is not known."""
@@ -56,7 +65,9 @@ class JournalReader:
 
     async def effect(self, key: StepKey) -> JsonValue:
         """What the step's effect answered, in a list; None where it has not happened."""
-        found: JsonValue = await self.session.scalar(select(RunStep.effect).where(self._step(key)))
+        found: JsonValue = await self.session.scalar(
+            select(RunStep.effect).where(RunStep.project_id == self.scope.project_id, _step(key))
+        )
         return found
 
     async def standing(self, run_id: UUID, month: date) -> Row[Run, AgentBudget | None, AgentUsage | None]:
@@ -70,15 +81,6 @@ class JournalReader:
             .execution_options(populate_existing=True)
         )
         return found.one()
-
-    def _step(self, key: StepKey) -> ColumnElement[bool]:
-        return and_(
-            RunStep.project_id == self.scope.project_id,
-            RunStep.run_id == key.run_id,
-            RunStep.turn == key.turn,
-            RunStep.name == key.name,
-            RunStep.number == key.number,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +103,15 @@ class JournalWriter:
         return number
 
     async def note_effect(self, key: StepKey, answer: JsonValue) -> None:
-        await self.session.execute(update(RunStep).where(self._step(key)).values(effect=[answer]))
+        await self.session.execute(
+            update(RunStep).where(RunStep.project_id == self.scope.project_id, _step(key)).values(effect=[answer])
+        )
 
     async def finish(self, key: StepKey, result: object) -> None:
         await self.session.execute(
-            update(RunStep).where(self._step(key)).values(result=result, finished_at=func.clock_timestamp())
+            update(RunStep)
+            .where(RunStep.project_id == self.scope.project_id, _step(key))
+            .values(result=result, finished_at=func.clock_timestamp())
         )
 
     async def spend(self, run_id: UUID, month: date, spent: Spent) -> Run:
@@ -138,12 +144,3 @@ class JournalWriter:
             .execution_options(populate_existing=True)
         )
         return changed.one()
-
-    def _step(self, key: StepKey) -> ColumnElement[bool]:
-        return and_(
-            RunStep.project_id == self.scope.project_id,
-            RunStep.run_id == key.run_id,
-            RunStep.turn == key.turn,
-            RunStep.name == key.name,
-            RunStep.number == key.number,
-        )

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, insert, select, update
 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
@@ -28,6 +28,11 @@ def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
 CANCEL_REQUESTED: Final = ScopedRead(_cancel_requested)
 
 
+def _matching(filters: Mapping[str, str]) -> list[ColumnElement[bool]]:
+    columns = {"status": Run.status, "agent": Run.agent}
+    return [columns[name] == value for name, value in filters.items()]
+
+
 @dataclass(frozen=True, slots=True)
 class RunRepository:
     """The runs of one project."""
@@ -36,7 +41,9 @@ class RunRepository:
     scope: ProjectScope
 
     async def get(self, run_id: UUID) -> Run | None:
-        found: Run | None = await self.session.scalar(select(Run).where(self._run(run_id)))
+        found: Run | None = await self.session.scalar(
+            select(Run).where(Run.project_id == self.scope.project_id, Run.id == run_id)
+        )
         return found
 
     async def page(
@@ -47,38 +54,38 @@ class RunRepository:
         offset: int,
         after: Mapping[str, datetime | str | UUID] | None,
     ) -> list[Run]:
-        query = select(Run).where(self._matching(filters)).order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
+        query = (
+            select(Run)
+            .where(Run.project_id == self.scope.project_id, *_matching(filters))
+            .order_by(*KEYSET.order(sort))
+            .limit(limit)
+            .offset(offset)
+        )
         if after is not None:
             query = query.where(KEYSET.after(sort))
         return list(await self.session.scalars(query, dict(after or {})))
 
     async def count(self, filters: Mapping[str, str]) -> int:
-        return await self.session.scalar(select(func.count()).select_from(Run).where(self._matching(filters))) or 0
+        query = select(func.count()).select_from(Run)
+        return await self.session.scalar(query.where(Run.project_id == self.scope.project_id, *_matching(filters))) or 0
 
     async def turn(self, run_id: UUID, number: int) -> RunTurn | None:
         """How that turn ended."""
         found: RunTurn | None = await self.session.scalar(
-            select(RunTurn).where(self._turns(run_id), RunTurn.number == number)
+            select(RunTurn).where(
+                RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id, RunTurn.number == number
+            )
         )
         return found
 
     async def last_turn(self, run_id: UUID) -> RunTurn | None:
         found: RunTurn | None = await self.session.scalar(
-            select(RunTurn).where(self._turns(run_id)).order_by(RunTurn.number.desc()).limit(1)
+            select(RunTurn)
+            .where(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id)
+            .order_by(RunTurn.number.desc())
+            .limit(1)
         )
         return found
-
-    def _run(self, run_id: UUID) -> ColumnElement[bool]:
-        return and_(Run.project_id == self.scope.project_id, Run.id == run_id)
-
-    def _turns(self, run_id: UUID) -> ColumnElement[bool]:
-        return and_(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id)
-
-    def _matching(self, filters: Mapping[str, str]) -> ColumnElement[bool]:
-        columns = {"status": Run.status, "agent": Run.agent}
-        return and_(
-            Run.project_id == self.scope.project_id, *(columns[name] == value for name, value in filters.items())
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ class RunWriter:
         """The run as it is now, which nobody else changes until this transaction ends."""
         found: Run | None = await self.session.scalar(
             select(Run)
-            .where(self._run(run_id))
+            .where(Run.project_id == self.scope.project_id, Run.id == run_id)
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
@@ -113,7 +120,7 @@ class RunWriter:
         """The run after the change, which every reader can see."""
         changed = await self.session.scalars(
             update(Run)
-            .where(self._run(run_id))
+            .where(Run.project_id == self.scope.project_id, Run.id == run_id)
             .values(**values, state=Run.state + 1)
             .returning(Run)
             .execution_options(populate_existing=True)
@@ -133,6 +140,3 @@ class RunWriter:
             .where(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id, RunTurn.number == number)
             .values(decision=decision, decided_by=str(self.scope.principal), decided_at=func.now())
         )
-
-    def _run(self, run_id: UUID) -> ColumnElement[bool]:
-        return and_(Run.project_id == self.scope.project_id, Run.id == run_id)

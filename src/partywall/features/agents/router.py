@@ -67,6 +67,7 @@ async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep
 @router.get(
     "/runs",
     summary="List runs",
+    description="Newest first; `status` and `agent` choose among them.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_runs(
@@ -82,6 +83,7 @@ async def list_runs(
     "/runs/{run_id}",
     response_model=Run,
     summary="Get a run",
+    description="With its output once it has succeeded, and with what it asks for while it waits for a decision.",
     responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError),
 )
 async def get_run(

@@ -65,19 +65,14 @@ class _Worker:
             if isinstance(turn, Failed):
                 return turn
             left = turn.definition.limits.time.total_seconds() - self.begun.run.seconds
-            talking = asyncio.create_task(turn.talk())
-            watching = asyncio.create_task(self._watch())
             try:
-                done, _ = await asyncio.wait(
-                    {talking, watching}, timeout=max(0.0, left), return_when=asyncio.FIRST_COMPLETED
-                )
-                if talking in done:
-                    return talking.result()
-                if watching in done:
-                    watching.result()
-                return TIMED_OUT
-            finally:
-                await _stop(talking, watching)
+                async with asyncio.TaskGroup() as group:
+                    watching = group.create_task(self._watch())
+                    outcome = await _in_time(turn, left)
+                    watching.cancel()
+                    return outcome
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from errors
 
     def _turn(self) -> Turn | Failed:
         run, resources = self.begun.run, self.context.resources
@@ -115,7 +110,12 @@ class _Worker:
                 raise CancelRequestedError
 
 
-async def _stop(*tasks: asyncio.Task[object]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _in_time(turn: Turn, left: float) -> Outcome:
+    limit = asyncio.timeout(max(0.0, left))
+    try:
+        async with limit:
+            return await turn.talk()
+    except TimeoutError:
+        if limit.expired():
+            return TIMED_OUT
+        raise

@@ -70,21 +70,22 @@ class TokenWriter:
 
     async def pour(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
         """Until the stream ends and all of it is written; raises what `write` raises."""
-        words = Words()
-        writing = asyncio.create_task(self._write_all())
         try:
-            async for event in stream:
-                piece = words.of(event)
-                if piece is not None and piece.text:
-                    self._pieces.append(piece)
-                    self._wake.set()
-                if writing.done():
-                    break
-            self._ended.set()
-            self._wake.set()
-            await writing
-        finally:
-            writing.cancel()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write_all())
+                await self._gather_all(stream)
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
+
+    async def _gather_all(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
+        words = Words()
+        async for event in stream:
+            piece = words.of(event)
+            if piece is not None and piece.text:
+                self._pieces.append(piece)
+                self._wake.set()
+        self._ended.set()
+        self._wake.set()
 
     async def _write_all(self) -> None:
         while not self._ended.is_set() or self._pieces:
@@ -93,9 +94,9 @@ class TokenWriter:
             if self._pieces:
                 pieces, self._pieces = self._pieces, []
                 await self.write(joined(pieces))
-                await self._gather()
+                await self._pause()
 
-    async def _gather(self) -> None:
+    async def _pause(self) -> None:
         try:
             async with asyncio.timeout(self.interval):
                 await self._ended.wait()

@@ -69,7 +69,6 @@ async def webhook(
         Value(Kind.ID, "a webhook", made["id"]),
         Value(Kind.ID, "a delivery", await delivery(superuser, project, UUID(made["id"]))),
         Value(Kind.SECRET, "a webhook's secret", made["secret"]),
-        Value(Kind.TEXT, "a webhook's address", made["url"]),
     ]
 
 
@@ -118,6 +117,8 @@ async def far_numbers(superuser: Superuser, project: UUID, document: str) -> Non
         "UPDATE event_counter SET last = last + $2, oldest = oldest + $2 WHERE project_id = $1",
         "UPDATE event SET id = id + $2 WHERE project_id = $1",
         "UPDATE project_member SET revision = revision + $2 WHERE project_id = $1",
+        "UPDATE webhook SET revision = revision + $2 WHERE project_id = $1",
+        "UPDATE webhook_delivery SET event_id = event_id + $2 WHERE project_id = $1",
     ):
         await superuser.execute(sql, project, FAR)
     for sql in (

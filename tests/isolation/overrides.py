@@ -30,6 +30,10 @@ async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
     return await furniture.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
 
 
+async def _enabled(_: World, __: Realm) -> dict[str, JsonValue]:
+    return {"enabled": True}
+
+
 async def _address(_: World, realm: Realm) -> dict[str, JsonValue]:
     return {"url": f"http://127.0.0.1:1024/{realm.mark()}"}
 
@@ -79,6 +83,8 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/invitations/accept": _open_invitation,
     # The address must be one that may be called.
     "POST /api/v1/projects/{project_id}/webhooks": _address,
+    # A disabled one delivers nothing again.
+    "PATCH /api/v1/projects/{project_id}/webhooks/{webhook_id}": _enabled,
 }
 
 # Who makes the well-formed request where it is not the owner.

@@ -126,17 +126,18 @@ class _Builder:
 
     async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
         """What the routes cannot make, and the list of what is worth sending."""
-        for realm in (home, foreign):
+        hooks: list[Value] = []
+        for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await furniture.embeddings(self.superuser, realm.project)
+            hooks = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
         await furniture.far_numbers(self.superuser, foreign.project, foreign.documents[0])
         await self.http.post(
             f"/api/v1/projects/{foreign.project}/documents/{foreign.documents[0]}/reindex",
             headers=people.bearer(foreign.owner.token),
         )
-        values = await furniture.values(self.superuser, foreign.project, foreign.documents)
+        values = hooks + await furniture.values(self.superuser, foreign.project, foreign.documents)
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
-            hook = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
-            secrets = hook + await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
+            secrets = await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
             if realm is foreign:
                 values += secrets
         owner = foreign.owner

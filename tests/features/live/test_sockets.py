@@ -209,14 +209,15 @@ async def test_pages_of_other_origins_are_refused(people: People, server: Servin
         assert await refusal(url, origin=Origin(origin)) == (403, "origin_not_allowed")
     async with opened(server.url, project, greeting(owner, after=0), origin=server.url) as own:
         assert (await own.next())["id"] == 1
-    http = live_settings.http.model_copy(update={"cors_origins": ("https://app.example",)})
+    http = live_settings.http.model_validate(
+        {"cors_origins": ("https://app.example",), "public_url": "https://api.example"}
+    )
     async with serve(live_settings.model_copy(update={"http": http})) as other:
-        async with opened(other.url, project, greeting(owner, after=0), origin="https://app.example") as allowed:
-            assert (await allowed.next())["id"] == 1
-        assert await refusal(address(other.url, project), origin=Origin("https://b.example")) == (
-            403,
-            "origin_not_allowed",
-        )
+        for origin in ("https://app.example", "https://api.example"):
+            async with opened(other.url, project, greeting(owner, after=0), origin=origin) as allowed:
+                assert (await allowed.next())["id"] == 1
+        for origin in ("https://b.example", "https://api.example:8443"):
+            assert await refusal(address(other.url, project), origin=Origin(origin)) == (403, "origin_not_allowed")
 
 
 async def test_nothing_else_listens(server: Serving) -> None:

@@ -41,8 +41,11 @@ class BadMessageError(BadRequestError):
 async def socket_gate(websocket: WebSocket, resources: ResourcesDep) -> None:
     """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out."""
     origin = websocket.headers.get("origin")
-    allowed = resources.settings.http.cors_origins
-    if origin is not None and not may_come_from(origin, websocket.headers.get("host", ""), allowed):
+    if origin is None:
+        return
+    http = resources.settings.http
+    own = {websocket.headers.get("host", ""), "" if http.public_url is None else urlsplit(str(http.public_url)).netloc}
+    if not any(may_come_from(origin, host, http.cors_origins) for host in own):
         raise OriginNotAllowedError
 
 

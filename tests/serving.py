@@ -35,6 +35,8 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "CACHE__URL": settings.cache.url.get_secret_value(),
         "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
         "HTTP__DOCS": "true",
+        "OUTGOING__ALLOW_HTTP": str(settings.outgoing.allow_http),
+        "OUTGOING__ALLOWED_NETWORKS": ",".join(settings.outgoing.allowed_networks),
     }
 
 

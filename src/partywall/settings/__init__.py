@@ -145,6 +145,13 @@ class EventSettings(Section):
     send_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
 
+class JobSettings(Section):
+    """A worker that is silent for `heartbeat_timeout` is taken for dead, and its jobs go to the others."""
+
+    heartbeat_timeout: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(seconds=1))
+    poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+
+
 class LogSettings(Section):
     format: Literal["auto", "json", "console"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -167,6 +174,7 @@ class Settings(BaseSettings):
     blobs: BlobSettings = BlobSettings()
     mail: MailSettings = MailSettings()
     events: EventSettings = EventSettings()
+    jobs: JobSettings = JobSettings()
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
@@ -242,6 +250,7 @@ __all__ = [
     "Engine",
     "EventSettings",
     "HttpSettings",
+    "JobSettings",
     "LogSettings",
     "MailLinks",
     "MailSettings",

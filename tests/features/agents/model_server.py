@@ -153,7 +153,7 @@ class ModelServer:
             function = {"name": call.tool, "arguments": json.dumps(call.arguments)}
             id_ = call.id or f"call_{self._calls}"
             made.append({"index": index, "id": id_, "type": "function", "function": function})
-        return cast("list[Json]", made)
+        return made
 
 
 def _finish(reply: Reply) -> str:

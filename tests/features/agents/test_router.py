@@ -22,7 +22,10 @@ ROUTES = [
     ("GET", "/budget"),
     ("PUT", "/budget"),
 ]
-BODIES = {"/runs": {"agent": "assistant", "input": {"question": "?"}}, "/budget": {"tokens": 1}}
+BODIES: dict[str, dict[str, object]] = {
+    "/runs": {"agent": "assistant", "input": {"question": "?"}},
+    "/budget": {"tokens": 1},
+}
 
 
 def body_of(path: str) -> dict[str, object]:
@@ -90,9 +93,7 @@ async def test_a_repeat_under_a_key_starts_nothing(bureau: Bureau) -> None:
     ("input_", "pointer"),
     [({}, "/input/question"), ({"question": ""}, "/input/question"), ({"question": "?", "more": 1}, "/input/more")],
 )
-async def test_input_that_does_not_fit_is_pointed_at(
-    bureau: Bureau, input_: dict[str, object], pointer: str
-) -> None:
+async def test_input_that_does_not_fit_is_pointed_at(bureau: Bureau, input_: dict[str, object], pointer: str) -> None:
     answer = await bureau.owner.client.post(f"{bureau.url}/runs", json={"agent": "assistant", "input": input_})
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
     assert [each["pointer"] for each in answer.json()["errors"]] == [pointer]

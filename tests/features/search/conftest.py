@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from partywall.core.jobs import attempts, runner
+from partywall.core.jobs import attempts
 from partywall.core.resources import Resources
 from tests.engines import DatabaseUrls
 from tests.features.search.library import Shelf
@@ -16,7 +16,6 @@ from tests.people import People
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Retries follow at once, and structlog's default does not draw the locals of every frame, which takes seconds."""
     monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 50)
-    monkeypatch.setattr(runner, "POLL_INTERVAL", runner.POLL_INTERVAL / 25)
     before = structlog.get_config()
     structlog.configure([structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
     yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
 import asyncpg
@@ -27,9 +26,6 @@ from partywall.core.tenancy import ProjectNotFoundError
 
 log = structlog.get_logger(__name__)
 
-# A worker that is silent for this long is taken for dead, and its jobs go to the others.
-HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
-POLL_INTERVAL: Final = timedelta(seconds=5)
 BATCH_SIZE: Final = 4
 AT_ONCE: Final = 2 * BATCH_SIZE
 RESTART_PAUSE_SECONDS: Final = 1.0
@@ -70,10 +66,10 @@ class JobRunner:
         async with asyncio.TaskGroup() as group:
             passing_on = group.create_task(_pass_on(stop, ended))
             await queue.run(
-                dequeue_timeout=POLL_INTERVAL,
+                dequeue_timeout=self.resources.settings.jobs.poll_interval,
                 batch_size=min(BATCH_SIZE, self.at_once // 2),
                 max_concurrent_tasks=self.at_once,
-                heartbeat_timeout=HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=self.resources.settings.jobs.heartbeat_timeout,
                 shutdown_on_listener_failure=True,
             )
             passing_on.cancel()

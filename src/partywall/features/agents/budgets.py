@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -17,12 +16,13 @@ class Call(StrEnum):
     TOOL = "tool"
 
 
-@dataclass(frozen=True, slots=True)
 class Exceeded(Exception):
     """`code` is `run_limit_reached` or `project_budget_exceeded`."""
 
-    code: str
-    detail: str
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
 
 
 def month_of(instant: datetime | None = None) -> date:

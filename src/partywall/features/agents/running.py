@@ -40,12 +40,18 @@ async def run_agent(context: JobContext, payload: RunAgent) -> None:
             raise
         except Exception as error:
             ending = meaning_of(error)
-            log.warning("run_failed", exc_info=error)
+            log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
         if isinstance(ending, Interrupted):
             if await interrupt_run(context, payload, ending):
                 raise RunInterruptedError(ending.last.code)
         elif ending is not None:
             await end_run(context, payload, ending)
+
+
+def _is_ours(ending: Ending) -> bool:
+    """A failure that says nothing of itself to the people who see it; the log must."""
+    failed = ending.last if isinstance(ending, Interrupted) else ending
+    return isinstance(failed, Failed) and failed.code in ("internal_error", "agent_broken")
 
 
 class RunInterruptedError(Exception):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_project
@@ -9,10 +11,11 @@ from tests.people import Person
 
 
 async def write(
-    resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated"
+    resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated", size: int = 0
 ) -> None:
-    """One transaction with one event for each name."""
+    """One transaction with one event for each name, with `size` characters more in each."""
+    more: dict[str, JsonValue] = {"filler": "x" * size} if size else {}
     async with resources.sessions.begin() as session:
         scope = await enter_project(session, person.principal, project)
         log = EventLog(session, scope, resources.announcer)
-        log.append(*(News(type_, "document", name, {"name": name}) for name in names))
+        log.append(*(News(type_, "document", name, {"name": name, **more}) for name in names))

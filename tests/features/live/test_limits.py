@@ -24,6 +24,9 @@ from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
 from tests.people import People
 
+# Some of them fill every buffer on the way.
+LARGE = 400_000
+
 
 @pytest.fixture(scope="module")
 async def narrow(live_settings: Settings) -> AsyncIterator[Serving]:
@@ -110,7 +113,7 @@ async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
     ):
         assert (await slow.next())["id"] == (await quick.next())["id"] == 1
         for number in range(40):
-            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+            await write(resources, owner, project, str(number), size=LARGE)
         assert [event["id"] for event in await quick.take(40)] == list(range(2, 42))
         await until(lambda: len(narrow.resources.tails._feeds) == 1)
         rest = await slow.rest()
@@ -130,7 +133,7 @@ async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
     async with opened(polling.url, project, greeting(owner, after=0), queue=1) as slow:
         assert (await slow.next())["id"] == 1
         for number in range(60):
-            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+            await write(resources, owner, project, str(number), size=LARGE)
         await until(lambda: all(feed.ended for feed in polling.resources.tails._feeds if feed.project_id == project))
         *rest, last = await slow.rest()
         assert (last["type"], last["data"]) == ("reconnect", {"reason": "too_slow"})
@@ -156,7 +159,7 @@ async def test_what_is_never_read_is_not_kept(
         await until(lambda: narrow.resources.tails.followed == 1)
         [connection] = connections - before
         for number in range(40):
-            await write(resources, owner, project, f"{number}" + "x" * 400_000)
+            await write(resources, owner, project, str(number), size=LARGE)
         assert connection in connections
         await until(lambda: narrow.resources.tails.followed == 0)
         await until(lambda: connection not in connections)

@@ -132,6 +132,7 @@ async def test_a_replay_comes_without_the_secret(people: People, office: Office)
         ({"types": []}, "/types"),
         ({"types": ["*"]}, "/types/0"),
         ({"types": ["document.created", "document.created,member.*"]}, "/types/1"),
+        ({"enabled": 1}, "/enabled"),
         ({"secret": "whsec_mine"}, "/secret"),
     ],
 )

@@ -110,8 +110,8 @@ async def update_webhook(
     service: WebhookServiceDep,
     if_match: IfMatch = None,
 ) -> Response:
-    require_match(if_match, await service.revision(webhook_id))
-    changed = await service.change(webhook_id, body, refusal)
+    require_match(if_match, await service.revision(webhook_id, refusal))
+    changed = await service.change(webhook_id, body)
     return json_response(changed.webhook, status.HTTP_200_OK, _tag(changed))
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from partywall.core.events.filters import ONE
 from partywall.core.outgoing.destinations import LONGEST
@@ -48,7 +48,9 @@ class WebhookPatch(RequestModel):
     url: Url = Field(default_factory=str)
     types: TypePatterns | None = None
     description: Description | None = None
-    enabled: bool = Field(default_factory=bool, description="True also takes up again what was disabled by failures.")
+    enabled: StrictBool = Field(
+        default_factory=bool, description="True also takes up again what was disabled by failures."
+    )
 
 
 class Webhook(ResponseModel):

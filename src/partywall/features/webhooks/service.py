@@ -95,21 +95,20 @@ class WebhookService:
         self._tell("project.webhook_created", made)
         return await self._with_secret(made, secret)
 
-    async def revision(self, webhook_id: UUID) -> int:
-        """Locks the webhook for a change; raises WebhookNotFoundError."""
+    async def revision(self, webhook_id: UUID, refusal: str | None = None) -> int:
+        """Locks the webhook for a change; raises WebhookNotFoundError, and InvalidInputError for a refused URL."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         row = await WebhookRepository(self.session, self.scope).lock(webhook_id)
         if row is None:
             raise WebhookNotFoundError
+        _accept(refusal)
         return row[0].revision
 
-    async def change(self, webhook_id: UUID, patch: WebhookPatch, refusal: str | None) -> Versioned[Webhook]:
+    async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
         """After `revision`. A new URL, and `enabled`, forget the failures so far."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         values = _decided(patch)
         if values:
-            if "url" in values:
-                _accept(refusal)
             writer = WebhookWriter(self.session, self.scope)
             await writer.change(webhook_id, values)
             if "url" in values or "enabled" in values:

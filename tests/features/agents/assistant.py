@@ -81,5 +81,5 @@ agent = AgentDefinition(
     output=Answer,
     prompt=lambda given: given.question,
     tools=(Tool(search), Tool(read), Tool(append), Tool(note), Tool(publish, requires_approval=True)),
-    limits=Limits(model_calls=6, tool_calls=8, tokens=50_000),
+    limits=Limits(model_calls=10, tool_calls=20, tokens=50_000),
 )

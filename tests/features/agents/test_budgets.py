@@ -66,8 +66,8 @@ async def test_a_run_has_limits_of_its_own(bureau: Bureau) -> None:
     run = await bureau.run()
     assert run["status"] == "failed"
     assert run["error"]["code"] == "run_limit_reached"  # type: ignore[index]
-    assert run["usage"]["model_calls"] == 6  # type: ignore[index]
-    assert len(bureau.model.asked) == 6
+    assert run["usage"]["model_calls"] == 10  # type: ignore[index]
+    assert len(bureau.model.asked) == 10
 
 
 @pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("editor", 403), ("admin", 200)])

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, JsonValue, TypeAdapter
-from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, ModelRetry, RunContext, ToolDenied
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, RunContext, ToolDenied
 from pydantic_ai.durable_exec import replay_scope
+from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.toolsets import FunctionToolset, ToolsetTool
 from pydantic_ai.usage import UsageLimits
@@ -116,7 +117,7 @@ class ProjectTools(FunctionToolset[Deps]):
         except PartywallError as error:
             if error.status >= 500:
                 raise
-            raise ModelRetry(error.detail) from error
+            raise ToolFailed(error.detail) from error
 
 
 def _judge(

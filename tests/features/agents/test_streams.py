@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from partywall.settings import Settings
+from tests.features.agents.bureau import Bureau
+from tests.features.agents.model_server import Reply, final
+from tests.features.live.serving import Serving, serve
+from tests.features.live.sse import Stream
+
+PATIENCE = httpx.Timeout(20.0)
+
+
+@pytest.fixture(scope="module")
+async def server(settings: Settings) -> AsyncIterator[Serving]:
+    async with serve(settings) as serving:
+        yield serving
+
+
+async def test_a_runs_stream_holds_its_own_events_alone(bureau: Bureau, server: Serving) -> None:
+    bureau.model.says(Reply(text="One moment.", calls=final(answer="Soon.", sources=[]).calls, pause=0.02))
+    run, other = await bureau.start(), await bureau.start()
+    headers = {"Authorization": f"Bearer {bureau.owner.token}"}
+    async with (
+        bureau.working(),
+        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
+        client.stream("GET", f"{bureau.url}/runs/{run}/events", params={"after": 0}) as response,
+        asyncio.timeout(20),
+    ):
+        seen = []
+        async for event in Stream(response):
+            assert event.data["subject"] == {"kind": "run", "id": run}
+            seen.append(event)
+            if event.event == "run.succeeded":
+                break
+        await bureau.until(other)
+    assert [event.id for event in seen] == sorted({event.id for event in seen})
+    assert [event.event.removeprefix("run.") for event in seen] == [kind for kind, _ in await bureau.events(run)]
+    assert seen[0].event == "run.queued"
+
+
+async def test_a_ticket_opens_the_stream_once(bureau: Bureau, server: Serving) -> None:
+    run = await bureau.start()
+    ticket = (await bureau.owner.client.post(f"{bureau.url}/events/ticket")).json()["ticket"]
+    params: dict[str, str | int] = {"ticket": ticket, "after": 0}
+    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
+        async with client.stream("GET", f"{bureau.url}/runs/{run}/events", params=params) as response:
+            assert (await Stream(response).next()).event == "run.queued"
+        again = await client.get(f"{bureau.url}/runs/{run}/events", params=params)
+        assert again.status_code == 401
+
+
+async def test_the_stream_goes_on_behind_an_event(bureau: Bureau, server: Serving) -> None:
+    bureau.model.says(final(answer="Soon.", sources=[]))
+    run = await bureau.run()
+    rows = await bureau.people.fetch("SELECT id FROM event WHERE subject_id = $1 ORDER BY id", run["id"])
+    headers = {"Authorization": f"Bearer {bureau.owner.token}", "Last-Event-ID": str(rows[1]["id"])}
+    async with (
+        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
+        client.stream("GET", f"{bureau.url}/runs/{run['id']}/events") as response,
+        asyncio.timeout(10),
+    ):
+        stream = Stream(response)
+        assert [event.id for event in await stream.take(len(rows) - 2)] == [row["id"] for row in rows[2:]]

@@ -127,9 +127,14 @@ class _Builder:
     async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
         """What the routes cannot make, and the list of what is worth sending."""
         hooks: list[Value] = []
+        run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await furniture.embeddings(self.superuser, realm.project)
+            run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)
+            await furniture.spending(self.superuser, realm.project)
             hooks = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
+        # A webhook that learning would make anew has the numbers of every new one.
+        foreign.known[f"/api/v1/projects/{foreign.project}/webhooks/{{webhook_id}}"] = hooks[0].text
         await furniture.far_numbers(self.superuser, foreign.project, foreign.documents[0])
         await self.http.post(
             f"/api/v1/projects/{foreign.project}/documents/{foreign.documents[0]}/reindex",
@@ -142,6 +147,7 @@ class _Builder:
                 values += secrets
         owner = foreign.owner
         values += [
+            Value(Kind.ID, "a run", run),
             Value(Kind.ID, "the owner's id", str(owner.id)),
             Value(Kind.ID, "the owner's session", str(owner.session)),
             Value(Kind.ID, "the editor's id", str(foreign.people["editor"].id)),

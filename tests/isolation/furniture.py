@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets as tokens
 from collections.abc import Callable
 from typing import Final
@@ -85,6 +86,37 @@ async def delivery(superuser: Superuser, project: UUID, webhook: UUID) -> str:
     )
 
 
+async def waiting_run(superuser: Superuser, project: UUID, mark: Mark) -> str:
+    """A run as a worker would have left it: with a step, the end of a turn, and a call that waits for a decision."""
+    question = json.dumps({"question": mark()})
+    call = [{"tool": "publish", "arguments": {"document_id": mark()}}]
+    run = await superuser.value(
+        "INSERT INTO run (project_id, agent, status, input, pending, principal, started_at)"
+        " VALUES ($1::uuid, 'assistant', 'waiting', $2, $3, 'service:' || ($1::uuid)::text, now()) RETURNING id",
+        project, question, json.dumps(call),
+    )  # fmt: skip
+    said = json.dumps([{"kind": "request", "parts": [{"part_kind": "user-prompt", "content": mark()}]}])
+    requests = json.dumps({"calls": [], "approvals": [], "metadata": {}})
+    for sql, text in (
+        ("INSERT INTO run_turn (project_id, run_id, number, messages, pending) VALUES ($1, $2, 1, $3, $4)", said),
+        (
+            "INSERT INTO run_step (project_id, run_id, turn, name, number, result, effect)"
+            " VALUES ($1, $2, 1, 's', 1, $3, $4)",
+            json.dumps({"parts": [mark()]}),
+        ),
+    ):
+        await superuser.execute(sql, project, run, text, requests)
+    return str(run)
+
+
+async def spending(superuser: Superuser, project: UUID) -> None:
+    """What a project may use in a month, and has used."""
+    budget = "INSERT INTO agent_budget (project_id, tokens, updated_by) VALUES ($1, 9000000, 'user:somebody')"
+    await superuser.execute(budget, project)
+    used = "INSERT INTO agent_usage (project_id, month, tokens) VALUES ($1, '2026-11-01', 5)"
+    await superuser.execute(used, project)
+
+
 async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
     """Runs the search's jobs until none is left."""
 
@@ -118,6 +150,9 @@ async def far_numbers(superuser: Superuser, project: UUID, document: str) -> Non
         "UPDATE event SET id = id + $2 WHERE project_id = $1",
         "UPDATE project_member SET revision = revision + $2 WHERE project_id = $1",
         "UPDATE webhook SET revision = revision + $2 WHERE project_id = $1",
+        "UPDATE run SET state = state + $2 WHERE project_id = $1",
+        "UPDATE agent_budget SET revision = revision + $2, tokens = tokens + $2 WHERE project_id = $1",
+        "UPDATE agent_usage SET tokens = tokens + $2 WHERE project_id = $1",
         "UPDATE webhook_delivery SET event_id = event_id + $2 WHERE project_id = $1",
     ):
         await superuser.execute(sql, project, FAR)

@@ -36,6 +36,12 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
                 "access_token_ttl": timedelta(hours=6),
             },
             "events": {"ticket_ttl": timedelta(hours=6)},
+            # Nobody asks the model: no worker runs here that would.
+            "agents": {
+                "model": "openai:unasked",
+                "base_url": "http://127.0.0.1:9/v1",
+                "modules": ["tests.features.agents.assistant"],
+            },
             "log": {"level": "error"},
             "http": {"docs": True},
         }

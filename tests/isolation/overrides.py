@@ -30,6 +30,14 @@ async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
     return await furniture.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
 
 
+async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark)
+
+
+async def _question(_: World, realm: Realm) -> dict[str, JsonValue]:
+    return {"agent": "assistant", "input": {"question": realm.mark()}}
+
+
 async def _enabled(_: World, __: Realm) -> dict[str, JsonValue]:
     return {"enabled": True}
 
@@ -71,6 +79,8 @@ IDS: Final[Mapping[str, MakeId]] = {
     "user_id": _new_member,
     # A session is made by logging in, and the first of the list would be the caller's own.
     "session_id": _new_session,
+    # A worker makes a run wait for the decision that one route takes.
+    "run_id": _waiting_run,
     # A delivery is made by a worker, of an event.
     "delivery_id": _new_delivery,
 }
@@ -79,6 +89,8 @@ IDS: Final[Mapping[str, MakeId]] = {
 FIELDS: Final[Mapping[str, MakeFields]] = {
     # Which fields are needed depends on the grant, and they must be right.
     "POST /api/v1/auth/token": _password_grant,
+    # The input has the schema of the agent that is named.
+    "POST /api/v1/projects/{project_id}/runs": _question,
     # The token is in a letter, and only the person whom it was sent to may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
     # The address must be one that may be called.
@@ -98,5 +110,6 @@ POWERS: Final = frozenset(
         ("POST /api/v1/auth/token", "refresh_token", False),
         ("POST /api/v1/auth/revoke", "token", False),
         ("GET /api/v1/projects/{project_id}/events", "ticket", True),
+        ("GET /api/v1/projects/{project_id}/runs/{run_id}/events", "ticket", True),
     }
 )

@@ -100,8 +100,10 @@ async def waiting_run(superuser: Superuser, project: UUID, mark: Mark) -> str:
     for sql, text in (
         ("INSERT INTO run_turn (project_id, run_id, number, messages, pending) VALUES ($1, $2, 1, $3, $4)", said),
         (
-            "INSERT INTO run_step (project_id, run_id, turn, name, number, result, effect)"
-            " VALUES ($1, $2, 1, 's', 1, $3, $4)",
+            (
+                "INSERT INTO run_step (project_id, run_id, turn, name, number, result, effect)"
+                " VALUES ($1, $2, 1, 's', 1, $3, $4)"
+            ),
             json.dumps({"parts": [mark()]}),
         ),
     ):

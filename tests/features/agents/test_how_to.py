@@ -1,0 +1,40 @@
+"""The code of the how-to, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from partywall.features.agents.registry import registry_of
+from tests.features.agents.bureau import Bureau
+from tests.features.agents.model_server import calling, final
+
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "agents.md"
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    [code] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (tmp_path / "glossary.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "glossary", raising=False)
+    return "glossary"
+
+
+async def test_the_agent_of_the_how_to_runs(bureau: Bureau, module: str) -> None:
+    agents = bureau.resources.settings.agents.model_copy(update={"modules": (module,)})
+    resources = replace(bureau.resources, settings=bureau.resources.settings.model_copy(update={"agents": agents}))
+    assert "glossary" in registry_of((module,)).by_name
+    bureau.model.says(calling("search", query="lead time"), final(meaning="Days until delivery.", found_in=[]))
+    run = await bureau.start()
+    await bureau.people.execute(
+        "UPDATE run SET agent = 'glossary', input = '{\"term\": \"lead time\"}' WHERE id::text = $1", run
+    )
+    async with bureau.working(resources):
+        found = await bureau.until(run)
+    assert found["output"] == {"meaning": "Days until delivery.", "found_in": []}
+    assert bureau.model.asked[0].prompt == "What does 'lead time' mean here?"

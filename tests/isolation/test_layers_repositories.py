@@ -24,11 +24,13 @@ from partywall import features
 from partywall.core import tenancy
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession
+from partywall.core.events.batches import WireEvent
 from partywall.core.ids import new_id
 from partywall.core.security.api_keys import new_key
 from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.search.index_repository import KnownIndex, NewChunk
 from partywall.features.search.repository import Corpus, ServingIndex
+from partywall.features.webhooks.turn_repository import Claim
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
@@ -74,6 +76,15 @@ def key(room: Room) -> UUID:
 
 def invitation(room: Room) -> UUID:
     return UUID(room.ids["invitation_id"])
+
+
+def webhook(room: Room) -> UUID:
+    return UUID(room.ids["webhook_id"])
+
+
+def claim(room: Room) -> Claim:
+    """As its worker made it; see CLAIMED."""
+    return Claim(webhook(room), room.project)
 
 
 PAGE: Final = ("created_at", 10, 0, None)
@@ -128,6 +139,31 @@ CALLS: Final[Mapping[str, Call]] = {
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
     "SearchRepository.by_vector": lambda r, room: r.by_vector(serving(room), VECTOR, 10, None, approximate=False),
+    "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),
+    "DeliveryRepository.get": lambda r, room: r.get(webhook(room), UUID(room.ids["webhook_delivery_id"])),
+    "DeliveryRepository.oldest_event": lambda r, _: r.oldest_event(),
+    "DeliveryRepository.page": lambda r, room: r.page(webhook(room), *PAGE, None),
+    "DeliveryWriter.ask_again": lambda r, room: r.ask_again(UUID(room.ids["webhook_delivery_id"])),
+    "TurnRepository.fan_out": lambda r, room: r.fan_out(webhook(room), [WireEvent(1_000, "a.b", "", b"")], 1_000),
+    "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["webhook_delivery_id"]), "failed", 500, "no"),
+    "TurnRepository.hold": lambda r, room: r.hold(claim(room), timedelta(hours=1)),
+    "TurnRepository.next_due": lambda r, room: r.next_due(webhook(room)),
+    "TurnRepository.note_failure": lambda r, room: r.note_failure(webhook(room), utc_now(), None, "gone"),
+    "TurnRepository.note_success": lambda r, room: r.note_success(webhook(room)),
+    "TurnRepository.postpone": lambda r, room: r.postpone(
+        UUID(room.ids["webhook_delivery_id"]), timedelta(hours=1), None, "no"
+    ),
+    "TurnRepository.release": lambda r, room: r.release(claim(room)),
+    "WebhookRepository.count": lambda r, _: r.count(),
+    "WebhookRepository.get": lambda r, room: r.get(webhook(room)),
+    "WebhookRepository.lock": lambda r, room: r.lock(webhook(room)),
+    "WebhookRepository.page": lambda r, _: r.page(*PAGE),
+    "WebhookWriter.add": lambda r, _: r.add("https://example.com/", None, None, b"sealed"),
+    "WebhookWriter.change": lambda r, room: r.change(webhook(room), {"url": "https://example.com/"}),
+    "WebhookWriter.remove": lambda r, room: r.remove(webhook(room)),
+    "WebhookWriter.resume": lambda r, room: r.resume(webhook(room)),
+    "WebhookWriter.rotate": lambda r, room: r.rotate(webhook(room), b"sealed", in_an_hour()),
+    "WebhookWriter.start_afresh": lambda r, room: r.start_afresh(webhook(room), enabled=True),
     "SearchRepository.shown": lambda r, room: r.shown(NUMBERS, room.word),
 }
 # What is asked of the shared index as a whole: how many vectors it has, whosesoever they are.
@@ -164,6 +200,7 @@ RETIRED: Final = """
     INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
     SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
 """
+CLAIMED: Final = "UPDATE webhook_progress SET leased_by = $1 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
 
@@ -193,6 +230,7 @@ async def house(
         ]
         for room in (mine, foreign):
             await copy.people.execute(RETIRED, room.project, retired(room).id)
+            await copy.people.execute(CLAIMED, room.project)
             await copy.people.execute(SENT, room.project, str(room.owner.principal))
         made = House(copy, mine, foreign, {})
         yield House(copy, mine, foreign, await made.checksums())

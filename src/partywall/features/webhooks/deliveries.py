@@ -34,16 +34,16 @@ async def list_deliveries(
     query.refuse_both()
     if await WebhookRepository(session, scope).get(webhook_id) is None:
         raise WebhookNotFoundError
-    deliveries = DeliveryRepository(session, scope, webhook_id)
+    deliveries = DeliveryRepository(session, scope)
     listing = ("deliveries", scope.project_id, webhook_id, query.status, query.sort)
     after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await deliveries.page(query.sort, query.limit + 1, query.offset or 0, after, query.status)
+    rows = await deliveries.page(webhook_id, query.sort, query.limit + 1, query.offset or 0, after, query.status)
     items = [_present(row) for row in rows[: query.limit]]
     more = len(rows) > query.limit
     return Page(
         items=items,
         next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await deliveries.count(query.status) if query.offset is not None else None,
+        total=await deliveries.count(webhook_id, query.status) if query.offset is not None else None,
     )
 
 
@@ -58,18 +58,18 @@ class DeliveryService:
         found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
         if found is None:
             raise WebhookNotFoundError
-        deliveries = DeliveryRepository(self.session, self.scope, webhook_id)
-        row = await deliveries.get(delivery_id)
+        deliveries = DeliveryRepository(self.session, self.scope)
+        row = await deliveries.get(webhook_id, delivery_id)
         if row is None:
             raise DeliveryNotFoundError
         webhook, disabled_reason = found
         if not webhook.enabled or disabled_reason is not None:
             raise WebhookDisabledError("Enable the webhook first.")
-        if row.event_id < await deliveries.oldest_event():
+        if row.event_id < (await deliveries.oldest_event() or 1):
             raise EventNotKeptError("Events are kept for a time only, and this one has been removed.")
         await DeliveryWriter(self.session, self.scope).ask_again(delivery_id)
         await WebhookWriter(self.session, self.scope).resume(webhook_id)
         self.session.expire_all()
-        again = await deliveries.get(delivery_id)
+        again = await deliveries.get(webhook_id, delivery_id)
         assert again is not None
         return _present(again)

@@ -19,47 +19,44 @@ KEYSET: Final = Keyset({"created_at": WebhookDelivery.created_at}, WebhookDelive
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRepository:
-    """The deliveries of one webhook."""
-
     session: AsyncReadSession
     scope: ProjectScope
-    webhook_id: UUID
 
     async def page(
         self,
+        webhook_id: UUID,
         sort: str,
         limit: int,
         offset: int,
         after: Mapping[str, datetime | str | UUID] | None,
         status: str | None,
     ) -> list[WebhookDelivery]:
-        ours = WebhookDelivery.project_id == self.scope.project_id
-        query = select(WebhookDelivery).where(ours, self._listed(status)).order_by(*KEYSET.order(sort))
+        query = (
+            select(WebhookDelivery)
+            .where(WebhookDelivery.project_id == self.scope.project_id, _listed(webhook_id, status))
+            .order_by(*KEYSET.order(sort))
+        )
         if after is not None:
             query = query.where(KEYSET.after(sort))
         return list(await self.session.scalars(query.limit(limit).offset(offset), dict(after or {})))
 
-    async def count(self, status: str | None) -> int:
+    async def count(self, webhook_id: UUID, status: str | None) -> int:
         ours = WebhookDelivery.project_id == self.scope.project_id
-        query = select(func.count()).select_from(WebhookDelivery).where(ours, self._listed(status))
+        query = select(func.count()).select_from(WebhookDelivery).where(ours, _listed(webhook_id, status))
         return await self.session.scalar(query) or 0
 
-    async def get(self, delivery_id: UUID) -> WebhookDelivery | None:
+    async def get(self, webhook_id: UUID, delivery_id: UUID) -> WebhookDelivery | None:
         query = select(WebhookDelivery).where(
             WebhookDelivery.project_id == self.scope.project_id,
-            WebhookDelivery.webhook_id == self.webhook_id,
+            WebhookDelivery.webhook_id == webhook_id,
             WebhookDelivery.id == delivery_id,
         )
         return (await self.session.scalars(query)).one_or_none()
 
-    async def oldest_event(self) -> int:
+    async def oldest_event(self) -> int | None:
         """The number of the oldest event that the project keeps."""
         query = select(EventCounter.oldest).where(EventCounter.project_id == self.scope.project_id)
-        return await self.session.scalar(query) or 1
-
-    def _listed(self, status: str | None) -> ColumnElement[bool]:
-        ours = WebhookDelivery.webhook_id == self.webhook_id
-        return ours if status is None else and_(ours, WebhookDelivery.status == status)
+        return await self.session.scalar(query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +74,8 @@ class DeliveryWriter:
                 finished_at=null(),
             )
         )  # fmt: skip
+
+
+def _listed(webhook_id: UUID, status: str | None) -> ColumnElement[bool]:
+    listed = WebhookDelivery.webhook_id == webhook_id
+    return listed if status is None else and_(listed, WebhookDelivery.status == status)

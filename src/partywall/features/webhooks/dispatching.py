@@ -15,9 +15,10 @@ from structlog.contextvars import bound_contextvars
 from partywall.core.ids import new_id
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.webhooks.exceptions import LeaseLostError
 from partywall.features.webhooks.retrying import Rules
 from partywall.features.webhooks.turn import Turn
-from partywall.features.webhooks.turn_repository import CLAIM, LeaseLostError
+from partywall.features.webhooks.turn_repository import CLAIM, Claim
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ class Dispatcher:
     def _turn(self, project_id: UUID, webhook_id: UUID) -> Turn:
         settings = self.resources.settings.webhooks
         rules = Rules(settings.first_retry, settings.attempts, settings.disable_after)
-        return Turn(self.resources, rules, self.worker, self.lease, project_id, webhook_id, self.stop)
+        return Turn(self.resources, rules, self.lease, project_id, Claim(webhook_id, self.worker), self.stop)
 
     async def _pause(self) -> None:
         """Until it is worth looking again."""

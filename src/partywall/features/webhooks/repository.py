@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypedDict
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
@@ -20,13 +20,8 @@ KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
 type WebhookRow = Row[Webhook, str | None]
 
 
-class Decided(TypedDict, total=False):
-    """What people change of a webhook."""
-
-    url: str
-    types: list[str] | None
-    description: str | None
-    enabled: bool
+# What people change of a webhook: its url, types, description, enabled.
+type Decided = Mapping[str, str | list[str] | bool | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.constants import MAX_WEBHOOKS, OVERLAP
 from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
-from partywall.features.webhooks.repository import KEYSET, Decided, WebhookRepository, WebhookRow, WebhookWriter
+from partywall.features.webhooks.repository import KEYSET, WebhookRepository, WebhookRow, WebhookWriter
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.signing import new_secret
 
@@ -107,7 +107,7 @@ class WebhookService:
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
         """After `revision`. A new URL, and `enabled`, forget the failures so far."""
         require(self.scope, Right.WEBHOOK_MANAGE)
-        values = _decided(patch)
+        values = patch.model_dump(exclude_unset=True)
         if values:
             writer = WebhookWriter(self.session, self.scope)
             await writer.change(webhook_id, values)
@@ -146,16 +146,3 @@ class WebhookService:
 def _accept(refusal: str | None) -> None:
     if refusal is not None:
         raise InvalidInputError("/url", refusal)
-
-
-def _decided(patch: WebhookPatch) -> Decided:
-    values: Decided = {}
-    if "url" in patch.model_fields_set:
-        values["url"] = patch.url
-    if "types" in patch.model_fields_set:
-        values["types"] = patch.types
-    if "description" in patch.model_fields_set:
-        values["description"] = patch.description
-    if "enabled" in patch.model_fields_set:
-        values["enabled"] = patch.enabled
-    return values

@@ -20,11 +20,12 @@ from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, enter_project
 from partywall.features.webhooks.constants import FAN_OUT, PURPOSE, TURN
+from partywall.features.webhooks.exceptions import LeaseLostError
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
 from partywall.features.webhooks.retrying import Outcome, Rules
 from partywall.features.webhooks.sending import Letter, send
 from partywall.features.webhooks.signing import signed_headers
-from partywall.features.webhooks.turn_repository import TurnRepository
+from partywall.features.webhooks.turn_repository import Claim, TurnRepository
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +47,14 @@ class Turn:
 
     resources: Resources
     rules: Rules
-    worker: UUID
     lease: timedelta
     project_id: UUID
-    webhook_id: UUID
+    claim: Claim
     stop: asyncio.Event
+
+    @property
+    def webhook_id(self) -> UUID:
+        return self.claim.webhook_id
 
     async def run(self) -> bool:
         """Whether there is more to do at once."""
@@ -65,20 +69,26 @@ class Turn:
 
     @asynccontextmanager
     async def _holding(self) -> AsyncIterator[tuple[AsyncSession, TurnRepository]]:
-        """A transaction inside the project that commits only while the lease is ours; it is prolonged by it."""
+        """A transaction inside the project; `_hold` in it sees to it that it commits only while the lease is ours."""
         async with self.resources.sessions.begin() as session:
             scope = await self._enter(session)
-            yield session, TurnRepository(session, scope, self.webhook_id, self.worker)
+            yield session, TurnRepository(session, scope)
+
+    async def _hold(self, repository: TurnRepository) -> tuple[Webhook, WebhookProgress]:
+        held = await repository.hold(self.claim, self.lease)
+        if held is None:
+            raise LeaseLostError
+        return held
 
     async def _enter(self, session: AsyncSession) -> ProjectScope:
         return await enter_project(session, Principal.service(self.project_id), self.project_id)
 
     async def _next(self) -> Due | None:
         async with self._holding() as (_, repository):
-            webhook, progress = await repository.hold(self.lease)
+            webhook, progress = await self._hold(repository)
             if not _is_on(webhook, progress):
                 return None
-            row = await repository.next_due()
+            row = await repository.next_due(self.webhook_id)
             return None if row is None else self._due(webhook, row)
 
     def _due(self, webhook: Webhook, row: WebhookDelivery) -> Due:
@@ -93,7 +103,7 @@ class Turn:
     async def _fan_out(self) -> bool:
         """Makes deliveries of the events that have come since; False where there were none."""
         async with self._holding() as (_, repository):
-            webhook, progress = await repository.hold(self.lease)
+            webhook, progress = await self._hold(repository)
             if not _is_on(webhook, progress):
                 return False
             types = None if webhook.types is None else TypeFilter.parse(",".join(webhook.types))
@@ -104,7 +114,7 @@ class Turn:
                 return False
             if progress.position < batch.oldest - 1:
                 log.warning("webhook_events_lost", webhook_id=str(self.webhook_id), upto=batch.oldest - 1)
-            await repository.fan_out(batch.events, batch.upto)
+            await repository.fan_out(self.webhook_id, batch.events, batch.upto)
             return True
 
     async def _attempt(self, due: Due) -> bool:
@@ -112,7 +122,7 @@ class Turn:
         if body is None:
             outcome = Outcome(None, "the event is no longer kept")
             async with self._holding() as (_, repository):
-                await repository.hold(self.lease)
+                await self._hold(repository)
                 await repository.finish(due.id, "failed", None, outcome.error)
             return True
         letter = Letter(due.url, signed_headers(due.keys, due.id, utc_now(), body), body)
@@ -128,10 +138,10 @@ class Turn:
 
     async def _record(self, session: AsyncSession, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
         """What follows from it; whether the webhook goes on at once."""
-        _, progress = await repository.hold(self.lease)
+        _, progress = await self._hold(repository)
         if outcome.succeeded:
             await repository.finish(due.id, "succeeded", outcome.status_code, None)
-            await repository.note_success()
+            await repository.note_success(self.webhook_id)
             return True
         wait = self.rules.retry_in(due.attempt)
         if wait is None:
@@ -143,7 +153,9 @@ class Turn:
         pause = self.rules.pause(progress.failures + 1)
         if disabled is not None and progress.disabled_reason is None:
             self._tell(session, repository.scope, disabled)
-        await repository.note_failure(progress.failing_at or now, pause, progress.disabled_reason or disabled)
+        await repository.note_failure(
+            self.webhook_id, progress.failing_at or now, pause, progress.disabled_reason or disabled
+        )
         return disabled is None and pause is None
 
     def _tell(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
@@ -153,7 +165,7 @@ class Turn:
 
     async def _release(self) -> None:
         async with self._holding() as (_, repository):
-            await repository.release()
+            await repository.release(self.claim)
 
     def _reader(self) -> ScopedReader:
         return ScopedReader(self.resources.reads, Principal.service(self.project_id))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Interval, Uuid, bindparam, func, null, select, update
+from sqlalchemy import Integer, Interval, Uuid, bindparam, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import undefer
 
@@ -24,8 +24,12 @@ CLAIM: Final = select(
 )
 
 
-class LeaseLostError(Exception):
-    """Another worker serves the webhook now, or it is gone; what this one did is rolled back."""
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A webhook, and the worker that has claimed it."""
+
+    webhook_id: UUID
+    worker: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +38,15 @@ class TurnRepository:
 
     session: AsyncSession
     scope: ProjectScope
-    webhook_id: UUID
-    worker: UUID
 
-    async def hold(self, lease: timedelta) -> tuple[Webhook, WebhookProgress]:
-        """Prolongs the lease, and answers the webhook with its sealed secrets; raises LeaseLostError.
+    async def hold(self, claim: Claim, lease: timedelta) -> tuple[Webhook, WebhookProgress] | None:
+        """Prolongs the lease, and answers the webhook with its sealed secrets; None where the lease is lost.
 
         The webhook before its progress, as people and a deletion take them.
         """
         query = (
             select(Webhook)
-            .where(Webhook.project_id == self.scope.project_id, Webhook.id == self.webhook_id)
+            .where(Webhook.project_id == self.scope.project_id, Webhook.id == claim.webhook_id)
             .options(undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
             .with_for_update(read=True, key_share=True)
         )
@@ -53,35 +55,33 @@ class TurnRepository:
             update(WebhookProgress)
             .where(
                 WebhookProgress.project_id == self.scope.project_id,
-                self._this(),
-                WebhookProgress.leased_by == self.worker,
+                WebhookProgress.webhook_id == claim.webhook_id,
+                WebhookProgress.leased_by == claim.worker,
             )
             .values(leased_until=func.clock_timestamp() + lease)
             .returning(WebhookProgress)
         )
         progress = held.one_or_none()
-        if webhook is None or progress is None:
-            raise LeaseLostError
-        return webhook, progress
+        return None if webhook is None or progress is None else (webhook, progress)
 
-    async def release(self) -> None:
+    async def release(self, claim: Claim) -> None:
         await self.session.execute(
             update(WebhookProgress)
             .where(
                 WebhookProgress.project_id == self.scope.project_id,
-                self._this(),
-                WebhookProgress.leased_by == self.worker,
+                WebhookProgress.webhook_id == claim.webhook_id,
+                WebhookProgress.leased_by == claim.worker,
             )
             .values(leased_by=null(), leased_until=null())
         )
 
-    async def next_due(self) -> WebhookDelivery | None:
+    async def next_due(self, webhook_id: UUID) -> WebhookDelivery | None:
         """Of those that are due the one with the oldest event."""
         query = (
             select(WebhookDelivery)
             .where(
                 WebhookDelivery.project_id == self.scope.project_id,
-                WebhookDelivery.webhook_id == self.webhook_id,
+                WebhookDelivery.webhook_id == webhook_id,
                 WebhookDelivery.status == "pending",
                 WebhookDelivery.next_attempt_at <= func.now(),
             )
@@ -90,12 +90,12 @@ class TurnRepository:
         )
         return (await self.session.scalars(query)).one_or_none()
 
-    async def fan_out(self, events: Sequence[WireEvent], upto: int) -> None:
+    async def fan_out(self, webhook_id: UUID, events: Sequence[WireEvent], upto: int) -> None:
         """A delivery for each of these events, and the position behind them."""
         if events:
             rows = [
                 {
-                    "project_id": self.scope.project_id, "webhook_id": self.webhook_id, "event_id": event.id,
+                    "project_id": self.scope.project_id, "webhook_id": webhook_id, "event_id": event.id,
                     "event_type": event.type,
                 }
                 for event in events
@@ -103,7 +103,7 @@ class TurnRepository:
             await self.session.execute(insert(WebhookDelivery).values(rows).on_conflict_do_nothing())
         await self.session.execute(
             update(WebhookProgress)
-            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
+            .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
             .values(position=upto)
         )
 
@@ -127,17 +127,19 @@ class TurnRepository:
             )
         )  # fmt: skip
 
-    async def note_success(self) -> None:
+    async def note_success(self, webhook_id: UUID) -> None:
         await self.session.execute(
             update(WebhookProgress)
-            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
+            .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
             .values(failures=0, failing_at=null(), paused_until=null())
         )
 
-    async def note_failure(self, failing_at: datetime, pause: timedelta | None, disabled_reason: str | None) -> None:
+    async def note_failure(
+        self, webhook_id: UUID, failing_at: datetime, pause: timedelta | None, disabled_reason: str | None
+    ) -> None:
         await self.session.execute(
             update(WebhookProgress)
-            .where(WebhookProgress.project_id == self.scope.project_id, self._this())
+            .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
             .values(
                 failures=WebhookProgress.failures + 1,
                 failing_at=failing_at,
@@ -145,6 +147,3 @@ class TurnRepository:
                 disabled_reason=disabled_reason,
             )
         )
-
-    def _this(self) -> ColumnElement[bool]:
-        return WebhookProgress.webhook_id == self.webhook_id

@@ -86,14 +86,14 @@ async def delivery(superuser: Superuser, project: UUID, webhook: UUID) -> str:
     )
 
 
-async def waiting_run(superuser: Superuser, project: UUID, mark: Mark) -> str:
+async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: int = 0) -> str:
     """A run as a worker would have left it: with a step, the end of a turn, and a call that waits for a decision."""
     question = json.dumps({"question": mark()})
     call = [{"tool": "publish", "arguments": {"document_id": mark()}}]
     run = await superuser.value(
-        "INSERT INTO run (project_id, agent, status, input, pending, principal, started_at)"
-        " VALUES ($1::uuid, 'assistant', 'waiting', $2, $3, 'service:' || ($1::uuid)::text, now()) RETURNING id",
-        project, question, json.dumps(call),
+        "INSERT INTO run (project_id, agent, status, input, pending, principal, state, started_at)"
+        " VALUES ($1, 'assistant', 'waiting', $2, $3, 'user:somebody', $4, now()) RETURNING id",
+        project, question, json.dumps(call), state,
     )  # fmt: skip
     said = json.dumps([{"kind": "request", "parts": [{"part_kind": "user-prompt", "content": mark()}]}])
     requests = json.dumps({"calls": [], "approvals": [], "metadata": {}})

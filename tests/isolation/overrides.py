@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from tests.isolation import furniture, people
 from tests.isolation.callers import Account
+from tests.isolation.values import FAR
 from tests.isolation.world import Realm, World
 
 type MakeId = Callable[[World, Realm, Mapping[str, str]], Awaitable[str]]
@@ -31,7 +32,8 @@ async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
 
 
 async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
-    return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark)
+    state = FAR if realm is world.foreign else 0
+    return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
 
 
 async def _question(_: World, realm: Realm) -> dict[str, JsonValue]:

@@ -33,6 +33,7 @@ _KEYS = """
 """
 _VALUES: Mapping[str, str] = {
     "text": "'x'", "integer": "1", "bigint": "1", "smallint": "1", "boolean": "false", "jsonb": "'{}'",
+    "json": "'{}'", "date": "'2026-11-01'",
     "text[]": "'{}'", "timestamp with time zone": "now() + interval '1 hour'",
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, enter_project
+from partywall.features.agents.jobs import RunAgent
 from partywall.features.documents.jobs import IndexDocuments, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks
@@ -49,6 +50,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
         project_id=project, principal=by, documents=[of.room.document]
     ),
     "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
+    "run_agent": lambda project, by, of: RunAgent(project_id=project, principal=by, run_id=UUID(of.room.ids["run_id"])),
     "send_invitation": lambda project, by, of: SendInvitation(
         project_id=project, principal=by, invitation_id=UUID(of.room.ids["invitation_id"])
     ),

@@ -34,6 +34,7 @@ from partywall.features.webhooks.turn_repository import Claim
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
+from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.copies import Copy, open_copy
 from tests.isolation.rooms import Room, furnish
 from tests.isolation.unfiltered import filters_taken_away
@@ -165,6 +166,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookWriter.rotate": lambda r, room: r.rotate(webhook(room), b"sealed", in_an_hour()),
     "WebhookWriter.start_afresh": lambda r, room: r.start_afresh(webhook(room), enabled=True),
     "SearchRepository.shown": lambda r, room: r.shown(NUMBERS, room.word),
+    **AGENT_CALLS,
 }
 # What is asked of the shared index as a whole: how many vectors it has, whosesoever they are.
 OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
@@ -189,7 +191,7 @@ def methods() -> dict[str, type[Repository]]:
 
 
 def test_every_method_of_every_repository_has_an_entry() -> None:
-    assert set(CALLS) | OF_ALL_PROJECTS == set(methods())
+    assert set(CALLS) | OF_ALL_PROJECTS | HARMLESS == set(methods())
 
 
 RETIRED: Final = """
@@ -231,6 +233,7 @@ async def house(
         for room in (mine, foreign):
             await copy.people.execute(RETIRED, room.project, retired(room).id)
             await copy.people.execute(CLAIMED, room.project)
+            await copy.people.execute(STARTED, room.project, UUID(room.ids["run_id"]))
             await copy.people.execute(SENT, room.project, str(room.owner.principal))
         made = House(copy, mine, foreign, {})
         yield House(copy, mine, foreign, await made.checksums())

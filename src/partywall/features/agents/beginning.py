@@ -34,10 +34,15 @@ class Begun:
 
 
 async def begin_run(context: JobContext, payload: RunAgent) -> Begun | Outcome | None:
-    """None where there is nothing to do. Counts the attempt; raises where the right is gone."""
+    """None where there is nothing to do, or the payload names somebody else than who started the run.
+
+    Counts the attempt; raises where the right is gone.
+    """
     async with context.begin(payload) as (session, scope):
         run = await RunWriter(session, scope).lock(payload.run_id)
-        if run is None or run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+        if run is None or run.principal != payload.principal:
+            return None
+        if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
             return None
         require(scope, Right.RUN_START)
         if run.cancel_requested_at is not None:

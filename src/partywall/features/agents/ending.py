@@ -28,19 +28,22 @@ async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome) -> N
     """Fenced by the lease. Where whoever started the run is gone, the project's own worker writes it."""
     log.info("run_ended", run_id=str(payload.run_id), outcome=type(outcome).__name__.lower())
     try:
-        await _end(context, payload, outcome)
+        await _end(context, payload, payload, outcome)
     except ProjectNotFoundError:
         service = str(Principal.service(payload.project_id))
-        await _end(context, payload.model_copy(update={"principal": service}), outcome)
+        await _end(context, payload.model_copy(update={"principal": service}), payload, outcome)
 
 
 async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> bool:
     """Puts the run back for another attempt; False where it was tried too often and has failed with this."""
+    most = context.resources.settings.agents.max_attempts
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
         run = await writer.lock(payload.run_id)
-        again = run is not None and run.attempts < context.resources.settings.agents.max_attempts
-        if run is not None and again and run.status == RunStatus.RUNNING:
+        if run is None or run.principal != payload.principal:
+            return False
+        again = run.attempts < most
+        if again and run.status == RunStatus.RUNNING:
             await writer.change(run.id, {"status": RunStatus.QUEUED.value})
             data: dict[str, JsonValue] = {"agent": run.agent, "reason": interrupted.last.code}
             EventLog(session, scope, context.resources.announcer).append(News("run.queued", "run", str(run.id), data))
@@ -49,10 +52,9 @@ async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Int
     return again
 
 
-async def _end(context: JobContext, payload: RunAgent, outcome: Outcome) -> None:
-    async with context.begin(payload) as (session, scope):
-        ending = _Ending(session, scope, context)
-        await ending.write(payload, outcome)
+async def _end(context: JobContext, acting: RunAgent, payload: RunAgent, outcome: Outcome) -> None:
+    async with context.begin(acting) as (session, scope):
+        await _Ending(session, scope, context).write(payload, outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class _Ending:
         admission = Admission(self.session, self.scope, self.context.resources.settings.agents.concurrency_per_project)
         await admission.lock()
         run = await RunWriter(self.session, self.scope).lock(payload.run_id)
-        if run is None or run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+        if run is None or run.principal != payload.principal:
+            return
+        if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
             return
         await self._settle(run, outcome)
         await admission.fill()

@@ -1,0 +1,60 @@
+"""Of the repositories of agents and their runs: one call of each method, about what stands in another room."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Any, Final
+from uuid import UUID
+
+from partywall.features.agents.journal_repository import Spent, StepKey
+from tests.isolation.rooms import Room
+
+# lint: Any - each call knows its own repository
+type Call = Callable[[Any, Room], Awaitable[object]]
+
+MONTH: Final = date(2026, 11, 1)
+
+
+def run(room: Room) -> UUID:
+    return UUID(room.ids["run_id"])
+
+
+def step(room: Room) -> StepKey:
+    return StepKey(run(room), 1, "a step", 1)
+
+
+AGENT_CALLS: Final[dict[str, Call]] = {
+    "AdmissionRepository.admit": lambda r, _: r.admit(10),
+    "AdmissionRepository.taken": lambda r, _: r.taken(),
+    "BudgetRepository.budget": lambda r, _: r.budget(),
+    "BudgetRepository.used": lambda r, _: r.used(MONTH),
+    "BudgetWriter.put": lambda r, _: r.put({"tokens": 1}),
+    "JournalReader.effect": lambda r, room: r.effect(step(room)),
+    "JournalReader.finished": lambda r, room: r.finished(run(room), 1),
+    "JournalReader.standing": lambda r, room: r.standing(run(room), MONTH),
+    "JournalWriter.begin": lambda r, room: r.begin(step(room)),
+    "JournalWriter.finish": lambda r, room: r.finish(step(room), "done"),
+    "JournalWriter.note_effect": lambda r, room: r.note_effect(step(room), "done"),
+    "JournalWriter.spend": lambda r, room: r.spend(run(room), MONTH, Spent(model_calls=1)),
+    "RunRepository.count": lambda r, _: r.count({}),
+    "RunRepository.get": lambda r, room: r.get(run(room)),
+    "RunRepository.last_turn": lambda r, room: r.last_turn(run(room)),
+    "RunRepository.page": lambda r, _: r.page({}, "created_at", 10, 0, None),
+    "RunRepository.turn": lambda r, room: r.turn(run(room), 1),
+    "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
+    "RunWriter.change": lambda r, room: r.change(run(room), {"status": "failed"}),
+    "RunWriter.decide": lambda r, room: r.decide(run(room), 1, {"approve": True}),
+    "RunWriter.end_turn": lambda r, room: r.end_turn(run(room), 2, []),
+    "RunWriter.lock": lambda r, room: r.lock(run(room)),
+}
+# A lock that everybody may take, and that holds nothing.
+HARMLESS: Final = {"AdmissionRepository.lock"}
+# Furnishes what these calls are about, beside the rows that stand in every table.
+STARTED: Final = """
+    WITH admitted AS (
+        INSERT INTO run (project_id, agent, input, principal, admitted) VALUES ($1, 'assistant', '{}', 'user:x', true)
+    )
+    INSERT INTO run_step (project_id, run_id, turn, name, number, effect, result, finished_at)
+    SELECT $1, $2, 1, 'a step', 1, '["done"]', '{}', now()
+"""

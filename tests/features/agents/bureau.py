@@ -96,3 +96,16 @@ class Bureau:
         answer = await self.owner.client.post(f"{self.url}/documents", json={"title": title, "content": content})
         assert answer.status_code == 201, answer.text
         return str(answer.json()["id"])
+
+
+def code_of(run: Json) -> str:
+    """Why it failed."""
+    error = run["error"]
+    assert isinstance(error, dict), run
+    return str(error["code"])
+
+
+def used_by(run: Json) -> Json:
+    usage = run["usage"]
+    assert isinstance(usage, dict)
+    return usage

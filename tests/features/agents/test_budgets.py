@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.features.agents.bureau import Bureau
+from tests.features.agents.bureau import Bureau, code_of, used_by
 from tests.features.agents.model_server import calling, final
 
 
@@ -39,7 +39,7 @@ async def test_a_budget_that_is_used_up_forbids_the_next_call(bureau: Bureau) ->
     assert shown["limits"] == {"tokens": 1, "tool_calls": None, "seconds": None, "cost": None}
     run = await bureau.run()
     assert run["status"] == "failed"
-    assert run["error"]["code"] == "project_budget_exceeded"  # type: ignore[index]
+    assert code_of(run) == "project_budget_exceeded"
     assert len(bureau.model.asked) == 1
     again = await bureau.run()
     assert again["status"] == "failed"
@@ -55,8 +55,8 @@ async def test_a_budget_of_nothing(bureau: Bureau, limit: str) -> None:
     nothing = {"amount": "0", "currency": "USD"} if limit == "cost" else 0
     await put(bureau, **{limit: nothing})
     run = await bureau.run()
-    assert run["error"]["code"] == "project_budget_exceeded"  # type: ignore[index]
-    assert run["usage"]["tool_calls"] == 0  # type: ignore[index]
+    assert code_of(run) == "project_budget_exceeded"
+    assert used_by(run)["tool_calls"] == 0
     assert len(bureau.model.asked) == (1 if limit == "tool_calls" else 0)
 
 
@@ -65,8 +65,8 @@ async def test_a_run_has_limits_of_its_own(bureau: Bureau) -> None:
     bureau.model.says(calling("read", document_id=document))
     run = await bureau.run()
     assert run["status"] == "failed"
-    assert run["error"]["code"] == "run_limit_reached"  # type: ignore[index]
-    assert run["usage"]["model_calls"] == 10  # type: ignore[index]
+    assert code_of(run) == "run_limit_reached"
+    assert used_by(run)["model_calls"] == 10
     assert len(bureau.model.asked) == 10
 
 

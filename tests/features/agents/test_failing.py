@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from partywall.core.jobs import attempts
-from tests.features.agents.bureau import Bureau
+from tests.features.agents.bureau import Bureau, code_of, used_by
 from tests.features.agents.model_server import Asked, Reply, calling, final
 
 
@@ -25,7 +25,7 @@ async def test_a_passing_failure_is_tried_again_without_repeating_what_is_done(b
     )
     run = await bureau.run()
     assert run["status"] == "succeeded", run
-    assert run["usage"]["model_calls"] == 2  # type: ignore[index]
+    assert used_by(run)["model_calls"] == 2
     assert len(bureau.model.asked) == 4
     content = await bureau.owner.client.get(f"{bureau.url}/documents/{document}/content")
     assert content.text.count("once") == 1
@@ -38,7 +38,7 @@ async def test_a_model_that_never_answers_fails_the_run(bureau: Bureau) -> None:
     bureau.model.says(Reply(status=503))
     run = await bureau.run()
     assert run["status"] == "failed"
-    assert run["error"]["code"] == "model_unavailable"  # type: ignore[index]
+    assert code_of(run) == "model_unavailable"
     assert len(bureau.model.asked) == bureau.resources.settings.agents.max_attempts
 
 
@@ -47,7 +47,7 @@ async def test_a_refusal_is_final(bureau: Bureau, status: int) -> None:
     bureau.model.says(Reply(status=status))
     run = await bureau.run()
     assert (run["status"], len(bureau.model.asked)) == ("failed", 1)
-    assert run["error"]["code"] == "model_refused"  # type: ignore[index]
+    assert code_of(run) == "model_refused"
 
 
 async def test_output_that_does_not_fit_is_asked_for_again(bureau: Bureau) -> None:
@@ -56,7 +56,7 @@ async def test_output_that_does_not_fit_is_asked_for_again(bureau: Bureau) -> No
     assert (run["status"], len(bureau.model.asked)) == ("succeeded", 2)
     bureau.model.says(calling("final_result", answer=1))
     run = await bureau.run()
-    assert run["error"]["code"] == "output_invalid"  # type: ignore[index]
+    assert code_of(run) == "output_invalid"
 
 
 async def test_a_tool_that_meets_a_refusal_tells_the_model(bureau: Bureau) -> None:
@@ -75,7 +75,7 @@ async def test_a_run_that_is_begun_too_often_without_progress_is_given_up(bureau
     await bureau.people.execute("UPDATE run SET status = 'running', attempts = $2 WHERE id::text = $1", run, most)
     async with bureau.working():
         found = await bureau.until(run)
-    assert found["error"]["code"] == "run_abandoned"  # type: ignore[index]
+    assert code_of(found) == "run_abandoned"
     assert bureau.model.asked == []
 
 
@@ -86,7 +86,7 @@ async def test_who_has_left_runs_nothing(bureau: Bureau) -> None:
     await bureau.people.execute("DELETE FROM project_member WHERE account_id = $1", person.id)
     async with bureau.working():
         found = await bureau.until(answer.json()["id"])
-    assert found["error"]["code"] == "right_lost"  # type: ignore[index]
+    assert code_of(found) == "right_lost"
     assert bureau.model.asked == []
 
 
@@ -101,7 +101,7 @@ async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau) -> None:
             await asyncio.sleep(0.02)
         await bureau.people.execute("DELETE FROM project_member WHERE account_id = $1", person.id)
         found = await bureau.until(answer.json()["id"], seconds=5)
-    assert found["error"]["code"] == "right_lost"  # type: ignore[index]
+    assert code_of(found) == "right_lost"
 
 
 async def test_one_project_does_not_starve_another(bureau: Bureau) -> None:

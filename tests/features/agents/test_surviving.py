@@ -92,6 +92,29 @@ async def test_a_model_call_in_flight_is_made_again_and_no_other(bureau: Bureau,
     assert [step["attempts"] for step in steps] == [1, 1, 2]
 
 
+async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, workers: Workers) -> None:
+    """A deploy waits for no model."""
+    reached, never = asyncio.Event(), asyncio.Event()
+
+    async def script(_: Asked) -> Reply:
+        if reached.is_set():
+            return final(answer="Done.", sources=[])
+        reached.set()
+        return Reply(wait=never)
+
+    bureau.model.script = script
+    run = await bureau.start()
+    first = await workers.start()
+    async with asyncio.timeout(40):
+        await reached.wait()
+    first.terminate()
+    async with asyncio.timeout(10):
+        assert await first.wait() == 0
+    assert (await bureau.get(run))["status"] == "queued"
+    await workers.start()
+    assert (await bureau.until(run, seconds=30))["status"] == "succeeded"
+
+
 async def test_a_tool_in_flight_repeats_under_the_same_key(bureau: Bureau, workers: Workers) -> None:
     bureau.model.says(calling("note", text="sent"), final(answer="Sent.", sources=[]))
     run = await bureau.start()

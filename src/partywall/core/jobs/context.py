@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -34,13 +35,17 @@ class LeaseLostError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow."""
+    """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.
+
+    `stopping` is set when the worker is to end: what takes long had better leave off then, and be run again elsewhere.
+    """
 
     resources: Resources
     worker: UUID
     job_id: int
     attempt: int
     last: bool
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @asynccontextmanager
     async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:

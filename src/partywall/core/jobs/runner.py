@@ -101,7 +101,9 @@ class JobRunner:
         if attempt > limit:
             await self._park(job.id, f"began {limit} times and never finished")
             return
-        context = JobContext(self.resources, queue.qm.queue_manager_id, job.id, attempt, last=attempt == limit)
+        context = JobContext(
+            self.resources, queue.qm.queue_manager_id, job.id, attempt, last=attempt == limit, stopping=queue.shutdown
+        )
         await self._settle(handler, context, payload)
 
     async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:

@@ -31,6 +31,10 @@ class CancelRequestedError(Exception):
     """Somebody wants the run to end."""
 
 
+class WorkerStopsError(Exception):
+    """The worker is to end; another goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     name: str

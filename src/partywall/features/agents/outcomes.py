@@ -21,7 +21,7 @@ from pydantic_ai.exceptions import (
 from partywall.core.errors import MissingRightError, PartywallError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.budgets import Exceeded
-from partywall.features.agents.journal import CancelRequestedError
+from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
 
 _PASSING: Final = (ModelConnectionError, ModelRateLimitError, ModelUnavailableError, ModelServerError)
 
@@ -67,25 +67,30 @@ POISONED: Final = Failed("run_abandoned", "The run was begun too often without p
 TIMED_OUT: Final = Failed("run_limit_reached", "The agent's limit of time for one run is reached.")
 
 
+_FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
+    (CancelRequestedError, Cancelled()),
+    (WorkerStopsError, Interrupted(Failed("worker_stopped", "The workers stopped too often."))),
+    (ProjectNotFoundError, LOST),
+    (MissingRightError, LOST),
+    (ValidationError, Failed("input_invalid", "The input no longer fits the agent.")),
+    (UserError, Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")),
+)
+
+
 def meaning_of(error: Exception) -> Ending:
     """Shown to people, so it says what happened and nothing of the inside."""
+    for kind, ending in _FIXED:
+        if isinstance(error, kind):
+            return ending
     match error:
-        case CancelRequestedError():
-            return Cancelled()
         case Exceeded():
             return Failed(error.code, error.detail)
-        case ProjectNotFoundError() | MissingRightError():
-            return LOST
         case FallbackExceptionGroup():
             return _of_fallbacks(error)
         case ModelAPIError():
             return _of_model(error)
         case UnexpectedModelBehavior():
             return Failed("output_invalid", f"The model did not answer as it should: {error.message}"[:1000])
-        case ValidationError():
-            return Failed("input_invalid", "The input no longer fits the agent.")
-        case UserError():
-            return Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")
         case PartywallError() if error.status < 500:
             return Failed(error.code, error.detail)
         case _:

@@ -17,7 +17,7 @@ from partywall.features.agents.beginning import Begun, begin_run
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import CancelRequestedError, Journal
+from partywall.features.agents.journal import CancelRequestedError, Journal, WorkerStopsError
 from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome, meaning_of
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
@@ -104,10 +104,12 @@ class _Worker:
         )
 
     async def _watch(self) -> None:
-        """Raises CancelRequestedError when somebody asks for it, and ProjectNotFoundError when the right is gone."""
+        """Raises CancelRequestedError, WorkerStopsError, or ProjectNotFoundError when the right is gone."""
         reader = ScopedReader(self.context.resources.reads, self.payload.acting)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            if self.context.stopping.is_set():
+                raise WorkerStopsError
             try:
                 _, row = await reader.row(CANCEL_REQUESTED, self.payload.project_id, {"run_id": self.payload.run_id})
             except UnavailableError:

@@ -72,11 +72,14 @@ async def test_a_certificate_for_another_name_is_not_trusted(certificates: Certi
     assert post.logins == 0
 
 
-async def test_a_server_without_starttls_gets_neither_password_nor_mail(certificates: Certificates) -> None:
+@pytest.mark.parametrize("username", [USER, None])
+async def test_a_server_without_starttls_gets_neither_password_nor_mail(
+    certificates: Certificates, username: str | None
+) -> None:
     post = Post()
     async with serving(post) as port:
-        with pytest.raises(MailError, match="STARTTLS"):
-            await encrypted(port, certificates).send(MESSAGE)
+        with pytest.raises(MailError, match="STARTTLS extension not supported"):
+            await encrypted(port, certificates, username=username).send(MESSAGE)
     assert (post.logins, post.mails) == (0, [])
 
 
@@ -116,6 +119,7 @@ async def test_what_a_server_refuses_is_refused(answer: str, at_data: bool) -> N
 def assert_says_nothing_of_whom(failure: pytest.ExceptionInfo[MailError]) -> None:
     """Neither the error nor what a traceback of it would show."""
     assert "ada" not in str(failure.value)
+    assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__
 
 

@@ -22,7 +22,6 @@ from tests.isolation.world import World
 
 AT_ONCE: Final = 6
 _SHOWN: Final = 300
-_NOBODYS: Final = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Engagement:
             return leak, False
         if attempt.caller.standing is Standing.READER:
             return None, False  # a member may tell what exists
-        return None, self._likeness(sent) != await self._twin(attempt, sent)
+        return None, not await self._is_like_its_twin(attempt, sent)
 
     def _likeness(self, sent: Sent) -> Likeness:
         return likeness(sent.answer, sent.values, self.vocabulary)
@@ -98,13 +97,25 @@ class Engagement:
             self.telltales -= {each for each in self.telltales if each in said}
         return Leak(attempt, fault, _shown(sent)) if fault else None
 
-    async def _twin(self, attempt: Attempt, sent: Sent) -> Likeness:
-        """How the same attempt with something that exists nowhere is answered."""
-        refused = attempt.caller.standing is Standing.NOBODY and sent.answer.status == 401
-        key: Key = (attempt.operation.id, _NOBODYS, attempt.caller.name, "", "", "") if refused else attempt.form
+    async def _is_like_its_twin(self, attempt: Attempt, sent: Sent) -> bool:
+        """Whether the same attempt with something that exists nowhere is answered alike."""
+        likeness_ = self._likeness(sent)
+        key = self._common(attempt, sent) or attempt.form
         if key not in self.twins:
             self.twins[key] = self._likeness(await self._send(attempt, foreign=False))
-        return self.twins[key]
+        if self.twins[key] != likeness_ and key != attempt.form:
+            self.twins[attempt.form] = self._likeness(await self._send(attempt, foreign=False))
+            key = attempt.form
+        return self.twins[key] == likeness_
+
+    def _common(self, attempt: Attempt, sent: Sent) -> Key | None:
+        """What shares one twin: whom nothing is told, and what the operation does not read."""
+        who = (attempt.operation.id, attempt.caller.name, attempt.shape)
+        if attempt.caller.standing is Standing.NOBODY and sent.answer.status == 401:
+            return (*who, "nobody", "", "")
+        if not attempt.position.declared:
+            return (*who, "not read", "", "")
+        return None
 
     async def _confirmed(self, attempt: Attempt) -> Leak | None:
         await self._forget_replays()
@@ -125,13 +136,15 @@ class Engagement:
 
     async def _send(self, attempt: Attempt, *, foreign: bool) -> Sent:
         """`foreign`: with what is FOREIGN's; otherwise with the same forms of what exists nowhere."""
-        own, ids = await self._ids(attempt, foreign=foreign)
-        call = await self.learner.call(attempt.recipe, self.world.home, ids, own)
+        recipe, caller = attempt.recipe, attempt.caller
+        reaches = attempt.shape is Shape.HERE and (caller.name in recipe.permitted or not recipe.operation.gated)
+        own, ids = await self._ids(attempt, fresh=recipe.consuming and reaches, foreign=foreign)
+        call = await self.learner.call(recipe, ids, own, spend=recipe.consuming and reaches)
         text = await self._text(attempt.value, foreign=foreign)
         mine = own.get(attempt.position.name, str(self.world.home.project))
         value: JsonValue = SPELLINGS[attempt.spelling](text, mine)
         call = call.with_value(attempt.position, value)
-        answer = await self.client.send(call, attempt.caller.token)
+        answer = await self.client.send(call, caller.token)
         if answer.succeeded and attempt.operation.method == "POST":
             # What was made at home goes again, so that it stands in no later attempt's way.
             await self.learner.delete(attempt.operation, answer, ids)
@@ -144,10 +157,9 @@ class Engagement:
             value = Value(Kind.TICKET, value.name, ticket)
         return value.text if foreign else scrambled(value, self.rng)
 
-    async def _ids(self, attempt: Attempt, *, foreign: bool) -> tuple[dict[str, str], dict[str, str]]:
+    async def _ids(self, attempt: Attempt, *, fresh: bool, foreign: bool) -> tuple[dict[str, str], dict[str, str]]:
         """The caller's own ids, and those that the path is filled with."""
         recipe = attempt.recipe
-        fresh = recipe.consuming and attempt.shape is Shape.HERE and attempt.caller.name in recipe.permitted
         own = await self.learner.ids_for(recipe, attempt.caller, fresh=fresh)
         if attempt.shape is Shape.HERE:
             return own, own

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 
+from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from tests.isolation import people
 from tests.isolation.callers import Account
 from tests.isolation.world import Realm, World
@@ -39,6 +41,12 @@ async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
     return {"token": token}
 
 
+async def _unread_letter(world: World, _: Realm) -> dict[str, JsonValue]:
+    account, address = await people.unverified(world.superuser)
+    tokens = VerificationTokens(world.resources.secrets.signer(PURPOSE))
+    return {"token": tokens.issue(account, address, datetime.now(UTC) + timedelta(days=1))}
+
+
 @dataclass(frozen=True, slots=True)
 class Founded:
     project: UUID
@@ -65,6 +73,8 @@ IDS: Final[Mapping[str, MakeId]] = {
 FIELDS: Final[Mapping[str, MakeFields]] = {
     # Which fields are needed depends on the grant, and they must be right.
     "POST /api/v1/auth/token": _password_grant,
+    # The token is in a letter, which nobody has opened yet.
+    "POST /api/v1/auth/email/verify": _unread_letter,
     # The token is in a letter, and only the person whom it was sent to may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
 }

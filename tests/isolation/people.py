@@ -76,6 +76,14 @@ async def new_member(superuser: Superuser, project: str, role: str = "viewer") -
     return str(made)
 
 
+async def unverified(superuser: Superuser) -> tuple[UUID, str]:
+    """Somebody who has not confirmed their address."""
+    made = uuid4()
+    email = f"{made.hex}@example.com"
+    await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, email)
+    return made, email
+
+
 async def disable(superuser: Superuser, account: Account) -> None:
     await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", account.id)
 

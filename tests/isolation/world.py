@@ -48,6 +48,7 @@ class Realm:
 
 @dataclass(slots=True)
 class World:
+    resources: Resources
     superuser: Superuser
     http: AsyncClient
     home: Realm
@@ -101,7 +102,7 @@ async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
         await furniture.index(resources, urls, superuser)
         values = await builder.finish(home, foreign)
         callers = await builder.callers(home, foreign)
-        world = World(superuser, http, home, foreign, callers, values)
+        world = World(resources, superuser, http, home, foreign, callers, values)
         await world.check()
         yield world
 

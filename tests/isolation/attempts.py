@@ -99,10 +99,12 @@ class Siege:
     def _one(self, recipe: Recipe, position: Position, caller: Caller, choices: Sequence[Choice]) -> Iterator[Attempt]:
         rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller}")
         shape = rng.choice([shape for each, shape in self._parties(recipe) if each is caller])
-        wanted = _likeliest(position, choices) if rng.random() < _LIKELY else choices
-        fair = [each for each in wanted or choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
-        if fair:
-            yield Attempt(recipe, position, caller, shape, *rng.choice(fair))
+        wanted = _likeliest(position, choices) if rng.random() < _LIKELY else []
+        for some in (wanted, choices):
+            fair = [each for each in some if _is_fair(recipe.operation, position, caller, shape, each[0])]
+            if fair:
+                yield Attempt(recipe, position, caller, shape, *rng.choice(fair))
+                return
 
     def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:
         shapes = (Shape.THERE, Shape.HERE) if recipe.operation.in_project else (Shape.HERE,)

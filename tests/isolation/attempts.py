@@ -82,14 +82,17 @@ class Siege:
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each position and caller, chosen by a fixed seed.
 
-        Beside them, who is at home tries at home every value that a declared position is made for.
+        Beside them, every value that a declared position is made for is tried at home, by one who belongs there and,
+        where no credential is asked for, by one who has none.
         """
-        scout = next((each for each in self.callers if each.name in recipe.permitted), None)
+        scouts = [each for each in self.callers if each.name in recipe.permitted][:1]
+        if not recipe.operation.gated:
+            scouts += [each for each in self.callers if each.token is None]
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
             for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
                 yield from self._one(recipe, position, caller, choices)
-            if scout is not None and position.declared:
+            for scout in scouts if position.declared else ():
                 yield from (
                     Attempt(recipe, position, scout, Shape.HERE, value, spelling)
                     for value, spelling in _likeliest(position, choices)

@@ -104,9 +104,10 @@ class Siege:
         shape = rng.choice([shape for each, shape in self._parties(recipe) if each is caller])
         wanted = _likeliest(position, choices) if rng.random() < _LIKELY else []
         for some in (wanted, choices):
-            fair = [each for each in some if _is_fair(recipe.operation, position, caller, shape, each[0])]
-            if fair:
-                yield Attempt(recipe, position, caller, shape, *rng.choice(fair))
+            drawn = (rng.choice(some) for _ in range(2 * len(some)))
+            fair = next((each for each in drawn if _is_fair(recipe.operation, position, caller, shape, each[0])), None)
+            if fair is not None:
+                yield Attempt(recipe, position, caller, shape, *fair)
                 return
 
     def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:

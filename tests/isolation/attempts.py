@@ -52,8 +52,9 @@ class Attempt:
 
     @property
     def form(self) -> Key:
-        """The same for all that differ in nothing but which foreign value of a kind it is."""
-        return (self.operation.id, str(self.position), self.caller.name, self.shape, self.value.kind, self.spelling)
+        """The same for all that differ in nothing but which foreign value of a kind and length it is."""
+        form = f"{self.value.kind} of {len(self.value.text)}"
+        return (self.operation.id, str(self.position), self.caller.name, self.shape, form, self.spelling)
 
     def __str__(self) -> str:
         return f"{self.operation}, {self.position}, as {self.caller}, {self.shape}: {self.value.name} ({self.spelling})"

@@ -42,6 +42,7 @@ class Engagement:
     vocabulary: frozenset[str]
     before: Fingerprint
     rows: Mapping[str, Sequence[str]]
+    home: Mapping[str, Sequence[str]]
     foreign_ids: dict[str, dict[str, str]] = field(default_factory=dict)
     twins: dict[Key, Likeness] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -54,7 +55,8 @@ class Engagement:
         of = world.foreign.belongings
         superuser = world.superuser
         before, rows = await superuser.fingerprint(of), await superuser.rows(of)
-        return cls(client, learner, world, set(telltales), vocabulary, before, rows)
+        home = await superuser.rows(world.besiegers)
+        return cls(client, learner, world, set(telltales), vocabulary, before, rows, home)
 
     async def batch(self, attempts: Sequence[Attempt]) -> list[Leak]:
         """Makes all of them, several at a time, and says what went through."""
@@ -118,7 +120,8 @@ class Engagement:
         return None
 
     async def _confirmed(self, attempt: Attempt) -> Leak | None:
-        await self._forget_replays()
+        # An earlier attempt may have left at home what this one is in conflict with.
+        await self.world.superuser.restore(self.world.besiegers, self.home)
         twin = await self._send(attempt, foreign=False)
         sent = await self._send(attempt, foreign=True)
         again = await self._send(attempt, foreign=False)
@@ -126,13 +129,6 @@ class Engagement:
             return None
         what = f"answered {excerpt(sent.answer)}\n    but what exists nowhere: {excerpt(twin.answer)}"
         return Leak(attempt, what, _shown(sent))
-
-    async def _forget_replays(self) -> None:
-        foreign = [f"user:{each}" for each in self.world.foreign.belongings.accounts]
-        await self.world.superuser.execute(
-            "DELETE FROM idempotency_key WHERE project_id <> $1 AND principal <> ALL ($2::text[])",
-            self.world.foreign.project, foreign,
-        )  # fmt: skip
 
     async def _send(self, attempt: Attempt, *, foreign: bool) -> Sent:
         """`foreign`: with what is FOREIGN's; otherwise with the same forms of what exists nowhere."""

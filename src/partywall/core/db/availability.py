@@ -26,14 +26,19 @@ _AWAY: Final = (
 )
 
 
+def is_away(error: BaseException | None) -> bool:
+    """Whether asyncpg's error is about the database being away, overloaded or out of time, not about the statement."""
+    # ValueError: an argument of the wrong type is our own fault.
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)
+
+
 class _Reported:
     __slots__ = ()
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        # ValueError: an argument of the wrong type is our own fault.
-        if isinstance(error, _AWAY) and not isinstance(error, ValueError):
+        if is_away(error):
             raise DatabaseAwayError from error
 
 

@@ -104,14 +104,30 @@ async def test_only_who_may_manage_keys_does(people: People, owner: Person, proj
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
         ({"expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
+        # Seconds since 1970, and what RFC 3339 leaves no room for.
+        ({"expires_at": 4_000_000_000}, "/expires_at"),
+        ({"expires_at": 4_000_000_000.5}, "/expires_at"),
+        ({"expires_at": "4000000000"}, "/expires_at"),
+        ({"expires_at": True}, "/expires_at"),
+        ({"expires_at": "2999-01-01"}, "/expires_at"),
+        ({"expires_at": "2999-01-01T00:00Z"}, "/expires_at"),
+        ({"expires_at": "2999-01-01T00:00:00+0100"}, "/expires_at"),
         ({"secret": "pw_mine"}, "/secret"),
     ],
 )
-async def test_a_bad_body_is_refused(owner: Person, project: UUID, change: dict[str, str], pointer: str) -> None:
+async def test_a_bad_body_is_refused(owner: Person, project: UUID, change: dict[str, object], pointer: str) -> None:
     answer = await owner.client.post(url(project), json=WANTED | change)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert (await owner.client.get(url(project))).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "written", ["2999-01-01T02:00:00.000000+02:00", "2999-01-01T00:00:00Z", "2998-12-31 23:00:00.0-01:00"]
+)
+async def test_an_instant_is_read_in_every_form_of_rfc_3339(owner: Person, project: UUID, written: str) -> None:
+    made = await owner.client.post(url(project), json=WANTED | {"expires_at": written})
+    assert made.json()["expires_at"] == "2999-01-01T00:00:00.000000Z"
 
 
 async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: MakeKey) -> None:

@@ -92,6 +92,7 @@ async def test_a_bad_invitation_is_refused(house: House, body: dict[str, object]
     answer = await house.owner.client.post(f"{house.url}/invitations", json=body)
     assert answer.status_code == 422
     assert pointer in [each["pointer"] for each in answer.json()["errors"]]
+    assert "Role" not in answer.text, "quotes the program, not the contract"
     assert await pending(house) == []
 
 

@@ -9,6 +9,8 @@ import pytest
 from httpx import AsyncClient
 
 from partywall.core.clock import utc_now
+from partywall.core.resources import Resources
+from partywall.features.api_keys import feature
 from partywall.features.api_keys.constants import MAX_KEYS
 from tests.features.api_keys.conftest import MakeKey
 from tests.people import People, Person
@@ -166,3 +168,31 @@ async def test_making_and_revoking_are_told_without_the_secret(people: People, o
     rows = await people.fetch("SELECT type, subject_id, data FROM event WHERE project_id = $1 ORDER BY id", project)
     assert [row["type"] for row in rows][1:] == ["project.key_created", "project.key_revoked"]
     assert {row["subject_id"] for row in rows[1:]} == {made["id"]}
+
+
+async def test_keys_that_are_over_are_forgotten_in_time(
+    people: People, resources: Resources, owner: Person, project: UUID, make_key: MakeKey
+) -> None:
+    keys = [await make_key(owner, project) for _ in range(5)]
+    for key, sql in zip(
+        keys,
+        (
+            "revoked_at = now() - interval '91 d'", "revoked_at = now() - interval '89 d'",
+            "expires_at = now() - interval '91 d'", "expires_at = now() - interval '89 d'", "last_used_at = NULL",
+        ),
+        strict=True,
+    ):  # fmt: skip
+        await people.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
+    [schedule] = feature.schedules
+    await schedule.run(resources)
+    rows = await people.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
+    assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}
+
+
+async def test_an_expired_key_makes_room(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+    await people.execute(
+        "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, expires_at)"
+        " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, $2)",
+        project, MAX_KEYS,
+    )  # fmt: skip
+    assert (await make_key(owner, project)).secret

@@ -21,6 +21,7 @@ _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, not yet up, or cancelled by the statement's time limit
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock or a conflict that another one won
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that is lost just when a statement begins
 )

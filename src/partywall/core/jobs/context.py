@@ -11,7 +11,7 @@ from sqlalchemy import text
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.core.tenancy import ProjectScope, enter_project, enter_to_write
 
 _STILL_OURS: Final = text("SELECT queue_manager_id = :worker FROM pgqueuer WHERE id = :job FOR SHARE")
 
@@ -37,7 +37,7 @@ class JobContext:
         Raises ProjectNotFoundError where the principal lost its right since the job was enqueued.
         """
         async with self.resources.sessions.begin() as session:
-            scope = await enter_project(session, payload.acting, payload.project_id)
+            scope = await enter_to_write(session, payload.acting, payload.project_id)
             before_commit(session, self._fence)
             yield session, scope
 

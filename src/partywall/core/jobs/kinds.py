@@ -53,7 +53,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobHandler:
-    """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`."""
+    """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
+
+    `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them.
+    """
 
     kind: JobKind[JobPayload]
     run: Callable[[JobContext, JobPayload], Awaitable[None]]

@@ -21,6 +21,7 @@ from partywall.core.jobs import attempts
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.jobs.schedules import Schedule
+from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 
@@ -29,7 +30,8 @@ log = structlog.get_logger(__name__)
 # A worker that is silent for this long is taken for dead, and its jobs go to the others.
 HEARTBEAT_TIMEOUT: Final = timedelta(seconds=20)
 POLL_INTERVAL: Final = timedelta(seconds=5)
-BATCH_SIZE: Final = 4
+# One, so that no limit is passed; and the end of a job is written at once, which tells the loop of the free place.
+BATCH_SIZE: Final = 1
 RESTART_PAUSE_SECONDS: Final = 1.0
 
 
@@ -58,6 +60,8 @@ class JobRunner:
 
     async def _work(self, pool: asyncpg.Pool[asyncpg.Record], stop: asyncio.Event) -> None:
         queue = PgQueuer.from_asyncpg_pool(pool)
+        limits = {handler.kind.name: handler.concurrency for handler in self.handlers}
+        queue.qm = LimitedTaker(queue.qm.queries, queue.channel, limits=limits)
         for handler in self.handlers:
             queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
         for schedule in self.schedules:
@@ -69,19 +73,15 @@ class JobRunner:
             await queue.run(
                 dequeue_timeout=POLL_INTERVAL,
                 batch_size=BATCH_SIZE,
-                max_concurrent_tasks=2 * BATCH_SIZE,
                 heartbeat_timeout=HEARTBEAT_TIMEOUT,
                 shutdown_on_listener_failure=True,
             )
             passing_on.cancel()
 
     def _runner(self, queue: PgQueuer, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
-        gate = asyncio.Semaphore(handler.concurrency)
-
         async def run(job: pgq.Job) -> None:
-            async with gate:
-                with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
-                    await self._attempt(queue, handler, job)
+            with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
+                await self._attempt(queue, handler, job)
 
         return run
 

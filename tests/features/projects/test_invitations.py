@@ -113,6 +113,23 @@ async def test_an_address_is_invited_once_until_it_expires(house: House, post: P
     assert await pending(house) == [(email, "editor")]
 
 
+async def test_who_has_not_confirmed_an_address_writes_to_nobody(house: House) -> None:
+    """Nor hears more than that they may not, where they may not for another reason either."""
+    body = {"email": new_address(), "role": "viewer"}
+    headers = {"Idempotency-Key": "invite"}
+    url = f"{house.url}/invitations"
+    assert (await house.admin.client.post(url, json=body, headers=headers)).status_code == 201
+    await house.people.execute(
+        "UPDATE account SET email_verified_at = NULL WHERE id = ANY ($1)", [house.admin.id, house.viewer.id]
+    )
+    for sent in ({}, headers):
+        refused = await house.admin.client.post(url, json=body | {"email": new_address()}, headers=sent)
+        assert said(refused) == (403, "address_not_verified")
+    assert said(await house.viewer.client.post(url, json=body)) == (403, "missing_right")
+    assert await pending(house) == [(body["email"], "viewer")]
+    assert (await house.admin.client.get(url)).status_code == 200
+
+
 async def test_of_invitations_for_one_address_at_once_one_is_made(house: House) -> None:
     body = {"email": new_address(), "role": "editor"}
     senders = [house.owner, house.admin, house.owner, house.admin]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 
-from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from tests.isolation import people
 from tests.isolation.callers import Account
 from tests.isolation.world import Realm, World
@@ -42,9 +40,9 @@ async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
 
 
 async def _unread_letter(world: World, _: Realm) -> dict[str, JsonValue]:
-    account, address = await people.unverified(world.superuser)
-    tokens = VerificationTokens(world.resources.secrets.signer(PURPOSE))
-    return {"token": tokens.issue(account, address, datetime.now(UTC) + timedelta(days=1))}
+    token = secrets.token_urlsafe(32)
+    await people.unread_letter(world.superuser, token)
+    return {"token": token}
 
 
 @dataclass(frozen=True, slots=True)

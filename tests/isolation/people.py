@@ -76,12 +76,15 @@ async def new_member(superuser: Superuser, project: str, role: str = "viewer") -
     return str(made)
 
 
-async def unverified(superuser: Superuser) -> tuple[UUID, str]:
-    """Somebody who has not confirmed their address."""
+async def unread_letter(superuser: Superuser, token: str) -> None:
+    """Somebody has registered, and not opened the mail with this token."""
     made = uuid4()
-    email = f"{made.hex}@example.com"
-    await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, email)
-    return made, email
+    await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, f"{made.hex}@example.com")
+    await superuser.execute(
+        "INSERT INTO registration (id, account_id, token_hash, expires_at)"
+        " VALUES (uuidv7(), $1, $2, now() + interval '1 day')",
+        made, hashlib.sha256(token.encode()).digest(),
+    )  # fmt: skip
 
 
 async def disable(superuser: Superuser, account: Account) -> None:

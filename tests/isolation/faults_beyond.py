@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from uuid import UUID
 
 from fastapi import FastAPI
 from sqlalchemy import ColumnElement, Select, func, literal_column, null, select
 
 from partywall.core.cache_keys import CacheKey
-from partywall.core.db.scoped_read import ScopedRead
+from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession
-from partywall.core.events import announcer, tail
+from partywall.core.events import announcer, feed, tail
+from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
+from partywall.core.events.filters import TypeFilter
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.tenancy import ProjectScope
@@ -28,6 +32,28 @@ async def a_channel_without_its_project(at: Besieged) -> AsyncIterator[FastAPI]:
         return CacheKey("proj:events")
 
     with patched((announcer, "events_channel", events_channel), (tail, "events_channel", events_channel)):
+        yield at.app
+
+
+@asynccontextmanager
+async def a_stream_that_forgets_its_session(at: Besieged) -> AsyncIterator[FastAPI]:
+    """It asks what the person is to the project, and not whether the session that it was opened in still stands."""
+
+    async def forgetful(
+        reader: ScopedReader,
+        project_id: UUID,
+        *,
+        after: int,
+        limit: int = BATCH,
+        types: TypeFilter | None = None,
+        callers: Iterable[Caller] = (),
+    ) -> EventBatch:
+        asked = list(callers)
+        persons = {Caller(each.principal, None) for each in asked}
+        batch = await read_batch(reader, project_id, after=after, limit=limit, types=types, callers=persons)
+        return replace(batch, roles={each: batch.roles[Caller(each.principal, None)] for each in asked})
+
+    with patched((feed, "read_batch", forgetful), (tail, "read_batch", forgetful)):
         yield at.app
 
 

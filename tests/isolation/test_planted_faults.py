@@ -14,6 +14,7 @@ from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
 from tests.isolation import faults, faults_beyond
 from tests.isolation import test_beyond_routes_jobs as jobs
 from tests.isolation import test_beyond_routes_search as searching
+from tests.isolation import test_beyond_routes_sessions as sessions
 from tests.isolation import test_beyond_routes_streams as streams
 from tests.isolation.faults import Besieged, Fault
 from tests.isolation.house import besieged, open_app
@@ -128,6 +129,11 @@ async def test_streams_find_a_channel_without_its_project(copy: Copy) -> None:
         async with faults_beyond.a_channel_without_its_project(copy.besieged):
             assert any("heard" in each for each in await streams.overheard(people, copy.besieged.resources))
         assert await streams.overheard(people, copy.besieged.resources) == []
+
+
+async def test_revoked_sessions_find_a_stream_that_forgets_its_own(copy: Copy) -> None:
+    async with copy.people as people, faults_beyond.a_stream_that_forgets_its_session(copy.besieged):
+        assert await sessions.outlived(people, copy.besieged.resources) == ["a stream that was catching up", "a ticket"]
 
 
 async def test_scores_find_statistics_over_all_projects(copy: Copy) -> None:

@@ -13,10 +13,11 @@ import structlog
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.events.batches import BATCH, read_batch
+from partywall.core.errors import NotAuthenticatedError
+from partywall.core.events.batches import BATCH, Caller, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ class Tail:
         complete = True
         for feed in self.feeds:
             if feed.caller in asked:
-                self._check(feed, batch.roles[feed.caller])
+                feed.check(batch.roles[feed.caller])
                 feed.absorb(batch)
             else:
                 complete = False
@@ -76,12 +77,6 @@ class Tail:
             self.position = batch.upto
         if not complete or len(batch.events) == limit:
             self.look()
-
-    def _check(self, feed: Feed, role: str | None) -> None:
-        try:
-            feed.check(prove(self._project_id, feed.scope.principal, role))
-        except ProjectNotFoundError:
-            feed.end(End.REVOKED)
 
     async def _pause(self) -> None:
         try:
@@ -113,9 +108,13 @@ class Tails:
     async def follow(self, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None = None) -> Feed:
         """A feed of what lies behind `after`, or of what comes; close it when done.
 
-        Raises ProjectNotFoundError for a stranger, and what `terms` raises where the right is lacking.
+        Raises ProjectNotFoundError for a stranger, NotAuthenticatedError where the session of `terms` is revoked, and
+        what `terms` raises where the right is lacking.
         """
-        opened = await read_batch(reader, project_id, after=0, limit=0)
+        caller = Caller(reader.principal, terms.session_id)
+        opened = await read_batch(reader, project_id, after=0, limit=0, callers=(caller,))
+        if opened.roles[caller] is None:
+            raise NotAuthenticatedError
         terms.require(opened.scope)
         feed = Feed(reader, opened, terms, self)
         if after is not None:

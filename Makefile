@@ -23,7 +23,7 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashe
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-start bench-memory bench-streams
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-throughput: dev ## Measure requests per second against a bare floor; about
 
 bench-wall: dev ## Measure what row-level security costs; about three minutes
 	$(RUN) bench.wall_price
+
+bench-attacks: dev ## Make more than 100,000 attempts to get from one project into another; about ten minutes
+	$(RUN) bench.attacks
 
 bench-start: dev ## Measure from make serve to the first healthy answer
 	$(RUN) bench.start

@@ -2,12 +2,20 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from partywall.core.http.middleware import AccessEntry
+from partywall.core.security.secrets import Signer
+from partywall.features.accounts.verification_tokens import VerificationTokens
+from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.logs import access_log, mask
 from partywall.settings import LogSettings
+
+SIGNER = Signer(b"a key of these tests")
+INVITATION = InvitationTokens(SIGNER).of(UUID(int=1))
+VERIFICATION = VerificationTokens(SIGNER).of(UUID(int=1))
 
 
 @pytest.mark.parametrize(
@@ -19,6 +27,12 @@ from partywall.settings import LogSettings
         ("connect postgresql://app:hunter2@db/partywall", "connect", "hunter2"),
         ("duplicate key\nDETAIL:  Key (title)=(Secret plan) already exists.\nHINT: none", "HINT", "Secret plan"),
         ("key pw_0123456789abcdefghij in use", "in use", "0123456789abcdefghij"),
+        (
+            f"invitation {InvitationTokens(SIGNER).of(UUID(int=1))} used",
+            "used",
+            InvitationTokens(SIGNER).of(UUID(int=1)),
+        ),
+        (f"mail {VerificationTokens(SIGNER).of(UUID(int=1))} sent", "sent", VerificationTokens(SIGNER).of(UUID(int=1))),
     ],
 )
 def test_credentials_and_addresses_are_masked(text: str, kept: str, gone: str) -> None:

@@ -9,9 +9,7 @@ import uvloop
 
 from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
-from partywall.core.jobs.kinds import MAIN_LANE
 from partywall.core.jobs.runner import JobRunner
-from partywall.core.resources import Resources
 from partywall.features import FEATURES
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
@@ -29,23 +27,14 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Runs every slice's jobs, schedules and loops until `stop` is set."""
     direct = settings.database.direct_url or settings.database.url
     assert direct is not None
+    handlers = [handler for feature in FEATURES for handler in feature.jobs]
+    schedules = [schedule for feature in FEATURES for schedule in feature.schedules]
     async with open_resources(settings, application="partywall-worker") as resources:
         connect = functools.partial(_connect, direct.get_secret_value())
         async with asyncio.TaskGroup() as group:
             for name, loop in ((name, loop) for feature in FEATURES for name, loop in feature.loops.items()):
                 group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)
-            for runner in _runners(resources):
-                group.create_task(runner.run(connect, stop))
-
-
-def _runners(resources: Resources) -> list[JobRunner]:
-    """Runs of agents take minutes, so they have a lane of their own and stand in nobody's way."""
-    handlers = [handler for feature in FEATURES for handler in feature.jobs]
-    schedules = [schedule for feature in FEATURES for schedule in feature.schedules]
-    main = [handler for handler in handlers if handler.lane == MAIN_LANE]
-    runs = [handler for handler in handlers if handler.lane != MAIN_LANE]
-    at_once = max(2, resources.settings.agents.concurrency)
-    return [JobRunner(resources, main, schedules), JobRunner(resources, runs, at_once=at_once)]
+            group.create_task(JobRunner(resources, handlers, schedules).run(connect, stop))
 
 
 async def _until_signalled(settings: Settings) -> None:

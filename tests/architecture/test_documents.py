@@ -19,6 +19,11 @@ PROOFS = ("tests/", "bench/", ".ci/", "Makefile")
 HEADINGS = ["Context", "Decision", "Consequences", "Alternatives"]
 
 
+# In backticks or at the beginning of a line of a code block, where environment variables may stand before it.
+MAKES = re.compile(r"(?m)(?:`|^(?:[A-Z_]+=\S+ )*)make ([a-z][\w-]*)")
+MODULES = re.compile(r"\bpython3? -m ((?:bench|tests|tools)(?:\.\w+)*)")
+
+
 @dataclass(frozen=True)
 class Row:
     id: str
@@ -87,12 +92,49 @@ def test_every_decision_has_a_record() -> None:
     assert answered == {requirement for requirement in IDS if requirement.startswith("D")}
 
 
+def pages() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def makes_in(text: str) -> set[str]:
+    """The targets that a page tells its reader to make; prose that makes an account has no backtick before it."""
+    return set(MAKES.findall(text))
+
+
 def test_documents_link_to_files_that_exist() -> None:
     """Relative links of every Markdown file; anchors and addresses are not ours to check."""
     broken = [
         f"{page.relative_to(ROOT)}: {target}"
-        for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+        for page in pages()
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text())
         if "://" not in target and not target.startswith("mailto:") and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_documents_name_targets_that_the_makefile_has() -> None:
+    targets = set(re.findall(r"(?m)^([a-z][\w-]*):", (ROOT / "Makefile").read_text()))
+    named = {page: makes_in(page.read_text()) for page in pages()}
+    assert {"serve", "test", "bench-attacks"} <= set().union(*named.values())
+    unknown = [f"{page.relative_to(ROOT)}: make {each}" for page, made in named.items() for each in made - targets]
+    assert unknown == []
+
+
+def test_targets_are_found_wherever_a_document_can_name_one() -> None:
+    text = "`make one`, which can make nothing\n\n```sh\nmake two   # and make three\nA=b C_D=1 make four-five\n```\n"
+    assert makes_in(text) == {"one", "two", "four-five"}
+
+
+def test_documents_and_the_makefile_name_modules_that_exist() -> None:
+    """Of ours that are no part of the package, in `python -m`; a package needs a `__main__`."""
+    found = {page: MODULES.findall(page.read_text()) for page in pages()}
+    makefile = ROOT / "Makefile"
+    found[makefile] = re.findall(r"\$\(RUN\) (bench[\w.]*)", makefile.read_text())
+    assert sum(map(len, found.values())) > len(found[makefile]) > 0
+    missing = [f"{page.relative_to(ROOT)}: {name}" for page, names in found.items() for name in names if not runs(name)]
+    assert missing == []
+
+
+def runs(module: str) -> bool:
+    place = ROOT.joinpath(*module.split("."))
+    return place.with_suffix(".py").exists() or (place / "__main__.py").exists()

@@ -108,6 +108,7 @@ def test_a_route_of_a_project_proves_that_the_caller_may_enter(route: Route) -> 
     if "{project_id}" in route.path and str(route) not in ANONYMOUS:
         scopes = (
             dependencies.get_project_scope,
+            dependencies.get_locking_project_scope,
             dependencies.get_read_project_scope,
             dependencies.get_scoped_reader,
             dependencies.get_scoped_writer,

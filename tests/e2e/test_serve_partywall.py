@@ -62,6 +62,8 @@ async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(pla
     assert f"Mail  {place.data_dir.resolve() / 'mail'}" in first.output
     async with place.client() as client:
         project = await create_project(client)
+    [mail] = wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
+    assert f"http://127.0.0.1:{place.port}/api/v1/auth/email/verify" in mail.read_text()
     kill_all(place.data_dir)
 
     started = time.monotonic()

@@ -52,8 +52,9 @@ class Attempt:
 
     @property
     def form(self) -> Key:
-        """The same for all that differ in nothing but which foreign value of a kind it is."""
-        return (self.operation.id, str(self.position), self.caller.name, self.shape, self.value.kind, self.spelling)
+        """The same for all that differ in nothing but which foreign value of a kind and length it is."""
+        form = f"{self.value.kind} of {len(self.value.text)}"
+        return (self.operation.id, str(self.position), self.caller.name, self.shape, form, self.spelling)
 
     def __str__(self) -> str:
         return f"{self.operation}, {self.position}, as {self.caller}, {self.shape}: {self.value.name} ({self.spelling})"
@@ -82,14 +83,17 @@ class Siege:
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each position and caller, chosen by a fixed seed.
 
-        Beside them, who is at home tries at home every value that a declared position is made for.
+        Beside them, every value that a declared position is made for is tried at home, by one who belongs there and,
+        where no credential is asked for, by one who has none.
         """
-        scout = next((each for each in self.callers if each.name in recipe.permitted), None)
+        scouts = [each for each in self.callers if each.name in recipe.permitted][:1]
+        if not recipe.operation.gated:
+            scouts += [each for each in self.callers if each.token is None]
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
             for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
                 yield from self._one(recipe, position, caller, choices)
-            if scout is not None and position.declared:
+            for scout in scouts if position.declared else ():
                 yield from (
                     Attempt(recipe, position, scout, Shape.HERE, value, spelling)
                     for value, spelling in _likeliest(position, choices)
@@ -99,10 +103,13 @@ class Siege:
     def _one(self, recipe: Recipe, position: Position, caller: Caller, choices: Sequence[Choice]) -> Iterator[Attempt]:
         rng = random.Random(f"{_SEED} {recipe.operation.id} {position} {caller}")
         shape = rng.choice([shape for each, shape in self._parties(recipe) if each is caller])
-        wanted = _likeliest(position, choices) if rng.random() < _LIKELY else choices
-        fair = [each for each in wanted or choices if _is_fair(recipe.operation, position, caller, shape, each[0])]
-        if fair:
-            yield Attempt(recipe, position, caller, shape, *rng.choice(fair))
+        wanted = _likeliest(position, choices) if rng.random() < _LIKELY else []
+        for some in (wanted, choices):
+            drawn = (rng.choice(some) for _ in range(2 * len(some)))
+            fair = next((each for each in drawn if _is_fair(recipe.operation, position, caller, shape, each[0])), None)
+            if fair is not None:
+                yield Attempt(recipe, position, caller, shape, *fair)
+                return
 
     def _parties(self, recipe: Recipe) -> list[tuple[Caller, Shape]]:
         shapes = (Shape.THERE, Shape.HERE) if recipe.operation.in_project else (Shape.HERE,)

@@ -113,7 +113,7 @@ class Superuser:
                 continue
             sql = f'SELECT to_jsonb(t)::text AS row FROM public."{name}" AS t WHERE {condition} AND {_TYPED}'  # noqa: S608 - as above
             for row in await self.fetch(sql, *of.values):
-                found.update(leaves(orjson.loads(row["row"])))
+                found.update(*(leaves(each) for each in orjson.loads(row["row"]).values()))
         return found
 
     async def restore(self, of: Belongings, rows: Mapping[str, Sequence[str]]) -> None:

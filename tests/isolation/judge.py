@@ -81,9 +81,14 @@ def content_fault(answer: Answer, telltales: Iterable[str], sent: str) -> str | 
     """Something of FOREIGN's in the answer that the attempt did not bring along itself. `sent` is in lower case."""
     heard = _everything(answer)
     for telltale in telltales:
-        if telltale in heard and telltale not in sent:
+        if telltale in heard and telltale not in sent and _stands_alone(telltale, heard):
             return f"answered with {telltale!r}, which is FOREIGN's: {excerpt(answer)}"
     return None
+
+
+def _stands_alone(telltale: str, heard: str) -> bool:
+    """A number is told where it is a number, not where its digits occur in a random id."""
+    return not telltale.isdigit() or re.search(rf"(?<![0-9a-z]){telltale}(?![0-9a-z])", heard) is not None
 
 
 def _everything(answer: Answer) -> str:

@@ -44,6 +44,7 @@ class Learner:
         self._client = client
         self._world = world
         self._by_place = {(each.method, each.path): each for each in operations}
+        self._spent: dict[str, dict[str, JsonValue]] = {}
         self._removals = [each for each in operations if each.method == "DELETE" and each.path.endswith("}")]
 
     async def recipe(self, operation: Operation) -> Recipe:
@@ -60,13 +61,15 @@ class Learner:
         raise CannotExerciseError(f"{operation} reaches no success: " + "; ".join(refused))
 
     async def call(
-        self, recipe: Recipe, realm: Realm, ids: Mapping[str, str], own: Mapping[str, str] | None = None
+        self, recipe: Recipe, ids: Mapping[str, str], own: Mapping[str, str] | None = None, *, spend: bool = True
     ) -> Call:
-        """A well-formed request on these ids, with texts that nobody else has sent.
+        """A well-formed request of HOME's on these ids, with texts that nobody else has sent.
 
-        What its body names is looked for where the realm's `own` ids are, should `ids` lie elsewhere.
+        What its body names is looked for where the `own` ids are, should `ids` lie elsewhere. Unless it is to `spend`
+        them, it may show credentials that have been used.
         """
-        call = await self._fill(recipe.operation, realm, ids if own is None else own, recipe.fields)
+        operation, where = recipe.operation, ids if own is None else own
+        call = await self.fill(operation, self._world.home, where, recipe.fields, spend=spend)
         return replace(call, path=ids)
 
     async def ids(self, operation: Operation, realm: Realm, *, fresh: bool = False) -> dict[str, str]:
@@ -132,24 +135,34 @@ class Learner:
     async def _try(self, operation: Operation, realm: Realm, ids: Mapping[str, str], fields: Fields) -> Answer:
         speaks = overrides.SPEAKERS.get(str(operation))
         speaker = realm.owner if speaks is None else speaks(realm)
-        return await self._client.send(await self._fill(operation, realm, ids, fields), speaker.token)
+        return await self._client.send(await self.fill(operation, realm, ids, fields), speaker.token)
 
-    async def _fill(self, operation: Operation, realm: Realm, ids: Mapping[str, str], fields: Fields) -> Call:
+    async def fill(
+        self, operation: Operation, realm: Realm, ids: Mapping[str, str], fields: Fields, *, spend: bool = True
+    ) -> Call:
+        """A well-formed request in a realm."""
         filler = Filler(realm.mark, await self._named(operation, realm, ids))
         query = tuple((name, str(filler.value(operation.query[name], name))) for name in operation.required_query)
         call = Call(operation, path=ids, query=query)
         if operation.media_type is None:
             return call
-        body: JsonValue = (
-            await overrides.FIELDS[str(operation)](self._world, realm)
-            if str(operation) in overrides.FIELDS
-            else filler.object(operation.body, fields)
-        )
+        body: JsonValue = await self._particular(operation, realm, spend=spend)
+        if body is None:
+            body = filler.object(operation.body, fields)
         if operation.media_type == MULTIPART:
             file = next((name for name, each in _properties(operation).items() if is_file(each)), "file")
             content = f"# {realm.mark()}\n\nSome text.".encode()
             return replace(call, body=body, upload=Upload(file, f"{realm.mark()}.txt", content))
         return replace(call, body=body)
+
+    async def _particular(self, operation: Operation, realm: Realm, *, spend: bool) -> JsonValue:
+        """The body of an operation whose fields cannot be guessed."""
+        make = overrides.FIELDS.get(str(operation))
+        if make is None:
+            return None
+        if spend or operation.id not in self._spent:
+            self._spent[operation.id] = await make(self._world, realm)
+        return self._spent[operation.id]
 
     async def _named(self, operation: Operation, realm: Realm, ids: Mapping[str, str]) -> dict[str, str]:
         """Ids that a body asks for by a name that we can make one for."""
@@ -170,7 +183,7 @@ class Learner:
         for caller in self._world.callers:
             if caller.standing is Standing.MEMBER:
                 ids = await self.ids_for(recipe, caller, fresh=recipe.consuming)
-                call = await self.call(recipe, self._world.home, ids)
+                call = await self.call(recipe, ids)
                 if (await self._client.send(call, caller.token)).succeeded:
                     permitted.add(caller.name)
         return replace(recipe, permitted=frozenset(permitted))

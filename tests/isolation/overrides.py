@@ -61,6 +61,12 @@ async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
     return {"token": token}
 
 
+async def _unread_letter(world: World, _: Realm) -> dict[str, JsonValue]:
+    token = secrets.token_urlsafe(32)
+    await people.unread_letter(world.superuser, token)
+    return {"token": token}
+
+
 @dataclass(frozen=True, slots=True)
 class Founded:
     project: UUID
@@ -93,6 +99,8 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     "POST /api/v1/auth/token": _password_grant,
     # The input has the schema of the agent that is named.
     "POST /api/v1/projects/{project_id}/runs": _question,
+    # The token is in a letter, which nobody has opened yet.
+    "POST /api/v1/auth/email/verify": _unread_letter,
     # The token is in a letter, and only the person whom it was sent to may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
     # The address must be one that may be called.

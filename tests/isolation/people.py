@@ -76,6 +76,17 @@ async def new_member(superuser: Superuser, project: str, role: str = "viewer") -
     return str(made)
 
 
+async def unread_letter(superuser: Superuser, token: str) -> None:
+    """Somebody has registered, and not opened the mail with this token."""
+    made = uuid4()
+    await superuser.execute("INSERT INTO account (id, email) VALUES ($1, $2)", made, f"{made.hex}@example.com")
+    await superuser.execute(
+        "INSERT INTO registration (id, account_id, token_hash, expires_at)"
+        " VALUES (uuidv7(), $1, $2, now() + interval '1 day')",
+        made, hashlib.sha256(token.encode()).digest(),
+    )  # fmt: skip
+
+
 async def disable(superuser: Superuser, account: Account) -> None:
     await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", account.id)
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tests.isolation.bodies import Fields
 from tests.isolation.client import Client
-from tests.isolation.learning import CannotExerciseError, Learner, Recipe
+from tests.isolation.learning import CannotExerciseError, Learner
 from tests.isolation.surface import Operation, Place, Position
 from tests.isolation.values import Kind, Value
 from tests.isolation.world import World
@@ -40,7 +40,7 @@ async def _read(
     client: Client, learner: Learner, world: World, operation: Operation, ids: dict[str, str]
 ) -> list[Value]:
     found = []
-    call = await learner.call(Recipe(operation, Fields.REQUIRED, consuming=False), world.foreign, ids)
+    call = await learner.fill(operation, world.foreign, ids, Fields.REQUIRED)
     if "cursor" in operation.query:
         answer = await client.send(call.with_value(_LIMIT, "1"), world.foreign.owner.token)
         page = answer.json()
@@ -55,9 +55,7 @@ async def _read(
 
 async def _crossed(client: Client, learner: Learner, world: World, operation: Operation, foreign: str) -> list[Value]:
     """A cursor signed for HOME whose position is FOREIGN's."""
-    call = await learner.call(
-        Recipe(operation, Fields.REQUIRED, consuming=False), world.home, await learner.ids(operation, world.home)
-    )
+    call = await learner.fill(operation, world.home, await learner.ids(operation, world.home), Fields.REQUIRED)
     page = (await client.send(call.with_value(_LIMIT, "1"), world.home.owner.token)).json()
     cursor = page.get("next_cursor") if isinstance(page, dict) else None
     if not isinstance(cursor, str):

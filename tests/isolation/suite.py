@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from tests.isolation.attempts import Attempt, Key, Siege
 from tests.isolation.client import Client
 from tests.isolation.engagement import Engagement
-from tests.isolation.judge import Leak
+from tests.isolation.judge import Leak, excerpt
 from tests.isolation.learning import CannotExerciseError, Learner, Recipe
 from tests.isolation.spoils import gather
 from tests.isolation.surface import Operation, read_surface, vocabulary
@@ -64,6 +64,7 @@ async def attack(
     Both realms are put back as they were, so that a world can be attacked again.
     """
     client, report = Client(app), Report()
+    world.home.known.clear()  # what was learnt there before is gone
     operations = read_surface(app.openapi())
     chosen = [each for each in operations if only is None or only(each)]
     home, projects = await world.superuser.rows(world.besiegers), await _projects(world)
@@ -82,6 +83,7 @@ async def attack(
         await _engage(engagement, attempts, report)
         if progress is not None:
             progress(recipe.operation, len(seen))
+    report.unexercised += await _spoilt(client, learner, world, recipes)
     report.attempts = len(seen)
     report.statuses = engagement.statuses
     await world.superuser.restore(world.besiegers, home)
@@ -99,6 +101,19 @@ async def _recipes(learner: Learner, operations: Sequence[Operation], report: Re
         except CannotExerciseError as error:
             report.unexercised.append(str(error))
     return recipes
+
+
+async def _spoilt(client: Client, learner: Learner, world: World, recipes: Sequence[Recipe]) -> list[str]:
+    """What HOME's own cannot read any more: from then on a refusal would have been no proof."""
+    found = []
+    for recipe in recipes:
+        for caller in world.callers if recipe.operation.reads else ():
+            if caller.name in recipe.permitted:
+                ids = await learner.ids_for(recipe, caller, fresh=False)
+                answer = await client.send(await learner.call(recipe, ids), caller.token)
+                if not answer.succeeded:
+                    found.append(f"{recipe.operation} in the end, as {caller}: {excerpt(answer)}; HOME was spoilt")
+    return found
 
 
 async def _engage(engagement: Engagement, attempts: Sequence[Attempt], report: Report) -> None:

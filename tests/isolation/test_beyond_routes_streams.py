@@ -11,7 +11,9 @@ from uuid import UUID
 import pytest
 
 from partywall.core.cache_keys import events_channel
+from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.events.feed import Terms
 from partywall.core.resources import Resources
 from partywall.settings import EventSettings, Settings
 from tests.features.live.news import write
@@ -71,6 +73,47 @@ async def test_two_projects_streams_do_not_mix(people: People, server: Serving, 
 async def _write_all(resources: Resources, person: Person, project: UUID, word: str) -> None:
     for number in range(EVENTS // WRITERS):
         await write(resources, person, project, f"{word} {number}")
+
+
+async def overheard(people: People, resources: Resources) -> list[str]:
+    """What the feeds of one person's two projects have heard of each other; `deaf` where one heard nothing of its own.
+
+    One person's, because a reader without the right is sent away by the tail, whatever else is broken.
+    """
+    person = await people.person()
+    projects = {word: await person.project() for word in ("amber", "bittern")}
+    terms = Terms(lambda _: None, unix_time() + 60, timedelta(seconds=0.2))
+    reader = ScopedReader(resources.reads, person.principal)
+    feeds = {word: await resources.tails.follow(reader, project, terms) for word, project in projects.items()}
+    heard = dict.fromkeys(projects, b"")
+
+    async def listen(word: str) -> None:
+        while word.encode() not in heard[word]:
+            heard[word] += await feeds[word].next() or b""
+
+    async with asyncio.TaskGroup() as group:
+        listening = [group.create_task(listen(word)) for word in projects]
+        for number in range(20):
+            await asyncio.wait(listening, timeout=0.1)
+            for word, project in projects.items():
+                await write(resources, person, project, f"{word} {number}")
+            if all(task.done() for task in listening):
+                break
+        for task in listening:
+            task.cancel()
+    for feed in feeds.values():
+        feed.close()
+    strays = [
+        f"{word} heard {each}"
+        for word in projects
+        for each in projects
+        if each != word and each.encode() in heard[word]
+    ]
+    return strays + [f"{word} is deaf" for word in projects if word.encode() not in heard[word]]
+
+
+async def test_one_persons_two_projects_do_not_mix_either(people: People, resources: Resources) -> None:
+    assert await overheard(people, resources) == []
 
 
 async def test_a_number_of_the_other_project_tells_nothing_of_it(

@@ -77,6 +77,12 @@ def test_a_byte_of_foreign_content_is_seen(leaking: Answer) -> None:
     assert content_fault(answer(404, {"code": "x", "detail": "nothing"}), {SECRET}, "") is None
 
 
+def test_a_number_is_told_where_it_is_one() -> None:
+    assert content_fault(answer(200, {"revision": 7300002}), {"7300002"}, "") is not None
+    assert content_fault(answer(404, None, {"etag": '"7300002-1"'}), {"7300002"}, "") is not None
+    assert content_fault(answer(404, {"code": "x", "request_id": "a7300002b"}), {"7300002"}, "") is None
+
+
 async def test_a_compressed_answer_is_read() -> None:
     async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
         headers = [(b"content-encoding", b"gzip"), (b"content-type", b"application/json")]
@@ -140,5 +146,5 @@ def test_what_tells_where_it_comes_from() -> None:
     instant = "2026-11-21T08:00:00.123456+00:00"
     telling = {f"user:{id_}", f"word {SECRET}", "7300002", instant, "\\x" + "0a" * 32, "pw_ABCdef123456"}
     assert telltales(plain | telling) == {
-        id_, f"user:{id_}", SECRET, "7300002", instant[:26].lower(), "0a" * 32, "pw_abcdef123456",
+        id_, SECRET, "7300002", instant[:26].lower(), "0a" * 32, "pw_abcdef123456",
     }  # fmt: skip

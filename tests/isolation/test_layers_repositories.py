@@ -91,6 +91,7 @@ def claim(room: Room) -> Claim:
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.count": lambda r, _: r.count(),
+    "ApiKeyRepository.in_force": lambda r, _: r.in_force(),
     "ApiKeyRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, room: r.revoke(key(room)),
@@ -123,6 +124,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "InvitationRepository.get": lambda r, room: r.get(invitation(room)),
     "InvitationRepository.has_address": lambda r, _: r.has_address("x@example.com"),
     "InvitationRepository.page": lambda r, _: r.page(*PAGE),
+    "InvitationRepository.project_name": lambda r, _: r.project_name(),
     "InvitationWriter.add": lambda r, room: r.add(new_id(), "y@example.com", Role.OWNER, b"hash", in_an_hour()),
     "InvitationWriter.remove": lambda r, room: r.remove(invitation(room)),
     "InvitationWriter.withdraw": lambda r, room: r.withdraw(room.owner.principal, [Role.VIEWER]),
@@ -135,7 +137,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "MemberWriter.change": lambda r, room: r.change(room.owner.id, Role.VIEWER),
     "MemberWriter.remove": lambda r, room: r.remove(room.owner.id),
     "ProjectRepository.get": lambda r, _: r.get(),
-    "ProjectRepository.lock": lambda r, _: r.lock(),
+    "ProjectRepository.lock": lambda r, _: r.lock(to_delete=True),
     "ProjectWriter.change": lambda r, _: r.change({"name": "taken"}),
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),

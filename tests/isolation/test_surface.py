@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from pydantic import JsonValue
 
 from tests.isolation.bodies import Fields, Filler
@@ -84,6 +85,21 @@ def test_nothing_that_the_application_declares_is_overlooked(besieged_app: FastA
         names = {f"{each['in']} {each['name']}" for each in described.get("parameters", ())}
         assert names <= {str(each) for each in operation.positions}, operation
         assert _has_a_position_in_its_body(operation) == ("requestBody" in described), operation
+
+
+# They hold the document itself, and nothing of anybody's.
+PAGES = {"/openapi.json", "/docs", "/docs/assets"}
+
+
+def test_no_route_hides_from_the_document(besieged_app: FastAPI) -> None:
+    declared = {str(each) for each in read_surface(besieged_app.openapi())}
+    served = {
+        f"{method} {route.path_format}"
+        for route in iter_route_contexts(besieged_app.routes)
+        if route.path not in PAGES
+        for method in (route.methods or {"ANY"}) - {"HEAD"}
+    }
+    assert served == declared
 
 
 def _has_a_position_in_its_body(operation: Operation) -> bool:

@@ -60,17 +60,20 @@ def telltales(leaves: set[str]) -> frozenset[str]:
     """Of values in a database, what gives away where it comes from, in lower case."""
     found: set[str] = set()
     for leaf in leaves:
-        found.update(_WORDS.findall(leaf))
-        found.update(_UUID.findall(leaf))
-        if _HEX.fullmatch(leaf):
+        parts = {*_WORDS.findall(leaf), *_UUID.findall(leaf)}
+        if parts:
+            found |= parts
+        elif _HEX.fullmatch(leaf):
             found.add(leaf.removeprefix("\\x"))
         elif instant := _INSTANT.match(leaf):
             found.add(instant[0])
-        elif (leaf.isdigit() and int(leaf) >= FAR) or (
-            _SHORTEST <= len(leaf) <= _LONGEST and not any(each.isspace() for each in leaf)
-        ):
+        elif (leaf.isdigit() and int(leaf) >= FAR) or _is_rare(leaf):
             found.add(leaf)
     return frozenset(each.lower() for each in found)
+
+
+def _is_rare(leaf: str) -> bool:
+    return _SHORTEST <= len(leaf) <= _LONGEST and not any(each.isspace() for each in leaf)
 
 
 def scrambled(value: Value, rng: random.Random) -> str:

@@ -48,6 +48,7 @@ class Realm:
 
 @dataclass(slots=True)
 class World:
+    resources: Resources
     superuser: Superuser
     http: AsyncClient
     home: Realm
@@ -101,7 +102,7 @@ async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
         await furniture.index(resources, urls, superuser)
         values = await builder.finish(home, foreign)
         callers = await builder.callers(home, foreign)
-        world = World(superuser, http, home, foreign, callers, values)
+        world = World(resources, superuser, http, home, foreign, callers, values)
         await world.check()
         yield world
 
@@ -133,8 +134,8 @@ class _Builder:
             run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)
             await furniture.spending(self.superuser, realm.project)
             hooks = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
-        # A webhook that learning would make anew has the numbers of every new one.
-        foreign.known[f"/api/v1/projects/{foreign.project}/webhooks/{{webhook_id}}"] = hooks[0].text
+            # A webhook that learning would make anew has no delivery, and the numbers of every new one.
+            realm.known[f"/api/v1/projects/{realm.project}/webhooks/{{webhook_id}}"] = hooks[0].text
         await furniture.far_numbers(self.superuser, foreign.project, foreign.documents[0])
         await self.http.post(
             f"/api/v1/projects/{foreign.project}/documents/{foreign.documents[0]}/reindex",

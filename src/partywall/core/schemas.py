@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -10,6 +11,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -20,6 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 _MAX_DEPTH: Final = 32
+_RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def to_rfc3339(instant: datetime) -> str:
@@ -30,6 +33,13 @@ def to_rfc3339(instant: datetime) -> str:
 Instant = Annotated[datetime, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
 
 
+def _written(value: object) -> object:
+    """Refuses what would be taken for seconds since 1970, as a number or in digits."""
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise PydanticCustomError("not_rfc3339", "An instant is written as 2027-01-31T12:00:00Z, with Z or an offset")
+    return value
+
+
 def _in_utc(instant: datetime) -> datetime:
     try:
         return instant.astimezone(UTC)
@@ -37,8 +47,8 @@ def _in_utc(instant: datetime) -> datetime:
         raise PydanticCustomError("instant_out_of_range", "This instant lies outside the calendar") from error
 
 
-# An instant that a client gives: with an offset, and still in the calendar when moved to UTC.
-GivenInstant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+# An instant that a client gives: in RFC 3339, with an offset, and still in the calendar when moved to UTC.
+GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
 def storable(text: str) -> str:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, Uuid, bindparam, func, select
 
-from partywall.core.db.session import AsyncReadSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import NotFoundError
 
 
@@ -92,10 +92,21 @@ def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectSc
     return ProjectScope(project_id, principal, Role(role), _SEAL)
 
 
-_ENTER = select(func.wall.enter(bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid)))
+_WHO_AND_WHERE = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
+_ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
+_ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE))
 
 
 async def enter_project(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
     """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger."""
     role = await session.scalar(_ENTER, {"principal": str(principal), "project_id": project_id})
+    return prove(project_id, principal, role)
+
+
+async def enter_to_write(session: AsyncSession, principal: Principal, project_id: UUID) -> ProjectScope:
+    """The same, and holds what it rests on until the commit: neither the project nor the role ends in between.
+
+    Not for who is going to lock the project itself: two that hold it would wait for each other.
+    """
+    role = await session.scalar(_ENTER_TO_WRITE, {"principal": str(principal), "project_id": project_id})
     return prove(project_id, principal, role)

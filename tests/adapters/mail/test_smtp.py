@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from partywall.adapters.mail import smtp
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.mail.message import MailError, MailRefused, Message
 from tests.adapters.mail.server import PASSWORD, USER, Certificates, Post, make_certificates, serving
@@ -72,11 +73,14 @@ async def test_a_certificate_for_another_name_is_not_trusted(certificates: Certi
     assert post.logins == 0
 
 
-async def test_a_server_without_starttls_gets_neither_password_nor_mail(certificates: Certificates) -> None:
+@pytest.mark.parametrize("username", [USER, None])
+async def test_a_server_without_starttls_gets_neither_password_nor_mail(
+    certificates: Certificates, username: str | None
+) -> None:
     post = Post()
     async with serving(post) as port:
-        with pytest.raises(MailError, match="STARTTLS"):
-            await encrypted(port, certificates).send(MESSAGE)
+        with pytest.raises(MailError, match="STARTTLS extension not supported"):
+            await encrypted(port, certificates, username=username).send(MESSAGE)
     assert (post.logins, post.mails) == (0, [])
 
 
@@ -116,6 +120,7 @@ async def test_what_a_server_refuses_is_refused(answer: str, at_data: bool) -> N
 def assert_says_nothing_of_whom(failure: pytest.ExceptionInfo[MailError]) -> None:
     """Neither the error nor what a traceback of it would show."""
     assert "ada" not in str(failure.value)
+    assert failure.value.__cause__ is None
     assert failure.value.__suppress_context__
 
 
@@ -132,6 +137,21 @@ async def test_a_server_that_never_greets_is_left() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(MailError, match="Tim"):
             await SmtpMailer(replace(LOCAL, port=port, timeout=0.3)).send(MESSAGE)
+
+
+async def test_a_server_that_did_not_answer_is_not_waited_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smtp, "_AWAY_FOR", 0.5)
+    post = Post(silent=True)
+    async with serving(post) as port:
+        mailer = SmtpMailer(replace(LOCAL, port=port, timeout=0.5))
+        for _ in range(3):
+            with pytest.raises(MailError):
+                await mailer.send(MESSAGE)
+        assert post.connections == 1
+        post.silent = False
+        await asyncio.sleep(0.6)
+        await mailer.send(MESSAGE)
+    assert len(post.mails) == 1
 
 
 async def test_nobody_there_may_be_tried_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -12,6 +13,7 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from partywall.main import create_app
 from partywall.settings import MailSettings, Settings
+from tests.engines import DatabaseUrls
 from tests.people import People
 from tests.serving import free_port
 
@@ -186,3 +188,19 @@ async def test_no_redirect_names_a_host_that_the_client_made_up(anonymous: Async
     answer = await anonymous.get("/api/v1/projects/", headers={"Host": "evil.example"})
     assert_problem(answer, 404, "route_not_found")
     assert "location" not in answer.headers
+
+
+async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, database: DatabaseUrls) -> None:
+    """Someone else holds the row for longer than a statement may take."""
+    hasty = settings.database.model_copy(update={"statement_timeout": timedelta(milliseconds=100)})
+    app = create_app(settings.model_copy(update={"database": hasty}))
+    async with LifespanManager(app), People(app, app.state.resources, database) as people:
+        person = await people.person()
+        project = await person.project()
+        async with people.transaction() as holder:
+            await holder.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", project)
+            answer = await person.client.patch(f"/api/v1/projects/{project}", json={"name": "late"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+        again = await person.client.patch(f"/api/v1/projects/{project}", json={"name": "in time"})
+        assert again.json()["name"] == "in time"

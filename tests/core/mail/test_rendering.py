@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError
 
-from partywall.core.mail.rendering import MailTemplate
+from partywall.core.mail.rendering import MailTemplate, as_name
 
 VALUES = {"service": None, "name": "<b>Ada</b> & co"}
 
@@ -40,6 +40,26 @@ def test_a_name_is_no_place_to_write_a_letter_in(template: MailTemplate) -> None
     content = template.render({**VALUES, "name": "Ada\r\nBcc: eve\u2028\n\nDear\x07 \u202ereader"})
     assert content.subject == "Ada Bcc: eve Dear reader greets"
     assert content.text.startswith("Dear Ada Bcc: eve Dear reader\n")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        ("Ada Lovelace", "Ada Lovelace"),
+        ("Contracts 2.0, A.B. & Dr. No", "Contracts 2.0, A.B. & Dr. No"),
+        ("see https://evil.example/x?y=1, now", "see … now"),
+        ("(http://evil.example)", "…"),
+        ("www.evil.example", "…"),
+        ("evil.example/x", "evil. example/x"),
+        ("sub.évil.example", "sub. évil. example"),
+        ("evil\uff0ecom evil\u3002com", "evil. com evil. com"),
+        ("x" * 60, "x" * 60),
+        ("x" * 61, "x" * 59 + "…"),
+        ("a\nb", "a b"),
+    ],
+)
+def test_a_name_is_short_and_no_link(chosen: str, shown: str) -> None:
+    assert as_name(chosen) == shown
 
 
 def test_a_value_that_is_missing_is_an_error(template: MailTemplate) -> None:

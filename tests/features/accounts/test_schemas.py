@@ -24,7 +24,8 @@ def test_one_address_has_one_form(written: str) -> None:
     "written",
     ["", "ada", "ada@", "@example.com", "ada@localhost", "a b@example.com", "ada@example.com\0", "ada@exa mple.com",
      "ada@@example.com", "Ada <ada@example.com>", "ada@[127.0.0.1]", "a" * 65 + "@example.com",
-     "ada@" + "a." * 200 + "com", "ada@example.com, eve@example.com", "ada@example.com\r\nBcc: eve@example.com"],
+     "ada@" + "a." * 200 + "com", "ada@example.com, eve@example.com", "ada@example.com\r\nBcc: eve@example.com",
+     "=?utf-8?q?ada?=@example.com", "=?utf-8?b?YWRh?=@example.com"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused_without_repeating_it(written: str) -> None:
     with pytest.raises(ValueError, match=r"^not a valid e-mail address$"):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -20,60 +20,19 @@ from partywall.core.resources import Resources
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.verification_mail import confirm_address
-from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
+from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens, token_hash
 from partywall.settings import MailLinks
-from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, account_id, bearer, new_address
+from tests.features.accounts.conftest import Variant, Visitor, account_id, bearer, new_address
+from tests.features.accounts.office import Office, assert_refused, verify
 from tests.mails import mails_to, text_of
 from tests.people import People
 
-VERIFY = "/api/v1/auth/email/verify"
 RESEND = "/api/v1/auth/email/resend"
-
-
-async def verify(client: AsyncClient, token: str) -> Response:
-    return await client.post(VERIFY, json={"token": token})
-
-
-@dataclass
-class Office:
-    """Runs the jobs of one account, as the worker would."""
-
-    resources: Resources
-    superuser: asyncpg.Connection
-
-    async def payloads(self, account: UUID) -> list[ConfirmAddress]:
-        rows = await self.superuser.fetch(
-            "SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", CONFIRM_ADDRESS.name
-        )
-        found = [ConfirmAddress.model_validate_json(row["payload"]) for row in rows]
-        return [payload for payload in found if payload.account_id == account]
-
-    async def work(self, account: UUID, attempt: int = 1) -> None:
-        for payload in await self.payloads(account):
-            await confirm_address(JobContext(self.resources, uuid4(), id(payload), attempt, last=False), payload)
-        await self.superuser.execute(
-            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'",
-            CONFIRM_ADDRESS.name,
-            str(account),
-        )
-
-    def texts(self, address: str) -> list[str]:
-        return [text_of(mail) for mail in mails_to(self.resources.settings.mail_directory, address)]
-
-    async def token(self, visitor: Visitor) -> str:
-        """Of the newest mail to a visitor who has registered."""
-        await self.work(await account_id(self.superuser, visitor.email))
-        [token] = [line for line in self.texts(visitor.email)[-1].splitlines() if line.startswith("pwv_")]
-        return token
 
 
 @pytest.fixture
 async def office(resources: Resources, superuser: asyncpg.Connection) -> Office:
     return Office(resources, superuser)
-
-
-def issued(resources: Resources, account: UUID, address: str, expires_at: datetime) -> str:
-    return VerificationTokens(resources.secrets.signer(PURPOSE)).issue(account, address, expires_at)
 
 
 async def verified_at(superuser: asyncpg.Connection, address: str) -> datetime | None:
@@ -93,10 +52,6 @@ async def test_the_token_of_the_mail_confirms_the_address_once(
     assert_refused(await verify(member.client, token))
 
 
-def assert_refused(answer: Response) -> None:
-    assert (answer.status_code, answer.json()["code"]) == (400, "verification_token_invalid")
-
-
 async def test_where_verification_is_required_the_mail_opens_the_door(
     variant: Variant, office: Office, superuser: asyncpg.Connection
 ) -> None:
@@ -107,19 +62,17 @@ async def test_where_verification_is_required_the_mail_opens_the_door(
         assert (await visitor.try_login()).status_code == 200
 
 
-async def test_a_token_is_good_for_its_account_its_address_and_its_day(
-    member: Visitor, resources: Resources, superuser: asyncpg.Connection
+async def test_a_token_is_good_for_its_registration_and_its_day(
+    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
-    own, soon = await account_id(superuser, member.email), utc_now() + timedelta(minutes=5)
-    good = issued(resources, own, member.email, soon)
-    foreign = VerificationTokens(resources.secrets.signer("another purpose")).issue(own, member.email, soon)
+    own = await account_id(superuser, member.email)
+    [payload] = await office.payloads(own)
+    assert payload.registration_id is not None
+    good = await office.token(member)
     position = len(good) // 2
     for refused in (
-        issued(resources, own, member.email, utc_now() - timedelta(seconds=2)),
-        issued(resources, own, new_address(), soon),
-        issued(resources, uuid4(), member.email, soon),
-        issued(resources, uuid4(), "", soon),
-        foreign,
+        VerificationTokens(resources.secrets.signer("another purpose")).of(payload.registration_id),
+        VerificationTokens(resources.secrets.signer(PURPOSE)).of(own),
         good[:position] + ("A" if good[position] != "A" else "B") + good[position + 1 :],
         good[:-4],
         good + "A",
@@ -128,18 +81,23 @@ async def test_a_token_is_good_for_its_account_its_address_and_its_day(
         "",
     ):
         assert_refused(await verify(member.client, refused))
+    lives = "UPDATE registration SET expires_at = now() + $2 WHERE account_id = $1"
+    await superuser.execute(lives, own, timedelta(0))
+    assert_refused(await verify(member.client, good))
     assert await verified_at(superuser, member.email) is None
+    await superuser.execute(lives, own, timedelta(minutes=1))
     assert (await verify(member.client, good)).status_code == 204
 
 
 async def test_a_disabled_account_confirms_nothing(
-    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
+    member: Visitor, office: Office, superuser: asyncpg.Connection
 ) -> None:
-    own = await account_id(superuser, member.email)
+    own, token = await account_id(superuser, member.email), await office.token(member)
+    await member.register("another password")
     await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", own)
-    assert_refused(await verify(member.client, issued(resources, own, member.email, utc_now() + timedelta(hours=1))))
+    assert_refused(await verify(member.client, token))
     await office.work(own)
-    assert office.texts(member.email) == []
+    assert len(office.texts(member.email)) == 1
 
 
 async def test_a_token_that_is_too_long_is_no_token(anonymous: AsyncClient) -> None:
@@ -152,15 +110,18 @@ async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload
     await member.register("another password")
     own = await account_id(superuser, member.email)
     first, second = await office.payloads(own)
-    assert first.model_dump(exclude={"expires_at"}) == second.model_dump(exclude={"expires_at"})
-    assert set(first.model_dump()) == {"account_id", "expires_at", "registered"}
+    differing = {"expires_at", "registration_id"}
+    assert first.model_dump(exclude=differing) == second.model_dump(exclude=differing)
+    assert set(first.model_dump()) == {"account_id", "expires_at", "registered", "registration_id"}
+    hashes = await superuser.fetch("SELECT token_hash FROM registration WHERE account_id = $1", own)
+    assert token_hash(str(first.registration_id)) not in [row["token_hash"] for row in hashes]
     assert timedelta(hours=23, minutes=59) < first.expires_at - utc_now() <= timedelta(hours=24)
 
 
 async def test_who_registers_again_is_told_by_mail_alone(
     member: Visitor, office: Office, superuser: asyncpg.Connection
 ) -> None:
-    """Before the address is confirmed they get the token again, afterwards none."""
+    """Before the address is confirmed they get a token, afterwards none."""
     first = await office.token(member)
     await member.register("another password")
     second = await office.token(member)
@@ -171,7 +132,7 @@ async def test_who_registers_again_is_told_by_mail_alone(
     *_, last = office.texts(member.email)
     assert "It has an account already" in last
     assert "pwv_" not in last
-    assert (await member.try_login(PASSWORD)).status_code == 200
+    assert (await member.try_login("another password")).status_code == 200
 
 
 async def test_the_mail_goes_out_by_the_worker(
@@ -297,7 +258,7 @@ async def test_by_invitation_a_known_address_is_left_as_it_is(
 
 
 async def test_a_job_for_nobody_ends(resources: Resources) -> None:
-    payload = ConfirmAddress(account_id=uuid4(), expires_at=utc_now(), registered=True)
+    payload = ConfirmAddress(account_id=uuid4(), expires_at=utc_now(), registered=True, registration_id=uuid4())
     with capture_logs() as logs:
         await confirm_address(JobContext(resources, uuid4(), 1, 1, last=False), payload)
     assert [line["event"] for line in logs] == ["confirmation_not_needed"]
@@ -320,6 +281,6 @@ async def test_being_invited_or_not_takes_the_same_time(variant: Variant, people
 
 
 async def test_a_token_fits_on_a_line_of_any_mail(resources: Resources) -> None:
-    token = issued(resources, uuid4(), new_address(), utc_now())
+    token = VerificationTokens(resources.secrets.signer(PURPOSE)).of(uuid4())
     assert len(token) < 76
     assert token.replace("_", "").replace("-", "").isalnum()

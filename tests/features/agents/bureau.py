@@ -67,14 +67,14 @@ class Bureau:
             return await self.until(run)
 
     @asynccontextmanager
-    async def working(self, resources: Resources | None = None, *, at_once: int = 4) -> AsyncIterator[None]:
+    async def working(self, resources: Resources | None = None) -> AsyncIterator[None]:
         """A worker for runs alone."""
         stop = asyncio.Event()
         connect = functools.partial(
             asyncpg.create_pool, DatabaseUrls.dsn(self.database.runtime), min_size=2, max_size=4
         )
         async with asyncio.TaskGroup() as group:
-            runner = JobRunner(resources or self.resources, feature.jobs, at_once=at_once)
+            runner = JobRunner(resources or self.resources, feature.jobs)
             group.create_task(runner.run(connect, stop))
             try:
                 yield

@@ -62,7 +62,7 @@ async def test_another_run_takes_the_place(bureau: Bureau) -> None:
 
     bureau.model.script = script
     places = bureau.resources.settings.agents.concurrency_per_project
-    async with bureau.working(at_once=places + 2):
+    async with bureau.working():
         held = [await bureau.start("wait") for _ in range(places)]
         behind = await bureau.start("quick")
         await asyncio.sleep(1)

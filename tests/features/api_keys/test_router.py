@@ -9,6 +9,8 @@ import pytest
 from httpx import AsyncClient
 
 from partywall.core.clock import utc_now
+from partywall.core.resources import Resources
+from partywall.features.api_keys import feature
 from partywall.features.api_keys.constants import MAX_KEYS
 from tests.features.api_keys.conftest import MakeKey
 from tests.people import People, Person
@@ -104,14 +106,30 @@ async def test_only_who_may_manage_keys_does(people: People, owner: Person, proj
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
         ({"expires_at": "9999-12-31T23:59:59-12:00"}, "/expires_at"),
+        # Seconds since 1970, and what RFC 3339 leaves no room for.
+        ({"expires_at": 4_000_000_000}, "/expires_at"),
+        ({"expires_at": 4_000_000_000.5}, "/expires_at"),
+        ({"expires_at": "4000000000"}, "/expires_at"),
+        ({"expires_at": True}, "/expires_at"),
+        ({"expires_at": "2999-01-01"}, "/expires_at"),
+        ({"expires_at": "2999-01-01T00:00Z"}, "/expires_at"),
+        ({"expires_at": "2999-01-01T00:00:00+0100"}, "/expires_at"),
         ({"secret": "pw_mine"}, "/secret"),
     ],
 )
-async def test_a_bad_body_is_refused(owner: Person, project: UUID, change: dict[str, str], pointer: str) -> None:
+async def test_a_bad_body_is_refused(owner: Person, project: UUID, change: dict[str, object], pointer: str) -> None:
     answer = await owner.client.post(url(project), json=WANTED | change)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert (await owner.client.get(url(project))).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "written", ["2999-01-01T02:00:00.000000+02:00", "2999-01-01T00:00:00Z", "2998-12-31 23:00:00.0-01:00"]
+)
+async def test_an_instant_is_read_in_every_form_of_rfc_3339(owner: Person, project: UUID, written: str) -> None:
+    made = await owner.client.post(url(project), json=WANTED | {"expires_at": written})
+    assert made.json()["expires_at"] == "2999-01-01T00:00:00.000000Z"
 
 
 async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: MakeKey) -> None:
@@ -150,3 +168,31 @@ async def test_making_and_revoking_are_told_without_the_secret(people: People, o
     rows = await people.fetch("SELECT type, subject_id, data FROM event WHERE project_id = $1 ORDER BY id", project)
     assert [row["type"] for row in rows][1:] == ["project.key_created", "project.key_revoked"]
     assert {row["subject_id"] for row in rows[1:]} == {made["id"]}
+
+
+async def test_keys_that_are_over_are_forgotten_in_time(
+    people: People, resources: Resources, owner: Person, project: UUID, make_key: MakeKey
+) -> None:
+    keys = [await make_key(owner, project) for _ in range(5)]
+    for key, sql in zip(
+        keys,
+        (
+            "revoked_at = now() - interval '91 d'", "revoked_at = now() - interval '89 d'",
+            "expires_at = now() - interval '91 d'", "expires_at = now() - interval '89 d'", "last_used_at = NULL",
+        ),
+        strict=True,
+    ):  # fmt: skip
+        await people.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
+    [schedule] = feature.schedules
+    await schedule.run(resources)
+    rows = await people.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
+    assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}
+
+
+async def test_an_expired_key_makes_room(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+    await people.execute(
+        "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, expires_at)"
+        " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, $2)",
+        project, MAX_KEYS,
+    )  # fmt: skip
+    assert (await make_key(owner, project)).secret

@@ -20,7 +20,7 @@ from tests.features.projects.house import House
 from tests.people import Person
 
 ACCEPT = "/api/v1/invitations/accept"
-_TOKEN = re.compile(r"(?m)^[A-Za-z0-9_-]{43}$")
+_TOKEN = re.compile(r"(?m)^pwi_[A-Za-z0-9_-]{43}$")
 
 
 @dataclass(frozen=True, slots=True)

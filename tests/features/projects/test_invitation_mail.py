@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from dataclasses import replace
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 import structlog
+from structlog.testing import capture_logs
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.runner import JobRunner
@@ -18,6 +19,8 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import feature
 from partywall.features.projects.invitation_mail import send_invitation
+from partywall.features.projects.invitation_quota import MAILS_PER_HOUR_TO_ONE
+from partywall.features.projects.member_repository import MemberRepository, MemberRow
 from partywall.settings import MailLinks
 from tests.engines import DatabaseUrls
 from tests.features.projects.house import House, said
@@ -56,8 +59,8 @@ async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(house
     assert letter["Subject"] == "Ada <b>L</b> Bcc: x@y invites you to Fish & Chips"
     assert letter["Bcc"] is None
     plain, html = text_of(letter), text_of(letter, "html")
-    assert 'Ada <b>L</b> Bcc: x@y invites you to the project "Fish & Chips" as admin.' in plain
-    assert "Ada &lt;b&gt;L&lt;/b&gt; Bcc: x@y" in html
+    assert f'Ada <b>L</b> Bcc: x@y ({house.owner.email}) invites you to the project "Fish & Chips" as admin.' in plain
+    assert f"<strong>Ada &lt;b&gt;L&lt;/b&gt; Bcc: x@y</strong> ({house.owner.email}) invites you" in html
     assert "Fish &amp; Chips" in html
     for part in (plain, html):
         assert token in part
@@ -68,7 +71,71 @@ async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(house
 async def test_without_a_name_the_inviter_is_named_by_address(house: House, post: Post) -> None:
     email = new_address()
     await post.token(house, email, by=house.admin)
-    assert (await post.letters(email))[0]["Subject"] == f"{house.admin.email} invites you to A project"
+    [letter] = await post.letters(email)
+    assert letter["Subject"] == f"{house.admin.email} invites you to A project"
+    assert f'{house.admin.email} invites you to the project "A project" as editor.' in text_of(letter)
+    assert f"<strong>{house.admin.email}</strong> invites you" in text_of(letter, "html")
+
+
+async def test_a_name_is_no_advertisement(house: House, post: Post) -> None:
+    """In the words of a mail that was tried."""
+    email = new_address()
+    name = "Your bank. Log in at http://evil.example now, or your account is closed"
+    await house.people.execute("UPDATE account SET full_name = $2 WHERE id = $1", house.owner.id, name)
+    await house.owner.client.patch(
+        house.url, json={"name": "=?utf-8?q?http=3A//evil.example/?= www.evil.example evil.com"}
+    )
+    await post.deliver(house, await post.invite(house, email))
+    [letter] = await post.letters(email)
+    invited_by = "Your bank. Log in at … now, or your account is closed"
+    assert letter["Subject"] == f"{invited_by} invites you to = ?utf-8?q?http=3A//evil. example/?= … evil. com"
+    for part in (str(letter["Subject"]), text_of(letter), text_of(letter, "html")):
+        assert "evil.example" not in part
+        assert "evil.com" not in part
+
+
+async def test_from_many_projects_one_recipient_gets_few_letters_and_no_project_learns_of_it(
+    house: House, post: Post, people: People
+) -> None:
+    email = new_address()
+    sent: list[tuple[House, UUID]] = []
+    for _ in range(MAILS_PER_HOUR_TO_ONE + 1):
+        owner = await people.person()
+        each = replace(house, project=await owner.project(), owner=owner)
+        sent.append((each, await post.invite(each, email)))
+    with capture_logs() as logs:
+        for each, invitation in sent:
+            await post.deliver(each, invitation)
+    assert len(await post.letters(email)) == MAILS_PER_HOUR_TO_ONE
+    [withheld] = [line for line in logs if line["event"] == "invitation_withheld"]
+    assert email not in str(withheld)
+    last, _ = sent[-1]
+    listed = (await last.owner.client.get(f"{last.url}/invitations")).json()["items"]
+    assert [each["email"] for each in listed] == [email]
+    await post.deliver(house, await post.invite(house, other := new_address()))
+    assert len(await post.letters(other)) == 1
+
+
+async def test_a_letter_to_a_project_that_ends_meanwhile_is_not_sent(
+    house: House, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the job has read everything else, and before it reads the project."""
+    email = new_address()
+    invitation = await post.invite(house, email)
+    number, payload = await post.job(house, invitation)
+    get = MemberRepository.get
+
+    async def and_then_it_ends(members: MemberRepository, account: UUID) -> MemberRow | None:
+        row = await get(members, account)
+        assert row is not None
+        await house.people.execute("DELETE FROM project WHERE id = $1", house.project)
+        return row
+
+    monkeypatch.setattr(MemberRepository, "get", and_then_it_ends)
+    with capture_logs() as logs:
+        await send_invitation(JobContext(post.resources, uuid4(), number, 1, last=False), payload)
+    assert [line["event"] for line in logs] == ["invitation_not_sent"]
+    assert await post.letters(email) == []
 
 
 def with_settings(resources: Resources, **sections: object) -> Resources:

@@ -92,6 +92,7 @@ async def test_a_bad_invitation_is_refused(house: House, body: dict[str, object]
     answer = await house.owner.client.post(f"{house.url}/invitations", json=body)
     assert answer.status_code == 422
     assert pointer in [each["pointer"] for each in answer.json()["errors"]]
+    assert "Role" not in answer.text, "quotes the program, not the contract"
     assert await pending(house) == []
 
 
@@ -110,6 +111,23 @@ async def test_an_address_is_invited_once_until_it_expires(house: House, post: P
     assert again.status_code == 201
     assert again.json()["id"] != str(first)
     assert await pending(house) == [(email, "editor")]
+
+
+async def test_who_has_not_confirmed_an_address_writes_to_nobody(house: House) -> None:
+    """Nor hears more than that they may not, where they may not for another reason either."""
+    body = {"email": new_address(), "role": "viewer"}
+    headers = {"Idempotency-Key": "invite"}
+    url = f"{house.url}/invitations"
+    assert (await house.admin.client.post(url, json=body, headers=headers)).status_code == 201
+    await house.people.execute(
+        "UPDATE account SET email_verified_at = NULL WHERE id = ANY ($1)", [house.admin.id, house.viewer.id]
+    )
+    for sent in ({}, headers):
+        refused = await house.admin.client.post(url, json=body | {"email": new_address()}, headers=sent)
+        assert said(refused) == (403, "address_not_verified")
+    assert said(await house.viewer.client.post(url, json=body)) == (403, "missing_right")
+    assert await pending(house) == [(body["email"], "viewer")]
+    assert (await house.admin.client.get(url)).status_code == 200
 
 
 async def test_of_invitations_for_one_address_at_once_one_is_made(house: House) -> None:

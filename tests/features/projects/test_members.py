@@ -93,13 +93,28 @@ async def test_a_change_honours_if_match(house: House) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "pointer"), [({"role": "service"}, "/role"), ({"role": None}, "/role"), ({"rank": "owner"}, "/rank")]
+    ("body", "pointer"),
+    [({"role": "service"}, "/role"), ({"role": None}, "/role"), ({"role": 1}, "/role"), ({"rank": "owner"}, "/rank")],
 )
 async def test_a_bad_role_is_refused(house: House, body: dict[str, object], pointer: str) -> None:
     answer = await house.owner.client.patch(house.member(house.viewer), json=body)
     assert answer.status_code == 422
-    assert pointer in [each["pointer"] for each in answer.json()["errors"]]
+    [error] = answer.json()["errors"]
+    assert error["pointer"] == pointer
+    if pointer == "/role":
+        assert error["message"] == "Input should be 'owner', 'admin', 'editor' or 'viewer'"
     assert (await house.roles())[house.viewer.id] == "viewer"
+
+
+@pytest.mark.parametrize("member", ["you", "ME", "01990000-0000-7000-8000-00000000000g"])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_what_names_no_member_is_one_error_of_the_path(house: House, method: str, member: str) -> None:
+    body = {"role": "editor"} if method == "PATCH" else None
+    answer = await house.owner.client.request(method, f"{house.url}/members/{member}", json=body)
+    assert said(answer) == (422, "validation_failed")
+    assert answer.json()["errors"] == [
+        {"pointer": "/path/user_id", "message": "Input should be a member's id or 'me'"},
+    ]
 
 
 async def test_an_unknown_member_is_not_found(house: House) -> None:
@@ -108,7 +123,6 @@ async def test_an_unknown_member_is_not_found(house: House) -> None:
     assert said(await house.owner.client.delete(unknown)) == (404, "member_not_found")
     transfer = await house.owner.client.post(f"{house.url}/transfer", json={"user_id": str(uuid4())})
     assert said(transfer) == (404, "member_not_found")
-    assert (await house.owner.client.delete(f"{house.url}/members/you")).status_code == 422
 
 
 @pytest.mark.parametrize("role", ["admin", "editor", "viewer"])

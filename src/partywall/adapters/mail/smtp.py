@@ -23,6 +23,8 @@ from partywall.core.mail.message import MailError, MailRefused, Message
 from partywall.core.mail.mime import Envelope, envelope, mailbox
 
 _FRESH: Final = 60.0
+# For so long nobody waits again for a server that did not answer: the worker's other jobs go first.
+_AWAY_FOR: Final = 10.0
 _GOODBYE: Final = 2.0
 _PERMANENT: Final = 500
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
@@ -52,15 +54,21 @@ class SmtpMailer:
         self._sender: Address = mailbox(options.sender)
         self._tls = ssl.create_default_context(cafile=None if options.ca_file is None else str(options.ca_file))
         self._answered_at = float("-inf")
+        self._away_until = float("-inf")
 
     async def send(self, message: Message) -> None:
         sealed = envelope(message, self._sender)
+        if time.monotonic() < self._away_until:
+            raise MailError("the mail server did not answer a moment ago")
         client = self._client(log_in=True)
         try:
             async with asyncio.timeout(self._options.timeout):
                 await client.connect()
                 await _hand_over(client, sealed)
         except (SMTPException, OSError) as error:
+            if isinstance(error, OSError):
+                client.close()
+                self._away_until = time.monotonic() + _AWAY_FOR
             raise _translated(error) from None
         finally:
             await _leave(client)

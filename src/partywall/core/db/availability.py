@@ -21,9 +21,16 @@ _AWAY: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shut down, not yet up, or cancelled by the statement's time limit
     asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,  # a deadlock or a conflict that another one won
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that is lost just when a statement begins
 )
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether asyncpg's error is about the database being away, overloaded or out of time, not about the statement."""
+    # ValueError: an argument of the wrong type is our own fault.
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)
 
 
 class _Reported:
@@ -32,8 +39,7 @@ class _Reported:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
-        # ValueError: an argument of the wrong type is our own fault.
-        if isinstance(error, _AWAY) and not isinstance(error, ValueError):
+        if is_away(error):
             raise DatabaseAwayError from error
 
 

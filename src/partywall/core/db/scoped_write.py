@@ -14,11 +14,11 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, Text, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, TableValuedAlias, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.availability import reported
-from partywall.core.db.scoped_read import ENTERED, PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled
+from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled
 from partywall.core.db.session import AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
 from partywall.core.jobs.kinds import Job
@@ -26,6 +26,10 @@ from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 
 _LAST_EVENT: Final = "wall_last_event"
 _QUEUED: Final = "wall_queued"
+# As for a read, and holds the project and the own membership until the statement has committed.
+_ENTERED: Final[TableValuedAlias] = (
+    func.wall.enter_to_write(PRINCIPAL, PROJECT_ID).table_valued(ROLE, name="entered").render_derived()
+)
 _ROLES = bindparam("roles", type_=ARRAY(Text))
 _JOB_KINDS = bindparam("job_kinds", type_=ARRAY(Text))
 _JOB_PAYLOADS = bindparam("job_payloads", type_=ARRAY(LargeBinary))
@@ -57,7 +61,7 @@ class ScopedWrite:
     """Data-modifying parts over project tables, compiled once into one statement."""
 
     def __init__(self, build: Callable[[Entered], Written]) -> None:
-        entered = select(ENTERED.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
+        entered = select(_ENTERED.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
         written = build(Entered(entered, entered.c[ROLE] == func.any(_ROLES)))
         happened = select(func.count().label("rows")).select_from(written.rows).subquery("happened")
         news = written.news.subquery("news")

@@ -18,7 +18,7 @@ from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.events import frames
 from partywall.core.events.batches import Caller, EventBatch, WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, prove
 
 log = structlog.get_logger(__name__)
 
@@ -129,12 +129,14 @@ class Feed:
         elif self._queue:
             self._wake.set()
 
-    def check(self, scope: ProjectScope) -> None:
-        """Ends the feed where this is not enough to go on reading, or no longer what the feed was opened with."""
+    def check(self, role: str | None) -> None:
+        """Ends the feed where what its caller is now is not enough to go on reading, or not what it was opened with."""
         try:
+            scope = prove(self.project_id, self.scope.principal, role)
             self._terms.require(scope)
         except PartywallError:
             self.end(End.REVOKED)
+            return
         if scope.role is not self.scope.role:
             self.end(End.ROLE_CHANGED)
 
@@ -172,7 +174,12 @@ class Feed:
     async def _catch_up(self) -> None:
         try:
             batch = await read_batch(
-                self._reader, self.project_id, after=self.position, types=self._terms.types, subject=self._terms.subject
+                self._reader,
+                self.project_id,
+                after=self.position,
+                types=self._terms.types,
+                subject=self._terms.subject,
+                callers=(self.caller,),
             )
         except DATABASE_ERRORS as error:
             log.warning("feed_interrupted", error=type(error).__name__)
@@ -180,7 +187,7 @@ class Feed:
         except PartywallError:
             self.end(End.REVOKED)
         else:
-            self.check(batch.scope)
+            self.check(batch.roles[self.caller])
             self.absorb(batch)
             self._behind = batch.upto < batch.last
 

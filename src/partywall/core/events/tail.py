@@ -13,12 +13,12 @@ import structlog
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.errors import TooManyRequestsError
-from partywall.core.events.batches import BATCH, read_batch
+from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError
+from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
 from partywall.core.occupancy import Places
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class Tail:
         complete = True
         for feed in self.feeds:
             if feed.caller in asked:
-                self._check(feed, batch.roles[feed.caller])
+                feed.check(batch.roles[feed.caller])
                 feed.absorb(batch)
             else:
                 complete = False
@@ -89,12 +89,6 @@ class Tail:
             self.position = batch.upto
         if not complete or len(batch.events) == limit:
             self.look()
-
-    def _check(self, feed: Feed, role: str | None) -> None:
-        try:
-            feed.check(prove(self._project_id, feed.scope.principal, role))
-        except ProjectNotFoundError:
-            feed.end(End.REVOKED)
 
     async def _pause(self) -> None:
         try:
@@ -134,14 +128,13 @@ class Tails:
     async def follow(self, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None = None) -> Feed:
         """A feed of what lies behind `after`, or of what comes; close it when done.
 
-        Raises ProjectNotFoundError for a stranger, what `terms` raises where the right is lacking, and
-        TooManyStreamsError.
+        Raises ProjectNotFoundError for a stranger, NotAuthenticatedError where the session of `terms` is revoked, what
+        `terms` raises where the right is lacking, and TooManyStreamsError.
         """
         if not self._places.take(reader.principal):
             raise TooManyStreamsError
         try:
-            opened = await read_batch(reader, project_id, after=0, limit=0)
-            terms.require(opened.scope)
+            opened = await _open(reader, project_id, terms)
         except BaseException:
             self._places.give_back(reader.principal)
             raise
@@ -187,3 +180,13 @@ class Tails:
         self._background.start(f"tail {name}", tail.run)
         self._listener.listen(name, tail.look)
         return tail
+
+
+async def _open(reader: ScopedReader, project_id: UUID, terms: Terms) -> EventBatch:
+    """What the log is now, for a caller who may follow it and whose session still stands."""
+    caller = Caller(reader.principal, terms.session_id)
+    opened = await read_batch(reader, project_id, after=0, limit=0, callers=(caller,))
+    if opened.roles[caller] is None:
+        raise NotAuthenticatedError
+    terms.require(opened.scope)
+    return opened

@@ -18,7 +18,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_princ
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
 from partywall.core.http.public import is_public
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project, enter_to_write
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
 # The same, so that people can log in from /docs.
@@ -109,6 +109,10 @@ PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read
 
 
 async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
+    return await enter_to_write(session, principal, project_id)
+
+
+async def get_locking_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
     return await enter_project(session, principal, project_id)
 
 
@@ -116,8 +120,10 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
     return await enter_project(session, principal, project_id)
 
 
-# The scope of a route that writes (binds SessionDep's transaction) and of one that reads (binds ReadSessionDep's).
+# The scope of a route that writes (binds SessionDep's transaction), of one that writes and locks the project itself,
+# and of one that reads (binds ReadSessionDep's).
 ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
+LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
 
 

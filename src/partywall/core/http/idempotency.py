@@ -19,7 +19,7 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ConflictError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
 from partywall.core.idempotency.models import IdempotencyKey
-from partywall.core.tenancy import Principal, ProjectScope, enter_project
+from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
@@ -96,7 +96,7 @@ class Idempotency:
         """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
         if self.key is None or writer.session is None:
             return await produce()
-        authorise(await enter_project(writer.session, writer.principal, self.project_id))
+        authorise(await enter_to_write(writer.session, writer.principal, self.project_id))
         return await self.run(writer.session, produce, fingerprint=fingerprint)
 
     def _same(self) -> ColumnElement[bool]:

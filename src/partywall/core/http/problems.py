@@ -13,11 +13,13 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from partywall.core.db.availability import DatabaseAwayError, is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.request_id import request_id_of
 
@@ -176,14 +178,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
-    """The database being away is said as such; anything else it refuses is our fault."""
-    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, InterfaceError)):
-        log.warning("database_away", error=type(error.orig).__name__)
-        return problem(
-            request, 503, "unavailable", "Not available right now", "The database is away; try again.",
-            headers={"Retry-After": "1"},
-        )  # fmt: skip
+    """The database being away, or too slow, is said as such; anything else it refuses is our fault."""
+    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
+        log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
+        return problem_of(request, DatabaseAwayError())
     raise error
+
+
+def _is_away(error: DBAPIError) -> bool:
+    cause = None if error.orig is None else error.orig.__cause__
+    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(cause)
 
 
 def crash_problem(request: HTTPConnection) -> ProblemResponse:
@@ -197,3 +201,4 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_handshake)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeoutError, _on_database)

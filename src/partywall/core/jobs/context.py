@@ -14,11 +14,11 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession, before_com
 from partywall.core.events.log import News, news_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project, prove
+from partywall.core.tenancy import ProjectScope, enter_project, enter_to_write, prove
 
 # One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
 _TELL: Final = """
-    WITH entered AS MATERIALIZED (SELECT wall.enter($1, $2) AS role), ours AS MATERIALIZED (
+    WITH entered AS MATERIALIZED (SELECT wall.enter_to_write($1, $2) AS role), ours AS MATERIALIZED (
         SELECT job.id FROM pgqueuer AS job, entered
         WHERE job.id = $4 AND job.queue_manager_id = $5 AND entered.role IS NOT NULL FOR SHARE OF job
     )
@@ -54,7 +54,7 @@ class JobContext:
         Raises ProjectNotFoundError where the principal lost its right since the job was enqueued.
         """
         async with self.resources.sessions.begin() as session:
-            scope = await enter_project(session, payload.acting, payload.project_id)
+            scope = await enter_to_write(session, payload.acting, payload.project_id)
             before_commit(session, self._fence)
             yield session, scope
 

@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from partywall.core.tenancy import Principal
+from partywall.settings import Settings
 
 if TYPE_CHECKING:
     from partywall.core.jobs.context import JobContext
 
-
-MAIN_LANE: Final = "main"
+# A number, or where the settings have it.
+type Concurrency = int | Callable[[Settings], int]
 
 
 class JobPayload(BaseModel):
@@ -58,26 +59,23 @@ class Job:
 class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
-    Jobs of different lanes never wait for each other's places in a worker.
+    `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them.
     """
 
     kind: JobKind[JobPayload]
     run: Callable[[JobContext, JobPayload], Awaitable[None]]
-    concurrency: int = 1
-    lane: str = MAIN_LANE
+    concurrency: Concurrency = 1
+
+    def places(self, settings: Settings) -> int:
+        return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(settings)
 
 
 def handles[P: JobPayload](
-    kind: JobKind[P],
-    run: Callable[[JobContext, P], Awaitable[None]],
-    *,
-    concurrency: int = 1,
-    lane: str = MAIN_LANE,
+    kind: JobKind[P], run: Callable[[JobContext, P], Awaitable[None]], *, concurrency: Concurrency = 1
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
         cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
         concurrency,
-        lane,
     )

@@ -21,13 +21,14 @@ from partywall.core.jobs import attempts
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.jobs.schedules import Schedule
+from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 
 log = structlog.get_logger(__name__)
 
-BATCH_SIZE: Final = 4
-AT_ONCE: Final = 2 * BATCH_SIZE
+# One, so that no limit is passed; and the end of a job is written at once, which tells the loop of the free place.
+BATCH_SIZE: Final = 1
 RESTART_PAUSE_SECONDS: Final = 1.0
 
 
@@ -36,7 +37,6 @@ class JobRunner:
     resources: Resources
     handlers: Sequence[JobHandler]
     schedules: Sequence[Schedule] = ()
-    at_once: int = AT_ONCE
 
     async def run(self, connect: Callable[[], Awaitable[asyncpg.Pool[asyncpg.Record]]], stop: asyncio.Event) -> None:
         """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
@@ -57,6 +57,9 @@ class JobRunner:
 
     async def _work(self, pool: asyncpg.Pool[asyncpg.Record], stop: asyncio.Event) -> None:
         queue = PgQueuer.from_asyncpg_pool(pool)
+        settings = self.resources.settings
+        limits = {handler.kind.name: handler.places(settings) for handler in self.handlers}
+        queue.qm = LimitedTaker(queue.qm.queries, queue.channel, limits=limits)
         for handler in self.handlers:
             queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
         for schedule in self.schedules:
@@ -66,25 +69,21 @@ class JobRunner:
         async with asyncio.TaskGroup() as group:
             passing_on = group.create_task(_pass_on(stop, ended))
             await queue.run(
-                dequeue_timeout=self.resources.settings.jobs.poll_interval,
-                batch_size=min(BATCH_SIZE, self.at_once // 2),
-                max_concurrent_tasks=self.at_once,
-                heartbeat_timeout=self.resources.settings.jobs.heartbeat_timeout,
+                dequeue_timeout=settings.jobs.poll_interval,
+                batch_size=BATCH_SIZE,
+                heartbeat_timeout=settings.jobs.heartbeat_timeout,
                 shutdown_on_listener_failure=True,
             )
             passing_on.cancel()
 
     def _runner(self, queue: PgQueuer, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
-        gate = asyncio.Semaphore(handler.concurrency)
-
         async def run(job: pgq.Job) -> None:
-            async with gate:
-                with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
-                    try:
-                        await self._attempt(queue, handler, job)
-                    except (OSError, DBAPIError, UnavailableError) as error:
-                        # Not the handler's: the attempt could not be counted, or the job not put away.
-                        raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from error
+            with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
+                try:
+                    await self._attempt(queue, handler, job)
+                except (OSError, DBAPIError, UnavailableError) as error:
+                    # Not the handler's: the attempt could not be counted, or the job not put away.
+                    raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from error
 
         return run
 

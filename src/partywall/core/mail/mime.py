@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -17,6 +18,8 @@ from partywall.core.mail.message import MailRefused, Message
 
 # Lines of text may have 998 bytes (RFC 5322, 2.1.1); longer ones, and those beyond ASCII, are quoted.
 _LONGEST_LINE: Final = 900
+# Begins what a header shows as something else (RFC 2047): an address with it would be read as another's.
+ENCODED_WORD: Final = re.compile(r"=\?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def envelope(message: Message, sender: Address) -> Envelope:
         mail = EmailMessage(default)
         mail["From"] = sender
         mail["To"] = recipient
-        mail["Subject"] = _printable(message.subject)
+        mail["Subject"] = ENCODED_WORD.sub("= ?", _printable(message.subject))
     except ValueError:
         raise MailRefused("the address or the subject cannot stand in a header") from None
     mail["Date"] = format_datetime(utc_now())
@@ -59,7 +62,7 @@ def envelope(message: Message, sender: Address) -> Envelope:
 
 def _recipient(address: str) -> Address:
     local, at, domain = _printable(address).rpartition("@")
-    if not at or not local or " " in address:
+    if not at or not local or " " in address or ENCODED_WORD.search(address):
         raise ValueError("not a mail address")
     return Address(username=local, domain=_ascii_domain(domain))
 

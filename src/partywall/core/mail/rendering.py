@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,10 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 _LAYOUT: Final = Path(__file__).with_name("templates")
+_LONGEST_NAME: Final = 60
+# What mail programs make a link of, to wherever the name wants its reader to go.
+_LINK: Final = re.compile(r"(?i)\S*(?:://|\bwww\.)\S*")
+_DOMAIN_DOT: Final = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,8 @@ class Content:
 class MailTemplate:
     """`NAME.subject.txt`, `NAME.txt` and `NAME.html` in a folder of the slice.
 
-    The last two extend `layout.txt` and `layout.html` and fill the block `body`. What people chose themselves (names)
-    is written `{{ name | one_line }}`.
+    The last two extend `layout.txt` and `layout.html` and fill the block `body`. What people chose themselves is
+    written `{{ name | as_name }}`, an address `{{ address | one_line }}`.
     """
 
     directory: Path
@@ -45,6 +50,12 @@ def one_line(text: str) -> str:
     return "".join(each for each in " ".join(text.split()) if each.isprintable())
 
 
+def as_name(text: str) -> str:
+    """One short line without anything that a mail program would make a link of."""
+    name = _DOMAIN_DOT.sub(". ", _LINK.sub("…", one_line(text)))
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
+
+
 @lru_cache
 def _environment(directory: Path) -> Environment:
     environment = Environment(
@@ -54,5 +65,5 @@ def _environment(directory: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["one_line"] = one_line
+    environment.filters |= {"one_line": one_line, "as_name": as_name}
     return environment

@@ -12,5 +12,5 @@ COUNTED_ADDRESSES: Final = "counted addresses"
 JWKS_MAX_AGE: Final = 300
 VERIFICATION_TTL: Final = timedelta(hours=24)
 MAX_VERIFICATION_TOKEN: Final = 200
-# To one address, whoever asks for them.
+# To one address, whoever asks for them. No more registrations of it are kept either.
 MAILS_PER_HOUR: Final = 5

@@ -35,12 +35,13 @@ async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
 
 
 async def get_registration_service(session: SessionDep, resources: ResourcesDep) -> RegistrationService:
-    return RegistrationService(session, resources.passwords, resources.settings.accounts.registration)
+    tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
+    return RegistrationService(session, resources.passwords, tokens, resources.settings.accounts.registration)
 
 
 async def get_verification_service(session: SessionDep, resources: ResourcesDep) -> VerificationService:
     tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return VerificationService(session, tokens, resources.attempts)
+    return VerificationService(session, tokens, resources.access_tokens, resources.attempts)
 
 
 async def get_login_service(session: SessionDep, resources: ResourcesDep) -> LoginService:

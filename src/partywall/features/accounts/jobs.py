@@ -11,12 +11,13 @@ from partywall.core.mail.message import ATTEMPTS
 class ConfirmAddress(JobPayload):
     """Enqueued by every registration, also of a known address, and where somebody asks for the mail again.
 
-    The token is derived when the mail is written. There may be no such account: see `wall.register_account`.
+    The token is derived when the mail is written. There may be no such account or registration: see `wall.register`.
     """
 
     account_id: UUID
     expires_at: datetime
     registered: bool
+    registration_id: UUID | None = None
 
 
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)

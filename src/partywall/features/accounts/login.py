@@ -18,7 +18,7 @@ from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.failure_repository import FailureCounter, counted_failures
 from partywall.features.accounts.issuing import Granted, Locked, Refused, grant
 from partywall.features.accounts.lockout import LockoutPolicy, after_failure, locked_for
-from partywall.features.accounts.repository import AccountDirectory, AccountWriter, Credential
+from partywall.features.accounts.repository import AccountDirectory, AccountRepository, AccountWriter, Credential
 from partywall.features.accounts.session_repository import SessionWriter
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,8 @@ class LoginService:
     """Logs in with a password. No connection is held while the password is hashed.
 
     The lockout is asked before, which is cheap, and again afterwards under a lock: of many guesses at once only as many
-    count as the policy allows, whatever they were.
+    count as the policy allows, whatever they were. So is the credential, because whoever confirms the address may have
+    taken the account over in the meantime.
     """
 
     session: AsyncSession
@@ -64,6 +65,8 @@ class LoginService:
         counter = FailureCounter(self.session, address_hash)
         if credential is None or not checked.valid or not self._may_log_in(credential):
             return await self._count(counter)
+        if not await self._holds(address, credential):
+            return await self._count(counter)
         return await self._start(counter, credential, checked.replacement, user_agent)
 
     async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
@@ -74,6 +77,13 @@ class LoginService:
 
     def _may_log_in(self, credential: Credential) -> bool:
         return not credential.disabled and (credential.verified or not self.verification_required)
+
+    async def _holds(self, address: str, credential: Credential) -> bool:
+        """Whether the password that was checked is still the account's; it stays so until the transaction ends."""
+        await bind_principal(self.session, Principal.user(credential.account_id))
+        await AccountRepository(self.session, credential.account_id).lock()
+        now = await AccountDirectory(self.session).credential(address)
+        return now is not None and now.password_hash == credential.password_hash and self._may_log_in(now)
 
     async def _count(self, counter: FailureCounter) -> Refused | Locked:
         now = utc_now()
@@ -96,7 +106,6 @@ class LoginService:
             return Locked(remaining)
         if failures is not None:
             await counter.clear()
-        await bind_principal(self.session, Principal.user(credential.account_id))
         if replacement is not None:
             await AccountWriter(self.session, credential.account_id).replace_password_hash(replacement)
         writer = SessionWriter(self.session, credential.account_id)

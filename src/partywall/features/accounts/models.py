@@ -36,6 +36,25 @@ class Account(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class Registration(Base):
+    """One of an address that is not confirmed yet; the runtime role reaches it through functions alone.
+
+    `token_hash` is the SHA-256 of the token that is mailed. One without a `password_hash` goes by the account's own: it
+    has made the account, or was asked for by who has logged in.
+    """
+
+    __tablename__ = "registration"
+    __table_args__ = ({"info": {"kind": TableKind.DIRECTORY}},)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("account.id", ondelete="CASCADE"), index=True)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    full_name: Mapped[str | None] = mapped_column(Text)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 class Session(Base):
     """A login and the family of refresh tokens that came of it."""
 

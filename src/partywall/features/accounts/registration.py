@@ -6,23 +6,30 @@ from typing import Literal
 from partywall.core.db.session import AsyncSession
 from partywall.core.security.passwords import Passwords
 from partywall.features.accounts.exceptions import RegistrationClosedError
-from partywall.features.accounts.repository import AccountRegister
+from partywall.features.accounts.registration_repository import RegistrationDoor
 from partywall.features.accounts.schemas import Registration
-from partywall.features.accounts.verification import enqueue_mail
+from partywall.features.accounts.verification import enqueue_mail, new_registration
+from partywall.features.accounts.verification_tokens import VerificationTokens
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationService:
     session: AsyncSession
     passwords: Passwords
+    tokens: VerificationTokens
     admission: Literal["open", "invite", "closed"]
 
     async def register(self, wanted: Registration) -> None:
-        """Makes the account unless the address is known, or has to be invited and is not, with the same work always."""
+        """Makes the account unless the address is known, or has to be invited and is not, with the same work always.
+
+        Of a known address that is not confirmed, password and name wait beside those of the first who registered it,
+        and take their place when this registration is the one to be confirmed.
+        """
         if self.admission == "closed":
             raise RegistrationClosedError
         password_hash = await self.passwords.hash(wanted.password)
-        account_id = await AccountRegister(self.session).add(
-            wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
+        new = new_registration(self.tokens)
+        account_id = await RegistrationDoor(self.session).add(
+            new, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
         )
-        await enqueue_mail(self.session, account_id, registered=True)
+        await enqueue_mail(self.session, account_id, new, registered=True)

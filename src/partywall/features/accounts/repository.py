@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Boolean, Text, Uuid, bindparam, func, select, text, update
+from sqlalchemy import func, select, text, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.features.accounts.models import Account
 
 _CREDENTIAL: Final = text("SELECT account_id, password_hash, verified, disabled FROM wall.credential_of(:address)")
-_REGISTER: Final = select(
-    func.wall.register_account(
-        bindparam("address", type_=Text),
-        bindparam("password_hash", type_=Text),
-        bindparam("full_name", type_=Text),
-        bindparam("invited_only", type_=Boolean),
-    )
-)
-_VERIFY: Final = select(func.wall.verify_email(bindparam("account", type_=Uuid), bindparam("address", type_=Text)))
 _OWNER: Final = text("SELECT wall.owner_of_refresh_token(:presented)")
 
 
@@ -47,26 +38,6 @@ class AccountDirectory:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountRegister:
-    session: AsyncSession
-
-    async def add(self, address: str, password_hash: str, full_name: str | None, *, invited_only: bool) -> UUID:
-        """Makes the account unless the address is known, or nobody invited it; the caller cannot tell which.
-
-        Answers the id of the account with this address; where there is none even now, an id that leads nowhere.
-        """
-        values = {
-            "address": address, "password_hash": password_hash, "full_name": full_name, "invited_only": invited_only,
-        }  # fmt: skip
-        registered: UUID = (await self.session.execute(_REGISTER, values)).scalar_one()
-        return registered
-
-    async def verify(self, account_id: UUID, address: str) -> bool:
-        """Whether the address is verified by this; it was not before."""
-        return bool(await self.session.scalar(_VERIFY, {"account": account_id, "address": address}))
-
-
-@dataclass(frozen=True, slots=True)
 class AccountRepository:
     """The bound user's own account."""
 
@@ -79,7 +50,9 @@ class AccountRepository:
         return (await self.session.scalars(query)).one_or_none()
 
     async def lock(self) -> Account | None:
-        query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None)).with_for_update()
+        """The same, and nobody changes it until the transaction ends."""
+        query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None))
+        query = query.with_for_update(key_share=True)
         return (await self.session.scalars(query)).one_or_none()
 
 

@@ -4,44 +4,55 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.clock import utc_now
-from partywall.core.db.session import AsyncSession, bind_principal
+from partywall.core.db.session import AsyncSession, after_commit, bind_principal
+from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.security.attempts import AttemptLimiter
+from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR, VERIFICATION_TTL
 from partywall.features.accounts.exceptions import TooManyMailsError, VerificationTokenError
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
-from partywall.features.accounts.repository import AccountRegister, AccountRepository
+from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor
 from partywall.features.accounts.service import get_user
-from partywall.features.accounts.verification_tokens import Presented, VerificationTokens
+from partywall.features.accounts.verification_tokens import VerificationTokens, token_hash
 
 
-async def enqueue_mail(session: AsyncSession, account_id: UUID, *, registered: bool) -> None:
+def new_registration(tokens: VerificationTokens) -> NewRegistration:
+    id_ = new_id()
+    return NewRegistration(id_, token_hash(tokens.of(id_)), utc_now() + VERIFICATION_TTL)
+
+
+async def enqueue_mail(session: AsyncSession, account_id: UUID, new: NewRegistration, *, registered: bool) -> None:
     """In the caller's transaction; the payload holds nothing that proves anything."""
-    expires_at = utc_now() + VERIFICATION_TTL
-    await enqueue(
-        session, CONFIRM_ADDRESS, ConfirmAddress(account_id=account_id, expires_at=expires_at, registered=registered)
+    payload = ConfirmAddress(
+        account_id=account_id, expires_at=new.expires_at, registered=registered, registration_id=new.id
     )
+    await enqueue(session, CONFIRM_ADDRESS, payload)
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationService:
     session: AsyncSession
     tokens: VerificationTokens
+    access_tokens: AccessTokens
     attempts: AttemptLimiter
 
     async def verify(self, token: str) -> None:
-        """Raises VerificationTokenError, the same for every reason: malformed, forged, expired, foreign or used."""
-        presented = Presented.read(token)
-        if presented is None:
+        """Confirms the address by the registration of this token, whose password holds from then on.
+
+        Ends what another registration of the address has opened. Raises VerificationTokenError, the same for every
+        reason: malformed, forged, expired, superseded or used.
+        """
+        ended = await RegistrationDoor(self.session).confirm(token_hash(token))
+        if ended is None:
             raise VerificationTokenError
-        await bind_principal(self.session, Principal.user(presented.account_id))
-        account = await AccountRepository(self.session, presented.account_id).get()
-        address = "" if account is None else account.email
-        if not self.tokens.proves(presented, address, utc_now()):
-            raise VerificationTokenError
-        if not await AccountRegister(self.session).verify(presented.account_id, address):
-            raise VerificationTokenError
+
+        async def forget() -> None:
+            for session_id in ended:
+                self.access_tokens.forget_session(session_id)
+
+        after_commit(self.session, forget)
 
     async def resend(self, account_id: UUID) -> None:
         """Answers alike where the address is verified; raises AccountGoneError or TooManyMailsError."""
@@ -50,4 +61,6 @@ class VerificationService:
         wait = await self.attempts.admit(f"resend/{account_id}", per_hour=MAILS_PER_HOUR)
         if wait is not None:
             raise TooManyMailsError(wait)
-        await enqueue_mail(self.session, account_id, registered=False)
+        new = new_registration(self.tokens)
+        await RegistrationDoor(self.session).add_again(new)
+        await enqueue_mail(self.session, account_id, new, registered=False)

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
-from partywall.core.db.session import bind_principal
+from partywall.core.db.session import AsyncReadSession, bind_principal
 from partywall.core.jobs.context import JobContext
 from partywall.core.mail.rendering import MailTemplate
 from partywall.core.mail.sending import link_with, send_mail
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.jobs import ConfirmAddress
-from partywall.features.accounts.models import Account
+from partywall.features.accounts.registration_repository import Waiting, waiting_registration
 from partywall.features.accounts.repository import AccountRepository
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 
@@ -31,25 +32,36 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
     async with context.resources.sessions.read() as session:
         await bind_principal(session, Principal.user(payload.account_id))
         account = await AccountRepository(session, payload.account_id).get()
+        waiting = await _waiting(session, payload)
     if account is None or (account.email_verified_at is not None and not payload.registered):
         log.info("confirmation_not_needed")
+        return
+    if waiting is None and account.email_verified_at is None:
+        log.warning("confirmation_withheld", reason="too many registrations of one address, or one that has expired")
         return
     if context.attempt == 1 and await _too_many(context, payload):
         log.warning("confirmation_withheld", reason="too many mails to one address")
         return
-    if account.email_verified_at is not None:
-        await send_mail(context, KNOWN, account.email, {"created_at": _date(account)})
-        return
+    if waiting is None:
+        await send_mail(context, KNOWN, account.email, {"created_at": f"{account.created_at:%d %B %Y}"})
+    else:
+        await send_mail(context, CONFIRM, account.email, _confirmation(context, waiting))
+
+
+async def _waiting(session: AsyncReadSession, payload: ConfirmAddress) -> Waiting | None:
+    """None also for a job of a former version, which names no registration."""
+    return None if payload.registration_id is None else await waiting_registration(session, payload.registration_id)
+
+
+def _confirmation(context: JobContext, waiting: Waiting) -> dict[str, str | None]:
     resources = context.resources
-    tokens = VerificationTokens(resources.secrets.signer(PURPOSE))
-    token = tokens.issue(account.id, account.email, payload.expires_at)
-    values = {
-        "created_at": _date(account),
-        "expires_at": f"{payload.expires_at:%d %B %Y, %H:%M} UTC",
+    token = VerificationTokens(resources.secrets.signer(PURPOSE)).of(waiting.id)
+    return {
+        "chosen_at": _minute(waiting.chosen_at),
+        "expires_at": _minute(waiting.expires_at),
         "token": token,
         "link": link_with(resources.settings.mail.links.verification, token),
     }
-    await send_mail(context, CONFIRM, account.email, values)
 
 
 async def _too_many(context: JobContext, payload: ConfirmAddress) -> bool:
@@ -57,5 +69,5 @@ async def _too_many(context: JobContext, payload: ConfirmAddress) -> bool:
     return wait is not None
 
 
-def _date(account: Account) -> str:
-    return f"{account.created_at:%d %B %Y}"
+def _minute(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%d %B %Y, %H:%M} UTC"

@@ -4,11 +4,13 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, SessionDep
+from partywall.core.http.dependencies import LockingProjectScopeDep, ResourcesDep, SessionDep
 from partywall.features.api_keys.service import ApiKeyService
 
 
-async def get_api_key_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> ApiKeyService:
+async def get_api_key_service(
+    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
+) -> ApiKeyService:
     return ApiKeyService(session, scope, resources.announcer, resources.api_keys)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, LargeBinary, Text, Uuid, func
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, Text, Uuid, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
@@ -15,6 +15,7 @@ class ApiKey(Base):
     __tablename__ = "api_key"
     __table_args__ = (
         CheckConstraint("role IN ('admin', 'editor', 'viewer')", name="role"),
+        Index("api_key_id_key", "id", unique=True),
         {"info": {"kind": TableKind.DIRECTORY}},
     )
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, func, insert, or_, select, update
 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -15,6 +15,19 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
+
+
+_PRUNE: Final = select(func.wall.prune_api_keys(bindparam("before", type_=DateTime(timezone=True)), type_=BigInteger))
+
+
+@dataclass(frozen=True, slots=True)
+class KeysThatAreOver:
+    """Of all projects: they can be taken away without being seen."""
+
+    session: AsyncSession
+
+    async def prune(self, before: datetime) -> int:
+        return await self.session.scalar(_PRUNE, {"before": before}) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,10 @@ class ApiKeyRepository:
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(ApiKey).where(self._ours())) or 0
+
+    async def in_force(self) -> int:
+        unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
+        return await self.session.scalar(select(func.count()).select_from(ApiKey).where(self._ours(), unexpired)) or 0
 
     def _ours(self) -> ColumnElement[bool]:
         return and_(ApiKey.project_id == self.scope.project_id, ApiKey.revoked_at.is_(None))

@@ -18,6 +18,7 @@ from partywall.features.api_keys.exceptions import ApiKeyNotFoundError, TooManyA
 from partywall.features.api_keys.models import ApiKey as ApiKeyRow
 from partywall.features.api_keys.repository import KEYSET, ApiKeyRepository, ApiKeyWriter
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
+from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 
 
@@ -61,19 +62,19 @@ class ApiKeyService:
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
         """The one time that the secret is known."""
-        require(self.scope, Right.KEY_MANAGE)
+        scope = await self._lock()
         expires_at = _future(wanted.expires_at)
-        if await ApiKeyRepository(self.session, self.scope).count() >= MAX_KEYS:
+        if await ApiKeyRepository(self.session, scope).in_force() >= MAX_KEYS:
             raise TooManyApiKeysError(f"A project has at most {MAX_KEYS} keys; revoke one first.")
         key = new_key()
-        row = await ApiKeyWriter(self.session, self.scope).add(key, wanted.name, wanted.role, expires_at)
+        row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
         self._tell("project.key_created", row.id, wanted.role)
         return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
 
     async def revoke(self, key_id: UUID) -> None:
         """Its next request is refused and its streams end; raises ApiKeyNotFoundError."""
-        require(self.scope, Right.KEY_MANAGE)
-        if not await ApiKeyWriter(self.session, self.scope).revoke(key_id):
+        scope = await self._lock()
+        if not await ApiKeyWriter(self.session, scope).revoke(key_id):
             raise ApiKeyNotFoundError
         self._tell("project.key_revoked", key_id)
 
@@ -81,6 +82,13 @@ class ApiKeyService:
             self.keys.forget(key_id)
 
         after_commit(self.session, forget)
+
+    async def _lock(self) -> ProjectScope:
+        """One change of who may enter at a time, by somebody who still may make it."""
+        require(self.scope, Right.KEY_MANAGE)
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, Right.KEY_MANAGE)
+        return scope
 
     def _tell(self, type_: str, key_id: UUID, role: str | None = None) -> None:
         news = News(type_, "api_key", str(key_id), {} if role is None else {"role": role})

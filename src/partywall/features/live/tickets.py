@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core import cache_keys
+from partywall.core.clock import unix_time
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.tenancy import Principal, ProjectScope
@@ -38,7 +39,10 @@ class Tickets:
         return ticket
 
     async def redeem(self, ticket: str, project_id: UUID) -> VerifiedCredential:
-        """What the ticket stood for; raises NotAuthenticatedError for one that is used, expired or not for here."""
+        """What the ticket stood for; raises NotAuthenticatedError for one that is used, expired or not for here.
+
+        Whether its session and its right are still good is asked of the database, when the stream is opened.
+        """
         try:
             value = await self.cache.getdel(cache_keys.ticket(ticket))
         except (RedisError, OSError) as error:
@@ -46,6 +50,6 @@ class Tickets:
         if value is None:
             raise NotAuthenticatedError("The ticket is used, expired or unknown.")
         project, principal, session, expires_at = orjson.loads(value)
-        if project != str(project_id):
+        if project != str(project_id) or expires_at <= unix_time():
             raise NotAuthenticatedError("The ticket is used, expired or unknown.")
         return VerifiedCredential(Principal.parse(principal), float(expires_at), UUID(session) if session else None)

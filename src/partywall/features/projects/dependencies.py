@@ -6,10 +6,10 @@ from fastapi import Depends
 
 from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.dependencies import (
+    LockingProjectScopeDep,
     PersonDep,
     PrincipalDep,
     PrincipalSessionDep,
-    ProjectScopeDep,
     ResourcesDep,
     SessionDep,
 )
@@ -29,11 +29,15 @@ async def get_directory_service(
     return ProjectDirectoryService(session, principal, resources.announcer)
 
 
-async def get_project_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> ProjectService:
+async def get_project_service(
+    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
+) -> ProjectService:
     return ProjectService(session, scope, resources.announcer)
 
 
-async def get_member_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> MemberService:
+async def get_member_service(
+    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
+) -> MemberService:
     return MemberService(session, scope, resources.announcer)
 
 
@@ -53,7 +57,7 @@ async def _admit(resources: Resources, counted: str) -> None:
 
 
 async def get_invitation_service(
-    session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep
+    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> InvitationService:
     return InvitationService(
         session=session,

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, LargeBinary, and_, bindparam, 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import Principal, ProjectScope, Role
-from partywall.features.projects.models import Invitation
+from partywall.features.projects.models import Invitation, Project
 
 KEYSET: Final = Keyset({"created_at": Invitation.created_at}, Invitation.id)
 _ACCEPT: Final = select(func.wall.accept_invitation(bindparam("presented", type_=LargeBinary)))
@@ -51,6 +51,10 @@ class InvitationRepository:
         return (
             await self.session.scalars(select(Invitation).where(self._pending(), Invitation.id == id_))
         ).one_or_none()
+
+    async def project_name(self) -> str | None:
+        """Of the project that the invitations are to; None where it is gone by now."""
+        return await self.session.scalar(select(Project.name).where(Project.id == self.scope.project_id))
 
     async def has_address(self, email: str) -> bool:
         query = select(Invitation.id).where(self._pending(), Invitation.email == email)

@@ -46,17 +46,18 @@ accepting = APIRouter(prefix="/invitations", tags=["members"])
     response_model=Invitation,
     dependencies=[InviteLimit],
     summary="Invite a person by e-mail",
-    description="The mail holds a token, good for one use until `expires_at`. Only owners invite owners.",
+    description="For who has a verified address. The mail holds a token, good for one use until `expires_at`."
+    " Only owners invite owners.",
     responses=documented(
-        ProjectNotFoundError, MissingRightError, AlreadyMemberError, AlreadyInvitedError, TooManyInvitationsError,
-        IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
+        ProjectNotFoundError, MissingRightError, AddressNotVerifiedError, AlreadyMemberError, AlreadyInvitedError,
+        TooManyInvitationsError, IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
     ),
 )  # fmt: skip
 async def create_invitation(body: InvitationCreate, service: InvitationServiceDep, once: IdempotencyDep) -> Response:
     async def produce() -> Response:
         return json_response(await service.invite(body), status.HTTP_201_CREATED)
 
-    service.authorise(body.role)
+    await service.authorise(body.role)
     return await once.run(service.session, produce)
 
 

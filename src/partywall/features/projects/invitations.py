@@ -17,8 +17,10 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
 from partywall.core.tenancy import ProjectScope, Role
+from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
+    AddressNotVerifiedError,
     AlreadyInvitedError,
     AlreadyMemberError,
     InvitationNotFoundError,
@@ -31,7 +33,6 @@ from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
 from partywall.features.projects.member_repository import MemberRepository
 from partywall.features.projects.members import lock_membership
 from partywall.features.projects.models import Invitation as InvitationRow
-from partywall.features.projects.repository import ProjectRepository
 from partywall.features.projects.rights import Right, grantable, require
 from partywall.features.projects.schemas import Invitation, InvitationCreate, InvitationQuery
 
@@ -72,8 +73,11 @@ class InvitationService:
     quota: InvitationQuota
     ttl: timedelta
 
-    def authorise(self, role: Role) -> None:
+    async def authorise(self, role: Role) -> None:
+        """Also raises AddressNotVerifiedError: a name under which strangers are written to belongs to somebody."""
         _require_to_invite(self.scope, role)
+        if not (await get_user(self.session, self.scope.principal.id)).user.email_verified:
+            raise AddressNotVerifiedError
 
     async def invite(self, wanted: InvitationCreate) -> Invitation:
         """Makes the invitation, and the job that mails its token."""
@@ -116,20 +120,25 @@ def _require_to_invite(scope: ProjectScope, role: Role) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What the mail of an invitation says, but for its token."""
+    """What the mail of an invitation says, but for its token. `inviter` is None for somebody without a name."""
 
     email: str
     role: str
     project: str
-    inviter: str
+    inviter: str | None
+    inviter_email: str
     expires_at: datetime
 
 
 async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID) -> Letter | None:
-    """None where there is nothing to send any more: it is gone, or who sent it could not invite like this now."""
-    row = await InvitationRepository(session, scope).get(invitation_id)
+    """None where there is nothing to send any more: it is gone, or who sent it could not invite like this now.
+
+    The project may come to its end between any two of these reads.
+    """
+    invitations = InvitationRepository(session, scope)
+    row = await invitations.get(invitation_id)
     inviter = await MemberRepository(session, scope).get(scope.principal.id)
-    if row is None or inviter is None or Role(row.role) not in grantable(scope.role):
+    project = await invitations.project_name()
+    if row is None or inviter is None or project is None or Role(row.role) not in grantable(scope.role):
         return None
-    project = await ProjectRepository(session, scope).get()
-    return Letter(row.email, row.role, project.name, inviter.full_name or inviter.email, row.expires_at)
+    return Letter(row.email, row.role, project, inviter.full_name, inviter.email, row.expires_at)

@@ -64,8 +64,9 @@ class ProjectRepository:
         found = await self.session.scalars(select(Project).where(Project.id == self.scope.project_id))
         return found.one()
 
-    async def lock(self) -> Project | None:
-        query = select(Project).where(Project.id == self.scope.project_id).with_for_update()
+    async def lock(self, *, to_delete: bool) -> Project | None:
+        """One change at a time. Documents may still be written, unless it is the end of the project."""
+        query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
         return (await self.session.scalars(query)).one_or_none()
 
 

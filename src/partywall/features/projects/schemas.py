@@ -3,7 +3,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import literal_schema, no_info_after_validator_function
 
 from partywall.core.pagination import PageQuery
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
@@ -51,10 +62,24 @@ class ProjectQuery(PageQuery):
     sort: ProjectSort = "-created_at"
 
 
+def _role_of_people(_: object, __: GetCoreSchemaHandler) -> CoreSchema:
+    """Of the values, because a literal of enum members quotes them to clients as Python writes them."""
+    values = [role.value for role in (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER)]
+    return no_info_after_validator_function(Role, literal_schema(values))
+
+
+def _one_error(value: object, choose: ValidatorFunctionWrapHandler) -> object:
+    """In place of one for each choice, whose pointers would name the choices."""
+    try:
+        return choose(value)
+    except ValidationError as error:
+        raise PydanticCustomError("member_id", "Input should be a member's id or 'me'") from error
+
+
 # What a person can be in a project.
-type MemberRole = Literal[Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER]
+type MemberRole = Annotated[Role, GetPydanticSchema(_role_of_people)]
 # `me` stands for the caller.
-type MemberId = UUID | Literal["me"]
+type MemberId = Annotated[UUID | Literal["me"], WrapValidator(_one_error)]
 
 
 class Member(ResponseModel):

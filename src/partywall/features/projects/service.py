@@ -99,7 +99,7 @@ class ProjectService:
         The caller may have been lowered or removed while this waited.
         """
         require(self.scope, right)
-        row = await ProjectRepository(self.session, self.scope).lock()
+        row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is Right.PROJECT_DELETE)
         if row is None:
             raise ProjectNotFoundError
         require(await enter_project(self.session, self.scope.principal, self.scope.project_id), right)

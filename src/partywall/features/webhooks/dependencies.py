@@ -5,7 +5,13 @@ from uuid import UUID
 
 from fastapi import Depends
 
-from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
+from partywall.core.http.dependencies import (
+    LockingProjectScopeDep,
+    ProjectScopeDep,
+    ResourcesDep,
+    ScopedReaderDep,
+    SessionDep,
+)
 from partywall.core.outgoing.destinations import RefusedDestinationError
 from partywall.core.resources import Resources
 from partywall.features.projects.rights import Right, require
@@ -16,6 +22,12 @@ from partywall.features.webhooks.service import WebhookService
 
 
 async def get_webhook_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> WebhookService:
+    return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
+
+
+async def get_locking_webhook_service(
+    session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
+) -> WebhookService:
     return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
 
 
@@ -49,4 +61,6 @@ async def _refusal(resources: Resources, url: str) -> str | None:
 NewUrlRefusal = Annotated[str | None, Depends(judge_new_url)]
 ChangedUrlRefusal = Annotated[str | None, Depends(judge_changed_url)]
 WebhookServiceDep = Annotated[WebhookService, Depends(get_webhook_service, scope="function")]
+# To make one: it locks the project, so that only so many are made.
+LockingWebhookServiceDep = Annotated[WebhookService, Depends(get_locking_webhook_service, scope="function")]
 DeliveryServiceDep = Annotated[DeliveryService, Depends(get_delivery_service, scope="function")]

@@ -16,7 +16,12 @@ from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks import service as webhooks
-from partywall.features.webhooks.dependencies import ChangedUrlRefusal, NewUrlRefusal, WebhookServiceDep
+from partywall.features.webhooks.dependencies import (
+    ChangedUrlRefusal,
+    LockingWebhookServiceDep,
+    NewUrlRefusal,
+    WebhookServiceDep,
+)
 from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.service import Versioned
@@ -49,7 +54,11 @@ def _without_secret(body: bytes) -> bytes:
     ),
 )  # fmt: skip
 async def create_webhook(
-    body: WebhookCreate, refusal: NewUrlRefusal, service: WebhookServiceDep, once: IdempotencyDep, request: Request
+    body: WebhookCreate,
+    refusal: NewUrlRefusal,
+    service: LockingWebhookServiceDep,
+    once: IdempotencyDep,
+    request: Request,
 ) -> Response:
     require(service.scope, Right.WEBHOOK_MANAGE)
 

@@ -18,7 +18,7 @@ from partywall.core.events.batches import read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, enter_project
+from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 from partywall.features.webhooks.constants import FAN_OUT, PURPOSE, TURN
 from partywall.features.webhooks.exceptions import LeaseLostError
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
@@ -71,7 +71,7 @@ class Turn:
     async def _holding(self) -> AsyncIterator[tuple[AsyncSession, TurnRepository]]:
         """A transaction inside the project; `_hold` in it sees to it that it commits only while the lease is ours."""
         async with self.resources.sessions.begin() as session:
-            scope = await self._enter(session)
+            scope = await enter_to_write(session, Principal.service(self.project_id), self.project_id)
             yield session, TurnRepository(session, scope)
 
     async def _hold(self, repository: TurnRepository) -> tuple[Webhook, WebhookProgress]:
@@ -79,9 +79,6 @@ class Turn:
         if held is None:
             raise LeaseLostError
         return held
-
-    async def _enter(self, session: AsyncSession) -> ProjectScope:
-        return await enter_project(session, Principal.service(self.project_id), self.project_id)
 
     async def _next(self) -> Due | None:
         async with self._holding() as (_, repository):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from partywall.core.db.ddl import grant, script
 
-revision = "0011"
-down_revision = "0010"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 

@@ -6,8 +6,8 @@ from alembic import op
 
 from partywall.core.db.ddl import grant, runtime_role, script
 
-revision = "0010"
-down_revision = "0009"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
@@ -130,12 +130,14 @@ AS $$
     RETURNING taken.project_id, taken.webhook_id
 $$;
 
+-- What somebody else has in hand is left for the next time: this holds rows of many projects, and waits for none.
 CREATE FUNCTION wall.prune_webhook_deliveries(before timestamptz, most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
     WITH removed AS (
         DELETE FROM public.webhook_delivery AS d USING (
             SELECT o.project_id, o.id FROM public.webhook_delivery AS o WHERE o.created_at < before LIMIT most
+            FOR UPDATE OF o SKIP LOCKED
         ) AS old
         WHERE d.project_id = old.project_id AND d.id = old.id RETURNING 1
     )

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import BigInteger, LargeBinary, Uuid, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.features.accounts.constants import MAILS_PER_HOUR
+
+_REGISTER: Final = text(
+    "SELECT wall.register(:id, :token_hash, :expires_at, :address, :password_hash, :full_name, :invited_only, :most)"
+)
+_AGAIN: Final = text("SELECT wall.register_again(:id, :token_hash, :expires_at, :most)")
+_WAITING: Final = text("SELECT chosen_at, expires_at FROM wall.waiting_registration(:id)")
+_CONFIRM: Final = select(func.wall.confirm_registration(bindparam("presented", type_=LargeBinary), type_=ARRAY(Uuid)))
+_PRUNE: Final = select(func.wall.prune_registrations(type_=BigInteger))
+
+
+@dataclass(frozen=True, slots=True)
+class NewRegistration:
+    """`token_hash` is the SHA-256 of the token that will confirm it."""
+
+    id: UUID
+    token_hash: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A registration that can be confirmed. `chosen_at` is when its password was chosen."""
+
+    id: UUID
+    chosen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationDoor:
+    """Registrations are reached by functions of the database alone, each of which answers one question."""
+
+    session: AsyncSession
+
+    async def add(
+        self, new: NewRegistration, address: str, password_hash: str, full_name: str | None, *, invited_only: bool
+    ) -> UUID:
+        """Makes the account unless the address is known, or nobody invited it; the caller cannot tell which.
+
+        Answers the id of the account with this address; where there is none even now, an id that leads nowhere. The
+        registration is not kept where the address is confirmed already or has had too many within the hour.
+        """
+        values = {
+            "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "address": address,
+            "password_hash": password_hash, "full_name": full_name, "invited_only": invited_only,
+            "most": MAILS_PER_HOUR,
+        }  # fmt: skip
+        registered: UUID = (await self.session.execute(_REGISTER, values)).scalar_one()
+        return registered
+
+    async def add_again(self, new: NewRegistration) -> bool:
+        """One more of the bound user, who has logged in: whether it is kept."""
+        values = {
+            "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "most": MAILS_PER_HOUR,
+        }  # fmt: skip
+        return bool(await self.session.scalar(_AGAIN, values))
+
+    async def confirm(self, token_hash: bytes) -> list[UUID] | None:
+        """The sessions that it has ended; None where the token is not good."""
+        ended: list[UUID] | None = await self.session.scalar(_CONFIRM, {"presented": token_hash})
+        return ended
+
+    async def prune(self) -> int:
+        """Drops those that have expired, of every account."""
+        return await self.session.scalar(_PRUNE) or 0
+
+
+async def waiting_registration(session: AsyncReadSession, id_: UUID) -> Waiting | None:
+    """Of the bound user; None where there is nothing to confirm by it any more."""
+    row = (await session.execute(_WAITING, {"id": id_})).one_or_none()
+    return None if row is None else Waiting(id_, *row)

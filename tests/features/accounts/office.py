@@ -1,0 +1,59 @@
+"""What the worker would do with the mails of an account, and what comes of their tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import asyncpg
+from httpx import AsyncClient, Response
+
+from partywall.core.jobs.context import JobContext
+from partywall.core.resources import Resources
+from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
+from partywall.features.accounts.verification_mail import confirm_address
+from tests.features.accounts.conftest import Visitor, account_id
+from tests.mails import mails_to, text_of
+
+VERIFY = "/api/v1/auth/email/verify"
+
+
+async def verify(client: AsyncClient, token: str) -> Response:
+    return await client.post(VERIFY, json={"token": token})
+
+
+@dataclass
+class Office:
+    """Runs the jobs of one account, as the worker would."""
+
+    resources: Resources
+    superuser: asyncpg.Connection
+
+    async def payloads(self, account: UUID) -> list[ConfirmAddress]:
+        rows = await self.superuser.fetch(
+            "SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", CONFIRM_ADDRESS.name
+        )
+        found = [ConfirmAddress.model_validate_json(row["payload"]) for row in rows]
+        return [payload for payload in found if payload.account_id == account]
+
+    async def work(self, account: UUID, attempt: int = 1) -> None:
+        for payload in await self.payloads(account):
+            await confirm_address(JobContext(self.resources, uuid4(), id(payload), attempt, last=False), payload)
+        await self.superuser.execute(
+            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'",
+            CONFIRM_ADDRESS.name,
+            str(account),
+        )
+
+    def texts(self, address: str) -> list[str]:
+        return [text_of(mail) for mail in mails_to(self.resources.settings.mail_directory, address)]
+
+    async def token(self, visitor: Visitor) -> str:
+        """Of the newest mail to a visitor who has registered."""
+        await self.work(await account_id(self.superuser, visitor.email))
+        [token] = [line for line in self.texts(visitor.email)[-1].splitlines() if line.startswith("pwv_")]
+        return token
+
+
+def assert_refused(answer: Response) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (400, "verification_token_invalid")

@@ -1,0 +1,207 @@
+"""Every question that HOME can ask, and a FOREIGN that grows meanwhile: whatever moves has counted across the wall."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from fastapi import FastAPI
+from pydantic import JsonValue
+
+from partywall.features.webhooks import service as webhooks
+from tests.engines import DatabaseUrls
+from tests.isolation import client as asgi
+from tests.isolation import furniture, overrides, people
+from tests.isolation.bodies import Fields
+from tests.isolation.client import Answer, Call, Client
+from tests.isolation.faults import patched
+from tests.isolation.learning import CannotExerciseError, Learner
+from tests.isolation.surface import Operation, Place, Position, Schema, read_surface
+from tests.isolation.world import HOME_WORD, Realm, World
+
+type Words = Mapping[str, str]
+type Choice = tuple[str, str]
+type Answers = Mapping[str, Answer]
+
+# So much more there is of each kind of thing in FOREIGN.
+MORE: Final = 12
+# How long a stream is listened to, so that all that is in the table has come.
+_LISTEN_SECONDS: Final = 1.0
+# Waiting for a stream leaves time for other questions.
+_AT_ONCE: Final = 4
+# Words of documents in both projects. FOREIGN comes to say them often.
+_COMMON: Final = "supplier delivers ten days"
+# What each request has of its own, in this header and quoted in a refusal.
+_OWN: Final = "x-request-id"
+_IDEMPOTENCY_KEY: Final = Position(Place.HEADER, "Idempotency-Key")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    call: Call
+    choices: tuple[Choice, ...]
+
+    def __str__(self) -> str:
+        return " ".join([str(self.call.operation), *(f"{name}={value}" for name, value in self.choices)])
+
+
+async def questions(app: FastAPI, world: World, realm: Realm, only: str | None = None) -> list[Question]:
+    """Every GET of the OpenAPI document (or `only` one, by its id), as a realm can be asked it.
+
+    Bare, in pages of one, counted from the start, and then with each value that a parameter of its query can take.
+    """
+    operations = read_surface(app.openapi())
+    learner, words = Learner(Client(app), world, operations), await _words(world)
+    found = []
+    for operation in operations:
+        if operation.method == "GET" and only in (None, operation.id):
+            bare = await learner.fill(operation, realm, await learner.ids(operation, realm), Fields.REQUIRED)
+            bare = replace(bare, query=tuple((name, words.get(name, value)) for name, value in bare.query))
+            found += [Question(_chosen(bare, choices), choices) for choices in _ways(operation, words)]
+    return found
+
+
+async def ask(app: FastAPI, asked: Sequence[Question], realm: Realm) -> Answers:
+    """What a realm's owner is told; raises CannotExerciseError where that is a refusal.
+
+    Only of a choice it may be that there is no such thing: a document that nobody uploaded has no original.
+    """
+    client, turn = Client(app), asyncio.Semaphore(_AT_ONCE)
+
+    async def answered(question: Question) -> Answer:
+        async with turn:
+            answer = await client.send(question.call, realm.owner.token)
+        if not answer.succeeded and not (question.choices and answer.status == HTTPStatus.NOT_FOUND):
+            raise CannotExerciseError(f"{question}: {answer.status} {answer.body!r}")
+        return _without_request_id(answer)
+
+    with patched((asgi, "LISTEN_SECONDS", _LISTEN_SECONDS)):
+        answers = await asyncio.gather(*map(answered, asked))
+    return {str(question): answer for question, answer in zip(asked, answers, strict=True)}
+
+
+def _without_request_id(answer: Answer) -> Answer:
+    own = answer.header(_OWN)
+    kept = tuple(header for header in answer.headers if header[0] != _OWN)
+    return replace(answer, headers=kept, body=answer.body.replace(own.encode(), b"") if own else answer.body)
+
+
+def moved(before: Answers, after: Answers) -> list[str]:
+    """The questions that are not answered as they were, to the last byte."""
+    assert before.keys() == after.keys()
+    return [f"{name}: {was.body!r} became {after[name].body!r}" for name, was in before.items() if after[name] != was]
+
+
+def listed(answer: Answer) -> JsonValue:
+    """The items of a list or a search; None of anything else."""
+    body = answer.json()
+    return body.get("items") if isinstance(body, dict) else None
+
+
+def total(answer: Answer) -> int | None:
+    body = answer.json()
+    found = body.get("total") if isinstance(body, dict) else None
+    return found if isinstance(found, int) else None
+
+
+async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
+    """FOREIGN gets more of everything: of what a POST makes, as the document says, and of what has no such POST."""
+    await _loud_documents(world)
+    for _ in range(MORE):
+        await people.new_member(world.superuser, str(world.foreign.project))
+        await people.log_in(world.http, world.foreign.owner.email, world.foreign.owner.password)
+    await furniture.index(world.resources, urls, world.superuser)
+    await _what_workers_leave(world)
+    document = app.openapi()
+    operations = read_surface(document)
+    learner = Learner(Client(app), world, operations)
+    # After the indexing, so that some documents wait for theirs.
+    with patched((webhooks, "MAX_WEBHOOKS", 2 * MORE)):
+        for operation in operations:
+            if _makes(document, operation):
+                for _ in range(MORE):
+                    await _make(Client(app), learner, operation, world.foreign)
+
+
+async def _what_workers_leave(world: World) -> None:
+    project = world.foreign.project
+    first = "SELECT id FROM webhook WHERE project_id = $1 ORDER BY id LIMIT 1"
+    webhook = UUID(str(await world.superuser.value(first, project)))
+    for _ in range(MORE):
+        await furniture.waiting_run(world.superuser, project, world.foreign.mark)
+        await furniture.delivery(world.superuser, project, webhook)
+
+
+async def _loud_documents(world: World) -> None:
+    """Many that speak as HOME's do, one under the name that HOME has given to its own, and many versions of one."""
+    foreign = world.foreign
+    url, headers = f"/api/v1/projects/{foreign.project}/documents", people.bearer(foreign.owner.token)
+    body = {"title": f"{HOME_WORD} {_COMMON}", "content": f"The {_COMMON}. " * 20, "status": "published"}
+    (await world.http.post(f"{url}/batch", json={"documents": [body] * MORE}, headers=headers)).raise_for_status()
+    alike = body | {"external_id": (await _words(world))["external_id"]}
+    (await world.http.post(url, json=alike, headers=headers)).raise_for_status()
+    for number in range(MORE):
+        changed = {"content": f"{body['content']} {number}"}
+        (await world.http.patch(f"{url}/{foreign.documents[0]}", json=changed, headers=headers)).raise_for_status()
+
+
+def _makes(document: Schema, operation: Operation) -> bool:
+    """It answers 201, and not to somebody else than the owner."""
+    if operation.method != "POST" or str(operation) in overrides.SPEAKERS:
+        return False
+    step: JsonValue = dict(document)
+    for name in ("paths", operation.path, "post", "responses"):
+        assert isinstance(step, dict)
+        step = step[name]
+    assert isinstance(step, dict)
+    return "201" in step
+
+
+async def _make(client: Client, learner: Learner, operation: Operation, realm: Realm) -> None:
+    ids, refused = await learner.ids(operation, realm), []
+    for fields in Fields:
+        call = await learner.fill(operation, realm, ids, fields)
+        answer = await client.send(call.with_value(_IDEMPOTENCY_KEY, realm.mark()), realm.owner.token)
+        if answer.succeeded:
+            return
+        refused.append(answer.body)
+    raise CannotExerciseError(f"{operation} makes nothing in {realm.name}: {refused}")
+
+
+async def _words(world: World) -> Words:
+    """By the name of a parameter, what finds something at home; what is not here is not asked with, unless it must."""
+    named = "SELECT external_id FROM document WHERE project_id = $1 AND external_id IS NOT NULL ORDER BY id LIMIT 1"
+    external_id = str(await world.superuser.value(named, world.home.project))
+    return {"q": _COMMON, "q_title": HOME_WORD, "external_id": external_id, "after": "0", "types": "document.*"}
+
+
+def _ways(operation: Operation, words: Words) -> Iterator[tuple[Choice, ...]]:
+    names = operation.query.keys()
+    counted = (("offset", "0"),) if "offset" in names else ()
+    yield ()
+    if counted:
+        yield counted
+    if "limit" in names:
+        yield (("limit", "1"),)
+    for name, schema in operation.query.items():
+        yield from (((name, value), *counted) for value in _values(name, schema, words))
+
+
+def _values(name: str, schema: Schema, words: Words) -> Iterator[str]:
+    choices = schema.get("enum")
+    if isinstance(choices, list):
+        yield from map(str, choices)
+    elif schema.get("type") == "boolean":
+        yield from ("true", "false")
+    elif name in words:
+        yield words[name]
+
+
+def _chosen(call: Call, choices: Sequence[Choice]) -> Call:
+    for name, value in choices:
+        call = call.with_value(Position(Place.QUERY, name), value)
+    return call

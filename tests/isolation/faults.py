@@ -1,0 +1,308 @@
+"""Mistakes that could be made, each planted in a copy of the house and taken out again.
+
+A fault is an asynchronous context manager over what is besieged; it yields the application to attack.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from typing import Final, cast
+from uuid import UUID
+
+import orjson
+import pytest
+from fastapi import Depends, FastAPI
+from sqlalchemy import ColumnElement, and_, text
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from partywall.core.cache_keys import CacheKey
+from partywall.core.db.scoped_read import ScopedRead, ScopedReader
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.errors import InvalidInputError, MissingRightError
+from partywall.core.http import dependencies
+from partywall.core.http.dependencies import PrincipalDep, ReadSessionDep, gate, get_read_project_scope
+from partywall.core.http.idempotency import Idempotency
+from partywall.core.idempotency.models import IdempotencyKey
+from partywall.core.pagination import Cursors
+from partywall.core.resources import Resources
+from partywall.core.security.credential_cache import CredentialCache
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, enter_project, prove
+from partywall.features.documents import reading, reading_repository
+from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.documents.reading import Shown
+from partywall.features.documents.reading_repository import Listing
+from tests.isolation.unfiltered import unfiltered
+from tests.isolation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Besieged:
+    """The copy: its application, what it holds open, and the two projects in it."""
+
+    app: FastAPI
+    resources: Resources
+    world: World
+
+    @asynccontextmanager
+    async def altered(self, *statements: str, undo: tuple[str, ...]) -> AsyncIterator[None]:
+        """As the superuser."""
+        for statement in statements:
+            await self.world.superuser.execute(statement)
+        try:
+            yield
+        finally:
+            for statement in undo:
+                await self.world.superuser.execute(statement)
+
+    def without_policies(self, table: str) -> AbstractAsyncContextManager[None]:
+        switch = f"ALTER TABLE {table} {{}} ROW LEVEL SECURITY"
+        return self.altered(switch.format("DISABLE"), undo=(switch.format("ENABLE"),))
+
+    async def as_worker(self, session: AsyncReadSession, project_id: UUID) -> ProjectScope:
+        """What nobody is refused: the project's own principal."""
+        return await enter_project(session, Principal.service(project_id), project_id)
+
+
+type Fault = Callable[[Besieged], AbstractAsyncContextManager[FastAPI]]
+
+
+@contextmanager
+def patched(*places: tuple[object, str, object]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, value in places:
+            patch.setattr(owner, name, value)
+        yield
+
+
+def without_filter(read: ScopedRead) -> ScopedRead:
+    """The same statement, for whatever project."""
+    broken = copy.copy(read)
+    broken.statement = replace(read.statement, sql=unfiltered(read.statement.sql))
+    assert broken.statement.sql != read.statement.sql
+    return broken
+
+
+@asynccontextmanager
+async def a_repository_method_without_its_filter(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Where the policies of the table are gone as well."""
+    broken = without_filter(reading_repository.ONE)
+    async with at.without_policies("document"):
+        with patched((reading_repository, "ONE", broken)):
+            yield at.app
+
+
+@asynccontextmanager
+async def a_policy_beside_the_wall_that_lets_all_through(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Where the list's filter is forgotten as well. One permissive policy is enough to undo all others."""
+    page_of = reading_repository.page_of
+
+    def unfiltered_page(listing: Listing) -> ScopedRead:
+        return without_filter(page_of(listing))
+
+    generous = "CREATE POLICY generous ON document FOR SELECT USING (true)"
+    async with at.altered(generous, undo=("DROP POLICY generous ON document",)):
+        with patched((reading_repository, "page_of", unfiltered_page)):
+            yield at.app
+
+
+@asynccontextmanager
+async def a_scope_made_without_asking(at: Besieged) -> AsyncIterator[FastAPI]:
+    """A resolver that takes the path's word for it."""
+
+    async def unasked(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:
+        await at.as_worker(session, project_id)
+        return prove(project_id, principal, Role.OWNER)
+
+    at.app.dependency_overrides[get_read_project_scope] = unasked
+    try:
+        yield at.app
+    finally:
+        del at.app.dependency_overrides[get_read_project_scope]
+
+
+@asynccontextmanager
+async def a_new_route_without_the_scope_dependency(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Behind the gate, and no further."""
+
+    async def glance(project_id: UUID, session: ReadSessionDep) -> dict[str, str]:
+        scope = await at.as_worker(session, project_id)
+        name = await session.scalar(text("SELECT name FROM project WHERE id = :id"), {"id": project_id})
+        return {"project_id": str(scope.project_id), "name": str(name)}
+
+    async with _with_route(at.app, glance, [Depends(gate)]):
+        yield at.app
+
+
+@asynccontextmanager
+async def a_new_route_without_the_gate(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Nobody is asked who they are."""
+
+    async def glance(project_id: UUID) -> dict[str, str]:
+        return {"project_id": str(project_id), "plan": "free"}
+
+    async with _with_route(at.app, glance, []):
+        yield at.app
+
+
+@asynccontextmanager
+async def _with_route(app: FastAPI, endpoint: Callable[..., object], guards: list[object]) -> AsyncIterator[None]:
+    routes, schema = list(app.router.routes), app.openapi_schema
+    app.openapi_schema = None
+    app.add_api_route("/api/v1/projects/{project_id}/glance", endpoint, operation_id="glance", dependencies=guards)  # type: ignore[arg-type]  # as `Depends` makes them
+    try:
+        yield
+    finally:
+        app.router.routes[:] = routes
+        app.openapi_schema = schema
+
+
+@asynccontextmanager
+async def a_cache_key_without_its_project(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Documents are kept in the cache by their own ids; the caller may enter the project that the path names."""
+    get, cache = reading.get, at.resources.cache
+    made: set[CacheKey] = set()
+
+    async def cached(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+        key = CacheKey(f"document:{document_id}")
+        await reader.scope(project_id)
+        kept = await cache.get(key)
+        if isinstance(kept, bytes):
+            return Shown(kept, 1, 0)
+        shown = await get(reader, project_id, document_id)
+        made.add(key)
+        await cache.set(key, shown.body, ex=600)
+        return shown
+
+    with patched((reading, "get", cached)):
+        yield at.app
+    for key in made:
+        await cache.delete(key)
+
+
+@asynccontextmanager
+async def a_cursor_that_trusts_its_content(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Read without a look at its signature."""
+
+    def trusting(_: Cursors, __: object, cursor: str, length: int) -> list[str]:
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+            position = [str(part) for part in orjson.loads(raw[16:])]
+        except ValueError:
+            position = []
+        if len(position) != length:
+            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+        return position
+
+    with patched((Cursors, "decode", trusting)):
+        yield at.app
+
+
+@asynccontextmanager
+async def idempotency_records_without_principal_and_project(at: Besieged) -> AsyncIterator[FastAPI]:
+    def same(once: Idempotency) -> ColumnElement[bool]:
+        return and_(IdempotencyKey.route == once.route, IdempotencyKey.key == once.key)
+
+    async with at.without_policies("idempotency_key"):
+        with patched((Idempotency, "_same", same)):
+            yield at.app
+
+
+@asynccontextmanager
+async def an_external_id_that_is_unique_in_the_whole_house(at: Besieged) -> AsyncIterator[FastAPI]:
+    """A constraint sees past every policy, and answers for what it has seen."""
+    drop = "DROP INDEX document_external_id_key"
+    create = "CREATE UNIQUE INDEX document_external_id_key ON document ({}) WHERE external_id IS NOT NULL"
+    async with at.altered(drop, create.format("external_id"), undo=(drop, create.format("project_id, external_id"))):
+        yield at.app
+
+
+@asynccontextmanager
+async def a_403_for_what_exists_elsewhere(at: Besieged) -> AsyncIterator[FastAPI]:
+    async def talkative(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
+        try:
+            return await enter_project(session, principal, project_id)
+        except ProjectNotFoundError:
+            await at.as_worker(session, project_id)
+            raise MissingRightError("project.read") from None
+
+    with patched((dependencies, "enter_project", talkative)):
+        yield at.app
+
+
+@asynccontextmanager
+async def a_304_before_the_scope(at: Besieged) -> AsyncIterator[FastAPI]:
+    """A front that remembers the entity tags that were given out, and answers by them before anyone is asked."""
+    yield cast("FastAPI", _Front(at.app))
+
+
+class _Front:
+    def __init__(self, app: FastAPI) -> None:
+        self._app: ASGIApp = app
+        self._tags: set[bytes] = set()
+        self.openapi = app.openapi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def remember(message: Message) -> None:
+            self._tags.update(value for name, value in message.get("headers", ()) if name == b"etag")
+            await send(message)
+
+        asked = dict(scope["headers"]).get(b"if-none-match")
+        if asked is None or asked not in self._tags:
+            await self._app(scope, receive, remember)
+            return
+        await send({"type": "http.response.start", "status": 304, "headers": [(b"etag", asked)]})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def an_error_text_that_quotes_the_other_projects_row(at: Besieged) -> AsyncIterator[FastAPI]:
+    """Meant to help: it says where the document that was asked for is."""
+    get = reading.get
+
+    async def helpful(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+        try:
+            return await get(reader, project_id, document_id)
+        except DocumentNotFoundError:
+            rows = await at.world.superuser.fetch("SELECT title FROM document WHERE id = $1", document_id)
+            raise DocumentNotFoundError(f"{rows[0]['title']} is in another project." if rows else "") from None
+
+    with patched((reading, "get", helpful)):
+        yield at.app
+
+
+_STILL_GOOD: Final = "AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > now())"
+_OF_KEYS: Final = ("wall.key_credential(text)", "wall.role_of(text, uuid)", "wall.memberships()")
+
+
+@asynccontextmanager
+async def a_key_resolver_that_ignores_revocation_and_expiry(at: Besieged) -> AsyncIterator[FastAPI]:
+    query = "SELECT pg_get_functiondef($1::text::regprocedure)"
+    good = [str(await at.world.superuser.value(query, name)) for name in _OF_KEYS]
+    broken = [" ".join(each.split()).replace(_STILL_GOOD, "") for each in good]
+    assert all(len(each) < len(" ".join(was.split())) for each, was in zip(broken, good, strict=True))
+    async with at.altered(*broken, undo=tuple(good)):
+        # Nothing is remembered, so that the fault ends with the fault.
+        with patched((CredentialCache, "put", lambda *_: None)):
+            yield at.app
+
+
+@asynccontextmanager
+async def a_role_remembered_from_before_it_was_lowered(at: Besieged) -> AsyncIterator[FastAPI]:
+    remembered: dict[tuple[Principal, UUID], Role] = {}
+
+    async def remembering(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
+        scope = await enter_project(session, principal, project_id)
+        return prove(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
+
+    viewer, superuser = at.world.foreign.people["viewer"], at.world.superuser
+    change = "UPDATE project_member SET role = $2 WHERE account_id = $1"
+    await superuser.execute(change, viewer.id, "editor")
+    async with at.resources.sessions.read() as session:
+        await remembering(session, Principal.user(viewer.id), at.world.foreign.project)
+    await superuser.execute(change, viewer.id, "viewer")
+    with patched((dependencies, "enter_project", remembering)):
+        yield at.app

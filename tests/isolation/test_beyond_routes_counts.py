@@ -1,0 +1,133 @@
+"""No count crosses the wall: FOREIGN grows, and every answer to HOME stays what it was to the last byte."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+import pytest
+from fastapi import FastAPI
+
+from partywall.core.resources import Resources
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.isolation import faults_beyond, faults_counting, furniture
+from tests.isolation.counts import MORE, Answers, Question, ask, grow, listed, moved, questions, total
+from tests.isolation.faults import Besieged, Fault
+from tests.isolation.house import besieged, open_app
+from tests.isolation.surface import read_surface
+from tests.isolation.world import World, open_world
+
+# By the operation that tells it.
+PLANTED: Mapping[Fault, str] = {
+    faults_counting.keys_counted_over_all_projects: "list_api_keys",
+    faults_counting.members_counted_over_all_projects: "list_members",
+    faults_counting.invitations_counted_over_all_projects: "list_invitations",
+    faults_counting.projects_counted_in_the_whole_house: "list_projects",
+    faults_counting.documents_found_by_a_filter_counted_over_all_projects: "list_documents",
+    faults_counting.statistics_of_all_documents: "get_document_stats",
+    faults_counting.a_new_route_that_tells_how_busy_the_house_is: "glance",
+    faults_beyond.search_statistics_over_all_projects: "search_documents",
+}
+# Of these a project has one, however large it is, or one a month.
+ONE_OF_EACH = {"event_counter", "search_index", "search_statistic", "agent_budget", "agent_usage"}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was answered before and after FOREIGN had grown."""
+
+    before: Answers
+    after: Answers
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    app: FastAPI
+    asked: list[Question]
+    home: Told
+    again: Answers  # to HOME, before anything has happened
+    foreign: Told
+    rows: Mapping[str, tuple[int, int]]
+    planted: Mapping[Fault, Told]
+
+
+@pytest.fixture(scope="module")
+async def survey(engines: Urls, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Survey]:
+    """All questions, as they are and under every fault, on both sides of one growth in a house of its own."""
+    name = f"partywall_counts_{worker_id}"
+    await create_database(engines, name, TEMPLATE)
+    urls = engines.database(name)
+    async with AsyncExitStack() as stack:
+        settings = besieged(urls, engines.cache, tmp_path_factory.mktemp("counts"))
+        app = await stack.enter_async_context(open_app(settings))
+        world = await stack.enter_async_context(open_world(app, urls))
+        yield await _survey(app, world, urls)
+
+
+async def _survey(app: FastAPI, world: World, urls: DatabaseUrls) -> Survey:
+    resources: Resources = app.state.resources
+    at, home, foreign = Besieged(app, resources, world), world.home, world.foreign
+    asked, theirs = await questions(app, world, home), await questions(app, world, foreign)
+    await furniture.index(resources, urls, world.superuser)  # what was made to be asked for
+
+    before, again = await ask(app, asked, home), await ask(app, asked, home)
+    their_before, rows = await ask(app, theirs, foreign), await world.superuser.counts(foreign.project)
+    planted = {fault: await _ask_under(at, fault) for fault in PLANTED}
+    await grow(app, world, urls)
+    after, their_after = await ask(app, asked, home), await ask(app, theirs, foreign)
+    now = await world.superuser.counts(foreign.project)
+    return Survey(
+        app, asked, Told(before, after), again, Told(their_before, their_after),
+        {name: (was, now[name]) for name, was in rows.items()},
+        {fault: Told(told, await _ask_under(at, fault)) for fault, told in planted.items()},
+    )  # fmt: skip
+
+
+async def _ask_under(at: Besieged, fault: Fault) -> Answers:
+    async with fault(at) as app:
+        return await ask(app, await questions(app, at.world, at.world.home, PLANTED[fault]), at.world.home)
+
+
+def test_every_operation_that_reads_is_asked(survey: Survey) -> None:
+    reading = {each.id for each in read_surface(survey.app.openapi()) if each.method == "GET"}
+    assert {each.call.operation.id for each in survey.asked} == reading
+    counted = {each.call.operation.id for each in survey.asked if ("offset", "0") in each.choices}
+    assert counted == {each.id for each in read_surface(survey.app.openapi()) if "offset" in each.query}
+    modes = {dict(each.choices).get("mode") for each in survey.asked}
+    assert {"text", "vector", "hybrid"} <= modes
+
+
+def test_home_has_something_of_everything(survey: Survey) -> None:
+    """An empty list would stay empty for other reasons."""
+    for each in survey.asked:
+        answer = survey.home.before[str(each)]
+        narrowed = {name for name, _ in each.choices} - {"offset", "limit", "mode", "group", "sort", "q_title"}
+        if listed(answer) is not None and not narrowed:
+            assert listed(answer), each
+    stream = next(body for name, body in survey.home.before.items() if name.endswith("{project_id}/events after=0"))
+    assert stream.body.count(b"event: ") > 5
+
+
+def test_foreign_has_grown_in_everything(survey: Survey) -> None:
+    """By what the superuser counts, and by what FOREIGN's own owner is told."""
+    kept = {name for name, (was, now) in survey.rows.items() if now < was + MORE}
+    assert {name for name in kept if not name.startswith("embedding_")} <= ONE_OF_EACH, "teach `grow` to make more"
+    assert len([name for name in survey.rows if name.startswith("embedding_") and name not in kept]) == 1
+    for name, answer in survey.foreign.before.items():
+        was, now = total(answer), total(survey.foreign.after[name])
+        if name.split()[2:] == ["offset=0"]:
+            assert was is not None, name
+            assert now is not None, name
+            assert now >= was + MORE, name
+
+
+def test_no_answer_has_moved(survey: Survey) -> None:
+    assert moved(survey.home.before, survey.again) == [], "moves by itself, which proves nothing"
+    assert moved(survey.home.before, survey.home.after) == []
+
+
+@pytest.mark.parametrize("fault", PLANTED, ids=lambda fault: fault.__name__)
+def test_what_counts_across_the_wall_is_found(survey: Survey, fault: Fault) -> None:
+    told = survey.planted[fault]
+    assert moved(told.before, told.after), f"of {len(told.before)} answers none has moved"

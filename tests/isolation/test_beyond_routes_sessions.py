@@ -1,0 +1,82 @@
+"""What was bought or begun in a session that was revoked later: tickets, and streams that are catching up."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from httpx import AsyncClient
+
+from partywall.core.errors import NotAuthenticatedError
+from partywall.core.events.batches import BATCH
+from partywall.core.events.feed import Feed
+from partywall.core.resources import Resources
+from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.security.liveness import Liveness
+from partywall.core.tenancy import enter_project
+from partywall.features.live.service import LiveService
+from partywall.features.live.tickets import Tickets
+from tests.features.live.news import write
+from tests.isolation.people import bearer, log_in
+from tests.people import People, Person
+
+
+async def outlived(people: People, resources: Resources) -> list[str]:
+    """What still reads a project's log after its session was revoked; the person is a member all the while."""
+    person = await people.person()
+    project = await person.project()
+    await write(resources, person, project, *(f"amber {number}" for number in range(2 * BATCH)))
+    credential = await _in_a_new_session(people, resources, person)
+    tickets = Tickets(resources.cache, timedelta(seconds=30))
+    async with resources.sessions.read() as session:
+        ticket = await tickets.issue(await enter_project(session, person.principal, project), credential)
+    begun = await _follow(resources, credential, project)
+    assert b"amber" in (await begun.next() or b"")
+    await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", credential.session_id)
+    found = ["a stream that was catching up"] if await _reads(begun) else []
+    try:
+        opened = await _follow(resources, await tickets.redeem(ticket, project), project)
+    except NotAuthenticatedError:
+        return found
+    return [*found, "a ticket"] if await _reads(opened) else found
+
+
+async def _in_a_new_session(people: People, resources: Resources, person: Person) -> VerifiedCredential:
+    session = uuid4()
+    await people.execute(
+        "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')", session, person.id
+    )
+    return await resources.authenticator.verify((await resources.access_tokens.issue(person.id, session)).token)
+
+
+async def _follow(resources: Resources, credential: VerifiedCredential, project: UUID) -> Feed:
+    beat, liveness = timedelta(seconds=5), Liveness(resources.sessions)
+    live = LiveService(resources.reads, resources.tails, beat, beat.total_seconds(), liveness)
+    return await live.follow(credential, project, 0, None)
+
+
+async def _reads(feed: Feed) -> bool:
+    try:
+        async with asyncio.timeout(10):
+            return b"amber" in (await feed.next() or b"")
+    finally:
+        feed.close()
+
+
+async def test_nothing_of_a_revoked_session_reads_on(people: People, resources: Resources) -> None:
+    assert await outlived(people, resources) == []
+
+
+async def test_a_ticket_bought_before_the_logout_is_refused_after_it(anonymous: AsyncClient) -> None:
+    email, password = f"{uuid4().hex}@example.com", f"a sentence that nobody has guessed: {uuid4()}"
+    asked = {"email": email, "password": password, "full_name": "Ada"}
+    (await anonymous.post("/api/v1/auth/register", json=asked)).raise_for_status()
+    account = await log_in(anonymous, email, password)
+    made = await anonymous.post("/api/v1/projects", json={"name": "amber"}, headers=bearer(account.token))
+    events = f"{made.raise_for_status().headers['location']}/events"
+    bought = await anonymous.post(f"{events}/ticket", headers=bearer(account.token))
+    (await anonymous.post("/api/v1/auth/revoke", data={"token": account.refresh_token})).raise_for_status()
+    async with asyncio.timeout(10):
+        shown = await anonymous.get(events, params={"ticket": bought.raise_for_status().json()["ticket"], "after": 0})
+    assert (shown.status_code, "amber" in shown.text) == (401, False)

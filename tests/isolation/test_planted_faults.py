@@ -1,0 +1,149 @@
+"""Deliberately broken copies: every planted fault is caught, by the attack or by what is tested beyond the routes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+
+from partywall.core.resources import Resources
+from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.isolation import faults, faults_beyond
+from tests.isolation import test_beyond_routes_jobs as jobs
+from tests.isolation import test_beyond_routes_search as searching
+from tests.isolation import test_beyond_routes_sessions as sessions
+from tests.isolation import test_beyond_routes_streams as streams
+from tests.isolation.faults import Besieged, Fault
+from tests.isolation.house import besieged, open_app
+from tests.isolation.quiet import quiet_logs
+from tests.isolation.suite import Report, attack
+from tests.isolation.world import World, open_world
+from tests.people import People
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """`operations` are attacked; `tells` stands in what was found; `values` narrows down what is tried."""
+
+    fault: Fault
+    operations: Sequence[str]
+    tells: str
+    values: Sequence[str] = ()
+
+    @property
+    def name(self) -> str:
+        return self.fault.__name__
+
+
+DOCUMENTS = ("a document", "an uploaded document")
+PLANTED = [
+    Planted(faults.a_repository_method_without_its_filter, ["get_document"], "answered 200", DOCUMENTS),
+    Planted(faults.a_policy_beside_the_wall_that_lets_all_through, ["list_documents"], "which is FOREIGN's"),
+    Planted(faults.a_scope_made_without_asking, ["get_project"], "answered 200"),
+    Planted(faults.a_new_route_without_the_scope_dependency, ["glance"], "answered 200"),
+    Planted(faults.a_new_route_without_the_gate, ["glance"], "as anonymous"),
+    Planted(faults.a_cache_key_without_its_project, ["get_document"], "answered 200", DOCUMENTS),
+    Planted(faults.a_cursor_that_trusts_its_content, ["list_documents"], "but what exists nowhere: 422"),
+    Planted(
+        faults.idempotency_records_without_principal_and_project,
+        ["create_document"], "idempotency_key_reused", ["an idempotency key"],
+    ),
+    Planted(
+        faults.an_external_id_that_is_unique_in_the_whole_house,
+        ["create_document"], "external_id_taken", ["an external id"],
+    ),
+    Planted(faults.a_403_for_what_exists_elsewhere, ["get_project"], "answered 403"),
+    Planted(faults.a_304_before_the_scope, ["get_document"], "answered 304"),
+    Planted(
+        faults.an_error_text_that_quotes_the_other_projects_row, ["get_document"], "which is FOREIGN's: 404", DOCUMENTS
+    ),
+    Planted(faults.a_key_resolver_that_ignores_revocation_and_expiry, ["get_project"], "key of the project"),
+    Planted(faults.a_role_remembered_from_before_it_was_lowered, ["update_document"], "as viewer, in FOREIGN"),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with quiet_logs():
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    besieged: Besieged
+    database: DatabaseUrls
+
+    @property
+    def people(self) -> People:
+        return People(self.besieged.app, self.besieged.resources, self.database)
+
+
+@pytest.fixture(scope="module")
+async def copy(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Copy]:
+    """One copy of the house for all faults, each of which is taken out again."""
+    name = f"partywall_faults_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+    await create_database(engines, name, TEMPLATE)
+    database = engines.database(name)
+    async with AsyncExitStack() as stack:
+        settings = besieged(database, engines.cache, tmp_path_factory.mktemp("faults"))
+        app = await stack.enter_async_context(open_app(settings))
+        world = await stack.enter_async_context(open_world(app, database))
+        resources: Resources = app.state.resources
+        yield Copy(Besieged(app, resources, world), database)
+
+
+def narrowed(world: World, planted: Planted) -> World:
+    values = [each for each in world.values if each.name in planted.values]
+    assert len(values) == len(planted.values)
+    return replace(world, values=values) if values else world
+
+
+async def attacked(copy: Copy, planted: Planted) -> Report:
+    async with planted.fault(copy.besieged) as app:
+        return await attack(
+            app, narrowed(copy.besieged.world, planted), only=lambda each: each.id in planted.operations
+        )
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.name)
+async def test_the_attack_finds(copy: Copy, planted: Planted) -> None:
+    report = await attacked(copy, planted)
+    assert report.unexercised == [], "the fault is in the way of the attack itself"
+    assert any(planted.tells in str(leak) for leak in report.leaks), str(report)
+
+
+async def test_the_attack_finds_nothing_where_no_fault_is(copy: Copy) -> None:
+    """The same copy and the same operations, after all faults have been taken out."""
+    concerned = {name for planted in PLANTED for name in planted.operations}
+    report = await attack(copy.besieged.app, copy.besieged.world, only=lambda each: each.id in concerned)
+    assert report.leaks == [], str(report)
+    assert report.exercised == concerned - {"glance"}
+
+
+async def test_streams_find_a_channel_without_its_project(copy: Copy) -> None:
+    async with copy.people as people:
+        assert await streams.overheard(people, copy.besieged.resources) == []
+        async with faults_beyond.a_channel_without_its_project(copy.besieged):
+            assert any("heard" in each for each in await streams.overheard(people, copy.besieged.resources))
+        assert await streams.overheard(people, copy.besieged.resources) == []
+
+
+async def test_revoked_sessions_find_a_stream_that_forgets_its_own(copy: Copy) -> None:
+    async with copy.people as people, faults_beyond.a_stream_that_forgets_its_session(copy.besieged):
+        assert await sessions.outlived(people, copy.besieged.resources) == ["a stream that was catching up", "a ticket"]
+
+
+async def test_scores_find_statistics_over_all_projects(copy: Copy) -> None:
+    async with copy.people as people, faults_beyond.search_statistics_over_all_projects(copy.besieged):
+        assert "beside the neighbour" in await searching.moved(people, copy.besieged.resources)
+
+
+async def test_forged_jobs_find_one_that_trusts_its_payload(copy: Copy) -> None:
+    async with copy.people as people:
+        rooms = await jobs.two_rooms(people, copy.besieged.resources, copy.database)
+        assert await jobs.obeyed(rooms, "release_blobs") == []
+        async with faults_beyond.a_job_that_trusts_its_payload(copy.besieged):
+            assert await jobs.obeyed(rooms, "release_blobs")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import text
 
 from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import JobHandler, JobKind, handles
+from partywall.core.jobs.kinds import Concurrency, JobHandler, JobKind, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from tests.core.jobs.test_runner import Note, eventually, kind_of, working
@@ -29,7 +29,7 @@ class Slow:
     most: int = 0
     done: int = 0
 
-    def handler(self, concurrency: int) -> JobHandler:
+    def handler(self, concurrency: Concurrency) -> JobHandler:
         return handles(self.kind, self._run, concurrency=concurrency)
 
     async def _run(self, context: JobContext, payload: Note) -> None:
@@ -94,6 +94,19 @@ async def test_the_limit_is_each_workers_own(resources: Resources, database: Dat
         slow.let_go.set()
         await eventually(lambda: _has_done(slow, MANY))
     assert slow.most == 4
+
+
+async def test_the_limit_may_stand_in_the_settings(resources: Resources, database: DatabaseUrls) -> None:
+    slow, places = Slow(), resources.settings.agents.concurrency
+    assert 2 < places < MANY
+    async with working(resources, database, slow.handler(lambda settings: settings.agents.concurrency)):
+        try:
+            await fill(resources, slow.kind)
+            await eventually(lambda: _runs(slow, places))
+        finally:
+            slow.let_go.set()
+        await eventually(lambda: _has_done(slow, MANY))
+    assert slow.most == places
 
 
 async def test_a_job_that_is_tried_again_gives_its_place_back(resources: Resources, database: DatabaseUrls) -> None:

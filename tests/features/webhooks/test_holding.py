@@ -1,0 +1,64 @@
+"""Whoever writes for a webhook holds the project first, as everybody does: nobody waits in a ring."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from structlog.testing import capture_logs
+
+from tests.features.projects.test_holding import posting, repeatedly, url, writes_while_ending
+from tests.features.webhooks.conftest import OpenOffice
+from tests.features.webhooks.post import Office, dispatching
+from tests.features.webhooks.receiver import Receiver
+from tests.people import People
+
+HOOK: dict[str, str] = {"url": "http://127.0.0.1:1024/"}
+
+
+async def test_an_admin_removed_in_the_middle_of_making_them_is_refused_properly(
+    people: People, office: Office
+) -> None:
+    admin = await people.person()
+    await people.join(office.project, admin, "admin")
+    statuses = await writes_while_ending(
+        posting(admin, office.url, HOOK), office.owner.client.delete(url(office.project, f"/members/{admin.id}"))
+    )
+    assert set(statuses) <= {201, 404, 409}, statuses
+    assert statuses[404] > 0
+
+
+async def test_an_admin_removed_in_the_middle_of_changing_one_is_refused_properly(
+    people: People, office: Office
+) -> None:
+    admin, hook = await people.person(), await office.hook(HOOK["url"])
+    await people.join(office.project, admin, "admin")
+    statuses = await writes_while_ending(
+        partial(admin.client.patch, hook.url, json={"description": "Changed."}),
+        office.owner.client.delete(url(office.project, f"/members/{admin.id}")),
+    )
+    assert set(statuses) <= {200, 404}, statuses
+    assert statuses[404] > 0
+
+
+async def test_a_project_is_deleted_while_its_webhooks_are_served(open_office: OpenOffice, receiver: Receiver) -> None:
+    """And changed: every answer is one that the contract knows, and no turn fails."""
+    with capture_logs() as logs:
+        for _ in range(4):
+            await _delete_in_the_middle(await open_office(), receiver)
+    assert receiver.arrived
+    assert "webhook_turn_failed" not in {entry["event"] for entry in logs}
+
+
+async def _delete_in_the_middle(office: Office, receiver: Receiver) -> None:
+    hook, stop = await office.hook(receiver.url), asyncio.Event()
+    change = partial(office.owner.client.patch, hook.url, json={"description": "Changed."})
+    async with dispatching(office.resources), asyncio.TaskGroup() as group:
+        writers = [group.create_task(repeatedly(change, stop)) for _ in range(2)]
+        writers.append(group.create_task(repeatedly(posting(office.owner, url(office.project, "/documents")), stop)))
+        await asyncio.sleep(0.2)
+        deleted = await office.owner.client.delete(url(office.project))
+        await asyncio.sleep(0.02)
+        stop.set()
+    assert deleted.status_code == 204, deleted.text
+    assert all(set(each.result()) <= {200, 201, 404} for each in writers)

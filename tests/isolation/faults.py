@@ -295,6 +295,7 @@ async def a_role_remembered_from_before_it_was_lowered(at: Besieged) -> AsyncIte
     remembered: dict[tuple[Principal, UUID], Role] = {}
 
     async def remembering(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
+        """For reading and for writing alike."""
         scope = await enter_project(session, principal, project_id)
         return prove(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
 
@@ -304,5 +305,5 @@ async def a_role_remembered_from_before_it_was_lowered(at: Besieged) -> AsyncIte
     async with at.resources.sessions.read() as session:
         await remembering(session, Principal.user(viewer.id), at.world.foreign.project)
     await superuser.execute(change, viewer.id, "viewer")
-    with patched((dependencies, "enter_project", remembering)):
+    with patched((dependencies, "enter_project", remembering), (dependencies, "enter_to_write", remembering)):
         yield at.app

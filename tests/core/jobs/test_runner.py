@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
+import structlog
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.errors import FailingListenerError
 from pgqueuer.models import HealthCheckEvent
@@ -242,10 +243,14 @@ async def test_the_worker_outlives_a_broken_connection(
     assert seen == ["after the break"]
 
 
+@pytest.mark.parametrize(("deaf", "restarts"), [(1, 0), (2, 1)])
 async def test_the_worker_outlives_a_listener_that_hears_nothing(
-    resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+    resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, deaf: int, restarts: int
 ) -> None:
-    """PgQueuer ends by its own signal then, which is not ours to stop: a machine out of breath is enough for it."""
+    """PgQueuer ends by its own signal then, which is not ours to stop: a machine out of breath is enough for it.
+
+    But for its first probe, which goes out before it listens as often as not.
+    """
     kind = kind_of(Note)
     seen: list[str] = []
     probes: list[bool] = []
@@ -253,7 +258,7 @@ async def test_the_worker_outlives_a_listener_that_hears_nothing(
 
     async def deaf_at_first(self: QueueManager, timeout: timedelta) -> HealthCheckEvent:  # noqa: ASYNC109
         probes.append(True)
-        if len(probes) == 1:
+        if len(probes) <= deaf:
             raise FailingListenerError
         return await healthy(self, timeout)
 
@@ -261,16 +266,18 @@ async def test_the_worker_outlives_a_listener_that_hears_nothing(
         seen.append(payload.text)
 
     monkeypatch.setattr(QueueManager, "listener_healthy", deaf_at_first)
-    async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _probed_again(probes))
-        async with resources.sessions.begin() as session:
-            await enqueue(session, kind, Note(text="heard after all"))
-        await eventually(lambda: _done(resources, kind), 30)
+    with structlog.testing.capture_logs() as logs:
+        async with working(resources, database, handles(kind, handle)):
+            await eventually(lambda: _probed(probes, deaf + 1))
+            async with resources.sessions.begin() as session:
+                await enqueue(session, kind, Note(text="heard after all"))
+            await eventually(lambda: _done(resources, kind), 30)
     assert seen == ["heard after all"]
+    assert [log["event"] for log in logs].count("worker_restarts") == restarts
 
 
-async def _probed_again(probes: list[bool]) -> bool:
-    return len(probes) > 1
+async def _probed(probes: list[bool], times: int) -> bool:
+    return len(probes) >= times
 
 
 async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from pgqueuer.core.qm import QueueManager
-from pgqueuer.models import Context, Job
+from pgqueuer.errors import FailingListenerError
+from pgqueuer.models import Context, HealthCheckEvent, Job
 from pgqueuer.types import JobId, QueueEntrypoint
 
 
@@ -22,6 +24,7 @@ class LimitedTaker(QueueManager):
 
     limits: Mapping[str, int] = field(default_factory=dict)
     _taken: dict[JobId, QueueEntrypoint] = field(init=False, default_factory=dict)
+    _probed: bool = field(init=False, default=False)
 
     def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
         taken = Counter(self._taken.values())
@@ -34,6 +37,17 @@ class LimitedTaker(QueueManager):
         async for job in super().fetch_jobs(batch_size, global_concurrency_limit, heartbeat_timeout):
             self._taken[job.id] = job.entrypoint
             yield job
+
+    async def listener_healthy(self, timeout: timedelta = timedelta(seconds=10)) -> HealthCheckEvent:  # noqa: ASYNC109
+        """The very first probe may be sent before anybody listens: then it is sent again, and the worker not ended.
+
+        To end it means to wait for all jobs in hand, and one that hangs would hold up the others after all.
+        """
+        if not self._probed:
+            self._probed = True
+            with suppress(FailingListenerError):
+                return await super().listener_healthy(timeout)
+        return await super().listener_healthy(timeout)
 
     def forget_job(self, job_id: JobId, context: Context, task: asyncio.Task[None]) -> None:
         super().forget_job(job_id, context, task)

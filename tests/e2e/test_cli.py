@@ -85,13 +85,17 @@ def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
     assert "Field notes" in member.run("projects", "list").stdout
 
 
-def make_key(member: House, project: str) -> str:
+def call(member: House) -> httpx.Client:
     """As a person would with curl."""
     api = f"{member.url}/api/v1"
     form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
     token = httpx.post(f"{api}/auth/token", data=form).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
-    made = httpx.post(f"{api}/projects/{project}/api-keys", json={"name": "k", "role": "editor"}, headers=headers)
+    return httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"})
+
+
+def make_key(member: House, project: str) -> str:
+    with call(member) as client:
+        made = client.post(f"/projects/{project}/api-keys", json={"name": "k", "role": "editor"})
     return str(made.json()["secret"])
 
 
@@ -129,11 +133,14 @@ def test_events_are_followed_until_ctrl_c(member: House) -> None:
 def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
     lines = (json.dumps({"id": number, "title": "T", "text": "word " * 2000}) for number in range(3000))
     (tmp_path / "many.jsonl").write_text("\n".join(lines))
-    command = [sys.executable, "-m", "partywall", "import", str(tmp_path), "--project", "Interrupted"]
+    project = member.run("projects", "create", "Interrupted").stdout.strip()
+    command = [sys.executable, "-m", "partywall", "import", str(tmp_path), "--project", project]
     first = subprocess.Popen(
         command, env=member.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
     )
-    wait_until(lambda: "Interrupted" in member.run("projects", "list").stdout, "the import to begin")
+    with call(member) as client:  # the command line would be too slow to see the beginning
+        documents = f"/projects/{project}/documents"
+        wait_until(lambda: client.get(documents, params={"limit": 1}).json()["items"], "the import to begin")
     first.send_signal(signal.SIGINT)
     output, errors = first.communicate(timeout=30)
     assert first.returncode == 130, errors
@@ -144,7 +151,7 @@ def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     new, unchanged = (int(number) for number in re.findall(r"(\d+) sent, 0 changed, (\d+) unchanged", again.stdout)[0])
     assert new + unchanged == 3000
-    assert unchanged >= sent
+    assert unchanged >= max(sent, 1)
 
 
 def test_operators_find_the_running_engines(house: House) -> None:

@@ -119,9 +119,9 @@ async def revoke_token(
 
 @router.get("/sessions", summary="List the caller's sessions", description="Those that can still be refreshed.")
 async def list_sessions(
+    current: CurrentSessionDep,
     session: PrincipalReadSessionDep,
     principal: PersonDep,
-    current: CurrentSessionDep,
     query: Annotated[SessionQuery, Query()],
     cursors: CursorsDep,
 ) -> Page[Session]:

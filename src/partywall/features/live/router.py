@@ -74,7 +74,8 @@ async def stream_events(
     description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
     responses=documented(ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
 )
-async def create_event_ticket(scope: ReadProjectScopeDep, bearer: BearerDep, tickets: TicketsDep) -> Response:
+async def create_event_ticket(bearer: BearerDep, scope: ReadProjectScopeDep, tickets: TicketsDep) -> Response:
+    # The bearer first: asking about it takes a connection, and nobody should hold another one by then.
     require(scope, Right.EVENT_READ)
     if bearer is None:
         raise NotAuthenticatedError

@@ -11,14 +11,15 @@ from partywall.settings import Settings
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import final
 
+RUN = "00000000-0000-4000-8000-000000000000"
 ROUTES = [
     ("GET", "/agents"),
     ("POST", "/runs"),
     ("GET", "/runs"),
-    ("GET", f"/runs/{uuid4()}"),
-    ("POST", f"/runs/{uuid4()}/cancel"),
-    ("POST", f"/runs/{uuid4()}/decision"),
-    ("GET", f"/runs/{uuid4()}/events"),
+    ("GET", f"/runs/{RUN}"),
+    ("POST", f"/runs/{RUN}/cancel"),
+    ("POST", f"/runs/{RUN}/decision"),
+    ("GET", f"/runs/{RUN}/events"),
     ("GET", "/budget"),
     ("PUT", "/budget"),
 ]

@@ -99,7 +99,7 @@ async def test_the_limit_is_each_workers_own(resources: Resources, database: Dat
 async def test_the_limit_may_stand_in_the_settings(resources: Resources, database: DatabaseUrls) -> None:
     slow, places = Slow(), resources.settings.agents.concurrency
     assert 2 < places < MANY
-    async with working(resources, database, slow.handler(lambda settings: settings.agents.concurrency)):
+    async with working(resources, database, slow.handler(lambda resources: resources.settings.agents.concurrency)):
         try:
             await fill(resources, slow.kind)
             await eventually(lambda: _runs(slow, places))

@@ -8,13 +8,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from partywall.core.tenancy import Principal
-from partywall.settings import Settings
 
 if TYPE_CHECKING:
     from partywall.core.jobs.context import JobContext
+    from partywall.core.resources import Resources
 
 # A number, or where the settings have it.
-type Concurrency = int | Callable[[Settings], int]
+type Concurrency = int | Callable[[Resources], int]
 
 
 class JobPayload(BaseModel):
@@ -66,8 +66,8 @@ class JobHandler:
     run: Callable[[JobContext, JobPayload], Awaitable[None]]
     concurrency: Concurrency = 1
 
-    def places(self, settings: Settings) -> int:
-        return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(settings)
+    def places(self, resources: Resources) -> int:
+        return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
 
 
 def handles[P: JobPayload](

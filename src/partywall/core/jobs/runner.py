@@ -58,7 +58,7 @@ class JobRunner:
     async def _work(self, pool: asyncpg.Pool[asyncpg.Record], stop: asyncio.Event) -> None:
         queue = PgQueuer.from_asyncpg_pool(pool)
         settings = self.resources.settings
-        limits = {handler.kind.name: handler.places(settings) for handler in self.handlers}
+        limits = {handler.kind.name: handler.places(self.resources) for handler in self.handlers}
         queue.qm = LimitedTaker(queue.qm.queries, queue.channel, limits=limits)
         for handler in self.handlers:
             queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))

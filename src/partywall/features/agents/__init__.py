@@ -9,7 +9,7 @@ from partywall.features.agents.running import run_agent
 feature = Feature(
     name="agents",
     routers=(router.router, budget_router.router, stream_router.router),
-    jobs=(handles(RUN_AGENT, run_agent, concurrency=lambda settings: settings.agents.concurrency),),
+    jobs=(handles(RUN_AGENT, run_agent, concurrency=lambda resources: resources.settings.agents.concurrency),),
     events=(
         "run.queued", "run.started", "run.token", "run.tool_called", "run.tool_returned", "run.waiting", "run.usage",
         "run.succeeded", "run.failed", "run.cancelled",

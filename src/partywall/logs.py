@@ -137,5 +137,5 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))
-    for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn"):
+    for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -90,7 +90,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_origins=settings.http.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
-                           "Last-Event-ID", "X-Request-ID"],
+                           "Last-Event-ID", "X-Request-ID", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"],
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)

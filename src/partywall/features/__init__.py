@@ -6,7 +6,7 @@ from typing import Final
 
 from partywall.core import models
 from partywall.core.feature import Feature
-from partywall.features import accounts, agents, api_keys, documents, live, projects, search, webhooks
+from partywall.features import accounts, agents, api_keys, documents, live, mcp, projects, search, webhooks
 
 FEATURES: Final[tuple[Feature, ...]] = (
     accounts.feature,
@@ -17,6 +17,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     documents.feature,
     search.feature,
     agents.feature,
+    mcp.feature,
 )
 
 # By the name of the endpoint function.

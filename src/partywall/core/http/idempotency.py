@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
+from pydantic import BaseModel
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 from starlette.responses import Response
 
@@ -18,6 +19,7 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import ConflictError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
+from partywall.core.http.responses import json_response
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 
@@ -84,6 +86,16 @@ class Idempotency:
         if response.status_code < 300:
             await self._keep(session, print_, response, keep(bytes(response.body)))
         return response
+
+    async def run_model[M: BaseModel](
+        self, session: AsyncSession, model: type[M], produce: Callable[[], Awaitable[M]]
+    ) -> M:
+        """The same for what does not answer with a response of its own."""
+
+        async def respond() -> Response:
+            return json_response(await produce())
+
+        return model.model_validate_json(bytes((await self.run(session, respond)).body))
 
     async def run_write(
         self,

@@ -178,10 +178,14 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
-    """The database being away, or too slow, is said as such; anything else it refuses is our fault."""
+    return problem_of(request, database_fact(error))
+
+
+def database_fact(error: Exception) -> PartywallError:
+    """The database being away, or too slow, is said as such; anything else it refuses is our fault and raised again."""
     if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
         log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
-        return problem_of(request, DatabaseAwayError())
+        return DatabaseAwayError()
     raise error
 
 

@@ -23,7 +23,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 class OriginNotAllowedError(ForbiddenError):
     code = "origin_not_allowed"
-    title = "Pages from there may not open a socket here"
+    title = "Pages from there are not served here"
 
 
 class TooManyHandshakesError(TooManyRequestsError):

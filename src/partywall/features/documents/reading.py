@@ -28,6 +28,26 @@ class Shown:
     state: int
 
 
+@dataclass(frozen=True, slots=True)
+class TextPage:
+    """A part of a document's text; `characters` is how many the whole has."""
+
+    title: str
+    version: int
+    characters: int
+    text: str
+
+
+async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, start: int, length: int) -> TextPage:
+    """At most `length` characters from `start` on, both counted in characters; none behind the end."""
+    values: dict[str, Value] = {"document_id": document_id, "start": start, "length": length}
+    scope, row = await reader.row(reads.TEXT_PAGE, project_id, values)
+    require(scope, Right.DOCUMENT_READ)
+    if row["version"] is None:
+        raise DocumentNotFoundError
+    return TextPage(row["title"], row["version"], row["characters"], row["text"])
+
+
 async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
     scope, row = await reader.row(reads.ONE, project_id, {"document_id": document_id})
     require(scope, Right.DOCUMENT_READ)

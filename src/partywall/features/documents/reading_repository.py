@@ -127,6 +127,15 @@ def _content_piece(proved: Proof) -> Found:
     return select(_piece(DOCUMENT_VERSION.c.content).label("piece")).where(*_version_key(), proved)
 
 
+def _text_page(proved: Proof) -> Found:
+    """By characters, as search counts them."""
+    columns = DOCUMENT.c
+    page = func.substring(columns.content, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
+    return select(
+        columns.title, columns.version, func.char_length(columns.content).label("characters"), page.label("text")
+    ).where(columns.project_id == PROJECT_ID, columns.id == _DOCUMENT_ID, proved)
+
+
 def _piece(content: ColumnElement[str]) -> ColumnElement[object]:
     encoded = func.convert_to(content, literal_column("'UTF8'", Text))
     return func.substring(encoded, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
@@ -202,4 +211,5 @@ TAKEN: Final = ScopedRead(_taken)
 CONTENT: Final = ScopedRead(_content)
 CONTENT_PIECE: Final = ScopedRead(_content_piece)
 VERSION: Final = ScopedRead(_version)
+TEXT_PAGE: Final = ScopedRead(_text_page)
 STATS: Final = ScopedRead(_stats)

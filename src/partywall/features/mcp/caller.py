@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import anyio
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.resources import Resources
+from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.tenancy import Principal, ProjectScope, enter_project, enter_to_write
+from partywall.features.agents.dependencies import get_registry, get_run_service
+from partywall.features.agents.service import RunService
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls tools, and in which project. Holds nothing open: every call enters the project anew."""
+
+    resources: Resources
+    principal: Principal
+    project_id: UUID
+    request_id: str
+    token: str = field(repr=False)
+
+    @property
+    def reader(self) -> ScopedReader:
+        return ScopedReader(self.resources.reads, self.principal)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:
+        async with self.resources.sessions.read() as session:
+            yield session, await enter_project(session, self.principal, self.project_id)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[RunService]:
+        """One transaction. It ends as it must, also where the client has gone meanwhile."""
+        registry = await get_registry(self.resources)
+        with anyio.CancelScope(shield=True):
+            async with self.resources.sessions.begin() as session:
+                scope = await enter_to_write(session, self.principal, self.project_id)
+                yield await get_run_service(session, scope, self.resources, registry)
+
+    async def verified(self) -> VerifiedCredential:
+        """With when the credential expires, for whoever is going to wait; raises NotAuthenticatedError."""
+        return await self.resources.authenticator.verify(self.token)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Final
+
+from partywall.core.http.pagination import get_cursors
+from partywall.core.schemas import Page
+from partywall.features.documents import reading
+from partywall.features.documents.schemas import DocumentSummary
+from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.schemas import ListArguments, ReadArguments, SearchAnswer, TextPage
+from partywall.features.mcp.tool import Tell, Tool
+from partywall.features.search.dependencies import get_search_service
+from partywall.features.search.schemas import SearchQuery
+
+
+async def _search(caller: Caller, query: SearchQuery, _: Tell) -> SearchAnswer:
+    service = await get_search_service(caller.reader, caller.resources)
+    answer = await service.search(caller.project_id, query)
+    return SearchAnswer(items=answer.result.items, mode=answer.mode)
+
+
+async def _list(caller: Caller, wanted: ListArguments, _: Tell) -> Page[DocumentSummary]:
+    cursors = await get_cursors(caller.resources)
+    page = await reading.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
+    return Page[DocumentSummary].model_validate_json(page)
+
+
+async def _read(caller: Caller, wanted: ReadArguments, _: Tell) -> TextPage:
+    found = await reading.get_text(caller.reader, caller.project_id, wanted.document_id, wanted.start, wanted.length)
+    start = min(wanted.start, found.characters)
+    end = start + len(found.text)
+    return TextPage(
+        document_id=wanted.document_id,
+        title=found.title,
+        version=found.version,
+        text=found.text,
+        start=start,
+        end=end,
+        characters=found.characters,
+        next_start=end if end < found.characters else None,
+    )
+
+
+DOCUMENT_TOOLS: Final = (
+    Tool(
+        name="search_documents",
+        title="Search documents",
+        description="Searches the project's documents by words and by meaning, best first. `start` and `end` of a hit "
+        "are in characters of the document, for read_document.",
+        input=SearchQuery,
+        output=SearchAnswer,
+        work=_search,
+    ),
+    Tool(
+        name="list_documents",
+        title="List documents",
+        description="Lists the project's documents without their content, newest first unless sorted otherwise.",
+        input=ListArguments,
+        output=Page[DocumentSummary],
+        work=_list,
+    ),
+    Tool(
+        name="read_document",
+        title="Read a document",
+        description="The text of a document, a page at a time. Go on at `next_start` until it is null.",
+        input=ReadArguments,
+        output=TextPage,
+        work=_read,
+    ),
+)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from typing import Final
+
+import anyio
+from fastapi import APIRouter, Request, Response
+from mcp.server.streamable_http import check_accept_headers
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import Message, Receive, Scope, Send
+
+from partywall.core.http.problems import documented
+from partywall.core.http.sockets import OriginNotAllowedError
+from partywall.core.schemas import JsonObject
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.dependencies import CallerDep, PageGuard
+from partywall.features.mcp.schemas import McpMessage
+from partywall.features.mcp.service import server_for
+from partywall.features.mcp.tools import BY_NAME
+
+router = APIRouter(prefix="/projects/{project_id}/mcp", tags=["mcp"])
+
+# What JSON-RPC answers a request with: a result or an error.
+_ANSWER: Final[JsonObject] = {
+    "type": "object",
+    "properties": {"jsonrpc": {"const": "2.0"}, "id": {}, "result": {"type": "object"}, "error": {"type": "object"}},
+    "required": ["jsonrpc"],
+}
+_JSON: Final[JsonObject] = {"application/json": {"schema": _ANSWER}}
+_STREAM: Final[JsonObject] = {"text/event-stream": {"schema": {"type": "string"}}}
+
+
+class Exchange(Response):
+    """One message and its answer. A session of the SDK lives as long as that, and ends with the client."""
+
+    media_type = "application/json"
+
+    def __init__(self, caller: Caller, body: bytes, *, streams: bool) -> None:
+        self.status_code = 200
+        self.background = None
+        self.raw_headers = []
+        self._caller = caller
+        self._given = body
+        self._streams = streams
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        manager = StreamableHTTPSessionManager(
+            server_for(self._caller),
+            json_response=not self._streams,
+            stateless=True,
+            max_request_body_size=max(1, len(self._given)),
+        )
+        unread, gone = [self._given], anyio.Event()
+
+        async def replay() -> Message:
+            if unread:
+                return {"type": "http.request", "body": unread.pop(), "more_body": False}
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(_until_gone, receive, gone, group.cancel_scope)
+            async with manager.run():
+                await manager.handle_request(scope, replay, send)
+            group.cancel_scope.cancel()
+
+
+async def _until_gone(receive: Receive, gone: anyio.Event, scope: anyio.CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    gone.set()
+    scope.cancel()
+
+
+def _may_stream(message: McpMessage, request: Request) -> bool:
+    """Only what waits is worth a stream, and only for whoever reads one."""
+    tool = BY_NAME.get(str(message.params.get("name"))) if message.method == "tools/call" else None
+    _, reads_streams = check_accept_headers(request)
+    return reads_streams and tool is not None and tool.waits
+
+
+@router.post(
+    "",
+    status_code=200,
+    response_class=Exchange,
+    dependencies=[PageGuard],
+    summary="Speak the Model Context Protocol",
+    description="The project as an MCP server: streamable HTTP, one message a request and no session. Answers with "
+    "JSON, and with server-sent events where a call waits.",
+    responses={
+        **documented(ProjectNotFoundError, OriginNotAllowedError),
+        200: {"description": "The answer to a request", "content": {**_JSON, **_STREAM}},
+        202: {"description": "A notification was heard"},
+        400: {"description": "No message of the protocol", "content": _JSON},
+        406: {"description": "The client accepts neither form of the answer", "content": _JSON},
+    },
+)
+async def exchange_mcp_message(message: McpMessage, request: Request, caller: CallerDep) -> Response:
+    return Exchange(caller, await request.body(), streams=_may_stream(message, request))

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mcp import types
+from pydantic import BaseModel
+
+from partywall.core.schemas import RequestModel, ResponseModel
+from partywall.features.mcp.caller import Caller
+
+# Tells the client how far a call is, if it asked to be told.
+type Tell = Callable[[str], Awaitable[None]]
+type Work[I: RequestModel, O: BaseModel] = Callable[[Caller, I, Tell], Awaitable[O]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool[I: RequestModel, O: ResponseModel]:
+    """What a client may call. `work` asks the services, which ask for the right; `waits`: it may take its time."""
+
+    name: str
+    title: str
+    description: str
+    input: type[I]
+    output: type[O]
+    work: Work[I, O]
+    reads: bool = True
+    destroys: bool = False
+    waits: bool = False
+
+    def described(self) -> types.Tool:
+        """As `tools/list` has it, with the JSON Schemas of both sides."""
+        return types.Tool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=self.input.model_json_schema(),
+            output_schema=self.output.model_json_schema(mode="serialization"),
+            annotations=types.ToolAnnotations(
+                read_only_hint=self.reads,
+                destructive_hint=self.destroys,
+                idempotent_hint=self.reads or self.destroys,
+                open_world_hint=False,
+            ),
+        )

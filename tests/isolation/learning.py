@@ -170,10 +170,10 @@ class Learner:
             return {}
         found = {}
         for name in _properties(operation):
-            if name in overrides.IDS and name not in ids:
+            if name in overrides.NAMED and name not in ids:
                 place = _filled(operation.path, ids) + "#" + name
                 if place not in realm.known:
-                    realm.known[place] = await overrides.IDS[name](self._world, realm, ids)
+                    realm.known[place] = await overrides.NAMED[name](self._world, realm, ids)
                 found[name] = realm.known[place]
         return found
 

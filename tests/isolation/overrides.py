@@ -36,8 +36,22 @@ async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> s
     return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
 
 
+async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    answer = await world.http.post(
+        f"/api/v1/projects/{path['project_id']}/documents",
+        json={"title": realm.mark(), "content": realm.mark()},
+        headers=people.bearer(realm.owner.token),
+    )
+    answer.raise_for_status()
+    return str(answer.json()["id"])
+
+
 async def _question(_: World, realm: Realm) -> dict[str, JsonValue]:
     return {"agent": "assistant", "input": {"question": realm.mark()}}
+
+
+async def _list_tools(_: World, __: Realm) -> dict[str, JsonValue]:
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
 async def _enabled(_: World, __: Realm) -> dict[str, JsonValue]:
@@ -93,12 +107,19 @@ IDS: Final[Mapping[str, MakeId]] = {
     "delivery_id": _new_delivery,
 }
 
+# The same for ids that a body names; of these there is one in every project.
+NAMED: Final[Mapping[str, MakeId]] = {**IDS, "document_id": _new_document}
+
 # Bodies whose fields depend on one another, by the operation's path.
 FIELDS: Final[Mapping[str, MakeFields]] = {
     # Which fields are needed depends on the grant, and they must be right.
     "POST /api/v1/auth/token": _password_grant,
     # The input has the schema of the agent that is named.
     "POST /api/v1/projects/{project_id}/runs": _question,
+    # Which params there are depends on the method. The tools are attacked by themselves, as if each were a route.
+    "POST /api/v1/projects/{project_id}/mcp": _list_tools,
+    # As for the route.
+    "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
     # The token is in a letter, which nobody has opened yet.
     "POST /api/v1/auth/email/verify": _unread_letter,
     # The token is in a letter, and only the person whom it was sent to may use it.

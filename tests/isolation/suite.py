@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
-from fastapi import FastAPI
+from pydantic import JsonValue
+from starlette.types import Receive, Scope, Send
 
 from tests.isolation.attempts import Attempt, Key, Siege
 from tests.isolation.client import Client
@@ -50,8 +51,16 @@ class Report:
         return "\n".join([*lines, *(str(each) for each in self.leaks)])
 
 
+class Besieged(Protocol):
+    """An ASGI application that describes itself."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def openapi(self) -> dict[str, JsonValue]: ...
+
+
 async def attack(
-    app: FastAPI,
+    app: Besieged,
     world: World,
     *,
     full: bool = False,

@@ -61,8 +61,15 @@ class Exchange(Response):
         async with anyio.create_task_group() as group:
             group.start_soon(_until_gone, receive, gone, group.cancel_scope)
             async with manager.run():
-                await manager.handle_request(scope, replay, send)
+                await manager.handle_request(_accepting(scope), replay, send)
             group.cancel_scope.cancel()
+
+
+def _accepting(scope: Scope) -> Scope:
+    """Who does not say what it accepts takes anything (RFC 9110); the SDK reads that as nothing."""
+    if any(name == b"accept" for name, _ in scope["headers"]):
+        return scope
+    return {**scope, "headers": [*scope["headers"], (b"accept", b"application/json")]}
 
 
 async def _until_gone(receive: Receive, gone: anyio.Event, scope: anyio.CancelScope) -> None:

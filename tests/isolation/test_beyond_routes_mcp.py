@@ -1,0 +1,64 @@
+"""Every tool of the MCP server, as `tools/list` has them, attacked as if it were a route."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+from fastapi import FastAPI
+
+from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.mcp import service
+from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.schemas import ReadArguments, TextPage
+from partywall.features.mcp.tool import Tell
+from partywall.features.mcp.tools import BY_NAME
+from tests.isolation import people
+from tests.isolation.suite import attack
+from tests.isolation.surface import Operation, read_surface
+from tests.isolation.tool_house import ENDPOINT, ToolHouse
+from tests.isolation.world import World
+
+_LIST: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+async def with_tools(app: FastAPI, world: World) -> ToolHouse:
+    answer = await world.http.post(
+        ENDPOINT.format(project_id=world.home.project), json=_LIST, headers=people.bearer(world.home.owner.token)
+    )
+    return ToolHouse(app, answer.json()["result"]["tools"])
+
+
+def is_tool(operation: Operation) -> bool:
+    return operation.path.startswith(f"{ENDPOINT}/")
+
+
+async def test_no_tool_leaks_and_none_is_left_out(besieged_app: FastAPI, world: World) -> None:
+    house = await with_tools(besieged_app, world)
+    report = await attack(house, world, only=is_tool)
+    assert not report.leaks, str(report)
+    assert not report.unexercised, str(report)
+    assert report.exercised == {f"mcp_{tool}" for tool in BY_NAME}
+    tried = {(operation, position) for operation, position, _ in report.covered}
+    for operation in filter(is_tool, read_surface(house.openapi())):
+        assert {(operation.id, str(position)) for position in operation.positions} <= tried
+
+
+async def test_a_tool_that_looks_beyond_its_project_is_found(
+    besieged_app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def careless(_: Caller, wanted: ReadArguments, __: Tell) -> TextPage:
+        sql = "SELECT title, version, content FROM document WHERE id = $1"
+        for title, version, text in await world.superuser.fetch(sql, wanted.document_id):
+            return TextPage(
+                document_id=wanted.document_id, title=title, version=version, text=text, start=0, end=1, characters=1,
+                next_start=None,
+            )  # fmt: skip
+        raise DocumentNotFoundError
+
+    broken = replace(BY_NAME["read_document"], work=careless)
+    monkeypatch.setattr(service, "BY_NAME", {**BY_NAME, "read_document": broken})
+    house = await with_tools(besieged_app, world)
+    report = await attack(house, world, only=lambda each: each.id == "mcp_read_document")
+    assert any("which is FOREIGN's" in leak.what for leak in report.leaks), str(report)

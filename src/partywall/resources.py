@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
-import httpx
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -16,7 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
-from partywall.adapters.language_models.catalogue import ConfiguredModels, ModelOptions, create_model_client
+from partywall.adapters.language_models.catalogue import (
+    ConfiguredModels,
+    ModelOptions,
+    ServerOptions,
+    create_model_client,
+)
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
@@ -25,13 +30,16 @@ from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
+from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
 from partywall.core.outgoing.destinations import Destinations
+from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.outgoing.resolver import Resolver
+from partywall.core.outgoing.retrying import Retries
 from partywall.core.resources import Ping, Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -47,8 +55,7 @@ from partywall.secret_key import secret_key
 from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
 
 CACHE_TIMEOUT_SECONDS = 2.0
-OUTGOING_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
-OUTGOING_LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=10)
+EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
 # Costly pages read at the same time, and how many more one project may have waiting.
 PAGES_AT_ONCE = 2
@@ -115,13 +122,12 @@ async def open_resources(
     cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
         engine, reads = await _open_database(stack, settings.database, application)
-        cache = create_cache(cache_url)
-        stack.push_async_callback(cache.aclose)
-        embedders = await _open_embedders(stack, settings)
-        sessions = Sessions(engine)
+        cache = _open_cache(stack, cache_url)
+        sessions, tls = Sessions(engine), tls_context(settings.outgoing.ca_file)
+        embedders = await _open_embedders(stack, settings, tls)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
-        announcer, tails = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
+        announcer, tails, newswire = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
 
         yield Resources(
             settings=settings,
@@ -140,13 +146,20 @@ async def open_resources(
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
-            language_models=await _open_models(stack, settings.agents),
-            outgoing=await _open_outgoing(stack, settings.outgoing),
+            language_models=await _open_models(stack, settings.agents, tls),
+            outgoing=await _open_outgoing(stack, settings.outgoing, tls),
             announcer=announcer,
             tails=tails,
+            newswire=newswire,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
+
+
+def _open_cache(stack: AsyncExitStack, url: str) -> Redis:
+    cache = create_cache(url)
+    stack.push_async_callback(cache.aclose)
+    return cache
 
 
 def _cache_url(settings: Settings) -> str:
@@ -167,7 +180,7 @@ def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dic
 
 async def _open_events(
     stack: AsyncExitStack, settings: Settings, cache: Redis, reads: Pool, draining: asyncio.Event
-) -> tuple[Announcer, Tails]:
+) -> tuple[Announcer, Tails, Newswire]:
     """What announces news behind the writers, and what follows it for the readers, with one connection that listens."""
     assert settings.cache.url is not None
     ears = create_listening_cache(settings.cache.url.get_secret_value())
@@ -182,7 +195,7 @@ async def _open_events(
     stack.callback(draining.set)
     for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
         background.start(name, run)
-    return announcer, tails
+    return announcer, tails, Newswire(listener)
 
 
 def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:
@@ -205,20 +218,20 @@ async def _open_database(
     return engine, reads
 
 
-async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings) -> Outgoing:
-    """For addresses that users give. Raises OSError where OUTGOING__CA_FILE cannot be read."""
+async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:
+    """For addresses that users give."""
     destinations = Destinations.of(
         plain_http=settings.allow_http, networks=settings.allowed_networks, ports=settings.allowed_ports
     )
     resolver = Resolver()
     stack.callback(resolver.close)
-    outgoing = Outgoing.open(destinations, resolver, ca_file=settings.ca_file)
+    outgoing = Outgoing.open(destinations, resolver, tls)
     stack.push_async_callback(outgoing.client.aclose)
     return outgoing
 
 
-async def _open_embedders(stack: AsyncExitStack, settings: Settings) -> EmbedderCatalogue:
-    client = await stack.enter_async_context(httpx.AsyncClient(timeout=OUTGOING_TIMEOUT, limits=OUTGOING_LIMITS))
+async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SSLContext) -> EmbedderCatalogue:
+    client = await stack.enter_async_context(open_endpoint_client(EMBEDDING_RETRIES, tls))
     embedders = await open_catalogue(
         embedding_engine(settings.embeddings), models=settings.data_dir / "models", client=client
     )
@@ -226,7 +239,7 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings) -> Embedder
     return embedders
 
 
-async def _open_models(stack: AsyncExitStack, settings: AgentSettings) -> ConfiguredModels:
+async def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> ConfiguredModels:
     options = ModelOptions(
         default=settings.model,
         by_agent=settings.models,
@@ -237,5 +250,6 @@ async def _open_models(stack: AsyncExitStack, settings: AgentSettings) -> Config
         timeout=settings.model_timeout.total_seconds(),
         retries=settings.model_retries,
         connections=settings.model_connections,
+        servers={name: ServerOptions(str(each.url), each.api_key) for name, each in settings.servers.items()},
     )
-    return ConfiguredModels(options, await stack.enter_async_context(create_model_client(options)))
+    return ConfiguredModels(options, await stack.enter_async_context(create_model_client(options, tls)))

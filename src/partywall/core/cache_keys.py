@@ -16,6 +16,9 @@ CacheKey = NewType("CacheKey", str)
 # What the limiter of credential attempts puts before its own keys, which count addresses.
 ATTEMPTS_PREFIX: Final = "partywall:attempts"
 
+# Which projects have news, for the workers: their ids, and nothing of what it is.
+NEWS: Final = CacheKey("partywall:news")
+
 
 def events_channel(scope: ProjectScope) -> CacheKey:
     """Says that the project has news."""

@@ -11,6 +11,7 @@ from partywall.core.blobs import BlobStore
 from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
+from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.language_models import LanguageModels
@@ -53,5 +54,6 @@ class Resources:
     outgoing: Outgoing
     announcer: Announcer
     tails: Tails
+    newswire: Newswire
     strangers: Places[str]
     pings: Mapping[str, Ping]

@@ -1,14 +1,28 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
 
 from partywall.settings.base import CommaSeparated, Section, split_lists
 
-type ModelName = Annotated[str, Field(pattern=r"^(?:openai|anthropic|ollama):\S+$")]
+PROVIDERS: Final = ("openai", "anthropic", "ollama")
+
+type ServerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+type ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:\S+$", description="`provider:model`")]
 type ModelProvider = Literal["openai", "anthropic", "ollama"]
+
+
+class ModelServer(Section):
+    """A server under a name of one's own, which speaks OpenAI's chat completions; or where a known provider is asked.
+
+    No other key than its own is sent to it.
+    """
+
+    url: HttpUrl
+    api_key: SecretStr | None = None
 
 
 class AgentSettings(Section):
@@ -20,6 +34,7 @@ class AgentSettings(Section):
     base_url: HttpUrl | None = None
     api_key: SecretStr | None = None
     keys: dict[ModelProvider, SecretStr] = Field(default_factory=dict)
+    servers: dict[ServerName, ModelServer] = Field(default_factory=dict, description="By what models are named with.")
     modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
     concurrency: int = Field(default=8, ge=1, le=200, description="Runs at once in one worker.")
     concurrency_per_project: int = Field(default=4, ge=1, le=200)
@@ -39,13 +54,36 @@ class AgentSettings(Section):
     def _models(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(TypeAdapter[str](ModelName).validate_python(value) for value in values)
 
+    @property
+    def named(self) -> Iterator[str]:
+        """Every model that the settings name."""
+        yield from filter(None, [self.model])
+        yield from self.models.values()
+        yield from self.fallbacks
+
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        for name in (*filter(None, [self.model]), *self.models.values(), *self.fallbacks):
-            provider = name.partition(":")[0]
-            known = provider in self.keys or self.api_key is not None
-            if provider == "ollama" and self.base_url is None:
-                raise ValueError(f"{name} needs the server's address: set AGENTS__BASE_URL")
-            if not known and (provider == "anthropic" or (provider == "openai" and self.base_url is None)):
-                raise ValueError(f"{name} needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY")
+        for name in self.named:
+            self._require_reachable(name, name.partition(":")[0])
+        return self
+
+    def _require_reachable(self, name: str, provider: str) -> None:
+        if provider in self.servers:
+            return
+        if provider not in PROVIDERS:
+            server = f"AGENTS__SERVERS__{provider.upper()}__URL"
+            raise ValueError(f"{name}: {provider} is none of {', '.join(PROVIDERS)}, and no server: set {server}")
+        known = provider in self.keys or self.api_key is not None
+        if provider == "ollama" and self.base_url is None:
+            raise ValueError(f"{name} needs the server's address: set AGENTS__BASE_URL or AGENTS__SERVERS__OLLAMA__URL")
+        if not known and (provider == "anthropic" or (provider == "openai" and self.base_url is None)):
+            raise ValueError(f"{name} needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY")
+
+    @model_validator(mode="after")
+    def _one_key_for_one_house(self) -> Self:
+        """What opens one provider's door is not shown to another."""
+        if self.api_key is not None:
+            asked = {name.partition(":")[0] for name in self.named} - self.servers.keys() - self.keys.keys()
+            if "anthropic" in asked and len(asked) > 1:
+                raise ValueError("AGENTS__API_KEY would be sent to two providers: set AGENTS__KEYS__ANTHROPIC as well")
         return self

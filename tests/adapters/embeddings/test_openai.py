@@ -8,15 +8,12 @@ import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
-from partywall.adapters.embeddings import openai
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
 from partywall.core.embedding import EmbeddingError, TextRefused
+from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN
+from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
+from partywall.core.outgoing.retrying import Retries
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving, status
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai, "_FIRST_WAIT", 0.001)
 
 
 @pytest.fixture
@@ -27,7 +24,7 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as opened:
+    async with open_endpoint_client(Retries(4, first=0.001), tls_context(None)) as opened:
         yield opened
 
 
@@ -145,9 +142,11 @@ async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx.AsyncClien
 
 
 async def test_a_ping_fails_with_the_endpoint(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    """At once: whoever probes asks again."""
     endpoint.faults.append(status(500))
     with pytest.raises(EmbeddingError):
         await embedder(client, endpoint.url).ping()
+    assert len(endpoint.requests) == 1
 
 
 async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx.AsyncClient) -> None:
@@ -155,11 +154,10 @@ async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx.AsyncClient)
         await embedder(client, "http://127.0.0.1:9/v1").ping()
 
 
-@pytest.mark.parametrize(("retry_after", "seconds"), [("3", 3.0), ("900", 20.0)])
-def test_the_server_says_how_long_to_wait(retry_after: str, seconds: float) -> None:
-    assert openai._wait(1, retry_after) == seconds
-
-
-def test_waits_grow_and_have_jitter() -> None:
-    assert len({openai._wait(3, None) for _ in range(20)}) > 1
-    assert all(openai._wait(3, "soon") <= 8 * 0.001 for _ in range(20))
+async def test_an_endpoint_that_fails_is_left_alone(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+    endpoint.faults += [status(503)] * 20
+    asked = embedder(client, endpoint.url)
+    for complaint in ("answered 503", "does not answer", "does not answer"):
+        with pytest.raises(EmbeddingError, match=complaint):
+            await asked.embed_query("a text")
+    assert len(endpoint.requests) == FAILURES_UNTIL_OPEN

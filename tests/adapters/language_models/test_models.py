@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 from pydantic import SecretStr
 from pydantic_ai import Agent
@@ -10,7 +9,6 @@ from pydantic_ai.exceptions import ModelAPIError
 from structlog.contextvars import bound_contextvars
 
 from partywall.adapters.language_models.catalogue import ConfiguredModels, ModelOptions, create_model_client
-from partywall.adapters.language_models.transport import FAILURES_UNTIL_OPEN, OPEN_SECONDS, Circuit, GuardedTransport
 from partywall.core.language_models import AgentModelNotConfiguredError
 from tests.features.agents.model_server import ModelServer, Reply, model_server
 
@@ -93,33 +91,3 @@ async def test_a_silent_model_is_given_up(server: ModelServer) -> None:
     server.says(Reply(text="Late.", pause=5))
     with pytest.raises(ModelAPIError):
         await ask(options(default="openai:m", base_url=server.url, timeout=0.3))
-
-
-def test_a_circuit_opens_and_lets_one_try() -> None:
-    now = 100.0
-    circuit = Circuit(lambda: now)
-    for _ in range(FAILURES_UNTIL_OPEN):
-        assert circuit.admits()
-        circuit.record(success=False)
-    assert not circuit.admits()
-    now += OPEN_SECONDS
-    assert [circuit.admits(), circuit.admits()] == [True, False]
-    circuit.record(success=True)
-    assert circuit.admits()
-
-
-async def test_a_server_that_fails_is_left_alone() -> None:
-    asked = 0
-
-    def answer(_: httpx2.Request) -> httpx2.Response:
-        nonlocal asked
-        asked += 1
-        return httpx2.Response(500)
-
-    async with httpx2.AsyncClient(transport=GuardedTransport(httpx2.MockTransport(answer))) as client:
-        for _ in range(FAILURES_UNTIL_OPEN):
-            assert (await client.get("http://model.test/")).status_code == 500
-        with pytest.raises(httpx2.ConnectError):
-            await client.get("http://model.test/")
-        assert asked == FAILURES_UNTIL_OPEN
-        assert (await client.get("http://other.test/")).status_code == 500

@@ -24,7 +24,7 @@ class Heard:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self) -> None:
+    def __call__(self, _: bytes) -> None:
         self.count += 1
 
 

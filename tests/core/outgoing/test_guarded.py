@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
+from partywall.core.outgoing.endpoints import tls_context
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from tests.core.outgoing.certificates import server_context
@@ -72,7 +73,7 @@ async def serving(
 @asynccontextmanager
 async def opened(*answers: Sequence[str], ca_file: Path | None = None) -> AsyncIterator[tuple[Outgoing, Names]]:
     names = Names([list(each) for each in answers])
-    outgoing = Outgoing.open(LOOSE, names, ca_file=ca_file)
+    outgoing = Outgoing.open(LOOSE, names, tls_context(ca_file))
     async with outgoing.client:
         yield outgoing, names
 

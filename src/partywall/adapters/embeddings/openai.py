@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +12,11 @@ import numpy as np
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
+from partywall.core.outgoing.endpoints import RETRIES
 
 _BATCH: Final = 64
-_ATTEMPTS: Final = 5
-_FIRST_WAIT: Final = 0.5
-_LONGEST_WAIT: Final = 20.0
-_RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 _REFUSED: Final = frozenset({400, 413, 422})
 _FRESH: Final = 60.0
-_TIMEOUT: Final = httpx.Timeout(30, connect=5)
 
 
 class _Item(BaseModel):
@@ -44,7 +38,7 @@ class OpenAiOptions:
 
 
 class OpenAiEmbedder:
-    """Batches, retries with exponential backoff and jitter, and refuses vectors of another dimension."""
+    """Batches, and refuses vectors of another dimension. Retries are the client's, which is for endpoints."""
 
     def __init__(self, client: httpx.AsyncClient, options: OpenAiOptions) -> None:
         self._client = client
@@ -75,34 +69,22 @@ class OpenAiEmbedder:
     async def ping(self) -> None:
         """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
         if time.monotonic() - self._answered_at > _FRESH:
-            self._read(await self._try_last(["ping"]), 1)
+            self._read(await self._post(["ping"], {RETRIES: 0}), 1)
 
     async def close(self) -> None:
         """The HTTP client belongs to the process."""
 
     async def _embed(self, texts: list[str]) -> Vectors:
-        for attempt in range(1, _ATTEMPTS):
-            try:
-                response = await self._post(texts)
-            except httpx.TransportError:
-                await asyncio.sleep(_wait(attempt, None))
-                continue
-            if response.status_code not in _RETRIED:
-                return self._read(response, len(texts))
-            await asyncio.sleep(_wait(attempt, response.headers.get("Retry-After")))
-        return self._read(await self._try_last(texts), len(texts))
+        return self._read(await self._post(texts, {}), len(texts))
 
-    async def _try_last(self, texts: list[str]) -> httpx.Response:
-        try:
-            return await self._post(texts)
-        except httpx.TransportError as error:
-            raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
-
-    async def _post(self, texts: list[str]) -> httpx.Response:
+    async def _post(self, texts: list[str], extensions: dict[str, int]) -> httpx.Response:
         key = self._options.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         body = {"model": self._options.model, "input": texts, "encoding_format": "float"}
-        return await self._client.post(self._url, json=body, headers=headers, timeout=_TIMEOUT)
+        try:
+            return await self._client.post(self._url, json=body, headers=headers, extensions=extensions)
+        except httpx.TransportError as error:
+            raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
 
     def _read(self, response: httpx.Response, count: int) -> Vectors:
         if response.status_code in _REFUSED:
@@ -122,13 +104,6 @@ class OpenAiEmbedder:
             )
         self._answered_at = time.monotonic()
         return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
-
-
-def _wait(attempt: int, retry_after: str | None) -> float:
-    """Seconds before the next attempt: what the server asked for, else exponential with full jitter."""
-    if retry_after is not None and retry_after.isdigit():
-        return min(float(retry_after), _LONGEST_WAIT)
-    return random.uniform(0, min(_LONGEST_WAIT, _FIRST_WAIT * 2**attempt))  # noqa: S311 - jitter, not a secret
 
 
 def _normalised(vectors: Vectors) -> Vectors:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httpx2
 from pydantic import SecretStr
@@ -11,19 +12,35 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from partywall.adapters.language_models.transport import GuardedTransport
+from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
+from partywall.core.outgoing.circuits import Circuits
+from partywall.core.outgoing.endpoints import KEPT_ALIVE
+from partywall.core.outgoing.retrying import Retries
 
 CONNECT_SECONDS: Final = 5.0
 NO_KEY: Final = "none"  # what servers of one's own are told, which ask for no key
 
 # Chat completions, which every compatible server speaks.
-_KINDS: Final = {"openai": "openai-chat", "ollama": "ollama", "anthropic": "anthropic"}
+_KINDS: Final = {"ollama": "ollama", "anthropic": "anthropic"}
+_COMPATIBLE: Final = "openai-chat"
+# Given, because a missing address would be looked for in the environment.
+_KNOWN: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
+
+
+class ServerOptions(NamedTuple):
+    """Where a server is, and the one key that it is shown."""
+
+    url: str
+    api_key: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Names are `provider:model`. `base_url` is where `openai` and `ollama` are asked; times are in seconds."""
+    """Names are `provider:model`. `base_url` is where `openai` and `ollama` are asked; times are in seconds.
+
+    `servers` go before all that is said of a provider otherwise; one under another name is OpenAI-compatible.
+    """
 
     default: str | None
     by_agent: Mapping[str, str]
@@ -34,13 +51,22 @@ class ModelOptions:
     timeout: float
     retries: int
     connections: int
+    servers: Mapping[str, ServerOptions] = field(default_factory=dict)
+
+    def server(self, name: str) -> ServerOptions:
+        """Raises KeyError for a name that is neither a provider's nor a server's."""
+        if name in self.servers:
+            return self.servers[name]
+        given = self.base_url if name != "anthropic" else None
+        return ServerOptions(given or _KNOWN[name], self.keys.get(name) or self.api_key)
 
 
-def create_model_client(options: ModelOptions) -> httpx2.AsyncClient:
+def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
     """The one HTTP client for models: capped, with timeouts, deaf to the environment's proxies and keys."""
-    limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=10)
+    limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=KEPT_ALIVE)
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
-    transport = GuardedTransport(httpx2.AsyncHTTPTransport(limits=limits, trust_env=False))
+    inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
+    transport = ModelTransport(inner, Retries(options.retries), Circuits())
     return create_async_httpx2_client(timeout=timeout, transport=transport)
 
 
@@ -73,21 +99,15 @@ class ConfiguredModels:
 
     def _model(self, name: str) -> Model:
         provider, _, model = name.partition(":")
-        return infer_model(f"{_KINDS[provider]}:{model}", self._provider)
+        server = self.options.server(provider)
+        return infer_model(f"{_KINDS.get(provider, _COMPATIBLE)}:{model}", lambda kind: self._provider(kind, server))
 
-    def _provider(self, kind: str) -> Provider[object]:
+    def _provider(self, kind: str, server: ServerOptions) -> Provider[object]:
         """The library imports a provider's SDK only when its class is asked for."""
-        name = "openai" if kind == "openai-chat" else kind
-        make = cast("Callable[..., Provider[object]]", infer_provider_class(name))
-        given = self.options.keys.get(name) or self.options.api_key
-        address = self.options.base_url if name != "anthropic" else None
-        # A given address, because a missing one would be looked for in the environment.
-        known = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
-        return make(
-            api_key=given.get_secret_value() if given else NO_KEY,
-            base_url=address or known.get(name),
-            http_client=self.client,
-        )
+        make = cast("Callable[..., Provider[object]]", infer_provider_class(kind))
+        key = server.api_key.get_secret_value() if server.api_key else NO_KEY
+        return make(api_key=key, base_url=server.url, http_client=self.client)
 
     def _request_settings(self) -> ModelSettings:
-        return ModelSettings(timeout=self.options.timeout, max_retries=self.options.retries)
+        """Retries are the transport's, which fails fast where a server is left alone; the SDKs' would wait again."""
+        return ModelSettings(timeout=self.options.timeout, max_retries=0)

@@ -1,73 +1,37 @@
-"""What every request to a model passes through: a limit on failing servers, and the ids of what caused it."""
+"""What every request to a model passes through: as `core.outgoing.endpoints`, for the HTTP library of Pydantic AI."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import httpx2
-from opentelemetry import propagate
-from structlog.contextvars import get_contextvars
 
-FAILURES_UNTIL_OPEN: Final = 8
-OPEN_SECONDS: Final = 10.0
-# Passed on to the model's server, so that its log can be read beside ours.
-REQUEST_ID: Final = "x-request-id"
+from partywall.core.outgoing.cause import cause_headers
+from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
+from partywall.core.outgoing.retrying import Faults, Retries, ask
 
-
-@dataclass(slots=True)
-class Circuit:
-    """After so many failures in a row nobody asks for some seconds; then one may try."""
-
-    clock: Callable[[], float] = time.monotonic
-    failures: int = 0
-    opens_again_at: float = field(default=0.0)
-
-    def admits(self) -> bool:
-        if self.failures < FAILURES_UNTIL_OPEN:
-            return True
-        now = self.clock()
-        if now < self.opens_again_at:
-            return False
-        self.opens_again_at = now + OPEN_SECONDS
-        return True
-
-    def record(self, *, success: bool) -> None:
-        self.failures = 0 if success else self.failures + 1
-        if self.failures >= FAILURES_UNTIL_OPEN:
-            self.opens_again_at = self.clock() + OPEN_SECONDS
+# A model that was silent for the whole time is not asked again: that is for the fallbacks, or for the run's next turn.
+_FAULTS: Final = Faults(
+    all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
+    repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
+)
 
 
-class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Raises ConnectError without asking while a server's circuit is open. Retries are the provider's own."""
+class ModelTransport(httpx2.AsyncBaseTransport):
+    """Repeats requests that failed before the model said anything. Raises ConnectError while a server is left alone."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits) -> None:
         self._inner = inner
-        self._circuits: dict[str, Circuit] = {}
+        self._retries = retries
+        self._circuits = circuits
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        circuit = self._circuits.setdefault(f"{request.url.scheme}://{request.url.netloc.decode()}", Circuit())
-        if not circuit.admits():
-            raise httpx2.ConnectError("the model's server has failed too often; it is left alone for some seconds")
-        _pass_on_ids(request)
+        request.headers.update(cause_headers())
+        circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         try:
-            response = await self._inner.handle_async_request(request)
-        except httpx2.TransportError:
-            circuit.record(success=False)
-            raise
-        circuit.record(success=response.status_code < 500)
-        return response
+            return await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
+        except CircuitOpenError as error:
+            raise httpx2.ConnectError(str(error), request=request) from error
 
     async def aclose(self) -> None:
         await self._inner.aclose()
-
-
-def _pass_on_ids(request: httpx2.Request) -> None:
-    headers: dict[str, str] = {}
-    propagate.inject(headers)
-    request_id = get_contextvars().get("request_id")
-    if request_id:
-        headers[REQUEST_ID] = str(request_id)
-    request.headers.update(headers)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Final
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from partywall.core.cache_keys import CacheKey, events_channel
+from partywall.core.cache_keys import NEWS, CacheKey, events_channel
+from partywall.core.events.newswire import headlines
 from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
@@ -23,11 +25,11 @@ class Announcer:
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
-        self._pending: dict[CacheKey, int] = {}
+        self._pending: dict[CacheKey, tuple[UUID, int]] = {}
         self._wake = asyncio.Event()
 
     async def announce(self, scope: ProjectScope, last: int) -> None:
-        self._pending[events_channel(scope)] = last
+        self._pending[events_channel(scope)] = scope.project_id, last
         self._wake.set()
 
     async def run(self) -> None:
@@ -45,8 +47,9 @@ class Announcer:
             return True
         try:
             async with self._cache.pipeline(transaction=False) as pipeline:
-                for name, last in pending.items():
+                for name, (_, last) in pending.items():
                     await pipeline.publish(name, last)
+                await pipeline.publish(NEWS, headlines({project_id for project_id, _ in pending.values()}))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("announcement_delayed", channels=len(pending), error=type(error).__name__)

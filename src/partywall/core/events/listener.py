@@ -20,17 +20,17 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 class Listener:
     """The one subscription connection of a process, shared by all who listen.
 
-    A listener is called for each message and once for each confirmed subscription, because what was published before
-    the confirmation, or while the cache was away, was not heard. The cache's client may neither retry nor check its
-    health by itself.
+    A listener is called with each message, and once without one for each confirmed subscription, because what was
+    published before the confirmation, or while the cache was away, was not heard. The cache's client may neither retry
+    nor check its health by itself.
     """
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
-        self._wanted: dict[CacheKey, Callable[[], None]] = {}
+        self._wanted: dict[CacheKey, Callable[[bytes], None]] = {}
         self._changed = asyncio.Event()
 
-    def listen(self, channel: CacheKey, heard: Callable[[], None]) -> None:
+    def listen(self, channel: CacheKey, heard: Callable[[bytes], None]) -> None:
         self._wanted[channel] = heard
         self._changed.set()
 
@@ -80,4 +80,4 @@ class Listener:
             if message is not None and message["type"] in ("message", "subscribe"):
                 heard = self._wanted.get(CacheKey(message["channel"].decode()))
                 if heard is not None:
-                    heard()
+                    heard(message["data"] if message["type"] == "message" else b"")

@@ -178,7 +178,7 @@ class Tails:
         tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll)
         tail.feeds.add(feed)
         self._background.start(f"tail {name}", tail.run)
-        self._listener.listen(name, tail.look)
+        self._listener.listen(name, lambda _: tail.look())
         return tail
 
 

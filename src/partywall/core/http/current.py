@@ -7,6 +7,8 @@ from typing import Final
 
 from starlette.types import Scope
 
+from partywall.core.http.trace_context import traceparent_of
+
 _CURRENT: Final[ContextVar[Scope | None]] = ContextVar("partywall_request", default=None)
 
 
@@ -21,3 +23,9 @@ def request_facts() -> dict[str, str]:
         return {}
     known = {**scope.get("path_params", {}), **scope["state"]}
     return {name: str(known[name]) for name in ("request_id", "principal", "project_id") if name in known}
+
+
+def request_traceparent() -> str | None:
+    """The trace that the request came with, if it did; None outside of requests."""
+    scope = _CURRENT.get()
+    return None if scope is None else traceparent_of(scope)

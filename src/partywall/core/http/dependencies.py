@@ -18,6 +18,8 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_princ
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
 from partywall.core.http.public import is_public
 from partywall.core.resources import Resources
+from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.security.liveness import rests_on
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project, enter_to_write
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
@@ -112,8 +114,18 @@ async def get_project_scope(project_id: UUID, session: SessionDep, principal: Pr
     return await enter_to_write(session, principal, project_id)
 
 
-async def get_locking_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
-    return await enter_project(session, principal, project_id)
+async def get_credential(request: Request, resources: ResourcesDep, _: PrincipalDep) -> VerifiedCredential:
+    token = bearer_token(request.headers.get("authorization"))
+    assert token is not None
+    return await resources.authenticator.verify(token)
+
+
+CredentialDep = Annotated[VerifiedCredential, Depends(get_credential)]
+
+
+async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> ProjectScope:
+    rests_on(session, credential)
+    return await enter_project(session, credential.principal, project_id)
 
 
 async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:

@@ -7,13 +7,13 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Self
 
 import httpcore
 import httpx
 
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
+from partywall.core.outgoing.endpoints import tls_context
 from partywall.core.outgoing.resolver import Resolve
 
 CONNECTIONS: Final = 200
@@ -138,12 +138,8 @@ class Outgoing:
     transport: GuardedTransport
 
     @classmethod
-    def open(cls, destinations: Destinations, resolve: Resolve, *, ca_file: Path | None = None) -> Self:
-        """Raises OSError where `ca_file` cannot be read; it is trusted beside the public authorities."""
-        context = httpx.create_ssl_context()
-        if ca_file is not None:
-            context.load_verify_locations(cafile=str(ca_file))
-        transport = GuardedTransport(destinations, resolve, context)
+    def open(cls, destinations: Destinations, resolve: Resolve, tls: ssl.SSLContext | None = None) -> Self:
+        transport = GuardedTransport(destinations, resolve, tls or tls_context(None))
         return cls(httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False), transport)
 
     async def judge(self, url: str) -> None:

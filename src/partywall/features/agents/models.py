@@ -70,6 +70,7 @@ class Run(Base):
     continues: Mapped[UUID | None] = mapped_column(Uuid)
     principal: Mapped[str] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(Text)
+    traceparent: Mapped[str | None] = mapped_column(Text)
     turn: Mapped[int] = mapped_column(Integer, server_default="1")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     admitted: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -11,6 +11,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.security.liveness import require_live
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, enter_project
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
@@ -72,10 +73,11 @@ async def list_members(
 async def lock_membership(session: AsyncSession, scope: ProjectScope) -> ProjectScope:
     """One change of who may enter at a time. Answers the scope as it is now: its role may have changed in the wait.
 
-    Raises ProjectNotFoundError where the caller may no longer enter.
+    Raises ProjectNotFoundError where the caller may no longer enter, NotAuthenticatedError where its session has ended.
     """
     if not await MemberRepository(session, scope).lock_project():
         raise ProjectNotFoundError
+    await require_live(session)
     return await enter_project(session, scope.principal, scope.project_id)
 
 

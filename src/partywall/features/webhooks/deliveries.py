@@ -9,6 +9,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
 from partywall.core.tenancy import ProjectScope
+from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.delivery_repository import KEYSET, DeliveryRepository, DeliveryWriter
 from partywall.features.webhooks.exceptions import (
@@ -54,7 +55,7 @@ class DeliveryService:
 
     async def redeliver(self, webhook_id: UUID, delivery_id: UUID) -> Delivery:
         """Makes it due at once, whatever became of it, and the webhook's pause ends."""
-        require(self.scope, Right.WEBHOOK_MANAGE)
+        require(await lock_membership(self.session, self.scope), Right.WEBHOOK_MANAGE)
         found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
         if found is None:
             raise WebhookNotFoundError

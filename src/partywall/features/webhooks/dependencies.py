@@ -7,7 +7,6 @@ from fastapi import Depends
 
 from partywall.core.http.dependencies import (
     LockingProjectScopeDep,
-    ProjectScopeDep,
     ResourcesDep,
     ScopedReaderDep,
     SessionDep,
@@ -21,17 +20,13 @@ from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
 from partywall.features.webhooks.service import WebhookService
 
 
-async def get_webhook_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> WebhookService:
-    return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
-
-
-async def get_locking_webhook_service(
+async def get_webhook_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> WebhookService:
     return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
 
 
-async def get_delivery_service(session: SessionDep, scope: ProjectScopeDep) -> DeliveryService:
+async def get_delivery_service(session: SessionDep, scope: LockingProjectScopeDep) -> DeliveryService:
     return DeliveryService(session, scope)
 
 
@@ -61,6 +56,4 @@ async def _refusal(resources: Resources, url: str) -> str | None:
 NewUrlRefusal = Annotated[str | None, Depends(judge_new_url)]
 ChangedUrlRefusal = Annotated[str | None, Depends(judge_changed_url)]
 WebhookServiceDep = Annotated[WebhookService, Depends(get_webhook_service, scope="function")]
-# To make one: it locks the project, so that only so many are made.
-LockingWebhookServiceDep = Annotated[WebhookService, Depends(get_locking_webhook_service, scope="function")]
 DeliveryServiceDep = Annotated[DeliveryService, Depends(get_delivery_service, scope="function")]

@@ -58,7 +58,7 @@ class WebhookProgress(Base):
     __tablename__ = "webhook_progress"
     __table_args__ = (
         ForeignKeyConstraint(*_OF_A_WEBHOOK, ondelete="CASCADE"),
-        CheckConstraint("disabled_reason IN ('gone', 'failing')", name="disabled_reason"),
+        CheckConstraint("disabled_reason IN ('gone', 'failing', 'reclaimed')", name="disabled_reason"),
         {"info": {"kind": TableKind.PROJECT}},
     )
 

@@ -18,7 +18,6 @@ from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks import service as webhooks
 from partywall.features.webhooks.dependencies import (
     ChangedUrlRefusal,
-    LockingWebhookServiceDep,
     NewUrlRefusal,
     WebhookServiceDep,
 )
@@ -56,7 +55,7 @@ def _without_secret(body: bytes) -> bytes:
 async def create_webhook(
     body: WebhookCreate,
     refusal: NewUrlRefusal,
-    service: LockingWebhookServiceDep,
+    service: WebhookServiceDep,
     once: IdempotencyDep,
     request: Request,
 ) -> Response:

@@ -26,7 +26,7 @@ TypePatterns = Annotated[
     list[TypePattern],
     Field(min_length=1, max_length=MAX_TYPES, description="Such as `document.*` or `member.added`; null for all."),
 ]
-type DisabledReason = Literal["gone", "failing"]
+type DisabledReason = Literal["gone", "failing", "reclaimed"]
 type DeliveryStatus = Literal["pending", "succeeded", "failed"]
 
 
@@ -54,7 +54,8 @@ class WebhookPatch(RequestModel):
 
 
 class Webhook(ResponseModel):
-    """A webhook. `disabled_reason` says why it was disabled where no person did: `gone` (410) or `failing`."""
+    """A webhook. `disabled_reason` says why it was disabled where no person did: `gone` (410), `failing`, or
+    `reclaimed`: whoever had made it did not own the address of the account, whose owner has confirmed it since."""
 
     id: UUID
     url: str

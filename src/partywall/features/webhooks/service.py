@@ -75,7 +75,10 @@ async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id
 
 @dataclass(frozen=True, slots=True)
 class WebhookService:
-    """Making and changing a project's webhooks. `refusal` says why a URL that was given is not called, if it is not."""
+    """Making and changing a project's webhooks. `refusal` says why a URL that was given is not called, if it is not.
+
+    Every change locks the project: a webhook outlives the session of whoever has made it, and so do its changes.
+    """
 
     session: AsyncSession
     scope: ProjectScope
@@ -97,8 +100,9 @@ class WebhookService:
 
     async def revision(self, webhook_id: UUID, refusal: str | None = None) -> int:
         """Locks the webhook for a change; raises WebhookNotFoundError, and InvalidInputError for a refused URL."""
-        require(self.scope, Right.WEBHOOK_MANAGE)
-        row = await WebhookRepository(self.session, self.scope).lock(webhook_id)
+        scope = await lock_membership(self.session, self.scope)
+        require(scope, Right.WEBHOOK_MANAGE)
+        row = await WebhookRepository(self.session, scope).lock(webhook_id)
         if row is None:
             raise WebhookNotFoundError
         _accept(refusal)

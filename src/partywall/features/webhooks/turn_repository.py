@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Integer, Interval, Uuid, bindparam, func, null, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import undefer
 
 from partywall.core.db.session import AsyncSession
@@ -17,10 +17,15 @@ from partywall.core.events.batches import WireEvent
 from partywall.core.tenancy import ProjectScope
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
 
-CLAIM: Final = select(
-    func.wall.claim_webhooks(
-        bindparam("worker", type_=Uuid), bindparam("most", type_=Integer), bindparam("lease", type_=Interval)
-    ).table_valued("project_id", "webhook_id")
+_FOR_WHOM: Final = (
+    bindparam("worker", type_=Uuid), bindparam("most", type_=Integer), bindparam("lease", type_=Interval),
+)  # fmt: skip
+# Whatever is due, and what is new in some projects.
+CLAIM: Final = select(func.wall.claim_webhooks(*_FOR_WHOM).table_valued("project_id", "webhook_id"))
+CLAIM_OF: Final = select(
+    func.wall.claim_webhooks_of(*_FOR_WHOM, bindparam("projects", type_=ARRAY(Uuid))).table_valued(
+        "project_id", "webhook_id"
+    )
 )
 
 

@@ -1,0 +1,49 @@
+"""Word of every project's news, for those in a process who work for all projects and look before they enter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from partywall.core.cache_keys import NEWS
+from partywall.core.events.listener import Listener
+
+_ID_LENGTH: Final = 16
+
+# Told of the projects that have news.
+type Follower = Callable[[Collection[UUID]], None]
+
+
+def headlines(projects: Collection[UUID]) -> bytes:
+    """A message as it goes over the channel."""
+    return b"".join(project.bytes for project in projects)
+
+
+class Newswire:
+    """Says which projects have news, and nothing of what it is. A word may be missed: whoever follows polls as well."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+        self._followers: set[Follower] = set()
+
+    @contextmanager
+    def followed_by(self, told: Follower) -> Iterator[None]:
+        if not self._followers:
+            self._listener.listen(NEWS, self._hear)
+        self._followers.add(told)
+        try:
+            yield
+        finally:
+            self._followers.discard(told)
+            if not self._followers:
+                self._listener.forget(NEWS)
+
+    def _hear(self, message: bytes) -> None:
+        """A message that is none of ours tells nobody anything."""
+        whole = len(message) - len(message) % _ID_LENGTH
+        projects = {UUID(bytes=message[at : at + _ID_LENGTH]) for at in range(0, whole, _ID_LENGTH)}
+        if projects:
+            for told in self._followers:
+                told(projects)

@@ -97,6 +97,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyWriter.revoke": lambda r, room: r.revoke(key(room)),
     "DocumentRepository.lock": lambda r, room: r.lock(room.document),
     "DocumentRepository.shown": lambda r, room: r.shown(room.document),
+    "DocumentRepository.existing": lambda r, room: r.existing([room.document]),
     "DocumentRepository.version": lambda r, room: r.version(room.document, 1),
     "DocumentRepository.used": lambda r, room: r.used([room.blob]),
     "DocumentWriter.change": lambda r, room: r.change(room.document, {"title": "taken"}),

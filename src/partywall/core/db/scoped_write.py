@@ -81,9 +81,9 @@ class ScopedWrite:
 
 @dataclass(frozen=True, slots=True)
 class ScopedWriter:
-    """Writes for one caller: in a transaction of its own, or in the session's where one is given."""
+    """Writes for one caller: in the session's transaction where one is given, or else in one of its own of the pool."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
+    pool: asyncpg.Pool[asyncpg.Record] | None
     principal: Principal
     announcer: Announcer
     session: AsyncSession | None = None
@@ -117,6 +117,7 @@ class ScopedWriter:
 
     async def _run(self, sql: str, arguments: Sequence[Value]) -> Mapping[str, object]:
         if self.session is None:
+            assert self.pool is not None
             with reported():
                 [row] = await self.pool.fetch(sql, *arguments)
             return dict(row)

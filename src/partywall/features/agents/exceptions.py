@@ -34,20 +34,56 @@ class RunFinishedError(ConflictError):
     title = "The run is over"
 
 
+class NothingFoundError(NotFoundError):
+    code = "nothing_found"
+    title = "A search finds nothing to work on"
+
+
+class DraftOutdatedError(ConflictError):
+    """What is to be written over is no longer what was read."""
+
+    code = "draft_outdated"
+    title = "The document has changed since it was read"
+
+    def __init__(self, read: int | None, now: int) -> None:
+        super().__init__(
+            f"Nothing was written: the document had the version {read} when it was read, and has {now} now. Read it "
+            "again and propose a draft on top of what it says now."
+        )
+
+
+class DraftTwiceError(ConflictError):
+    code = "draft_twice"
+    title = "Nothing was written: only one draft can be decided on at a time"
+
+
+class SchemaTooCostlyError(PartywallError):
+    status = 422
+    code = "schema_too_costly"
+    title = "Checking against this schema takes too many steps"
+
+
 class AgentInputError(PartywallError):
-    """The input does not fit the agent's input schema; each pointer leads into the request's body."""
+    """The input does not fit the agent's input schema, or names a document that does not exist; each pointer leads into
+    the request's body."""
 
     status = 422
     code = "validation_failed"
     title = "The request is not valid"
 
-    def __init__(self, error: ValidationError) -> None:
-        errors: list[JsonValue] = [
-            {"pointer": _pointer(item["loc"]) + str(item.get("ctx", {}).get("pointer", "")), "message": item["msg"]}
-            for item in error.errors()
-        ]
-        super().__init__("See errors.", extensions={"errors": errors})
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        listed: list[JsonValue] = [{"pointer": f"/input{pointer}", "message": message} for pointer, message in errors]
+        super().__init__("See errors.", extensions={"errors": listed})
+
+    @classmethod
+    def of(cls, error: ValidationError) -> AgentInputError:
+        return cls(
+            [
+                (_pointer(item["loc"]) + str(item.get("ctx", {}).get("pointer", "")), item["msg"])
+                for item in error.errors()
+            ]
+        )
 
 
 def _pointer(location: Sequence[str | int]) -> str:
-    return "/input" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)

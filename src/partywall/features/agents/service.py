@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, to_rfc3339
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import Admission
+from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.exceptions import (
     AgentInputError,
     AgentNotFoundError,
@@ -30,6 +32,7 @@ from partywall.features.agents.presenting import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
 from partywall.features.agents.schemas import Agent, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
+from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
 
 
@@ -91,6 +94,14 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
+async def _validated(agent: AnyAgent, wanted: RunStart) -> AgentInput:
+    """In a thread, because an input can be long to judge; raises AgentInputError."""
+    try:
+        return await asyncio.to_thread(agent.input.model_validate, wanted.input)
+    except ValidationError as error:
+        raise AgentInputError.of(error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class RunService:
     """Changes to runs, for one caller; `places` is how many runs of the project may be at work at once."""
@@ -111,10 +122,7 @@ class RunService:
             raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
         if not self.models.has(agent.name):
             raise AgentModelNotConfiguredError(agent.name)
-        try:
-            agent.input.model_validate(wanted.input)
-        except ValidationError as error:
-            raise AgentInputError(error) from error
+        await self._refuse_missing(await _validated(agent, wanted))
         if wanted.continues is not None:
             await self._refuse_unfit(wanted.continues, agent.name)
         await self._admission.lock()
@@ -149,6 +157,13 @@ class RunService:
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)
+
+    async def _refuse_missing(self, given: AgentInput) -> None:
+        named = given.documents()
+        missing = await DocumentService(self.session, self.scope, self.announcer).missing(named.values())
+        if missing:
+            gone = [(pointer, "No such document") for pointer, document in named.items() if document in missing]
+            raise AgentInputError(gone)
 
     async def _refuse_unfit(self, run_id: UUID, agent: str) -> None:
         earlier = await RunRepository(self.session, self.scope).get(run_id)

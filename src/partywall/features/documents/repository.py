@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -34,6 +34,11 @@ class DocumentRepository:
         columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
         query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         return (await self.session.execute(query)).one()
+
+    async def existing(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of them that there are."""
+        query = select(Document.id).where(Document.project_id == self.scope.project_id, Document.id.in_(ids))
+        return set(await self.session.scalars(query))
 
     async def version(self, id_: UUID, number: int) -> Row[str, str] | None:
         """Title and content."""

@@ -1,18 +1,21 @@
-"""Changes to a document that exists."""
+"""Changes to documents, for one caller and in one transaction."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
+from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.queue import enqueue
 from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.documents import creating
 from partywall.features.documents.creating import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, RELEASE_BLOBS, IndexDocuments, ReleaseBlobs
@@ -20,7 +23,8 @@ from partywall.features.documents.merging import Wanted, patched, replaced
 from partywall.features.documents.models import Document
 from partywall.features.documents.reading import Shown
 from partywall.features.documents.repository import Column, DocumentRepository, DocumentWriter
-from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status
+from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, DocumentReplace, Status
+from partywall.features.projects.rights import Right, require
 
 _TEXT = frozenset({"title", "content"})
 
@@ -41,6 +45,20 @@ class DocumentService:
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
+
+    async def create(self, body: DocumentCreate) -> UUID:
+        """In this transaction; the new document's id."""
+        may_write(self.scope)
+        writer = ScopedWriter(None, self.scope.principal, self.announcer, self.session)
+        made, _ = await creating.create(writer, self.scope.project_id, body)
+        return made
+
+    async def missing(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of them that the project does not have."""
+        if not ids:
+            return set()
+        require(self.scope, Right.DOCUMENT_READ)
+        return set(ids) - await DocumentRepository(self.session, self.scope).existing(ids)
 
     async def lock(self, id_: UUID) -> Locked:
         """For a change: the right, and the document as it is now."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
+
+from partywall.features.agents.catalogue import answer, draft, extract, summarise
 
 if TYPE_CHECKING:
     from partywall.features.agents.registry import AnyAgent
 
-AGENTS: Final[tuple[AnyAgent, ...]] = ()
+AGENTS: Final = cast("tuple[AnyAgent, ...]", (answer.agent, summarise.agent, extract.agent, draft.agent))

@@ -1,0 +1,203 @@
+"""Drafts a document from a brief and sources; nothing is written before a person has approved the whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Final, Literal, cast
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic_ai import ModelRetry, RunContext, Tool
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
+from pydantic_ai.tools import ToolDefinition
+
+from partywall.core.schemas import storable
+from partywall.features.agents.catalogue.judged import Judged
+from partywall.features.agents.catalogue.reading import (
+    MATERIAL,
+    SourcesInput,
+    asked_in,
+    listed,
+    page_of,
+    read,
+    search,
+)
+from partywall.features.agents.definition import AgentDefinition, Limits
+from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.exceptions import DraftOutdatedError, DraftTwiceError
+from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, Title
+from partywall.features.documents.service import DocumentService
+
+MOST_CONTENT: Final = 100_000
+
+INSTRUCTIONS: Final = f"""\
+Draft a document as the brief asks, from the project's documents. Search and read what you need first; where the draft
+is a new version of a document, read that document to its end.
+{MATERIAL}
+
+Then call `write` once, with the title and the whole text. A person reads both and decides; nothing is written before.
+Where they refuse, stop: do not propose another. At the end say in `notes` what the draft rests on and what is
+missing."""
+
+
+class DraftOrder(SourcesInput):
+    """What to write, from what, and where to."""
+
+    brief: str = Field(min_length=1, max_length=10_000, description="What to write, for whom, how long.")
+    document_id: UUID | None = Field(
+        default=None, description="Make a new version of this document; by default a new document."
+    )
+
+    @property
+    def readable(self) -> Collection[UUID] | None:
+        """The document to be rewritten is a source too."""
+        if self.document_ids is None or self.document_id is None:
+            return self.document_ids
+        return [*self.document_ids, self.document_id]
+
+    def documents(self) -> Mapping[str, UUID]:
+        target = {} if self.document_id is None else {"/document_id": self.document_id}
+        return {**super().documents(), **target}
+
+
+class Draft(Judged):
+    """`document_id`, `version` and `title` are those of what was written, null where a person refused."""
+
+    ours: ClassVar[frozenset[str]] = frozenset({"status", "document_id", "version", "title", "comment"})
+
+    status: Literal["written", "rejected"] = "rejected"
+    document_id: UUID | None = None
+    version: int | None = None
+    title: str | None = None
+    comment: str | None = Field(default=None, description="Why it was refused, in the words of who did.")
+    notes: str = Field(max_length=10_000, description="What the draft rests on, and what is missing.")
+
+
+Context = RunContext[RunDeps[DraftOrder]]
+StorableTitle = Annotated[Title, AfterValidator(storable)]
+Content = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CONTENT), AfterValidator(storable)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What has happened to the draft: `base` is the version that was read last of the document to be rewritten."""
+
+    base: int | None = None
+    written: Mapping[str, JsonValue] | None = None
+    refusal: str | None = None
+
+    def after(self, part: ToolReturnPart, target: UUID | None, *, mine: bool) -> Standing:
+        """`mine` says whether the part is of this run, and not of an earlier one that it continues."""
+        if part.tool_name == "read":
+            page = page_of(part)
+            return replace(self, base=page.version) if page and page.document_id == target else self
+        if part.tool_name != "write" or not mine:
+            return self
+        if part.outcome == "denied":
+            return replace(self, refusal=str(part.content))
+        if part.outcome == "success":
+            return replace(self, written=cast("Mapping[str, JsonValue]", part.content))
+        return replace(self, base=None)  # it is outdated, and has to be read again
+
+
+def _standing(ctx: Context) -> Standing:
+    """By what the talk holds, up to the answer that makes the tool call at hand."""
+    standing = Standing()
+    for message in _before(ctx.messages, ctx.tool_call_id):
+        mine = _run_of(message.run_id) == _run_of(ctx.run_id)
+        for part in message.parts if isinstance(message, ModelRequest) else ():
+            if isinstance(part, ToolReturnPart):
+                standing = standing.after(part, ctx.deps.input.document_id, mine=mine)
+    return standing
+
+
+def _before(messages: Sequence[ModelMessage], call_id: str | None) -> Sequence[ModelMessage]:
+    for index, message in enumerate(messages):
+        if call_id is not None and call_id in {call.tool_call_id for call in _calls(message)}:
+            return messages[:index]
+    return messages
+
+
+def _calls(message: ModelMessage) -> list[ToolCallPart]:
+    parts = message.parts if isinstance(message, ModelResponse) else ()
+    return [part for part in parts if isinstance(part, ToolCallPart)]
+
+
+def _run_of(turn: str | None) -> str:
+    """Turns are named by their run and a number."""
+    return (turn or "").rpartition(".")[0]
+
+
+async def _offered(ctx: Context, tool: ToolDefinition) -> ToolDefinition | None:
+    """Not before the document to be rewritten was read, and never again once a person has decided."""
+    standing = _standing(ctx)
+    if standing.written is not None or standing.refusal is not None:
+        return None
+    return tool if ctx.deps.input.document_id is None or standing.base is not None else None
+
+
+async def write(ctx: Context, title: StorableTitle, content: Content) -> dict[str, str | int]:
+    """Writes the draft, once a person has approved it.
+
+    Args:
+        ctx: The run.
+        title: The document's title.
+        content: The document's whole text.
+    """
+    target = ctx.deps.input.document_id
+    _refuse_two(ctx)
+    base = _standing(ctx).base
+
+    async def work(documents: DocumentService) -> JsonValue:
+        if target is None:
+            made = await documents.create(DocumentCreate(title=title, content=content))
+            return {"document_id": str(made), "version": 1, "title": title}
+        locked = await documents.lock(target)
+        if locked.version != base:
+            raise DraftOutdatedError(base, locked.version)
+        await documents.patch(locked, DocumentPatch(title=title, content=content))
+        changed = (title, content) != (locked.current.title, locked.current.content)
+        return {"document_id": str(target), "version": locked.version + changed, "title": title}
+
+    return cast("dict[str, str | int]", await ctx.deps.effects.once(work))
+
+
+def _refuse_two(ctx: Context) -> None:
+    """One decision would write both."""
+    for message in ctx.messages:
+        calls = [call for call in _calls(message) if call.tool_name == "write"]
+        if len(calls) > 1 and ctx.tool_call_id in {call.tool_call_id for call in calls}:
+            raise DraftTwiceError
+
+
+def _prompt(given: DraftOrder) -> str:
+    target = [] if given.document_id is None else [f"Write a new version of the document {given.document_id}."]
+    only = [] if given.document_ids is None else [f"Use these documents alone:\n{listed(given.document_ids)}"]
+    return "\n\n".join([given.brief, *target, *only, *asked_in(given.language)])
+
+
+async def _check(ctx: Context, output: Draft) -> Draft:
+    standing = _standing(ctx)
+    if standing.written is not None:
+        written = standing.written
+        told = {"document_id": UUID(str(written["document_id"])), "version": written["version"]}
+        return output.model_copy(update={"status": "written", "title": written["title"], **told})
+    if standing.refusal is not None:
+        return output.model_copy(update={"status": "rejected", "comment": standing.refusal})
+    raise ModelRetry("Nothing is written yet. Call `write` with the title and the whole text.")
+
+
+agent = AgentDefinition(
+    name="draft",
+    description="Drafts a new document, or a new version of one, from a brief and the project's documents. Waits for "
+    "a person to approve the title and the text before it writes them.",
+    instructions=INSTRUCTIONS,
+    input=DraftOrder,
+    output=Draft,
+    prompt=_prompt,
+    tools=(Tool(search), Tool(read), Tool(write, requires_approval=True, prepare=_offered)),
+    check=_check,
+    limits=Limits(model_calls=30, tool_calls=60, tokens=800_000),
+    retries=3,
+)

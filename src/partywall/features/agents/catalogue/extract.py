@@ -1,0 +1,105 @@
+"""Extracts objects from documents; each was validated against the caller's own JSON Schema."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated, ClassVar, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from pydantic_ai import ModelRetry, RunContext, Tool
+
+from partywall.core.schemas import JsonObject, ResponseModel
+from partywall.features.agents.catalogue.json_schemas import Checker, usable
+from partywall.features.agents.catalogue.judged import Judged
+from partywall.features.agents.catalogue.reading import (
+    MATERIAL,
+    DocumentIds,
+    Reading,
+    SourcesInput,
+    accounted,
+    asked_in,
+    listed,
+    read,
+)
+from partywall.features.agents.definition import AgentDefinition, Limits
+from partywall.features.agents.deps import RunDeps
+
+INSTRUCTIONS: Final = f"""\
+Extract objects from the documents that you are given. Read every one of them to its end, page by page: `next` tells
+where the next page starts, and several pages can be asked for at once. When no more can be read, use what you have.
+{MATERIAL}
+
+Each object fits the JSON Schema that you are given and holds only what its document says; invent nothing to fill a
+field. A document may hold several objects, or none."""
+
+
+class ExtractionOrder(SourcesInput):
+    """What to look for, in which documents."""
+
+    document_ids: DocumentIds = Field(description="The documents to extract from.")
+    schema_: Annotated[JsonObject, AfterValidator(usable)] = Field(
+        alias="schema",
+        description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
+        examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
+    )
+    instructions: str | None = Field(
+        default=None, min_length=1, max_length=4000, description="What to look for, in words."
+    )
+
+
+class Extracted(ResponseModel):
+    document_id: UUID = Field(description="The document that the object is from.")
+    object: JsonObject = Field(description="Fits the schema of the input.")
+
+
+class Extraction(Judged):
+    """`documents` says how much was read of each."""
+
+    ours: ClassVar[frozenset[str]] = frozenset({"documents"})
+
+    items: list[Extracted] = Field(max_length=500)
+    documents: list[Reading] = Field(default_factory=list)
+
+
+def _prompt(given: ExtractionOrder) -> str:
+    schema = json.dumps(given.schema_, ensure_ascii=False)
+    what = [] if given.instructions is None else [given.instructions]
+    ids = f"Extract from these documents:\n{listed(given.document_ids)}"
+    return "\n\n".join([*what, ids, f"Each object fits this JSON Schema:\n{schema}", *asked_in(given.language)])
+
+
+async def _check(ctx: RunContext[RunDeps[ExtractionOrder]], output: Extraction) -> Extraction:
+    given = ctx.deps.input
+    for item in output.items:
+        if item.document_id not in given.document_ids:
+            raise ModelRetry(f"The document {item.document_id} is not among those that you were given.")
+    if wrong := await asyncio.to_thread(_misfits, given.schema_, output.items):
+        raise ModelRetry("These objects do not fit the JSON Schema:\n" + "\n".join(wrong))
+    return output.model_copy(update={"documents": await accounted(ctx)})
+
+
+def _misfits(schema: JsonObject, items: list[Extracted], most: int = 5) -> list[str]:
+    checker = Checker(schema)
+    wrong: list[str] = []
+    for index, item in enumerate(items):
+        wrong += [f"items[{index}].object{error.removeprefix('$')}" for error in checker.errors(item.object)]
+        if len(wrong) >= most:
+            break
+    return wrong[:most]
+
+
+agent = AgentDefinition(
+    name="extract",
+    description="Extracts objects from documents by a JSON Schema that the caller brings, and validates each against "
+    "it. Says how much of each document was read.",
+    instructions=INSTRUCTIONS,
+    input=ExtractionOrder,
+    output=Extraction,
+    prompt=_prompt,
+    tools=(Tool(read),),
+    check=_check,
+    limits=Limits(model_calls=40, tool_calls=100, tokens=1_500_000),
+    retries=3,
+)

@@ -1,0 +1,104 @@
+"""Summarises documents; each key point names the document that it comes from, and all of it how much was read."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+from pydantic_ai import ModelRetry, RunContext, Tool
+from pydantic_core import PydanticCustomError
+
+from partywall.features.agents.catalogue.judged import Judged
+from partywall.features.agents.catalogue.reading import (
+    MATERIAL,
+    Reading,
+    SourcesInput,
+    accounted,
+    asked_in,
+    listed,
+    read,
+    search,
+)
+from partywall.features.agents.definition import AgentDefinition, Limits
+from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.exceptions import NothingFoundError
+from partywall.features.search.schemas import QueryText, SearchQuery
+
+INSTRUCTIONS: Final = f"""\
+Summarise the documents that you are given, or those that a search finds. Read every one of them to its end, page by
+page: `next` tells where the next page starts, and several pages can be asked for at once. When no more can be read,
+summarise what you have.
+{MATERIAL}
+
+Say only what the documents say. Each key point names the one document that it comes from."""
+
+
+class SummaryOrder(SourcesInput):
+    """Either `document_ids` or `query` says what to summarise."""
+
+    query: QueryText | None = Field(default=None, description="Summarise what a search for this finds.")
+    focus: str | None = Field(default=None, min_length=1, max_length=2000, description="What matters to the reader.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.document_ids is None) == (self.query is None):
+            raise PydanticCustomError("one_of", "Either document_ids or query is needed, and not both")
+        return self
+
+
+class KeyPoint(Judged):
+    ours: ClassVar[frozenset[str]] = frozenset({"title"})
+
+    text: str = Field(min_length=1, max_length=2000)
+    document_id: UUID = Field(description="The document that says so, which was read.")
+    title: str = Field(default="", description="The document's.")
+
+
+class Summary(Judged):
+    """`documents` are those that were read, and how much of each."""
+
+    ours: ClassVar[frozenset[str]] = frozenset({"documents"})
+
+    title: str = Field(min_length=1, max_length=300)
+    summary: str = Field(min_length=1, max_length=20_000)
+    key_points: list[KeyPoint] = Field(min_length=1, max_length=50)
+    documents: list[Reading] = Field(default_factory=list)
+
+
+def _prompt(given: SummaryOrder) -> str:
+    what = (
+        f"Summarise what the documents say about: {given.query}"
+        if given.document_ids is None
+        else f"Summarise these documents:\n{listed(given.document_ids)}"
+    )
+    focus = [] if given.focus is None else [f"What matters: {given.focus}"]
+    return "\n\n".join([what, *focus, *asked_in(given.language)])
+
+
+async def _check(ctx: RunContext[RunDeps[SummaryOrder]], output: Summary) -> Summary:
+    given = ctx.deps.input
+    if given.query is not None and not await ctx.deps.documents.search(SearchQuery(q=given.query, limit=1)):
+        raise NothingFoundError
+    readings = await accounted(ctx)
+    titles = {each.document_id: each.title for each in readings if each.read or not each.length}
+    for point in output.key_points:
+        if point.document_id not in titles:
+            raise ModelRetry(f"A key point names the document {point.document_id}, which you have not read.")
+    points = [each.model_copy(update={"title": titles[each.document_id]}) for each in output.key_points]
+    return output.model_copy(update={"key_points": points, "documents": readings})
+
+
+agent = AgentDefinition(
+    name="summarise",
+    description="Summarises documents, or what a search finds, in a title, a text and key points that name their "
+    "documents. Says how much of each document was read.",
+    instructions=INSTRUCTIONS,
+    input=SummaryOrder,
+    output=Summary,
+    prompt=_prompt,
+    tools=(Tool(search), Tool(read)),
+    check=_check,
+    limits=Limits(model_calls=40, tool_calls=100, tokens=1_500_000),
+    retries=3,
+)

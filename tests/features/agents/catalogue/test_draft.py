@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tests.features.agents.bureau import Bureau, Json
+from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of
+from tests.features.agents.catalogue.test_summarise import reads
+from tests.features.agents.model_server import Call, Reply, calling, final
+from tests.features.agents.test_approval import decide
+
+WRITE = calling("write", title="Terms", content="# Terms\n\nTen days.")
+NOTES = final(notes="Rests on the contract.", status="written", document_id=None, version=77)
+BRIEF = {"brief": "Write down the terms."}
+
+
+async def waiting(bureau: Bureau, given: Json, *replies: Reply) -> Json:
+    """A run that has come to where a person decides."""
+    bureau.model.says(*replies)
+    started = await bureau.start(agent="draft", input={**BRIEF, **given})
+    async with bureau.working():
+        found = await bureau.until(started, "waiting", "failed", "succeeded")
+    assert found["status"] == "waiting", found
+    return found
+
+
+async def decided(bureau: Bureau, run: Json, *statuses: str, **decision: object) -> Json:
+    await decide(bureau, str(run["id"]), **decision)
+    async with bureau.working():
+        return await bureau.until(str(run["id"]), *statuses)
+
+
+async def documents(bureau: Bureau) -> Sequence[Json]:
+    found: list[Json] = (await bureau.owner.client.get(f"{bureau.url}/documents")).json()["items"]
+    return found
+
+
+async def document(bureau: Bureau, id_: object) -> Json:
+    found: Json = (await bureau.owner.client.get(f"{bureau.url}/documents/{id_}")).json()
+    return found
+
+
+async def test_a_new_document_is_written_once_it_is_approved(bureau: Bureau) -> None:
+    source = await bureau.document("Contract", CONTRACT)
+    text = "# Terms\n\n" + "Ten days. " * 2000
+    write = calling("write", title=" Terms ", content=text)
+    run = await waiting(bureau, {"document_ids": [source]}, reads(source), write, NOTES)
+    assert run["pending"] == [{"tool": "write", "arguments": {"title": " Terms ", "content": text}}]
+    assert [each["id"] for each in await documents(bureau)] == [source]
+    output = output_of(await decided(bureau, run, approve=True))
+    made = await document(bureau, output["document_id"])
+    assert (made["title"], made["content"], made["status"], made["version"]) == ("Terms", text, "draft", 1)
+    assert made["created_by"] == str(bureau.owner.id)
+    assert output == {
+        "status": "written", "document_id": made["id"], "version": 1, "title": "Terms", "comment": None,
+        "notes": "Rests on the contract.",
+    }  # fmt: skip
+    kinds = await bureau.people.fetch("SELECT type FROM event WHERE subject_id = $1", made["id"])
+    assert [row["type"] for row in kinds] == ["document.created"]
+
+
+async def test_a_new_version_is_written_on_top_of_what_was_read(bureau: Bureau) -> None:
+    target = await bureau.document("Contract", CONTRACT)
+    run = await waiting(bureau, {"document_id": target}, reads(target), WRITE, NOTES)
+    assert (await document(bureau, target))["content"] == CONTRACT
+    output = output_of(await decided(bureau, run, approve=True))
+    assert (output["status"], output["document_id"], output["version"]) == ("written", target, 2)
+    changed = await document(bureau, target)
+    assert (changed["title"], changed["content"], changed["version"]) == ("Terms", "# Terms\n\nTen days.", 2)
+
+
+async def test_a_refusal_ends_the_run_and_nothing_is_written(bureau: Bureau) -> None:
+    """Also where the model tries again: the tool is not there any more."""
+    run = await waiting(bureau, {}, WRITE, WRITE, NOTES)
+    output = output_of(await decided(bureau, run, approve=False, comment="Not in this tone."))
+    assert output == {
+        "status": "rejected", "document_id": None, "version": None, "title": None, "comment": "Not in this tone.",
+        "notes": "Rests on the contract.",
+    }  # fmt: skip
+    assert await documents(bureau) == []
+    assert "Not in this tone." in bureau.model.asked[1].tool_results[0]
+    assert "write" not in bureau.model.asked[1].tools
+    assert len(bureau.model.asked) == 3
+
+
+async def test_a_document_that_changed_meanwhile_is_not_written_over(bureau: Bureau) -> None:
+    """It has to be read again, and the new text to be approved again."""
+    target = await bureau.document("Contract", CONTRACT)
+    run = await waiting(bureau, {"document_id": target}, reads(target), WRITE, WRITE, reads(target), WRITE, NOTES)
+    await bureau.owner.client.patch(f"{bureau.url}/documents/{target}", json={"content": "Changed by hand."})
+    again = await decided(bureau, run, "waiting", "failed", "succeeded", approve=True)
+    assert again["status"] == "waiting", again
+    assert (await document(bureau, target))["content"] == "Changed by hand."
+    assert "has 2 now" in bureau.model.asked[2].tool_results[1]
+    assert "write" not in bureau.model.asked[2].tools
+    output = output_of(await decided(bureau, again, approve=True))
+    assert (output["status"], output["version"]) == ("written", 3)
+
+
+async def test_a_document_is_not_rewritten_unread(bureau: Bureau) -> None:
+    target = await bureau.document("Contract", CONTRACT)
+    run = await waiting(bureau, {"document_id": target}, WRITE, reads(target), WRITE)
+    assert "write" not in bureau.model.asked[0].tools
+    assert "write" in bureau.model.asked[2].tools
+    assert run["status"] == "waiting"
+
+
+async def test_what_is_read_beside_a_draft_does_not_count_for_it(bureau: Bureau) -> None:
+    """The text was written before the model saw that version."""
+    target = await bureau.document("Contract", CONTRACT)
+    changing = bureau.owner.client.patch(f"{bureau.url}/documents/{target}", json={"content": "Changed by hand."})
+
+    async def script(_: object) -> Reply:
+        match len(bureau.model.asked):
+            case 1:
+                return reads(target)
+            case 2:
+                await changing
+                return Reply(calls=[*reads(target).calls, *WRITE.calls])
+            case _:
+                return NOTES
+
+    bureau.model.script = script
+    started = await bureau.start(agent="draft", input={**BRIEF, "document_id": target})
+    async with bureau.working():
+        run = await bureau.until(started, "waiting", "failed")
+    await decide(bureau, str(run["id"]), approve=True)
+    async with bureau.working():
+        await bureau.until(started)
+    assert (await document(bureau, target))["content"] == "Changed by hand."
+
+
+async def test_one_decision_writes_one_document(bureau: Bureau) -> None:
+    both = Reply(calls=[Call("write", {"title": title, "content": "Text."}) for title in ("One", "Two")])
+    run = await waiting(bureau, {}, both, WRITE, NOTES)
+    assert len(listed(run, "pending")) == 2
+    again = await decided(bureau, run, "waiting", "failed", "succeeded", approve=True)
+    assert (again["status"], await documents(bureau)) == ("waiting", [])
+    output_of(await decided(bureau, again, approve=True))
+    assert [each["title"] for each in await documents(bureau)] == ["Terms"]
+
+
+async def test_an_output_without_a_draft_is_sent_back(bureau: Bureau) -> None:
+    run = await waiting(bureau, {}, NOTES, WRITE)
+    assert run["status"] == "waiting"
+    assert "Nothing is written yet" in complaint(bureau.model.asked[1])
+
+
+async def test_a_draft_that_fits_no_document_is_sent_back_before_anybody_is_asked(bureau: Bureau) -> None:
+    run = await waiting(
+        bureau, {}, calling("write", title=" ", content="Text."), calling("write", title="Terms", content=""), WRITE
+    )
+    assert "Terms" in str(run["pending"])
+
+
+async def test_an_approved_draft_is_written_once_whatever_happens(bureau: Bureau) -> None:
+    """The worker ends after the effect was committed and before its step was: it is done again."""
+    run = await waiting(bureau, {}, WRITE, Reply(wait=asyncio.Event()), NOTES)
+    await decide(bureau, str(run["id"]), approve=True)
+    async with bureau.working(), asyncio.timeout(20):
+        while len(bureau.model.asked) < 2:
+            await asyncio.sleep(0.02)
+    unfinished = "UPDATE run_step SET finished_at = NULL, result = NULL WHERE run_id::text = $1 AND effect IS NOT NULL"
+    assert await bureau.people.execute(unfinished, run["id"]) == "UPDATE 1"
+    async with bureau.working():
+        output = output_of(await bureau.until(str(run["id"])))
+    [made] = await documents(bureau)
+    assert output["document_id"] == made["id"]
+    tried = "SELECT attempts FROM run_step WHERE run_id::text = $1 AND effect IS NOT NULL"
+    assert [row["attempts"] for row in await bureau.people.fetch(tried, run["id"])] == [2]
+
+
+async def test_a_draft_goes_on_from_an_earlier_one(bureau: Bureau) -> None:
+    """What was decided then counts for nothing now."""
+    first = await decided(bureau, await waiting(bureau, {}, WRITE, NOTES), approve=True)
+    made = output_of(first)["document_id"]
+    bureau.model.says(reads(str(made)), calling("write", title="Terms", content="Shorter."), NOTES)
+    given = {"brief": "Shorter.", "document_id": made}
+    started = await bureau.start(agent="draft", input=given, continues=first["id"])
+    async with bureau.working():
+        run = await bureau.until(started, "waiting", "failed", "succeeded")
+    assert run["status"] == "waiting"
+    output = output_of(await decided(bureau, run, approve=True))
+    assert (output["document_id"], output["version"]) == (made, 2)

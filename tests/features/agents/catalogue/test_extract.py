@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from tests.features.agents.bureau import Bureau, Json, code_of
+from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of, refusals, run
+from tests.features.agents.catalogue.test_json_schemas import doubling
+from tests.features.agents.catalogue.test_summarise import reads
+from tests.features.agents.model_server import Reply, final
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"days": {"type": "integer", "minimum": 1}},
+    "required": ["days"],
+    "additionalProperties": False,
+}
+
+
+def found(*objects: tuple[str, Json]) -> Reply:
+    return final(items=[{"document_id": document, "object": each} for document, each in objects])
+
+
+async def test_objects_fit_the_callers_schema(bureau: Bureau) -> None:
+    one, two = await bureau.document("One", CONTRACT), await bureau.document("Two", "Nothing.")
+    bureau.model.says(reads(one, two), found((one, {"days": "ten"}), (one, {"weeks": 1})), found((one, {"days": 10})))
+    order = {"document_ids": [one, two], "schema": SCHEMA, "instructions": "Periods of delivery."}
+    output = output_of(await run(bureau, "extract", **order))
+    assert output["items"] == [{"document_id": one, "object": {"days": 10}}]
+    assert [(each["title"], each["read"]) for each in listed(output, "documents")] == [
+        ("One", len(CONTRACT)), ("Two", 8),
+    ]  # fmt: skip
+    told = complaint(bureau.model.asked[2])
+    assert "items[0].object.days: 'ten' is not of type 'integer'" in told
+    assert "items[1].object: 'days' is a required property" in told
+    assert '"minimum": 1' in bureau.model.asked[0].prompt
+
+
+async def test_an_object_is_of_a_document_that_was_given(bureau: Bureau) -> None:
+    given, other = await bureau.document("Given", CONTRACT), await bureau.document("Other", CONTRACT)
+    ten: Json = {"days": 10}
+    bureau.model.says(reads(given, other), found((other, ten)), found((str(uuid4()), ten)), found((given, ten)))
+    output = output_of(await run(bureau, "extract", document_ids=[given], schema=SCHEMA))
+    assert output["items"] == [{"document_id": given, "object": {"days": 10}}]
+    assert "not among those" in complaint(bureau.model.asked[2])
+    assert "not among those" in complaint(bureau.model.asked[3])
+
+
+async def test_nothing_found_is_an_answer_once_all_is_read(bureau: Bureau) -> None:
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(found(), reads(document), found())
+    output = output_of(await run(bureau, "extract", document_ids=[document], schema=SCHEMA))
+    assert output["items"] == []
+    assert document in complaint(bureau.model.asked[1])
+
+
+async def test_a_model_that_never_fits_the_schema_fails_the_run(bureau: Bureau) -> None:
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(found((document, {"days": 0})))
+    assert code_of(await run(bureau, "extract", document_ids=[document], schema=SCHEMA)) == "output_invalid"
+
+
+async def test_a_schema_that_costs_too_much_fails_the_run(bureau: Bureau) -> None:
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(reads(document), found((document, {"a": 1})))
+    assert code_of(await run(bureau, "extract", document_ids=[document], schema=doubling(40))) == "schema_too_costly"
+
+
+async def test_a_bad_schema_is_refused_when_the_run_is_started(bureau: Bureau) -> None:
+    document = await bureau.document()
+    given = {"document_ids": [document]}
+    wrong = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1/x"}}}
+    deep: Json = {}
+    for _ in range(40):
+        deep = {"not": deep}
+    assert list(await refusals(bureau, "extract", **given, schema=wrong)) == ["/input/schema/properties/a/$ref"]
+    assert list(await refusals(bureau, "extract", **given, schema={"type": 1})) == ["/input/schema/type"]
+    [nested] = (await bureau.post(agent="extract", input={**given, "schema": deep})).json()["errors"]
+    assert nested["message"] == "Nested too deeply"
+    assert "/input/schema" in await refusals(bureau, "extract", **given)
+    assert "/input/document_ids" in await refusals(bureau, "extract", schema=SCHEMA)

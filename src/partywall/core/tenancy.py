@@ -95,6 +95,7 @@ def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectSc
 _WHO_AND_WHERE = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
 _ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
 _ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE))
+_LET_NO_WRITER_IN = select(func.wall.let_no_writer_in(*reversed(_WHO_AND_WHERE)))
 
 
 async def enter_project(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
@@ -110,3 +111,12 @@ async def enter_to_write(session: AsyncSession, principal: Principal, project_id
     """
     role = await session.scalar(_ENTER_TO_WRITE, {"principal": str(principal), "project_id": project_id})
     return prove(project_id, principal, role)
+
+
+async def let_no_writer_in(session: AsyncReadSession, project_id: UUID, principal: Principal | None = None) -> None:
+    """Until the commit, after those who are inside have ended: none into the project, or none as this principal.
+
+    Before the row that they hold is locked to delete or to change it, which could otherwise wait for ever where writers
+    follow one another without a break. Not for who has entered to write.
+    """
+    await session.execute(_LET_NO_WRITER_IN, {"principal": str(principal or ""), "project_id": project_id})

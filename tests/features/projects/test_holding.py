@@ -128,6 +128,43 @@ async def test_a_removal_waits_for_what_was_begun_and_nothing_comes_after(
         await connection.close()
 
 
+async def until_waiting(people: People, count: int) -> None:
+    """So many connections wait for a lock."""
+    query = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with asyncio.timeout(5):
+        while (await people.fetch(query))[0]["n"] < count:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("ending", ["deleted", "removed", "revoked"])
+async def test_who_comes_after_an_end_that_waits_is_not_let_in_before_it(
+    people: People, database: DatabaseUrls, make_key: MakeKey, ending: str
+) -> None:
+    """Otherwise writers that follow one another without a break put it off for ever."""
+    owner, member = await people.person(), await people.person()
+    project = await owner.project()
+    await people.join(project, member, "editor")
+    key = await make_key(owner, project, "editor")
+    writer = str(Principal.key(key.id) if ending == "revoked" else member.principal)
+    at = {"deleted": "", "removed": f"/members/{member.id}", "revoked": f"/api-keys/{key.id}"}[ending]
+    entering = ("SELECT wall.enter_to_write($1, $2)", writer, project)
+    first, second = [await asyncpg.connect(DatabaseUrls.dsn(database.runtime)) for _ in range(2)]
+    try:
+        writing = first.transaction()
+        await writing.start()
+        assert await first.fetchval(*entering) == "editor"
+        ended = asyncio.create_task(owner.client.delete(url(project, at)))
+        await until_waiting(people, 1)
+        late = asyncio.create_task(second.fetchval(*entering))
+        await until_waiting(people, 2)
+        await writing.commit()
+        assert (await ended).is_success
+        assert await late is None
+    finally:
+        await first.close()
+        await second.close()
+
+
 async def writes_while_ending(writer: Callable[[], Awaitable[Response]], end: Awaitable[Response]) -> Counter[int]:
     stop = asyncio.Event()
     writing = asyncio.create_task(repeatedly(writer, stop))

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, fun
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.api_keys import NewKey
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope, let_no_writer_in
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
@@ -73,6 +73,7 @@ class ApiKeyWriter:
         return made.one()
 
     async def revoke(self, key_id: UUID) -> bool:
+        await let_no_writer_in(self.session, self.scope.project_id, Principal.key(key_id))
         revoked = await self.session.scalar(
             update(ApiKey)
             .where(ApiKey.project_id == self.scope.project_id, ApiKey.id == key_id, ApiKey.revoked_at.is_(None))

@@ -10,7 +10,7 @@ from sqlalchemy import Row, TableValuedAlias, Text, Uuid, bindparam, column, del
 
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectScope, let_no_writer_in
 from partywall.features.projects.models import Project
 
 KEYSET: Final = Keyset(
@@ -66,6 +66,8 @@ class ProjectRepository:
 
     async def lock(self, *, to_delete: bool) -> Project | None:
         """One change at a time. Documents may still be written, unless it is the end of the project."""
+        if to_delete:
+            await let_no_writer_in(self.session, self.scope.project_id)
         query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
         return (await self.session.scalars(query)).one_or_none()
 

@@ -1,0 +1,66 @@
+"""whoever ends a project or a membership is let in before the writers that come after"""
+
+from __future__ import annotations
+
+from alembic import op
+
+from partywall.core.db.ddl import grant, script
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+# Rows are shared past those who wait for them: without a break in the writing, an end would wait for ever. Whoever asks
+# for a lock by number stands in a line. The gate of the project comes before its row, the gate of the principal before
+# the membership, so they are taken in the same order as the rows.
+_GATE = """
+CREATE FUNCTION wall.gate(project uuid, principal text) RETURNS bigint LANGUAGE sql IMMUTABLE
+RETURN hashtextextended('partywall.writers ' || project::text || ' ' || principal, 0);
+
+CREATE FUNCTION wall.let_no_writer_in(project uuid, principal text) RETURNS void LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog
+AS $$ SELECT pg_advisory_xact_lock(wall.gate(project, principal)) $$;
+"""
+
+_HOLD = """
+CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text := wall.role_of(principal, project);
+BEGIN
+    IF held IS NULL THEN
+        RETURN NULL;
+    END IF;{project_gate}
+    PERFORM FROM public.project AS p WHERE p.id = project FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF principal LIKE 'user:%' THEN{principal_gate}
+        SELECT member.role INTO held FROM public.project_member AS member
+        WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
+    ELSIF principal LIKE 'key:%' THEN{principal_gate}
+        SELECT key.role INTO held FROM public.api_key AS key
+        WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
+    END IF;
+    RETURN held;
+END
+$$;
+"""
+_PROJECT_GATE = """
+    PERFORM pg_advisory_xact_lock_shared(wall.gate(project, ''));"""
+_PRINCIPAL_GATE = """
+        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));"""
+
+
+def upgrade() -> None:
+    script(_GATE)
+    script(_HOLD.format(project_gate=_PROJECT_GATE, principal_gate=_PRINCIPAL_GATE))
+    op.execute("REVOKE EXECUTE ON FUNCTION wall.gate(uuid, text), wall.let_no_writer_in(uuid, text) FROM PUBLIC")
+    grant("EXECUTE", "FUNCTION wall.gate(uuid, text), wall.let_no_writer_in(uuid, text)")
+
+
+def downgrade() -> None:
+    script(_HOLD.format(project_gate="", principal_gate=""))
+    script("DROP FUNCTION wall.let_no_writer_in(uuid, text), wall.gate(uuid, text);")

@@ -94,13 +94,18 @@ class RunWriter:
     scope: ProjectScope
 
     async def add(
-        self, agent: str, input_: dict[str, JsonValue], continues: UUID | None, request_id: str | None
+        self,
+        agent: str,
+        input_: dict[str, JsonValue],
+        continues: UUID | None,
+        request_id: str | None,
+        traceparent: str | None = None,
     ) -> Run:
         made = await self.session.scalars(
             insert(Run)
             .values(
                 project_id=self.scope.project_id, agent=agent, input=input_, continues=continues,
-                principal=str(self.scope.principal), request_id=request_id,
+                principal=str(self.scope.principal), request_id=request_id, traceparent=traceparent,
             )
             .returning(Run)
         )  # fmt: skip

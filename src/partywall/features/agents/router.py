@@ -13,6 +13,7 @@ from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.responses import json_response
+from partywall.core.http.trace_context import traceparent_of
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
@@ -57,7 +58,7 @@ async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep
     require(service.scope, Right.RUN_START)
 
     async def produce() -> Response:
-        run = await service.start(body, request_id_of(request.scope))
+        run = await service.start(body, request_id_of(request.scope), traceparent_of(request.scope))
         location = f"{request.url.path.rstrip('/')}/{run.id}"
         return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
 

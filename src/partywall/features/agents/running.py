@@ -13,6 +13,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
+from partywall.core.outgoing.cause import caused_by
 from partywall.features.agents.beginning import Begun, begin_run
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
@@ -66,7 +67,7 @@ class _Worker:
 
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
-        with bound_contextvars(request_id=self.begun.run.request_id):
+        with caused_by(request_id=self.begun.run.request_id, traceparent=self.begun.run.traceparent):
             turn = self._turn()
             if isinstance(turn, Failed):
                 return turn

@@ -113,7 +113,7 @@ class RunService:
     models: LanguageModels
     places: int
 
-    async def start(self, wanted: RunStart, request_id: str | None = None) -> Run:
+    async def start(self, wanted: RunStart, request_id: str | None = None, traceparent: str | None = None) -> Run:
         """Enqueues a run; raises AgentNotFoundError, AgentModelNotConfiguredError, AgentInputError and those of
         `continues`: RunNotFoundError, RunNotContinuableError."""
         require(self.scope, Right.RUN_START)
@@ -126,7 +126,7 @@ class RunService:
         if wanted.continues is not None:
             await self._refuse_unfit(wanted.continues, agent.name)
         await self._admission.lock()
-        row = await self._writer.add(agent.name, wanted.input, wanted.continues, request_id)
+        row = await self._writer.add(agent.name, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)

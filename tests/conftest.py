@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database, shared_engines
+from tests.engines import TEMPLATE, DatabaseUrls, Superuser, Urls, create_database, shared_engines, superuser
 from tests.people import People
 
 # Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
@@ -41,6 +41,13 @@ async def database(engines: Urls) -> DatabaseUrls:
     name = f"partywall_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     await create_database(engines, name, TEMPLATE)
     return engines.database(name)
+
+
+@pytest.fixture(scope="session")
+async def kept(database: DatabaseUrls) -> AsyncIterator[Superuser]:
+    """The superuser's connections to this worker's database."""
+    async with superuser(database) as connections:
+        yield connections
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +89,7 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-async def people(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[People]:
+async def people(app: FastAPI, resources: Resources, database: DatabaseUrls, kept: Superuser) -> AsyncIterator[People]:
     """Makes callers: `await people.person()` is a new account with a client that carries its token."""
-    async with People(app, resources, database) as made:
+    async with People(app, resources, database, kept) as made:
         yield made

@@ -53,6 +53,19 @@ class DatabaseUrls:
         return url.replace("postgresql+asyncpg:", "postgresql:", 1)
 
 
+type Superuser = asyncpg.Pool[asyncpg.Record]
+
+
+@asynccontextmanager
+async def superuser(database: DatabaseUrls) -> AsyncIterator[Superuser]:
+    """Connections that are kept: each new one costs both sides a proof of the password, and more than most tests ask.
+
+    What a borrower has set on one is gone with its return.
+    """
+    async with asyncpg.create_pool(DatabaseUrls.dsn(database.superuser), min_size=0, max_size=20) as pool:
+        yield pool
+
+
 async def create_database(urls: Urls, name: str, template: str | None = None) -> None:
     connection = await asyncpg.connect(DatabaseUrls.dsn(urls.superuser.format(database="postgres")))
     try:

@@ -12,7 +12,9 @@ from httpx import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from tests.engines import DatabaseUrls
+from tests.engines import DatabaseUrls, Superuser, superuser
+
+type Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +37,22 @@ class Person:
 
 
 class People:
-    """Accounts are written straight into the table, so that only tests of registering depend on it."""
+    """Accounts are written straight into the table, so that only tests of registering depend on it.
 
-    def __init__(self, app: FastAPI, resources: Resources, database: DatabaseUrls) -> None:
+    `shared` are connections of the superuser's to `database`; left out, it opens its own and closes them.
+    """
+
+    def __init__(
+        self, app: FastAPI, resources: Resources, database: DatabaseUrls, shared: Superuser | None = None
+    ) -> None:
         self._app = app
         self._resources = resources
         self._database = database
+        self._shared = shared
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._superuser: Superuser = self._shared or await self._stack.enter_async_context(superuser(self._database))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -51,29 +60,17 @@ class People:
 
     async def execute(self, sql: str, *values: object) -> str:
         """Runs SQL as the database's superuser, whom no policy binds."""
-        connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
-        try:
-            return str(await connection.execute(sql, *values))
-        finally:
-            await connection.close()
+        return str(await self._superuser.execute(sql, *values))
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         """The rows, as the superuser sees them."""
-        connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
-        try:
-            return list(await connection.fetch(sql, *values))
-        finally:
-            await connection.close()
+        return list(await self._superuser.fetch(sql, *values))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+    async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction of the superuser's, to stand in the way of others."""
-        connection = await asyncpg.connect(DatabaseUrls.dsn(self._database.superuser))
-        try:
-            async with connection.transaction():
-                yield connection
-        finally:
-            await connection.close()
+        async with self._superuser.acquire() as connection, connection.transaction():
+            yield connection
 
     async def person(self) -> Person:
         id_ = uuid4()

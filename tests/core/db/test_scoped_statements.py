@@ -16,7 +16,11 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from tests.people import People, Person
 
-END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'partywall_app'"
+# Those of this worker's database: others have tests of their own running on the same server.
+END = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = 'partywall_app'"
+)
 
 
 async def start(people: People) -> tuple[Person, str, dict[str, JsonValue]]:

@@ -15,7 +15,7 @@ from partywall.core.resources import Resources
 from partywall.features import accounts
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import DatabaseUrls
+from tests.engines import DatabaseUrls, Superuser
 from tests.mails import working
 
 REGISTER: Final = "/api/v1/auth/register"
@@ -105,10 +105,9 @@ def variant(settings: Settings) -> Variant:
 
 
 @pytest.fixture
-async def superuser(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
-    yield connection
-    await connection.close()
+async def superuser(kept: Superuser) -> AsyncIterator[asyncpg.Connection]:
+    async with kept.acquire() as connection:
+        yield connection
 
 
 @pytest.fixture

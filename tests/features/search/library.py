@@ -68,11 +68,8 @@ class Shelf:
         return await self.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", list(MINE)) == 0
 
     async def value(self, sql: str, *values: object) -> object:
-        connection = await asyncpg.connect(DatabaseUrls.dsn(self.database.superuser))
-        try:
-            return await connection.fetchval(sql, *values)
-        finally:
-            await connection.close()
+        [row] = await self.people.fetch(sql, *values)
+        return row[0]
 
     async def count(self, table: str) -> object:
         return await self.value(f'SELECT count(*) FROM "{table}" WHERE project_id = $1', self.project)  # noqa: S608 - a constant of the test

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 from fastapi import FastAPI
 
+from partywall.core.schemas import RequestModel
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.mcp import service
 from partywall.features.mcp.caller import Caller
@@ -48,7 +49,8 @@ async def test_no_tool_leaks_and_none_is_left_out(besieged_app: FastAPI, world: 
 async def test_a_tool_that_looks_beyond_its_project_is_found(
     besieged_app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def careless(_: Caller, wanted: ReadArguments, __: Tell) -> TextPage:
+    async def careless(_: Caller, wanted: RequestModel, __: Tell) -> TextPage:
+        assert isinstance(wanted, ReadArguments)
         sql = "SELECT title, version, content FROM document WHERE id = $1"
         for title, version, text in await world.superuser.fetch(sql, wanted.document_id):
             return TextPage(

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+from mcp import Client, types
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+
+from tests.features.agents.bureau import Bureau, Json
+from tests.features.live.serving import Serving
+
+# The handshake of 2025 and before, and the self-contained requests of 2026.
+ERAS = ("legacy", "2026-07-28")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A project with a key for an editor, served over loopback."""
+
+    bureau: Bureau
+    served: Serving
+    key: str
+
+    @staticmethod
+    async def key_of(bureau: Bureau, role: str = "editor", project: UUID | None = None) -> str:
+        url = f"/api/v1/projects/{project or bureau.project}/api-keys"
+        answer = await bureau.owner.client.post(url, json={"name": f"a {role}'s", "role": role})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["secret"])
+
+    def url(self, project: UUID | None = None) -> str:
+        return f"{self.served.url}/api/v1/projects/{project or self.bureau.project}/mcp"
+
+    @asynccontextmanager
+    async def client(
+        self, era: str = "legacy", *, key: str | None = None, project: UUID | None = None
+    ) -> AsyncIterator[Client]:
+        """The SDK's own client, connected."""
+        headers = {"Authorization": f"Bearer {key or self.key}"}
+        async with (
+            create_mcp_http_client(headers) as http,
+            Client(streamable_http_client(self.url(project), http_client=http), mode=era) as client,
+        ):
+            yield client
+
+    @asynccontextmanager
+    async def raw(self, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """Without the SDK, for what it would never send."""
+        headers = {"Accept": "application/json, text/event-stream"}
+        if key != "":
+            headers["Authorization"] = f"Bearer {key or self.key}"
+        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
+            yield client
+
+
+def message(method: str = "tools/list", **params: object) -> Json:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def calling(tool: str, **arguments: object) -> Json:
+    return message("tools/call", name=tool, arguments=arguments)
+
+
+def found(result: types.CallToolResult) -> Json:
+    """What a call answered; its text says the same."""
+    [content] = result.content
+    assert isinstance(content, types.TextContent)
+    assert not result.is_error, content.text
+    assert json.loads(content.text) == result.structured_content
+    answer: Json = result.structured_content
+    return answer
+
+
+def refused(result: types.CallToolResult) -> Json:
+    [content] = result.content
+    assert isinstance(content, types.TextContent)
+    assert result.is_error, content.text
+    assert result.structured_content is None
+    answer: Json = json.loads(content.text)
+    return answer

@@ -1,0 +1,155 @@
+"""The SDK's own client against the real application on loopback, in both eras of the protocol."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from mcp import MCPError
+
+from tests.features.agents.bureau import Json
+from tests.features.agents.model_server import calling, final
+from tests.features.agents.test_injection import index
+from tests.features.mcp.desk import ERAS, Desk, found, refused
+
+in_both_eras = pytest.mark.parametrize("era", ERAS)
+QUESTION = {"agent": "assistant", "input": {"question": "When?"}}
+
+
+def items(answer: Json) -> list[Json]:
+    return cast("list[Json]", answer["items"])
+
+
+@in_both_eras
+async def test_a_client_learns_what_there_is(desk: Desk, era: str) -> None:
+    async with desk.client(era) as client:
+        assert client.protocol_version == ("2025-11-25" if era == "legacy" else era)
+        listed = (await client.list_tools()).tools
+    assert [tool.name for tool in listed] == [
+        "search_documents", "list_documents", "read_document", "list_agents", "start_run", "get_run", "follow_run",
+        "cancel_run",
+    ]  # fmt: skip
+    assert all(tool.output_schema and tool.description for tool in listed)
+    changing = {tool.name for tool in listed if tool.annotations and not tool.annotations.read_only_hint}
+    assert changing == {"start_run", "cancel_run"}
+
+
+@in_both_eras
+async def test_what_is_searched_is_read_where_it_was_found(desk: Desk, era: str) -> None:
+    text = "# Größen\n\nNichts davon.\n\n# Delivery\n\nThe supplier delivers within ten days."
+    document = await desk.bureau.document("Frame contract", text)
+    await index(desk.bureau)
+    async with desk.client(era) as client:
+        answer = found(await client.call_tool("search_documents", {"q": "supplier delivers", "group": "chunk"}))
+        hit = items(answer)[0]
+        arguments = {"document_id": hit["document_id"], "start": hit["start"], "length": 1000}
+        page = found(await client.call_tool("read_document", arguments))
+    assert hit["document_id"] == document
+    assert answer["mode"] == "hybrid"
+    assert str(page["text"]).startswith(str(hit["text"]))
+
+
+@in_both_eras
+async def test_a_document_is_read_in_pages(desk: Desk, era: str) -> None:
+    text = "żółw 🐢 " * 50
+    document = await desk.bureau.document("Turtles", text)
+    pages: list[Json] = []
+    start: object = 0
+    async with desk.client(era) as client:
+        while start is not None:
+            arguments = {"document_id": document, "start": start, "length": 90}
+            pages.append(found(await client.call_tool("read_document", arguments)))
+            start = pages[-1]["next_start"]
+        behind = found(await client.call_tool("read_document", {"document_id": document, "start": 10_000}))
+    assert "".join(str(page["text"]) for page in pages) == text
+    assert [page["start"] for page in pages] == [0, 90, 180, 270, 360][: len(pages)]
+    assert {(page["characters"], page["version"], page["title"]) for page in pages} == {(len(text), 1, "Turtles")}
+    assert (behind["text"], behind["start"], behind["end"], behind["next_start"]) == ("", len(text), len(text), None)
+
+
+async def test_documents_are_listed_page_by_page(desk: Desk) -> None:
+    made = [await desk.bureau.document(f"Number {number}") for number in range(3)]
+    async with desk.client() as client:
+        first = found(await client.call_tool("list_documents", {"limit": 2, "sort": "created_at"}))
+        arguments = {"limit": 2, "sort": "created_at", "cursor": first["next_cursor"]}
+        second = found(await client.call_tool("list_documents", arguments))
+        titled = found(await client.call_tool("list_documents", {"q_title": "number 1"}))
+        wrong = refused(await client.call_tool("list_documents", {**arguments, "sort": "title"}))
+    assert [each["id"] for each in items(first) + items(second)] == made
+    assert [each["id"] for each in items(titled)] == made[1:2]
+    assert second["next_cursor"] is None
+    assert wrong["code"] == "validation_failed"
+
+
+@in_both_eras
+async def test_a_run_is_started_and_followed_to_its_result(desk: Desk, era: str) -> None:
+    desk.bureau.model.says(calling("search", query="x"), final(answer="In May.", sources=[]))
+    told: list[str] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        assert progress == len(told) + 1
+        told.append(str(message))
+
+    async with desk.client(era) as client:
+        agents = found(await client.call_tool("list_agents"))
+        run = found(await client.call_tool("start_run", QUESTION))
+        assert run["status"] == "queued"
+        async with desk.bureau.working():
+            followed = found(await client.call_tool("follow_run", {"run_id": run["id"]}, progress_callback=hear))
+        got = found(await client.call_tool("get_run", {"run_id": run["id"]}))
+    assert "assistant" in [each["name"] for each in items(agents)]
+    assert followed == {"run": got, "settled": True}
+    assert (got["status"], got["output"]) == ("succeeded", {"answer": "In May.", "sources": []})
+    # The last of the events and the end of the call may meet in either order.
+    assert [step for step in told if step != "usage"][:3] == ["started", "tool_called search", "tool_returned search"]
+
+
+async def test_a_run_that_waits_for_a_person_is_settled_and_can_be_cancelled(desk: Desk) -> None:
+    document = await desk.bureau.document()
+    desk.bureau.model.says(calling("publish", document_id=document))
+    async with desk.client() as client, desk.bureau.working():
+        run = found(await client.call_tool("start_run", QUESTION))
+        followed = found(await client.call_tool("follow_run", {"run_id": run["id"]}))
+        waiting = cast("Json", followed["run"])
+        cancelled = found(await client.call_tool("cancel_run", {"run_id": run["id"]}))
+        again = refused(await client.call_tool("cancel_run", {"run_id": run["id"]}))
+    assert (followed["settled"], waiting["status"]) == (True, "waiting")
+    assert [call["tool"] for call in cast("list[Json]", waiting["pending"])] == ["publish"]
+    assert cancelled["status"] == "cancelled"
+    assert again["code"] == "run_finished"
+
+
+@in_both_eras
+async def test_who_has_waited_long_enough_gets_the_run_as_it_is(desk: Desk, era: str) -> None:
+    async with desk.client(era) as client:
+        run = found(await client.call_tool("start_run", QUESTION))
+        followed = found(await client.call_tool("follow_run", {"run_id": run["id"], "wait_seconds": 1}))
+    assert followed == {"run": run, "settled": False}
+
+
+async def test_a_run_is_started_once_under_one_key(desk: Desk) -> None:
+    once = {**QUESTION, "idempotency_key": "monday"}
+    async with desk.client() as client:
+        first = found(await client.call_tool("start_run", once))
+        second = found(await client.call_tool("start_run", once))
+        other = refused(await client.call_tool("start_run", {**once, "input": {"question": "Who?"}}))
+    assert first == second
+    assert other["code"] == "idempotency_key_reused"
+    assert len(await desk.bureau.people.fetch("SELECT 1 FROM run WHERE project_id = $1", desk.bureau.project)) == 1
+
+
+@in_both_eras
+async def test_what_is_wrong_is_said_to_the_model(desk: Desk, era: str) -> None:
+    async with desk.client(era) as client:
+        await client.list_tools()
+        missing = refused(await client.call_tool("read_document", {"start": -1, "more": 1}))
+        unfit = refused(await client.call_tool("start_run", {"agent": "assistant", "input": {"question": ""}}))
+        nobody = refused(await client.call_tool("start_run", {"agent": "nobody", "input": {}}))
+        nowhere = refused(await client.call_tool("get_run", {"run_id": str(desk.bureau.project)}))
+        with pytest.raises(MCPError, match="Unknown tool: drop_everything"):
+            await client.call_tool("drop_everything")
+    pointers = [error["pointer"] for error in cast("list[Json]", missing["errors"])]
+    assert (missing["code"], sorted(map(str, pointers))) == ("validation_failed", ["/document_id", "/more", "/start"])
+    assert [error["pointer"] for error in cast("list[Json]", unfit["errors"])] == ["/input/question"]
+    assert (nobody["code"], nowhere["code"]) == ("agent_not_found", "run_not_found")
+    assert missing["request_id"]

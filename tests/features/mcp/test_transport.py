@@ -1,0 +1,218 @@
+"""What goes over the wire: one message a request, no session, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from fastapi import Request
+from sqlalchemy import QueuePool
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from partywall.core.http.sockets import OriginNotAllowedError
+from partywall.core.schemas import RequestModel, ResponseModel
+from partywall.features.mcp import service
+from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.dependencies import refuse_foreign_pages
+from partywall.features.mcp.tool import Tell
+from partywall.features.mcp.tools import BY_NAME
+from partywall.settings import HttpSettings, Settings
+from tests.features.live.serving import Serving, serve
+from tests.features.mcp.desk import Desk, calling, message
+
+FOLLOWED_FOR = 50
+
+
+async def until(check: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not check():
+            await asyncio.sleep(0.01)
+
+
+def idle(serving: Serving) -> bool:
+    """No stream is followed and no connection held."""
+    resources = serving.resources
+    pool = resources.engine.pool
+    assert isinstance(pool, QueuePool)
+    held = resources.reads.get_size() - resources.reads.get_idle_size() + pool.checkedout()
+    return bool(resources.tails._places.taken + resources.tails.followed + held == 0)
+
+
+@asynccontextmanager
+async def following(
+    desk: Desk, serving: Serving, accept: str = "application/json, text/event-stream"
+) -> AsyncIterator[asyncio.Task[httpx.Response]]:
+    """A client that waits for a run which nobody works on."""
+    run = await desk.bureau.start()
+    url = f"{serving.url}/api/v1/projects/{desk.bureau.project}/mcp"
+    async with desk.raw() as client, asyncio.TaskGroup() as group:
+        body = calling("follow_run", run_id=run, wait_seconds=FOLLOWED_FOR)
+        waiting = group.create_task(client.post(url, json=body, headers={"Accept": accept}))
+        # A project has a tail as soon as somebody has caught up with its log, and waits.
+        await until(lambda: serving.resources.tails.followed == 1)
+        yield waiting
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_there_is_no_session_to_listen_to_or_to_end(desk: Desk, method: str) -> None:
+    async with desk.raw() as client:
+        answer = await client.request(method, desk.url())
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+async def test_each_message_stands_alone(desk: Desk) -> None:
+    """Any process may answer it: nobody said hello before."""
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), json=calling("list_documents"))
+    assert "mcp-session-id" not in answer.headers
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["result"]["structuredContent"]["items"] == []
+
+
+async def test_a_notification_is_heard_and_not_answered(desk: Desk) -> None:
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), json={"jsonrpc": "2.0", "method": "notifications/initialized"})
+    assert (answer.status_code, answer.content) == (202, b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"{", {}, 400),
+        (json.dumps(message()).encode(), {"Content-Type": "text/plain"}, 415),
+        (json.dumps([message()]).encode(), {}, 422),
+        (json.dumps({**message(), "id": None}).encode(), {}, 422),
+        (json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}}).encode(), {}, 422),
+        (json.dumps(message("no/such/method")).encode(), {}, 200),
+        (json.dumps(message()).encode(), {"MCP-Protocol-Version": "1999-01-01"}, 400),
+        (json.dumps(message()).encode(), {"Accept": "text/html"}, 406),
+    ],
+)
+async def test_what_is_no_message_is_refused(desk: Desk, content: bytes, headers: dict[str, str], status: int) -> None:
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), content=content, headers={"Content-Type": "application/json", **headers})
+    assert answer.status_code == status, answer.text
+    assert "result" not in answer.json()
+
+
+async def test_who_does_not_say_what_it_accepts_gets_json(desk: Desk) -> None:
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {desk.key}"}) as client:
+        del client.headers["accept"]
+        answer = await client.post(desk.url(), json=message())
+    assert answer.json()["result"]["tools"]
+
+
+async def test_a_huge_body_is_refused_before_it_is_sent(desk: Desk) -> None:
+    url = urlsplit(desk.url())
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    head = (
+        f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {desk.key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n"
+    )
+    writer.write(head.encode())
+    async with asyncio.timeout(10):
+        answer = await reader.readuntil(b"}")
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b'"code":"content_too_large"' in answer
+
+
+@pytest.mark.parametrize("accept", ["application/json, text/event-stream", "application/json"])
+async def test_a_client_that_goes_in_the_middle_of_waiting_leaves_nothing_open(desk: Desk, accept: str) -> None:
+    async with following(desk, desk.served, accept) as waiting:
+        assert not idle(desk.served)
+        waiting.cancel()
+    await until(lambda: idle(desk.served))
+
+
+async def test_a_server_that_drains_keeps_nobody_waiting(desk: Desk, settings: Settings) -> None:
+    async with serve(settings) as serving, following(desk, serving) as waiting:
+        serving.app.state.draining.set()
+        async with asyncio.timeout(10):
+            answer = await waiting
+    [line] = [line for line in answer.text.splitlines() if line.startswith("data: ")]
+    followed = json.loads(line.removeprefix("data: "))["result"]["structuredContent"]
+    assert (followed["settled"], followed["run"]["status"]) == (False, "queued")
+
+
+async def test_who_waits_takes_the_place_of_a_stream(desk: Desk, settings: Settings) -> None:
+    events = settings.events.model_copy(update={"connections_per_principal": 1})
+    async with serve(settings.model_copy(update={"events": events})) as serving, following(desk, serving) as waiting:
+        url = f"{serving.url}/api/v1/projects/{desk.bureau.project}/mcp"
+        async with desk.raw() as client:
+            second = await client.post(url, json=calling("follow_run", run_id=await desk.bureau.start()))
+        waiting.cancel()
+    assert "too_many_streams" in second.text
+
+
+def failing(error: Exception) -> Callable[[Caller, RequestModel, Tell], Awaitable[ResponseModel]]:
+    async def work(_: Caller, __: RequestModel, ___: Tell) -> ResponseModel:
+        raise error
+
+    return work
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(RuntimeError("the secret"), "internal_error"), (PoolTimeoutError("the secret"), "unavailable")]
+)
+async def test_what_nobody_foresaw_says_nothing_but_the_request_id(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception, code: str
+) -> None:
+    broken = dataclasses.replace(BY_NAME["get_run"], work=failing(error))
+    monkeypatch.setattr(service, "BY_NAME", {**BY_NAME, "get_run": broken})
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), json=calling("get_run", run_id=str(desk.bureau.project)))
+    said = json.loads(answer.json()["result"]["content"][0]["text"])
+    assert answer.json()["result"]["isError"] is True
+    assert (said["code"], said["request_id"]) == (code, answer.headers["x-request-id"])
+    assert "secret" not in answer.text
+
+
+async def test_a_page_from_elsewhere_is_refused(desk: Desk) -> None:
+    """Also one whose name leads here: a name that is not in the settings may be anybody's."""
+    port = urlsplit(desk.url()).port
+    rebound = {"Origin": f"http://attacker.example:{port}", "Host": f"attacker.example:{port}"}
+    async with desk.raw() as client:
+        own = await client.post(desk.url(), json=message(), headers={"Origin": f"http://127.0.0.1:{port}"})
+        foreign = await client.post(desk.url(), json=message(), headers={"Origin": "https://attacker.example"})
+        rebinding = await client.post(desk.url(), json=message(), headers=rebound)
+    assert own.status_code == 200
+    for answer in (foreign, rebinding):
+        assert (answer.status_code, answer.json()["code"]) == (403, "origin_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed"),
+    [
+        (None, "attacker.example", True),
+        ("https://partywall.example", "10.0.0.7:8000", True),
+        ("https://partywall.example", "partywall.example", True),
+        ("https://app.example", "partywall.example", True),
+        ("http://[::1]:8000", "[::1]:8000", True),
+        ("http://localhost:8000", "localhost:8000", True),
+        ("http://localhost:9000", "localhost:8000", False),
+        ("http://10.0.0.7", "10.0.0.8", False),
+        ("https://evil.example", "evil.example", False),
+        ("null", "partywall.example", False),
+        ("http://localhost.evil.example", "localhost.evil.example", False),
+    ],
+)
+async def test_whose_pages_are_served(desk: Desk, origin: str | None, host: str, allowed: bool) -> None:
+    http = HttpSettings.model_validate(
+        {"public_url": "https://partywall.example", "cors_origins": "https://app.example"}
+    )
+    resources = desk.served.resources
+    resources = dataclasses.replace(resources, settings=resources.settings.model_copy(update={"http": http}))
+    headers = [(b"host", host.encode()), *([(b"origin", origin.encode())] if origin else [])]
+    request = Request({"type": "http", "headers": headers})
+    if allowed:
+        await refuse_foreign_pages(request, resources)
+    else:
+        with pytest.raises(OriginNotAllowedError):
+            await refuse_foreign_pages(request, resources)

@@ -17,10 +17,11 @@ from structlog.testing import capture_logs
 from partywall.core.clock import utc_now
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.verification_mail import confirm_address
-from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens, token_hash
+from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from partywall.settings import MailLinks
 from tests.features.accounts.conftest import Variant, Visitor, account_id, bearer, new_address
 from tests.features.accounts.office import Office, assert_refused, verify

@@ -17,6 +17,7 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.tenancy import ProjectScope, Role
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import (
@@ -29,7 +30,7 @@ from partywall.features.projects.exceptions import (
 )
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_repository import KEYSET, InvitationRepository, InvitationWriter
-from partywall.features.projects.invitation_tokens import InvitationTokens, token_hash
+from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
 from partywall.features.projects.member_repository import MemberRepository
 from partywall.features.projects.members import lock_membership

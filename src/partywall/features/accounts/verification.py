@@ -26,9 +26,7 @@ def new_registration(tokens: VerificationTokens) -> NewRegistration:
 
 async def enqueue_mail(session: AsyncSession, account_id: UUID, new: NewRegistration, *, registered: bool) -> None:
     """In the caller's transaction; the payload holds nothing that proves anything."""
-    payload = ConfirmAddress(
-        account_id=account_id, expires_at=new.expires_at, registered=registered, registration_id=new.id
-    )
+    payload = ConfirmAddress(account_id=account_id, registration_id=new.id, registered=registered)
     await enqueue(session, CONFIRM_ADDRESS, payload)
 
 

@@ -14,7 +14,8 @@ from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
-from partywall.features.projects.exceptions import AccountGoneError, ProjectNotFoundError
+from partywall.features.accounts.exceptions import AccountGoneError
+from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter

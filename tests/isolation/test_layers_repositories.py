@@ -33,7 +33,7 @@ from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
 from tests.isolation.copies import Copy, open_copy
-from tests.isolation.rooms import Room, furnish
+from tests.isolation.rooms import RETIRED, Room, furnish
 from tests.isolation.unfiltered import filters_taken_away
 
 type Repository = Any  # one class or another, found by its module
@@ -158,14 +158,6 @@ def test_every_method_of_every_repository_has_an_entry() -> None:
     assert set(CALLS) | OF_ALL_PROJECTS == set(methods())
 
 
-RETIRED: Final = """
-    WITH old AS (
-        INSERT INTO search_index (project_id, id, model, dimension, status)
-        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
-    )
-    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
-    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
-"""
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
 

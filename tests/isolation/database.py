@@ -69,9 +69,6 @@ class Superuser:
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         return list(await self.pool.fetch(sql, *values))
 
-    async def has_table(self, name: str) -> bool:
-        return await self.value("SELECT to_regclass($1)", f"public.{name}") is not None
-
     async def counts(self, project: UUID) -> dict[str, int]:
         """How many rows of each table with a `project_id` are the project's."""
         # The names come from the catalogue.

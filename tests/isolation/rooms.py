@@ -18,6 +18,15 @@ from tests.people import People, Person
 _NAMED_OTHERWISE = {"key_id": "api_key"}
 # What every room says too, so that a question which finds something at home would find it next door.
 COMMON = "harbour"
+# An index of $1 that is no longer searched, with the id $2 and one vector.
+RETIRED = """
+    WITH old AS (
+        INSERT INTO search_index (project_id, id, model, dimension, status)
+        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
+    )
+    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
+    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
+"""
 
 
 @dataclass(frozen=True, slots=True)

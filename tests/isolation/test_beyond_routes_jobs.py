@@ -25,7 +25,7 @@ from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.quiet import quiet_logs
-from tests.isolation.rooms import Room, furnish
+from tests.isolation.rooms import RETIRED, Room, furnish
 from tests.isolation.work import HANDLERS, run_job
 from tests.people import People
 
@@ -64,16 +64,6 @@ OF_NO_PROJECT: Final = {"confirm_address", "project_deleted"}
 def quiet() -> Iterator[None]:
     with quiet_logs():
         yield
-
-
-RETIRED: Final = """
-    WITH old AS (
-        INSERT INTO search_index (project_id, id, model, dimension, status)
-        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
-    )
-    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
-    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
-"""
 
 
 async def equip(people: People, resources: Resources, room: Room) -> Things:

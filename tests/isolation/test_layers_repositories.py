@@ -36,7 +36,7 @@ from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
 from tests.isolation.agent_calls import AGENT_CALLS, HARMLESS, STARTED
 from tests.isolation.copies import Copy, open_copy
-from tests.isolation.rooms import Room, furnish
+from tests.isolation.rooms import RETIRED, Room, furnish
 from tests.isolation.unfiltered import filters_taken_away
 
 type Repository = Any  # one class or another, found by its module
@@ -146,7 +146,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),
     "DeliveryRepository.get": lambda r, room: r.get(webhook(room), UUID(room.ids["webhook_delivery_id"])),
     "DeliveryRepository.oldest_event": lambda r, _: r.oldest_event(),
-    "DeliveryRepository.page": lambda r, room: r.page(webhook(room), *PAGE, None),
+    "DeliveryRepository.page": lambda r, room: r.page(webhook(room), None, *PAGE),
     "DeliveryWriter.ask_again": lambda r, room: r.ask_again(UUID(room.ids["webhook_delivery_id"])),
     "TurnRepository.fan_out": lambda r, room: r.fan_out(webhook(room), [WireEvent(1_000, "a.b", "", b"")], 1_000),
     "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["webhook_delivery_id"]), "failed", 500, "no"),
@@ -197,14 +197,6 @@ def test_every_method_of_every_repository_has_an_entry() -> None:
     assert set(CALLS) | OF_ALL_PROJECTS | HARMLESS == set(methods())
 
 
-RETIRED: Final = """
-    WITH old AS (
-        INSERT INTO search_index (project_id, id, model, dimension, status)
-        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
-    )
-    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
-    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
-"""
 CLAIMED: Final = "UPDATE webhook_progress SET leased_by = $1 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 

@@ -35,7 +35,6 @@ class Realm:
     mark: Callable[[], str]
     documents: list[str]
     known: dict[str, str] = field(default_factory=dict)
-    etags: list[str] = field(default_factory=list)
 
     @property
     def owner(self) -> Account:

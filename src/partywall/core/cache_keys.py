@@ -13,7 +13,7 @@ from partywall.core.tenancy import ProjectScope
 
 CacheKey = NewType("CacheKey", str)
 
-# What the limiter of credential attempts puts before its own keys, which count addresses.
+# What the limiter of attempts puts before its own keys, which name whatever it counts.
 ATTEMPTS_PREFIX: Final = "partywall:attempts"
 
 # Which projects have news, for the workers: their ids, and nothing of what it is.

@@ -33,6 +33,12 @@ class PageQuery(BaseModel):
             raise InvalidInputError("/query/offset", "Give cursor or offset, not both")
 
 
+class SortedQuery(PageQuery):
+    """Of a list that can be sorted; each narrows `sort` to its own whitelist. A minus before it means descending."""
+
+    sort: str
+
+
 class Cursors:
     """Opaque positions, signed together with the list they belong to: project, filters and sort."""
 

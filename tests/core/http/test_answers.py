@@ -204,3 +204,21 @@ async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, d
         assert answer.headers["retry-after"] == "1"
         again = await person.client.patch(f"/api/v1/projects/{project}", json={"name": "in time"})
         assert again.json()["name"] == "in time"
+
+
+async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
+    settings: Settings, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone else holds the one connection for longer than a request waits for it."""
+    single = settings.database.model_copy(update={"pool_size": 1, "pool_overflow": 0})
+    app = create_app(settings.model_copy(update={"database": single}))
+    async with LifespanManager(app), People(app, app.state.resources, database) as people:
+        person = await people.person()
+        await person.project()
+        engine = app.state.resources.engine
+        monkeypatch.setattr(engine.pool, "_timeout", 0.05)
+        async with engine.connect():
+            answer = await person.client.get("/api/v1/projects")
+        assert_problem(answer, 503, "unavailable")
+        assert answer.headers["retry-after"] == "1"
+        assert len((await person.client.get("/api/v1/projects")).json()["items"]) == 1

@@ -4,8 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import SecretKeeper
-from partywall.features.accounts.refresh_tokens import Successors, new_token, token_hash
+from partywall.features.accounts.refresh_tokens import Successors, new_token
 from partywall.features.accounts.rotation import PresentedToken, Verdict, judge
 
 

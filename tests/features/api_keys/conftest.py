@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
-from tests.people import Person
+from tests.people import People, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,16 @@ class Key:
 
 
 type MakeKey = Callable[..., Awaitable[Key]]
+
+
+@pytest.fixture
+async def owner(people: People) -> Person:
+    return await people.person()
+
+
+@pytest.fixture
+async def project(owner: Person) -> UUID:
+    return await owner.project()
 
 
 @pytest.fixture

@@ -24,16 +24,6 @@ def documents(project: UUID) -> str:
     return f"/api/v1/projects/{project}/documents"
 
 
-@pytest.fixture
-async def owner(people: People) -> Person:
-    return await people.person()
-
-
-@pytest.fixture
-async def project(owner: Person) -> UUID:
-    return await owner.project()
-
-
 async def test_a_key_does_what_its_role_may(owner: Person, project: UUID, make_key: MakeKey) -> None:
     viewer, editor = await make_key(owner, project, "viewer"), await make_key(owner, project, "editor")
     made = await editor.client.post(documents(project), json=DOCUMENT)

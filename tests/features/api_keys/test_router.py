@@ -22,16 +22,6 @@ def url(project: UUID, key: object = "") -> str:
     return f"/api/v1/projects/{project}/api-keys" + (f"/{key}" if key else "")
 
 
-@pytest.fixture
-async def owner(people: People) -> Person:
-    return await people.person()
-
-
-@pytest.fixture
-async def project(owner: Person) -> UUID:
-    return await owner.project()
-
-
 async def test_the_anonymous_are_refused(anonymous: AsyncClient, project: UUID) -> None:
     for method, path in (("POST", url(project)), ("GET", url(project)), ("DELETE", url(project, uuid4()))):
         answer = await anonymous.request(method, path, json=WANTED if method == "POST" else None)

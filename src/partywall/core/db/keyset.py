@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, UnaryExpression, Uuid, bindparam, tuple_
+from sqlalchemy import ColumnElement, DateTime, Select, UnaryExpression, Uuid, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from partywall.core.errors import InvalidInputError
+from partywall.core.schemas import to_rfc3339
 
 type SortColumn = InstrumentedAttribute[datetime] | InstrumentedAttribute[str]
+# The parameters of `Keyset.after`.
+type After = Mapping[str, datetime | str | UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,20 @@ class Keyset:
         there = tuple_(bindparam("after_value", type_=column.type), bindparam("after_id", type_=Uuid))
         return here < there if sort.startswith("-") else here > there
 
+    def page[*Columns](
+        self, query: Select[*Columns], sort: str, limit: int, offset: int, after: After | None
+    ) -> Select[*Columns]:
+        """The rows of `query` that stand on one page; `after` is bound in it."""
+        if after is not None:
+            query = query.where(self.after(sort)).params(after)
+        return query.order_by(*self.order(sort)).limit(limit).offset(offset)
+
+    def written(self, value: datetime | str, id_: UUID) -> list[str]:
+        """The position of a row, for a cursor."""
+        return [to_rfc3339(value) if isinstance(value, datetime) else value, str(id_)]
+
     def parse(self, sort: str, position: list[str]) -> dict[str, datetime | str | UUID]:
-        """The values of those parameters from a cursor's position; raises InvalidInputError."""
+        """The values of those parameters from a position; raises InvalidInputError."""
         value, id_ = position
         try:
             is_instant = isinstance(self.column(sort).type, DateTime)

@@ -17,6 +17,7 @@ import asyncpg
 from sqlalchemy import (
     ClauseElement,
     ColumnElement,
+    Function,
     Select,
     TableValuedAlias,
     Text,
@@ -39,10 +40,14 @@ PROJECT_ID: Final = bindparam("project_id", type_=Uuid)
 PRINCIPAL: Final = bindparam("principal", type_=Text)
 ROLE: Final = "wall_role"
 
-# The entering half: one row, whose role is null for a stranger. A nested SELECT that mentions `proved` correlates it.
-ENTERED: Final[TableValuedAlias] = (
-    func.wall.enter(PRINCIPAL, PROJECT_ID).table_valued(ROLE, name="entered").render_derived()
-)
+
+def entering(enter: Function[object]) -> TableValuedAlias:
+    """The entering half: one row, whose role is null for a stranger."""
+    return enter.table_valued(ROLE, name="entered").render_derived()
+
+
+# A nested SELECT that mentions `proved` correlates it.
+ENTERED: Final = entering(func.wall.enter(PRINCIPAL, PROJECT_ID))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 

@@ -14,11 +14,11 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, TableValuedAlias, Text, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.availability import reported
-from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled
+from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
 from partywall.core.db.session import AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
 from partywall.core.jobs.kinds import Job
@@ -27,9 +27,7 @@ from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 _LAST_EVENT: Final = "wall_last_event"
 _QUEUED: Final = "wall_queued"
 # As for a read, and holds the project and the own membership until the statement has committed.
-_ENTERED: Final[TableValuedAlias] = (
-    func.wall.enter_to_write(PRINCIPAL, PROJECT_ID).table_valued(ROLE, name="entered").render_derived()
-)
+_ENTERED: Final = entering(func.wall.enter_to_write(PRINCIPAL, PROJECT_ID))
 _ROLES = bindparam("roles", type_=ARRAY(Text))
 _JOB_KINDS = bindparam("job_kinds", type_=ARRAY(Text))
 _JOB_PAYLOADS = bindparam("job_payloads", type_=ARRAY(LargeBinary))

@@ -38,7 +38,7 @@ class LimitedTaker(QueueManager):
             self._taken[job.id] = job.entrypoint
             yield job
 
-    async def listener_healthy(self, timeout: timedelta = timedelta(seconds=10)) -> HealthCheckEvent:  # noqa: ASYNC109
+    async def listener_healthy(self, timeout: timedelta = timedelta(seconds=10)) -> HealthCheckEvent:  # noqa: ASYNC109 - PgQueuer's signature
         """The very first probe may be sent before anybody listens: then it is sent again, and the worker not ended.
 
         To end it means to wait for all jobs in hand, and one that hangs would hold up the others after all.

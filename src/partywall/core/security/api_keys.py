@@ -18,6 +18,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.security.authentication import NEVER, VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.tenancy import Principal
 
 BEGINNING: Final = "pw_"
@@ -48,11 +49,7 @@ def new_key() -> NewKey:
     alphabet = string.ascii_letters + string.digits
     prefix = BEGINNING + "".join(secrets.choice(alphabet) for _ in range(_PREFIX_LENGTH))
     secret = f"{prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-    return NewKey(secret, prefix, _hash(secret))
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    return NewKey(secret, prefix, token_hash(secret))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class ApiKeys:
         self._cache = CredentialCache[bytes, VerifiedCredential]()
 
     def cached(self, token: str) -> Principal | None:
-        verified = self._cache.get(_hash(token))
+        verified = self._cache.get(token_hash(token))
         return None if verified is None else verified.principal
 
     async def authenticate(self, token: str) -> Principal:
@@ -82,7 +79,7 @@ class ApiKeys:
         form = _FORM.fullmatch(token)
         if form is None:
             raise NotAuthenticatedError
-        presented = _hash(token)
+        presented = token_hash(token)
         known = self._cache.get(presented)
         if known is not None:
             return known

@@ -21,7 +21,7 @@ _AWAY_FOR: Final = 5.0
 
 
 class AttemptLimiter:
-    """Counts credential attempts per client address in Valkey, over a sliding minute.
+    """Counts attempts in Valkey over a sliding minute or hour: credentials by client address, mails by who causes them.
 
     Where Valkey is away every attempt is admitted: the lockout, which PostgreSQL keeps, still stands.
     """
@@ -38,18 +38,18 @@ class AttemptLimiter:
         self._limit = RateLimitItemPerMinute(per_minute)
         self._away_until = float("-inf")
 
-    async def admit(self, client: str, *, per_hour: int | None = None) -> int | None:
+    async def admit(self, counted: str, *, per_hour: int | None = None) -> int | None:
         """None for an attempt that may go on, otherwise the seconds to wait.
 
-        `per_hour` counts `client`, whatever that names, over an hour instead.
+        `counted` names who or what is limited, and for what; `per_hour` limits it over an hour instead.
         """
         limit = self._limit if per_hour is None else RateLimitItemPerHour(per_hour)
         if time.monotonic() < self._away_until:
             return None
         try:
-            if await self._limiter.hit(limit, client):
+            if await self._limiter.hit(limit, counted):
                 return None
-            window = await self._limiter.get_window_stats(limit, client)
+            window = await self._limiter.get_window_stats(limit, counted)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
             log.warning("attempt_limit_away", error=type(error).__name__)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 from typing import Annotated
 from uuid import UUID
 
@@ -31,7 +30,7 @@ async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
     client = resources.clients.of(peer, request.headers.getlist("x-forwarded-for"))
     wait = await resources.attempts.admit(client)
     if wait is not None:
-        raise TooManyAttemptsError(math.ceil(wait))
+        raise TooManyAttemptsError(wait)
 
 
 async def get_registration_service(session: SessionDep, resources: ResourcesDep) -> RegistrationService:

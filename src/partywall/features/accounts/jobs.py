@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,9 +14,8 @@ class ConfirmAddress(JobPayload):
     """
 
     account_id: UUID
-    expires_at: datetime
+    registration_id: UUID
     registered: bool
-    registration_id: UUID | None = None
 
 
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)

@@ -8,6 +8,7 @@ import structlog
 
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions, bind_principal
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.passwords import PasswordCheck, Passwords
 from partywall.core.security.secrets import Signer
 from partywall.core.security.tokens import AccessTokens
@@ -111,5 +112,5 @@ class LoginService:
         writer = SessionWriter(self.session, credential.account_id)
         await writer.prune_sessions(now - self.refresh_ttl)
         refresh_token = refresh_tokens.new_token()
-        session_id = await writer.start(refresh_tokens.token_hash(refresh_token), user_agent, now + self.refresh_ttl)
+        session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)
         return await grant(self.tokens, credential.account_id, session_id, refresh_token)

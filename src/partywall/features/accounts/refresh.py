@@ -10,10 +10,11 @@ import structlog
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, after_commit, bind_principal
 from partywall.core.errors import NotAuthenticatedError
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.issuing import Granted, Refused, grant
-from partywall.features.accounts.refresh_tokens import Successors, token_hash
+from partywall.features.accounts.refresh_tokens import Successors
 from partywall.features.accounts.repository import AccountDirectory
 from partywall.features.accounts.rotation import Verdict, judge
 from partywall.features.accounts.session_repository import SessionWriter

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import base64
-import hashlib
 import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from partywall.core.security.opaque_tokens import token_text
 from partywall.core.security.secrets import Signer
 
 _PREFIX: Final = "pwr_"
@@ -15,12 +14,7 @@ PURPOSE: Final = "refresh token successors"
 
 def new_token() -> str:
     """An opaque secret of 256 bits."""
-    return _PREFIX + _text(secrets.token_bytes(_BYTES))
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a token; one of 256 random bits needs no slow hash."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    return _PREFIX + token_text(secrets.token_bytes(_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +24,4 @@ class Successors:
     signer: Signer
 
     def of(self, token: str) -> str:
-        return _PREFIX + _text(self.signer.sign(token.encode("utf-8", "replace")))
-
-
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+        return _PREFIX + token_text(self.signer.sign(token.encode("utf-8", "replace")))

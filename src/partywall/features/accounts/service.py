@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.security.tokens import AccessTokens
 from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
 from partywall.features.accounts.models import Account
@@ -64,19 +66,11 @@ class AccountService:
 async def list_sessions(
     session: AsyncReadSession, account_id: UUID, current: UUID | None, query: SessionQuery, cursors: Cursors
 ) -> Page[Session]:
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("sessions", account_id))
     await get_user(session, account_id)
     own = SessionRepository(session, account_id)
-    listing = ("sessions", account_id, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await own.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present_session(row, current) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await own.count() if query.offset is not None else None,
-    )
+    present = partial(_present_session, current=current)
+    return await wanted.page(own.page, own.count, present, lambda each: (each.created_at, each.id))
 
 
 def _present_session(row: SessionRow, current: UUID | None) -> Session:

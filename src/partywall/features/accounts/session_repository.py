@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.ids import new_id
 from partywall.features.accounts.models import RefreshToken, Session
@@ -56,15 +55,9 @@ class SessionRepository:
     session: AsyncReadSession
     account_id: UUID
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[Session]:
-        query = (
-            select(Session).where(*_living(self.account_id)).order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
-        )
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list(await self.session.scalars(query, dict(after or {})))
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[Session]:
+        query = KEYSET.page(select(Session).where(*_living(self.account_id)), sort, limit, offset, after)
+        return list(await self.session.scalars(query))
 
     async def count(self) -> int:
         query = select(func.count()).select_from(Session).where(*_living(self.account_id))

@@ -8,6 +8,7 @@ from partywall.core.db.session import AsyncSession, after_commit, bind_principal
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.security.attempts import AttemptLimiter
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR, VERIFICATION_TTL
@@ -15,7 +16,7 @@ from partywall.features.accounts.exceptions import TooManyMailsError, Verificati
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor
 from partywall.features.accounts.service import get_user
-from partywall.features.accounts.verification_tokens import VerificationTokens, token_hash
+from partywall.features.accounts.verification_tokens import VerificationTokens
 
 
 def new_registration(tokens: VerificationTokens) -> NewRegistration:
@@ -25,9 +26,7 @@ def new_registration(tokens: VerificationTokens) -> NewRegistration:
 
 async def enqueue_mail(session: AsyncSession, account_id: UUID, new: NewRegistration, *, registered: bool) -> None:
     """In the caller's transaction; the payload holds nothing that proves anything."""
-    payload = ConfirmAddress(
-        account_id=account_id, expires_at=new.expires_at, registered=registered, registration_id=new.id
-    )
+    payload = ConfirmAddress(account_id=account_id, registration_id=new.id, registered=registered)
     await enqueue(session, CONFIRM_ADDRESS, payload)
 
 

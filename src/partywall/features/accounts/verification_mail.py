@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from partywall.core.db.session import AsyncReadSession, bind_principal
+from partywall.core.db.session import bind_principal
 from partywall.core.jobs.context import JobContext
 from partywall.core.mail.rendering import MailTemplate
 from partywall.core.mail.sending import link_with, send_mail
@@ -32,7 +32,7 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
     async with context.resources.sessions.read() as session:
         await bind_principal(session, Principal.user(payload.account_id))
         account = await AccountRepository(session, payload.account_id).get()
-        waiting = await _waiting(session, payload)
+        waiting = await waiting_registration(session, payload.registration_id)
     if account is None or (account.email_verified_at is not None and not payload.registered):
         log.info("confirmation_not_needed")
         return
@@ -46,11 +46,6 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
         await send_mail(context, KNOWN, account.email, {"created_at": f"{account.created_at:%d %B %Y}"})
     else:
         await send_mail(context, CONFIRM, account.email, _confirmation(context, waiting))
-
-
-async def _waiting(session: AsyncReadSession, payload: ConfirmAddress) -> Waiting | None:
-    """None also for a job of a former version, which names no registration."""
-    return None if payload.registration_id is None else await waiting_registration(session, payload.registration_id)
 
 
 def _confirmation(context: JobContext, waiting: Waiting) -> dict[str, str | None]:

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
 from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, insert, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
@@ -52,18 +51,10 @@ class RunRepository:
         sort: str,
         limit: int,
         offset: int,
-        after: Mapping[str, datetime | str | UUID] | None,
+        after: After | None,
     ) -> list[Run]:
-        query = (
-            select(Run)
-            .where(Run.project_id == self.scope.project_id, *_matching(filters))
-            .order_by(*KEYSET.order(sort))
-            .limit(limit)
-            .offset(offset)
-        )
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list(await self.session.scalars(query, dict(after or {})))
+        query = select(Run).where(Run.project_id == self.scope.project_id, *_matching(filters))
+        return list(await self.session.scalars(KEYSET.page(query, sort, limit, offset, after)))
 
     async def count(self, filters: Mapping[str, str]) -> int:
         query = select(func.count()).select_from(Run)

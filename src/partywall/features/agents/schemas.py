@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from partywall.core.pagination import PageQuery
+from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel
 
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -108,7 +108,7 @@ class Run(ResponseModel):
     finished_at: Instant | None
 
 
-class RunQuery(PageQuery):
+class RunQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
     status: RunStatus | None = None
     agent: AgentName | None = None

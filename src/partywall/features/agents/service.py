@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -14,8 +15,9 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModels
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import Admission
 from partywall.features.agents.definition import AgentInput
@@ -61,19 +63,12 @@ def _agent(agent: AnyAgent, models: LanguageModels) -> Agent:
 
 async def list_runs(session: AsyncReadSession, scope: ProjectScope, query: RunQuery, cursors: Cursors) -> Page[Run]:
     require(scope, Right.RUN_READ)
-    query.refuse_both()
-    repository = RunRepository(session, scope)
     filters = {"status": query.status and query.status.value, "agent": query.agent}
     chosen = {name: value for name, value in filters.items() if value is not None}
-    listing = ("runs", scope.project_id, query.sort, *(f"{name}={value}" for name, value in chosen.items()))
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await repository.page(chosen, query.sort, query.limit + 1, query.offset or 0, after)
-    items = [present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await repository.count(chosen) if query.offset is not None else None,
+    listing = ("runs", scope.project_id, *(f"{name}={value}" for name, value in chosen.items()))
+    runs = RunRepository(session, scope)
+    return await PageRequest(query, cursors, KEYSET, listing).page(
+        partial(runs.page, chosen), partial(runs.count, chosen), present, lambda run: (run.created_at, run.id)
     )
 
 

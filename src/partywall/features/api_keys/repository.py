@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,15 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, func, insert, or_, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.api_keys import NewKey
 from partywall.core.tenancy import Principal, ProjectScope, let_no_writer_in
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
-
-
 _PRUNE: Final = select(func.wall.prune_api_keys(bindparam("before", type_=DateTime(timezone=True)), type_=BigInteger))
 
 
@@ -37,13 +34,9 @@ class ApiKeyRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[ApiKey]:
-        query = select(ApiKey).where(self._ours()).order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list(await self.session.scalars(query, dict(after or {})))
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[ApiKey]:
+        query = KEYSET.page(select(ApiKey).where(self._ours()), sort, limit, offset, after)
+        return list(await self.session.scalars(query))
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(ApiKey).where(self._ours())) or 0

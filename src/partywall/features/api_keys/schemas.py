@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from partywall.core.pagination import PageQuery
+from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import GivenInstant, Instant, Name, RequestModel, ResponseModel
 
 # A key never owns: whether there is a project at all is for people to say.
@@ -38,5 +38,5 @@ class CreatedApiKey(ApiKey):
     secret: str | None = Field(default=None, description="Sent as `Authorization: Bearer pw_...`; shown this once.")
 
 
-class ApiKeyQuery(PageQuery):
+class ApiKeyQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"

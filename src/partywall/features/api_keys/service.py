@@ -9,8 +9,9 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession, after_comm
 from partywall.core.errors import InvalidInputError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.security.api_keys import ApiKeys, new_key
 from partywall.core.tenancy import ProjectScope
 from partywall.features.api_keys.constants import MAX_KEYS
@@ -27,18 +28,9 @@ async def list_api_keys(
 ) -> Page[ApiKey]:
     """Those that are not revoked, expired ones included."""
     require(scope, Right.KEY_MANAGE)
-    query.refuse_both()
-    repository = ApiKeyRepository(session, scope)
-    listing = ("api_keys", scope.project_id, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await repository.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await repository.count() if query.offset is not None else None,
-    )
+    wanted = PageRequest(query, cursors, KEYSET, ("api_keys", scope.project_id))
+    keys = ApiKeyRepository(session, scope)
+    return await wanted.page(keys.page, keys.count, _present, lambda key: (key.created_at, key.id))
 
 
 def _present(row: ApiKeyRow) -> ApiKey:

@@ -9,11 +9,11 @@ from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import VIOLATIONS, AddressNotVerifiedError, InvitationNotFoundError
 from partywall.features.projects.invitation_repository import InvitationDoor
-from partywall.features.projects.invitation_tokens import token_hash
 from partywall.features.projects.service import Versioned, get_project
 
 

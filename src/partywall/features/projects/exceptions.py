@@ -3,12 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from partywall.core.errors import ConflictError, ForbiddenError, NotAuthenticatedError, NotFoundError, PartywallError
+from partywall.core.errors import ConflictError, ForbiddenError, NotFoundError, PartywallError
 from partywall.core.tenancy import ProjectNotFoundError
-
-
-class AccountGoneError(NotAuthenticatedError):
-    """The token is valid, but its account has been disabled or erased."""
 
 
 class MemberNotFoundError(NotFoundError):
@@ -63,7 +59,6 @@ VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {
 
 __all__ = [
     "VIOLATIONS",
-    "AccountGoneError",
     "AddressNotVerifiedError",
     "AlreadyInvitedError",
     "AlreadyMemberError",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, LargeBinary, and_, bindparam, delete, func, insert, select
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.projects.models import Invitation, Project
@@ -60,13 +60,9 @@ class InvitationRepository:
         query = select(Invitation.id).where(self._pending(), Invitation.email == email)
         return await self.session.scalar(query) is not None
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[Invitation]:
-        query = select(Invitation).where(self._pending()).order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list((await self.session.scalars(query, dict(after or {}))).all())
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[Invitation]:
+        query = KEYSET.page(select(Invitation).where(self._pending()), sort, limit, offset, after)
+        return list(await self.session.scalars(query))
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(Invitation).where(self._pending())) or 0

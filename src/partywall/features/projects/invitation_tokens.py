@@ -1,28 +1,14 @@
 from __future__ import annotations
 
-import base64
-import hashlib
-from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from typing import ClassVar, Final
 
-from partywall.core.security.secrets import Signer
+from partywall.core.security.opaque_tokens import MailedTokens
 
 PURPOSE: Final = "invitation"
-# By which the log knows one and masks it.
-_PREFIX: Final = "pwi_"
 
 
-@dataclass(frozen=True, slots=True)
-class InvitationTokens:
-    """The token of an invitation: 256 bits derived from its id, so that the job which mails it need not be told."""
+class InvitationTokens(MailedTokens):
+    """Of invitations, by their ids."""
 
-    signer: Signer
-
-    def of(self, invitation_id: UUID) -> str:
-        return _PREFIX + base64.urlsafe_b64encode(self.signer.sign(invitation_id.bytes)).rstrip(b"=").decode()
-
-
-def token_hash(token: str) -> bytes:
-    """What is stored of a token; one of 256 bits needs no slow hash."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    __slots__ = ()
+    prefix: ClassVar[str] = "pwi_"

@@ -14,8 +14,10 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
+from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.tenancy import ProjectScope, Role
 from partywall.features.accounts.service import get_user
 from partywall.features.projects.exceptions import (
@@ -28,7 +30,7 @@ from partywall.features.projects.exceptions import (
 )
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_repository import KEYSET, InvitationRepository, InvitationWriter
-from partywall.features.projects.invitation_tokens import InvitationTokens, token_hash
+from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
 from partywall.features.projects.member_repository import MemberRepository
 from partywall.features.projects.members import lock_membership
@@ -49,19 +51,9 @@ async def list_invitations(
     session: AsyncReadSession, scope: ProjectScope, query: InvitationQuery, cursors: Cursors
 ) -> Page[Invitation]:
     require(scope, Right.INVITATION_MANAGE)
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("invitations", scope.project_id))
     pending = InvitationRepository(session, scope)
-    listing = ("invitations", scope.project_id, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await pending.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    position = [to_rfc3339(items[-1].created_at), str(items[-1].id)] if more else []
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, position) if more else None,
-        total=await pending.count() if query.offset is not None else None,
-    )
+    return await wanted.page(pending.page, pending.count, _present, lambda each: (each.created_at, each.id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -8,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, TableValuedAlias, Text, Uuid, column, delete, func, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import Principal, ProjectScope, Role, let_no_writer_in
 from partywall.features.projects.models import Project, ProjectMember
@@ -50,13 +49,9 @@ class MemberRepository:
         query = select(_PERSON.c.account_id).where(_PERSON.c.email == email)
         return await self.session.scalar(query) is not None
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[MemberRow]:
-        query = self._members().order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return [MemberRow(*row) for row in await self.session.execute(query, dict(after or {}))]
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[MemberRow]:
+        query = KEYSET.page(self._members(), sort, limit, offset, after)
+        return [MemberRow(*row) for row in await self.session.execute(query)]
 
     async def count(self) -> int:
         return await self._count(Role)

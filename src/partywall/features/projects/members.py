@@ -9,8 +9,9 @@ from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.security.liveness import require_live
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, enter_project
 from partywall.features.projects.exceptions import (
@@ -55,19 +56,9 @@ async def list_members(
     session: AsyncReadSession, scope: ProjectScope, query: MemberQuery, cursors: Cursors
 ) -> Page[Member]:
     require(scope, Right.MEMBER_READ)
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("members", scope.project_id))
     members = MemberRepository(session, scope)
-    listing = ("members", scope.project_id, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await members.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    position = [to_rfc3339(items[-1].joined_at), str(items[-1].user_id)] if more else []
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, position) if more else None,
-        total=await members.count() if query.offset is not None else None,
-    )
+    return await wanted.page(members.page, members.count, _present, lambda member: (member.joined_at, member.user_id))
 
 
 async def lock_membership(session: AsyncSession, scope: ProjectScope) -> ProjectScope:

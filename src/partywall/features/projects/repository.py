@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Row, TableValuedAlias, Text, Uuid, bindparam, column, delete, func, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope, let_no_writer_in
 from partywall.features.projects.models import Project
@@ -23,7 +22,8 @@ _MEMBERSHIP: Final[TableValuedAlias] = func.wall.memberships().table_valued(
     column("project_id", Uuid), column("role", Text), name="membership"
 )
 
-type ProjectRow = Row[Project, str]
+# A project and the bound principal's role in it.
+type ListedRow = Row[Project, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,9 @@ class ProjectDirectory:
         made: UUID | None = await self.session.scalar(_FOUND, {"name": name, "description": description})
         return made
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[ProjectRow]:
-        query = (
-            select(Project, _MEMBERSHIP.c.role)
-            .join(_MEMBERSHIP, _MEMBERSHIP.c.project_id == Project.id)
-            .order_by(*KEYSET.order(sort))
-            .limit(limit)
-            .offset(offset)
-        )
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list((await self.session.execute(query, dict(after or {}))).all())
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[ListedRow]:
+        query = select(Project, _MEMBERSHIP.c.role).join(_MEMBERSHIP, _MEMBERSHIP.c.project_id == Project.id)
+        return list((await self.session.execute(KEYSET.page(query, sort, limit, offset, after))).all())
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(_MEMBERSHIP)) or 0

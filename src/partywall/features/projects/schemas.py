@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import literal_schema, no_info_after_validator_function
 
-from partywall.core.pagination import PageQuery
+from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
 from partywall.core.tenancy import Role
 from partywall.features.accounts.schemas import EmailAddress
@@ -56,7 +56,7 @@ class Project(ResponseModel):
 type ProjectSort = Literal["-created_at", "created_at", "title", "-title", "updated_at", "-updated_at"]
 
 
-class ProjectQuery(PageQuery):
+class ProjectQuery(SortedQuery):
     """Sorting by `title` sorts by the name."""
 
     sort: ProjectSort = "-created_at"
@@ -98,7 +98,7 @@ class MemberPatch(RequestModel):
     role: MemberRole = Field(default_factory=lambda: Role.VIEWER)
 
 
-class MemberQuery(PageQuery):
+class MemberQuery(SortedQuery):
     """Sorting by `created_at` sorts by the time of joining."""
 
     sort: Literal["-created_at", "created_at"] = "-created_at"
@@ -125,7 +125,7 @@ class Invitation(ResponseModel):
     created_at: Instant
 
 
-class InvitationQuery(PageQuery):
+class InvitationQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
 
 

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.queue import enqueue
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
-from partywall.features.projects.exceptions import AccountGoneError, ProjectNotFoundError
+from partywall.features.accounts.exceptions import AccountGoneError
+from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.models import Project as ProjectRow
-from partywall.features.projects.repository import KEYSET, ProjectDirectory, ProjectRepository, ProjectWriter
+from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter
 from partywall.features.projects.rights import Right, require
 from partywall.features.projects.schemas import Project, ProjectQuery
 
@@ -55,28 +59,24 @@ class ProjectDirectoryService:
 async def list_projects(
     session: AsyncReadSession, principal: Principal, query: ProjectQuery, cursors: Cursors
 ) -> Page[Project]:
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("projects", principal))
     directory = ProjectDirectory(session)
-    listing = ("projects", principal, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await directory.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present(row, Role(role)) for row, role in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, _position(items[-1], query.sort)) if more else None,
-        total=await directory.count() if query.offset is not None else None,
-    )
+    return await wanted.page(directory.page, directory.count, _listed, partial(_position, query.sort))
 
 
-def _position(project: Project, sort: str) -> list[str]:
+def _listed(found: ListedRow) -> Project:
+    row, role = found
+    return _present(row, Role(role))
+
+
+def _position(sort: str, project: Project) -> tuple[datetime | str, UUID]:
     match sort.removeprefix("-"):
         case "title":
-            return [project.name, str(project.id)]
+            return project.name, project.id
         case "updated_at":
-            return [to_rfc3339(project.updated_at), str(project.id)]
+            return project.updated_at, project.id
         case _:
-            return [to_rfc3339(project.created_at), str(project.id)]
+            return project.created_at, project.id
 
 
 async def get_project(session: AsyncReadSession, scope: ProjectScope) -> Versioned:
@@ -119,4 +119,4 @@ class ProjectService:
         await ProjectWriter(self.session, self.scope).delete()
         await enqueue(self.session, PROJECT_DELETED, ProjectDeleted(project_id=self.scope.project_id))
         # The events are gone too, but whoever follows them must look, and find that there is nothing to follow.
-        after_commit(self.session, functools.partial(self.announcer.announce, self.scope, 0))
+        after_commit(self.session, partial(self.announcer.announce, self.scope, 0))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
@@ -32,19 +34,15 @@ async def list_deliveries(
 ) -> Page[Delivery]:
     """Raises WebhookNotFoundError."""
     require(scope, Right.WEBHOOK_MANAGE)
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("deliveries", scope.project_id, webhook_id, query.status))
     if await WebhookRepository(session, scope).get(webhook_id) is None:
         raise WebhookNotFoundError
     deliveries = DeliveryRepository(session, scope)
-    listing = ("deliveries", scope.project_id, webhook_id, query.status, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await deliveries.page(webhook_id, query.sort, query.limit + 1, query.offset or 0, after, query.status)
-    items = [_present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await deliveries.count(webhook_id, query.status) if query.offset is not None else None,
+    return await wanted.page(
+        partial(deliveries.page, webhook_id, query.status),
+        partial(deliveries.count, webhook_id, query.status),
+        _present,
+        lambda delivery: (delivery.created_at, delivery.id),
     )
 
 

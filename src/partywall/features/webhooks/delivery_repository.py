@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, null, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.models import EventCounter
 from partywall.core.tenancy import ProjectScope
@@ -25,20 +23,16 @@ class DeliveryRepository:
     async def page(
         self,
         webhook_id: UUID,
+        status: str | None,
         sort: str,
         limit: int,
         offset: int,
-        after: Mapping[str, datetime | str | UUID] | None,
-        status: str | None,
+        after: After | None,
     ) -> list[WebhookDelivery]:
-        query = (
-            select(WebhookDelivery)
-            .where(WebhookDelivery.project_id == self.scope.project_id, _listed(webhook_id, status))
-            .order_by(*KEYSET.order(sort))
+        query = select(WebhookDelivery).where(
+            WebhookDelivery.project_id == self.scope.project_id, _listed(webhook_id, status)
         )
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list(await self.session.scalars(query.limit(limit).offset(offset), dict(after or {})))
+        return list(await self.session.scalars(KEYSET.page(query, sort, limit, offset, after)))
 
     async def count(self, webhook_id: UUID, status: str | None) -> int:
         ours = WebhookDelivery.project_id == self.scope.project_id

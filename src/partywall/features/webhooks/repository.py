@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
 
-from partywall.core.db.keyset import Keyset
+from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.models import EventCounter
 from partywall.core.tenancy import ProjectScope
@@ -29,13 +29,9 @@ class WebhookRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
-    async def page(
-        self, sort: str, limit: int, offset: int, after: Mapping[str, datetime | str | UUID] | None
-    ) -> list[WebhookRow]:
-        query = self._found().order_by(*KEYSET.order(sort)).limit(limit).offset(offset)
-        if after is not None:
-            query = query.where(KEYSET.after(sort))
-        return list((await self.session.execute(query, dict(after or {}))).all())
+    async def page(self, sort: str, limit: int, offset: int, after: After | None) -> list[WebhookRow]:
+        query = KEYSET.page(self._found(), sort, limit, offset, after)
+        return list((await self.session.execute(query)).all())
 
     async def count(self) -> int:
         query = select(func.count()).select_from(Webhook).where(Webhook.project_id == self.scope.project_id)

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from partywall.core.events.filters import ONE
 from partywall.core.outgoing.destinations import LONGEST
-from partywall.core.pagination import PageQuery
+from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, RequestModel, ResponseModel
 from partywall.features.webhooks.constants import MAX_TYPES
 
@@ -73,7 +73,7 @@ class SecretWebhook(Webhook):
     secret: str | None = Field(default=None, description="`whsec_...`, which verifies what is sent; shown this once.")
 
 
-class WebhookQuery(PageQuery):
+class WebhookQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
 
 
@@ -96,6 +96,6 @@ class Delivery(ResponseModel):
     finished_at: Instant | None
 
 
-class DeliveryQuery(PageQuery):
+class DeliveryQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
     status: DeliveryStatus | None = None

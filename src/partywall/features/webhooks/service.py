@@ -11,8 +11,9 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import Page, to_rfc3339
+from partywall.core.schemas import Page
 from partywall.core.security.secrets import SecretBox
 from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.members import lock_membership
@@ -51,18 +52,9 @@ async def list_webhooks(
     session: AsyncReadSession, scope: ProjectScope, query: WebhookQuery, cursors: Cursors
 ) -> Page[Webhook]:
     require(scope, Right.WEBHOOK_MANAGE)
-    query.refuse_both()
+    wanted = PageRequest(query, cursors, KEYSET, ("webhooks", scope.project_id))
     webhooks = WebhookRepository(session, scope)
-    listing = ("webhooks", scope.project_id, query.sort)
-    after = KEYSET.parse(query.sort, cursors.decode(listing, query.cursor, 2)) if query.cursor else None
-    rows = await webhooks.page(query.sort, query.limit + 1, query.offset or 0, after)
-    items = [_present(row) for row in rows[: query.limit]]
-    more = len(rows) > query.limit
-    return Page(
-        items=items,
-        next_cursor=cursors.encode(listing, [to_rfc3339(items[-1].created_at), str(items[-1].id)]) if more else None,
-        total=await webhooks.count() if query.offset is not None else None,
-    )
+    return await wanted.page(webhooks.page, webhooks.count, _present, lambda webhook: (webhook.created_at, webhook.id))
 
 
 async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID) -> Versioned[Webhook]:

@@ -41,6 +41,12 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"mail": {"from": "a@example.com, b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"from": "a@example.com\nBcc: b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"links": {"verification": "https://example.com/"}}}, "{token}"),
+        ({"agents": {"model": "grok:x"}}, "AGENTS__SERVERS__GROK__URL"),
+        ({"agents": {"models": {"answer": "grok:x"}}}, "AGENTS__SERVERS__GROK__URL"),
+        ({"agents": {"model": "openai:x"}}, "AGENTS__KEYS__OPENAI"),
+        ({"agents": {"model": "anthropic:x", "base_url": "http://model.test/v1"}}, "AGENTS__KEYS__ANTHROPIC"),
+        ({"agents": {"model": "ollama:x"}}, "AGENTS__BASE_URL or AGENTS__SERVERS__OLLAMA__URL"),
+        ({"agents": {"model": "openai:x", "api_key": STRONG, "fallbacks": "anthropic:y"}}, "AGENTS__KEYS__ANTHROPIC"),
         ({"database": {"engine": "server"}}, "DATABASE__URL"),
         ({"cache": {"engine": "server"}}, "CACHE__URL"),
     ],
@@ -113,3 +119,22 @@ def test_a_development_secret_is_made_once_and_is_private(tmp_path: Path) -> Non
     assert len(first) >= 43
     assert ((tmp_path / "data" / "secret.key").stat().st_mode & 0o777) == 0o600
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["secret.key"]
+
+
+def test_models_are_asked_at_servers_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "AGENTS__MODEL": "lab:qwen3",
+        "AGENTS__MODELS__DRAFT": "anthropic:claude",
+        "AGENTS__FALLBACKS": "ollama:qwen3, openai:gpt",
+        "AGENTS__SERVERS__LAB__URL": "http://lab.test/v1",
+        "AGENTS__SERVERS__LAB__API_KEY": STRONG,
+        "AGENTS__SERVERS__OLLAMA__URL": "http://127.0.0.1:11434/v1",
+        "AGENTS__KEYS__ANTHROPIC": STRONG,
+        "AGENTS__KEYS__OPENAI": STRONG,
+    }.items():
+        monkeypatch.setenv(name, value)
+    agents = Settings.model_validate(SERVERS).agents
+    assert list(agents.named) == ["lab:qwen3", "anthropic:claude", "ollama:qwen3", "openai:gpt"]
+    assert str(agents.servers["lab"].url) == "http://lab.test/v1"
+    assert agents.servers["ollama"].api_key is None
+    assert STRONG not in repr(agents)

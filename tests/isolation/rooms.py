@@ -15,7 +15,7 @@ from tests.isolation.work import index
 from tests.people import People, Person
 
 # Beside the tables whose rows are addressed by `<table>_id`.
-_NAMED_OTHERWISE = {"key_id": "api_key"}
+_NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}
 # What every room says too, so that a question which finds something at home would find it next door.
 COMMON = "harbour"
 # An index of $1 that is no longer searched, with the id $2 and one vector.

@@ -60,13 +60,25 @@ class Source:
     def inside(self, *folders_or_files: str) -> bool:
         return any(self.path.is_relative_to(place) for place in folders_or_files)
 
+    @cached_property
+    def _walked(self) -> tuple[ast.AST, ...]:
+        """Every lint asks for nodes, and a walk costs far more than a look at what it found."""
+        return tuple(ast.walk(self.tree))
+
     def nodes[N: ast.AST](self, *kinds: type[N]) -> Iterator[N]:
-        return (node for node in ast.walk(self.tree) if isinstance(node, kinds))
+        return (node for node in self._walked if isinstance(node, kinds))
 
     def functions(self) -> Iterator[Function]:
         return self.nodes(ast.FunctionDef, ast.AsyncFunctionDef)
 
     def imports(self) -> Iterator[Imported]:
+        return iter(self._imported)
+
+    @cached_property
+    def _imported(self) -> tuple[Imported, ...]:
+        return tuple(self._read_imports())
+
+    def _read_imports(self) -> Iterator[Imported]:
         for node in self.nodes(ast.Import):
             yield from (Imported(alias.name, None, node.lineno) for alias in node.names)
         for named in self.nodes(ast.ImportFrom):

@@ -13,7 +13,9 @@ NOT_PUBLIC = [
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "fec0::1", "ff02::1", "2001:db8::1",
     "3fff::1", "2002:7f00:1::1", "2001:0:5ef5:79fb::1", "64:ff9b::7f00:1", "64:ff9b::808:808", "64:ff9b:1::a00:1",
     "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "::7f00:1", "100::1", "5f00::1",
-    "localhost", "2130706433", "127.1", "0x7f.0.0.1", "",
+    "::ffff:0:127.0.0.1", "::ffff:0:7f00:1", "0:0:0:0:0:ffff:a9fe:a9fe", "::a9fe:a9fe", "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1:ffff::a00:1", "2002:a9fe:a9fe::", "fd00:ec2::254%1", "ff05::1", "2001:10::1", "192.0.0.8", "0.1.2.3",
+    "localhost", "2130706433", "127.1", "0x7f.0.0.1", "127.0.0.1.", "\uff11\uff12\uff17.0.0.1", "0177.0.0.1", "",
 ]  # fmt: skip
 
 
@@ -53,6 +55,12 @@ def test_an_address_on_the_internet_is_taken(url: str) -> None:
         "https://example.com:22/", "https://example.com:25/", "https://example.com:993/", "https://example.com:99999/",
         "https://example.com:0/",
         "https://example.com:port/", "https://exa mple.com\r\nx: y/", "https://example.com/\x00", "https://[::1/",
+        "https://example.com:\uff18\uff14\uff14\uff13/", "https://example.com:8_443/", "https://example.com:+8443/",
+        "https://example.com: 8443/", "https://example.com:-1/", "https://example.com:8443:1/",
+        "https://@example.com/", "https://a@b@example.com/", "https://example.com\\@127.0.0.1/",
+        "https://127.0.0.1\\.example.com/", "https://127.0.0.1%2f.example.com/", "https://%6cocalhost/",
+        "https://[fe80::1%25eth0]/", "https://[::1]@example.com/", "https://xn--/", "https://xn--a\ud800/",
+        "https://\u2460\u2461\u2466.0.0.1/", "https://\u24dbocalhost/", "https://0177.0.0.1/",
         "https://example.com/" + "a" * LONGEST, "", "javascript:alert(1)", "unix:///run/x.sock",
     ],
 )  # fmt: skip

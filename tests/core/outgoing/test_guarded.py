@@ -129,7 +129,23 @@ async def test_the_next_address_is_tried_where_one_is_dead() -> None:
             assert (await outgoing.client.get(f"http://a.example:{server.port}/")).status_code == 200
 
 
-@pytest.mark.parametrize("spelling", ["127.0.0.2", "127.2", "0x7f000002", "2130706434", "[::ffff:127.0.0.2]"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "127.0.0.2",
+        "127.0.0.2.",
+        "127.2",
+        "0x7f.2",
+        "0x7f000002",
+        "2130706434",
+        "017700000002",
+        "[::ffff:127.0.0.2]",
+        "[::ffff:7f00:2]",
+        "127\u30020\u30020\u30022",
+        "LOCALHOST",
+        "localhost.",
+    ],
+)
 async def test_no_spelling_of_an_inner_address_is_called(spelling: str) -> None:
     resolver = Resolver()
     outgoing = Outgoing.open(LOOSE, resolver)

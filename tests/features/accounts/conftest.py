@@ -12,6 +12,7 @@ from asgi_lifespan import LifespanManager
 from httpx import ASGITransport, AsyncClient, Response
 
 from partywall.core.resources import Resources
+from partywall.core.security import passwords
 from partywall.features import accounts
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -66,6 +67,23 @@ class Visitor:
         return await self.client.get(ME, headers=bearer(token))
 
 
+@pytest.fixture
+def full_cost() -> None:
+    """For a test in which it matters what a password costs to check."""
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(request: pytest.FixtureRequest, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of passwords are checked here, of which few tests ask what that costs: they say `full_cost`."""
+    if "full_cost" in request.fixturenames:
+        return
+    for name, least in (("_MEMORY_KIB", 8), ("_PASSES", 1), ("_LANES", 1)):
+        monkeypatch.setattr(passwords, name, least)
+    cheap = passwords.Passwords(1)
+    for name in ("_hashes", "_nobodys"):
+        monkeypatch.setattr(resources.passwords, name, getattr(cheap, name))
+
+
 def new_address() -> str:
     return f"{uuid4().hex}@example.com"
 
@@ -111,8 +129,11 @@ async def superuser(kept: Superuser) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def working_accounts(resources: Resources, database: DatabaseUrls) -> AsyncIterator[None]:
-    """A worker that runs the jobs of the accounts."""
+async def working_accounts(
+    resources: Resources, database: DatabaseUrls, superuser: asyncpg.Connection
+) -> AsyncIterator[None]:
+    """A worker that runs the jobs of the accounts, from now on: hundreds that other tests left are not worked off."""
+    await superuser.execute("DELETE FROM pgqueuer")
     async with working(resources, database, accounts.feature.jobs):
         yield
 

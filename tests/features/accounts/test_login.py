@@ -54,6 +54,7 @@ async def test_every_refusal_is_the_same(member: Visitor, people: People) -> Non
     assert answers["disabled"].headers["cache-control"] == "no-store"
 
 
+@pytest.mark.usefixtures("full_cost")
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(member: Visitor) -> None:
     async def spent(username: str) -> float:
         started = time.perf_counter()
@@ -110,6 +111,7 @@ async def test_a_success_resets_the_count(member: Visitor) -> None:
         assert (await member.try_login()).status_code == 200
 
 
+@pytest.mark.usefixtures("full_cost")
 async def test_many_guesses_at_once_are_worth_no_more_than_five(member: Visitor) -> None:
     """Once five have failed, even the right one among the rest is not told apart."""
     answers = await asyncio.gather(*(member.try_login(f"guess number {number}") for number in range(12)))
@@ -124,6 +126,7 @@ async def test_many_honest_logins_at_once_all_succeed(member: Visitor) -> None:
     assert len({answer.json()["refresh_token"] for answer in answers}) == 8
 
 
+@pytest.mark.usefixtures("full_cost")
 async def test_a_hash_of_weaker_parameters_is_replaced_at_login(member: Visitor, superuser: asyncpg.Connection) -> None:
     weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     await superuser.execute("UPDATE account SET password_hash = $1 WHERE email = $2", weak, member.email)

@@ -136,9 +136,7 @@ async def test_who_registers_again_is_told_by_mail_alone(
     assert (await member.try_login("another password")).status_code == 200
 
 
-async def test_the_mail_goes_out_by_the_worker(
-    member: Visitor, resources: Resources, working_accounts: None, superuser: asyncpg.Connection
-) -> None:
+async def test_the_mail_goes_out_by_the_worker(working_accounts: None, member: Visitor, resources: Resources) -> None:
     async with asyncio.timeout(20):
         while not (mails := mails_to(resources.settings.mail_directory, member.email)):
             await asyncio.sleep(0.1)
@@ -265,6 +263,7 @@ async def test_a_job_for_nobody_ends(resources: Resources) -> None:
     assert [line["event"] for line in logs] == ["confirmation_not_needed"]
 
 
+@pytest.mark.usefixtures("full_cost")
 async def test_being_invited_or_not_takes_the_same_time(variant: Variant, people: People) -> None:
     async with variant(registration="invite") as visitor:
 

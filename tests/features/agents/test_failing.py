@@ -68,6 +68,13 @@ async def test_a_tool_that_meets_a_refusal_tells_the_model(bureau: Bureau) -> No
     assert events["tool_returned"]["ok"] is False
 
 
+async def test_a_tool_that_asks_for_what_fits_no_schema_tells_the_model(bureau: Bureau) -> None:
+    bureau.model.says(calling("search", query=" "), final(answer="Nothing.", sources=[]))
+    run = await bureau.run()
+    assert run["status"] == "succeeded", run
+    assert "This cannot be asked for: q:" in bureau.model.asked[1].tool_results[0]
+
+
 async def test_a_run_that_is_begun_too_often_without_progress_is_given_up(bureau: Bureau) -> None:
     """As after a worker died each time: only the raised count is left."""
     run = await bureau.start()

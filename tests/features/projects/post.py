@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import dataclass
-from email import message_from_bytes
 from email.message import EmailMessage
-from email.policy import default
 from uuid import UUID, uuid4
 
 from httpx import Response
@@ -17,6 +15,7 @@ from partywall.core.resources import Resources
 from partywall.features.projects.invitation_mail import send_invitation
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
 from tests.features.projects.house import House
+from tests.mails import mails_to
 from tests.people import Person
 
 ACCEPT = "/api/v1/invitations/accept"
@@ -48,9 +47,7 @@ class Post:
         await send_invitation(JobContext(self.resources, uuid4(), number, 1, last=False), payload)
 
     async def letters(self, address: str) -> list[EmailMessage]:
-        paths = sorted(self.resources.settings.mail_directory.glob("[!.]*.eml"))
-        mails = [message_from_bytes(await asyncio.to_thread(path.read_bytes), policy=default) for path in paths]
-        return [mail for mail in mails if mail["To"] == address]
+        return await asyncio.to_thread(mails_to, self.resources.settings.mail_directory, address)
 
     async def token(self, house: House, email: str, role: str = "editor", by: Person | None = None) -> str:
         """Of a new invitation, from its mail."""

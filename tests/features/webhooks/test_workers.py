@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.features.webhooks.post import Office, until
+from tests.features.webhooks.post import Office, dispatching, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 from tests.serving import environment_of, program
 
 
 async def test_what_a_worker_was_killed_at_another_sends_again_under_the_same_id(
-    office: Office, receiver: Receiver, settings: Settings, tmp_path: Path
+    office: Office, receiver: Receiver, settings: Settings, resources: Resources, tmp_path: Path
 ) -> None:
     async def hang(_: Arrived) -> bytes:
         await asyncio.sleep(60)
@@ -24,18 +25,15 @@ async def test_what_a_worker_was_killed_at_another_sends_again_under_the_same_id
     receiver.answer = hang
     hook = await office.hook(receiver.url)
     await office.happen("document.created", "document.updated")
-    environment = environment_of(settings)
-    async with program("worker", environment=environment, log=tmp_path / "first.log") as first:
+    async with program("worker", environment=environment_of(settings), log=tmp_path / "worker.log") as doomed:
         await until(lambda: len(receiver.arrived) == 1)
-        first.kill()
-        await first.wait()
+        doomed.kill()
+        await doomed.wait()
     receiver.answer = None
-    async with program("worker", environment=environment, log=tmp_path / "second.log") as second:
+    async with dispatching(resources):
         # Its lease would have ended by itself, in half a minute.
         await office.people.execute("UPDATE webhook_progress SET leased_until = now() WHERE webhook_id = $1", hook.id)
         await until(succeeded)
-        second.terminate()
-        assert await second.wait() == 0
     ids = [each.id for each in receiver.arrived]
     assert ids[0] == ids[1] != ids[2]
     for each in receiver.arrived:

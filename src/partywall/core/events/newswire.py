@@ -12,7 +12,7 @@ from partywall.core.events.listener import Listener
 
 _ID_LENGTH: Final = 16
 
-# Told of the projects that have news.
+# Told of the projects that have news; of none where some may have gone unheard before.
 type Follower = Callable[[Collection[UUID]], None]
 
 
@@ -41,9 +41,9 @@ class Newswire:
                 self._listener.forget(NEWS)
 
     def _hear(self, message: bytes) -> None:
-        """A message that is none of ours tells nobody anything."""
-        whole = len(message) - len(message) % _ID_LENGTH
-        projects = {UUID(bytes=message[at : at + _ID_LENGTH]) for at in range(0, whole, _ID_LENGTH)}
-        if projects:
-            for told in self._followers:
-                told(projects)
+        """A message that is none of ours tells nobody anything; an empty one comes when the subscription begins."""
+        if len(message) % _ID_LENGTH:
+            return
+        projects = {UUID(bytes=message[at : at + _ID_LENGTH]) for at in range(0, len(message), _ID_LENGTH)}
+        for told in self._followers:
+            told(projects)

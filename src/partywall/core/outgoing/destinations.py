@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -47,10 +48,12 @@ class Destinations:
             raise RefusedDestinationError(f"An address has at most {LONGEST} characters")
         try:
             url = httpx.URL(text)
+            url.host.encode()  # decodes what is punycode, or is said to be
         except (httpx.InvalidURL, ValueError) as error:
             raise RefusedDestinationError("This is no address that can be called") from error
         if url.fragment:
             raise RefusedDestinationError("An address to call has no fragment")
+        _refuse_ambiguous(text)
         self.check(url)
         return url
 
@@ -58,7 +61,7 @@ class Destinations:
         """All that can be said without looking up the name; raises RefusedDestinationError."""
         if url.scheme not in _SCHEME_PORTS or (url.scheme == "http" and not self.plain_http):
             raise RefusedDestinationError("The address must begin with https://")
-        if not url.host:
+        if not url.raw_host:
             raise RefusedDestinationError("The address names no host")
         if url.userinfo:
             raise RefusedDestinationError("The address may not carry a name or password")
@@ -73,6 +76,18 @@ class Destinations:
         except ValueError:
             return False
         return any(parsed in network for network in self.networks) or _is_public(parsed)
+
+
+def _refuse_ambiguous(text: str) -> None:
+    """What programs read in more than one way: where the host begins and ends, and what a number is."""
+    authority = re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0]
+    if "\\" in authority or "%" in authority:
+        raise RefusedDestinationError("The address names its host in a way that can be read as another")
+    if "@" in authority:
+        raise RefusedDestinationError("The address may not carry a name or password")
+    port = authority.rpartition("]")[2].partition(":")[2]
+    if port and not (port.isascii() and port.isdigit()):
+        raise RefusedDestinationError("The port is no number")
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, RunContext, ToolDenied
 from pydantic_ai.durable_exec import replay_scope
 from pydantic_ai.exceptions import ToolFailed
@@ -107,7 +107,7 @@ class Turn:
 
 
 class ProjectTools(FunctionToolset[Deps]):
-    """A tool that meets a refusal tells the model, which may ask for something else."""
+    """A tool that meets a refusal, or makes of its arguments what fits no schema, tells the model."""
 
     async def call_tool(
         self, name: str, tool_args: dict[str, object], ctx: RunContext[Deps], tool: ToolsetTool[Deps]
@@ -118,6 +118,9 @@ class ProjectTools(FunctionToolset[Deps]):
             if error.status >= 500:
                 raise
             raise ToolFailed(error.detail) from error
+        except ValidationError as error:
+            found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise ToolFailed(f"This cannot be asked for: {found}"[:1000]) from error
 
 
 def _judge(

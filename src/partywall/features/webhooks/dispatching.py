@@ -6,6 +6,7 @@ A word that a project has news only says when to ask, as for the streams.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -55,11 +56,16 @@ class Dispatcher:
         return self.resources.settings.webhooks.timeout + SLACK
 
     @property
+    def idle(self) -> bool:
+        """It serves nobody, and looks again when the poll interval is over, or at a word."""
+        return self._serving == 0 and not self._is_time()
+
+    @property
     def _poll(self) -> timedelta:
         return self.resources.settings.webhooks.poll_interval
 
     async def run(self) -> None:
-        with self.resources.newswire.followed_by(self._news.hear):
+        with self.resources.newswire.followed_by(self._hear):
             async with asyncio.TaskGroup() as group:
                 waking = group.create_task(self._wake_to_stop())
                 while not self.stop.is_set():
@@ -91,6 +97,16 @@ class Dispatcher:
             self._everywhere_at = asyncio.get_running_loop().time() + self._poll.total_seconds()
         return claimed
 
+    def _hear(self, projects: Collection[UUID]) -> None:
+        if projects:
+            self._news.hear(projects)
+        else:
+            self._look_everywhere()
+
+    def _look_everywhere(self) -> None:
+        self._everywhere_at = 0.0
+        self._look.set()
+
     def _is_time(self) -> bool:
         return asyncio.get_running_loop().time() >= self._everywhere_at
 
@@ -107,8 +123,7 @@ class Dispatcher:
             finally:
                 self._serving -= 1
         if more or full:
-            self._everywhere_at = 0.0
-            self._look.set()
+            self._look_everywhere()
 
     def _turn(self, project_id: UUID, webhook_id: UUID) -> Turn:
         settings = self.resources.settings.webhooks

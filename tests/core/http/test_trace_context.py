@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from partywall.core.http.current import begin_request
+from partywall.core.http.trace_context import read_traceparent, traceparent_of
+from partywall.core.outgoing.cause import cause_headers, caused_by
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.mark.parametrize("given", [f"00-{TRACE}", f"01-{TRACE}", f"01-{TRACE}-more", f"fe-{TRACE}-"])
+def test_a_trace_is_passed_on_as_version_00(given: str) -> None:
+    assert read_traceparent(given.encode()) == f"00-{TRACE}"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "", "00", f"00-{TRACE}-more", f"ff-{TRACE}", f"00-{TRACE.upper()}", f"00-{TRACE}\n", f" 00-{TRACE}",
+        f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-4bf92f3577b34da6a3ce929d0e0e4736-{'0' * 16}-01",
+        f"01-{TRACE}-" + "a" * 500,
+    ],
+)  # fmt: skip
+def test_what_is_no_trace_is_none(given: str) -> None:
+    assert read_traceparent(given.encode()) is None
+
+
+def test_more_than_one_is_as_good_as_none() -> None:
+    header = (b"traceparent", f"00-{TRACE}".encode())
+    assert traceparent_of({"type": "http", "headers": [header]}) == f"00-{TRACE}"
+    assert traceparent_of({"type": "http", "headers": [header, header]}) is None
+    assert traceparent_of({"type": "http", "headers": []}) is None
+
+
+async def test_a_call_within_a_request_says_which_one_it_is_for() -> None:
+    """A test is a task, and what it binds ends with it."""
+    headers = [(b"traceparent", f"00-{TRACE}".encode())]
+    begin_request({"type": "http", "headers": headers, "state": {"request_id": "the-request"}})
+    assert cause_headers() == {"x-request-id": "the-request", "traceparent": f"00-{TRACE}"}
+
+
+async def test_work_left_to_later_belongs_to_the_request_that_left_it() -> None:
+    with caused_by(request_id="earlier", traceparent=f"00-{TRACE}"):
+        assert cause_headers() == {"x-request-id": "earlier", "traceparent": f"00-{TRACE}"}
+    assert cause_headers() == {}

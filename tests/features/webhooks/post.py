@@ -87,7 +87,7 @@ async def dispatching(
             stop.set()
 
 
-async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 15.0) -> None:
+async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 45.0) -> None:
     async with asyncio.timeout(seconds):
         while True:
             found = check()

@@ -144,18 +144,18 @@ CALLS: Final[Mapping[str, Call]] = {
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
     "SearchRepository.by_vector": lambda r, room: r.by_vector(serving(room), VECTOR, 10, None, approximate=False),
     "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),
-    "DeliveryRepository.get": lambda r, room: r.get(webhook(room), UUID(room.ids["webhook_delivery_id"])),
+    "DeliveryRepository.get": lambda r, room: r.get(webhook(room), UUID(room.ids["delivery_id"])),
     "DeliveryRepository.oldest_event": lambda r, _: r.oldest_event(),
     "DeliveryRepository.page": lambda r, room: r.page(webhook(room), None, *PAGE),
-    "DeliveryWriter.ask_again": lambda r, room: r.ask_again(UUID(room.ids["webhook_delivery_id"])),
+    "DeliveryWriter.ask_again": lambda r, room: r.ask_again(UUID(room.ids["delivery_id"])),
     "TurnRepository.fan_out": lambda r, room: r.fan_out(webhook(room), [WireEvent(1_000, "a.b", "", b"")], 1_000),
-    "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["webhook_delivery_id"]), "failed", 500, "no"),
+    "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["delivery_id"]), "failed", 500, "no"),
     "TurnRepository.hold": lambda r, room: r.hold(claim(room), timedelta(hours=1)),
     "TurnRepository.next_due": lambda r, room: r.next_due(webhook(room)),
     "TurnRepository.note_failure": lambda r, room: r.note_failure(webhook(room), utc_now(), None, "gone"),
     "TurnRepository.note_success": lambda r, room: r.note_success(webhook(room)),
     "TurnRepository.postpone": lambda r, room: r.postpone(
-        UUID(room.ids["webhook_delivery_id"]), timedelta(hours=1), None, "no"
+        UUID(room.ids["delivery_id"]), timedelta(hours=1), None, "no"
     ),
     "TurnRepository.release": lambda r, room: r.release(claim(room)),
     "WebhookRepository.count": lambda r, _: r.count(),

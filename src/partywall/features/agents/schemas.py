@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StrictInt, StringConstraints
 
 from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel
@@ -135,9 +135,9 @@ class BudgetUpdate(RequestModel):
         }
     )
 
-    tokens: int | None = Field(default=None, ge=0, le=2**53)
-    tool_calls: int | None = Field(default=None, ge=0, le=2**53)
-    seconds: int | None = Field(default=None, ge=0, le=2**53)
+    tokens: StrictInt | None = Field(default=None, ge=0, le=2**53)
+    tool_calls: StrictInt | None = Field(default=None, ge=0, le=2**53)
+    seconds: StrictInt | None = Field(default=None, ge=0, le=2**53)
     cost: DollarAmount | None = None
 
 

@@ -24,6 +24,7 @@ class Caller:
     principal: Principal
     project_id: UUID
     request_id: str
+    traceparent: str | None
     token: str = field(repr=False)
 
     @property

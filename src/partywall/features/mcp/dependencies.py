@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from partywall.core.http.dependencies import PrincipalDep, ResourcesDep, ScopedReaderDep, bearer_token
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sockets import OriginNotAllowedError, may_come_from
+from partywall.core.http.trace_context import traceparent_of
 from partywall.features.mcp.caller import Caller
 from partywall.settings import HttpSettings
 
@@ -45,7 +46,8 @@ async def get_caller(
     """Whoever may enter the project; raises ProjectNotFoundError before anything of the protocol is looked at."""
     await reader.scope(project_id)
     token = bearer_token(request.headers.get("authorization")) or ""
-    return Caller(resources, principal, project_id, request_id_of(request.scope), token)
+    scope = request.scope
+    return Caller(resources, principal, project_id, request_id_of(scope), traceparent_of(scope), token)
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]

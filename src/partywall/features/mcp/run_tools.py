@@ -29,7 +29,7 @@ async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:
         require(service.scope, Right.RUN_START)
 
         async def produce() -> Run:
-            return await service.start(wanted.wanted(), caller.request_id)
+            return await service.start(wanted.wanted(), caller.request_id, caller.traceparent)
 
         return await once.run_model(service.session, Run, produce)
 

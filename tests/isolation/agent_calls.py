@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from partywall.features.agents.journal_repository import Spent, StepKey
+from partywall.features.agents.journal_repository import StepKey
 from tests.isolation.rooms import Room
 
 # lint: Any - each call knows its own repository
@@ -32,11 +32,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "BudgetWriter.put": lambda r, _: r.put({"tokens": 1}),
     "JournalReader.effect": lambda r, room: r.effect(step(room)),
     "JournalReader.finished": lambda r, room: r.finished(run(room), 1),
-    "JournalReader.standing": lambda r, room: r.standing(run(room), MONTH),
-    "JournalWriter.begin": lambda r, room: r.begin(step(room)),
-    "JournalWriter.finish": lambda r, room: r.finish(step(room), "done"),
     "JournalWriter.note_effect": lambda r, room: r.note_effect(step(room), "done"),
-    "JournalWriter.spend": lambda r, room: r.spend(run(room), MONTH, Spent(model_calls=1)),
     "RunRepository.count": lambda r, _: r.count({}),
     "RunRepository.get": lambda r, room: r.get(run(room)),
     "RunRepository.last_turn": lambda r, room: r.last_turn(run(room)),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -34,7 +35,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler
 from partywall.core.db.availability import reported
 from partywall.core.tenancy import Principal, ProjectScope, prove
 
-type Value = UUID | str | int | bool | float | bytes | datetime | Sequence[object] | None
+type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence[object] | None
 
 PROJECT_ID: Final = bindparam("project_id", type_=Uuid)
 PRINCIPAL: Final = bindparam("principal", type_=Text)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,11 +10,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from partywall.core.db.availability import reported
+from partywall.core.db.scoped_read import Value
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.events.log import News, news_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project, enter_to_write, prove
+from partywall.core.tenancy import ProjectScope, Role, enter_project, enter_to_write, prove
 
 # One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
 _TELL: Final = """
@@ -75,6 +76,25 @@ class JobContext:
         if row["job"] is None:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
         await self.resources.announcer.announce(scope, row["last"])
+
+    async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
+        """A transaction in one round trip: `sql` calls a function that enters, proves role and lease, and writes.
+
+        Its parameters are principal, project, `roles`, job and worker, and then `values`; it answers the role that it
+        found (`held`), whether the job is still `ours`, and the number of the `last` event that it has appended.
+        Without one of `roles` nothing is written, which is for the caller to refuse.
+        """
+        principal = payload.acting
+        proofs = (str(principal), payload.project_id, roles, self.job_id, self.worker)
+        with reported():
+            row = await self.resources.reads.fetchrow(sql, *proofs, *values)
+        scope = prove(payload.project_id, principal, None if row is None else row["held"])
+        assert row is not None
+        if scope.role in roles and not row["ours"]:
+            raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
+        if row["last"] is not None:
+            await self.resources.announcer.announce(scope, row["last"])
+        return scope
 
     async def _fence(self, session: AsyncSession) -> None:
         if not await session.scalar(_STILL_OURS, {"worker": self.worker, "job": self.job_id}):

@@ -12,6 +12,7 @@ import structlog
 from pgqueuer import PgQueuer
 from pgqueuer import models as pgq
 from pgqueuer.errors import RetryRequested
+from pgqueuer.queries import Queries
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
@@ -20,6 +21,7 @@ from partywall.core.errors import UnavailableError
 from partywall.core.jobs import attempts
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
@@ -59,7 +61,9 @@ class JobRunner:
         queue = PgQueuer.from_asyncpg_pool(pool)
         settings = self.resources.settings
         limits = {handler.kind.name: handler.places(self.resources) for handler in self.handlers}
-        queue.qm = LimitedTaker(queue.qm.queries, queue.channel, limits=limits)
+        queries = Queries.from_asyncpg_pool(pool)
+        queue.qm = LimitedTaker(queries, queue.channel, limits=limits)
+        queries.qbq = LeasedStatements(worker=queue.qm.queue_manager_id)
         for handler in self.handlers:
             queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
         for schedule in self.schedules:

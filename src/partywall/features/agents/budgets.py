@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from partywall.core.clock import utc_now
 from partywall.features.agents.definition import Limits
-from partywall.features.agents.models import AgentBudget, AgentUsage, Run
 
 
 class Call(StrEnum):
@@ -30,21 +31,41 @@ def month_of(instant: datetime | None = None) -> date:
     return (instant or utc_now()).date().replace(day=1)
 
 
-def refuse_exceeded(call: Call, run: Run, limits: Limits, budget: AgentBudget | None, used: AgentUsage | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Used:
+    """By one run, or by all runs of a project in a month, whose model calls nobody counts."""
+
+    tokens: int
+    tool_calls: int
+    seconds: float
+    cost: Decimal
+    model_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Of a project for a month; None is without limit."""
+
+    tokens: int | None
+    tool_calls: int | None
+    seconds: int | None
+    cost: Decimal | None
+
+
+def refuse_exceeded(call: Call, run: Used, limits: Limits, month: Used, budget: Budget) -> None:
     """Raises Exceeded where a limit is reached. Calls of the same project that run meanwhile are not foreseen."""
     for what in _reached(call, run, limits):
         raise Exceeded("run_limit_reached", f"The agent's limit of {what} for one run is reached.")
-    if budget is not None:
-        for what in _spent(call, budget, used):
-            raise Exceeded("project_budget_exceeded", f"The project's budget of {what} for this month is used up.")
+    for what in _spent(call, month, budget):
+        raise Exceeded("project_budget_exceeded", f"The project's budget of {what} for this month is used up.")
 
 
-def _reached(call: Call, run: Run, limits: Limits) -> Iterator[str]:
+def _reached(call: Call, run: Used, limits: Limits) -> Iterator[str]:
     if call is Call.MODEL and run.model_calls >= limits.model_calls:
         yield f"{limits.model_calls} model calls"
     if call is Call.TOOL and run.tool_calls >= limits.tool_calls:
         yield f"{limits.tool_calls} tool calls"
-    if run.input_tokens + run.output_tokens >= limits.tokens:
+    if run.tokens >= limits.tokens:
         yield f"{limits.tokens} tokens"
     if limits.cost is not None and run.cost >= limits.cost:
         yield f"{limits.cost} US dollars"
@@ -52,12 +73,12 @@ def _reached(call: Call, run: Run, limits: Limits) -> Iterator[str]:
         yield f"{limits.time.total_seconds():.0f} seconds"
 
 
-def _spent(call: Call, budget: AgentBudget, used: AgentUsage | None) -> Iterator[str]:
-    if budget.tokens is not None and (used.tokens if used else 0) >= budget.tokens:
+def _spent(call: Call, month: Used, budget: Budget) -> Iterator[str]:
+    if budget.tokens is not None and month.tokens >= budget.tokens:
         yield f"{budget.tokens} tokens"
-    if budget.cost is not None and (used.cost if used else 0) >= budget.cost:
+    if budget.cost is not None and month.cost >= budget.cost:
         yield f"{budget.cost.normalize():f} US dollars"
-    if budget.seconds is not None and (used.seconds if used else 0) >= budget.seconds:
+    if budget.seconds is not None and month.seconds >= budget.seconds:
         yield f"{budget.seconds} seconds"
-    if call is Call.TOOL and budget.tool_calls is not None and (used.tool_calls if used else 0) >= budget.tool_calls:
+    if call is Call.TOOL and budget.tool_calls is not None and month.tool_calls >= budget.tool_calls:
         yield f"{budget.tool_calls} tool calls"

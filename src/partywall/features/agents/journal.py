@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -12,18 +13,27 @@ from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
 
+from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import News, news_json
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.budgets import Call, month_of, refuse_exceeded
 from partywall.features.agents.definition import Limits
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal_repository import JournalReader, JournalWriter, Spent, StepKey
+from partywall.features.agents.journal_repository import Spent, StepKey, standing
 from partywall.features.agents.models import Run
 from partywall.features.agents.steps import short_arguments
-from partywall.features.projects.rights import Right, require
+from partywall.features.projects.rights import Right, require, roles_with
 
+# Principal, project, roles, job and worker, run, turn, name and number; the news, or what the step answered and used.
+_BEGIN: Final = "SELECT held, ours, last FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+_FINISH: Final = """
+    SELECT held, ours, last FROM wall.finish_step(
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+    )
+"""
+_MAY_RUN: Final = roles_with(Right.RUN_START)
 _STEP: Final[ContextVar[StepKey | None]] = ContextVar("partywall_run_step", default=None)
 
 
@@ -111,30 +121,32 @@ class Journal:
             yield session, scope
 
     async def _begin(self, call: Call, key: StepKey, tool: ToolCall | None) -> None:
-        async with self.transaction() as (session, scope):
-            run, budget, used = await JournalReader(session, scope).standing(key.run_id, month_of())
-            if run.cancel_requested_at is not None:
-                raise CancelRequestedError
-            refuse_exceeded(call, run, self.limits, budget, used)
-            attempt = await JournalWriter(session, scope).begin(key)
-            if tool is not None and attempt == 1:
-                data: dict[str, JsonValue] = {"tool": tool.name, "arguments": short_arguments(tool.arguments)}
-                self._append(session, scope, "run.tool_called", {**data, "key": idempotency_key(key)})
+        scope, now = await standing(self._reader, self.payload.project_id, key.run_id, month_of())
+        require(scope, Right.RUN_START)
+        if now.cancelled:
+            raise CancelRequestedError
+        refuse_exceeded(call, now.run, self.limits, now.month, now.budget)
+        news = None
+        if tool is not None:
+            news = self._news(key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)})
+        await self._call(_BEGIN, key, news)
 
     async def _finish(self, key: StepKey, result: StepResult, tool: ToolCall | None) -> None:
-        async with self.transaction() as (session, scope):
-            writer = JournalWriter(session, scope)
-            await writer.finish(key, result.payload)
-            run = await writer.spend(key.run_id, month_of(), result.used)
-            if tool is not None:
-                data: dict[str, JsonValue] = {"tool": tool.name, **result.told}
-                self._append(session, scope, "run.tool_returned", {**data, "key": idempotency_key(key)})
-            else:
-                self._append(session, scope, "run.usage", usage_of(run))
+        """Of a model call the database tells itself what was used by then."""
+        news = None if tool is None else self._news(key, "run.tool_returned", tool, result.told)
+        await self._call(_FINISH, key, json.dumps(result.payload), news, month_of(), *result.used.values())
 
-    def _append(self, session: AsyncSession, scope: ProjectScope, type_: str, data: dict[str, JsonValue]) -> None:
-        log = EventLog(session, scope, self.context.resources.announcer)
-        log.append(News(type_, "run", str(self.payload.run_id), data))
+    async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
+        step = (key.run_id, key.turn, key.name, key.number)
+        require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), Right.RUN_START)
+
+    def _news(self, key: StepKey, type_: str, tool: ToolCall, told: Mapping[str, JsonValue]) -> str:
+        data: dict[str, JsonValue] = {"tool": tool.name, **told, "key": idempotency_key(key)}
+        return news_json([News(type_, "run", str(self.payload.run_id), data)])
+
+    @property
+    def _reader(self) -> ScopedReader:
+        return ScopedReader(self.context.resources.reads, self.payload.acting)
 
 
 def usage_of(run: Run) -> dict[str, JsonValue]:

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Row, and_, func, select, true, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Date, Select, Uuid, and_, bindparam, func, select, update
 
+from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.budgets import Budget, Used
 from partywall.features.agents.models import AgentBudget, AgentUsage, Run, RunStep
+
+# In the order of Used and Budget.
+_MEASURED: Final = ("tokens", "tool_calls", "seconds", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,52 @@ class Spent:
     seconds: float = 0.0
     cost: Decimal | None = Decimal(0)
 
+    def values(self) -> tuple[int | float | Decimal | None, ...]:
+        """In the order of `wall.finish_step`."""
+        return (
+            self.model_calls, self.tool_calls, self.input_tokens, self.output_tokens, self.seconds, self.cost,
+        )  # fmt: skip
+
+
+def _standing(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+    in_month = and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == bindparam("month", type_=Date))
+    return (
+        select(
+            Run.cancel_requested_at.is_not(None).label("cancelled"),
+            Run.model_calls.label("run_model_calls"),
+            (Run.input_tokens + Run.output_tokens).label("run_tokens"),
+            Run.tool_calls.label("run_tool_calls"),
+            Run.seconds.label("run_seconds"),
+            Run.cost.label("run_cost"),
+            *(func.coalesce(getattr(AgentUsage, name), 0).label(f"month_{name}") for name in _MEASURED),
+            *(getattr(AgentBudget, name).label(f"budget_{name}") for name in _MEASURED),
+        )
+        .outerjoin(AgentBudget, AgentBudget.project_id == Run.project_id)
+        .outerjoin(AgentUsage, in_month)
+        .where(proved, Run.project_id == PROJECT_ID, Run.id == bindparam("run_id", type_=Uuid))
+    )
+
+
+_STANDING: Final = ScopedRead(_standing)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was used before a call, by the run and in the month, and what may be in the month."""
+
+    cancelled: bool
+    run: Used
+    month: Used
+    budget: Budget
+
+
+async def standing(reader: ScopedReader, project_id: UUID, run_id: UUID, month: date) -> tuple[ProjectScope, Standing]:
+    """Raises ProjectNotFoundError where the reader may not enter."""
+    scope, row = await reader.row(_STANDING, project_id, {"run_id": run_id, "month": month})
+    run, month_, budget = ([row[f"{what}_{name}"] for name in _MEASURED] for what in ("run", "month", "budget"))
+    by_run = replace(Used(*run), model_calls=row["run_model_calls"])
+    return scope, Standing(row["cancelled"], by_run, Used(*month_), Budget(*budget))
+
 
 @dataclass(frozen=True, slots=True)
 class JournalReader:
@@ -70,77 +121,13 @@ class JournalReader:
         )
         return found
 
-    async def standing(self, run_id: UUID, month: date) -> Row[Run, AgentBudget | None, AgentUsage | None]:
-        """The run with the project's budget and what of it is used."""
-        project = self.scope.project_id
-        found = await self.session.execute(
-            select(Run, AgentBudget, AgentUsage)
-            .outerjoin(AgentBudget, AgentBudget.project_id == Run.project_id)
-            .outerjoin(AgentUsage, and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == month))
-            .where(Run.project_id == project, Run.id == run_id)
-            .execution_options(populate_existing=True)
-        )
-        return found.one()
-
 
 @dataclass(frozen=True, slots=True)
 class JournalWriter:
     session: AsyncSession
     scope: ProjectScope
 
-    async def begin(self, key: StepKey) -> int:
-        """The number of this attempt, from 1."""
-        made = insert(RunStep).values(
-            project_id=self.scope.project_id, run_id=key.run_id, turn=key.turn, name=key.name, number=key.number
-        )
-        number: int | None = await self.session.scalar(
-            made.on_conflict_do_update(
-                index_elements=[RunStep.project_id, RunStep.run_id, RunStep.turn, RunStep.name, RunStep.number],
-                set_={"attempts": RunStep.attempts + 1},
-            ).returning(RunStep.attempts)
-        )
-        assert number is not None
-        return number
-
     async def note_effect(self, key: StepKey, answer: JsonValue) -> None:
         await self.session.execute(
             update(RunStep).where(RunStep.project_id == self.scope.project_id, _step(key)).values(effect=[answer])
         )
-
-    async def finish(self, key: StepKey, result: object) -> None:
-        await self.session.execute(
-            update(RunStep)
-            .where(RunStep.project_id == self.scope.project_id, _step(key))
-            .values(result=result, finished_at=func.clock_timestamp())
-        )
-
-    async def spend(self, run_id: UUID, month: date, spent: Spent) -> Run:
-        """Adds to the run and to the project's month; the run has made progress, so its attempts begin anew."""
-        cost = spent.cost or Decimal(0)
-        tokens = spent.input_tokens + spent.output_tokens
-        used = {"tokens": tokens, "tool_calls": spent.tool_calls, "seconds": spent.seconds, "cost": cost}
-        added = insert(AgentUsage).values(project_id=self.scope.project_id, month=month, **used)
-        await self.session.execute(
-            added.on_conflict_do_update(
-                index_elements=[AgentUsage.project_id, AgentUsage.month],
-                set_={name: getattr(AgentUsage, name) + amount for name, amount in used.items()},
-            )
-        )
-        changed = await self.session.scalars(
-            update(Run)
-            .where(Run.project_id == self.scope.project_id, Run.id == run_id)
-            .values(
-                model_calls=Run.model_calls + spent.model_calls,
-                tool_calls=Run.tool_calls + spent.tool_calls,
-                input_tokens=Run.input_tokens + spent.input_tokens,
-                output_tokens=Run.output_tokens + spent.output_tokens,
-                seconds=Run.seconds + spent.seconds,
-                cost=Run.cost + cost,
-                priced=Run.priced if spent.cost is not None else ~true(),
-                attempts=0,
-                state=Run.state + 1,
-            )
-            .returning(Run)
-            .execution_options(populate_existing=True)
-        )
-        return changed.one()

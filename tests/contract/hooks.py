@@ -44,6 +44,9 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, object]) 
     # That an address may be called is not for a schema to say either.
     if isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body["url"] = "http://127.0.0.1:1024/"
+    # What an agent takes, its own schema says, which the catalogue shows.
+    if isinstance(case.body, dict) and {"agent", "input"} <= case.body.keys():
+        case.body |= {"agent": "answer", "input": {"question": "When does the supplier deliver?"}}
     # A cursor is opaque: only one that the API itself has given out is valid.
     if case.query and "cursor" in case.query:
         del case.query["cursor"]

@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import httpx
 
 from partywall.core.outgoing.destinations import RefusedDestinationError
 from partywall.features.webhooks.retrying import Outcome
 
-USER_AGENT = "Partywall-Webhooks/1"
+USER_AGENT: Final = "Partywall-Webhooks/1"
+# Of one address of a name, so that there is time for the next.
+CONNECT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +30,20 @@ class Letter:
 async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
     """Any 2xx is success. Of the answer only the status is read: its body is the receiver's own."""
     headers = {**letter.headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
+    seconds = timeout.total_seconds()
+    # What the client allows for each step by itself is less than what a receiver may take.
+    steps = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    content = letter.body.encode()
     try:
         async with (
-            asyncio.timeout(timeout.total_seconds()),
-            client.stream("POST", letter.url, headers=headers, content=letter.body.encode()) as answer,
+            asyncio.timeout(seconds),
+            client.stream("POST", letter.url, headers=headers, content=content, timeout=steps) as answer,
         ):
             status = answer.status_code
     except RefusedDestinationError as error:
         return Outcome(None, f"not called: {error}")
     except (TimeoutError, httpx.TimeoutException):
-        return Outcome(None, f"no answer within {timeout.total_seconds():g} s")
+        return Outcome(None, f"no answer within {seconds:g} s")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Outcome(None, _reason(error))
     return Outcome(status, _fault(status))

@@ -16,7 +16,7 @@ from partywall.features.agents.admission import Admission
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import usage_of
 from partywall.features.agents.models import Run
-from partywall.features.agents.outcomes import Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
+from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
 from partywall.features.agents.repository import RunWriter
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
@@ -35,21 +35,35 @@ async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome) -> N
 
 
 async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> bool:
-    """Puts the run back for another attempt; False where it was tried too often and has failed with this."""
-    most = context.resources.settings.agents.max_attempts
+    """Puts the run back for another attempt; False where it is over instead.
+
+    It was tried too often and has failed with this, somebody wants it to end, or nobody may run it any more.
+    """
+    try:
+        instead = await _put_back(context, payload, interrupted.last)
+    except ProjectNotFoundError:
+        instead = LOST
+    if instead is not None:
+        await end_run(context, payload, instead)
+    return instead is None
+
+
+async def _put_back(context: JobContext, payload: RunAgent, last: Failed) -> Outcome | None:
+    """How the run ends instead; None where it is put back."""
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
         run = await writer.lock(payload.run_id)
         if run is None or run.principal != payload.principal:
-            return False
-        again = run.attempts < most
-        if again and run.status == RunStatus.RUNNING:
+            return last  # there is nothing to end, as `end_run` finds too
+        if run.cancel_requested_at is not None:
+            return Cancelled()
+        if run.attempts >= context.resources.settings.agents.max_attempts:
+            return last
+        if run.status == RunStatus.RUNNING:
             await writer.change(run.id, {"status": RunStatus.QUEUED.value})
-            data: dict[str, JsonValue] = {"agent": run.agent, "reason": interrupted.last.code}
+            data: dict[str, JsonValue] = {"agent": run.agent, "reason": last.code}
             EventLog(session, scope, context.resources.announcer).append(News("run.queued", "run", str(run.id), data))
-    if not again:
-        await end_run(context, payload, interrupted.last)
-    return again
+    return None
 
 
 async def _end(context: JobContext, acting: RunAgent, payload: RunAgent, outcome: Outcome) -> None:
@@ -71,6 +85,8 @@ class _Ending:
             return
         if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
             return
+        if isinstance(outcome, Waiting) and run.cancel_requested_at is not None:
+            outcome = Cancelled()  # asked for while the turn ended
         await self._settle(run, outcome)
         await admission.fill()
 

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from partywall.core.tenancy import enter_to_write
+from partywall.features.agents.budget_service import BudgetService
+from partywall.features.agents.schemas import BudgetUpdate
 from tests.features.agents.bureau import Bureau, code_of, used_by
 from tests.features.agents.model_server import calling, final
 
@@ -91,3 +96,17 @@ async def test_a_change_of_an_older_budget_is_refused(bureau: Bureau) -> None:
     await put(bureau, tokens=10)
     answer = await bureau.owner.client.put(f"{bureau.url}/budget", json={}, headers={"If-Match": tag})
     assert answer.status_code == 412
+
+
+async def test_of_two_changes_at_once_the_second_finds_the_first(bureau: Bureau) -> None:
+    owner, resources = bureau.owner.principal, bureau.resources
+    async with asyncio.TaskGroup() as group, resources.sessions.begin() as session:
+        first = BudgetService(session, await enter_to_write(session, owner, bureau.project), resources.announcer)
+        assert await first.revision() == 0
+        tag = {"If-Match": (await bureau.owner.client.get(f"{bureau.url}/budget")).headers["etag"]}
+        second = group.create_task(bureau.owner.client.put(f"{bureau.url}/budget", json={"tokens": 2}, headers=tag))
+        await asyncio.wait({second}, timeout=0.3)
+        await first.put(BudgetUpdate(tokens=1))
+    assert second.result().status_code == 412, second.result().text
+    limits = (await bureau.owner.client.get(f"{bureau.url}/budget")).json()["limits"]
+    assert limits["tokens"] == 1

@@ -8,6 +8,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
 from partywall.features.agents.budgets import month_of
 from partywall.features.agents.models import AgentBudget, AgentUsage
@@ -67,8 +68,9 @@ class BudgetService:
     announcer: Announcer
 
     async def revision(self) -> int:
-        """For a change: the right, and what the budget is now."""
+        """For a change: the right, and what the budget is now, which nobody else changes until the transaction ends."""
         require(self.scope, Right.BUDGET_MANAGE)
+        await AdmissionRepository(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
         return row.revision if row else 0
 

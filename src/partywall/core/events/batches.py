@@ -10,6 +10,7 @@ from uuid import UUID
 from partywall.core.db.availability import reported
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.filters import TypeFilter
+from partywall.core.events.frames import body_of
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
 
 BATCH: Final = 200
@@ -77,7 +78,7 @@ class WireEvent(NamedTuple):
     @property
     def body(self) -> str:
         """The event alone, as JSON: what the frame carries as its data."""
-        return self.frame.partition(b"\ndata: ")[2].removesuffix(b"\n\n").decode()
+        return body_of(self.frame).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def reconnect(project_id: UUID, position: int, reason: str) -> bytes:
 
 
 def body_of(frame: bytes) -> bytes:
-    """The JSON of one event's frame, which is what goes into a WebSocket message."""
+    """The event alone, as JSON: what its frame carries as data."""
     return frame.partition(b"\ndata: ")[2].removesuffix(b"\n\n")
 
 

@@ -9,6 +9,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
+from partywall.core.events.tail import TooManyStreamsError
 from partywall.core.http.dependencies import ResourcesDep
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -33,7 +34,12 @@ router = APIRouter(prefix="/projects/{project_id}/runs/{run_id}/events", tags=["
     responses={
         200: {"description": "Events as they come", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
         **documented(
-            NotAuthenticatedError, ProjectNotFoundError, RunNotFoundError, MissingRightError, TicketsUnavailableError
+            NotAuthenticatedError,
+            ProjectNotFoundError,
+            RunNotFoundError,
+            MissingRightError,
+            TooManyStreamsError,
+            TicketsUnavailableError,
         ),
     },
 )

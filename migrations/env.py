@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection
 
-from partywall.features import METADATA
+from partywall.features.models import METADATA
 
 # A migration waits for its lock no longer than a request would, rather than queue all traffic behind it.
 LOCK_TIMEOUT = "5s"

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.http.middleware import AccessEntry
+from partywall.core.http.access_log import AccessEntry
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.verification_tokens import VerificationTokens
 from partywall.features.projects.invitation_tokens import InvitationTokens

@@ -21,8 +21,8 @@ class Command(NamedTuple):
 
 COMMANDS: Final = {
     "serve": Command("serve", "Run everything on this machine: PostgreSQL, Valkey, API and worker."),
-    "api": Command("processes", "Run the API on the engines that the settings name."),
-    "worker": Command("processes", "Run the worker on the engines that the settings name."),
+    "api": Command("api", "Run the API on the engines that the settings name."),
+    "worker": Command("worker", "Run the worker on the engines that the settings name."),
     "migrate": Command("database", "Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."),
     "openapi": Command("openapi", "Print the OpenAPI document; opens no connection."),
     "rights": Command("rights", "Print what each role may do in a project."),

@@ -11,8 +11,8 @@ import structlog
 from structlog.typing import Processor, WrappedLogger
 
 from partywall.core.clock import utc_now
+from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import request_facts
-from partywall.core.http.middleware import AccessEntry, AccessLog
 from partywall.settings import LogSettings
 
 _EMAIL: Final = re.compile(r"[^\s@'\"<>=,;()]{1,64}@[^\s@'\"<>=,;()]{1,255}")

@@ -23,7 +23,7 @@ from partywall.core.http.public import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.well_formed import WellFormedQuery
-from partywall.features import FEATURES, PUBLIC
+from partywall.features.routes import PUBLIC, ROUTES
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -64,17 +64,17 @@ def create_app(settings: Settings) -> FastAPI:
 def _include_routes(app: FastAPI) -> None:
     """Every route stands behind the gate."""
     api = APIRouter(prefix="/api/v1", dependencies=[Depends(gate)])
-    for feature in FEATURES:
-        for router in feature.routers:
+    for routes in ROUTES:
+        for router in routes.routers:
             api.include_router(router)
     app.include_router(api)
     sockets = APIRouter(prefix="/api/v1", dependencies=[Depends(socket_gate)])
-    for feature in FEATURES:
-        for router in feature.socket_routers:
+    for routes in ROUTES:
+        for router in routes.socket_routers:
             sockets.include_router(router)
     app.include_router(sockets)
-    for feature in FEATURES:
-        for router in feature.root_routers:
+    for routes in ROUTES:
+        for router in routes.root_routers:
             app.include_router(router, dependencies=[Depends(gate)])
     app.include_router(health.router, dependencies=[Depends(gate)])
 

@@ -10,7 +10,7 @@ import uvloop
 from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
-from partywall.features import FEATURES
+from partywall.features.work import WORK
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -27,12 +27,12 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Runs every slice's jobs, schedules and loops until `stop` is set."""
     direct = settings.database.direct_url or settings.database.url
     assert direct is not None
-    handlers = [handler for feature in FEATURES for handler in feature.jobs]
-    schedules = [schedule for feature in FEATURES for schedule in feature.schedules]
+    handlers = [handler for work in WORK for handler in work.jobs]
+    schedules = [schedule for work in WORK for schedule in work.schedules]
     async with open_resources(settings, application="partywall-worker") as resources:
         connect = functools.partial(_connect, direct.get_secret_value())
         async with asyncio.TaskGroup() as group:
-            for name, loop in ((name, loop) for feature in FEATURES for name, loop in feature.loops.items()):
+            for name, loop in ((name, loop) for work in WORK for name, loop in work.loops.items()):
                 group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)
             group.create_task(JobRunner(resources, handlers, schedules).run(connect, stop))
 

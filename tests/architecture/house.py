@@ -19,7 +19,8 @@ def feature_order() -> tuple[str, ...]:
     """The slices from the lowest to the highest, as the import contract lists them."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     [features] = [contract for contract in contracts if contract["id"] == "features"]
-    return tuple(name for layer in reversed(features["layers"]) for name in _names(layer))
+    names = [name for layer in reversed(features["layers"]) for name in _names(layer)]
+    return tuple(name for name in names if not (FEATURES / f"{name}.py").exists())
 
 
 @cache

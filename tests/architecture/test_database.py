@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from partywall.core.db.base import TableKind
-from partywall.features import METADATA
+from partywall.features.models import METADATA
 from tests.engines import DatabaseUrls
 from tests.people import People
 

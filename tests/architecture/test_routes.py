@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Annotated
 
 import pytest
@@ -12,9 +13,11 @@ from pydantic import BaseModel
 from partywall.core.http import dependencies
 from partywall.core.http.problems import MEDIA_TYPE
 from partywall.core.http.sockets import socket_gate
-from partywall.features import FEATURES, PUBLIC
+from partywall.features import routes as api
+from partywall.features import work as worker
 from partywall.features.live.dependencies import greet
-from tests.architecture.house import FEATURES as FEATURES_FOLDER
+from partywall.features.routes import PUBLIC
+from tests.architecture.house import FEATURES
 from tests.architecture.routes import (
     Route,
     application,
@@ -61,9 +64,13 @@ def test_the_application_has_routes() -> None:
     assert len(routes()) > 20
 
 
-def test_features_are_exactly_the_slices() -> None:
-    slices = {path.parent.name for path in FEATURES_FOLDER.glob("*/__init__.py")}
-    assert {feature.name for feature in FEATURES} == slices
+@pytest.mark.parametrize("listed", [api, worker], ids=["routes", "work"])
+def test_every_slice_that_has_some_is_listed(listed: ModuleType) -> None:
+    name = listed.__name__.rsplit(".", 1)[1]
+    slices = {path.parent.name for path in FEATURES.glob(f"*/{name}.py")}
+    assert len(slices) > 5
+    assert {name for name in vars(listed) if name in slices} == slices
+    assert len(getattr(listed, name.upper())) == len(slices)
 
 
 def test_only_the_documentation_is_served_outside_the_guarded_routers() -> None:

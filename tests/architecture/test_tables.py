@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, MetaData, Table, Text, Uuid
 
 from partywall.core.db.base import TableKind
-from partywall.features import METADATA
+from partywall.features.models import METADATA
 
 TABLES = METADATA.sorted_tables
 ROOT_TABLE = "project"

@@ -9,13 +9,11 @@ from uuid import UUID, uuid4
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.resources import Resources
-from partywall.features import FEATURES
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.work import WORK
 from tests.people import People
 
-HANDLERS: Final[Mapping[str, JobHandler]] = {
-    handler.kind.name: handler for feature in FEATURES for handler in feature.jobs
-}
+HANDLERS: Final[Mapping[str, JobHandler]] = {handler.kind.name: handler for work in WORK for handler in work.jobs}
 
 
 async def run_job(people: People, resources: Resources, kind: str, payload: JobPayload) -> None:

@@ -11,8 +11,9 @@ import pytest
 from httpx import AsyncClient
 from starlette.types import Receive, Scope, Send
 
+from partywall.core.http.access_log import AccessEntry
 from partywall.core.http.head import HeadAsGet
-from partywall.core.http.middleware import AccessEntry, RequestContext
+from partywall.core.http.middleware import RequestContext
 from partywall.settings import Settings
 from tests.features.live.serving import serve
 from tests.people import People, Person

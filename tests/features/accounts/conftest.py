@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient, Response
 
 from partywall.core.resources import Resources
 from partywall.core.security import passwords
-from partywall.features import accounts
+from partywall.features.accounts.work import work
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Superuser
@@ -134,7 +134,7 @@ async def working_accounts(
 ) -> AsyncIterator[None]:
     """A worker that runs the jobs of the accounts, from now on: hundreds that other tests left are not worked off."""
     await superuser.execute("DELETE FROM pgqueuer")
-    async with working(resources, database, accounts.feature.jobs):
+    async with working(resources, database, work.jobs):
         yield
 
 

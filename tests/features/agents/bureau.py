@@ -13,7 +13,7 @@ from httpx import Response
 
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
-from partywall.features.agents import feature
+from partywall.features.agents.work import work
 from tests.engines import DatabaseUrls
 from tests.features.agents.model_server import ModelServer
 from tests.people import People, Person
@@ -74,7 +74,7 @@ class Bureau:
             asyncpg.create_pool, DatabaseUrls.dsn(self.database.runtime), min_size=2, max_size=4
         )
         async with asyncio.TaskGroup() as group:
-            runner = JobRunner(resources or self.resources, feature.jobs)
+            runner = JobRunner(resources or self.resources, work.jobs)
             group.create_task(runner.run(connect, stop))
             try:
                 yield

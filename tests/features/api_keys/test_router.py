@@ -10,8 +10,8 @@ from httpx import AsyncClient
 
 from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
-from partywall.features.api_keys import feature
 from partywall.features.api_keys.constants import MAX_KEYS
+from partywall.features.api_keys.work import work
 from tests.features.api_keys.conftest import MakeKey
 from tests.people import People, Person
 
@@ -173,7 +173,7 @@ async def test_keys_that_are_over_are_forgotten_in_time(
         strict=True,
     ):  # fmt: skip
         await people.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
-    [schedule] = feature.schedules
+    [schedule] = work.schedules
     await schedule.run(resources)
     rows = await people.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
     assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}

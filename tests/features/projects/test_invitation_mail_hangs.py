@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.resources import Resources
-from partywall.features import projects, search
+from partywall.features.projects.work import work as projects
+from partywall.features.search.work import work as search
 from tests.engines import DatabaseUrls
 from tests.mails import working
 from tests.people import People, Person
@@ -68,7 +69,7 @@ async def test_a_silent_mail_server_holds_up_no_document(
     documents = f"/api/v1/projects/{await writer.project()}/documents"
     async with silent_server() as server, AsyncExitStack() as worker:
         mailer = SmtpMailer(SmtpOptions("127.0.0.1", "partywall@example.com", server.port, security="none"))
-        handlers = (*projects.feature.jobs, *search.feature.jobs)
+        handlers = (*projects.jobs, *search.jobs)
         await worker.enter_async_context(working(replace(resources, mailer=mailer), database, handlers))
         worker.callback(server.hung_up.set)
         await invite_many(inviter)

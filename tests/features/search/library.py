@@ -19,11 +19,11 @@ from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
-from partywall.features.search import feature
+from partywall.features.search.work import work
 from tests.engines import DatabaseUrls
 from tests.people import People, Person
 
-MINE = tuple(handler.kind.name for handler in feature.jobs)
+MINE = tuple(handler.kind.name for handler in work.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ async def working(resources: Resources, database: DatabaseUrls) -> AsyncIterator
     stop = asyncio.Event()
     connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(resources, feature.jobs).run(connect, stop))
+        group.create_task(JobRunner(resources, work.jobs).run(connect, stop))
         try:
             yield
         finally:

@@ -1,22 +1,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Final
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
 
 log = structlog.get_logger(__name__)
-
-type AccessEntry = dict[str, str | int | float | None]
-type AccessLog = Callable[[AccessEntry], None]
 
 # The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (

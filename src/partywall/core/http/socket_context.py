@@ -11,8 +11,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import begin_request
-from partywall.core.http.middleware import AccessEntry, AccessLog
 from partywall.core.http.problems import crash_problem, problem
 from partywall.core.http.request_id import choose_request_id, request_id_of
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Final
 
-import anyio
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
-from mcp.server.streamable_http import check_accept_headers
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import JSONResponse
 
 from partywall.core.http.problems import documented
 from partywall.core.http.sockets import OriginNotAllowedError
@@ -15,11 +15,12 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.dependencies import CallerDep, PageGuard
 from partywall.features.mcp.schemas import McpMessage
-from partywall.features.mcp.service import server_for
-from partywall.features.mcp.tools import BY_NAME
 
 router = APIRouter(prefix="/projects/{project_id}/mcp", tags=["mcp"])
 
+type Exchange = Callable[[Caller, McpMessage, Request], Awaitable[Response]]
+
+_EXCHANGE: Final = "partywall.features.mcp.exchange"
 # What JSON-RPC answers a request with: a result or an error.
 _ANSWER: Final[JsonObject] = {
     "type": "object",
@@ -30,66 +31,16 @@ _JSON: Final[JsonObject] = {"application/json": {"schema": _ANSWER}}
 _STREAM: Final[JsonObject] = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
-class Exchange(Response):
-    """One message and its answer. A session of the SDK lives as long as that, and ends with the client."""
-
-    media_type = "application/json"
-
-    def __init__(self, caller: Caller, body: bytes, *, streams: bool) -> None:
-        self.status_code = 200
-        self.background = None
-        self.raw_headers = []
-        self._caller = caller
-        self._given = body
-        self._streams = streams
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        manager = StreamableHTTPSessionManager(
-            server_for(self._caller),
-            json_response=not self._streams,
-            stateless=True,
-            max_request_body_size=max(1, len(self._given)),
-        )
-        unread, gone = [self._given], anyio.Event()
-
-        async def replay() -> Message:
-            if unread:
-                return {"type": "http.request", "body": unread.pop(), "more_body": False}
-            await gone.wait()
-            return {"type": "http.disconnect"}
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(_until_gone, receive, gone, group.cancel_scope)
-            async with manager.run():
-                await manager.handle_request(_accepting(scope), replay, send)
-            group.cancel_scope.cancel()
-
-
-def _accepting(scope: Scope) -> Scope:
-    """Who does not say what it accepts takes anything (RFC 9110); the SDK reads that as nothing."""
-    if any(name == b"accept" for name, _ in scope["headers"]):
-        return scope
-    return {**scope, "headers": [*scope["headers"], (b"accept", b"application/json")]}
-
-
-async def _until_gone(receive: Receive, gone: anyio.Event, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    gone.set()
-    scope.cancel()
-
-
-def _may_stream(message: McpMessage, request: Request) -> bool:
-    """Only what waits is worth a stream, and only for whoever reads one."""
-    tool = BY_NAME.get(str(message.params.get("name"))) if message.method == "tools/call" else None
-    _, reads_streams = check_accept_headers(request)
-    return reads_streams and tool is not None and tool.waits
+async def _load() -> Exchange:
+    """In a thread, so that no stream of this process waits for it."""
+    exchange: Exchange = (await to_thread.run_sync(import_module, _EXCHANGE)).exchange
+    return exchange
 
 
 @router.post(
     "",
     status_code=200,
-    response_class=Exchange,
+    response_class=JSONResponse,
     dependencies=[PageGuard],
     summary="Speak the Model Context Protocol",
     description="The project as an MCP server: streamable HTTP, one message a request and no session. Answers with "
@@ -103,4 +54,5 @@ def _may_stream(message: McpMessage, request: Request) -> bool:
     },
 )
 async def exchange_mcp_message(message: McpMessage, request: Request, caller: CallerDep) -> Response:
-    return Exchange(caller, await request.body(), streams=_may_stream(message, request))
+    exchange = await _load()
+    return await exchange(caller, message, request)

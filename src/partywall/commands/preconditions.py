@@ -1,11 +1,10 @@
+"""What an operator can put right is said before the API or a worker starts, in one line."""
+
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
-
-import typer
 
 # lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
 from partywall.adapters.embeddings.minilm_files import installed_files
@@ -18,38 +17,14 @@ from partywall.core.embedding import EmbeddingError
 from partywall.features.search.constants import DIMENSIONS
 from partywall.resources import MissingUrlError, create_cache, create_mailer, embedding_engine
 from partywall.secret_key import secret_key
-from partywall.server import run_api
 from partywall.settings import Settings
 from partywall.supervisor import EngineError
-from partywall.supervisor.network import require_free_port
-from partywall.worker import run_worker
-
-app = typer.Typer()
 
 
-@app.command()
-def api(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the port.")] = 1,
-) -> None:
-    """Run the API on the engines that the settings name."""
-    settings = _checked_settings()
-    with _refusals():
-        asyncio.run(require_free_port(host, port))
-    run_api(settings, host, port, workers)
-
-
-@app.command()
-def worker() -> None:
-    """Run the worker on the engines that the settings name."""
-    run_worker(_checked_settings())
-
-
-def _checked_settings() -> Settings:
-    """Whatever an operator can put right is said before anything starts, in one line."""
+def checked_settings() -> Settings:
+    """Raises Refusal."""
     settings = load_settings()
-    with _refusals():
+    with refusals():
         _check_embeddings(settings)
         _check_cache(settings)
         _check_mail(settings)
@@ -59,7 +34,8 @@ def _checked_settings() -> Settings:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """What the inside raises for a setting or a machine that is not ready is a Refusal."""
     try:
         yield
     except (MissingUrlError, EmbeddingError, PrivilegedRoleError, EngineError) as error:

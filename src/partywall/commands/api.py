@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from partywall.commands.preconditions import checked_settings, refusals
+from partywall.server import run_api
+from partywall.supervisor.network import require_free_port
+
+app = typer.Typer()
+
+
+@app.command()
+def api(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the port.")] = 1,
+) -> None:
+    """Run the API on the engines that the settings name."""
+    settings = checked_settings()
+    with refusals():
+        asyncio.run(require_free_port(host, port))
+    run_api(settings, host, port, workers)

@@ -12,7 +12,7 @@ from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -112,7 +112,10 @@ class ModelServer:
 
     async def complete(self, request: Request) -> Response:
         times = Times(time.perf_counter())
-        asked = Asked(await request.json(), dict(request.headers), times)
+        try:
+            asked = Asked(await request.json(), dict(request.headers), times)
+        except ClientDisconnect:  # killed while it asked
+            return Response(status_code=400)
         self.asked.append(asked)
         found = self.script(asked)
         reply = found if isinstance(found, Reply) else await found

@@ -48,7 +48,7 @@ class Books:
     all_ended: bool
 
     def finished(self, plan: Plan, kind: str, number: int) -> asyncpg.Record | None:
-        """The so-many-th model call (`.request`) or tool call (`call_tool`), from 1; None where it never finished."""
+        """Its so-many-th model call (`.request`) or call of one tool (`call_tool:`), from 1; None where unfinished."""
         for step in self.steps:
             if step["run"] == plan.run and step["number"] == number and kind in step["name"] and step["finished"]:
                 return step
@@ -135,8 +135,10 @@ def _letters(books: Books) -> Result:
 
 def _sent_late(books: Books, plan: Plan) -> int:
     late = 0
-    for number, call in enumerate(plan.calls, 1):
-        step = books.finished(plan, "call_tool", number)
+    numbers: Counter[str] = Counter()
+    for call in plan.calls:
+        numbers[call.tool] += 1
+        step = books.finished(plan, f"call_tool:{call.tool}", numbers[call.tool])
         sent = [each.at for each in books.letters if each.letter == call.arguments.get("letter")]
         late += step is None or any(at > step["finished"] for at in sent)
     return late

@@ -23,7 +23,7 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashe
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,12 @@ bench-memory: dev ## Measure the resident memory of the idle house
 
 bench-streams: dev ## Measure 1,000 event streams on one process, and what survives breakdowns; about five minutes
 	$(RUN) bench.streams
+
+bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first token; about four minutes
+	$(RUN) bench.run_overhead
+
+bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
+	$(RUN) bench.run_survival
 
 lock: dev ## Compile the locks from pyproject.toml again
 	$(LOCK) -o requirements/runtime.txt pyproject.toml

@@ -33,6 +33,7 @@ class House:
     environment: dict[str, str]
     superuser_url: str
     valkey: EmbeddedValkey
+    postgres_pid: int
 
 
 @asynccontextmanager
@@ -55,4 +56,5 @@ async def open_house(core: int) -> AsyncIterator[House]:
                 "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
                 "LOG__FORMAT": "json",
             }
-            yield House(directory, environment, postgres.superuser_url, valkey)
+            assert postgres.pid is not None
+            yield House(directory, environment, postgres.superuser_url, valkey, postgres.pid)

@@ -37,10 +37,14 @@ def children_of(pid: int) -> list[int]:
     return [*found, *(deeper for child in found for deeper in children_of(child))]
 
 
-def start(command: Sequence[str], environment: Mapping[str, str], core: int, log: Path) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], environment: Mapping[str, str], core: int | None, log: Path
+) -> subprocess.Popen[bytes]:
+    """Without a core, on all of them."""
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
     with log.open("wb") as output:
         return subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            [*pinned, *command],
             env={**os.environ, **environment},
             stdout=output,
             stderr=subprocess.STDOUT,

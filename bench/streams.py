@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -22,13 +21,14 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from bench import machine, news, readers
+from bench import news, readers
 from bench.breakdowns import Api, Breakdowns
 from bench.house import House, open_house
 from bench.memory import memory
 from bench.news import Crowd
 from bench.processes import free_port, pin
 from bench.readers import Ledger, NpmReader, Reader
+from bench.results import Result, p95, report
 
 API_CORE, OTHER_CORE = 0, 1
 TARGET_KB, TARGET_MS = 60.0, 250.0
@@ -56,14 +56,6 @@ class Scale:
 
 FULL = Scale(projects=50, readers=20, seconds=60, events=1000, spread=150, drop_every=0.05, break_every=17)
 SHORT = Scale(projects=50, readers=4, seconds=5, events=100, spread=15, drop_every=0.05, break_every=1)
-
-
-@dataclass(slots=True)
-class Result:
-    name: str
-    measured: str
-    target: str
-    met: bool | None  # None: not measured
 
 
 @asynccontextmanager
@@ -160,10 +152,6 @@ async def tables(house: House, crowd: Crowd) -> dict[str, Ledger]:
     return found
 
 
-def p95(values: list[float]) -> float:
-    return values[int(len(values) * 0.95)]
-
-
 def exactness(name: str, ledgers: list[Ledger], expected: list[Ledger], unread: str = "") -> Result:
     lost = sum(each.lost + max(0, whole.last - each.last) for each, whole in zip(ledgers, expected, strict=True))
     repeated = sum(each.repeated for each in ledgers)
@@ -186,7 +174,7 @@ async def run(options: argparse.Namespace) -> bool:
             results = [memory_taken, news_result(await time_news(api.port, crowd, followers, scale), scale)]
             folder = await readers.npm_folder(options.eventsource, house.directory)
             results += await survive(api, house, crowd, followers, scale, folder)
-    report(results)
+    report("streams", results)
     return all(each.met is not False for each in results)
 
 
@@ -257,18 +245,6 @@ async def survive(
 async def _listen(npm: NpmReader, folder: Path | str, port: int, crowd: Crowd) -> None:
     if isinstance(folder, Path):
         await npm.run(folder, port, crowd.projects[0], crowd.tokens[-1])
-
-
-def report(results: list[Result]) -> None:
-    words = {True: "met", False: "MISSED", None: "not measured"}
-    for each in results:
-        print(f"{each.name:52} {each.measured}  (target {each.target}): {words[each.met]}")
-    found = [{"name": each.name, "measured": each.measured, "met": each.met} for each in results]
-    print(
-        json.dumps(
-            {"benchmark": "streams", "machine": machine.facts(), "load": machine.load_average(), "results": found}
-        )
-    )
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import cast
 
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -50,12 +51,22 @@ def calling(tool: str, **arguments: object) -> Reply:
     return Reply(calls=[Call(tool, arguments)])
 
 
+@dataclass(slots=True)
+class Times:
+    """Of an answer, in seconds of `time.perf_counter`: asked for, its first word sent, and all of it."""
+
+    asked: float
+    first: float | None = None
+    ended: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request as it arrived."""
 
     body: Json
     headers: dict[str, str]
+    times: Times
 
     @property
     def messages(self) -> list[Json]:
@@ -100,7 +111,11 @@ class ModelServer:
         self.broken_off = 0
 
     async def complete(self, request: Request) -> Response:
-        asked = Asked(await request.json(), dict(request.headers))
+        times = Times(time.perf_counter())
+        try:
+            asked = Asked(await request.json(), dict(request.headers), times)
+        except ClientDisconnect:  # killed while it asked
+            return Response(status_code=400)
         self.asked.append(asked)
         found = self.script(asked)
         reply = found if isinstance(found, Reply) else await found
@@ -122,6 +137,8 @@ class ModelServer:
         try:
             for delta in self._deltas(reply):
                 await asyncio.sleep(reply.pause)
+                if asked.times.first is None and _has_words(delta):
+                    asked.times.first = time.perf_counter()
                 yield _chunk(asked, [{"index": 0, "delta": delta, "finish_reason": None}])
             if reply.wait is not None:
                 await reply.wait.wait()
@@ -129,6 +146,7 @@ class ModelServer:
                 raise ConnectionResetError
             yield _chunk(asked, [{"index": 0, "delta": {}, "finish_reason": _finish(reply)}])
             yield _chunk(asked, [], _usage(asked, reply))
+            asked.times.ended = time.perf_counter()
             yield "data: [DONE]\n\n"
         except asyncio.CancelledError:
             self.broken_off += 1
@@ -154,6 +172,12 @@ class ModelServer:
             id_ = call.id or f"call_{self._calls}"
             made.append({"index": index, "id": id_, "type": "function", "function": function})
         return made
+
+
+def _has_words(delta: Json) -> bool:
+    """Not the name of a tool alone."""
+    calls = cast("list[dict[str, Json]]", delta.get("tool_calls") or [])
+    return bool(delta.get("content")) or any(call["function"]["arguments"] for call in calls)
 
 
 def _finish(reply: Reply) -> str:

@@ -97,7 +97,10 @@ async def test_who_has_left_runs_nothing(bureau: Bureau) -> None:
     assert bureau.model.asked == []
 
 
-async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau) -> None:
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM project_member", "UPDATE project_member SET role = 'viewer'"], ids=["removed", "lowered"]
+)
+async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau, change: str) -> None:
     person = await bureau.people.person()
     await bureau.people.join(bureau.project, person, "editor")
     never = asyncio.Event()
@@ -106,7 +109,7 @@ async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau) -> None:
         answer = await person.client.post(f"{bureau.url}/runs", json={"agent": "assistant", "input": {"question": "?"}})
         while not bureau.model.asked:
             await asyncio.sleep(0.02)
-        await bureau.people.execute("DELETE FROM project_member WHERE account_id = $1", person.id)
+        await bureau.people.execute(f"{change} WHERE account_id = $1", person.id)
         found = await bureau.until(answer.json()["id"], seconds=5)
     assert code_of(found) == "right_lost"
 

@@ -11,10 +11,13 @@ import pytest
 
 from partywall.settings import Settings
 from tests.features.agents.bureau import Bureau
-from tests.features.agents.model_server import Asked, Reply, calling, final
+from tests.features.agents.model_server import Asked, ModelServer, Reply, calling, final
 from tests.serving import environment_of, program
 
 pytestmark = pytest.mark.slow
+
+
+PAUSE = 60.0  # longer than any test: what is in this pause is in flight until its worker dies
 
 
 class Workers:
@@ -25,6 +28,7 @@ class Workers:
         self._folder = folder
         self._stack = stack
         self._started = 0
+        self._running: asyncio.subprocess.Process | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -37,59 +41,92 @@ class Workers:
         self._started += 1
         environment = self._environment | {"ASSISTANT_PAUSE": str(pause)}
         log = self._folder / f"worker-{self._started}.log"
-        return await self._stack.enter_async_context(program("worker", environment=environment, log=log))
+        self._running = await self._stack.enter_async_context(program("worker", environment=environment, log=log))
+        return self._running
+
+    async def running(self) -> asyncio.subprocess.Process:
+        """The last one that was started, or a new one."""
+        if self._running is None or self._running.returncode is not None:
+            return await self.start()
+        return self._running
 
 
-@pytest.fixture
-async def workers(settings: Settings, bureau: Bureau, tmp_path: Path) -> AsyncIterator[Workers]:
+@pytest.fixture(scope="module")
+async def workers(
+    settings: Settings, shared_model: ModelServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Workers]:
+    folder = tmp_path_factory.mktemp("workers")
     environment = environment_of(settings) | {
         "AGENTS__MODEL": "openai:scripted",
-        "AGENTS__BASE_URL": bureau.model.url,
+        "AGENTS__BASE_URL": shared_model.url,
         "AGENTS__MODULES": "tests.features.agents.assistant",
         "AGENTS__MODEL_RETRIES": "0",
         "JOBS__HEARTBEAT_TIMEOUT": "PT2S",
         "JOBS__POLL_INTERVAL": "PT0.5S",
-        "ASSISTANT_NOTES": str(tmp_path / "notes"),
+        "ASSISTANT_NOTES": str(folder / "notes"),
         "PYTHONPATH": str(Path(__file__).parents[3]),
     }
     async with AsyncExitStack() as stack:
-        yield Workers(environment, tmp_path, stack)
+        yield Workers(environment, folder, stack)
 
 
-async def kill(worker: asyncio.subprocess.Process) -> None:
-    worker.kill()
-    await worker.wait()
+STORY = ["queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded"]
 
 
-async def test_a_model_call_in_flight_is_made_again_and_no_other(bureau: Bureau, workers: Workers) -> None:
-    document = await bureau.document("Contract", "Within ten days.")
+async def test_what_was_in_flight_when_a_worker_was_killed_is_done_again_and_nothing_else(
+    bureau: Bureau, workers: Workers
+) -> None:
+    """In a model call, after an effect elsewhere, and between the commit of an effect here and that of its step."""
+    contract = await bureau.document("Contract", "Within ten days.")
+    journal = await bureau.document("Log", "first\n")
+    tools = {
+        "model": calling("read", document_id=contract),
+        "elsewhere": calling("note", text="sent"),
+        "here": calling("append", document_id=journal, text="second"),
+    }
     reached, hold = asyncio.Event(), asyncio.Event()
 
     async def script(asked: Asked) -> Reply:
         if not asked.tool_results:
-            return calling("read", document_id=document)
-        if reached.is_set():
-            return final(answer="In ten days.", sources=[document])
+            return tools[asked.prompt]
+        if asked.prompt != "model" or reached.is_set():
+            return final(answer="In ten days.", sources=[])
         reached.set()
         return Reply(text="In ten", wait=hold)
 
     bureau.model.script = script
-    run = await bureau.start()
-    first = await workers.start()
-    async with asyncio.timeout(40):
+    runs = {question: await bureau.start(question) for question in tools}
+    first = await workers.start(pause=PAUSE)
+    content = f"{bureau.url}/documents/{journal}/content"
+    async with asyncio.timeout(60):
         await reached.wait()
-    await asyncio.sleep(0.3)
-    await kill(first)
+        while not workers.notes or "second" not in (await bureau.owner.client.get(content)).text:
+            await asyncio.sleep(0.05)
+        while "token" not in {kind for kind, _ in await bureau.events(runs["model"])}:
+            await asyncio.sleep(0.05)
+    first.kill()
+    await first.wait()
     hold.set()
     await workers.start()
-    found = await bureau.until(run, seconds=60)
-    assert (found["status"], found["error"]) == ("succeeded", None)
-    assert [len(asked.tool_results) for asked in bureau.model.asked] == [0, 1, 1]
-    assert await bureau.kinds(run) == [
-        "queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded",
-    ]  # fmt: skip
-    steps = await bureau.people.fetch("SELECT attempts FROM run_step WHERE run_id::text = $1 ORDER BY started_at", run)
-    assert [step["attempts"] for step in steps] == [1, 1, 2]
+    for question, run in runs.items():
+        found = await bureau.until(run, seconds=60)
+        assert (found["status"], found["error"]) == ("succeeded", None), question
+        assert await bureau.kinds(run) == STORY, question
+    await _only_what_was_in_flight(bureau, runs)
+    assert len(workers.notes) == 2
+    assert len(set(workers.notes)) == 1, "the same key again"
+    assert (await bureau.owner.client.get(content)).text == "first\nsecond\n"
+
+
+async def _only_what_was_in_flight(bureau: Bureau, runs: dict[str, str]) -> None:
+    asked = {question: [len(a.tool_results) for a in bureau.model.asked if a.prompt == question] for question in runs}
+    assert asked == {"model": [0, 1, 1], "elsewhere": [0, 1], "here": [0, 1]}
+    steps = await bureau.people.fetch(
+        "SELECT run_id, array_agg(attempts ORDER BY started_at) AS attempts FROM run_step"
+        " WHERE run_id::text = ANY($1) GROUP BY run_id", list(runs.values()),
+    )  # fmt: skip
+    attempts = {str(step["run_id"]): step["attempts"] for step in steps}
+    assert attempts == {runs["model"]: [1, 1, 2], runs["elsewhere"]: [1, 2, 1], runs["here"]: [1, 2, 1]}
 
 
 async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, workers: Workers) -> None:
@@ -103,48 +140,13 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, 
         return Reply(wait=never)
 
     bureau.model.script = script
+    worker = await workers.running()
     run = await bureau.start()
-    first = await workers.start()
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(60):
         await reached.wait()
-    first.terminate()
+    worker.terminate()
     async with asyncio.timeout(10):
-        assert await first.wait() == 0
+        assert await worker.wait() == 0
     assert (await bureau.get(run))["status"] == "queued"
     await workers.start()
-    assert (await bureau.until(run, seconds=30))["status"] == "succeeded"
-
-
-async def test_a_tool_in_flight_repeats_under_the_same_key(bureau: Bureau, workers: Workers) -> None:
-    bureau.model.says(calling("note", text="sent"), final(answer="Sent.", sources=[]))
-    run = await bureau.start()
-    first = await workers.start(pause=60)
-    async with asyncio.timeout(40):
-        while not workers.notes:
-            await asyncio.sleep(0.05)
-    await kill(first)
-    await workers.start()
-    found = await bureau.until(run, seconds=60)
-    assert found["status"] == "succeeded"
-    assert len(bureau.model.asked) == 2
-    assert len(workers.notes) == 2
-    assert len(set(workers.notes)) == 1
-
-
-async def test_an_effect_on_the_project_happens_once(bureau: Bureau, workers: Workers) -> None:
-    """Killed between the commit of the effect and that of the step."""
-    document = await bureau.document("Log", "first\n")
-    bureau.model.says(calling("append", document_id=document, text="second"), final(answer="Done.", sources=[]))
-    run = await bureau.start()
-    first = await workers.start(pause=60)
-    url = f"{bureau.url}/documents/{document}/content"
-    async with asyncio.timeout(40):
-        while "second" not in (await bureau.owner.client.get(url)).text:
-            await asyncio.sleep(0.05)
-    await kill(first)
-    await workers.start()
     assert (await bureau.until(run, seconds=60))["status"] == "succeeded"
-    assert (await bureau.owner.client.get(url)).text == "first\nsecond\n"
-    assert await bureau.kinds(run) == [
-        "queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded",
-    ]  # fmt: skip

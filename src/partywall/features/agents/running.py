@@ -24,6 +24,7 @@ from partywall.features.agents.project_documents import JournalEffects, ScopedDo
 from partywall.features.agents.registry import registry_of
 from partywall.features.agents.repository import CANCEL_REQUESTED
 from partywall.features.agents.talking import Turn
+from partywall.features.projects.rights import Right, require
 
 log = structlog.get_logger(__name__)
 
@@ -105,16 +106,19 @@ class _Worker:
         )
 
     async def _watch(self) -> None:
-        """Raises CancelRequestedError, WorkerStopsError, or ProjectNotFoundError when the right is gone."""
+        """Raises CancelRequestedError, WorkerStopsError, or, when the right is gone, what the scope raises."""
         reader = ScopedReader(self.context.resources.reads, self.payload.acting)
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self.context.stopping.is_set():
                 raise WorkerStopsError
             try:
-                _, row = await reader.row(CANCEL_REQUESTED, self.payload.project_id, {"run_id": self.payload.run_id})
+                scope, row = await reader.row(
+                    CANCEL_REQUESTED, self.payload.project_id, {"run_id": self.payload.run_id}
+                )
             except UnavailableError:
                 continue
+            require(scope, Right.RUN_START)
             if row["requested"]:
                 raise CancelRequestedError
 

@@ -1,0 +1,81 @@
+"""The agent of the benchmarks of runs, as `AGENTS__MODULES` names it: it looks, writes into a document, and sends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from datetime import timedelta
+from uuid import UUID
+
+from pydantic_ai import RunContext, Tool
+
+from partywall.core.schemas import ResponseModel
+from partywall.features.agents.definition import AgentDefinition, AgentInput, Limits
+from partywall.features.agents.deps import RunDeps
+from partywall.features.documents.schemas import DocumentPatch
+from partywall.features.documents.service import DocumentService
+
+INSTRUCTIONS = "Do what the task says."
+
+
+class Task(AgentInput):
+    task: str
+
+
+class Report(ResponseModel):
+    report: str
+
+
+Context = RunContext[RunDeps[Task]]
+
+
+async def look(ctx: Context) -> str:  # noqa: ARG001 - every tool is given one
+    """Says when it was called."""
+    return f"{time.perf_counter():.6f}"
+
+
+async def wait(ctx: Context, seconds: float) -> str:  # noqa: ARG001
+    """Takes its time."""
+    await asyncio.sleep(seconds)
+    return "waited"
+
+
+async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> str:
+    """Adds a line to a document, in the transaction that notes it; then takes its time."""
+
+    async def work(documents: DocumentService) -> str:
+        locked = await documents.lock(document_id)
+        await documents.patch(locked, DocumentPatch(content=f"{locked.current.content}{line}\n"))
+        return "appended"
+
+    answer = str(await ctx.deps.effects.once(work))
+    await asyncio.sleep(seconds)
+    return answer
+
+
+async def send(ctx: Context, letter: str, seconds: float) -> str:
+    """Sends a letter to the file that `CLERK_OUTBOX` names, where no transaction holds it; then takes its time."""
+    sent = {"key": ctx.deps.effects.key, "letter": letter, "at": time.time(), "by": os.getpid()}
+    file = os.open(os.environ["CLERK_OUTBOX"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(file, json.dumps(sent).encode() + b"\n")
+    finally:
+        os.close(file)
+    await asyncio.sleep(seconds)
+    return "sent"
+
+
+TOOLS = (Tool(look), Tool(wait), Tool(append), Tool(send))
+
+agent = AgentDefinition(
+    name="clerk",
+    description="Does what its task says, for benchmarks.",
+    instructions=INSTRUCTIONS,
+    input=Task,
+    output=Report,
+    prompt=lambda given: given.task,
+    tools=TOOLS,
+    limits=Limits(time=timedelta(hours=1), model_calls=100, tool_calls=100, tokens=10_000_000),
+)

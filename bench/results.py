@@ -1,0 +1,31 @@
+"""What a benchmark reports: a line for people, and one line of JSON with the machine's facts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import machine
+
+
+@dataclass(slots=True)
+class Result:
+    name: str
+    measured: str
+    target: str
+    met: bool | None  # None: not measured
+
+
+def p95(values: Sequence[float]) -> float:
+    """Of sorted values."""
+    return values[int(len(values) * 0.95)]
+
+
+def report(benchmark: str, results: Sequence[Result]) -> None:
+    words = {True: "met", False: "MISSED", None: "not measured"}
+    for each in results:
+        print(f"{each.name:52} {each.measured}  (target {each.target}): {words[each.met]}")
+    found = [{"name": each.name, "measured": each.measured, "met": each.met} for each in results]
+    facts = {"machine": machine.facts(), "load": machine.load_average()}
+    print(json.dumps({"benchmark": benchmark, **facts, "results": found}))

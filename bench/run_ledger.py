@@ -1,0 +1,190 @@
+"""What is compared after runs have been broken: the model's questions, the letters, the documents, the journal and the
+streams.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from bench.clerk_tasks import Plan
+from bench.office import OUTBOX, Office, parsed
+from bench.readers import Ledger, Reader
+from bench.results import Result
+
+ARRIVAL_SECONDS = 30.0
+TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
+
+_STEPS = """
+    SELECT run_id::text AS run, name, number, attempts, extract(epoch FROM finished_at)::float8 AS finished
+    FROM run_step
+"""
+_EVENTS = "SELECT project_id::text AS project, id, type, subject_id FROM event ORDER BY project_id, id"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    key: str
+    letter: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """`asked` are the model's questions: the task, how many answers of tools were in it, and when, in Unix time."""
+
+    plans: dict[str, Plan]
+    asked: Sequence[tuple[str, int, float]]
+    letters: Sequence[Letter]
+    documents: dict[str, str]
+    statuses: Counter[str]
+    steps: Sequence[asyncpg.Record]
+    events: Sequence[asyncpg.Record]
+    followers: Sequence[Reader]
+    all_ended: bool
+
+    def finished(self, plan: Plan, kind: str, number: int) -> asyncpg.Record | None:
+        """Its so-many-th model call (`.request`) or call of one tool (`call_tool:`), from 1; None where unfinished."""
+        for step in self.steps:
+            if step["run"] == plan.run and step["number"] == number and kind in step["name"] and step["finished"]:
+                return step
+        return None
+
+
+async def read_books(
+    office: Office,
+    plans: dict[str, Plan],
+    asked: Sequence[tuple[str, int, float]],
+    followers: Sequence[Reader],
+    *,
+    all_ended: bool,
+) -> Books:
+    outbox = office.house.directory / OUTBOX
+    lines = parsed(await asyncio.to_thread(outbox.read_text))
+    letters = [Letter(str(each["key"]), str(each["letter"]), float(str(each["at"]))) for each in lines]
+    connection = await asyncpg.connect(office.house.superuser_url.replace("+asyncpg", "", 1))
+    try:
+        runs = await connection.fetch("SELECT status FROM run")
+        contents = await connection.fetch("SELECT id::text, content FROM document")
+        steps, events = await connection.fetch(_STEPS), await connection.fetch(_EVENTS)
+    finally:
+        await connection.close()
+    last = {row["project"]: row["id"] for row in events}
+    async with asyncio.timeout(ARRIVAL_SECONDS):
+        while any(each.ledger.last < last[each.project] for each in followers):  # noqa: ASYNC110 - each one's own count
+            await asyncio.sleep(0.1)
+    return Books(
+        plans, list(asked), letters, {row["id"]: row["content"] for row in contents},
+        Counter(row["status"] for row in runs), steps, events, followers, all_ended,
+    )  # fmt: skip
+
+
+def judge(books: Books, kills: int) -> list[Result]:
+    return [
+        _all_end(books),
+        _no_question_again(books, kills),
+        _letters(books),
+        _lines(books),
+        _told(books),
+        _whole(books),
+    ]
+
+
+def _all_end(books: Books) -> Result:
+    succeeded = books.statuses["succeeded"] == len(books.plans) and books.all_ended
+    return Result("runs that succeeded", f"{dict(books.statuses)}", f"{len(books.plans)}", succeeded)
+
+
+def _no_question_again(books: Books, kills: int) -> Result:
+    """No question after its answer was written down; none more often than the journal has begun it."""
+    late = often = repeated = 0
+    by_run = Counter((task, at) for task, at, _ in books.asked)
+    for (task, at), count in by_run.items():
+        step = books.finished(books.plans[task], ".request", at + 1)
+        repeated += count - 1
+        often += step is None or count > step["attempts"]
+        late += step is not None and any(when > step["finished"] for t, a, when in books.asked if (t, a) == (task, at))
+    wanted = {(plan.task, at) for plan in books.plans.values() for at in range(len(plan.calls) + 1)}
+    measured = (
+        f"{len(by_run)} model calls, {repeated} asked again in {kills} kills; {late} after they had finished, "
+        f"{often} more often than begun, {len(wanted ^ set(by_run))} missing or unknown"
+    )
+    return Result(
+        "finished model calls asked again", measured, "0, 0, 0", not late and not often and wanted == set(by_run)
+    )
+
+
+def _letters(books: Books) -> Result:
+    """What an idempotent receiver sees: by its key, each letter once."""
+    keys: dict[str, set[str]] = {}
+    for each in books.letters:
+        keys.setdefault(each.key, set()).add(each.letter)
+    seen = Counter(letter for letters in keys.values() for letter in letters)
+    wanted = Counter(letter for plan in books.plans.values() for letter in plan.letters)
+    late = sum(_sent_late(books, plan) for plan in books.plans.values())
+    measured = (
+        f"{len(books.letters)} letters sent, {len(books.letters) - len(keys)} of them again under the same key; "
+        f"by key {sum(seen.values())} of {sum(wanted.values())}, {late} after the step had finished"
+    )
+    return Result("effects elsewhere, by idempotency key", measured, "each once, 0", seen == wanted and not late)
+
+
+def _sent_late(books: Books, plan: Plan) -> int:
+    late = 0
+    numbers: Counter[str] = Counter()
+    for call in plan.calls:
+        numbers[call.tool] += 1
+        step = books.finished(plan, f"call_tool:{call.tool}", numbers[call.tool])
+        sent = [each.at for each in books.letters if each.letter == call.arguments.get("letter")]
+        late += step is None or any(at > step["finished"] for at in sent)
+    return late
+
+
+def _lines(books: Books) -> Result:
+    wrong = sum(books.documents[plan.document].splitlines() != ["Begun.", *plan.lines] for plan in books.plans.values())
+    total = sum(len(plan.lines) for plan in books.plans.values())
+    measured = f"{total} lines in {len(books.plans)} documents; {wrong} documents that differ from their plan"
+    return Result("effects in the project", measured, "0", not wrong)
+
+
+def _told(books: Books) -> Result:
+    """In the table: each run begins once, each step is told once, and one end is the last of its events."""
+    by_run: dict[str, list[str]] = {}
+    for row in books.events:
+        if row["type"].startswith("run."):
+            by_run.setdefault(row["subject_id"], []).append(row["type"])
+    wrong = sum(not _is_whole(plan, by_run.get(plan.run, [])) for plan in books.plans.values())
+    measured = f"{sum(map(len, by_run.values())):,} events of {len(by_run)} runs; {wrong} runs with a story not whole"
+    return Result("stories of the runs", measured, "0", not wrong)
+
+
+def _is_whole(plan: Plan, types: Sequence[str]) -> bool:
+    counts, calls = Counter(types), len(plan.calls)
+    return (
+        types[:2] == ["run.queued", "run.started"]
+        and types[-1:] == ["run.succeeded"]
+        and sum(counts[each] for each in TERMINAL) == 1
+        and counts["run.started"] == 1
+        and counts["run.tool_called"] == counts["run.tool_returned"] == calls
+        and counts["run.usage"] == calls + 1
+    )
+
+
+def _whole(books: Books) -> Result:
+    """What each follower received, against the table."""
+    tables: dict[str, Ledger] = {}
+    for row in books.events:
+        tables.setdefault(row["project"], Ledger()).enter(row["type"], row["id"], row["subject_id"])
+    lost = sum(each.ledger.lost + max(0, tables[each.project].last - each.ledger.last) for each in books.followers)
+    repeated = sum(each.ledger.repeated for each in books.followers)
+    different = sum(each.ledger.digest != tables[each.project].digest for each in books.followers)
+    measured = (
+        f"{sum(each.ledger.received for each in books.followers):,} deliveries over "
+        f"{sum(each.connections for each in books.followers)} connections: {lost} lost, {repeated} repeated or out of "
+        f"order, {different} streams unlike the table"
+    )
+    return Result("event streams", measured, "0, 0, 0", not (lost or repeated or different))

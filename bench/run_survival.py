@@ -1,0 +1,173 @@
+"""Runs whose workers are killed: that all end, that nothing finished is done again, that every effect happens once, and
+that every event stream is whole. `make bench-survival`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import uvloop
+
+from bench.clerk_tasks import Plan, plan_of
+from bench.office import OUTBOX, Office, open_office, stop
+from bench.readers import Reader
+from bench.results import report
+from bench.run_ledger import Books, judge, read_books
+from tests.features.agents.model_server import Asked, Reply
+
+SEED = 11
+HEARTBEAT = "PT3S"
+DROP_SECONDS = 0.5
+ENDING_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A worker is killed after each of `kill_every` seconds, drawn between the two, while runs are at work."""
+
+    runs: int
+    projects: int
+    workers: int
+    seconds: float
+    kill_every: tuple[float, float]
+
+
+FULL = Scale(runs=200, projects=10, workers=3, seconds=90, kill_every=(2.5, 6.5))
+SHORT = Scale(runs=20, projects=4, workers=2, seconds=10, kill_every=(2.0, 4.0))
+
+
+@dataclass(slots=True)
+class Crew:
+    """Workers that are killed and started again until `stopping` is set."""
+
+    office: Office
+    size: int
+    chance: random.Random
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    kills: list[float] = field(default_factory=list)
+    started: int = 0
+    _hands: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def open(self) -> None:
+        self._hands = [self._start() for _ in range(self.size)]
+
+    async def kill(self, every: tuple[float, float]) -> None:
+        while await self._goes_on(self.chance.uniform(*every)):
+            chosen = self.chance.randrange(self.size)
+            self._hands[chosen].send_signal(signal.SIGKILL)
+            self.kills.append(time.time())
+            await asyncio.to_thread(self._hands[chosen].wait)
+            self._hands[chosen] = self._start()
+
+    async def close(self) -> None:
+        await asyncio.gather(*(stop(each) for each in self._hands))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        self.started += 1
+        return self.office.start_worker(self.started)
+
+    async def _goes_on(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self.stopping.wait()
+        except TimeoutError:
+            return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Answers each run by its plan, and notes every question: which run, after how many answers, and when."""
+
+    plans: dict[str, Plan]
+    chance: random.Random
+    asked: list[tuple[str, int, float]] = field(default_factory=list)
+
+    async def script(self, asked: Asked) -> Reply:
+        plan = self.plans[asked.prompt]
+        at = len(asked.tool_results)
+        self.asked.append((asked.prompt, at, time.time()))
+        await asyncio.sleep(self.chance.uniform(0.0, 0.4))
+        return plan.reply(at, pause=self.chance.uniform(0.0, 0.04))
+
+
+async def start_runs(office: Office, projects: Sequence[str], model: Model, scale: Scale, seconds: float) -> None:
+    """At an even rate, in the projects' turn; each has a document of its own."""
+    begun = time.perf_counter()
+    for number in range(scale.runs):
+        project = projects[number % len(projects)]
+        document = await office.document(project, f"Document {number}")
+        plan = plan_of(number, project, document, model.chance)
+        model.plans[plan.task] = plan
+        plan.run = await office.start_run(project, plan.task)
+        await asyncio.sleep(max(0.0, begun + seconds * (number + 1) / scale.runs - time.perf_counter()))
+
+
+async def until_over(office: Office, plans: Sequence[Plan]) -> bool:
+    try:
+        async with asyncio.timeout(ENDING_SECONDS):
+            while await office.count("SELECT count(*) FROM run WHERE finished_at IS NULL"):  # noqa: ASYNC110
+                await asyncio.sleep(0.3)
+    except TimeoutError:
+        return False
+    return len(plans) > 0
+
+
+async def drop_connections(followers: Sequence[Reader], chance: random.Random) -> None:
+    while True:
+        await asyncio.sleep(DROP_SECONDS)
+        chance.choice(followers).drop()
+
+
+async def work(office: Office, scale: Scale, seed: int) -> tuple[Books, Crew]:
+    chance = random.Random(seed)
+    model = Model({}, random.Random(seed + 1))
+    office.model.script = model.script
+    projects = [await office.project(f"Project {number}") for number in range(scale.projects)]
+    followers = [Reader(office.port, project, office.token) for project in projects]
+    crew = Crew(office, scale.workers, chance)
+    async with asyncio.TaskGroup() as group:
+        reading = [group.create_task(each.run()) for each in followers]
+        reading.append(group.create_task(drop_connections(followers, random.Random(seed + 2))))
+        crew.open()
+        killing = group.create_task(crew.kill(scale.kill_every))
+        await start_runs(office, projects, model, scale, scale.seconds)
+        ended = await until_over(office, list(model.plans.values()))
+        crew.stopping.set()
+        await killing
+        books = await read_books(office, model.plans, model.asked, followers, all_ended=ended)
+        for each in reading:
+            each.cancel()
+    await crew.close()
+    return books, crew
+
+
+async def run(options: argparse.Namespace) -> bool:
+    scale = SHORT if options.short else FULL
+    environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__CONCURRENCY": "12", "AGENTS__MAX_ATTEMPTS": "10"}
+    async with open_office(0, 1, **environment) as office:
+        office.house.environment["CLERK_OUTBOX"] = str(office.house.directory / OUTBOX)
+        books, crew = await work(office, scale, options.seed)
+    print(f"{len(crew.kills)} kills of {scale.workers} workers, {crew.started} starts, seed {options.seed}")
+    results = judge(books, len(crew.kills))
+    report("run_survival", results)
+    return all(each.met is not False for each in results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="20 runs, in half a minute")
+    parser.add_argument("--seed", type=int, default=SEED)
+    sys.exit(0 if uvloop.run(run(parser.parse_args())) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -82,6 +82,18 @@ async def test_viewers_decide_nothing(bureau: Bureau) -> None:
     assert (answer.status_code, answer.json()["right"]) == (403, "run.decide")
 
 
+async def test_no_key_decides(bureau: Bureau) -> None:
+    """Or whoever starts runs by a key would approve what they ask for by the same one."""
+    document = await bureau.document()
+    run = await waiting_run(bureau, document)
+    made = await bureau.owner.client.post(f"{bureau.url}/api-keys", json={"name": "k", "role": "admin"})
+    headers = {"Authorization": f"Bearer {made.json()['secret']}"}
+    url = f"{bureau.url}/runs/{run}/decision"
+    answer = await bureau.owner.client.post(url, json={"approve": True}, headers=headers)
+    assert (answer.status_code, answer.json()["right"]) == (403, "run.decide")
+    assert (await bureau.get(run))["status"] == "waiting"
+
+
 async def test_a_run_goes_on_from_an_earlier_one(bureau: Bureau) -> None:
     bureau.model.says(final(answer="In ten days.", sources=[]))
     first = await bureau.run("When does it arrive?")

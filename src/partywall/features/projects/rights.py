@@ -41,16 +41,16 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.EDITOR: _EDIT,
     Role.ADMIN: _ADMINISTER,
     Role.OWNER: frozenset(Right),
-    Role.SERVICE: _EDIT,
+    Role.SERVICE: _EDIT - {Right.RUN_DECIDE},
 }
 
-# Who may enter, what is sent outside, what may be spent, and whether there is a project at all, is decided by people:
-# a key holds none of these.
+# Who may enter, what is sent outside, what may be spent, what an agent may do that waits for a person, and whether
+# there is a project at all, is decided by people: a key holds none of these.
 FOR_PEOPLE: Final = frozenset(
     {
         Right.PROJECT_DELETE, Right.PROJECT_TRANSFER, Right.MEMBER_MANAGE, Right.OWNER_MANAGE,
         Right.INVITATION_MANAGE, Right.KEY_MANAGE, Right.WEBHOOK_MANAGE,
-        Right.BUDGET_MANAGE,
+        Right.BUDGET_MANAGE, Right.RUN_DECIDE,
     }
 )  # fmt: skip
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
@@ -17,6 +18,14 @@ class AgentModelNotConfiguredError(UnavailableError):
 
     def __init__(self, agent: str) -> None:
         super().__init__(f"The agent {agent} has no model: set AGENTS__MODEL or AGENTS__MODELS__{agent.upper()}.")
+
+
+class ModelInvalidError(ModelAPIError):
+    """A model's server answered with what is no answer; `why` is a clause about the answer. Asking again is no help."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("", why)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)

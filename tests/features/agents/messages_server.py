@@ -104,6 +104,8 @@ async def _stream(message: Json, reply: Reply) -> AsyncIterator[str]:
         for delta in _deltas(block):
             await asyncio.sleep(reply.pause)
             yield _event("content_block_delta", index=index, delta=delta)
+        if reply.cut:
+            return
         yield _event("content_block_stop", index=index)
     ended = {"stop_reason": message["stop_reason"], "stop_sequence": None}
     yield _event("message_delta", delta=ended, usage=usage)

@@ -32,7 +32,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one request is answered with; `pause` is waited for before each of its pieces, in seconds."""
+    """What one request is answered with; `pause` is waited for before each of its pieces, in seconds.
+
+    `raw` are the pieces themselves, whatever they may be.
+    """
 
     text: str = ""
     calls: Sequence[Call] = ()
@@ -40,6 +43,8 @@ class Reply:
     pause: float = 0.0
     wait: asyncio.Event | None = None
     cut: bool = False
+    raw: Sequence[str] | None = None
+    media_type: str = "text/event-stream"
 
 
 def final(**output: object) -> Reply:
@@ -122,6 +127,8 @@ class ModelServer:
         if reply.status != 200:
             await asyncio.sleep(reply.pause)
             return JSONResponse({"error": {"message": "scripted", "type": "scripted"}}, reply.status)
+        if reply.raw is not None:
+            return StreamingResponse(_raw(reply.raw, reply.pause), media_type=reply.media_type)
         if asked.body.get("stream"):
             return StreamingResponse(self._stream(asked, reply), media_type="text/event-stream")
         await asyncio.sleep(reply.pause)
@@ -172,6 +179,12 @@ class ModelServer:
             id_ = call.id or f"call_{self._calls}"
             made.append({"index": index, "id": id_, "type": "function", "function": function})
         return made
+
+
+async def _raw(pieces: Sequence[str], pause: float) -> AsyncIterator[str]:
+    for piece in pieces:
+        await asyncio.sleep(pause)
+        yield piece
 
 
 def _has_words(delta: Json) -> bool:

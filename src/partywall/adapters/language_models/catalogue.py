@@ -66,7 +66,7 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
     limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=KEPT_ALIVE)
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
-    transport = ModelTransport(inner, Retries(options.retries), Circuits())
+    transport = ModelTransport(inner, Retries(options.retries), Circuits(), options.timeout)
     return create_async_httpx2_client(timeout=timeout, transport=transport)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx2
 
+from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.retrying import Faults, Retries, ask
@@ -17,11 +20,49 @@ _FAULTS: Final = Faults(
 )
 
 
-class ModelTransport(httpx2.AsyncBaseTransport):
-    """Repeats requests that failed before the model said anything. Raises ConnectError while a server is left alone."""
+# What asks for a stream; both SDKs write JSON without spaces.
+_STREAMED: Final = b'"stream":true'
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits) -> None:
+
+class AnswerStream(httpx2.AsyncByteStream):
+    """A streamed answer that is one, event by event.
+
+    Raises ModelInvalidError for what is none, ReadError where it breaks off, also in good order, before the model has
+    said that it has ended, and ReadTimeout where no event comes for `silence` seconds, whatever else keeps coming.
+    """
+
+    def __init__(self, response: httpx2.Response, silence: float) -> None:
+        self._response = response
+        self._silence = silence
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        answer = Answer()
+        events = events_of(self._response.aiter_bytes())
+        while (event := await self._next(events)) is not None:
+            yield answer.take(event).encoded()
+        if not answer.complete:
+            raise httpx2.ReadError("The answer broke off.")
+
+    async def _next(self, events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
+        try:
+            async with asyncio.timeout(self._silence):
+                return await anext(events, None)
+        except TimeoutError:
+            raise httpx2.ReadTimeout(f"No event for {self._silence:g} seconds.") from None
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+class ModelTransport(httpx2.AsyncBaseTransport):
+    """Repeats requests that failed before the model said anything. Raises ConnectError while a server is left alone.
+
+    `silence` is how long a model that answers may say nothing, in seconds.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits, silence: float) -> None:
         self._inner = inner
+        self._silence = silence
         self._retries = retries
         self._circuits = circuits
 
@@ -29,9 +70,18 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         request.headers.update(cause_headers())
         circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         try:
-            return await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
+            response = await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
         except CircuitOpenError as error:
             raise httpx2.ConnectError(str(error), request=request) from error
+        streams = response.is_success and _STREAMED in request.content
+        return self._read(response) if streams else response
+
+    def _read(self, response: httpx2.Response) -> httpx2.Response:
+        """Its bytes are no longer compressed, nor as many as they were."""
+        changed = ("content-encoding", "content-length")
+        headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in changed]
+        stream = AnswerStream(response, self._silence)
+        return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
 
     async def aclose(self) -> None:
         await self._inner.aclose()

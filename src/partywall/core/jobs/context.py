@@ -34,6 +34,10 @@ class LeaseLostError(Exception):
     """Another worker has taken the job over; what this one did is rolled back."""
 
 
+class AnotherAttemptError(Exception):
+    """What a handler raises for the job to be run again after a pause, without anything having failed in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.

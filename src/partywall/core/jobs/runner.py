@@ -19,7 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs import attempts
-from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
@@ -118,7 +118,10 @@ class JobRunner:
         except ProjectNotFoundError:
             log.info("job_dropped", reason="its principal may no longer enter the project")
         except Exception as error:
-            log.exception("job_failed", attempt=context.attempt)
+            if isinstance(error, AnotherAttemptError):
+                log.info("job_put_back", attempt=context.attempt, reason=str(error))
+            else:
+                log.exception("job_failed", attempt=context.attempt)
             if context.last:
                 await self._park(context.job_id, f"{type(error).__name__}: {error}")
                 return

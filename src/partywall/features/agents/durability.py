@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydantic import JsonValue
@@ -33,7 +34,7 @@ from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import Spent
-from partywall.features.agents.pricing import cost_of
+from partywall.features.agents.pricing import characters_of, cost_of, counted
 from partywall.features.agents.steps import short
 
 type Deps = RunDeps[AgentInput]
@@ -42,11 +43,19 @@ type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]
 _CALL: Final[ContextVar[ToolCall | None]] = ContextVar("partywall_tool_call", default=None)
 
 
+@dataclass(slots=True)
+class _Asked:
+    """How much the model was sent in the call at hand."""
+
+    characters: int = 0
+
+
 class JournalBackend(CallableOperationBackend[None]):
-    def __init__(self, journal: Journal, agent: str) -> None:
+    def __init__(self, journal: Journal, agent: str, asked: _Asked) -> None:
         nothing = RoleBasedOperationConfig[None](model=None, event=None, capability=None, tool=None)
         super().__init__(namer=JournalOperationNamer(agent), config=nothing)
         self._journal = journal
+        self._asked = asked
 
     async def execute(
         self,
@@ -60,7 +69,7 @@ class JournalBackend(CallableOperationBackend[None]):
         if isinstance(operation_id, EventStreamHandlerId):
             return None  # tool calls are told by the journal, in the transaction of their rows
         if isinstance(operation_id, ModelRequestId | ModelCompactMessagesId):
-            payload, done = await self._journal.step(Call.MODEL, name, _model_call(body))
+            payload, done = await self._journal.step(Call.MODEL, name, _model_call(body, self._asked))
         elif isinstance(operation_id, ToolsetCallToolId):
             payload, done = await self._journal.step(Call.TOOL, name, _tool_call(body), _CALL.get())
         else:
@@ -69,11 +78,12 @@ class JournalBackend(CallableOperationBackend[None]):
         return payload
 
 
-def _model_call(body: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[StepResult]]:
+def _model_call(body: Callable[[], Awaitable[object]], asked: _Asked) -> Callable[[], Awaitable[StepResult]]:
     async def work() -> StepResult:
         begun = time.monotonic()
         payload = await body()
-        response = JSON_CODEC.load(ModelResponse, payload)
+        response: ModelResponse = JSON_CODEC.load(ModelResponse, payload)
+        response = replace(response, usage=counted(response, asked.characters))
         spent = Spent(
             model_calls=1,
             input_tokens=response.usage.input_tokens,
@@ -116,15 +126,21 @@ class JournalDurability(BaseDurabilityCapability[Deps]):
     )
 
     def __init__(self, journal: Journal, stream: StreamHandler, name: str) -> None:
-        super().__init__(event_stream_handler=stream, name=name)
         self._journal = journal
+        self._asked = asked = _Asked()
+
+        async def handle(ctx: RunContext[Deps], events: AsyncIterable[AgentStreamEvent]) -> None:
+            asked.characters = sum(map(characters_of, ctx.messages))
+            await stream(ctx, events)
+
+        super().__init__(event_stream_handler=handle, name=name)
 
     @property
     def in_durable_context(self) -> bool:
         return True
 
     def get_durable_operation_backend(self) -> JournalBackend:
-        return JournalBackend(self._journal, self.name)
+        return JournalBackend(self._journal, self.name, self._asked)
 
     def get_default_run_id(self) -> str:
         return f"{self._journal.payload.run_id}.{self._journal.turn}"

@@ -7,23 +7,29 @@ from typing import Final
 
 from pydantic import JsonValue, ValidationError
 from pydantic_ai.exceptions import (
+    ContentFilterError,
     FallbackExceptionGroup,
     ModelAPIError,
     ModelConnectionError,
     ModelHTTPError,
+    ModelQuotaExceededError,
     ModelRateLimitError,
+    ModelRequestRejectedError,
     ModelServerError,
     ModelUnavailableError,
+    OutputTokenLimitExceeded,
     UnexpectedModelBehavior,
     UserError,
 )
 
 from partywall.core.errors import MissingRightError, PartywallError
+from partywall.core.language_models import ModelInvalidError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.budgets import Exceeded
 from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
 
 _PASSING: Final = (ModelConnectionError, ModelRateLimitError, ModelUnavailableError, ModelServerError)
+_REFUSING: Final = (ModelHTTPError, ModelRequestRejectedError, ModelQuotaExceededError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,12 @@ _FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
     (MissingRightError, LOST),
     (ValidationError, Failed("input_invalid", "The input no longer fits the agent.")),
     (UserError, Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")),
+    (ContentFilterError, Failed("output_invalid", "The model's provider has withheld its answer.")),
+    (
+        OutputTokenLimitExceeded,
+        Failed("output_invalid", "The model's answer grew too long, and ended before it was whole."),
+    ),
+    (UnexpectedModelBehavior, Failed("output_invalid", "The model did not answer as it should, however often asked.")),
 )
 
 
@@ -89,8 +101,6 @@ def meaning_of(error: Exception) -> Ending:
             return _of_fallbacks(error)
         case ModelAPIError():
             return _of_model(error)
-        case UnexpectedModelBehavior():
-            return Failed("output_invalid", f"The model did not answer as it should: {error.message}"[:1000])
         case PartywallError() if error.status < 500:
             return Failed(error.code, error.detail)
         case _:
@@ -98,10 +108,14 @@ def meaning_of(error: Exception) -> Ending:
 
 
 def _of_model(error: ModelAPIError) -> Ending:
+    if isinstance(error, ModelInvalidError):
+        return Failed("model_invalid", f"What the model answered cannot be used: {error.why}.")
     said = f" (status {error.status_code})" if isinstance(error, ModelHTTPError) else ""
     if isinstance(error, _PASSING):
         return Interrupted(Failed("model_unavailable", f"The model {error.model_name} does not answer{said}."))
-    return Failed("model_refused", f"The model {error.model_name} refuses the request{said}.")
+    if isinstance(error, _REFUSING) or error.in_stream:
+        return Failed("model_refused", f"The model {error.model_name} refuses the request{said}.")
+    return Failed("model_invalid", f"What the model {error.model_name} answered is not in the form of an answer.")
 
 
 def _of_fallbacks(group: FallbackExceptionGroup) -> Ending:

@@ -1,8 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
+from typing import Final
 
-from pydantic_ai.messages import ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.usage import RequestUsage
+
+# As a rule of thumb, for servers that do not say how many tokens they have used.
+CHARACTERS_PER_TOKEN: Final = 4
+# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
+MOST_TOKENS: Final = 2**31 - 1
 
 
 def cost_of(response: ModelResponse) -> Decimal | None:
@@ -11,3 +19,30 @@ def cost_of(response: ModelResponse) -> Decimal | None:
         return response.cost().total_price
     except (LookupError, ValueError, AssertionError):
         return None
+
+
+def counted(response: ModelResponse, asked: int) -> RequestUsage:
+    """What the response says that it used, within reason; an estimate where it says nothing of it.
+
+    `asked` is how many characters the model was sent.
+    """
+    usage = response.usage
+    return replace(
+        usage,
+        input_tokens=_within_reason(usage.input_tokens or _estimate(asked)),
+        output_tokens=_within_reason(usage.output_tokens or _estimate(characters_of(response))),
+    )
+
+
+def characters_of(message: ModelMessage) -> int:
+    """Of what a model is told, or says; without what surrounds it on the wire."""
+    said = [getattr(part, "content", None) or getattr(part, "args", None) or "" for part in message.parts]
+    return sum(len(str(each)) for each in said) + len(getattr(message, "instructions", None) or "")
+
+
+def _estimate(characters: int) -> int:
+    return -(-characters // CHARACTERS_PER_TOKEN)
+
+
+def _within_reason(tokens: int) -> int:
+    return min(max(tokens, 0), MOST_TOKENS)

@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import UnavailableError
-from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.cause import caused_by
 from partywall.features.agents.beginning import Begun, begin_run
@@ -45,7 +45,7 @@ async def run_agent(context: JobContext, payload: RunAgent) -> None:
             log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
         if isinstance(ending, Interrupted):
             if await interrupt_run(context, payload, ending):
-                raise RunInterruptedError(ending.last.code)
+                raise AnotherAttemptError(ending.last.code)
         elif ending is not None:
             await end_run(context, payload, ending)
 
@@ -54,10 +54,6 @@ def _is_ours(ending: Ending) -> bool:
     """A failure that says nothing of itself to the people who see it; the log must."""
     failed = ending.last if isinstance(ending, Interrupted) else ending
     return isinstance(failed, Failed) and failed.code in ("internal_error", "agent_broken")
-
-
-class RunInterruptedError(Exception):
-    """The run is tried again, later."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel
@@ -57,7 +57,7 @@ class RunDecision(RequestModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"approve": True}]})
 
-    approve: bool
+    approve: StrictBool
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 

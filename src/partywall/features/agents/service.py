@@ -131,7 +131,8 @@ class RunService:
         require(self.scope, Right.RUN_START)
         row = await self._locked(run_id)
         if RunStatus(row.status).over:
-            raise RunFinishedError(f"The run has {row.status} already.")
+            verb = "is" if row.status == RunStatus.CANCELLED else "has"
+            raise RunFinishedError(f"The run {verb} {row.status} already.")
         if row.status == RunStatus.RUNNING:
             return present(await self._writer.change(run_id, {"cancel_requested_at": func.now()}))
         values: dict[str, object] = {"status": RunStatus.CANCELLED.value, "pending": None, "finished_at": func.now()}

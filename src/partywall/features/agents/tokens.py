@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic_ai.messages import (
     AgentStreamEvent,
@@ -19,6 +19,13 @@ from pydantic_ai.messages import (
     ToolCallPart,
     ToolCallPartDelta,
 )
+
+from partywall.core.language_models import ModelInvalidError
+
+# Of the text of one event: several fit into what a stream sends at once.
+MOST_CHARACTERS: Final = 4_000
+# What Pydantic AI and the providers' SDKs raise over an answer that is not in the form that they expect.
+_GARBLED: Final = (AttributeError, TypeError, LookupError, ValueError, AssertionError, ArithmeticError, RecursionError)
 
 
 class Piece(NamedTuple):
@@ -79,7 +86,7 @@ class TokenWriter:
 
     async def _gather_all(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
         words = Words()
-        async for event in stream:
+        async for event in understood(stream):
             piece = words.of(event)
             if piece is not None and piece.text:
                 self._pieces.append(piece)
@@ -93,7 +100,7 @@ class TokenWriter:
             self._wake.clear()
             if self._pieces:
                 pieces, self._pieces = self._pieces, []
-                await self.write(joined(pieces))
+                await self.write(cut(joined(pieces)))
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -109,3 +116,21 @@ def joined(pieces: Sequence[Piece]) -> list[Piece]:
     """Neighbours of the same part made one."""
     grouped = groupby(pieces, key=lambda piece: piece.part)
     return [Piece(part, "".join(piece.text for piece in group)) for part, group in grouped]
+
+
+def cut(pieces: Sequence[Piece]) -> list[Piece]:
+    """In the same order, none of them longer than an event may be."""
+    return [
+        Piece(part, text[at : at + MOST_CHARACTERS])
+        for part, text in pieces
+        for at in range(0, len(text), MOST_CHARACTERS)
+    ]
+
+
+async def understood(stream: AsyncIterable[AgentStreamEvent]) -> AsyncIterator[AgentStreamEvent]:
+    """Raises ModelInvalidError where the answer cannot be read."""
+    try:
+        async for event in stream:
+            yield event
+    except _GARBLED as error:
+        raise ModelInvalidError("it is not in the form of one") from error

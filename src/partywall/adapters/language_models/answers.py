@@ -1,0 +1,207 @@
+"""What a model's server sends, event by event: refused where it is no answer, and bounded."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple, NoReturn
+
+import orjson
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from partywall.core.language_models import ModelInvalidError
+
+# Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.
+MOST_CHARACTERS: Final = 1_000_000
+MOST_BYTES: Final = 256 * 1024 * 1024
+MOST_EVENT_BYTES: Final = 8 * 1024 * 1024
+# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
+MOST_TOKENS: Final = 2**31 - 1
+
+# What holds the words of a model, in either API.
+_SPOKEN: Final = ("choices", "delta", "content_block")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+
+
+type _Fields = dict[str, JsonValue]
+
+
+class _Form(BaseModel):
+    """As much of an event's form as must be right for its reader; both APIs have other fields, which may be new."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Function(_Form):
+    name: str | None = None
+    arguments: str | _Fields | None = None
+
+
+class _ToolCall(_Form):
+    index: int | None = None
+    id: str | None = None
+    function: _Function | None = None
+
+
+class _Delta(_Form):
+    content: str | list[_Fields] | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Choice(_Form):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Message(_Form):
+    usage: _Fields | None = None
+
+
+class _Chunk(_Form):
+    """`choices` are OpenAI's, the rest but `usage` Anthropic's."""
+
+    type: str | None = None
+    choices: list[_Choice] | None = None
+    usage: _Fields | None = None
+    delta: _Fields | None = None
+    content_block: _Fields | None = None
+    message: _Message | None = None
+
+
+class ServerEvent(NamedTuple):
+    name: bytes
+    data: bytes
+
+    def encoded(self) -> bytes:
+        named = b"event: " + self.name + b"\n" if self.name else b""
+        return named + b"".join(b"data: " + line + b"\n" for line in self.data.split(b"\n")) + b"\n"
+
+
+async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerEvent]:
+    """Comments are left out. Raises ModelInvalidError for what is too long, or is no event stream at all."""
+    name, data, found, received = b"", list[bytes](), False, 0
+    async for line in _lines(chunks):
+        received += len(line)
+        if received > MOST_BYTES or sum(map(len, data)) > MOST_EVENT_BYTES:
+            refuse("it is too long")
+        field, _, value = line.partition(b":")
+        if field == b"event":
+            name = value.strip()
+        elif field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif not line and data:
+            found = True
+            yield ServerEvent(name, b"\n".join(data))
+            name, data = b"", []
+    if data:
+        yield ServerEvent(name, b"\n".join(data))
+    elif received and not found:
+        refuse("it is no stream of events")
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    held = b""
+    async for chunk in chunks:
+        *whole, held = (held + chunk).split(b"\n")
+        if len(held) > MOST_EVENT_BYTES:
+            refuse("it is too long")
+        for line in whole:
+            yield line.removesuffix(b"\r")
+    if held:
+        yield held.removesuffix(b"\r")
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer as it comes, of either API that is spoken. `complete` once the model has said that it has ended."""
+
+    complete: bool = False
+    _said: int = 0
+
+    def take(self, event: ServerEvent) -> ServerEvent:
+        """The event as it is passed on: without lone surrogates, and with token counts that can be summed.
+
+        Raises ModelInvalidError for what is no answer, and for more than an answer may hold.
+        """
+        if event.data.startswith(b"[DONE]"):
+            self.complete = True
+            return event
+        chunk, cleaned = _parsed(event.data)
+        form = _form_of(chunk)
+        self._said += _characters([chunk.get(name) for name in _SPOKEN])
+        if self._said > MOST_CHARACTERS:
+            refuse(f"it holds more than {MOST_CHARACTERS:,} characters")
+        ended = any(choice.finish_reason for choice in form.choices or ())
+        self.complete = self.complete or ended or form.type == "message_stop"
+        bounded = [_bound(usage) for usage in _usages(chunk)]
+        return ServerEvent(event.name, orjson.dumps(chunk)) if cleaned or any(bounded) else event
+
+
+def refuse(why: str) -> NoReturn:
+    raise ModelInvalidError(why)
+
+
+def _parsed(data: bytes) -> tuple[_Fields, bool]:
+    """And whether it had to be cleaned."""
+    chunk, cleaned = _json(data)
+    if not isinstance(chunk, dict):
+        refuse("one of its events is no object")
+    return chunk, cleaned
+
+
+def _json(data: bytes) -> tuple[JsonValue, bool]:
+    try:
+        return orjson.loads(data), False
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        cleaned: JsonValue = orjson.loads(_SURROGATES.sub("\ufffd", json.dumps(json.loads(data), ensure_ascii=False)))
+    except (ValueError, RecursionError):
+        refuse("one of its events is no JSON")
+    return cleaned, True
+
+
+def _form_of(chunk: _Fields) -> _Chunk:
+    try:
+        return _Chunk.model_validate(chunk)
+    except ValidationError as error:
+        refuse(f"{'.'.join(map(str, error.errors()[0]['loc'][:5]))} is not what it should be")
+
+
+def _usages(chunk: _Fields) -> Iterator[_Fields]:
+    for holder in (chunk, chunk.get("message")):
+        if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
+            yield usage
+
+
+def _characters(value: JsonValue) -> int:
+    count, left = 0, [value]
+    while left:
+        match left.pop():
+            case str() as text:
+                count += len(text)
+            case list() as several:
+                left += several
+            case dict() as fields:
+                left += fields.values()
+            case _:
+                pass
+    return count
+
+
+def _bound(usage: dict[str, JsonValue]) -> bool:
+    """Whether a count had to be changed; a count that is no number is refused."""
+    changed = False
+    for fields in (usage, *(each for each in usage.values() if isinstance(each, dict))):
+        for name, value in fields.items():
+            if not name.endswith("tokens") or value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                refuse("it counts its tokens otherwise than in numbers")
+            bounded = int(min(max(value, 0), MOST_TOKENS))
+            if value != bounded or isinstance(value, float):
+                fields[name], changed = bounded, True
+    return changed

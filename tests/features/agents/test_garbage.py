@@ -1,0 +1,186 @@
+"""Servers that answer with what is no answer, with too much of it, or with half of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import structlog
+
+from partywall.adapters.language_models.catalogue import ServerOptions
+from partywall.core.jobs import attempts
+from tests.features.agents.bureau import Bureau, Json, code_of, used_by
+from tests.features.agents.messages_server import messages_server
+from tests.features.agents.model_server import Reply, final
+from tests.features.agents.test_providers import NOTHING, run_on
+
+DONE = "data: [DONE]\n\n"
+OUTPUT = json.dumps({"answer": "Soon.", "sources": []})
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 20)
+
+
+def event(value: object) -> str:
+    return f"data: {json.dumps(value)}\n\n"
+
+
+def chunk(delta: Json, finish: str | None = None, **fields: object) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    envelope = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+    return event(envelope | fields)
+
+
+def output(arguments: str = OUTPUT) -> str:
+    function = {"name": "final_result", "arguments": arguments}
+    return chunk(
+        {"role": "assistant", "tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]}
+    )
+
+
+def answer(*first: str, usage: object = None) -> Reply:
+    return Reply(
+        raw=[*first, output(), chunk({}, "tool_calls"), event({"id": "c", "choices": [], "usage": usage}), DONE]
+    )
+
+
+async def tokens(bureau: Bureau, run: Json) -> list[str]:
+    return [str(data["text"]) for kind, data in await bureau.events(str(run["id"])) if kind == "token"]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "data: [1, 2, 3]\n\n",
+        "data: null\n\n",
+        'data: "x"\n\n',
+        'data: {"choices": "no"}\n\n',
+        'data: {"choices": [1]}\n\n',
+        'data: {"choices": [{"delta": "x"}]}\n\n',
+        'data: {"choices": [], "usage": "x"}\n\n',
+        'data: {"choices": [], "usage": {"prompt_tokens": "x"}}\n\n',
+        chunk({"content": ["x", 1]}),
+        chunk({"tool_calls": "x"}),
+        chunk({"tool_calls": [{"index": 0, "function": {"name": 1, "arguments": 2}}]}),
+        "data: {\n\n",
+        "data: " + "[" * 100_000 + "\n\n",
+        "<html>Sign in</html>",
+        '{"choices": []}',
+    ],
+)
+@pytest.mark.parametrize("place", ["first", "later"])
+async def test_what_is_no_answer_fails_the_run_at_once(bureau: Bureau, sent: str, place: str) -> None:
+    before = [chunk({"role": "assistant", "content": "One"})] if place == "later" and "data" in sent else []
+    bureau.model.says(Reply(raw=[*before, sent, DONE] if "data" in sent else [sent]))
+    with structlog.testing.capture_logs() as logs:
+        run = await bureau.run()
+    assert (code_of(run), len(bureau.model.asked)) == ("model_invalid", 1), run
+    assert [log for log in logs if log.get("exc_info") or log["log_level"] == "error"] == []
+
+
+async def test_a_page_is_no_refusal(bureau: Bureau) -> None:
+    bureau.model.says(Reply(raw=["<html></html>"], media_type="text/html"))
+    run = await bureau.run()
+    assert (code_of(run), len(bureau.model.asked)) == ("model_invalid", 1)
+
+
+async def test_half_characters_are_replaced(bureau: Bureau) -> None:
+    """They could neither be stored nor sent to the model again."""
+    call = {"index": 0, "id": "1", "type": "function", "function": {"name": "search", "arguments": '{"query": "x"}'}}
+    pieces = [chunk({"role": "assistant", "content": "a\ud800b"}), chunk({"tool_calls": [call]})]
+    bureau.model.says(
+        Reply(raw=[*pieces, chunk({}, "tool_calls"), DONE]),
+        final(answer="Soon.", sources=[]),
+    )
+    run = await bureau.run()
+    assert (run["status"], run["error"]) == ("succeeded", None)
+    assert "a\ufffdb" in str(bureau.model.asked[1].messages)
+    assert (await tokens(bureau, run))[0] == "a\ufffdb"
+
+
+@pytest.mark.parametrize(
+    ("counts", "most"), [(10**30, 2**31 - 1), (2**63, 2**31 - 1), (2**62, 2**31 - 1), (-5, 0), (1e300, 2**31 - 1)]
+)
+async def test_tokens_are_counted_within_reason(bureau: Bureau, counts: float, most: int) -> None:
+    bureau.model.says(answer(usage={"prompt_tokens": counts, "completion_tokens": counts, "total_tokens": counts}))
+    runs = [await bureau.run() for _ in range(2)]
+    assert [run["error"] for run in runs] == [None, None]
+    budget = (await bureau.owner.client.get(f"{bureau.url}/budget")).json()
+    counted = [used_by(run)[name] for run in runs for name in ("input_tokens", "output_tokens")]
+    assert budget["used"]["tokens"] == sum(map(int, map(str, counted)))
+    if most:
+        assert counted == [most] * 4
+    else:
+        assert all(0 < int(str(each)) < 99 for each in counted)  # as estimated
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}])
+async def test_tokens_that_nobody_counts_are_estimated(bureau: Bureau, usage: object) -> None:
+    bureau.model.says(answer(usage=usage))
+    run = await bureau.run("When? " * 100)
+    used = used_by(run)
+    # The question and the instructions, and the output, by four characters.
+    assert used["input_tokens"] == (600 + len("Answer from the documents.") + 3) // 4
+    assert used["output_tokens"] == (len(OUTPUT) + 3) // 4
+
+
+async def test_long_pieces_become_events_of_bounded_size(bureau: Bureau) -> None:
+    text = "".join(f"{number:07}," for number in range(2_600))
+    bureau.model.says(answer(chunk({"role": "assistant", "content": text})))
+    run = await bureau.run()
+    told = await tokens(bureau, run)
+    assert max(map(len, told)) == 4_000
+    assert "".join(told) == text + OUTPUT
+
+
+@pytest.mark.parametrize("pieces", [1, 20])
+async def test_an_answer_that_is_too_long_fails_the_run(bureau: Bureau, pieces: int) -> None:
+    long = chunk({"role": "assistant", "content": "x" * (1_000_001 // pieces + 1)})
+    bureau.model.says(answer(*[long] * pieces))
+    run = await bureau.run()
+    assert (code_of(run), len(bureau.model.asked)) == ("model_invalid", 1)
+    assert "1,000,000 characters" in str(run["error"])
+
+
+async def test_an_answer_that_ends_in_the_middle_is_asked_for_again(bureau: Bureau) -> None:
+    bureau.model.says(
+        Reply(raw=[chunk({"role": "assistant", "content": "One mo"})]),
+        Reply(raw=[output()]),
+        Reply(raw=[]),
+        final(answer="Soon.", sources=[]),
+    )
+    run = await bureau.run()
+    assert (run["status"], run["error"], len(bureau.model.asked)) == ("succeeded", None, 4)
+    assert used_by(run)["model_calls"] == 1
+
+
+@pytest.mark.parametrize("ending", [[DONE], [chunk({}, "tool_calls")], [chunk({}, "tool_calls"), "data: [DONE]"]])
+async def test_either_sign_of_the_end_will_do(bureau: Bureau, ending: list[str]) -> None:
+    bureau.model.says(Reply(raw=[output(), *ending]))
+    assert (await bureau.run())["status"] == "succeeded"
+
+
+async def test_an_answer_of_anthropics_that_ends_in_the_middle_is_asked_for_again(bureau: Bureau) -> None:
+    async with messages_server() as anthropic:
+        anthropic.says(Reply(text="One moment.", cut=True), final(answer="Soon.", sources=[]))
+        server = ServerOptions(anthropic.url)
+        run = await run_on(bureau, replace(NOTHING, default="anthropic:m", servers={"anthropic": server}))
+    assert (run["status"], len(anthropic.asked)) == ("succeeded", 2), run
+
+
+async def test_a_model_that_only_keeps_the_connection_alive_is_silent(bureau: Bureau) -> None:
+    bureau.model.says(Reply(raw=[": keep-alive\n\n"] * 1_000, pause=0.02))
+    server = {"lab": ServerOptions(bureau.model.url)}
+    run = await run_on(bureau, replace(NOTHING, default="lab:m", servers=server, timeout=0.2))
+    assert code_of(run) == "model_unavailable"
+
+
+async def test_what_the_library_says_is_not_shown(bureau: Bureau) -> None:
+    bureau.model.says(Reply(calls=final(answer=1).calls))
+    run = await bureau.run()
+    assert code_of(run) == "output_invalid"
+    assert "pydantic" not in str(run["error"])
+    assert "limit" not in str(run["error"])

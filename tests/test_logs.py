@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -73,3 +75,18 @@ def test_on_a_terminal_the_line_is_readable(capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert "/healthz" in out
     assert "{" not in out
+
+
+def test_a_client_that_is_gone_is_no_error_of_the_server() -> None:
+    program = """
+import logging
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+for what in ("starting response", "completing response", "completing handshake"):
+    logging.getLogger("uvicorn.error").error(f"ASGI callable returned without {what}.")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    assert [json.loads(line)["event"] for line in ran.stdout.splitlines()] == [
+        "ASGI callable returned without starting response."
+    ]

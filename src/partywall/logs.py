@@ -23,6 +23,17 @@ _URL_PASSWORD: Final = re.compile(r"(?<=://)[^/\s:@]*:[^@\s]+@")
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
+# What uvicorn makes an error of: a client that went before the handshake, or one that was given up, as our log says.
+_GONE: Final = frozenset(
+    {"ASGI callable returned without completing handshake.", "ASGI callable returned without completing response."}
+)
+
+
+def client_stayed(record: logging.LogRecord) -> bool:
+    """Whether a record of uvicorn's is about something else than a client that is gone."""
+    return record.getMessage() not in _GONE
+
+
 def _harmless(text: str) -> bool:
     """Nothing in it even looks like what is masked."""
     return not (
@@ -137,5 +148,6 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))
+    logging.getLogger("uvicorn.error").addFilter(client_stayed)
     for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

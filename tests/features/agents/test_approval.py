@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from tests.features.agents.bureau import Bureau, Json
 from tests.features.agents.model_server import calling, final
 
@@ -103,3 +105,11 @@ async def test_a_run_goes_on_from_an_earlier_one(bureau: Bureau) -> None:
     said = [each["content"] for each in bureau.model.asked[0].messages if each["role"] == "user"]
     assert said == ["When does it arrive?", "Sure?"]
     assert "In ten days." in str(bureau.model.asked[0].messages)
+
+
+@pytest.mark.parametrize("approve", ["yes", "off", "true", 1, 0, None])
+async def test_a_decision_is_yes_or_no(bureau: Bureau, approve: object) -> None:
+    """Nothing else is made into one, before it is even asked whether the run waits."""
+    run = await bureau.start()
+    answer = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/decision", json={"approve": approve})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/approve")

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from partywall.core.jobs import attempts
 from tests.features.agents.bureau import Bureau, code_of, used_by
@@ -112,6 +113,47 @@ async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau, change: str) -> N
         await bureau.people.execute(f"{change} WHERE account_id = $1", person.id)
         found = await bureau.until(answer.json()["id"], seconds=5)
     assert code_of(found) == "right_lost"
+
+
+@pytest.mark.parametrize("said", ["", "word " * 1_000], ids=["hanging", "streaming"])
+async def test_who_is_made_a_viewer_meanwhile_is_stopped(bureau: Bureau, said: str) -> None:
+    person = await bureau.people.person()
+    await bureau.people.join(bureau.project, person, "editor")
+    bureau.model.says(Reply(text=said, pause=0.05, wait=asyncio.Event()))
+    async with bureau.working():
+        answer = await person.client.post(f"{bureau.url}/runs", json={"agent": "assistant", "input": {"question": "?"}})
+        run = str(answer.json()["id"])
+        async with asyncio.timeout(15):
+            while not bureau.model.asked or (said and ("token" not in dict(await bureau.events(run)))):
+                await asyncio.sleep(0.02)
+        changed = await bureau.owner.client.patch(f"{bureau.url}/members/{person.id}", json={"role": "viewer"})
+        assert changed.status_code == 200
+        found = await bureau.until(run, seconds=5)
+        assert code_of(found) == "right_lost"
+        async with asyncio.timeout(5):
+            while not bureau.model.broken_off:
+                await asyncio.sleep(0.02)
+
+
+async def test_a_pause_between_attempts_is_no_failure_in_the_log(bureau: Bureau) -> None:
+    bureau.model.says(Reply(status=503), final(answer="Done.", sources=[]))
+    with structlog.testing.capture_logs() as logs:
+        assert (await bureau.run())["status"] == "succeeded"
+    assert [log["reason"] for log in logs if log["event"] == "job_put_back"] == ["model_unavailable"]
+    assert [log for log in logs if log["log_level"] == "error" or log.get("exc_info")] == []
+
+
+async def test_a_worker_that_stops_has_not_failed(bureau: Bureau) -> None:
+    bureau.model.says(Reply(wait=asyncio.Event()))
+    with structlog.testing.capture_logs() as logs:
+        async with bureau.working():
+            run = await bureau.start()
+            async with asyncio.timeout(15):
+                while not bureau.model.asked:
+                    await asyncio.sleep(0.02)
+    assert (await bureau.get(run))["status"] == "queued"
+    assert [log["reason"] for log in logs if log["event"] == "job_put_back"] == ["worker_stopped"]
+    assert [log for log in logs if log["log_level"] == "error" or log.get("exc_info")] == []
 
 
 async def test_one_project_does_not_starve_another(bureau: Bureau) -> None:

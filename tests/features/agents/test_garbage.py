@@ -12,7 +12,7 @@ from partywall.adapters.language_models.catalogue import ServerOptions
 from partywall.core.jobs import attempts
 from tests.features.agents.bureau import Bureau, Json, code_of, used_by
 from tests.features.agents.messages_server import messages_server
-from tests.features.agents.model_server import Reply, final
+from tests.features.agents.model_server import Reply, calling, final
 from tests.features.agents.test_providers import NOTHING, run_on
 
 DONE = "data: [DONE]\n\n"
@@ -165,7 +165,7 @@ async def test_either_sign_of_the_end_will_do(bureau: Bureau, ending: list[str])
 
 async def test_an_answer_of_anthropics_that_ends_in_the_middle_is_asked_for_again(bureau: Bureau) -> None:
     async with messages_server() as anthropic:
-        anthropic.says(Reply(text="One moment.", cut=True), final(answer="Soon.", sources=[]))
+        anthropic.says(replace(final(answer="Half.", sources=[]), cut=True), final(answer="Soon.", sources=[]))
         server = ServerOptions(anthropic.url)
         run = await run_on(bureau, replace(NOTHING, default="anthropic:m", servers={"anthropic": server}))
     assert (run["status"], len(anthropic.asked)) == ("succeeded", 2), run
@@ -179,8 +179,8 @@ async def test_a_model_that_only_keeps_the_connection_alive_is_silent(bureau: Bu
 
 
 async def test_what_the_library_says_is_not_shown(bureau: Bureau) -> None:
-    bureau.model.says(Reply(calls=final(answer=1).calls))
+    bureau.model.says(calling("read", document_id="x"))
     run = await bureau.run()
     assert code_of(run) == "output_invalid"
     assert "pydantic" not in str(run["error"])
-    assert "limit" not in str(run["error"])
+    assert "retr" not in str(run["error"])

@@ -86,7 +86,7 @@ configure_logging(LogSettings(format="json"))
 for what in ("starting response", "completing response", "completing handshake"):
     logging.getLogger("uvicorn.error").error(f"ASGI callable returned without {what}.")
 """
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert [json.loads(line)["event"] for line in ran.stdout.splitlines()] == [
         "ASGI callable returned without starting response."
     ]

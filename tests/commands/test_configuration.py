@@ -58,6 +58,11 @@ def test_a_rule_over_several_settings_speaks_for_itself(monkeypatch: pytest.Monk
     assert "SECRET_KEY" in line
 
 
+def test_an_abbreviation_stays_as_it_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = lines(monkeypatch, **SERVERS, AGENTS__BASE_URL="ftp://x")
+    assert line.startswith("AGENTS__BASE_URL: URL scheme should be")
+
+
 def test_a_section_that_is_no_object_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     [line] = lines(monkeypatch, DATABASE="{")
     assert "database" in line

@@ -29,6 +29,9 @@ SMTP = {"MAIL__ENGINE": "smtp", "MAIL__HOST": "127.0.0.1", "MAIL__FROM": "us@exa
 OPENAI = {"EMBEDDINGS__ENGINE": "openai", "EMBEDDINGS__URL": "http://localhost:1/v1", "EMBEDDINGS__MODEL": "m"}
 
 
+LAB = {"AGENTS__SERVERS__LAB__URL": "http://localhost:1/v1"}
+
+
 @pytest.mark.parametrize(
     ("changed", "names"),
     [
@@ -43,6 +46,11 @@ OPENAI = {"EMBEDDINGS__ENGINE": "openai", "EMBEDDINGS__URL": "http://localhost:1
         ({**SMTP, "MAIL__CA_FILE": "/proc/nowhere"}, "MAIL__CA_FILE"),
         ({"MAIL__ENGINE": "smtp"}, "MAIL__HOST"),
         ({"ENVIRONMENT": "production"}, "SECRET_KEY"),
+        ({"AGENTS__MODULES": "nosuchmod"}, "AGENTS__MODULES names nosuchmod"),
+        ({"AGENTS__MODULES": "json"}, "AGENTS__MODULES names json"),
+        ({"AGENTS__MODULES": ".relative"}, "AGENTS__MODULES names .relative"),
+        ({**LAB, "AGENTS__MODELS__NOSUCH": "lab:m"}, "AGENTS__MODELS__NOSUCH: no agent has that name: there"),
+        ({**LAB, "AGENTS__MODEL": "lab:m", "AGENTS__FALLBACKS": "lap:m"}, "AGENTS__SERVERS__LAP__URL"),
     ],
 )
 @pytest.mark.parametrize("command", ["api", "worker"])

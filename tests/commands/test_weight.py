@@ -23,6 +23,7 @@ def imported_by(command: str) -> set[str]:
         ("serve", HEAVY),
         ("search", HEAVY - {"httpx"}),
         ("import", HEAVY - {"httpx"}),
+        ("users", {"partywall.features.agents.catalogue", "pydantic_ai"}),
         ("migrate", {"fastapi", "numpy", "uvicorn", "httpx"}),
     ],
 )

@@ -40,7 +40,12 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
         for variable in _required(problem["loc"]):
             yield f"{variable} is not set"
         return
-    yield f"{_variable(problem['loc'])}: {message[:1].lower()}{message[1:]}"
+    yield f"{_variable(problem['loc'])}: {_within_a_line(message)}"
+
+
+def _within_a_line(message: str) -> str:
+    """In lower case, unless it begins with an abbreviation such as URL."""
+    return message if message[1:2].isupper() else f"{message[:1].lower()}{message[1:]}"
 
 
 def _variable(location: Sequence[str | int]) -> str:

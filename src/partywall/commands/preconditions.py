@@ -14,6 +14,7 @@ from partywall.commands.refusal import Refusal
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedding import EmbeddingError
+from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.features.search.constants import DIMENSIONS
 from partywall.resources import MissingUrlError, create_cache, create_mailer, embedding_engine
 from partywall.secret_key import secret_key
@@ -28,6 +29,7 @@ def checked_settings() -> Settings:
         _check_embeddings(settings)
         _check_cache(settings)
         _check_mail(settings)
+        _check_agents(settings)
         secret_key(settings)
         asyncio.run(_check_database(settings))
     return settings
@@ -38,7 +40,7 @@ def refusals() -> Iterator[None]:
     """What the inside raises for a setting or a machine that is not ready is a Refusal."""
     try:
         yield
-    except (MissingUrlError, EmbeddingError, PrivilegedRoleError, EngineError) as error:
+    except (MissingUrlError, EmbeddingError, PrivilegedRoleError, EngineError, RegistrationError) as error:
         raise Refusal(str(error)) from None
     except OSError as error:
         raise Refusal(f"DATA_DIR: {error.filename}: {(error.strerror or str(error)).lower()}") from None
@@ -69,6 +71,13 @@ def _check_mail(settings: Settings) -> None:
         raise Refusal(f"MAIL__CA_FILE: {settings.mail.ca_file}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:
         raise Refusal(f"MAIL__FROM: {error}") from None
+
+
+def _check_agents(settings: Settings) -> None:
+    """That the modules hold agents, and that the agents which have models of their own exist."""
+    known = registry_of(settings.agents.modules).by_name
+    for name in settings.agents.models.keys() - known.keys():
+        raise Refusal(f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}")
 
 
 async def _check_database(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from partywall.core.outgoing.destinations import LONGEST, Destinations, RefusedDestinationError
@@ -67,6 +68,33 @@ def test_an_address_on_the_internet_is_taken(url: str) -> None:
 def test_what_is_no_such_address_is_refused(url: str) -> None:
     with pytest.raises(RefusedDestinationError):
         Destinations().parse(url)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "2130706433", "0x7f000001", "0x7F.1", "127.1", "127.0.1", "0177.0.0.1", "127.0.0.1.", "127.0.0.0x1", "1.0x",
+        "127.0.0.256", "1.2.3.4.5", "017700000001", "127\u30020\u30020\u30021", "127\uff0e0\uff0e0\uff0e1",
+        "127\uff610\uff610\uff611", "\uff11\uff12\uff17.0.0.1", "localhos\uff54", "example\u3002com", "example.1",
+    ],
+)  # fmt: skip
+def test_a_host_that_can_be_read_as_another_is_refused_wherever_it_leads(host: str) -> None:
+    everywhere = Destinations.of(plain_http=True, networks=["0.0.0.0/0", "::/0"], ports=[])
+    for url in (f"http://{host}:9000/", f"https://{host}"):
+        with pytest.raises(RefusedDestinationError):
+            everywhere.parse(url)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "8.8.8.8", "[::1]", "[::127.0.0.1]", "1.example", "3com.example", "0x.de"]
+)
+def test_numbers_that_everybody_reads_alike_are_taken(host: str) -> None:
+    Destinations.of(plain_http=True, networks=["127.0.0.0/8"], ports=[]).parse(f"http://{host}:9000/")
+
+
+def test_what_was_taken_before_is_judged_again_with_every_call() -> None:
+    with pytest.raises(RefusedDestinationError):
+        Destinations(plain_http=True).check(httpx.URL("http://2130706433/"))
 
 
 def test_plain_http_and_further_ports_are_for_the_settings_to_allow() -> None:

@@ -70,6 +70,25 @@ async def test_only_the_types_asked_for_arrive_and_in_their_order(
     assert receiver.most_open == 1
 
 
+@pytest.mark.parametrize(
+    ("types", "heard"),
+    [
+        (None, ["project.webhook_created", "run.started", "run.succeeded"]),
+        (["run.*"], ["run.started", "run.token", "run.succeeded"]),
+        (["run.token"], ["run.token"]),
+    ],
+)
+async def test_tokens_go_to_those_alone_that_ask_for_them(
+    office: Office, receiver: Receiver, resources: Resources, types: list[str] | None, heard: list[str]
+) -> None:
+    hook = await office.hook(receiver.url, types=types)
+    await office.happen("run.started", "run.token", "run.succeeded")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) >= len(heard))
+        await until(lambda: _all(office, hook, "succeeded"))
+    assert receiver.types == heard
+
+
 async def test_a_project_hears_of_nothing_that_happens_in_another(
     open_office: OpenOffice, receiver: Receiver, second_receiver: Receiver, resources: Resources
 ) -> None:

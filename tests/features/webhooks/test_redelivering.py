@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from partywall.core.resources import Resources
 from partywall.features.webhooks.retention import prune_deliveries
 from tests.features.webhooks.post import Hook, Office, dispatching, until
-from tests.features.webhooks.receiver import Receiver
+from tests.features.webhooks.receiver import Arrived, Receiver, status
 
 
 async def again(office: Office, hook: Hook) -> None:
@@ -53,6 +55,31 @@ async def test_what_had_failed_for_good_is_retried_like_a_new_one(
         await until(lambda: finished(office, hook))
     assert await office.statuses(hook) == ["succeeded"]
     assert len({each.id for each in receiver.arrived}) == 1
+
+
+@pytest.mark.parametrize("code", [204, 500])
+async def test_what_is_asked_for_during_an_attempt_goes_out_whatever_becomes_of_that(
+    office: Office, receiver: Receiver, resources: Resources, code: int
+) -> None:
+    """With all the retries of a new one, and at once."""
+
+    async def ask(arrived: Arrived) -> bytes:
+        if len(receiver.arrived) == 1:
+            await again(office, hook)
+            return status(code)
+        return status(500 if len(receiver.arrived) == 2 else 204)
+
+    receiver.answer = ask
+    hook = await office.hook(receiver.url)
+    await office.people.execute("UPDATE webhook_progress SET failures = 50 WHERE webhook_id = $1", hook.id)
+    await office.happen("document.created")
+    async with dispatching(resources, attempts=2):
+        await until(lambda: len(receiver.arrived) == 2)
+        await office.people.execute("UPDATE webhook_progress SET paused_until = NULL WHERE webhook_id = $1", hook.id)
+        await until(lambda: len(receiver.arrived) == 3)
+        await until(lambda: finished(office, hook))
+    [delivery] = await office.deliveries(hook)
+    assert (delivery["status"], delivery["attempts"]) == ("succeeded", 3)
 
 
 async def test_a_pause_ends_with_the_request(office: Office, receiver: Receiver, resources: Resources) -> None:

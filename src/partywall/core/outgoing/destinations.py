@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -15,6 +16,9 @@ type Network = IPv4Network | IPv6Network
 LONGEST: Final = 2000
 _SCHEME_PORTS: Final = {"https": 443, "http": 80}
 _FREE_PORTS: Final = range(1024, 65536)
+# What separates labels beside the full stop, and what is a number in decimal, octal or hexadecimal.
+_DOTS: Final = frozenset("\u3002\uff0e\uff61")
+_NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 # Not for everybody, although the registries call them global: a cloud's own server, relays and tunnels into IPv4,
 # addresses of a site and of documentation.
 _NOT_PUBLIC: Final[tuple[Network, ...]] = tuple(
@@ -63,6 +67,7 @@ class Destinations:
             raise RefusedDestinationError("The address must begin with https://")
         if not url.raw_host:
             raise RefusedDestinationError("The address names no host")
+        _refuse_numbers(url.raw_host.decode("ascii"))
         if url.userinfo:
             raise RefusedDestinationError("The address may not carry a name or password")
         port = _SCHEME_PORTS[url.scheme] if url.port is None else url.port
@@ -83,11 +88,30 @@ def _refuse_ambiguous(text: str) -> None:
     authority = re.split(r"[/?#]", text.partition("://")[2], maxsplit=1)[0]
     if "\\" in authority or "%" in authority:
         raise RefusedDestinationError("The address names its host in a way that can be read as another")
+    if any(_stands_for_ascii(character) for character in authority):
+        raise RefusedDestinationError("The address names its host in letters that can be read as others")
     if "@" in authority:
         raise RefusedDestinationError("The address may not carry a name or password")
     port = authority.rpartition("]")[2].partition(":")[2]
     if port and not (port.isascii() and port.isdigit()):
         raise RefusedDestinationError("The port is no number")
+
+
+def _stands_for_ascii(character: str) -> bool:
+    """Full-width letters, numbers in circles, and the dots of other scripts."""
+    if character.isascii():
+        return False
+    return character in _DOTS or any(each.isascii() for each in unicodedata.normalize("NFKC", character))
+
+
+def _refuse_numbers(host: str) -> None:
+    """A host whose last part is a number is an IPv4 address to browsers, and must be written as everybody reads it."""
+    if ":" in host or not _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
+        return
+    try:
+        IPv4Address(host)
+    except ValueError as error:
+        raise RefusedDestinationError("The address names its host by a number that can be read as another") from error
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -28,7 +28,7 @@ _OF_A_WEBHOOK = (["project_id", "webhook_id"], ["webhook.project_id", "webhook.i
 
 
 class Webhook(Base):
-    """What people have decided. The secrets are sealed; `types` are patterns, null for all."""
+    """What people have decided. The secrets are sealed; `types` are patterns, null for all but tokens."""
 
     __tablename__ = "webhook"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)

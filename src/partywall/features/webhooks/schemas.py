@@ -24,7 +24,11 @@ TypePattern = Annotated[
 ]
 TypePatterns = Annotated[
     list[TypePattern],
-    Field(min_length=1, max_length=MAX_TYPES, description="Such as `document.*` or `member.added`; null for all."),
+    Field(
+        min_length=1,
+        max_length=MAX_TYPES,
+        description="Such as `document.*` or `member.added`; null for all but `run.token`, which `run.*` includes.",
+    ),
 ]
 type DisabledReason = Literal["gone", "failing", "reclaimed"]
 type DeliveryStatus = Literal["pending", "succeeded", "failed"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -14,12 +14,12 @@ import structlog
 from partywall.core.clock import utc_now
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.batches import read_batch
+from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
-from partywall.features.webhooks.constants import FAN_OUT, PURPOSE, TURN
+from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, TURN
 from partywall.features.webhooks.exceptions import LeaseLostError
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
 from partywall.features.webhooks.retrying import Outcome, Rules
@@ -32,11 +32,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery whose time has come, and whom it goes to."""
+    """A delivery whose time has come at `since`, and whom it goes to."""
 
     id: UUID
     event_id: int
     attempt: int
+    since: datetime | None
     url: str
     keys: list[str]
 
@@ -95,7 +96,8 @@ class Turn:
         if previous is not None and webhook.previous_until is not None and webhook.previous_until > utc_now():
             sealed.append(previous)
         keys = [box.open(each).decode() for each in sealed]
-        return Due(row.id, row.event_id, row.attempts - row.attempts_before + 1, webhook.url, keys)
+        attempt = row.attempts - row.attempts_before + 1
+        return Due(row.id, row.event_id, attempt, row.next_attempt_at, webhook.url, keys)
 
     async def _fan_out(self) -> bool:
         """Makes deliveries of the events that have come since; False where there were none."""
@@ -111,7 +113,7 @@ class Turn:
                 return False
             if progress.position < batch.oldest - 1:
                 log.warning("webhook_events_lost", webhook_id=str(self.webhook_id), upto=batch.oldest - 1)
-            await repository.fan_out(self.webhook_id, batch.events, batch.upto)
+            await repository.fan_out(self.webhook_id, _wanted(webhook, batch.events), batch.upto)
             return True
 
     async def _attempt(self, due: Due) -> bool:
@@ -136,24 +138,29 @@ class Turn:
     async def _record(self, session: AsyncSession, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
         """What follows from it; whether the webhook goes on at once."""
         _, progress = await self._hold(repository)
+        again = await repository.stay_due(due.id, due.since, outcome.status_code, outcome.error)
+        if not again:
+            await self._settle(repository, due, outcome)
         if outcome.succeeded:
-            await repository.finish(due.id, "succeeded", outcome.status_code, None)
             await repository.note_success(self.webhook_id)
             return True
-        wait = self.rules.retry_in(due.attempt)
-        if wait is None:
-            await repository.finish(due.id, "failed", outcome.status_code, outcome.error)
-        else:
-            await repository.postpone(due.id, wait, outcome.status_code, outcome.error)
         now = utc_now()
         disabled = self.rules.disables(outcome, progress.failing_at, now)
-        pause = self.rules.pause(progress.failures + 1)
+        pause = None if again else self.rules.pause(progress.failures + 1)
         if disabled is not None and progress.disabled_reason is None:
             self._tell(session, repository.scope, disabled)
         await repository.note_failure(
             self.webhook_id, progress.failing_at or now, pause, progress.disabled_reason or disabled
         )
         return disabled is None and pause is None
+
+    async def _settle(self, repository: TurnRepository, due: Due, outcome: Outcome) -> None:
+        wait = None if outcome.succeeded else self.rules.retry_in(due.attempt)
+        if wait is None:
+            status = "succeeded" if outcome.succeeded else "failed"
+            await repository.finish(due.id, status, outcome.status_code, outcome.error)
+        else:
+            await repository.postpone(due.id, wait, outcome.status_code, outcome.error)
 
     def _tell(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
         log.warning("webhook_disabled", webhook_id=str(self.webhook_id), reason=reason)
@@ -166,6 +173,11 @@ class Turn:
 
     def _reader(self) -> ScopedReader:
         return ScopedReader(self.resources.reads, Principal.service(self.project_id))
+
+
+def _wanted(webhook: Webhook, events: Sequence[WireEvent]) -> Sequence[WireEvent]:
+    """Of the events that match."""
+    return [event for event in events if event.type not in ON_REQUEST] if webhook.types is None else events
 
 
 def _is_on(webhook: Webhook, progress: WebhookProgress) -> bool:

@@ -112,6 +112,28 @@ class TurnRepository:
             .values(position=upto)
         )
 
+    async def stay_due(
+        self, delivery_id: UUID, since: datetime | None, status_code: int | None, error: str | None
+    ) -> bool:
+        """Counts an attempt at what somebody has asked for again meanwhile, and leaves the rest as they want it.
+
+        False where nobody has: it is still due `since` the instant at which the attempt found it due.
+        """
+        counted = await self.session.scalars(
+            update(WebhookDelivery)
+            .where(
+                WebhookDelivery.project_id == self.scope.project_id,
+                WebhookDelivery.id == delivery_id,
+                WebhookDelivery.next_attempt_at.is_distinct_from(since),
+            )
+            .values(
+                attempts=WebhookDelivery.attempts + 1, attempts_before=WebhookDelivery.attempts + 1,
+                status_code=status_code, error=error,
+            )
+            .returning(WebhookDelivery.id)
+        )  # fmt: skip
+        return counted.one_or_none() is not None
+
     async def finish(self, delivery_id: UUID, status: str, status_code: int | None, error: str | None) -> None:
         await self.session.execute(
             update(WebhookDelivery)

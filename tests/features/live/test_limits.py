@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -163,6 +165,19 @@ async def test_what_is_never_read_is_not_kept(
         assert connection in connections
         await until(lambda: narrow.resources.tails.followed == 0)
         await until(lambda: connection not in connections)
+
+
+async def test_where_the_system_knows_no_such_patience_all_else_works(
+    people: People, narrow: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as macOS."""
+    monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
+    faults: list[object] = []
+    monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", faults.append)
+    owner = await people.person()
+    async with follow(narrow.url, await owner.project(), owner.token, after=0) as stream:
+        assert (await stream.next()).id == 1
+    assert faults == []
 
 
 async def test_the_log_has_one_line_of_a_socket_and_no_credential(

@@ -17,6 +17,7 @@ from partywall.settings import Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sockets import address, opened
+from tests.features.live.sse import follow
 from tests.features.live.test_streams import short_token, until
 from tests.people import People, Person
 
@@ -305,6 +306,28 @@ async def test_a_server_that_drains_says_so_and_stops_at_once(people: People, li
         assert time.monotonic() - started < 3
         assert (last["type"], last["id"], last["data"]) == ("reconnect", 1, {"reason": "server_draining"})
         assert await socket.closed() == (1012, "server_draining")
+
+
+async def test_a_server_that_drains_lets_nobody_in(people: People, live_settings: Settings) -> None:
+    """Neither anew nor out of the midst of a greeting: the next process serves them."""
+    owner = await people.person()
+    project = await owner.project()
+    async with serve(live_settings) as going, opened(going.url, project) as late:
+        await until(lambda: going.resources.strangers.taken == 1)
+        going.app.state.draining.set()
+        assert await refusal(address(going.url, project)) == (503, "server_draining")
+        await late.connection.send(json.dumps(greeting(owner)))
+        assert await late.closed() == (1013, "server_draining")
+        async with follow(going.url, project, owner.token) as stream:
+            assert (stream.response.status_code, stream.response.headers["retry-after"]) == (503, "1")
+            assert stream.response.json()["code"] == "server_draining"
+
+
+@pytest.mark.parametrize("after", ["1", True, 1.0, -1, [1]])
+async def test_a_position_is_an_integer(people: People, server: Serving, after: object) -> None:
+    owner = await people.person()
+    async with opened(server.url, await owner.project(), greeting(owner, after=after)) as socket:
+        assert await socket.closed() == (4400, "bad_message")
 
 
 async def test_the_hint_comes_before_the_close_however_the_server_hurries(

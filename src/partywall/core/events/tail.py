@@ -13,7 +13,7 @@ import structlog
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError
+from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError, UnavailableError
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
@@ -39,6 +39,16 @@ class TooManyStreamsError(TooManyRequestsError):
 
     def __init__(self) -> None:
         super().__init__(FULL_SECONDS, "Close a stream, or come back later.")
+
+
+class ServerDrainingError(UnavailableError):
+    """The process is about to stop: whoever comes now is served by the next."""
+
+    code = "server_draining"
+    title = "This process is about to stop"
+
+    def __init__(self) -> None:
+        super().__init__("Come back at once: another process serves you.", headers={"Retry-After": "1"})
 
 
 class Tail:
@@ -129,8 +139,9 @@ class Tails:
         """A feed of what lies behind `after`, or of what comes; close it when done.
 
         Raises ProjectNotFoundError for a stranger, NotAuthenticatedError where the session of `terms` is revoked, what
-        `terms` raises where the right is lacking, and TooManyStreamsError.
+        `terms` raises where the right is lacking, TooManyStreamsError, and ServerDrainingError.
         """
+        self.require_staying()
         if not self._places.take(reader.principal):
             raise TooManyStreamsError
         try:
@@ -145,6 +156,11 @@ class Tails:
         if self._draining.is_set():
             feed.end(End.DRAINING)
         return feed
+
+    def require_staying(self) -> None:
+        """Raises ServerDrainingError."""
+        if self._draining.is_set():
+            raise ServerDrainingError
 
     async def end_when_draining(self) -> None:
         await self._draining.wait()

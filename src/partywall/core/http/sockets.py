@@ -39,7 +39,11 @@ class BadMessageError(BadRequestError):
 
 
 async def socket_gate(websocket: WebSocket, resources: ResourcesDep) -> None:
-    """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out."""
+    """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out.
+
+    A process that drains lets nobody in, before the upgrade, so that the next process may.
+    """
+    resources.tails.require_staying()
     origin = websocket.headers.get("origin")
     if origin is None:
         return

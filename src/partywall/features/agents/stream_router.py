@@ -9,7 +9,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
-from partywall.core.events.tail import TooManyStreamsError
+from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
 from partywall.core.http.dependencies import ResourcesDep
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -39,6 +39,7 @@ router = APIRouter(prefix="/projects/{project_id}/runs/{run_id}/events", tags=["
             RunNotFoundError,
             MissingRightError,
             TooManyStreamsError,
+            ServerDrainingError,
             TicketsUnavailableError,
         ),
     },

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket, stat
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
-from partywall.core.events.tail import TooManyStreamsError
+from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
 from partywall.core.http.dependencies import ReadProjectScopeDep
 from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
@@ -46,6 +46,7 @@ socket_router = APIRouter(prefix="/projects/{project_id}")
             ProjectNotFoundError,
             MissingRightError,
             TooManyStreamsError,
+            ServerDrainingError,
             TicketsUnavailableError,
         ),
     },

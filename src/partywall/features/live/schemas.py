@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.events.filters import PATTERN
 from partywall.core.schemas import JsonObject, RequestModel, ResponseModel
@@ -36,7 +36,7 @@ class SocketHello(RequestModel):
 
     token: str | None = None
     ticket: Annotated[str, StringConstraints(max_length=200)] | None = None
-    after: Annotated[int, Field(ge=0, lt=10**18)] | None = None
+    after: Annotated[StrictInt, Field(ge=0, lt=10**18)] | None = None
     types: TypePatterns | None = None
 
     @model_validator(mode="after")

@@ -51,6 +51,10 @@ def _in_utc(instant: datetime) -> datetime:
 GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
+# The types of error for text that PostgreSQL cannot hold.
+UNSTORABLE: Final = frozenset({"nul_byte", "lone_surrogate"})
+
+
 def storable(text: str) -> str:
     """Refuses what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if "\x00" in text:

@@ -148,6 +148,8 @@ async def test_what_is_wrong_is_said_to_the_model(desk: Desk, era: str) -> None:
         nowhere = refused(await client.call_tool("get_run", {"run_id": str(desk.bureau.project)}))
         with pytest.raises(MCPError, match="Unknown tool: drop_everything"):
             await client.call_tool("drop_everything")
+        nul = refused(await client.call_tool("read_document", {"document_id": "\0", "start": 0}))
+    assert (nul["code"], cast("list[Json]", nul["errors"])[0]["pointer"]) == ("validation_failed", "/document_id")
     pointers = [error["pointer"] for error in cast("list[Json]", missing["errors"])]
     assert (missing["code"], sorted(map(str, pointers))) == ("validation_failed", ["/document_id", "/more", "/start"])
     assert [error["pointer"] for error in cast("list[Json]", unfit["errors"])] == ["/input/question"]

@@ -23,10 +23,12 @@ from partywall.features.mcp.dependencies import refuse_foreign_pages
 from partywall.features.mcp.tool import Tell
 from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
+from tests.features.agents.bureau import Json
 from tests.features.live.serving import Serving, serve
 from tests.features.mcp.desk import Desk, calling, message
 
 FOLLOWED_FOR = 50
+JSON = {"Content-Type": "application/json"}
 
 
 async def until(check: Callable[[], bool]) -> None:
@@ -99,6 +101,38 @@ async def test_what_is_no_message_is_refused(desk: Desk, content: bytes, headers
         answer = await client.post(desk.url(), content=content, headers={"Content-Type": "application/json", **headers})
     assert answer.status_code == status, answer.text
     assert "result" not in answer.json()
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+@pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
+async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str) -> None:
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), content=json.dumps(calling(tool, q=text, deep=[[text]])), headers=JSON)
+        nowhere = await client.post(
+            desk.url(desk.bureau.owner.id), content=json.dumps(calling(tool, q=text)), headers=JSON
+        )
+    assert answer.status_code == 200, answer.text
+    [line] = [line for line in answer.text.splitlines() if "jsonrpc" in line]
+    said = json.loads(line.removeprefix("data: "))
+    assert (said["id"], said["result"]["isError"]) == (1, True)
+    assert json.loads(said["result"]["content"][0]["text"])["code"] == "validation_failed"
+    assert nowhere.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        message("tools/call", name="read_document\0", arguments={"document_id": "\0"}),
+        message("tools/call", name="read_document", arguments="\0"),
+        {**calling("read_document", document_id="\0"), "id": "\ud800"},
+        {**calling("read_document", document_id="\0"), "params/arguments": "\0"},
+        {**message(), "params": ["\0"]},
+    ],
+)
+async def test_a_message_that_cannot_be_stored_elsewhere_is_refused(desk: Desk, wrong: Json) -> None:
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), content=json.dumps(wrong), headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
 
 
 async def test_who_does_not_say_what_it_accepts_gets_json(desk: Desk) -> None:

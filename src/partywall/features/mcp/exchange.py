@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import anyio
 from mcp.server.streamable_http import check_accept_headers
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -16,7 +18,14 @@ from partywall.features.mcp.tools import BY_NAME
 
 
 async def exchange(caller: Caller, message: McpMessage, request: Request) -> Response:
-    return _Exchange(caller, await request.body(), streams=_may_stream(message, request))
+    return _Exchange(caller, message, await _body(message, request), streams=_may_stream(message, request))
+
+
+async def _body(message: McpMessage, request: Request) -> bytes:
+    """What the SDK reads: as it came, but for arguments that it could not read."""
+    if message.unsendable_arguments is None:
+        return await request.body()
+    return message.model_dump_json(exclude_unset=True).encode()
 
 
 class _Exchange(Response):
@@ -24,20 +33,21 @@ class _Exchange(Response):
 
     media_type = "application/json"
 
-    def __init__(self, caller: Caller, body: bytes, *, streams: bool) -> None:
+    def __init__(self, caller: Caller, message: McpMessage, body: bytes, *, streams: bool) -> None:
         self.status_code = 200
         self.background = None
         self.raw_headers = []
         self._caller = caller
+        self._arguments = message.unsendable_arguments
         self._given = body
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         manager = StreamableHTTPSessionManager(
-            server_for(self._caller),
+            server_for(self._caller, self._arguments),
             json_response=not self._streams,
             stateless=True,
-            max_request_body_size=max(1, len(self._given)),
+            max_request_body_size=sys.maxsize,  # the body is here already: the application's own limit has judged it
         )
         unread, gone = [self._given], anyio.Event()
 

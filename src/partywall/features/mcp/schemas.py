@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictInt, StrictStr, StringConstraints
+from pydantic import (
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from partywall.core.pagination import MAX_LIMIT
-from partywall.core.schemas import JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import UNSTORABLE, JsonObject, RequestModel, ResponseModel
 from partywall.features.agents.schemas import Run, RunStart
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
@@ -26,6 +36,39 @@ class McpMessage(RequestModel):
     id: StrictInt | StrictStr = Field(default_factory=str)
     method: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     params: JsonObject = Field(default_factory=dict)
+    _arguments: dict[str, object] | None = PrivateAttr(default=None)
+
+    @property
+    def unsendable_arguments(self) -> dict[str, object] | None:
+        """A tool's arguments with text that no JSON of ours carries on; `params` is without them then."""
+        return self._arguments
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _apart(cls, values: object, judge: ModelWrapValidatorHandler[Self]) -> Self:
+        """Of arguments with such text the message is none the worse: the tool refuses them, in its own words."""
+        try:
+            return judge(values)
+        except ValidationError as error:
+            arguments = _arguments_of(values)
+            if arguments is None or not isinstance(values, dict) or not _is_about_arguments(error):
+                raise
+        message = judge({**values, "params": {**values["params"], "arguments": {}}})
+        message._arguments = arguments
+        return message
+
+
+def _arguments_of(values: object) -> dict[str, object] | None:
+    params = values.get("params") if isinstance(values, dict) else None
+    arguments = params.get("arguments") if isinstance(params, dict) else None
+    return arguments if isinstance(arguments, dict) else None
+
+
+def _is_about_arguments(error: ValidationError) -> bool:
+    return all(
+        item["type"] in UNSTORABLE and f"{item.get('ctx', {}).get('pointer', '')}/".startswith("/params/arguments/")
+        for item in error.errors()
+    )
 
 
 class NoArguments(RequestModel):

@@ -78,13 +78,17 @@ CREATE FUNCTION wall.finish_step(
         attempts = 0, state = r.state + 1
     WHERE r.project_id = entered AND r.id = of_run
     RETURNING r.model_calls, r.tool_calls, r.input_tokens, r.output_tokens, r.cost, r.priced INTO run_usage;
-    last := wall.append_events(entered, acting, coalesce(news, jsonb_build_array(jsonb_build_object(
-        'type', 'run.usage', 'subject_kind', 'run', 'subject_id', of_run::text, 'data', jsonb_build_object(
-            'model_calls', run_usage.model_calls, 'tool_calls', run_usage.tool_calls,
-            'input_tokens', run_usage.input_tokens, 'output_tokens', run_usage.output_tokens,
-            'cost', CASE WHEN run_usage.priced THEN trim_scale(run_usage.cost)::text END
-        )
-    ))));
+    -- After a model's last words comes what was used by then.
+    IF model > 0 THEN
+        news := news || jsonb_build_object(
+            'type', 'run.usage', 'subject_kind', 'run', 'subject_id', of_run::text, 'data', jsonb_build_object(
+                'model_calls', run_usage.model_calls, 'tool_calls', run_usage.tool_calls,
+                'input_tokens', run_usage.input_tokens, 'output_tokens', run_usage.output_tokens,
+                'cost', CASE WHEN run_usage.priced THEN trim_scale(run_usage.cost)::text END
+            )
+        );
+    END IF;
+    last := wall.append_events(entered, acting, news);
     RETURN NEXT;
 END
 $$;

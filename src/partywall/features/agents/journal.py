@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -81,6 +81,8 @@ class Journal:
     turn: int
     limits: Limits
     finished: Mapping[tuple[str, int], JsonValue]
+    # What a model said last; told in the transaction that ends its step.
+    last_words: Sequence[News] = ()
     _seen: Counter[str] = field(default_factory=Counter)
 
     async def step(
@@ -132,8 +134,11 @@ class Journal:
         await self._call(_BEGIN, key, news)
 
     async def _finish(self, key: StepKey, result: StepResult, tool: ToolCall | None) -> None:
-        """Of a model call the database tells itself what was used by then."""
-        news = None if tool is None else self._news(key, "run.tool_returned", tool, result.told)
+        """Of a model call the database tells itself what was used by then, after the last words."""
+        if tool is None:
+            news, self.last_words = news_json(self.last_words), ()
+        else:
+            news = self._news(key, "run.tool_returned", tool, result.told)
         await self._call(_FINISH, key, json.dumps(result.payload), news, month_of(), *result.used.values())
 
     async def _call(self, sql: str, key: StepKey, *values: Value) -> None:

@@ -93,17 +93,18 @@ class Turn:
         return agent
 
     async def _stream(self, _: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
-        call = self.journal.model_calls
+        call, payload = self.journal.model_calls, self.journal.payload
 
-        async def write(pieces: Sequence[Piece]) -> None:
-            run_id = str(self.journal.payload.run_id)
+        def news(pieces: Sequence[Piece]) -> list[News]:
             data: list[dict[str, JsonValue]] = [
                 {"text": clean(piece.text), "part": piece.part, "call": call} for piece in pieces
             ]
-            news = [News("run.token", "run", run_id, each) for each in data]
-            await self.journal.context.tell(self.journal.payload, *news)
+            return [News("run.token", "run", str(payload.run_id), each) for each in data]
 
-        await TokenWriter(write, self.token_interval).pour(stream)
+        async def write(pieces: Sequence[Piece]) -> None:
+            await self.journal.context.tell(payload, *news(pieces))
+
+        self.journal.last_words = news(await TokenWriter(write, self.token_interval).pour(stream))
 
 
 class ProjectTools(FunctionToolset[Deps]):

@@ -75,14 +75,15 @@ class TokenWriter:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def pour(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
-        """Until the stream ends and all of it is written; raises what `write` raises."""
+    async def pour(self, stream: AsyncIterable[AgentStreamEvent]) -> list[Piece]:
+        """Until the stream ends; answers the last words, which are not written yet. Raises what `write` raises."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write_all())
                 await self._gather_all(stream)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
+        return cut(joined(self._pieces))
 
     async def _gather_all(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
         words = Words()
@@ -95,10 +96,10 @@ class TokenWriter:
         self._wake.set()
 
     async def _write_all(self) -> None:
-        while not self._ended.is_set() or self._pieces:
+        while not self._ended.is_set():
             await self._wake.wait()
             self._wake.clear()
-            if self._pieces:
+            if self._pieces and not self._ended.is_set():
                 pieces, self._pieces = self._pieces, []
                 await self.write(cut(joined(pieces)))
                 await self._pause()

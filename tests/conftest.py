@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import TEMPLATE, DatabaseUrls, Superuser, Urls, create_database, shared_engines, superuser
+from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
 from tests.people import People
 
 # Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
@@ -38,9 +38,7 @@ async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Url
 @pytest.fixture(scope="session")
 async def database(engines: Urls) -> DatabaseUrls:
     """A database of this worker's own, migrated, with real commits; tests make their own people and projects."""
-    name = f"partywall_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    await create_database(engines, name, TEMPLATE)
-    return engines.database(name)
+    return await new_database(engines, "worker")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 from filelock import AsyncFileLock
@@ -75,6 +76,13 @@ async def create_database(urls: Urls, name: str, template: str | None = None) ->
         await connection.execute(f'GRANT CONNECT ON DATABASE "{name}" TO {RUNTIME}')
     finally:
         await connection.close()
+
+
+async def new_database(urls: Urls, purpose: str) -> DatabaseUrls:
+    """A migrated one. Its name is new each time: a worker that takes tests over from another may need a second."""
+    name = f"partywall_{purpose}_{uuid4().hex[:12]}"
+    await create_database(urls, name, TEMPLATE)
+    return urls.database(name)
 
 
 async def _create_template(urls: Urls) -> None:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.architecture import test_database as checks
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 
 type Check = Callable[[asyncpg.Connection], Awaitable[None]]
 
@@ -56,10 +56,8 @@ AS_RUNTIME: list[tuple[str, Check]] = [
 
 
 @pytest.fixture(scope="module")
-async def copy(engines: Urls, worker_id: str) -> DatabaseUrls:
-    name = f"partywall_spoilt_{worker_id}"
-    await create_database(engines, name, TEMPLATE)
-    return engines.database(name)
+async def copy(engines: Urls) -> DatabaseUrls:
+    return await new_database(engines, "spoilt")
 
 
 @pytest.fixture

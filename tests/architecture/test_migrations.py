@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -12,7 +11,7 @@ from alembic.script import Script, ScriptDirectory
 
 from partywall.core.db.migrate import migrate
 from tests.architecture.house import ROOT
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 
 # Tables with their columns, constraints, indexes, policies, functions and rights; what extensions bring is not ours.
 SCHEMA = """
@@ -55,13 +54,8 @@ def revisions() -> list[Script]:
 
 
 @pytest.fixture
-async def copy(engines: Urls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
-    name = f"partywall_migrated_{worker_id}"
-    await create_database(engines, name, TEMPLATE)
-    yield engines.database(name)
-    connection = await asyncpg.connect(DatabaseUrls.dsn(engines.superuser.format(database="postgres")))
-    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await connection.close()
+async def copy(engines: Urls) -> DatabaseUrls:
+    return await new_database(engines, "migrated")
 
 
 async def schema_of(database: DatabaseUrls) -> set[str]:

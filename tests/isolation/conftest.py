@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
 
 from partywall.settings import Settings
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 from tests.isolation.house import besieged, open_app
 from tests.isolation.world import World, open_world
 
@@ -15,9 +14,7 @@ from tests.isolation.world import World, open_world
 @pytest.fixture(scope="package")
 async def besieged_database(engines: Urls) -> DatabaseUrls:
     """A database of the suite's own: it compares and puts back rows that others would write to."""
-    name = f"partywall_isolation_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    await create_database(engines, name, TEMPLATE)
-    return engines.database(name)
+    return await new_database(engines, "isolation")
 
 
 @pytest.fixture(scope="package")

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 from tests.people import People
 
 ROW_SECURITY = """
@@ -51,11 +51,10 @@ def settings_for(settings: Settings, database: DatabaseUrls, directory: Path, po
 
 @asynccontextmanager
 async def open_copy(
-    engines: Urls, settings: Settings, name: str, directory: Path, *, pool_size: int = 4
+    engines: Urls, settings: Settings, purpose: str, directory: Path, *, pool_size: int = 4
 ) -> AsyncIterator[Copy]:
-    """A migrated database called `name`, the application on it, and a maker of people."""
-    await create_database(engines, name, TEMPLATE)
-    database = engines.database(name)
+    """A migrated database of its own, the application on it, and a maker of people."""
+    database = await new_database(engines, purpose)
     own = settings_for(settings, database, directory, pool_size)
     app = create_app(own)
     async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from partywall.core.resources import Resources
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 from tests.isolation import faults_beyond, faults_counting, furniture
 from tests.isolation.counts import MORE, Answers, Question, ask, grow, listed, moved, questions, total
 from tests.isolation.faults import Besieged, Fault
@@ -53,11 +53,9 @@ class Survey:
 
 
 @pytest.fixture(scope="module")
-async def survey(engines: Urls, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Survey]:
+async def survey(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Survey]:
     """All questions, as they are and under every fault, on both sides of one growth in a house of its own."""
-    name = f"partywall_counts_{worker_id}"
-    await create_database(engines, name, TEMPLATE)
-    urls = engines.database(name)
+    urls = await new_database(engines, "counts")
     async with AsyncExitStack() as stack:
         settings = besieged(urls, engines.cache, tmp_path_factory.mktemp("counts"))
         app = await stack.enter_async_context(open_app(settings))

@@ -36,11 +36,11 @@ type Hit = dict[str, Any]
 
 @pytest.fixture(scope="module")
 async def quiet_street(
-    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+    engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Copy]:
     """A database with nobody else in it."""
     directory: Path = tmp_path_factory.mktemp("street")
-    async with open_copy(engines, settings, f"partywall_street_{worker_id}", directory) as copy:
+    async with open_copy(engines, settings, "street", directory) as copy:
         yield copy
 
 

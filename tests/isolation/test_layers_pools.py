@@ -20,7 +20,7 @@ from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_project
 from partywall.settings import Settings
-from tests.engines import TEMPLATE, Urls, create_database
+from tests.engines import Urls, new_database
 from tests.features.live.serving import Serving, serve
 from tests.isolation.copies import settings_for
 from tests.people import People, Person
@@ -74,12 +74,8 @@ async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tup
 
 
 @pytest.fixture(scope="module")
-async def house(
-    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[House]:
-    name = f"partywall_pools_{worker_id}"
-    await create_database(engines, name, TEMPLATE)
-    database = engines.database(name)
+async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    database = await new_database(engines, "pools")
     own = settings_for(settings, database, tmp_path_factory.mktemp("pools"), pool_size=1)
     own = own.model_copy(update={"database": own.database.model_copy(update={"statement_timeout": LIMIT})})
     async with serve(own) as serving, People(serving.app, serving.resources, database) as people:

@@ -217,11 +217,9 @@ class House:
 
 
 @pytest.fixture(scope="module")
-async def house(
-    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[House]:
+async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
     directory = tmp_path_factory.mktemp("repositories")
-    async with open_copy(engines, settings, f"partywall_repositories_{worker_id}", directory) as copy:
+    async with open_copy(engines, settings, "repositories", directory) as copy:
         mine, foreign = [
             await furnish(copy.people, copy.resources, copy.database, word) for word in ("amber", "bittern")
         ]

@@ -42,20 +42,20 @@ async def three_rooms(copy: Copy) -> Damaged:
 
 @pytest.fixture(scope="module")
 async def without_policies(
-    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+    engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Damaged]:
     directory = tmp_path_factory.mktemp("policies")
-    async with open_copy(engines, settings, f"partywall_policies_{worker_id}", directory) as copy:
+    async with open_copy(engines, settings, "policies", directory) as copy:
         assert await copy.row_security("DISABLE") > 15
         yield await three_rooms(copy)
 
 
 @pytest.fixture(scope="module")
 async def without_filters(
-    engines: Urls, settings: Settings, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+    engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Damaged]:
     directory = tmp_path_factory.mktemp("filters")
-    async with open_copy(engines, settings, f"partywall_filters_{worker_id}", directory) as copy:
+    async with open_copy(engines, settings, "filters", directory) as copy:
         damaged = await three_rooms(copy)
         async with filters_taken_away(copy) as statements:
             yield damaged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from partywall.core.resources import Resources
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 from tests.isolation import faults, faults_beyond
 from tests.isolation import test_beyond_routes_jobs as jobs
 from tests.isolation import test_beyond_routes_search as searching
@@ -84,9 +83,7 @@ class Copy:
 @pytest.fixture(scope="module")
 async def copy(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Copy]:
     """One copy of the house for all faults, each of which is taken out again."""
-    name = f"partywall_faults_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
-    await create_database(engines, name, TEMPLATE)
-    database = engines.database(name)
+    database = await new_database(engines, "faults")
     async with AsyncExitStack() as stack:
         settings = besieged(database, engines.cache, tmp_path_factory.mktemp("faults"))
         app = await stack.enter_async_context(open_app(settings))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -15,7 +14,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.features.accounts import operations
 from partywall.features.accounts.exceptions import AccountNotFoundError, AddressTakenError
-from tests.engines import TEMPLATE, DatabaseUrls, Urls, create_database
+from tests.engines import DatabaseUrls, Urls, new_database
 from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, new_address
 
 PASSWORDS = Passwords(1)
@@ -92,9 +91,8 @@ async def test_on_the_runtime_role_the_operator_finds_nobody(resources: Resource
 
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_keys_rotate_with_an_overlap_or_at_once(engines: Urls, at_once: bool) -> None:
-    name = f"partywall_rotation_{uuid4().hex}"
-    await create_database(engines, name, TEMPLATE)
-    engine = create_engine(engines.database(name).owner, pool_size=2, overflow=0, settings=server_settings("t", 15_000))
+    database = await new_database(engines, "rotation")
+    engine = create_engine(database.owner, pool_size=2, overflow=0, settings=server_settings("t", 15_000))
     sessions, keeper = Sessions(engine), SecretKeeper("the secret of these tests")
     first = (await KeyRing(sessions, keeper.box(SIGNING_KEYS)).load()).signing().kid
     ttl = timedelta(minutes=15)

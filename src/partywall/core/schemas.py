@@ -96,6 +96,11 @@ def _check_items(value: dict[object, object] | list[object], depth: int, pointer
         _check(item, depth, f"{pointer}/{name}")
 
 
+def refuse_unstorable(value: object) -> None:
+    """Raises PydanticCustomError with a `pointer`: text as of `storable`, numbers that are not finite, much depth."""
+    _check(value, _MAX_DEPTH, "")
+
+
 class RequestModel(BaseModel):
     """A body that a client sends: unknown fields are refused, and so is what could not be stored."""
 
@@ -104,7 +109,7 @@ class RequestModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, values: object) -> object:
-        _check(values, _MAX_DEPTH, "")
+        refuse_unstorable(values)
         return values
 
 

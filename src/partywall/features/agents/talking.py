@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
-from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, RunContext, ToolDenied
+from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults, ModelRetry, RunContext, ToolDenied
 from pydantic_ai.durable_exec import replay_scope
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import AgentStreamEvent, ModelMessage, ModelMessagesTypeAdapter
 from pydantic_ai.toolsets import FunctionToolset, ToolsetTool
 from pydantic_ai.usage import UsageLimits
+from pydantic_core import PydanticCustomError
 
 from partywall.core.errors import PartywallError
 from partywall.core.events.log import News
 from partywall.core.language_models import LanguageModel
+from partywall.core.schemas import refuse_unstorable
 from partywall.features.agents.definition import AgentInput, Check
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
+from partywall.features.agents.exceptions import NothingFoundError
 from partywall.features.agents.journal import Journal
 from partywall.features.agents.outcomes import Outcome, Succeeded, Waiting
 from partywall.features.agents.registry import AnyAgent
@@ -88,8 +91,7 @@ class Turn:
             toolsets=[ProjectTools(definition.tools, id="tools")] if definition.tools else (),
             capabilities=[ToolCalls(), JournalDurability(self.journal, self._stream, definition.name)],
         )
-        if definition.check is not None:
-            agent.output_validator(_judge(definition.check))
+        agent.output_validator(_judge(definition.check))
         return agent
 
     async def _stream(self, _: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
@@ -116,7 +118,8 @@ class ProjectTools(FunctionToolset[Deps]):
         try:
             return await super().call_tool(name, tool_args, ctx, tool)
         except PartywallError as error:
-            if error.status >= 500:
+            # Where there is nothing to work on, the model can do nothing about it.
+            if error.status >= 500 or isinstance(error, NothingFoundError):
                 raise
             raise ToolFailed(error.detail) from error
         except ValidationError as error:
@@ -125,14 +128,30 @@ class ProjectTools(FunctionToolset[Deps]):
 
 
 def _judge(
-    check: Check[AgentInput, BaseModel],
+    check: Check[AgentInput, BaseModel] | None,
 ) -> Callable[[RunContext[Deps], AnyOutput], Awaitable[AnyOutput]]:
     """A request for approval is no output yet."""
 
     async def judge(ctx: RunContext[Deps], output: AnyOutput) -> AnyOutput:
-        return output if isinstance(output, DeferredToolRequests) else await check(ctx, output)
+        if isinstance(output, DeferredToolRequests):
+            return output
+        _refuse_unstorable(output)
+        if check is None:
+            return output
+        checked = await check(ctx, output)
+        _refuse_unstorable(checked)
+        return checked
 
     return judge
+
+
+def _refuse_unstorable(output: BaseModel) -> None:
+    """Raises ModelRetry: what can be neither kept nor sent as JSON is no output."""
+    try:
+        refuse_unstorable(output.model_dump())
+    except PydanticCustomError as error:
+        where = (error.context or {}).get("pointer", "")
+        raise ModelRetry(f"The output cannot be stored, see {where or 'its top'}: {error.message()}.") from error
 
 
 def _waiting(requests: DeferredToolRequests, messages: list[JsonValue]) -> Waiting:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+from threading import Event
 from uuid import uuid4
 
+import pytest
+
+from partywall.features.agents.catalogue.checking import Checker
+from partywall.features.agents.catalogue.extract import Extracted, _wrong_in
 from tests.features.agents.bureau import Bureau, Json, code_of
 from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of, refusals, run
 from tests.features.agents.catalogue.test_json_schemas import doubling
@@ -59,6 +65,53 @@ async def test_a_model_that_never_fits_the_schema_fails_the_run(bureau: Bureau) 
     assert code_of(await run(bureau, "extract", document_ids=[document], schema=SCHEMA)) == "output_invalid"
 
 
+async def test_numbers_that_no_table_holds_are_refused(bureau: Bureau) -> None:
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(
+        reads(document), found((document, {"a": float("inf")})), found((document, {"a": float("nan")})),
+        found((document, {"a": 1.5})),
+    )  # fmt: skip
+    output = output_of(await run(bureau, "extract", document_ids=[document], schema={"type": "object"}))
+    assert output["items"] == [{"document_id": document, "object": {"a": 1.5}}]
+    assert "finite" in complaint(bureau.model.asked[2])
+    assert "finite" in complaint(bureau.model.asked[3])
+
+
+async def test_text_and_numbers_beyond_what_can_be_kept_are_no_output(bureau: Bureau) -> None:
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(
+        reads(document),
+        found((document, {"a\0": 1})),
+        found((document, {"a": "\0"})),
+        found((document, {"a": 10**200})),
+        found((document, {"a": 1})),
+    )
+    output = output_of(await run(bureau, "extract", document_ids=[document], schema={"type": "object"}))
+    assert output["items"] == [{"document_id": document, "object": {"a": 1}}]
+    told = [complaint(asked) for asked in bureau.model.asked[2:]]
+    assert ["U+0000" in told[0], "U+0000" in told[1], "100 digits" in told[2]] == [True] * 3
+
+
+async def test_a_check_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even a thread stays behind."""
+    begun, ended = Event(), Event()
+
+    def errors(checker: Checker, _: object) -> list[str]:
+        begun.set()
+        checker._stop.wait(20)
+        ended.set()
+        return []
+
+    monkeypatch.setattr(Checker, "errors", errors)
+    item = Extracted(document_id=uuid4(), object={})
+    checking = asyncio.create_task(_wrong_in([item], {"type": "object"}))
+    await asyncio.to_thread(begun.wait, 20)
+    checking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await checking
+    assert await asyncio.to_thread(ended.wait, 10)
+
+
 async def test_a_schema_that_costs_too_much_fails_the_run(bureau: Bureau) -> None:
     document = await bureau.document("Given", CONTRACT)
     bureau.model.says(reads(document), found((document, {"a": 1})))
@@ -76,5 +129,21 @@ async def test_a_bad_schema_is_refused_when_the_run_is_started(bureau: Bureau) -
     assert list(await refusals(bureau, "extract", **given, schema={"type": 1})) == ["/input/schema/type"]
     [nested] = (await bureau.post(agent="extract", input={**given, "schema": deep})).json()["errors"]
     assert nested["message"] == "Nested too deeply"
+    for anything in ({}, {"type": ["object", "null"]}):
+        assert list(await refusals(bureau, "extract", **given, schema=anything)) == ["/input/schema/type"]
     assert "/input/schema" in await refusals(bureau, "extract", **given)
     assert "/input/document_ids" in await refusals(bureau, "extract", schema=SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("agent", "field", "given"),
+    [
+        ("answer", "question", {}),
+        ("draft", "brief", {}),
+        ("summarise", "focus", {"query": "delivery"}),
+        ("summarise", "query", {}),
+        ("extract", "instructions", {"schema": SCHEMA, "document_ids": [str(uuid4())]}),
+    ],
+)
+async def test_no_text_that_is_given_is_blank(bureau: Bureau, agent: str, field: str, given: Json) -> None:
+    assert list(await refusals(bureau, agent, **{**given, field: " \n "})) == [f"/input/{field}"]

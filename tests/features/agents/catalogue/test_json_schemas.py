@@ -2,20 +2,16 @@ from __future__ import annotations
 
 import json
 import socket
+from threading import Event
 from typing import NoReturn, cast
 
 import pytest
+from pydantic import JsonValue
 from pydantic_core import PydanticCustomError
 
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.catalogue.json_schemas import (
-    DRAFTS,
-    MAX_PATTERNS,
-    MAX_SUBSCHEMAS,
-    REFUSED,
-    Checker,
-    usable,
-)
+from partywall.features.agents.catalogue.checking import DRAFTS, MAX_CHARACTERS, Checker, StoppedError
+from partywall.features.agents.catalogue.json_schemas import MAX_PATTERNS, MAX_SUBSCHEMAS, REFUSED, usable
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 
 INVOICE: JsonObject = {
@@ -54,7 +50,7 @@ def test_objects_are_judged_by_the_schema() -> None:
 def test_drafts_are_known_by_their_names(draft: str) -> None:
     schema: JsonObject = {"$schema": draft, "$id": "https://example.com/x", "properties": {"a": {"const": 1}}}
     assert Checker(usable(schema)).errors({"a": 2}) != []
-    assert usable({"$schema": f"{draft}#"})
+    assert usable({"$schema": f"{draft}#", "type": "object"})
 
 
 def test_an_instant_has_an_offset() -> None:
@@ -170,3 +166,123 @@ def test_a_schema_as_pydantic_writes_it_is_usable() -> None:
         "type": "object",
     }
     assert Checker(usable(json.loads(json.dumps(schema)))).errors({"lines": [{"text": 1}]}) != []
+
+
+def in_a(**keywords: JsonValue) -> Checker:
+    return Checker(usable({"type": "object", "properties": {"a": keywords}}))
+
+
+def test_what_is_compared_is_counted_and_compared_once() -> None:
+    """Each with each would be a hundred million comparisons."""
+    unique = in_a(type="array", uniqueItems=True)
+    numbered: list[JsonValue] = [{"x": number} for number in range(10_000)]
+    assert unique.errors({"a": numbered}) == []
+    assert "non-unique" in unique.errors({"a": [*numbered[:5_000], numbered[0]]})[0]
+    with pytest.raises(SchemaTooCostlyError):
+        unique.errors({"a": numbered})
+    chosen = in_a(type="array", items={"enum": [*range(2_000)]})
+    assert chosen.errors({"a": [1_999] * 10_000}) == []
+    with pytest.raises(SchemaTooCostlyError):
+        chosen.errors({"a": [1_999] * 10_000})
+
+
+BIG: JsonObject = {"a": "x" * 150_000}
+COSTLY: dict[str, tuple[JsonObject, JsonObject]] = {
+    "each choice says what it is not": ({"anyOf": [{"type": "string"}] * 100}, BIG),
+    "choices that nothing fits": ({"anyOf": [False] * 100}, BIG),
+    "nothing fits, and no more is said": ({"allOf": [{"not": False}] * 100}, BIG),
+    "names of which nothing is asked": ({"allOf": [{"propertyNames": {}}] * 100}, {str(n): 0 for n in range(1_000)}),
+    "items of which nothing is asked": (
+        {"properties": {"a": {"allOf": [{"items": {}}] * 100}}},
+        {"a": [0] * 1_000},
+    ),
+    "none of them, in few steps": (
+        {"properties": {"a": {"allOf": [{"not": {"contains": False}}] * 100}}},
+        {"a": [0] * 1_000},
+    ),
+    "a large constant": ({"allOf": [{"not": {"const": 1}}] * 100}, {"a": [0] * 1_000}),
+}
+
+
+@pytest.mark.parametrize("case", COSTLY)
+def test_work_that_is_no_keyword_is_counted_too(case: str) -> None:
+    schema, value = COSTLY[case]
+    with pytest.raises(SchemaTooCostlyError):
+        Checker({"type": "object", **schema}).errors(value)
+
+
+def test_it_stops_where_nobody_waits() -> None:
+    stop = Event()
+    checker = Checker(INVOICE, stop)
+    assert checker.errors({"number": "INV-2026", "total": 1}) == []
+    stop.set()
+    with pytest.raises(StoppedError):
+        checker.errors({"number": "INV-2026", "total": 1})
+
+
+def test_a_long_object_is_not_looked_at() -> None:
+    assert in_a(type="string").errors({"a": "x" * MAX_CHARACTERS}) == [
+        "$: the object is longer than 200,000 characters of JSON"
+    ]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"title": "Anything"},
+        {"type": ["object", "null"]},
+        {"anyOf": [{"type": "object"}, {"type": "null"}]},
+        {"$ref": "#/$defs/a", "$defs": {"a": {}}},
+        {"$schema": "http://json-schema.org/draft-07/schema", "type": "object", "$ref": "#/definitions/a",
+         "definitions": {"a": True}},
+    ],
+)  # fmt: skip
+def test_a_schema_says_that_it_describes_objects(schema: JsonObject) -> None:
+    assert refused(schema) == ("/type", "The schema describes an object, and nothing else")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["object"]},
+        {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object"}}},
+        {"allOf": [{"required": ["a"]}, {"type": "object"}]},
+        {"oneOf": [{"properties": {"a": True}}, {"type": "object"}]},
+    ],
+)
+def test_a_schema_says_so_in_several_ways(schema: JsonObject) -> None:
+    assert usable(schema) is schema
+
+
+@pytest.mark.parametrize("draft", DRAFTS)
+def test_a_long_list_is_no_work_for_the_draft(draft: str) -> None:
+    """Its own schema compares each with each where they are of several types."""
+    mixed: list[JsonValue] = [*range(1_000), *map(str, range(1_000))]
+    schema: JsonObject = {"$schema": draft, "properties": {"a": {"enum": mixed}}}
+    assert Checker(usable(schema)).errors({"a": "7"}) == []
+    assert "not of type" in refused({"$schema": draft, "type": "object", "required": mixed})[1]
+
+
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([1, 1.0], False),
+        ([1, True], True),
+        ([{"x": 1, "y": [2]}, {"y": [2.0], "x": 1}], False),
+        (["1", 1], True),
+        ([[], {}], True),
+        ([[0], [False]], True),
+    ],
+)
+def test_equal_is_what_json_schema_calls_equal(items: list[JsonValue], unique: bool) -> None:
+    assert (in_a(uniqueItems=True).errors({"a": items}) == []) is unique
+    assert (in_a(const=items[0]).errors({"a": items[1]}) == []) is not unique
+    assert (in_a(enum=["other", items[0]]).errors({"a": items[1]}) == []) is not unique
+
+
+def test_a_number_beyond_reason_does_not_fit() -> None:
+    assert in_a(multipleOf=0.01).errors({"a": 10**4_000}) == ["$: an integer has more than 100 digits"]
+    assert in_a(multipleOf=0.01).errors({"a": 10**99}) == []
+    assert in_a(multipleOf=0.1).errors({"a": 0.3}) == []
+    assert in_a(multipleOf=0.1).errors({"a": 0.35}) == ["$.a: 0.35 is not a multiple of 0.1"]

@@ -89,6 +89,13 @@ async def test_a_search_that_finds_nothing_fails_the_run(bureau: Bureau) -> None
     assert len(bureau.model.asked) == 1
 
 
+async def test_a_model_that_finds_nothing_fails_the_run(bureau: Bureau) -> None:
+    """It is asked for no summary of nothing."""
+    bureau.model.says(calling("search", query="deadlines"), final(title="Nothing", summary="Nothing.", key_points=[]))
+    assert code_of(await run(bureau, "summarise", query="delivery")) == "nothing_found"
+    assert len(bureau.model.asked) == 1
+
+
 async def test_a_document_that_is_deleted_meanwhile_fails_the_run(
     bureau: Bureau, monkeypatch: pytest.MonkeyPatch
 ) -> None:

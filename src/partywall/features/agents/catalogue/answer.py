@@ -11,7 +11,7 @@ from pydantic_ai import ModelRetry, RunContext, Tool
 
 from partywall.features.agents.catalogue.citing import Span, Text, marks, unmarked
 from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import MATERIAL, SourcesInput, asked_in, listed, read, search
+from partywall.features.agents.catalogue.reading import MATERIAL, SourcesInput, Words, asked_in, listed, read, search
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -35,7 +35,7 @@ Where the documents do not say, do not guess: `answered` is false, `answer` null
 class Question(SourcesInput):
     """What to answer, and from which documents."""
 
-    question: str = Field(min_length=1, max_length=4000, description="In any words.")
+    question: Words = Field(min_length=1, max_length=4000, description="In any words.")
 
 
 class Citation(Judged):

@@ -17,6 +17,7 @@ from partywall.features.agents.catalogue.judged import Judged
 from partywall.features.agents.catalogue.reading import (
     MATERIAL,
     SourcesInput,
+    Words,
     asked_in,
     listed,
     page_of,
@@ -44,7 +45,7 @@ missing."""
 class DraftOrder(SourcesInput):
     """What to write, from what, and where to."""
 
-    brief: str = Field(min_length=1, max_length=10_000, description="What to write, for whom, how long.")
+    brief: Words = Field(min_length=1, max_length=10_000, description="What to write, for whom, how long.")
     document_id: UUID | None = Field(
         default=None, description="Make a new version of this document; by default a new document."
     )

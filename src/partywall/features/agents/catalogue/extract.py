@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from threading import Event
 from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
@@ -11,13 +12,15 @@ from pydantic import AfterValidator, Field
 from pydantic_ai import ModelRetry, RunContext, Tool
 
 from partywall.core.schemas import JsonObject, ResponseModel
-from partywall.features.agents.catalogue.json_schemas import Checker, usable
+from partywall.features.agents.catalogue.checking import Checker
+from partywall.features.agents.catalogue.json_schemas import usable
 from partywall.features.agents.catalogue.judged import Judged
 from partywall.features.agents.catalogue.reading import (
     MATERIAL,
     DocumentIds,
     Reading,
     SourcesInput,
+    Words,
     accounted,
     asked_in,
     listed,
@@ -44,7 +47,7 @@ class ExtractionOrder(SourcesInput):
         description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
         examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
     )
-    instructions: str | None = Field(
+    instructions: Words | None = Field(
         default=None, min_length=1, max_length=4000, description="What to look for, in words."
     )
 
@@ -75,13 +78,21 @@ async def _check(ctx: RunContext[RunDeps[ExtractionOrder]], output: Extraction) 
     for item in output.items:
         if item.document_id not in given.document_ids:
             raise ModelRetry(f"The document {item.document_id} is not among those that you were given.")
-    if wrong := await asyncio.to_thread(_misfits, given.schema_, output.items):
+    if wrong := await _wrong_in(output.items, given.schema_):
         raise ModelRetry("These objects do not fit the JSON Schema:\n" + "\n".join(wrong))
     return output.model_copy(update={"documents": await accounted(ctx)})
 
 
-def _misfits(schema: JsonObject, items: list[Extracted], most: int = 5) -> list[str]:
-    checker = Checker(schema)
+async def _wrong_in(items: list[Extracted], schema: JsonObject) -> list[str]:
+    """Once nobody waits for it any more, for the run was cancelled or its time is up, the thread stops too."""
+    stop = Event()
+    try:
+        return await asyncio.to_thread(_misfits, Checker(schema, stop), items)
+    finally:
+        stop.set()
+
+
+def _misfits(checker: Checker, items: list[Extracted], most: int = 5) -> list[str]:
     wrong: list[str] = []
     for index, item in enumerate(items):
         wrong += [f"items[{index}].object{error.removeprefix('$')}" for error in checker.errors(item.object)]

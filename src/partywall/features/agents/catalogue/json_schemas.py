@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
-from itertools import islice
+from collections.abc import Collection, Iterator, Mapping
 from math import prod
-from typing import Annotated, Final, Protocol, cast
+from typing import Final, cast
 
-from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
-from jsonschema.validators import extend
-from pydantic import JsonValue, StringConstraints, TypeAdapter
+from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import JsonValue
 from pydantic_core import PydanticCustomError
 from pydantic_core import SchemaError as PatternError
-from pydantic_core import ValidationError as NoMatchError
-from referencing import Registry
 
 from partywall.core.schemas import JsonObject
+from partywall.features.agents.catalogue.checking import DRAFTS, Checker, Draft, compiled, draft_of, inner
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 
 MAX_BYTES: Final = 16 * 1024
@@ -28,10 +24,8 @@ MAX_SUBSCHEMAS: Final = 500
 MAX_PATTERNS: Final = 20
 MAX_PATTERN_CHARACTERS: Final = 200
 MAX_REPETITIONS: Final = 1_000
-# Keywords that are applied to all objects of one output together; following a reference is as much work as some others.
-MAX_STEPS: Final = 50_000
-_REFERENCE_STEPS: Final = 5
-FORMATS: Final = ("date", "date-time", "email", "ipv4", "ipv6", "uuid")
+# Of a list that is no list of names or of schemas, for the draft's own check compares each with each.
+_MANY: Final = 100
 # They lead elsewhere, change what a reference means, or have Python's regular expressions run over names.
 REFUSED: Final = frozenset(
     {"$id", "$schema", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary",
@@ -40,29 +34,6 @@ REFUSED: Final = frozenset(
 _REPETITION: Final = re.compile(r"\{(\d{1,9})?(?:,(\d{1,9})?)?\}")
 _REFERENCE: Final = re.compile(r"#(?:/(\$defs|definitions)/([A-Za-z0-9_. -]+))?")
 
-type Keyword = Callable[[object, object, object, object], Iterator[ValidationError] | None]
-
-
-class Draft(Protocol):
-    """A validator class of jsonschema."""
-
-    VALIDATORS: Mapping[str, Keyword]
-
-    def __call__(self, schema: object, *, registry: object, format_checker: object) -> Validator: ...
-    def check_schema(self, schema: object, format_checker: object) -> None: ...
-
-
-class Validator(Protocol):
-    def iter_errors(self, instance: object) -> Iterator[ValidationError]: ...
-
-
-_NEWEST: Final = "https://json-schema.org/draft/2020-12/schema"
-DRAFTS: Final[Mapping[str, Draft]] = {
-    _NEWEST: Draft202012Validator,
-    "https://json-schema.org/draft/2019-09/schema": Draft201909Validator,
-    "http://json-schema.org/draft-07/schema": Draft7Validator,
-    "http://json-schema.org/draft-06/schema": Draft6Validator,
-}
 # Where the draft's own schema looks for definitions: what stands elsewhere was not checked to be a schema.
 _CONTAINERS: Final[Mapping[Draft, tuple[str, ...]]] = {
     Draft202012Validator: ("$defs", "definitions"),
@@ -77,14 +48,14 @@ def usable(schema: JsonObject) -> JsonObject:
     if len(json.dumps(schema)) > MAX_BYTES:
         raise _refusal("", f"A schema has at most {MAX_BYTES} bytes of JSON")
     draft = _draft_of(schema)
-    inner = _inner(schema)
-    _refuse_unusual(inner, _CONTAINERS[draft])
+    bare = inner(schema)
+    _refuse_unusual(bare, _CONTAINERS[draft])
     try:
-        draft.check_schema(inner, format_checker=None)
+        draft.check_schema(_shortened(bare), format_checker=None)
     except SchemaError as error:
         raise _refusal(_pointer(error.absolute_path), error.message[:300]) from error
-    if "object" not in _types(inner):
-        raise _refusal("/type", "The schema describes an object")
+    if not _is_of_objects(bare, bare, draft):
+        raise _refusal("/type", "The schema describes an object, and nothing else")
     try:
         Checker(schema).errors({})
     except SchemaTooCostlyError as error:
@@ -92,61 +63,48 @@ def usable(schema: JsonObject) -> JsonObject:
     return schema
 
 
-class Checker:
-    """Checks objects against one usable schema. Nothing is fetched, and the steps are counted."""
-
-    def __init__(self, schema: JsonObject) -> None:
-        self._left = MAX_STEPS
-        self._patterns: dict[str, TypeAdapter[str]] = {}
-        draft = _draft_of(schema)
-        keywords = {**draft.VALIDATORS, "pattern": self._pattern}
-        counted = {
-            name: self._counted(keyword, _REFERENCE_STEPS if name == "$ref" else 1)
-            for name, keyword in keywords.items()
-        }
-        bounded = cast("Draft", extend(draft, counted))
-        self._validator = bounded(_inner(schema), registry=Registry(), format_checker=_formats())
-
-    def errors(self, value: JsonValue, most: int = 3) -> list[str]:
-        """What is wrong with it, in words; raises SchemaTooCostlyError."""
-        try:
-            found = list(islice(self._validator.iter_errors(value), most))
-        except RecursionError as error:
-            raise SchemaTooCostlyError from error
-        return [f"{each.json_path}: {each.message[:300]}" for each in found]
-
-    def _counted(self, keyword: Keyword, steps: int) -> Keyword:
-        def counting(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
-            self._left -= steps
-            if self._left < 0:
-                raise SchemaTooCostlyError
-            yield from keyword(validator, value, instance, schema) or ()
-
-        return counting
-
-    def _pattern(self, _: object, pattern: object, instance: object, __: object) -> Iterator[ValidationError]:
-        """By an engine whose time is in proportion to the text, whatever the pattern."""
-        if not isinstance(instance, str) or not isinstance(pattern, str):
-            return
-        if pattern not in self._patterns:
-            self._patterns[pattern] = _compiled(pattern)
-        try:
-            self._patterns[pattern].validate_python(instance)
-        except NoMatchError:
-            yield ValidationError(f"{instance[:100]!r} does not match {pattern!r}")
-
-
 def _draft_of(schema: JsonObject) -> Draft:
-    named = schema.get("$schema", _NEWEST)
-    found = DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
+    found = draft_of(schema)
     if found is None:
         raise _refusal("/$schema", f"The known drafts are {', '.join(DRAFTS)}")
     return found
 
 
-def _inner(schema: JsonObject) -> JsonObject:
-    """Without its name and its draft, which are known by now."""
-    return {name: value for name, value in schema.items() if name not in ("$id", "$schema")}
+def _shortened(value: JsonValue) -> JsonValue:
+    """As valid as it was: of a long list of other things than names or schemas, one of each type."""
+    if isinstance(value, dict):
+        return {name: _shortened(each) for name, each in value.items()}
+    if not isinstance(value, list):
+        return value
+    types = {type(each) for each in value}
+    if len(value) <= _MANY or types <= {str} or types <= {dict, bool}:
+        return [_shortened(each) for each in value]
+    return [_shortened(each) for each in {type(each): each for each in value}.values()]
+
+
+def _is_of_objects(schema: JsonValue, root: JsonObject, draft: Draft, seen: frozenset[str] = frozenset()) -> bool:
+    """Whether it says so: by its type, by the properties that it names, or by the schemas that it is made of."""
+    if not isinstance(schema, dict):
+        return False
+    reference = schema.get("$ref")
+    target = _target(root, reference) if isinstance(reference, str) else None
+    led = isinstance(reference, str) and (reference in seen or _is_of_objects(target, root, draft, seen | {reference}))
+    if reference is not None and draft in (Draft6Validator, Draft7Validator):
+        return led  # they overlook what stands beside a reference
+    if "type" in schema:
+        return schema["type"] in ("object", ["object"])
+    all_, any_, one = (cast("list[JsonValue]", schema.get(name, [])) for name in ("allOf", "anyOf", "oneOf"))
+    return (
+        led
+        or "properties" in schema
+        or any(_is_of_objects(each, root, draft, seen) for each in all_)
+        or any(each != [] and all(_is_of_objects(one_, root, draft, seen) for one_ in each) for each in (any_, one))
+    )
+
+
+def _target(root: JsonObject, reference: str) -> JsonValue:
+    _, container, name = [*reference.split("/", 2), "", ""][:3]
+    return cast("JsonObject", root[container])[name] if container else root
 
 
 def _refuse_unusual(schema: JsonObject, containers: Collection[str]) -> None:
@@ -189,33 +147,9 @@ def _refuse_pattern(pointer: str, pattern: str) -> None:
         limits = f"{MAX_PATTERN_CHARACTERS} characters and {MAX_REPETITIONS} repetitions"
         raise _refusal(pointer, f"A pattern has at most {limits}")
     try:
-        _compiled(pattern)
+        compiled(pattern)
     except PatternError as error:
         raise _refusal(pointer, "Not a pattern of the supported kind: no look-around, no backreferences") from error
-
-
-def _compiled(pattern: str) -> TypeAdapter[str]:
-    return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
-
-
-def _types(schema: JsonObject) -> list[JsonValue]:
-    type_ = schema.get("type", "object")
-    return type_ if isinstance(type_, list) else [type_]
-
-
-def _formats() -> FormatChecker:
-    checker = FormatChecker([name for name in FORMATS if name != "date-time"])
-    checker.checks("date-time")(_is_instant)
-    return checker
-
-
-def _is_instant(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        return "T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False
 
 
 def _pointer(path: object) -> str:

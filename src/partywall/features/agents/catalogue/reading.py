@@ -12,7 +12,7 @@ from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import ResponseModel, storable
+from partywall.core.schemas import NOT_BLANK, ResponseModel, storable
 from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -39,6 +39,14 @@ def _unlike(ids: list[UUID]) -> list[UUID]:
     return ids
 
 
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "Text may not be blank")
+    return text
+
+
+# What a caller says: kept as it is, and never blank.
+Words = Annotated[str, NOT_BLANK, AfterValidator(_not_blank)]
 DocumentIds = Annotated[list[UUID], Field(min_length=1, max_length=MOST_DOCUMENTS), AfterValidator(_unlike)]
 Language = Annotated[
     str,
@@ -102,6 +110,11 @@ async def search(ctx: Context, query: Annotated[QueryText, AfterValidator(storab
         ctx: The run.
         query: Words or a question.
     """
+    return await passages(ctx, query)
+
+
+async def passages(ctx: Context, query: str) -> list[Passage]:
+    """Those of the documents that the run may read."""
     readable = ctx.deps.input.readable
     limit = PASSAGES if readable is None else _CANDIDATES
     hits = await ctx.deps.documents.search(SearchQuery(q=query, limit=limit, group=SearchGroup.CHUNK))

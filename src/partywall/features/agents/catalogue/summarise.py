@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Self
+from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_ai import ModelRetry, RunContext, Tool
 from pydantic_core import PydanticCustomError
 
+from partywall.core.schemas import storable
 from partywall.features.agents.catalogue.judged import Judged
 from partywall.features.agents.catalogue.reading import (
     MATERIAL,
+    Passage,
     Reading,
     SourcesInput,
+    Words,
     accounted,
     asked_in,
     listed,
+    passages,
     read,
-    search,
 )
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
@@ -38,7 +41,7 @@ class SummaryOrder(SourcesInput):
     """Either `document_ids` or `query` says what to summarise."""
 
     query: QueryText | None = Field(default=None, description="Summarise what a search for this finds.")
-    focus: str | None = Field(default=None, min_length=1, max_length=2000, description="What matters to the reader.")
+    focus: Words | None = Field(default=None, min_length=1, max_length=2000, description="What matters to the reader.")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -74,6 +77,26 @@ def _prompt(given: SummaryOrder) -> str:
     )
     focus = [] if given.focus is None else [f"What matters: {given.focus}"]
     return "\n\n".join([what, *focus, *asked_in(given.language)])
+
+
+async def search(
+    ctx: RunContext[RunDeps[SummaryOrder]], query: Annotated[QueryText, AfterValidator(storable)]
+) -> list[Passage]:
+    """Searches the documents by words and by meaning. Returns the passages that fit best, with where they begin.
+
+    Where nothing fits, it returns those that fit what is to be summarised.
+
+    Args:
+        ctx: The run.
+        query: Words or a question.
+    """
+    given = ctx.deps.input.query
+    found = await passages(ctx, query)
+    if found or given is None:
+        return found
+    if not (found := await passages(ctx, given)):
+        raise NothingFoundError
+    return found
 
 
 async def _check(ctx: RunContext[RunDeps[SummaryOrder]], output: Summary) -> Summary:

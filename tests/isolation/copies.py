@@ -16,6 +16,7 @@ from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls, new_database
+from tests.isolation.house import UNASKED
 from tests.people import People
 
 ROW_SECURITY = """
@@ -46,7 +47,8 @@ class Copy:
 def settings_for(settings: Settings, database: DatabaseUrls, directory: Path, pool_size: int) -> Settings:
     own = {"url": SecretStr(database.runtime), "owner_url": SecretStr(database.owner), "pool_size": pool_size}
     changed = settings.database.model_copy(update=own | {"pool_overflow": 0})
-    return settings.model_copy(update={"database": changed, "data_dir": directory})
+    agents = settings.agents.model_copy(update=dict(UNASKED))
+    return settings.model_copy(update={"database": changed, "data_dir": directory, "agents": agents})
 
 
 @asynccontextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
@@ -18,6 +19,9 @@ from partywall.core.security.attempts import AttemptLimiter
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
+
+# Of a model that nobody asks: no worker runs here that would.
+UNASKED: Final[Mapping[str, str]] = {"model": "openai:unasked", "base_url": "http://127.0.0.1:9/v1"}
 
 
 def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
@@ -36,12 +40,7 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
                 "access_token_ttl": timedelta(hours=6),
             },
             "events": {"ticket_ttl": timedelta(hours=6)},
-            # Nobody asks the model: no worker runs here that would.
-            "agents": {
-                "model": "openai:unasked",
-                "base_url": "http://127.0.0.1:9/v1",
-                "modules": ["tests.features.agents.assistant"],
-            },
+            "agents": {"modules": ["tests.features.agents.assistant"], **UNASKED},
             "log": {"level": "error"},
             "http": {"docs": True},
         }

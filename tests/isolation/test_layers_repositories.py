@@ -158,6 +158,7 @@ CALLS: Final[Mapping[str, Call]] = {
         UUID(room.ids["delivery_id"]), timedelta(hours=1), None, "no"
     ),
     "TurnRepository.release": lambda r, room: r.release(claim(room)),
+    "TurnRepository.stay_due": lambda r, room: r.stay_due(UUID(room.ids["delivery_id"]), utc_now(), 500, "no"),
     "WebhookRepository.count": lambda r, _: r.count(),
     "WebhookRepository.get": lambda r, room: r.get(webhook(room)),
     "WebhookRepository.lock": lambda r, room: r.lock(webhook(room)),

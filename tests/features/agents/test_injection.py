@@ -112,7 +112,7 @@ async def test_the_shipped_agents_reach_nothing_foreign_and_write_nothing_unaske
         ("answer", {"question": "What?"}, SEARCH, final(answered=True, answer="So it is [1].", citations=[claim])),
         ("summarise", {"query": "instructions"}, SEARCH,
          final(title="Prices", summary="Secret.", key_points=[{"text": "Secret.", "document_id": foreign}])),
-        ("extract", {"document_ids": [own], "schema": {}}, Call("read", {"document_id": own}),
+        ("extract", {"document_ids": [own], "schema": {"type": "object"}}, Call("read", {"document_id": own}),
          final(items=[{"document_id": foreign, "object": {}}])),
         ("draft", {"brief": "A price list."}, SEARCH, final(notes="Written.")),
     ]  # fmt: skip

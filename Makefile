@@ -48,7 +48,10 @@ contracts: dev ## Check who may import whom
 	$(BIN)/python $(BIN)/lint-imports --no-logo
 
 pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
-	$(RUN) pytest -n 2 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+	$(RUN) coverage erase
+	$(RUN) coverage run -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	$(RUN) coverage combine --quiet
+	$(RUN) coverage report
 
 format: dev ## Format the code and fix what can be fixed
 	$(RUN) ruff check --fix

@@ -9,10 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from partywall.settings import Settings
+
+# For processes whose lines other tests measure already: tracing would only make them slow.
+UNMEASURED: Final[Mapping[str, str]] = {"COVERAGE_PROCESS_CONFIG": ""}
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tests.contract.conftest import Served
 from tests.people import People
+from tests.serving import UNMEASURED
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 MAX_EXAMPLES = 12
@@ -27,7 +28,7 @@ async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) ->
         f"Authorization: Bearer {token}",
         "--no-color",
         *arguments,
-        env={**os.environ, "CONTRACT_PROJECT": str(project), "PYTHONPATH": str(CONFIG.parents[2])},
+        env={**os.environ, **UNMEASURED, "CONTRACT_PROJECT": str(project), "PYTHONPATH": str(CONFIG.parents[2])},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

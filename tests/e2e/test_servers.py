@@ -21,7 +21,7 @@ from partywall.adapters.embedded import wheels
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from tests.engines import APART, FAST, Urls
-from tests.serving import free_port, program, until_ready
+from tests.serving import UNMEASURED, free_port, program, until_ready
 
 pytestmark = pytest.mark.e2e
 
@@ -177,10 +177,9 @@ async def test_the_core_of_the_suite_passes_there(servers: Servers, tmp_path: Pa
     urls = Urls(template(RUNTIME), template(OWNER), template(servers.superuser), servers.cache)
     facts = tmp_path / "engines.json"
     facts.write_text(json.dumps(asdict(urls)))
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
     spared = [f"--ignore=tests/features/projects/{name}" for name in THE_SAME_EVERYWHERE]
     code, output = await _run(
-        "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:cov", *spared, *CORE_OF_THE_SUITE,
-        environment={**clean, APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": ""},
+        "pytest", "-q", "-p", "no:cacheprovider", *spared, *CORE_OF_THE_SUITE,
+        environment={APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": "", **UNMEASURED},
     )  # fmt: skip
     assert code == 0, output[-6000:]

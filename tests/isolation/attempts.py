@@ -24,6 +24,8 @@ IN_PATHS: Final = (40, 8)
 ELSEWHERE: Final = (12, 4)
 # How often the quick form takes what is likeliest to be a way in.
 _LIKELY: Final = 0.7
+# So many callers try what an operation does not declare: no code of the operation's own looks at it.
+_CALLERS: Final = 4
 _SEED: Final = 20261121
 
 
@@ -81,7 +83,7 @@ class Siege:
                 yield from (Attempt(recipe, position, caller, shape, *each) for each in _share(position, fair, rng))
 
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
-        """One attempt for each position and caller, chosen by a fixed seed.
+        """One attempt for each declared position and caller, chosen by a fixed seed; of callers at the others, a few.
 
         Beside them, every value that a declared position is made for is tried at home, by one who belongs there and,
         where no credential is asked for, by one who has none.
@@ -91,7 +93,8 @@ class Siege:
             scouts += [each for each in self.callers if each.token is None]
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
-            for caller in {caller.name: caller for caller, _ in self._parties(recipe)}.values():
+            callers = list({caller.name: caller for caller, _ in self._parties(recipe)}.values())
+            for caller in callers if position.declared else _few(callers, recipe.operation, position):
                 yield from self._one(recipe, position, caller, choices)
             for scout in scouts if position.declared else ():
                 yield from (
@@ -151,6 +154,10 @@ def _share(position: Position, choices: Sequence[Choice], rng: random.Random) ->
     for form in order:
         found += rng.sample(forms[form], min(values, len(forms[form]), size - len(found)))
     return found
+
+
+def _few(callers: Sequence[Caller], operation: Operation, position: Position) -> Sequence[Caller]:
+    return random.Random(f"{_SEED} {operation.id} {position}").sample(callers, min(_CALLERS, len(callers)))
 
 
 def _is_fair(operation: Operation, position: Position, caller: Caller, shape: Shape, value: Value) -> bool:

@@ -11,7 +11,16 @@ from pydantic_ai import ModelRetry, RunContext, Tool
 
 from partywall.features.agents.catalogue.citing import Span, Text, claims, marks, unmarked
 from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import MATERIAL, SourcesInput, Words, asked_in, listed, read, search
+from partywall.features.agents.catalogue.reading import (
+    MATERIAL,
+    SourcesInput,
+    Words,
+    asked_in,
+    existing,
+    listed,
+    read,
+    search,
+)
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -102,7 +111,7 @@ async def _cited(ctx: RunContext[RunDeps[Question]], document_id: UUID) -> Docum
     try:
         if readable is not None and document_id not in readable:
             raise DocumentNotFoundError
-        return await ctx.deps.documents.read(document_id)
+        return await existing(ctx, document_id)
     except DocumentNotFoundError as error:
         raise ModelRetry(f"There is no document {document_id} to cite.") from error
 

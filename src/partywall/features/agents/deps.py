@@ -46,8 +46,12 @@ class Effects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RunDeps[I]:
-    """The dependencies of a run. A tool finds them as `ctx.deps`."""
+    """The dependencies of a run. A tool finds them as `ctx.deps`.
+
+    `comment` is what was said with the last decision on what the run asked for, where something was.
+    """
 
     input: I
     documents: ProjectDocuments
     effects: Effects
+    comment: str | None = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
@@ -34,9 +35,23 @@ class RunFinishedError(ConflictError):
     title = "The run is over"
 
 
-class NothingFoundError(NotFoundError):
+class NothingToWorkOnError(NotFoundError):
+    """The model can do nothing about it, so it is not told: the run ends with this."""
+
+
+class NothingFoundError(NothingToWorkOnError):
     code = "nothing_found"
     title = "A search finds nothing to work on"
+
+
+class DocumentGoneError(NothingToWorkOnError):
+    """One that the caller gave to the run, and that was deleted since."""
+
+    code = "document_not_found"
+    title = "No such document"
+
+    def __init__(self, document_id: UUID) -> None:
+        super().__init__(f"The document {document_id}, which was given to the run, was deleted after its start.")
 
 
 class DraftOutdatedError(ConflictError):

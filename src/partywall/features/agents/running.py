@@ -79,7 +79,7 @@ class _Worker:
                 raise errors.exceptions[0] from errors
 
     def _turn(self) -> Turn | Failed:
-        run, resources = self.begun.run, self.context.resources
+        run, answered, resources = self.begun.run, self.begun.answered, self.context.resources
         settings = resources.settings.agents
         definition = registry_of(settings.modules).by_name.get(run.agent)
         if definition is None:
@@ -95,9 +95,14 @@ class _Worker:
             definition=definition,
             model=model,
             journal=journal,
-            deps=RunDeps(definition.input.model_validate(run.input), documents, JournalEffects(journal)),
+            deps=RunDeps(
+                definition.input.model_validate(run.input),
+                documents,
+                JournalEffects(journal),
+                comment=answered.comment if answered else None,
+            ),
             history=self.begun.history,
-            answered=self.begun.answered,
+            answered=answered,
             token_interval=settings.token_interval.total_seconds(),
         )
 

@@ -22,7 +22,7 @@ from partywall.core.schemas import refuse_unstorable
 from partywall.features.agents.definition import AgentInput, Check
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
-from partywall.features.agents.exceptions import NothingFoundError
+from partywall.features.agents.exceptions import NothingToWorkOnError
 from partywall.features.agents.journal import Journal
 from partywall.features.agents.outcomes import Outcome, Succeeded, Waiting
 from partywall.features.agents.registry import AnyAgent
@@ -118,8 +118,7 @@ class ProjectTools(FunctionToolset[Deps]):
         try:
             return await super().call_tool(name, tool_args, ctx, tool)
         except PartywallError as error:
-            # Where there is nothing to work on, the model can do nothing about it.
-            if error.status >= 500 or isinstance(error, NothingFoundError):
+            if error.status >= 500 or isinstance(error, NothingToWorkOnError):
                 raise
             raise ToolFailed(error.detail) from error
         except ValidationError as error:

@@ -44,6 +44,8 @@ LIES: dict[str, dict[str, str]] = {
     "a quote with an omission": {"quote": "The supplier … within ten days."},
     "a quote that stands everywhere": {"quote": "The"},
     "a claim without a citation": {"answer": f"{ANSWER} It is always late on Mondays."},
+    "a short claim without a citation": {"answer": f"{ANSWER} All is free."},
+    "numbers alone": {"answer": "[1]"},
     "a number that no citation has": {"answer": "It delivers within ten days [1][2]."},
     "a citation that is not used": {"answer": "It delivers within ten days."},
     "a document that does not exist": {"document": str(uuid4())},

@@ -59,6 +59,7 @@ def test_the_limits_and_tools_are_those_of_the_code(agent: AnyAgent) -> None:
     [
         f"pages of {reading.PAGE_CHARACTERS:,} characters",
         f"at most {reading.MOST_CHARACTERS:,}",
+        f"{reading.PASSAGES} passages of at most {reading.PASSAGE_CHARACTERS:,}",
         f"(1 to {reading.MOST_DOCUMENTS})",
         f"at most {MOST_CITATIONS}",
         f"up to {MOST_QUOTED:,} characters",

@@ -9,9 +9,18 @@ from uuid import UUID
 from pydantic import Field
 from pydantic_ai import ModelRetry, RunContext, Tool
 
-from partywall.features.agents.catalogue.citing import Span, Text, marks, unmarked
+from partywall.features.agents.catalogue.citing import Span, Text, claims, marks, unmarked
 from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import MATERIAL, SourcesInput, Words, asked_in, listed, read, search
+from partywall.features.agents.catalogue.reading import (
+    MATERIAL,
+    SourcesInput,
+    Words,
+    asked_in,
+    existing,
+    listed,
+    read,
+    search,
+)
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -26,9 +35,10 @@ INSTRUCTIONS: Final = f"""\
 Answer the question from the project's documents alone. Search first; read on where a passage is cut off.
 {MATERIAL}
 
-Every sentence of the answer ends with the number of the citation that supports it, such as [1], or of several. Number
-the citations from 1 in the order of their use. A quote is copied word for word from the document's text, without
-omissions, and as short as it can be while it says what the sentence says.
+Every sentence of the answer ends with the number of the citation that supports it, such as [1], or of several; so do a
+"Yes [1]." and each item of a list. Write no headings. Number the citations from 1 in the order of their use. A quote is
+copied word for word from the document's text, without omissions, and as short as it can be while it says what the
+sentence says.
 Where the documents do not say, do not guess: `answered` is false, `answer` null, and there are no citations."""
 
 
@@ -88,7 +98,12 @@ def _refuse_unsupported(answer: str, numbers: list[int]) -> None:
     if unused := set(numbers) - used:
         raise ModelRetry(f"The answer does not use these citations: {sorted(unused)}.")
     if bare := unmarked(answer):
-        raise ModelRetry(f"This sentence has no citation: {bare[0][:300]!r}. Support it or leave it out.")
+        raise ModelRetry(
+            f"This sentence has no citation: {bare[0][:300]!r}. Support it or leave it out. Where it only ends there "
+            "because an abbreviation or initial has a stop, write that without one."
+        )
+    if not claims(answer):
+        raise ModelRetry("The answer says nothing beside its numbers.")
 
 
 async def _cited(ctx: RunContext[RunDeps[Question]], document_id: UUID) -> Document:
@@ -96,7 +111,7 @@ async def _cited(ctx: RunContext[RunDeps[Question]], document_id: UUID) -> Docum
     try:
         if readable is not None and document_id not in readable:
             raise DocumentNotFoundError
-        return await ctx.deps.documents.read(document_id)
+        return await existing(ctx, document_id)
     except DocumentNotFoundError as error:
         raise ModelRetry(f"There is no document {document_id} to cite.") from error
 

@@ -19,6 +19,7 @@ from partywall.features.agents.catalogue.reading import (
     SourcesInput,
     Words,
     asked_in,
+    existing,
     listed,
     page_of,
     read,
@@ -26,7 +27,8 @@ from partywall.features.agents.catalogue.reading import (
 )
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
-from partywall.features.agents.exceptions import DraftOutdatedError, DraftTwiceError
+from partywall.features.agents.exceptions import DocumentGoneError, DraftOutdatedError, DraftTwiceError
+from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, Title
 from partywall.features.documents.service import DocumentService
 
@@ -71,7 +73,7 @@ class Draft(Judged):
     document_id: UUID | None = None
     version: int | None = None
     title: str | None = None
-    comment: str | None = Field(default=None, description="Why it was refused, in the words of who did.")
+    comment: str | None = Field(default=None, description="Why it was refused, in the words of who did, if any.")
     notes: str = Field(max_length=10_000, description="What the draft rests on, and what is missing.")
 
 
@@ -86,7 +88,7 @@ class Standing:
 
     base: int | None = None
     written: Mapping[str, JsonValue] | None = None
-    refusal: str | None = None
+    refused: bool = False
 
     def after(self, part: ToolReturnPart, target: UUID | None, *, mine: bool) -> Standing:
         """`mine` says whether the part is of this run, and not of an earlier one that it continues."""
@@ -96,7 +98,7 @@ class Standing:
         if part.tool_name != "write" or not mine:
             return self
         if part.outcome == "denied":
-            return replace(self, refusal=str(part.content))
+            return replace(self, refused=True)
         if part.outcome == "success":
             return replace(self, written=cast("Mapping[str, JsonValue]", part.content))
         return replace(self, base=None)  # it is outdated, and has to be read again
@@ -133,7 +135,7 @@ def _run_of(turn: str | None) -> str:
 async def _offered(ctx: Context, tool: ToolDefinition) -> ToolDefinition | None:
     """Not before the document to be rewritten was read, and never again once a person has decided."""
     standing = _standing(ctx)
-    if standing.written is not None or standing.refusal is not None:
+    if standing.written is not None or standing.refused:
         return None
     return tool if ctx.deps.input.document_id is None or standing.base is not None else None
 
@@ -154,7 +156,10 @@ async def write(ctx: Context, title: StorableTitle, content: Content) -> dict[st
         if target is None:
             made = await documents.create(DocumentCreate(title=title, content=content))
             return {"document_id": str(made), "version": 1, "title": title}
-        locked = await documents.lock(target)
+        try:
+            locked = await documents.lock(target)
+        except DocumentNotFoundError as error:
+            raise DocumentGoneError(target) from error
         if locked.version != base:
             raise DraftOutdatedError(base, locked.version)
         await documents.patch(locked, DocumentPatch(title=title, content=content))
@@ -184,8 +189,10 @@ async def _check(ctx: Context, output: Draft) -> Draft:
         written = standing.written
         told = {"document_id": UUID(str(written["document_id"])), "version": written["version"]}
         return output.model_copy(update={"status": "written", "title": written["title"], **told})
-    if standing.refusal is not None:
-        return output.model_copy(update={"status": "rejected", "comment": standing.refusal})
+    if standing.refused:
+        return output.model_copy(update={"status": "rejected", "comment": ctx.deps.comment})
+    if ctx.deps.input.document_id is not None:
+        await existing(ctx, ctx.deps.input.document_id)
     raise ModelRetry("Nothing is written yet. Call `write` with the title and the whole text.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 from pydantic_ai import ModelRetry, RunContext
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
@@ -15,7 +15,9 @@ from pydantic_core import PydanticCustomError
 from partywall.core.schemas import NOT_BLANK, ResponseModel, storable
 from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.exceptions import DocumentGoneError
 from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.documents.schemas import Document
 from partywall.features.search.schemas import QueryText, SearchGroup, SearchQuery
 
 # Some 3,000 tokens.
@@ -24,7 +26,7 @@ PAGE_CHARACTERS: Final = 12_000
 MOST_CHARACTERS: Final = 240_000
 MOST_DOCUMENTS: Final = 50
 PASSAGES: Final = 8
-_PASSAGE_CHARACTERS: Final = 2_000
+PASSAGE_CHARACTERS: Final = 2_000
 _CANDIDATES: Final = 100
 
 MATERIAL: Final = (
@@ -80,6 +82,9 @@ class Passage(ResponseModel):
     text: str
 
 
+_PASSAGES: Final = TypeAdapter(list[Passage])
+
+
 class DocumentPage(ResponseModel):
     """`start`, `end`, `length` and `next` are in characters of the whole document."""
 
@@ -114,13 +119,14 @@ async def search(ctx: Context, query: Annotated[QueryText, AfterValidator(storab
 
 
 async def passages(ctx: Context, query: str) -> list[Passage]:
-    """Those of the documents that the run may read."""
+    """Those of the documents that the run may read; raises ToolFailed where the talk has no room for them."""
+    _need(ctx, PASSAGES * PASSAGE_CHARACTERS)
     readable = ctx.deps.input.readable
     limit = PASSAGES if readable is None else _CANDIDATES
     hits = await ctx.deps.documents.search(SearchQuery(q=query, limit=limit, group=SearchGroup.CHUNK))
     found = [hit for hit in hits if readable is None or hit.document_id in readable][:PASSAGES]
     return [
-        Passage(document_id=hit.document_id, title=hit.title, start=hit.start, text=hit.text[:_PASSAGE_CHARACTERS])
+        Passage(document_id=hit.document_id, title=hit.title, start=hit.start, text=hit.text[:PASSAGE_CHARACTERS])
         for hit in found
     ]
 
@@ -136,9 +142,8 @@ async def read(ctx: Context, document_id: UUID, start: Annotated[int, Field(ge=0
     readable = ctx.deps.input.readable
     if readable is not None and document_id not in readable:
         raise DocumentNotFoundError("This run may not read that document: it was not given to it.")
-    if not _may_read_on(ctx):
-        raise ToolFailed("This run can read no more. Go on with what you have read.")
-    document = await ctx.deps.documents.read(document_id)
+    _need(ctx, PAGE_CHARACTERS)
+    document = await existing(ctx, document_id)
     text = document.content[start : start + PAGE_CHARACTERS]
     end = start + len(text)
     length = len(document.content)
@@ -154,34 +159,52 @@ async def read(ctx: Context, document_id: UUID, start: Annotated[int, Field(ge=0
     )
 
 
+async def existing(ctx: Context, document_id: UUID) -> Document:
+    """Raises DocumentGoneError where the caller gave it to the run, and DocumentNotFoundError where the model did."""
+    try:
+        return await ctx.deps.documents.read(document_id)
+    except DocumentNotFoundError as error:
+        if document_id in ctx.deps.input.documents().values():
+            raise DocumentGoneError(document_id) from error
+        raise
+
+
 async def accounted(ctx: Context) -> list[Reading]:
     """How much was read of each document: of those that the input names, or else of those that the model chose.
 
-    Raises ModelRetry where the input names one that was not read to its end although there was room.
+    What an earlier run has read counts where this one may read it too. Raises ModelRetry where the input names a
+    document that was not read to its end although there was room, and DocumentGoneError where it cannot be any more.
     """
-    found = readings(ctx.messages)
-    named = ctx.deps.input.document_ids or ()
+    named, readable = ctx.deps.input.document_ids or (), ctx.deps.input.readable
+    found = {id_: each for id_, each in readings(ctx.messages).items() if readable is None or id_ in readable}
     unread = [each for each in named if each not in found or found[each].read < found[each].length]
-    if unread and _may_read_on(ctx):
-        raise ModelRetry(f"Read these documents to their ends first, page by page:\n{listed(unread)}")
     for document_id in unread:
-        if document_id not in found:
-            document = await ctx.deps.documents.read(document_id)
-            found[document_id] = Reading(
-                document_id=document_id, title=document.title, version=document.version,
-                length=len(document.content), read=0,
-            )  # fmt: skip
+        document = await existing(ctx, document_id)
+        none = Reading(
+            document_id=document_id, title=document.title, version=document.version,
+            length=len(document.content), read=0,
+        )  # fmt: skip
+        found.setdefault(document_id, none)
+    if unread and _room(ctx) >= PAGE_CHARACTERS:
+        raise ModelRetry(f"Read these documents to their ends first, page by page:\n{listed(unread)}")
     return list(found.values())
 
 
-def _may_read_on(ctx: Context) -> bool:
-    """The talk holds what was read, and at most will by the calls of the same answer before this one."""
+def _need(ctx: Context, characters: int) -> None:
+    if _room(ctx) < characters:
+        raise ToolFailed("This run can read no more, nor search. Go on with what you have.")
+
+
+def _room(ctx: Context) -> int:
+    """What the talk may hold beside what it does, and at most will by the calls of the same answer before this one."""
+    most = {"read": PAGE_CHARACTERS, "search": PASSAGES * PASSAGE_CHARACTERS}
     last = next((each for each in reversed(ctx.messages) if isinstance(each, ModelResponse)), None)
-    calls = [part for part in (last.parts if last else ()) if isinstance(part, ToolCallPart)]
-    reads = [call.tool_call_id for call in calls if call.tool_name == "read"]
-    before = reads.index(ctx.tool_call_id) if ctx.tool_call_id in reads else 0
-    held = sum(len(page.text) for page in pages(ctx.messages)) + before * PAGE_CHARACTERS
-    return held <= MOST_CHARACTERS - PAGE_CHARACTERS
+    calls = [part for part in (last.parts if last else ()) if isinstance(part, ToolCallPart) and part.tool_name in most]
+    ids = [call.tool_call_id for call in calls]
+    before = calls[: ids.index(ctx.tool_call_id)] if ctx.tool_call_id in ids else ()
+    read_ = sum(len(page.text) for page in pages(ctx.messages))
+    found = sum(len(passage.text) for passage in _found(ctx.messages))
+    return MOST_CHARACTERS - read_ - found - sum(most[call.tool_name] for call in before)
 
 
 def returns(messages: Sequence[ModelMessage], tool: str) -> Iterator[ToolReturnPart]:
@@ -200,6 +223,12 @@ def page_of(part: ToolReturnPart) -> DocumentPage | None:
 def pages(messages: Sequence[ModelMessage]) -> list[DocumentPage]:
     """The pages that the talk holds, oldest first."""
     return [page for part in returns(messages, "read") if (page := page_of(part)) is not None]
+
+
+def _found(messages: Sequence[ModelMessage]) -> list[Passage]:
+    """The passages that the talk holds."""
+    parts = [part for part in returns(messages, "search") if part.outcome == "success"]
+    return [passage for part in parts for passage in _PASSAGES.validate_python(part.content)]
 
 
 def readings(messages: Sequence[ModelMessage]) -> dict[UUID, Reading]:

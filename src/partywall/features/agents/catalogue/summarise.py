@@ -107,7 +107,9 @@ async def _check(ctx: RunContext[RunDeps[SummaryOrder]], output: Summary) -> Sum
     titles = {each.document_id: each.title for each in readings if each.read or not each.length}
     for point in output.key_points:
         if point.document_id not in titles:
-            raise ModelRetry(f"A key point names the document {point.document_id}, which you have not read.")
+            raise ModelRetry(
+                f"A key point names the document {point.document_id}, which you have not read, or were not given."
+            )
     points = [each.model_copy(update={"title": titles[each.document_id]}) for each in output.key_points]
     return output.model_copy(update={"key_points": points, "documents": readings})
 

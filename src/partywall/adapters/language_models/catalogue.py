@@ -15,6 +15,7 @@ from pydantic_ai.settings import ModelSettings
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
+from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.endpoints import KEPT_ALIVE
 from partywall.core.outgoing.retrying import Retries
 
@@ -67,7 +68,9 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
     transport = ModelTransport(inner, Retries(options.retries), Circuits(), options.timeout)
-    return create_async_httpx2_client(timeout=timeout, transport=transport)
+    client = create_async_httpx2_client(timeout=timeout, transport=transport)
+    client.cookies = no_cookies()
+    return client
 
 
 @dataclass(frozen=True, slots=True)

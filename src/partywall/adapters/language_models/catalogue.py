@@ -8,10 +8,10 @@ from typing import Final, NamedTuple, cast
 import httpx2
 from pydantic import SecretStr
 from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
-from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
+from partywall.adapters.language_models.chain import chained
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
@@ -97,8 +97,7 @@ class ConfiguredModels:
 
     def _chain(self, name: str) -> Model:
         others = [other for other in self.options.fallbacks if other != name]
-        first = self._model(name)
-        return FallbackModel(first, *(self._model(other) for other in others)) if others else first
+        return chained([self._model(each) for each in (name, *others)])
 
     def _model(self, name: str) -> Model:
         provider, _, model = name.partition(":")

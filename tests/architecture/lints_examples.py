@@ -80,6 +80,9 @@ GUILTY = [
     one("clock", "module-qualified now", SERVICE, "x = datetime.datetime.now(UTC)"),
     one("clock", "epoch", SERVICE, "x = time.time()"),
     one("clock", "imported epoch", SERVICE, "from time import time\n"),
+    one("cookies", "any client", SERVICE, "def f():\n    return httpx.AsyncClient(timeout=5)\n"),
+    one("cookies", "of a library", SERVICE, "def f():\n    return create_async_httpx2_client()\n"),
+    one("cookies", "refused by another", SERVICE, "def f():\n    return no_cookies()\ndef g():\n    return Client()\n"),
     relationship(
         "other slice",
         '    project: Mapped["Project"] = relationship("Project", lazy="raise")\n',
@@ -167,6 +170,8 @@ INNOCENT = [
     one("cache-key", "a message", SERVICE, "from redis.asyncio import Redis\nx = f'at most {n} of them: fewer'\n"),
     one("clock", "the clock itself", "core/clock.py", "def utc_now():\n    return datetime.now(UTC)\n"),
     one("clock", "monotonic", SERVICE, "x = time.monotonic()"),
+    one("cookies", "refused", SERVICE, "def f():\n    return httpx.Client(cookies=no_cookies())\n"),
+    one("cookies", "refused afterwards", SERVICE, "def f():\n    c = AsyncClient()\n    c.cookies = no_cookies()\n"),
     relationship("own slice", '    parent: Mapped["Document"] = relationship("Document", lazy="raise")\n'),
     one("environ", "entry point", "cli.py", "x = os.environ['X']"),
     one("file-size", "299 lines", SERVICE, "x = 1\n" * 299),

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -54,7 +55,7 @@ class Api:
     def __init__(self, server: str, auth: httpx.Auth | None = None, patience: Patience | None = None) -> None:
         self.server = server
         self._patience = patience or Patience()
-        self._client = httpx.Client(base_url=f"{server}/api/v1", auth=auth, timeout=TIMEOUT)
+        self._client = httpx.Client(base_url=f"{server}/api/v1", auth=auth, timeout=TIMEOUT, cookies=no_cookies())
 
     def __enter__(self) -> Self:
         return self
@@ -128,6 +129,11 @@ class Api:
 
 def _backoff(attempt: int) -> float:
     return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+
+
+def no_cookies() -> CookieJar:
+    """As of every client of the server: what is remembered between requests is the session, and nothing else."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def reason(error: httpx.TransportError) -> str:

@@ -28,6 +28,18 @@ class ModelInvalidError(ModelAPIError):
         self.why = why
 
 
+class ModelBrokeOffError(ModelAPIError):
+    """A model failed with `error` when it had begun to answer; `others` are to be asked instead, in a call of its own.
+
+    Not within the call at hand, whose first words are told already.
+    """
+
+    def __init__(self, error: ModelAPIError, others: Model) -> None:
+        super().__init__(error.model_name, error.message)
+        self.error = error
+        self.others = others
+
+
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
     """`settings` hold for every request to it: timeout and retries."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.architecture.lints import (
     cache_keys,
+    cookies,
     foreign_keys,
     frameworks,
     purity,
@@ -21,6 +22,7 @@ LINTS: dict[str, Lint] = {
     "any": signatures.any_in_signature,
     "cache-key": cache_keys.composed_key,
     "clock": purity.clock,
+    "cookies": cookies.cookies,
     "cross-slice-relationship": foreign_keys.relationship_across_slices,
     "environ": purity.environ,
     "file-size": size.file_size,

@@ -63,6 +63,8 @@ def test_an_address_on_the_internet_is_taken(url: str) -> None:
         "https://[fe80::1%25eth0]/", "https://[::1]@example.com/", "https://xn--/", "https://xn--a\ud800/",
         "https://\u2460\u2461\u2466.0.0.1/", "https://\u24dbocalhost/", "https://0177.0.0.1/",
         "https://example.com/" + "a" * LONGEST, "", "javascript:alert(1)", "unix:///run/x.sock",
+        "https://example.com/ ", " https://example.com/", "https://example.com /", "https://example.com/a b",
+        "https://example.com/?a= b", "https://example.com/\u00a0", "https://example.com\u3000",
     ],
 )  # fmt: skip
 def test_what_is_no_such_address_is_refused(url: str) -> None:

@@ -123,6 +123,8 @@ async def test_a_replay_comes_without_the_secret(people: People, office: Office)
         ({"url": "https://user:pw@example.com/"}, "/url"),
         ({"url": "https://example.com:22/"}, "/url"),
         ({"url": ""}, "/url"),
+        ({"url": " "}, "/url"),
+        ({"url": "http://127.0.0.1:1024/a b"}, "/url"),
         ({"url": None}, "/url"),
         ({"url": "http://10.0.0.1/"}, "/url"),
         ({"url": "http://169.254.169.254/latest/meta-data/"}, "/url"),
@@ -150,6 +152,14 @@ async def test_a_bad_body_is_refused(office: Office, change: dict[str, object], 
         assert answer.json()["errors"][0]["pointer"] == pointer
     [shown] = (await office.owner.client.get(url(office.project))).json()["items"]
     assert (shown["url"], shown["types"]) == (WANTED["url"], ["document.*"])
+
+
+async def test_blanks_around_an_address_are_no_part_of_it(office: Office) -> None:
+    made = await office.owner.client.post(url(office.project), json=WANTED | {"url": f" {URL} "})
+    assert (made.status_code, made.json()["url"]) == (201, URL)
+    other = "http://127.0.0.1:1024/other"
+    changed = await office.owner.client.patch(url(office.project, made.json()["id"]), json={"url": f"{other}\n"})
+    assert (changed.status_code, changed.json()["url"]) == (200, other)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1024/", "https://127.0.0.1:1024/", "https://localhost:8000/"])

@@ -8,13 +8,14 @@ from typing import Final, NamedTuple, cast
 import httpx2
 from pydantic import SecretStr
 from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
-from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
+from partywall.adapters.language_models.chain import chained
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
+from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.endpoints import KEPT_ALIVE
 from partywall.core.outgoing.retrying import Retries
 
@@ -67,7 +68,9 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
     transport = ModelTransport(inner, Retries(options.retries), Circuits(), options.timeout)
-    return create_async_httpx2_client(timeout=timeout, transport=transport)
+    client = create_async_httpx2_client(timeout=timeout, transport=transport)
+    client.cookies = no_cookies()
+    return client
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +97,7 @@ class ConfiguredModels:
 
     def _chain(self, name: str) -> Model:
         others = [other for other in self.options.fallbacks if other != name]
-        first = self._model(name)
-        return FallbackModel(first, *(self._model(other) for other in others)) if others else first
+        return chained([self._model(each) for each in (name, *others)])
 
     def _model(self, name: str) -> Model:
         provider, _, model = name.partition(":")

@@ -50,6 +50,8 @@ class Destinations:
         """The address, as the client reads it; raises RefusedDestinationError."""
         if len(text) > LONGEST:
             raise RefusedDestinationError(f"An address has at most {LONGEST} characters")
+        if any(character.isspace() for character in text):
+            raise RefusedDestinationError("An address holds no blanks")
         try:
             url = httpx.URL(text)
             url.host.encode()  # decodes what is punycode, or is said to be

@@ -10,6 +10,7 @@ import httpx
 
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
+from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.retrying import Faults, Retries, ask
 
 CONNECTIONS: Final = 50
@@ -64,4 +65,6 @@ def open_endpoint_client(retries: Retries, tls: ssl.SSLContext) -> httpx.AsyncCl
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
     inner = httpx.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
     transport = EndpointTransport(inner, retries, Circuits())
-    return httpx.AsyncClient(transport=transport, timeout=TIMEOUT, trust_env=False, follow_redirects=False)
+    return httpx.AsyncClient(
+        transport=transport, timeout=TIMEOUT, trust_env=False, follow_redirects=False, cookies=no_cookies()
+    )

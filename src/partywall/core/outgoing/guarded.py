@@ -12,6 +12,7 @@ from typing import Final, Self
 import httpcore
 import httpx
 
+from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
 from partywall.core.outgoing.endpoints import tls_context
 from partywall.core.outgoing.resolver import Resolve
@@ -132,7 +133,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`client` follows no redirect and knows no proxy. `judge` says before whether it would call an address."""
+    """`client` follows no redirect, keeps no cookie and knows no proxy. `judge` says what it would call."""
 
     client: httpx.AsyncClient
     transport: GuardedTransport
@@ -140,7 +141,9 @@ class Outgoing:
     @classmethod
     def open(cls, destinations: Destinations, resolve: Resolve, tls: ssl.SSLContext | None = None) -> Self:
         transport = GuardedTransport(destinations, resolve, tls or tls_context(None))
-        return cls(httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False), transport)
+        cookies = no_cookies()
+        client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=cookies)
+        return cls(client, transport)
 
     async def judge(self, url: str) -> None:
         """Raises RefusedDestinationError where the address would not be called, or has a name that nobody knows."""

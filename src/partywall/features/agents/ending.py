@@ -35,12 +35,12 @@ async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome) -> N
 
 
 async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> bool:
-    """Puts the run back for another attempt; False where it is over instead.
+    """Puts the run back, for another attempt or for other models in this one; False where it is over instead.
 
     It was tried too often and has failed with this, somebody wants it to end, or nobody may run it any more.
     """
     try:
-        instead = await _put_back(context, payload, interrupted.last)
+        instead = await _put_back(context, payload, interrupted)
     except ProjectNotFoundError:
         instead = LOST
     if instead is not None:
@@ -48,8 +48,9 @@ async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Int
     return instead is None
 
 
-async def _put_back(context: JobContext, payload: RunAgent, last: Failed) -> Outcome | None:
+async def _put_back(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> Outcome | None:
     """How the run ends instead; None where it is put back."""
+    last, goes_on = interrupted.last, interrupted.others is not None
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
         run = await writer.lock(payload.run_id)
@@ -57,10 +58,12 @@ async def _put_back(context: JobContext, payload: RunAgent, last: Failed) -> Out
             return last  # there is nothing to end, as `end_run` finds too
         if run.cancel_requested_at is not None:
             return Cancelled()
-        if run.attempts >= context.resources.settings.agents.max_attempts:
+        if run.attempts >= context.resources.settings.agents.max_attempts and not goes_on:
             return last
         if run.status == RunStatus.RUNNING:
-            await writer.change(run.id, {"status": RunStatus.QUEUED.value})
+            # What goes on begins again, and is counted then.
+            counted = max(0, run.attempts - 1) if goes_on else run.attempts
+            await writer.change(run.id, {"status": RunStatus.QUEUED.value, "attempts": counted})
             data: dict[str, JsonValue] = {"agent": run.agent, "reason": last.code}
             EventLog(session, scope, context.resources.announcer).append(News("run.queued", "run", str(run.id), data))
     return None

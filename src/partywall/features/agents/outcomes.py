@@ -21,9 +21,10 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
+from pydantic_ai.models import Model
 
 from partywall.core.errors import MissingRightError, PartywallError
-from partywall.core.language_models import ModelInvalidError
+from partywall.core.language_models import ModelBrokeOffError, ModelInvalidError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.budgets import Exceeded
 from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
@@ -60,9 +61,13 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """May pass: the run is tried again, and `last` is what it ends with where it was tried too often."""
+    """May pass: the run is tried again, and `last` is what it ends with where it was tried too often.
+
+    With `others`, it is tried at once with these models, as a part of the same attempt.
+    """
 
     last: Failed
+    others: Model | None = None
 
 
 type Outcome = Succeeded | Waiting | Failed | Cancelled
@@ -97,6 +102,9 @@ def meaning_of(error: Exception) -> Ending:
     match error:
         case Exceeded():
             return Failed(error.code, error.detail)
+        case ModelBrokeOffError():
+            ending = _of_model(error.error)
+            return Interrupted(ending.last if isinstance(ending, Interrupted) else ending, error.others)
         case FallbackExceptionGroup():
             return _of_fallbacks(error)
         case ModelAPIError():
@@ -107,7 +115,7 @@ def meaning_of(error: Exception) -> Ending:
             return Interrupted(Failed("internal_error", "Something went wrong in the worker; see its log."))
 
 
-def _of_model(error: ModelAPIError) -> Ending:
+def _of_model(error: ModelAPIError) -> Failed | Interrupted:
     if isinstance(error, ModelInvalidError):
         return Failed("model_invalid", f"What the model answered cannot be used: {error.why}.")
     said = f" (status {error.status_code})" if isinstance(error, ModelHTTPError) else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
+from pydantic_ai.models import Model
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.db.scoped_read import ScopedReader
@@ -35,19 +36,28 @@ WATCH_SECONDS: Final = 0.5
 async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """Idempotent: what the journal holds is not done again, and nothing is written once the lease is lost."""
     with bound_contextvars(run_id=str(payload.run_id)):
-        try:
-            begun = await begin_run(context, payload)
-            ending: Ending | None = await _Worker(context, payload, begun).run() if isinstance(begun, Begun) else begun
-        except LeaseLostError:
-            raise
-        except Exception as error:
-            ending = meaning_of(error)
-            log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
-        if isinstance(ending, Interrupted):
-            if await interrupt_run(context, payload, ending):
+        ending = await _attempt(context, payload)
+        while isinstance(ending, Interrupted):
+            if not await interrupt_run(context, payload, ending):
+                return
+            if ending.others is None:
                 raise AnotherAttemptError(ending.last.code)
-        elif ending is not None:
+            ending = await _attempt(context, payload, ending.others)
+        if ending is not None:
             await end_run(context, payload, ending)
+
+
+async def _attempt(context: JobContext, payload: RunAgent, instead: Model | None = None) -> Ending | None:
+    """With the agent's model, or another instead; None where there is nothing to do."""
+    try:
+        begun = await begin_run(context, payload)
+        return await _Worker(context, payload, begun, instead).run() if isinstance(begun, Begun) else begun
+    except LeaseLostError:
+        raise
+    except Exception as error:
+        ending = meaning_of(error)
+        log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
+        return ending
 
 
 def _is_ours(ending: Ending) -> bool:
@@ -61,6 +71,7 @@ class _Worker:
     context: JobContext
     payload: RunAgent
     begun: Begun
+    instead: Model | None
 
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
@@ -93,7 +104,7 @@ class _Worker:
         documents = ScopedDocuments(self.context, reader, self.payload.project_id)
         return Turn(
             definition=definition,
-            model=model,
+            model=replace(model, model=self.instead) if self.instead else model,
             journal=journal,
             deps=RunDeps(
                 definition.input.model_validate(run.input),

@@ -13,7 +13,7 @@ from partywall.features.webhooks.constants import MAX_TYPES
 
 Url = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=LONGEST),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST),
     Field(description="`https://`, on the public Internet.", json_schema_extra={"format": "uri"}),
 ]
 Description = Annotated[str, StringConstraints(max_length=1000)]

@@ -1,0 +1,47 @@
+"""Models that are asked one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from pydantic_ai import RunContext
+from pydantic_ai.exceptions import ModelAPIError
+from pydantic_ai.messages import ModelMessage
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.settings import ModelSettings
+
+from partywall.core.language_models import ModelBrokeOffError
+
+
+def chained(models: Sequence[Model]) -> Model:
+    """The first of them; the others where those before fail."""
+    return models[0] if len(models) == 1 else ModelChain(*models)
+
+
+class ModelChain(FallbackModel):
+    """The library asks the next model where one fails before it has said anything.
+
+    Where one fails later, raises ModelBrokeOffError with those that are listed behind it, and the error itself after
+    the last.
+    """
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[object] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        opening = super().request_stream(messages, model_settings, model_request_parameters, run_context)
+        async with opening as response:
+            failed = len(response.failed_attempts or ())
+            others = self.models[failed + 1 :]
+            try:
+                yield response
+            except ModelAPIError as error:
+                if not others:
+                    raise
+                raise ModelBrokeOffError(error, chained(others)) from error

@@ -1,0 +1,29 @@
+"""A cookie that one server sets must never reach another that shares the client, or a part of its name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source
+from tests.architecture.lints.tables import called_name
+
+MAKERS = {"AsyncClient", "Client", "create_async_httpx2_client"}
+REFUSAL = "no_cookies"
+
+
+def cookies(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """The function that makes an HTTP client gives it the jar that stays empty."""
+    safe = {call for function in source.functions() if REFUSAL in _called(function) for call in _makers(function)}
+    for call in source.nodes(ast.Call):
+        if called_name(call) in MAKERS and call not in safe:
+            message = f"{called_name(call)} keeps cookies: give it {REFUSAL}()"
+            yield source.finding("cookies", call.lineno, message)
+
+
+def _called(function: ast.AST) -> set[str]:
+    return {called_name(node) for node in ast.walk(function) if isinstance(node, ast.Call)}
+
+
+def _makers(function: ast.AST) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(function) if isinstance(node, ast.Call) and called_name(node) in MAKERS)

@@ -1,0 +1,56 @@
+"""What a receiver asks to be remembered is told to nobody, least of all to another project's receiver."""
+
+from __future__ import annotations
+
+import pytest
+
+from partywall.core.outgoing.destinations import Destinations
+from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.resources import Resources
+from tests.features.webhooks.conftest import OpenOffice
+from tests.features.webhooks.post import Office, dispatching, until
+from tests.features.webhooks.receiver import Arrived, Receiver, status
+
+
+@pytest.mark.parametrize(
+    ("cookie", "hosts"),
+    [
+        ("owner=one", ("shop.example", "shop.example")),
+        ("owner=one; Domain=shop.example; Path=/", ("one.shop.example", "two.shop.example")),
+    ],
+    ids=["host", "domain"],
+)
+async def test_no_delivery_carries_the_cookie_of_another(
+    open_office: OpenOffice,
+    receiver: Receiver,
+    second_receiver: Receiver,
+    resources: Resources,
+    cookie: str,
+    hosts: tuple[str, str],
+) -> None:
+    async def set_cookie(_: Arrived) -> bytes:
+        return status(200, f"Set-Cookie: {cookie}")
+
+    async def found(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    receiver.answer = set_cookie
+    one, other = await open_office(), await open_office()
+    await lead(one, receiver, hosts[0])
+    await lead(other, second_receiver, hosts[1])
+    loose = Destinations.of(plain_http=True, networks=["127.0.0.1/32"], ports=[])
+    outgoing = Outgoing.open(loose, found)
+    async with outgoing.client, dispatching(resources, outgoing=outgoing):
+        await one.happen("document.created", "document.updated")
+        await until(lambda: len(receiver.arrived) == 2)
+        await other.happen("document.created")
+        await until(lambda: len(second_receiver.arrived) == 1)
+    for arrived in receiver.arrived + second_receiver.arrived:
+        assert "cookie" not in arrived.headers
+
+
+async def lead(office: Office, receiver: Receiver, host: str) -> None:
+    """The project's webhook calls the receiver by a name, which only the test's own name server knows."""
+    hook = await office.hook(receiver.url)
+    url = f"http://{host}:{receiver.port}/hook"
+    await office.people.execute("UPDATE webhook SET url = $2 WHERE id = $1", hook.id, url)

@@ -18,7 +18,7 @@ from partywall.features.agents.beginning import Begun, begin_run
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import CancelRequestedError, Journal, WorkerStopsError
+from partywall.features.agents.journal import CancelRequestedError, CutOff, Journal, WorkerStopsError
 from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome, meaning_of
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
@@ -35,19 +35,26 @@ WATCH_SECONDS: Final = 0.5
 async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """Idempotent: what the journal holds is not done again, and nothing is written once the lease is lost."""
     with bound_contextvars(run_id=str(payload.run_id)):
+        worker: _Worker | None = None
         try:
             begun = await begin_run(context, payload)
-            ending: Ending | None = await _Worker(context, payload, begun).run() if isinstance(begun, Begun) else begun
+            ending: Ending | None
+            if isinstance(begun, Begun):
+                worker = _Worker(context, payload, begun)
+                ending = await worker.run()
+            else:
+                ending = begun
         except LeaseLostError:
             raise
         except Exception as error:
             ending = meaning_of(error)
             log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
+        cut_off = worker.cut_off if worker else None
         if isinstance(ending, Interrupted):
-            if await interrupt_run(context, payload, ending):
+            if await interrupt_run(context, payload, ending, cut_off):
                 raise AnotherAttemptError(ending.last.code)
         elif ending is not None:
-            await end_run(context, payload, ending)
+            await end_run(context, payload, ending, cut_off)
 
 
 def _is_ours(ending: Ending) -> bool:
@@ -56,11 +63,16 @@ def _is_ours(ending: Ending) -> bool:
     return isinstance(failed, Failed) and failed.code in ("internal_error", "agent_broken")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Worker:
     context: JobContext
     payload: RunAgent
     begun: Begun
+    _journal: Journal | None = None
+
+    @property
+    def cut_off(self) -> CutOff | None:
+        return self._journal.cut_off if self._journal else None
 
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
@@ -88,7 +100,7 @@ class _Worker:
             model = resources.language_models.named(run.agent)
         except AgentModelNotConfiguredError as error:
             return Failed(error.code, error.detail)
-        journal = Journal(self.context, self.payload, run.turn, definition.limits, self.begun.finished)
+        self._journal = journal = Journal(self.context, self.payload, run.turn, definition.limits, self.begun.finished)
         reader = ScopedReader(resources.reads, self.payload.acting)
         documents = ScopedDocuments(self.context, reader, self.payload.project_id)
         return Turn(

@@ -218,3 +218,31 @@ async def test_an_answer_that_could_not_be_written_down_is_counted(
     run = await bureau.run()
     assert code_of(run) == "right_lost"
     assert (used_by(run)["model_calls"], used_by(run)["output_tokens"]) == (1, 11)
+
+
+async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_counted_once(bureau: Bureau) -> None:
+    """Both the step's end and the run's wait for the month's row, which another has."""
+    bureau.model.says(final(answer="Done.", sources=[]))
+    first = used_by(await bureau.run())
+    async with bureau.working():
+        async with bureau.people.transaction() as other:
+            await other.execute("SELECT FROM agent_usage WHERE project_id = $1 FOR UPDATE", bureau.project)
+            run = await bureau.start()
+            await until_waiting(bureau, "finish_step")
+            await cancel(bureau, run)
+            await until_waiting(bureau, "count_usage")
+        found = await bureau.until(run)
+    assert found["status"] == "cancelled"
+    second = used_by(found)
+    assert (second["model_calls"], second["output_tokens"]) == (1, first["output_tokens"])
+    assert (await used(bureau))["tokens"] == sum(
+        int(str(each[kind])) for each in (first, second) for kind in ("input_tokens", "output_tokens")
+    )
+
+
+async def until_waiting(bureau: Bureau, function: str) -> None:
+    """For a lock, in a call of that function."""
+    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%wall.' || $1 || '(%'"
+    async with asyncio.timeout(15):
+        while not await bureau.people.fetch(sql, function):
+            await asyncio.sleep(0.02)

@@ -26,7 +26,7 @@ async def test_a_passing_failure_is_tried_again_without_repeating_what_is_done(b
     )
     run = await bureau.run()
     assert run["status"] == "succeeded", run
-    assert used_by(run)["model_calls"] == 2
+    assert used_by(run)["model_calls"] == 3  # half an answer is one too
     assert len(bureau.model.asked) == 4
     content = await bureau.owner.client.get(f"{bureau.url}/documents/{document}/content")
     assert content.text.count("once") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -27,6 +28,7 @@ from pydantic_ai.durable_exec import (
     record_durable_unit,
 )
 from pydantic_ai.messages import AgentStreamEvent, ModelResponse, ToolCallPart
+from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
 from partywall.features.agents.budgets import Call
@@ -34,7 +36,8 @@ from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import Spent
-from partywall.features.agents.pricing import characters_of, cost_of, counted
+from partywall.features.agents.metering import Exchange, MeteredModel
+from partywall.features.agents.pricing import cost_of, counted
 from partywall.features.agents.steps import short
 
 type Deps = RunDeps[AgentInput]
@@ -43,19 +46,12 @@ type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]
 _CALL: Final[ContextVar[ToolCall | None]] = ContextVar("partywall_tool_call", default=None)
 
 
-@dataclass(slots=True)
-class _Asked:
-    """How much the model was sent in the call at hand."""
-
-    characters: int = 0
-
-
 class JournalBackend(CallableOperationBackend[None]):
-    def __init__(self, journal: Journal, agent: str, asked: _Asked) -> None:
+    def __init__(self, journal: Journal, agent: str, exchange: Exchange) -> None:
         nothing = RoleBasedOperationConfig[None](model=None, event=None, capability=None, tool=None)
         super().__init__(namer=JournalOperationNamer(agent), config=nothing)
         self._journal = journal
-        self._asked = asked
+        self._exchange = exchange
 
     async def execute(
         self,
@@ -69,40 +65,64 @@ class JournalBackend(CallableOperationBackend[None]):
         if isinstance(operation_id, EventStreamHandlerId):
             return None  # tool calls are told by the journal, in the transaction of their rows
         if isinstance(operation_id, ModelRequestId | ModelCompactMessagesId):
-            payload, done = await self._journal.step(Call.MODEL, name, _model_call(body, self._asked))
+            payload, done = await self._journal.step(Call.MODEL, name, _ModelCall(body, self._exchange))
         elif isinstance(operation_id, ToolsetCallToolId):
-            payload, done = await self._journal.step(Call.TOOL, name, _tool_call(body), _CALL.get())
+            payload, done = await self._journal.step(Call.TOOL, name, _ToolCall(body), _CALL.get())
         else:
             return await body()
         record_durable_unit(executed=done)
         return payload
 
 
-def _model_call(body: Callable[[], Awaitable[object]], asked: _Asked) -> Callable[[], Awaitable[StepResult]]:
-    async def work() -> StepResult:
-        begun = time.monotonic()
-        payload = await body()
-        response: ModelResponse = JSON_CODEC.load(ModelResponse, payload)
-        response = replace(response, usage=counted(response, asked.characters))
-        spent = Spent(
+@dataclass(slots=True)
+class _ModelCall:
+    """`_response` is the whole answer, once there is one; `_sent` says that the model may be at work on it before."""
+
+    _body: Callable[[], Awaitable[object]]
+    _exchange: Exchange
+    _begun: float = 0.0
+    _response: ModelResponse | None = None
+    _sent: bool = False
+
+    async def do(self) -> StepResult:
+        self._begun = time.monotonic()
+        self._exchange.begin()
+        try:
+            payload = await self._body()
+        except asyncio.CancelledError:
+            self._sent = True
+            raise
+        self._response = JSON_CODEC.load(ModelResponse, payload)
+        return StepResult(payload)
+
+    def used(self) -> Spent:
+        """Of a call that was refused, or never answered, the time alone."""
+        seconds = time.monotonic() - self._begun
+        response = self._response or self._exchange.answer or (self._exchange.silence if self._sent else None)
+        if response is None:
+            return Spent(seconds=seconds)
+        response = replace(response, usage=counted(response, self._exchange.asked))
+        return Spent(
             model_calls=1,
             input_tokens=response.usage.input_tokens,
             output_tokens=response.usage.output_tokens,
-            seconds=time.monotonic() - begun,
+            seconds=seconds,
             cost=cost_of(response),
         )
-        return StepResult(payload, spent)
-
-    return work
 
 
-def _tool_call(body: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[StepResult]]:
-    async def work() -> StepResult:
-        begun = time.monotonic()
-        payload = await body()
-        return StepResult(payload, Spent(tool_calls=1, seconds=time.monotonic() - begun), _told(payload))
+@dataclass(slots=True)
+class _ToolCall:
+    _body: Callable[[], Awaitable[object]]
+    _begun: float = 0.0
 
-    return work
+    async def do(self) -> StepResult:
+        self._begun = time.monotonic()
+        payload = await self._body()
+        return StepResult(payload, _told(payload))
+
+    def used(self) -> Spent:
+        return Spent(tool_calls=1, seconds=time.monotonic() - self._begun)
 
 
 def _told(payload: object) -> Mapping[str, JsonValue]:
@@ -127,20 +147,18 @@ class JournalDurability(BaseDurabilityCapability[Deps]):
 
     def __init__(self, journal: Journal, stream: StreamHandler, name: str) -> None:
         self._journal = journal
-        self._asked = asked = _Asked()
+        self._exchange = Exchange()
+        super().__init__(event_stream_handler=stream, name=name)
 
-        async def handle(ctx: RunContext[Deps], events: AsyncIterable[AgentStreamEvent]) -> None:
-            asked.characters = sum(map(characters_of, ctx.messages))
-            await stream(ctx, events)
-
-        super().__init__(event_stream_handler=handle, name=name)
+    def get_wrapper_model(self, model: Model) -> Model:
+        return MeteredModel(model, self._exchange)
 
     @property
     def in_durable_context(self) -> bool:
         return True
 
     def get_durable_operation_backend(self) -> JournalBackend:
-        return JournalBackend(self._journal, self.name, self._asked)
+        return JournalBackend(self._journal, self.name, self._exchange)
 
     def get_default_run_id(self) -> str:
         return f"{self._journal.payload.run_id}.{self._journal.turn}"

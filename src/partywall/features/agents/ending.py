@@ -13,8 +13,10 @@ from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 from partywall.features.agents.admission import Admission
+from partywall.features.agents.budgets import month_of
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import usage_of
+from partywall.features.agents.journal import CutOff, usage_of
+from partywall.features.agents.journal_repository import JournalWriter
 from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
 from partywall.features.agents.repository import RunWriter
@@ -24,31 +26,38 @@ from partywall.features.agents.steps import short_arguments
 log = structlog.get_logger(__name__)
 
 
-async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome) -> None:
-    """Fenced by the lease. Where whoever started the run is gone, the project's own worker writes it."""
+async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
+    """Fenced by the lease. Where whoever started the run is gone, the project's own worker writes it.
+
+    What was `cut_off` is counted in the same transaction.
+    """
     log.info("run_ended", run_id=str(payload.run_id), outcome=type(outcome).__name__.lower())
     try:
-        await _end(context, payload, payload, outcome)
+        await _end(context, payload, payload, outcome, cut_off)
     except ProjectNotFoundError:
         service = str(Principal.service(payload.project_id))
-        await _end(context, payload.model_copy(update={"principal": service}), payload, outcome)
+        await _end(context, payload.model_copy(update={"principal": service}), payload, outcome, cut_off)
 
 
-async def interrupt_run(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> bool:
+async def interrupt_run(
+    context: JobContext, payload: RunAgent, interrupted: Interrupted, cut_off: CutOff | None
+) -> bool:
     """Puts the run back, for another attempt or for other models in this one; False where it is over instead.
 
     It was tried too often and has failed with this, somebody wants it to end, or nobody may run it any more.
     """
     try:
-        instead = await _put_back(context, payload, interrupted)
+        instead = await _put_back(context, payload, interrupted, cut_off)
     except ProjectNotFoundError:
         instead = LOST
     if instead is not None:
-        await end_run(context, payload, instead)
+        await end_run(context, payload, instead, cut_off)
     return instead is None
 
 
-async def _put_back(context: JobContext, payload: RunAgent, interrupted: Interrupted) -> Outcome | None:
+async def _put_back(
+    context: JobContext, payload: RunAgent, interrupted: Interrupted, cut_off: CutOff | None
+) -> Outcome | None:
     """How the run ends instead; None where it is put back."""
     last, goes_on = interrupted.last, interrupted.others is not None
     async with context.begin(payload) as (session, scope):
@@ -61,17 +70,20 @@ async def _put_back(context: JobContext, payload: RunAgent, interrupted: Interru
         if run.attempts >= context.resources.settings.agents.max_attempts and not goes_on:
             return last
         if run.status == RunStatus.RUNNING:
+            ending = _Ending(session, scope, context)
+            await ending.count(run, cut_off)
             # What goes on begins again, and is counted then.
             counted = max(0, run.attempts - 1) if goes_on else run.attempts
             await writer.change(run.id, {"status": RunStatus.QUEUED.value, "attempts": counted})
-            data: dict[str, JsonValue] = {"agent": run.agent, "reason": last.code}
-            EventLog(session, scope, context.resources.announcer).append(News("run.queued", "run", str(run.id), data))
+            ending.tell(run, "run.queued", {"agent": run.agent, "reason": last.code})
     return None
 
 
-async def _end(context: JobContext, acting: RunAgent, payload: RunAgent, outcome: Outcome) -> None:
+async def _end(
+    context: JobContext, acting: RunAgent, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None
+) -> None:
     async with context.begin(acting) as (session, scope):
-        await _Ending(session, scope, context).write(payload, outcome)
+        await _Ending(session, scope, context).write(payload, outcome, cut_off)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class _Ending:
     scope: ProjectScope
     context: JobContext
 
-    async def write(self, payload: RunAgent, outcome: Outcome) -> None:
+    async def write(self, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
         admission = Admission(self.session, self.scope, self.context.resources.settings.agents.concurrency_per_project)
         await admission.lock()
         run = await RunWriter(self.session, self.scope).lock(payload.run_id)
@@ -90,8 +102,18 @@ class _Ending:
             return
         if isinstance(outcome, Waiting) and run.cancel_requested_at is not None:
             outcome = Cancelled()  # asked for while the turn ended
+        await self.count(run, cut_off)
         await self._settle(run, outcome)
         await admission.fill()
+
+    async def count(self, run: Run, cut_off: CutOff | None) -> None:
+        """Told as after a model's last words."""
+        if cut_off is None:
+            return
+        journal = JournalWriter(self.session, self.scope)
+        told = await journal.count_unfinished(cut_off.key, cut_off.used, month_of())
+        if told is not None and cut_off.used.model_calls:
+            self.tell(run, "run.usage", told)
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
         match outcome:
@@ -118,13 +140,13 @@ class _Ending:
             for call in pending
             if isinstance(call, dict) and isinstance(call["arguments"], dict)
         ]
-        self._tell(run, "run.waiting", {"calls": calls})
+        self.tell(run, "run.waiting", {"calls": calls})
 
     async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
         changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}
         await RunWriter(self.session, self.scope).change(run.id, changed)
-        self._tell(run, f"run.{status.value}", {"agent": run.agent, **told})
+        self.tell(run, f"run.{status.value}", {"agent": run.agent, **told})
 
-    def _tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
+    def tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
         log_ = EventLog(self.session, self.scope, self.context.resources.announcer)
         log_.append(News(type_, "run", str(run.id), data))

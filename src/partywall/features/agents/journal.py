@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from pydantic import JsonValue
@@ -53,11 +53,28 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step answered, as JSON; `used` is what it cost, `told` the end of its story in the event log."""
+    """What a step answered, as JSON; `told` is the end of its story in the event log."""
 
     payload: object
-    used: Spent
     told: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+class Work(Protocol):
+    """What a step does, once."""
+
+    async def do(self) -> StepResult: ...
+
+    def used(self) -> Spent:
+        """By now: also where it was cut off."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A step that was begun and not finished, and what it has used."""
+
+    key: StepKey
+    used: Spent
 
 
 def current_step() -> StepKey:
@@ -83,12 +100,12 @@ class Journal:
     finished: Mapping[tuple[str, int], JsonValue]
     # What a model said last; told in the transaction that ends its step.
     last_words: Sequence[News] = ()
+    # What nobody has counted yet: for the transaction that ends the job.
+    cut_off: CutOff | None = None
     _seen: Counter[str] = field(default_factory=Counter)
 
-    async def step(
-        self, call: Call, name: str, work: Callable[[], Awaitable[StepResult]], tool: ToolCall | None = None
-    ) -> tuple[object, bool]:
-        """The payload of the step, and whether it was done now. `work` is not called for one that is finished.
+    async def step(self, call: Call, name: str, work: Work, tool: ToolCall | None = None) -> tuple[object, bool]:
+        """The payload of the step, and whether it was done now. One that is finished is not done again.
 
         Raises Exceeded before a call that a budget forbids, CancelRequestedError, and LeaseLostError instead of writing
         for a job that is no longer ours.
@@ -100,10 +117,13 @@ class Journal:
         await self._begin(call, key, tool)
         token = _STEP.set(key)
         try:
-            result = await work()
+            result = await work.do()
+            await self._finish(key, result, work.used(), tool)
+        except BaseException:
+            self.cut_off = CutOff(key, work.used())
+            raise
         finally:
             _STEP.reset(token)
-        await self._finish(key, result, tool)
         return result.payload, True
 
     @property
@@ -133,13 +153,13 @@ class Journal:
             news = self._news(key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)})
         await self._call(_BEGIN, key, news)
 
-    async def _finish(self, key: StepKey, result: StepResult, tool: ToolCall | None) -> None:
+    async def _finish(self, key: StepKey, result: StepResult, used: Spent, tool: ToolCall | None) -> None:
         """Of a model call the database tells itself what was used by then, after the last words."""
         if tool is None:
             news, self.last_words = news_json(self.last_words), ()
         else:
             news = self._news(key, "run.tool_returned", tool, result.told)
-        await self._call(_FINISH, key, json.dumps(result.payload), news, month_of(), *result.used.values())
+        await self._call(_FINISH, key, json.dumps(result.payload), news, month_of(), *used.values())
 
     async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
         step = (key.run_id, key.turn, key.name, key.number)

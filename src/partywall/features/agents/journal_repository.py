@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Date, Select, Uuid, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Date, Select, Uuid, and_, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
 
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -51,7 +52,7 @@ class Spent:
     cost: Decimal | None = Decimal(0)
 
     def values(self) -> tuple[int | float | Decimal | None, ...]:
-        """In the order of `wall.finish_step`."""
+        """In the order of `wall.finish_step` and `wall.count_usage`."""
         return (
             self.model_calls, self.tool_calls, self.input_tokens, self.output_tokens, self.seconds, self.cost,
         )  # fmt: skip
@@ -122,6 +123,20 @@ class JournalReader:
         return found
 
 
+# As `wall.finish_step` counts, but without progress; a step that it has finished was counted by it.
+_COUNT: Final = text("""
+    SELECT wall.count_usage(
+        :project_id, :run_id, CAST(:month AS date), false, CAST(:model_calls AS integer), CAST(:tool_calls AS integer),
+        :input_tokens, :output_tokens, :seconds, CAST(:cost AS numeric)
+    ) AS used
+    WHERE NOT EXISTS (
+        SELECT FROM run_step
+        WHERE project_id = :project_id AND run_id = :run_id AND turn = :turn AND name = :name AND number = :number
+            AND finished_at IS NOT NULL
+    )
+""").columns(used=JSONB)
+
+
 @dataclass(frozen=True, slots=True)
 class JournalWriter:
     session: AsyncSession
@@ -131,3 +146,12 @@ class JournalWriter:
         await self.session.execute(
             update(RunStep).where(RunStep.project_id == self.scope.project_id, _step(key)).values(effect=[answer])
         )
+
+    async def count_unfinished(self, key: StepKey, used: Spent, month: date) -> dict[str, JsonValue] | None:
+        """Adds it to the run and to the month; answers what the run has used by now.
+
+        None where the step is finished after all, though whoever did it was not told: then it is counted.
+        """
+        values = {**asdict(key), **asdict(used), "month": month, "project_id": self.scope.project_id}
+        found: dict[str, JsonValue] | None = await self.session.scalar(_COUNT, values)
+        return found

@@ -150,7 +150,7 @@ class AgentBudget(Base):
 
 
 class AgentUsage(Base):
-    """What a project's runs have used in a month, added to with each step that finishes."""
+    """What a project's runs have used in a month, added to with each step that finishes or is cut off."""
 
     __tablename__ = "agent_usage"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)

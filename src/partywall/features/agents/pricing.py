@@ -24,13 +24,16 @@ def cost_of(response: ModelResponse) -> Decimal | None:
 def counted(response: ModelResponse, asked: int) -> RequestUsage:
     """What the response says that it used, within reason; an estimate where it says nothing of it.
 
-    `asked` is how many characters the model was sent.
+    `asked` is how many characters the model was sent. What is said at the beginning of an answer that was cut off is
+    not the whole: there the estimate holds where it is more.
     """
     usage = response.usage
+    said = _estimate(characters_of(response))
+    whole = response.state == "complete" or response.finish_reason is not None
     return replace(
         usage,
         input_tokens=_within_reason(usage.input_tokens or _estimate(asked)),
-        output_tokens=_within_reason(usage.output_tokens or _estimate(characters_of(response))),
+        output_tokens=_within_reason((usage.output_tokens or said) if whole else max(usage.output_tokens, said)),
     )
 
 

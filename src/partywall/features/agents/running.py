@@ -19,7 +19,7 @@ from partywall.features.agents.beginning import Begun, begin_run
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal import CancelRequestedError, Journal, WorkerStopsError
+from partywall.features.agents.journal import CancelRequestedError, CutOff, Journal, WorkerStopsError
 from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome, meaning_of
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
@@ -36,28 +36,34 @@ WATCH_SECONDS: Final = 0.5
 async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """Idempotent: what the journal holds is not done again, and nothing is written once the lease is lost."""
     with bound_contextvars(run_id=str(payload.run_id)):
-        ending = await _attempt(context, payload)
+        ending, cut_off = await _attempt(context, payload)
         while isinstance(ending, Interrupted):
-            if not await interrupt_run(context, payload, ending):
+            if not await interrupt_run(context, payload, ending, cut_off):
                 return
             if ending.others is None:
                 raise AnotherAttemptError(ending.last.code)
-            ending = await _attempt(context, payload, ending.others)
+            ending, cut_off = await _attempt(context, payload, ending.others)
         if ending is not None:
-            await end_run(context, payload, ending)
+            await end_run(context, payload, ending, cut_off)
 
 
-async def _attempt(context: JobContext, payload: RunAgent, instead: Model | None = None) -> Ending | None:
-    """With the agent's model, or another instead; None where there is nothing to do."""
+async def _attempt(
+    context: JobContext, payload: RunAgent, instead: Model | None = None
+) -> tuple[Ending | None, CutOff | None]:
+    """With the agent's model, or another instead; no ending where there is nothing to do."""
+    worker: _Worker | None = None
     try:
         begun = await begin_run(context, payload)
-        return await _Worker(context, payload, begun, instead).run() if isinstance(begun, Begun) else begun
+        if not isinstance(begun, Begun):
+            return begun, None
+        worker = _Worker(context, payload, begun, instead)
+        return await worker.run(), worker.cut_off
     except LeaseLostError:
         raise
     except Exception as error:
         ending = meaning_of(error)
         log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
-        return ending
+        return ending, worker.cut_off if worker else None
 
 
 def _is_ours(ending: Ending) -> bool:
@@ -66,12 +72,17 @@ def _is_ours(ending: Ending) -> bool:
     return isinstance(failed, Failed) and failed.code in ("internal_error", "agent_broken")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Worker:
     context: JobContext
     payload: RunAgent
     begun: Begun
     instead: Model | None
+    _journal: Journal | None = None
+
+    @property
+    def cut_off(self) -> CutOff | None:
+        return self._journal.cut_off if self._journal else None
 
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
@@ -99,7 +110,7 @@ class _Worker:
             model = resources.language_models.named(run.agent)
         except AgentModelNotConfiguredError as error:
             return Failed(error.code, error.detail)
-        journal = Journal(self.context, self.payload, run.turn, definition.limits, self.begun.finished)
+        self._journal = journal = Journal(self.context, self.payload, run.turn, definition.limits, self.begun.finished)
         reader = ScopedReader(resources.reads, self.payload.acting)
         documents = ScopedDocuments(self.context, reader, self.payload.project_id)
         return Turn(

@@ -103,6 +103,15 @@ async def test_what_is_no_message_is_refused(desk: Desk, content: bytes, headers
     assert "result" not in answer.json()
 
 
+@pytest.mark.parametrize("key", [None, ""])
+async def test_what_cannot_be_read_is_refused_whoever_sends_it(desk: Desk, key: str | None) -> None:
+    """As on every route."""
+    async with desk.raw(key) as client:
+        for content in (b"{", b"[" * 100_000, b'{"id": ' + b"1" * 5000 + b"}", b'"\xff"'):
+            answer = await client.post(desk.url(), content=content, headers=JSON)
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+
+
 @pytest.mark.parametrize("text", ["\0", "\ud800"])
 @pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
 async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str) -> None:

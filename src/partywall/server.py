@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import resource
-import socket
 from typing import Final, TypedDict
 
 import uvicorn
-from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from partywall.core.http.connections import Http, Sockets
 from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -18,36 +15,6 @@ DRAIN_SECONDS: Final = 10
 # A client's longest message: room for a token and a filter.
 LARGEST_MESSAGE: Final = 8 * 1024
 PONG_SECONDS: Final = 20.0
-# How long a client may take to answer the close of a server that drains.
-FAREWELL_SECONDS: Final = 1.0
-# How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
-UNREAD_SECONDS = 60.0
-
-
-class Http(HttpToolsProtocol):
-    """uvicorn's own, but nothing is kept for a client that stops reading."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
-        super().connection_made(transport)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
-            connection = transport.get_extra_info("socket")
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
-
-
-class Sockets(WebSocketsSansIOProtocol):
-    """uvicorn's own, except for how they end."""
-
-    def shutdown(self) -> None:
-        """The application closes what it follows, when it drains: first comes the hint where to resume."""
-        self.close_timeout = FAREWELL_SECONDS
-        if self.close_sent or not self.handshake_complete:
-            super().shutdown()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """A close waits for no reader: whoever is too slow is told so behind what it has not read."""
-        if message["type"] == "websocket.close":
-            self.writable.set()
-        await super().send(message)
 
 
 class ServerOptions(TypedDict):

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+import structlog
 
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Asked, Reply, final
@@ -38,6 +39,16 @@ async def test_a_run_that_nobody_works_on_ends_at_once(bureau: Bureau) -> None:
 async def test_a_running_model_call_is_stopped(bureau: Bureau, streamed: bool) -> None:
     never = asyncio.Event()
     bureau.model.says(Reply(text="One moment." if streamed else "", wait=never))
+    with structlog.testing.capture_logs() as logs:
+        run = await stopped_run(bureau)
+    assert (await bureau.get(run))["status"] == "cancelled"
+    assert (await bureau.kinds(run))[-1] == "cancelled"
+    assert [log["outcome"] for log in logs if log["event"] == "run_ended"] == ["cancelled"]
+    assert [log for log in logs if log["log_level"] in ("warning", "error")] == []
+
+
+async def stopped_run(bureau: Bureau) -> str:
+    """Cancelled while the model is silent."""
     async with bureau.working():
         run = await bureau.start()
         await until_asked(bureau)
@@ -48,8 +59,7 @@ async def test_a_running_model_call_is_stopped(bureau: Bureau, streamed: bool) -
         async with asyncio.timeout(5):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
-    assert (await bureau.get(run))["status"] == "cancelled"
-    assert (await bureau.kinds(run))[-1] == "cancelled"
+    return run
 
 
 async def test_another_run_takes_the_place(bureau: Bureau) -> None:

@@ -13,8 +13,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from partywall import server
 from partywall.core.events import feed as feeds
+from partywall.core.http import connections
 from partywall.core.occupancy import Places
 from partywall.core.resources import Resources
 from partywall.settings import Settings
@@ -148,23 +148,23 @@ async def test_what_is_never_read_is_not_kept(
     people: People, narrow: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Neither the feed nor the connection with its buffers outlives the patience of the server."""
-    monkeypatch.setattr(server, "UNREAD_SECONDS", 2.0)
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 2.0)
     owner = await people.person()
     project = await owner.project()
-    connections = narrow.server.server_state.connections
-    before = set(connections)
+    held = narrow.server.server_state.connections
+    before = set(held)
     async with AsyncExitStack() as stack:
         if kind == "socket":
             await stack.enter_async_context(opened(narrow.url, project, greeting(owner, after=0), queue=1))
         else:
             await stack.enter_async_context(follow(narrow.url, project, owner.token, after=0))
         await until(lambda: narrow.resources.tails.followed == 1)
-        [connection] = connections - before
+        [connection] = held - before
         for number in range(40):
             await write(resources, owner, project, str(number), size=LARGE)
-        assert connection in connections
+        assert connection in held
         await until(lambda: narrow.resources.tails.followed == 0)
-        await until(lambda: connection not in connections)
+        await until(lambda: connection not in held)
 
 
 async def test_where_the_system_knows_no_such_patience_all_else_works(

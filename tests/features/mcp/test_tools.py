@@ -155,3 +155,19 @@ async def test_what_is_wrong_is_said_to_the_model(desk: Desk, era: str) -> None:
     assert [error["pointer"] for error in cast("list[Json]", unfit["errors"])] == ["/input/question"]
     assert (nobody["code"], nowhere["code"]) == ("agent_not_found", "run_not_found")
     assert missing["request_id"]
+
+
+@pytest.mark.parametrize("value", [True, "3", 3.0])
+async def test_a_number_is_written_as_one(desk: Desk, value: object) -> None:
+    nobody = str(desk.bureau.project)
+    async with desk.client() as client:
+        for tool, name, rest in (
+            ("search_documents", "limit", {"q": "prices"}),
+            ("list_documents", "limit", {}),
+            ("read_document", "start", {"document_id": nobody}),
+            ("read_document", "length", {"document_id": nobody}),
+            ("follow_run", "wait_seconds", {"run_id": nobody}),
+        ):
+            answer = refused(await client.call_tool(tool, {**rest, name: value}))
+            pointers = [error["pointer"] for error in cast("list[Json]", answer["errors"])]
+            assert (answer["code"], pointers) == ("validation_failed", [f"/{name}"])

@@ -25,6 +25,7 @@ from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
 from tests.features.agents.bureau import Json
 from tests.features.live.serving import Serving, serve
+from tests.features.live.wire import wired
 from tests.features.mcp.desk import Desk, calling, message
 
 FOLLOWED_FOR = 50
@@ -103,6 +104,15 @@ async def test_what_is_no_message_is_refused(desk: Desk, content: bytes, headers
     assert "result" not in answer.json()
 
 
+@pytest.mark.parametrize("key", [None, ""])
+async def test_what_cannot_be_read_is_refused_whoever_sends_it(desk: Desk, key: str | None) -> None:
+    """As on every route."""
+    async with desk.raw(key) as client:
+        for content in (b"{", b"[" * 100_000, b'{"id": ' + b"1" * 5000 + b"}", b'"\xff"'):
+            answer = await client.post(desk.url(), content=content, headers=JSON)
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid_json")
+
+
 @pytest.mark.parametrize("text", ["\0", "\ud800"])
 @pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
 async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str) -> None:
@@ -163,6 +173,17 @@ async def test_a_client_that_goes_in_the_middle_of_waiting_leaves_nothing_open(d
         assert not idle(desk.served)
         waiting.cancel()
     await until(lambda: idle(desk.served))
+
+
+async def test_bytes_behind_a_waiting_call_end_its_stream(desk: Desk) -> None:
+    body = json.dumps(calling("follow_run", run_id=await desk.bureau.start(), wait_seconds=FOLLOWED_FOR))
+    head = f"POST {urlsplit(desk.url()).path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {desk.key}"
+    kind = "Accept: application/json, text/event-stream\r\nContent-Type: application/json"
+    async with wired(desk.served) as wire:
+        wire.say(f"{head}\r\n{kind}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        await until(lambda: desk.served.resources.tails.followed == 1)
+        wire.say(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await until(lambda: idle(desk.served))
 
 
 async def test_a_server_that_drains_keeps_nobody_waiting(desk: Desk, settings: Settings) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 import structlog
@@ -11,6 +12,17 @@ log = structlog.get_logger(__name__)
 
 # How long a client may leave what was sent to it unread before the connection is given up, unless told otherwise.
 SEND_TIMEOUT_SECONDS: Final = 30.0
+_OPEN_STREAM: Final = "open_stream"
+
+
+def mark_open_stream(scope: Scope) -> None:
+    """Tells the server that the answer ends when it pleases, so that nothing behind the request is worth waiting."""
+    scope.setdefault("state", {})[_OPEN_STREAM] = True
+
+
+def is_open_stream(scope: Mapping[str, object]) -> bool:
+    state = scope.get("state")
+    return isinstance(state, dict) and _OPEN_STREAM in state
 
 
 class Chunks(Protocol):
@@ -34,7 +46,8 @@ class EventStream(Response):
         self._opening = opening
         self._timeout = timeout
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        mark_open_stream(scope)
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(self._close_with_client(receive))

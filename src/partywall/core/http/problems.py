@@ -35,6 +35,13 @@ _CODES: Final = {
     415: "unsupported_media_type",
 }
 
+# What the framework's reading of a JSON body stumbles over besides its grammar, and passes on as the cause.
+_UNREADABLE: Final = (
+    (RecursionError, "The body is nested too deeply."),
+    (UnicodeDecodeError, "The body is not UTF-8."),
+    (ValueError, "The body has an integer of too many digits."),
+)
+
 
 class FieldProblem(BaseModel):
     pointer: str = Field(examples=["/title"])
@@ -125,7 +132,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     if _wrong_media_type(request, error):
         return problem_of(request, UnsupportedMediaTypeError("The route reads bodies of another type."))
     if any(item.get("type") == "json_invalid" for item in error.errors()):
-        return problem(request, 400, "invalid_json", "The body is not valid JSON", "The body is not valid JSON.")
+        return _invalid_json(request, "The body is not valid JSON.")
     return problem(
         request,
         422,
@@ -136,6 +143,10 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     )
 
 
+def _invalid_json(request: Request, detail: str) -> ProblemResponse:
+    return problem(request, 400, "invalid_json", "The body is not valid JSON", detail)
+
+
 async def _on_invalid_handshake(request: Request, error: Exception) -> Response:
     assert isinstance(error, WebSocketRequestValidationError)
     return problem(request, 422, "validation_failed", "The request is not valid", "The address is not valid.")
@@ -143,12 +154,19 @@ async def _on_invalid_handshake(request: Request, error: Exception) -> Response:
 
 def _wrong_media_type(request: Request, error: RequestValidationError) -> bool:
     """The body says itself that it is of another kind than the route's, and so could not be read as that."""
-    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_json = given == "application/json" or given.endswith("+json")
+    given = _media_type(request)
     if isinstance(error.body, FormData):
-        return is_json
+        return _is_json(given)
     unread = isinstance(error.body, bytes) and any(item["loc"] == ("body",) for item in error.errors())
-    return unread and bool(given) and not is_json
+    return unread and bool(given) and not _is_json(given)
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_json(media_type: str) -> bool:
+    return media_type == "application/json" or media_type.endswith("+json")
 
 
 def allowed_methods(request: Request) -> list[str]:
@@ -170,6 +188,10 @@ def _printable(text: str) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == HTTPStatus.BAD_REQUEST and _is_json(_media_type(request)):
+        for kind, detail in _UNREADABLE:
+            if isinstance(error.__cause__, kind):
+                return _invalid_json(request, detail)
     title = HTTPStatus(status).phrase
     headers = {**(error.headers or {})}
     if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -20,7 +20,7 @@ from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import CancelRequestedError, CutOff, Journal, WorkerStopsError
-from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome, meaning_of
+from partywall.features.agents.outcomes import TIMED_OUT, Cancelled, Ending, Failed, Interrupted, Outcome, meaning_of
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
 from partywall.features.agents.repository import CANCEL_REQUESTED
@@ -62,7 +62,9 @@ async def _attempt(
         raise
     except Exception as error:
         ending = meaning_of(error)
-        log.warning("run_failed", error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
+        if not isinstance(ending, Cancelled):  # which is no failure, and has its line when the run ends
+            event = "run_interrupted" if isinstance(ending, Interrupted) else "run_failed"
+            log.warning(event, error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
         return ending, worker.cut_off if worker else None
 
 

@@ -7,13 +7,12 @@ from partywall.core.schemas import Page
 from partywall.features.documents import reading
 from partywall.features.documents.schemas import DocumentSummary
 from partywall.features.mcp.caller import Caller
-from partywall.features.mcp.schemas import ListArguments, ReadArguments, SearchAnswer, TextPage
+from partywall.features.mcp.schemas import ListArguments, ReadArguments, SearchAnswer, SearchArguments, TextPage
 from partywall.features.mcp.tool import Tell, Tool
 from partywall.features.search.dependencies import get_search_service
-from partywall.features.search.schemas import SearchQuery
 
 
-async def _search(caller: Caller, query: SearchQuery, _: Tell) -> SearchAnswer:
+async def _search(caller: Caller, query: SearchArguments, _: Tell) -> SearchAnswer:
     service = await get_search_service(caller.reader, caller.resources)
     answer = await service.search(caller.project_id, query)
     return SearchAnswer(items=answer.result.items, mode=answer.mode)
@@ -47,7 +46,7 @@ DOCUMENT_TOOLS: Final = (
         title="Search documents",
         description="Searches the project's documents by words and by meaning, best first. `start` and `end` of a hit "
         "are in characters of the document, for read_document.",
-        input=SearchQuery,
+        input=SearchArguments,
         output=SearchAnswer,
         work=_search,
     ),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from partywall.core.http.event_stream import mark_open_stream
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import McpMessage
 from partywall.features.mcp.service import server_for
@@ -49,6 +50,8 @@ class _Exchange(Response):
             stateless=True,
             max_request_body_size=sys.maxsize,  # the body is here already: the application's own limit has judged it
         )
+        if self._streams:
+            mark_open_stream(scope)
         unread, gone = [self._given], anyio.Event()
 
         async def replay() -> Message:

@@ -22,7 +22,7 @@ from partywall.core.schemas import UNSTORABLE, JsonObject, RequestModel, Respons
 from partywall.features.agents.schemas import Run, RunStart
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
-from partywall.features.search.schemas import SearchHit, SearchMode
+from partywall.features.search.schemas import SearchHit, SearchMode, SearchQuery
 
 
 class McpMessage(RequestModel):
@@ -75,6 +75,12 @@ class NoArguments(RequestModel):
     pass
 
 
+class SearchArguments(SearchQuery):
+    """What `GET /search` takes; in JSON a number is one already."""
+
+    limit: StrictInt = Field(default=10, ge=1, le=100)
+
+
 class SearchAnswer(ResponseModel):
     """`mode` is how it was searched: `text` where the embedding model of a hybrid search did not answer."""
 
@@ -83,7 +89,7 @@ class SearchAnswer(ResponseModel):
 
 
 class ListArguments(RequestModel):
-    limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
+    limit: StrictInt = Field(default=20, ge=1, le=MAX_LIMIT)
     cursor: str | None = Field(default=None, description="`next_cursor` of the page before, with all else the same.")
     sort: Sort = "-created_at"
     external_id: ExternalId | None = None
@@ -98,8 +104,10 @@ class ListArguments(RequestModel):
 
 class ReadArguments(RequestModel):
     document_id: UUID
-    start: int = Field(default=0, ge=0, lt=2**31 - 1, description="The first character; a hit's `start` fits here.")
-    length: int = Field(default=PAGE_CHARACTERS, ge=1, le=MOST_CHARACTERS, description="In characters, at most.")
+    start: StrictInt = Field(
+        default=0, ge=0, lt=2**31 - 1, description="The first character; a hit's `start` fits here."
+    )
+    length: StrictInt = Field(default=PAGE_CHARACTERS, ge=1, le=MOST_CHARACTERS, description="In characters, at most.")
 
 
 class TextPage(ResponseModel):
@@ -140,7 +148,7 @@ class RunArguments(RequestModel):
 
 
 class FollowArguments(RunArguments):
-    wait_seconds: int = Field(default=WAIT_SECONDS, ge=1, le=LONGEST_WAIT_SECONDS)
+    wait_seconds: StrictInt = Field(default=WAIT_SECONDS, ge=1, le=LONGEST_WAIT_SECONDS)
 
 
 class FollowedRun(ResponseModel):

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from pydantic import JsonValue
 from pydantic_ai import RunContext
@@ -35,7 +35,7 @@ from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import Spent
 from partywall.features.agents.pricing import characters_of, cost_of, counted
-from partywall.features.agents.steps import short
+from partywall.features.agents.steps import clean_json, short
 
 type Deps = RunDeps[AgentInput]
 type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
@@ -99,7 +99,7 @@ def _model_call(body: Callable[[], Awaitable[object]], asked: _Asked) -> Callabl
 def _tool_call(body: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[StepResult]]:
     async def work() -> StepResult:
         begun = time.monotonic()
-        payload = await body()
+        payload = clean_json(cast("JsonValue", await body()))
         return StepResult(payload, Spent(tool_calls=1, seconds=time.monotonic() - begun), _told(payload))
 
     return work

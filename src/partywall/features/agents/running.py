@@ -65,7 +65,7 @@ class _Worker:
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
         with caused_by(request_id=self.begun.run.request_id, traceparent=self.begun.run.traceparent):
-            turn = self._turn()
+            turn = await self._turn()
             if isinstance(turn, Failed):
                 return turn
             left = turn.definition.limits.time.total_seconds() - self.begun.run.seconds
@@ -78,7 +78,7 @@ class _Worker:
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from errors
 
-    def _turn(self) -> Turn | Failed:
+    async def _turn(self) -> Turn | Failed:
         run, resources = self.begun.run, self.context.resources
         settings = resources.settings.agents
         definition = registry_of(settings.modules).by_name.get(run.agent)
@@ -95,7 +95,7 @@ class _Worker:
             definition=definition,
             model=model,
             journal=journal,
-            deps=RunDeps(definition.input.model_validate(run.input), documents, JournalEffects(journal)),
+            deps=RunDeps(await definition.validated(run.input), documents, JournalEffects(journal)),
             history=self.begun.history,
             answered=self.begun.answered,
             token_interval=settings.token_interval.total_seconds(),

@@ -73,32 +73,39 @@ NOT_BLANK: Final = Field(json_schema_extra={"pattern": r"\S"})
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
 
 
-def _check(value: object, depth: int, pointer: str) -> None:
+def _check(value: object, depth: int, path: list[str]) -> None:
     if isinstance(value, str):
         try:
             storable(value)
         except PydanticCustomError as error:
-            raise PydanticCustomError(error.type, error.message_template, {"pointer": pointer}) from error
+            raise PydanticCustomError(error.type, error.message_template, _at(path)) from error
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise PydanticCustomError("not_finite", "Numbers are finite", {"pointer": pointer})
+            raise PydanticCustomError("not_finite", "Numbers are finite", _at(path))
     elif isinstance(value, dict | list):
         if depth == 0:
-            raise PydanticCustomError("too_deep", "Nested too deeply", {"pointer": pointer})
-        _check_items(value, depth - 1, pointer)
+            raise PydanticCustomError("too_deep", "Nested too deeply", _at(path))
+        _check_items(value, depth - 1, path)
 
 
-def _check_items(value: dict[object, object] | list[object], depth: int, pointer: str) -> None:
+def _check_items(value: dict[object, object] | list[object], depth: int, path: list[str]) -> None:
     if isinstance(value, dict):
         for key in value:
-            _check(key, 0, pointer)
+            _check(key, 0, path)
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
-        _check(item, depth, f"{pointer}/{name}")
+        path.append(str(name))
+        _check(item, depth, path)
+        path.pop()
+
+
+def _at(path: list[str]) -> dict[str, str]:
+    """Written only where something is wrong: a long name with many items in it would be copied for each of them."""
+    return {"pointer": "".join(f"/{name}" for name in path)}
 
 
 def refuse_unstorable(value: object) -> None:
     """Raises PydanticCustomError with a `pointer`: text as of `storable`, numbers that are not finite, much depth."""
-    _check(value, _MAX_DEPTH, "")
+    _check(value, _MAX_DEPTH, [])
 
 
 class RequestModel(BaseModel):

@@ -65,6 +65,11 @@ async def append(ctx: Context, document_id: UUID, text: str) -> str:
     return str(key)
 
 
+async def character(ctx: Context, code: int) -> dict[str, list[str]]:
+    """A character, whether there is one of that number or not."""
+    return {"found": [f"<{chr(code)}>"]}
+
+
 async def note(ctx: Context, text: str) -> str:
     """Writes a line to the file that the environment names; an effect that no transaction holds."""
     with Path(os.environ["ASSISTANT_NOTES"]).open("a") as notes:
@@ -80,6 +85,6 @@ agent = AgentDefinition(
     input=Question,
     output=Answer,
     prompt=lambda given: given.question,
-    tools=(Tool(search), Tool(read), Tool(append), Tool(note), Tool(publish, requires_approval=True)),
+    tools=(Tool(search), Tool(read), Tool(append), Tool(note), Tool(character), Tool(publish, requires_approval=True)),
     limits=Limits(model_calls=10, tool_calls=20, tokens=50_000),
 )

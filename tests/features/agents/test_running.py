@@ -1,5 +1,14 @@
 from __future__ import annotations
 
+import json
+import threading
+from dataclasses import replace
+
+import pytest
+from pydantic import field_validator
+
+from partywall.features.agents.steps import short
+from tests.features.agents import assistant
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Reply, calling, final
 
@@ -36,3 +45,33 @@ async def test_tokens_arrive_gathered_and_whole(bureau: Bureau) -> None:
     assert "".join(str(each["text"]) for each in tokens if each["part"] == "text") == "Let me see. "
     assert answer in "".join(str(each["text"]) for each in tokens if each["part"] == "output")
     assert 3 < len(tokens) < 25
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(ord("x"), "x"), (0, "\0"), (0xD800, "\ufffd"), (0xDFFF, "\ufffd"), (0x1F98A, "\U0001f98a")]
+)
+async def test_whatever_a_tool_returns_is_kept_and_sent(bureau: Bureau, code: int, told: str) -> None:
+    bureau.model.says(calling("character", code=code), final(answer="Seen.", sources=[]))
+    run = await bureau.run()
+    assert (run["status"], run["error"]) == ("succeeded", None)
+    [sent] = bureau.model.asked[1].tool_results
+    assert json.loads(sent) == {"found": [f"<{told}>"]}
+
+
+def test_a_long_integer_is_told_in_words() -> None:
+    assert short(10**199) == 10**199
+    assert short(-(10**200)) == "an integer of more than 200 digits"
+    assert short(10**10_000) == "an integer of more than 200 digits"
+
+
+async def test_an_input_is_judged_beside_the_loop() -> None:
+    """It is another's schema perhaps, and the loop is everybody's."""
+
+    class Order(assistant.Question):
+        @field_validator("question")
+        @classmethod
+        def where(cls, _: str) -> str:
+            return threading.current_thread().name
+
+    judged = await replace(assistant.agent, input=Order).validated({"question": "Where?"})
+    assert judged.question != threading.current_thread().name

@@ -81,6 +81,16 @@ async def test_documents_are_listed_page_by_page(desk: Desk) -> None:
     assert wrong["code"] == "validation_failed"
 
 
+async def test_numbers_are_as_exact_as_they_are_kept(desk: Desk) -> None:
+    exact = {"integer": 10**21 + 1, "fraction": 0.1}
+    document = {"title": "Numbers", "content": "One.", "metadata": exact}
+    made = await desk.bureau.owner.client.post(f"{desk.bureau.url}/documents", json=document)
+    assert made.status_code == 201
+    async with desk.client() as client:
+        [listed] = items(found(await client.call_tool("list_documents", {})))
+    assert listed["metadata"] == exact
+
+
 @in_both_eras
 async def test_a_run_is_started_and_followed_to_its_result(desk: Desk, era: str) -> None:
     desk.bureau.model.says(calling("search", query="x"), final(answer="In May.", sources=[]))

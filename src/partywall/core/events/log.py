@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
+from pydantic_core import to_json
 from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession, after_commit, before_commit
@@ -30,12 +30,12 @@ class News:
 
 
 def news_json(news: Sequence[News]) -> str:
-    """As `wall.append_events` takes them."""
+    """As `wall.append_events` takes them. Integers may be of any length, as in JSON and in the database."""
     rows = [
         {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
         for item in news
     ]
-    return orjson.dumps(rows).decode()
+    return to_json(rows, inf_nan_mode="null").decode()
 
 
 class EventLog:

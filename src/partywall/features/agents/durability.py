@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, cast
 
 from pydantic import JsonValue
 from pydantic_ai import RunContext
@@ -38,7 +38,7 @@ from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import Spent
 from partywall.features.agents.metering import Exchange, MeteredModel
 from partywall.features.agents.pricing import cost_of, counted
-from partywall.features.agents.steps import short
+from partywall.features.agents.steps import clean_json, short
 
 type Deps = RunDeps[AgentInput]
 type StreamHandler = Callable[[RunContext[Deps], AsyncIterable[AgentStreamEvent]], Awaitable[None]]
@@ -118,7 +118,7 @@ class _ToolCall:
 
     async def do(self) -> StepResult:
         self._begun = time.monotonic()
-        payload = await self._body()
+        payload = clean_json(cast("JsonValue", await self._body()))
         return StepResult(payload, _told(payload))
 
     def used(self) -> Spent:

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
-import orjson
 from pydantic import JsonValue
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page
 from partywall.features.agents.deps import Effects, ProjectDocuments
 from partywall.features.agents.journal import Journal, current_step, idempotency_key
 from partywall.features.agents.journal_repository import JournalReader, JournalWriter
@@ -39,8 +39,8 @@ class ScopedDocuments(ProjectDocuments):
 
     async def list(self, query: DocumentQuery) -> list[DocumentSummary]:
         first = query.model_copy(update={"cursor": None})
-        page = orjson.loads(await reading.list_documents(self._reader, self._project_id, first, self._cursors))
-        return [DocumentSummary.model_validate(item) for item in page["items"]]
+        page = await reading.list_documents(self._reader, self._project_id, first, self._cursors)
+        return Page[DocumentSummary].model_validate_json(page).items
 
     async def read(self, document_id: UUID) -> Document:
         return Document.model_validate_json((await reading.get(self._reader, self._project_id, document_id)).body)

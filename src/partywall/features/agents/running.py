@@ -89,7 +89,7 @@ class _Worker:
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
         with caused_by(request_id=self.begun.run.request_id, traceparent=self.begun.run.traceparent):
-            turn = self._turn()
+            turn = await self._turn()
             if isinstance(turn, Failed):
                 return turn
             left = turn.definition.limits.time.total_seconds() - self.begun.run.seconds
@@ -102,7 +102,7 @@ class _Worker:
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from errors
 
-    def _turn(self) -> Turn | Failed:
+    async def _turn(self) -> Turn | Failed:
         run, answered, resources = self.begun.run, self.begun.answered, self.context.resources
         settings = resources.settings.agents
         definition = registry_of(settings.modules).by_name.get(run.agent)
@@ -120,7 +120,7 @@ class _Worker:
             model=replace(model, model=self.instead) if self.instead else model,
             journal=journal,
             deps=RunDeps(
-                definition.input.model_validate(run.input),
+                await definition.validated(run.input),
                 documents,
                 JournalEffects(journal),
                 comment=answered.comment if answered else None,

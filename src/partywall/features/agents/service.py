@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -90,9 +89,9 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
 
 
 async def _validated(agent: AnyAgent, wanted: RunStart) -> AgentInput:
-    """In a thread, because an input can be long to judge; raises AgentInputError."""
+    """Raises AgentInputError."""
     try:
-        return await asyncio.to_thread(agent.input.model_validate, wanted.input)
+        return await agent.validated(wanted.input)
     except ValidationError as error:
         raise AgentInputError.of(error) from error
 

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from pydantic import JsonValue
 
 MOST_CHARACTERS: Final = 200
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_TOO_LONG: Final[int] = 10**MOST_CHARACTERS
 
 
 def clean(text: str) -> str:
     """What the log can hold: without U+0000 and lone surrogates."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return _whole(text.replace("\x00", ""))
+
+
+def clean_json(value: JsonValue) -> JsonValue:
+    """Without lone surrogates, which nobody could be sent; what else is odd in it can be kept and sent."""
+    match value:
+        case str():
+            return _whole(value)
+        case list():
+            return [clean_json(each) for each in value]
+        case dict():
+            return {_whole(name): clean_json(each) for name, each in value.items()}
+    return value
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
 
 def short(value: object) -> JsonValue:
     """A number or the like as it is; anything else as its first characters, or how much of it there is."""
+    if isinstance(value, int) and abs(value) >= _TOO_LONG:
+        return f"an integer of more than {MOST_CHARACTERS} digits"
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, str):

@@ -11,6 +11,7 @@ import structlog
 from mcp import MCPError, types
 from mcp.server import Server, ServerRequestContext
 from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import from_json
 
 from partywall import __version__
 from partywall.core.errors import PartywallError
@@ -94,7 +95,7 @@ def _known(error: Exception) -> PartywallError:
 def _result(output: BaseModel) -> types.CallToolResult:
     """Structured, and the same as text for clients that know only that."""
     text = output.model_dump_json()
-    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=orjson.loads(text))
+    return types.CallToolResult(content=[types.TextContent(text=text)], structured_content=from_json(text))
 
 
 def _refusal(error: PartywallError, request_id: str) -> types.CallToolResult:

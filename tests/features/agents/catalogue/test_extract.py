@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from threading import Event
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,9 @@ from partywall.features.agents.catalogue.checking import Checker
 from partywall.features.agents.catalogue.extract import Extracted, _wrong_in
 from tests.features.agents.bureau import Bureau, Json, code_of
 from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of, refusals, run
-from tests.features.agents.catalogue.test_json_schemas import doubling
+from tests.features.agents.catalogue.test_json_schemas import doubling, ladder
 from tests.features.agents.catalogue.test_summarise import reads
-from tests.features.agents.model_server import Reply, final
+from tests.features.agents.model_server import Reply, calling, final
 
 SCHEMA = {
     "type": "object",
@@ -92,6 +93,19 @@ async def test_text_and_numbers_beyond_what_can_be_kept_are_no_output(bureau: Bu
     assert ["U+0000" in told[0], "U+0000" in told[1], "100 digits" in told[2]] == [True] * 3
 
 
+async def test_integers_of_any_length_are_told_kept_and_sent(bureau: Bureau) -> None:
+    long, longer = 10**39 + 1, 10**3000
+    document = await bureau.document("Given", CONTRACT)
+    bureau.model.says(
+        calling("read", document_id=document, start=long), calling("read", document_id=document, start=longer),
+        reads(document), found((document, {"a": long})),
+    )  # fmt: skip
+    ended = await run(bureau, "extract", document_ids=[document], schema={"type": "object"})
+    assert output_of(ended)["items"] == [{"document_id": document, "object": {"a": long}}]
+    called = [data["arguments"] for kind, data in await bureau.events(str(ended["id"])) if kind == "tool_called"]
+    assert [cast("Json", each).get("start") for each in called] == [long, "an integer of more than 200 digits", None]
+
+
 async def test_a_check_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even a thread stays behind."""
     begun, ended = Event(), Event()
@@ -131,6 +145,9 @@ async def test_a_bad_schema_is_refused_when_the_run_is_started(bureau: Bureau) -
     assert nested["message"] == "Nested too deeply"
     for anything in ({}, {"type": ["object", "null"]}):
         assert list(await refusals(bureau, "extract", **given, schema=anything)) == ["/input/schema/type"]
+    assert await refusals(bureau, "extract", **given, schema=ladder("allOf", {})) == {
+        "/input/schema/type": "The schema describes an object, and nothing else"
+    }
     assert "/input/schema" in await refusals(bureau, "extract", **given)
     assert "/input/document_ids" in await refusals(bureau, "extract", schema=SCHEMA)
 
@@ -145,5 +162,6 @@ async def test_a_bad_schema_is_refused_when_the_run_is_started(bureau: Bureau) -
         ("extract", "instructions", {"schema": SCHEMA, "document_ids": [str(uuid4())]}),
     ],
 )
-async def test_no_text_that_is_given_is_blank(bureau: Bureau, agent: str, field: str, given: Json) -> None:
+async def test_no_text_that_is_given_is_blank_or_too_long(bureau: Bureau, agent: str, field: str, given: Json) -> None:
     assert list(await refusals(bureau, agent, **{**given, field: " \n "})) == [f"/input/{field}"]
+    assert (await refusals(bureau, agent, **{**given, field: "x" * 20_000}))[f"/input/{field}"].endswith("characters")

@@ -53,12 +53,37 @@ def test_drafts_are_known_by_their_names(draft: str) -> None:
     assert usable({"$schema": f"{draft}#", "type": "object"})
 
 
-def test_an_instant_has_an_offset() -> None:
-    checker = Checker(usable({"properties": {"at": {"format": "date-time"}}}))
-    assert checker.errors({"at": "2026-11-21T12:00:00Z"}) == []
-    assert checker.errors({"at": "2026-11-21T12:00:00"}) != []
-    assert checker.errors({"at": "tomorrow"}) != []
-    assert checker.errors({"at": 1}) == []
+@pytest.mark.parametrize(
+    ("name", "fits", "others"),
+    [
+        (
+            "date-time",
+            ["2026-11-21T12:00:00Z", "2026-11-21t12:00:00.123456789z", "2026-11-21T12:00:00-23:59",
+             "2016-12-31T23:59:60Z", "2016-12-31T15:59:60.5-08:00", "2017-01-01T05:29:60+05:30"],
+            ["2026-11-21T12:00:00", "tomorrow", "2026-W01-1T00Z", "2026-01-01T00:00+01", "2026-01-01T00:00:00+01",
+             "2026-11-21 12:00:00Z", "2026-11-21T12:00:00.Z", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z",
+             "2026-11-21T24:00:00Z", "2026-11-21T12:00:61Z", "2026-11-21T12:00:60Z", "2016-12-31T23:59:60+01:00",
+             "2026-11-21T12:00:00+24:00", "2026-11-21T12:00:00+01:60", "2026-11-21T12:00:00Z\n",
+             "\u0662026-11-21T12:00:00Z"],
+        ),
+        (
+            "email",
+            ["ann@example.com", "a.b+c@mail.example.org", "root@localhost", '"a b"@example.com', "a@[127.0.0.1]",
+             "a@[IPv6:2001:db8::1]", "a" * 64 + "@example.com"],
+            ["@", "a@", "@b", "a", "a b@example.com", "a@b@example.com", ".a@example.com", "a@-b.com", "ü@example.com",
+             "Ann <ann@example.com>", "a@example.com\n", "a" * 65 + "@example.com", "a@[127.0.0.256]",
+             "a@[::1]", "a..b@c.d", "a@b..c", "a@" + "b" * 64, "a@" + "b." * 100_000],
+        ),
+        ("date", ["2026-01-01"], ["20260101", "2026-W01-1", "2026-02-30"]),
+    ],
+)  # fmt: skip
+def test_formats_are_those_of_their_rfcs(name: str, fits: list[str], others: list[str]) -> None:
+    def wrong(value: JsonValue) -> bool:
+        return in_a(format=name).errors({"a": value}) != []
+
+    assert [each for each in fits if wrong(each)] == []
+    assert [each for each in others if not wrong(each)] == []
+    assert not wrong(1)
 
 
 CASES: dict[str, tuple[object, str, str]] = {
@@ -89,7 +114,18 @@ CASES: dict[str, tuple[object, str, str]] = {
         "/$ref",
         "leads to #",
     ),
-    "a ring of references": ({"$ref": "#"}, "", "too many steps"),
+    "a reference to itself": ({"$ref": "#"}, "", "in a ring"),
+    "a ring of references": (
+        {
+            "type": "object",
+            "$defs": {"a": {"anyOf": [True, {"$ref": "#/$defs/b"}]}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}},
+        },
+        "",
+        "in a ring",
+    ),
+    "a number without end": ({"properties": {"a": {"multipleOf": 10**100}}}, "", "100 digits"),
+    "what is not supported, under a name": ({"properties": {"$id": {"$id": "a"}}}, "/properties/$id/$id", "supported"),
+    "what is not supported, in a list": ({"anyOf": [{"then": {"$anchor": "a"}}]}, "/anyOf/0/then/$anchor", "supported"),
 }
 
 
@@ -111,6 +147,48 @@ def test_what_leads_elsewhere_is_refused_wherever_it_stands(name: str) -> None:
 def test_a_pattern_that_would_take_for_ever_elsewhere() -> None:
     checker = Checker(usable({"properties": {"a": {"pattern": "^(a+)+$"}}, "propertyNames": {"pattern": "^(.+)+$"}}))
     assert checker.errors({"a": "a" * 50_000 + "!"}) != []
+
+
+@pytest.mark.parametrize("name", [*sorted(REFUSED), "$ref", "pattern"])
+def test_names_and_data_are_no_keywords(name: str) -> None:
+    data: JsonObject = {name: "http://127.0.0.1/(?=x)"}
+    schema: JsonObject = {
+        "properties": {name: {"const": data}, "b": {"enum": [data], "default": data, "examples": [data]}},
+        "required": [name],
+        "dependentSchemas": {name: {"type": "object"}},
+    }
+    checker = Checker(usable(schema))
+    assert checker.errors({name: data, "b": data}) == []
+    assert len(checker.errors({name: 1, "b": {name: "other"}})) == 2
+
+
+LEVELS = 200
+
+
+def ladder(keyword: str, end: JsonValue) -> JsonObject:
+    """Small, but there are 2 ** LEVELS ways down."""
+    names: JsonObject = {}
+    for level in range(LEVELS):
+        down: JsonObject = {"$ref": f"#/$defs/d{level + 1}"}
+        names[f"d{level}"] = {keyword: [down], **down}
+    return {"$ref": "#/$defs/d0", "$defs": {**names, f"d{LEVELS}": end}}
+
+
+@pytest.mark.parametrize("top", [{}, {"type": "object"}, {"anyOf": [{"$ref": "#/$defs/d0"}]}])
+@pytest.mark.parametrize("end", [True, {}, {"type": "object"}, {"type": "string"}])
+@pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
+def test_many_ways_to_the_same_definition_are_judged_at_once(keyword: str, end: JsonValue, top: JsonObject) -> None:
+    found = refused({**ladder(keyword, end), **top})
+    assert found in {
+        ("", SchemaTooCostlyError.title),
+        ("/type", "The schema describes an object, and nothing else"),
+    }
+
+
+def test_a_long_chain_of_definitions_is_no_deep_talk() -> None:
+    chain: JsonObject = {f"d{level}": {"$ref": f"#/$defs/d{level + 1}"} for level in range(400)}
+    refused({"$ref": "#/$defs/d0", "$defs": {**chain, "d400": {}}})
+    assert usable({"properties": {"a": True}, "$defs": {**chain, "d400": {}}})
 
 
 def doubling(depth: int) -> JsonObject:
@@ -199,6 +277,14 @@ COSTLY: dict[str, tuple[JsonObject, JsonObject]] = {
     "none of them, in few steps": (
         {"properties": {"a": {"allOf": [{"not": {"contains": False}}] * 100}}},
         {"a": [0] * 1_000},
+    ),
+    "a long name in what is compared": (
+        {"properties": {"a": {"allOf": [{"not": {"const": 1}}] * 100}}},
+        {"a": {"x" * 150_000: 0}},
+    ),
+    "a text that is searched for what repeats": (
+        {"properties": {"a": {"allOf": [{"not": {"pattern": "y{1000}"}}] * 20}}},
+        {"a": "x" * 10_000},
     ),
     "a large constant": ({"allOf": [{"not": {"const": 1}}] * 100}, {"a": [0] * 1_000}),
 }

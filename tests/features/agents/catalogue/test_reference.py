@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from partywall.features.agents.catalogue import AGENTS, checking, json_schemas, reading
+from partywall.features.agents.catalogue import AGENTS, checking, formats, json_schemas, reading
 from partywall.features.agents.catalogue.answer import MOST_CITATIONS, MOST_QUOTED, Citation
 from partywall.features.agents.catalogue.draft import MOST_CONTENT
 from partywall.features.agents.registry import AnyAgent
@@ -69,7 +69,7 @@ def test_the_limits_and_tools_are_those_of_the_code(agent: AnyAgent) -> None:
         f"at most {json_schemas.MAX_REPETITIONS:,} repetitions",
         f"more than {checking.MAX_STEPS:,} of them",
         f"{checking.MAX_CHARACTERS:,} characters, or with an integer of more than {checking.MAX_DIGITS} digits",
-        *[f"`{name}`" for name in checking.FORMATS],
+        *[f"`{name}`" for name in formats.FORMATS],
     ],
 )
 def test_the_page_knows_the_limit(limit: str) -> None:

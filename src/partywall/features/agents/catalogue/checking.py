@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from datetime import datetime
 from fractions import Fraction
 from itertools import islice
+from math import prod
 from threading import Event
 from typing import Annotated, Final, Protocol, cast
 
-from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator, FormatChecker
+from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from pydantic import JsonValue, StringConstraints, TypeAdapter
@@ -18,6 +19,7 @@ from pydantic_core import ValidationError as NoMatchError
 from referencing import Registry
 
 from partywall.core.schemas import JsonObject
+from partywall.features.agents.catalogue.formats import formats
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 
 # All that is done for the objects of one output together: a keyword that is applied, a value that is looked at.
@@ -25,10 +27,12 @@ MAX_STEPS: Final = 50_000
 MAX_CHARACTERS: Final = 200_000
 MAX_DIGITS: Final = 100
 _TOO_LARGE: Final[int] = 10**MAX_DIGITS
-FORMATS: Final = ("date", "date-time", "email", "ipv4", "ipv6", "uuid")
 # Following a reference is as much work as some others; a step reads or writes so many characters.
 _REFERENCE_STEPS: Final = 5
 _CHARACTERS: Final = 100
+# A text is searched for a pattern that repeats something so often in about twice the time.
+_REPETITIONS: Final = 20
+_REPETITION: Final = re.compile(r"\{(\d{1,9})?(?:,(\d{1,9})?)?\}")
 # They ask each item or name, also where what they ask is nothing.
 _OF_EACH: Final = frozenset({"items", "additionalItems", "contains", "propertyNames", "additionalProperties"})
 # What a `false` in them says of an object, in many words, is thrown away and not seen here.
@@ -96,7 +100,7 @@ class Checker:
         }
         counted = {name: self._counted(name, keyword) for name, keyword in {**draft.VALIDATORS, **mine}.items()}
         bounded = cast("Draft", extend(draft, counted))
-        self._validator = bounded(inner(schema), registry=Registry(), format_checker=_formats())
+        self._validator = bounded(inner(schema), registry=Registry(), format_checker=formats())
 
     def errors(self, value: JsonValue, most: int = 3) -> list[str]:
         """What is wrong with it, in words; raises SchemaTooCostlyError and StoppedError."""
@@ -135,7 +139,7 @@ class Checker:
         """By an engine whose time is in proportion to the text, whatever the pattern."""
         if not isinstance(instance, str) or not isinstance(pattern, str):
             return
-        self._spend(len(instance) // _CHARACTERS)
+        self._spend(len(instance) * (1 + repetitions(pattern) // _REPETITIONS) // _CHARACTERS)
         if pattern not in self._patterns:
             self._patterns[pattern] = compiled(pattern)
         try:
@@ -188,6 +192,7 @@ class Checker:
             case list():
                 return ("list", tuple(map(self._form, value)))
             case dict():
+                self._spend(sum(map(len, value)) // _CHARACTERS)
                 return ("object", frozenset((name, self._form(each)) for name, each in value.items()))
         raise TypeError(f"{type(value).__name__} is not of JSON")
 
@@ -196,20 +201,25 @@ def compiled(pattern: str) -> TypeAdapter[str]:
     return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
 
 
+def repetitions(pattern: str) -> int:
+    """At most so often something in it is repeated by count, one count inside the other."""
+    return prod(int(most or least or 1) for least, most in _REPETITION.findall(pattern))
+
+
 def _unfit(value: JsonValue) -> str | None:
     """Why it is not looked at more closely."""
     if len(json.dumps(value, ensure_ascii=False)) > MAX_CHARACTERS:
         return f"the object is longer than {MAX_CHARACTERS:,} characters of JSON"
-    if _has_long_number(value):
+    if has_long_number(value):
         return f"an integer has more than {MAX_DIGITS} digits"
     return None
 
 
-def _has_long_number(value: JsonValue) -> bool:
+def has_long_number(value: JsonValue) -> bool:
     if isinstance(value, int):
         return abs(value) >= _TOO_LARGE
     values: list[JsonValue] = [*value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-    return any(map(_has_long_number, values))
+    return any(map(has_long_number, values))
 
 
 def _falsehoods(value: object) -> int:
@@ -219,18 +229,3 @@ def _falsehoods(value: object) -> int:
 def _quoted(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 200 else f"{text[:200]}…"
-
-
-def _formats() -> FormatChecker:
-    checker = FormatChecker([name for name in FORMATS if name != "date-time"])
-    checker.checks("date-time")(_is_instant)
-    return checker
-
-
-def _is_instant(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    try:
-        return "T" in value.upper() and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
-        return False

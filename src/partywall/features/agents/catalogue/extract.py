@@ -11,16 +11,16 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 from pydantic_ai import ModelRetry, RunContext, Tool
 
-from partywall.core.schemas import JsonObject, ResponseModel
+from partywall.core.schemas import NOT_BLANK, JsonObject, ResponseModel
 from partywall.features.agents.catalogue.checking import Checker
 from partywall.features.agents.catalogue.json_schemas import usable
 from partywall.features.agents.catalogue.judged import Judged
 from partywall.features.agents.catalogue.reading import (
     MATERIAL,
+    WORDED,
     DocumentIds,
     Reading,
     SourcesInput,
-    Words,
     accounted,
     asked_in,
     listed,
@@ -47,8 +47,8 @@ class ExtractionOrder(SourcesInput):
         description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
         examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
     )
-    instructions: Words | None = Field(
-        default=None, min_length=1, max_length=4000, description="What to look for, in words."
+    instructions: Annotated[str, Field(max_length=4000), NOT_BLANK, WORDED] | None = Field(
+        default=None, description="What to look for, in words."
     )
 
 
@@ -87,12 +87,13 @@ async def _wrong_in(items: list[Extracted], schema: JsonObject) -> list[str]:
     """Once nobody waits for it any more, for the run was cancelled or its time is up, the thread stops too."""
     stop = Event()
     try:
-        return await asyncio.to_thread(_misfits, Checker(schema, stop), items)
+        return await asyncio.to_thread(_misfits, items, schema, stop)
     finally:
         stop.set()
 
 
-def _misfits(checker: Checker, items: list[Extracted], most: int = 5) -> list[str]:
+def _misfits(items: list[Extracted], schema: JsonObject, stop: Event, most: int = 5) -> list[str]:
+    checker = Checker(schema, stop)
     wrong: list[str] = []
     for index, item in enumerate(items):
         wrong += [f"items[{index}].object{error.removeprefix('$')}" for error in checker.errors(item.object)]

@@ -47,8 +47,9 @@ def _not_blank(text: str) -> str:
     return text
 
 
-# What a caller says: kept as it is, and never blank.
-Words = Annotated[str, NOT_BLANK, AfterValidator(_not_blank)]
+WORDED: Final = AfterValidator(_not_blank)
+# What a caller says: kept as it is, and never blank. Where it may be absent, its length is to be asked before WORDED.
+Words = Annotated[str, NOT_BLANK, WORDED]
 DocumentIds = Annotated[list[UUID], Field(min_length=1, max_length=MOST_DOCUMENTS), AfterValidator(_unlike)]
 Language = Annotated[
     str,

@@ -9,14 +9,14 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_ai import ModelRetry, RunContext, Tool
 from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import storable
+from partywall.core.schemas import NOT_BLANK, storable
 from partywall.features.agents.catalogue.judged import Judged
 from partywall.features.agents.catalogue.reading import (
     MATERIAL,
+    WORDED,
     Passage,
     Reading,
     SourcesInput,
-    Words,
     accounted,
     asked_in,
     listed,
@@ -41,7 +41,9 @@ class SummaryOrder(SourcesInput):
     """Either `document_ids` or `query` says what to summarise."""
 
     query: QueryText | None = Field(default=None, description="Summarise what a search for this finds.")
-    focus: Words | None = Field(default=None, min_length=1, max_length=2000, description="What matters to the reader.")
+    focus: Annotated[str, Field(max_length=2000), NOT_BLANK, WORDED] | None = Field(
+        default=None, description="What matters to the reader."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

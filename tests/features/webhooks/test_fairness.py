@@ -55,7 +55,7 @@ async def busy(open_office: OpenOffice, hanging: Hanging, webhooks: int, events:
 async def test_the_many_webhooks_of_one_project_leave_places_for_another(
     open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
-    await busy(open_office, hanging, webhooks=10)
+    await busy(open_office, hanging, webhooks=8, events=1)
     neighbour = await open_office()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=6):
@@ -64,14 +64,14 @@ async def test_the_many_webhooks_of_one_project_leave_places_for_another(
         await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
         assert len(hanging.receiver.arrived) == hanging.held == 3
         hanging.end()
-        await until(lambda: len(hanging.receiver.arrived) == 30)
+        await until(lambda: len(hanging.receiver.arrived) == 8)
 
 
 async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
     open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
     for _ in range(3):
-        await busy(open_office, hanging, webhooks=4)
+        await busy(open_office, hanging, webhooks=4, events=1)
     neighbour = await open_office()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=8):
@@ -116,7 +116,7 @@ async def test_what_one_worker_has_no_place_for_another_serves(
 async def test_a_worker_that_ends_keeps_no_lease_of_what_waited(
     open_office: OpenOffice, hanging: Hanging, resources: Resources
 ) -> None:
-    office = await busy(open_office, hanging, webhooks=4)
+    office = await busy(open_office, hanging, webhooks=4, events=1)
     async with dispatching(resources, timeout=LONG, concurrency=2):
         await until(lambda: hanging.held == 1)
         hanging.end()

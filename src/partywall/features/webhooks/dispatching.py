@@ -6,14 +6,15 @@ A word that a project has news only says when to ask, as for the streams.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Result
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.ids import new_id
@@ -21,6 +22,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.webhooks.exceptions import LeaseLostError
 from partywall.features.webhooks.news import FreshNews
+from partywall.features.webhooks.places import Candidate, Places
 from partywall.features.webhooks.retrying import Rules
 from partywall.features.webhooks.turn import Turn
 from partywall.features.webhooks.turn_repository import CLAIM, CLAIM_OF, Claim
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 # Beyond one attempt: how long a worker may stand still before another takes its webhooks over.
 SLACK: Final = timedelta(seconds=20)
+# Claimed beyond the places that are free, so that who has the right to the next one is among them.
+AHEAD: Final = 100
 
 
 async def dispatch_webhooks(resources: Resources, stop: asyncio.Event) -> None:
@@ -44,11 +48,15 @@ class Dispatcher:
     stop: asyncio.Event
     worker: UUID = field(default_factory=new_id)
     _look: asyncio.Event = field(default_factory=asyncio.Event)
-    _serving: int = 0
     _everywhere_at: float = 0.0
+    # The last look left something that is due, or sent it away.
+    _behind: bool = False
+    _returning: int = 0
+    _places: Places = field(init=False)
     _news: FreshNews = field(init=False)
 
     def __post_init__(self) -> None:
+        self._places = Places(self.resources.settings.webhooks.concurrency)
         self._news = FreshNews(self._poll, self._look)
 
     @property
@@ -58,7 +66,7 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """It serves nobody, and looks again when the poll interval is over, or at a word."""
-        return self._serving == 0 and not self._is_time()
+        return self._places.deserted and not self._is_time()
 
     @property
     def _poll(self) -> timedelta:
@@ -70,32 +78,60 @@ class Dispatcher:
                 waking = group.create_task(self._wake_to_stop())
                 while not self.stop.is_set():
                     self._look.clear()
-                    for project_id, webhook_id in await self._claim():
-                        self._serving += 1
-                        group.create_task(self._serve(project_id, webhook_id))
+                    self._begin(group)
+                    if self._is_time():
+                        self._leave(group, self._places.send_away())
+                    self._places.wait(await self._claim())
+                    self._begin(group)
                     await self._pause()
                 waking.cancel()
+                self._leave(group, self._places.clear())
 
-    async def _claim(self) -> list[tuple[UUID, UUID]]:
-        """Leases for as many as there are places; none where the database is away."""
-        free = self.resources.settings.webhooks.concurrency - self._serving
-        if free <= 0:
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        while not self.stop.is_set() and (chosen := self._places.begin()) is not None:
+            group.create_task(self._serve(*chosen))
+
+    async def _claim(self) -> list[Candidate]:
+        """Leases for as many as there are places and some more; none where the database is away."""
+        most = self._places.free + AHEAD - self._places.waiting - self._returning
+        everywhere = self._is_time()
+        if most <= 0:
+            self._behind = self._behind or everywhere
             return []
-        everywhere, projects = self._is_time(), self._news.take()
+        projects = self._news.take()
         if not everywhere and not projects:
             return []
-        values = {"worker": self.worker, "most": free, "lease": self.lease}
-        query, given = (CLAIM, values) if everywhere else (CLAIM_OF, {**values, "projects": projects})
+        given = {"worker": self.worker, "most": most, "lease": self.lease}
+        claimed: list[Candidate] = []
         try:
             async with self.resources.sessions.begin() as session:
-                found = await session.execute(query, given)
-                claimed = [(project_id, webhook_id) for project_id, webhook_id in found]
+                if projects:
+                    claimed += _candidates(await session.execute(CLAIM_OF, {**given, "projects": projects}))
+                if everywhere:
+                    due = _candidates(await session.execute(CLAIM, given))
+                    self._behind = len(due) == most or self._returning > 0
+                    claimed += due
         except (DBAPIError, OSError) as error:
             log.warning("webhooks_unclaimed", error=type(error).__name__)
             return []
         if everywhere:
             self._everywhere_at = asyncio.get_running_loop().time() + self._poll.total_seconds()
         return claimed
+
+    def _leave(self, group: asyncio.TaskGroup, candidates: Sequence[Candidate]) -> None:
+        """To whichever worker has places."""
+        self._returning += len(candidates)
+        group.create_task(self._give_back(candidates))
+
+    async def _give_back(self, candidates: Sequence[Candidate]) -> None:
+        """One at a time, which holds the rows of one alone; a lease that cannot be given back ends by itself."""
+        for project_id, webhook_id in candidates:
+            try:
+                await self._turn(project_id, webhook_id).release()
+            except (SQLAlchemyError, OSError, ProjectNotFoundError) as error:
+                log.info("webhook_not_given_back", webhook_id=str(webhook_id), error=type(error).__name__)
+            finally:
+                self._returning -= 1
 
     def _hear(self, projects: Collection[UUID]) -> None:
         if projects:
@@ -111,7 +147,6 @@ class Dispatcher:
         return asyncio.get_running_loop().time() >= self._everywhere_at
 
     async def _serve(self, project_id: UUID, webhook_id: UUID) -> None:
-        full = self._serving >= self.resources.settings.webhooks.concurrency
         more = False
         with bound_contextvars(project_id=str(project_id), webhook_id=str(webhook_id)):
             try:
@@ -121,14 +156,17 @@ class Dispatcher:
             except Exception:
                 log.exception("webhook_turn_failed")
             finally:
-                self._serving -= 1
-        if more or full:
+                self._places.end(project_id)
+        if self._places.can_begin:
+            self._look.set()
+        elif more or self._behind:
             self._look_everywhere()
 
     def _turn(self, project_id: UUID, webhook_id: UUID) -> Turn:
         settings = self.resources.settings.webhooks
         rules = Rules(settings.first_retry, settings.attempts, settings.disable_after)
-        return Turn(self.resources, rules, self.lease, project_id, Claim(webhook_id, self.worker), self.stop)
+        claim = Claim(webhook_id, self.worker)
+        return Turn(self.resources, rules, self.lease, project_id, claim, self.stop, lambda: self._places.crowded)
 
     async def _pause(self) -> None:
         """Until it is worth looking again."""
@@ -142,3 +180,7 @@ class Dispatcher:
     async def _wake_to_stop(self) -> None:
         await self.stop.wait()
         self._look.set()
+
+
+def _candidates(found: Result[UUID, UUID]) -> list[Candidate]:
+    return [(project_id, webhook_id) for project_id, webhook_id in found]

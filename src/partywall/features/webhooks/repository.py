@@ -12,6 +12,7 @@ from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.models import EventCounter
 from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.locking import lock_webhook
 from partywall.features.webhooks.models import Webhook, WebhookProgress
 
 KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
@@ -41,17 +42,8 @@ class WebhookRepository:
         return (await self.session.execute(self._found().where(Webhook.id == webhook_id))).one_or_none()
 
     async def lock(self, webhook_id: UUID) -> WebhookRow | None:
-        """Keeps other people from changing it, and its worker from disabling it, until this transaction ends.
-
-        The webhook before its progress, as the workers and a deletion take them: in the other order two would wait for
-        each other.
-        """
-        query = (
-            select(Webhook)
-            .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
-            .with_for_update(key_share=True)
-        )
-        if (await self.session.execute(query)).one_or_none() is None:
+        """Keeps other people and its worker from changing it until this transaction ends."""
+        if await lock_webhook(self.session, self.scope, webhook_id) is None:
             return None
         progress = self._found().where(Webhook.id == webhook_id).with_for_update(of=WebhookProgress)
         return (await self.session.execute(progress)).one_or_none()

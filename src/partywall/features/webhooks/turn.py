@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,7 +44,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Serves one webhook, one event after another in their order, for as long as it is its turn."""
+    """Serves one webhook, one event after another in their order, for as long as it is its turn.
+
+    Where the places are `crowded` it ends after an attempt, so that it keeps nobody from theirs for longer.
+    """
 
     resources: Resources
     rules: Rules
@@ -52,6 +55,7 @@ class Turn:
     project_id: UUID
     claim: Claim
     stop: asyncio.Event
+    crowded: Callable[[], bool]
 
     @property
     def webhook_id(self) -> UUID:
@@ -65,8 +69,15 @@ class Turn:
         while more and loop.time() < ends and not self.stop.is_set():
             due = await self._next()
             more = await self._fan_out() if due is None else await self._attempt(due)
-        await self._release()
+            if due is not None and self.crowded():
+                break
+        await self.release()
         return more
+
+    async def release(self) -> None:
+        """Whoever looks next may claim it."""
+        async with self._holding() as (_, repository):
+            await repository.release(self.claim)
 
     @asynccontextmanager
     async def _holding(self) -> AsyncIterator[tuple[AsyncSession, TurnRepository]]:
@@ -166,10 +177,6 @@ class Turn:
         log.warning("webhook_disabled", webhook_id=str(self.webhook_id), reason=reason)
         news = News("project.webhook_disabled", "webhook", str(self.webhook_id), {"reason": reason})
         EventLog(session, scope, self.resources.announcer).append(news)
-
-    async def _release(self) -> None:
-        async with self._holding() as (_, repository):
-            await repository.release(self.claim)
 
     def _reader(self) -> ScopedReader:
         return ScopedReader(self.resources.reads, Principal.service(self.project_id))

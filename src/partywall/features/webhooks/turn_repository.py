@@ -15,6 +15,7 @@ from sqlalchemy.orm import undefer
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.locking import lock_webhook
 from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
 
 _FOR_WHOM: Final = (
@@ -45,17 +46,9 @@ class TurnRepository:
     scope: ProjectScope
 
     async def hold(self, claim: Claim, lease: timedelta) -> tuple[Webhook, WebhookProgress] | None:
-        """Prolongs the lease, and answers the webhook with its sealed secrets; None where the lease is lost.
-
-        The webhook before its progress, as people and a deletion take them.
-        """
-        query = (
-            select(Webhook)
-            .where(Webhook.project_id == self.scope.project_id, Webhook.id == claim.webhook_id)
-            .options(undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
-            .with_for_update(read=True, key_share=True)
-        )
-        webhook = (await self.session.scalars(query)).one_or_none()
+        """Prolongs the lease, and answers the webhook with its sealed secrets; None where the lease is lost."""
+        secrets = (undefer(Webhook.sealed_secret), undefer(Webhook.sealed_previous_secret))
+        webhook = await lock_webhook(self.session, self.scope, claim.webhook_id, *secrets)
         held = await self.session.scalars(
             update(WebhookProgress)
             .where(

@@ -1,0 +1,124 @@
+"""Receivers that hang, more of them than a worker has places, and a neighbour who notices nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from partywall.core.resources import Resources
+from tests.features.webhooks.conftest import OpenOffice
+from tests.features.webhooks.post import Office, dispatching, until
+from tests.features.webhooks.receiver import Arrived, Receiver, status
+
+LONG = timedelta(seconds=60)
+
+
+class Hanging:
+    """Answers as many requests as a test lets go."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.let_go = asyncio.Semaphore(0)
+        receiver.answer = self._answer
+
+    @property
+    def held(self) -> int:
+        return self.receiver.open
+
+    def end(self) -> None:
+        for _ in range(1000):
+            self.let_go.release()
+
+    async def _answer(self, _: Arrived) -> bytes:
+        await self.let_go.acquire()
+        return status(204)
+
+
+@pytest.fixture
+async def hanging(receiver: Receiver) -> AsyncIterator[Hanging]:
+    hanging = Hanging(receiver)
+    yield hanging
+    hanging.end()
+
+
+async def busy(open_office: OpenOffice, hanging: Hanging, webhooks: int, events: int = 3) -> Office:
+    office = await open_office()
+    for _ in range(webhooks):
+        await office.hook(hanging.receiver.url)
+    await office.happen(*["document.created"] * events)
+    return office
+
+
+async def test_the_many_webhooks_of_one_project_leave_places_for_another(
+    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+) -> None:
+    await busy(open_office, hanging, webhooks=8, events=1)
+    neighbour = await open_office()
+    await neighbour.hook(second_receiver.url)
+    async with dispatching(resources, timeout=LONG, concurrency=6):
+        await until(lambda: hanging.held == 3)
+        await neighbour.happen("document.created")
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        assert len(hanging.receiver.arrived) == hanging.held == 3
+        hanging.end()
+        await until(lambda: len(hanging.receiver.arrived) == 8)
+
+
+async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
+    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+) -> None:
+    for _ in range(3):
+        await busy(open_office, hanging, webhooks=4, events=1)
+    neighbour = await open_office()
+    await neighbour.hook(second_receiver.url)
+    async with dispatching(resources, timeout=LONG, concurrency=8):
+        await until(lambda: hanging.held == 6)
+        await neighbour.happen("document.created")
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        assert len(hanging.receiver.arrived) == hanging.held == 6
+        hanging.end()
+
+
+async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours(
+    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+) -> None:
+    """Whose webhook would have gone on with its next event gives way after the one."""
+    for _ in range(3):
+        await busy(open_office, hanging, webhooks=1)
+    neighbour = await open_office()
+    await neighbour.hook(second_receiver.url)
+    async with dispatching(resources, timeout=LONG, concurrency=3) as worker:
+        await until(lambda: hanging.held == 3)
+        await neighbour.happen("document.created")
+        await until(lambda: worker._places.crowded)
+        assert second_receiver.arrived == []
+        hanging.let_go.release()
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        hanging.end()
+        await until(lambda: len(hanging.receiver.arrived) == 9)
+
+
+async def test_what_one_worker_has_no_place_for_another_serves(
+    open_office: OpenOffice, hanging: Hanging, resources: Resources
+) -> None:
+    await busy(open_office, hanging, webhooks=2)
+    async with dispatching(resources, timeout=LONG, concurrency=2) as first:
+        await until(lambda: hanging.held == 1)
+        assert first._places.free == 1
+        async with dispatching(resources, timeout=LONG, concurrency=2):
+            await until(lambda: hanging.held == 2, seconds=10)
+            hanging.end()
+
+
+async def test_a_worker_that_ends_keeps_no_lease_of_what_waited(
+    open_office: OpenOffice, hanging: Hanging, resources: Resources
+) -> None:
+    office = await busy(open_office, hanging, webhooks=4, events=1)
+    async with dispatching(resources, timeout=LONG, concurrency=2):
+        await until(lambda: hanging.held == 1)
+        hanging.end()
+    leased = "SELECT FROM webhook_progress WHERE project_id = $1 AND leased_by IS NOT NULL"
+    assert await office.people.fetch(leased, office.project) == []

@@ -1,0 +1,226 @@
+"""Any two who write for a webhook, met at any of their statements: one may wait for the other, never both."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import event, select, text
+from sqlalchemy.util import await_only
+
+from partywall.core.clock import utc_now
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.batches import WireEvent
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project, enter_to_write
+from partywall.features.projects.rights import Right
+from partywall.features.projects.service import ProjectService
+from partywall.features.webhooks.constants import PURPOSE
+from partywall.features.webhooks.deliveries import DeliveryService
+from partywall.features.webhooks.exceptions import DeliveryNotFoundError, WebhookDisabledError, WebhookNotFoundError
+from partywall.features.webhooks.models import WebhookDelivery
+from partywall.features.webhooks.service import WebhookService
+from partywall.features.webhooks.turn_repository import CLAIM, Claim, TurnRepository
+from tests.features.webhooks.post import Office
+from tests.people import People, Person
+
+LEASE = timedelta(seconds=30)
+
+
+@dataclass(slots=True)
+class Scene:
+    """A webhook with a delivery, claimed by a worker, and an owner whose address was never confirmed.
+
+    One id for all of them.
+    """
+
+    resources: Resources
+    owner: Person
+    id: UUID
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.id, self.id)
+
+    async def service(self, session: AsyncSession) -> WebhookService:
+        scope = await enter_project(session, self.owner.principal, self.id)
+        return WebhookService(session, scope, self.resources.announcer, self.resources.secrets.box(PURPOSE))
+
+    async def turn(self, session: AsyncSession) -> TurnRepository | None:
+        """With the lease held, if it still is."""
+        scope = await enter_to_write(session, Principal.service(self.id), self.id)
+        repository = TurnRepository(session, scope)
+        return None if await repository.hold(self.claim, LEASE) is None else repository
+
+
+type Act = Callable[[Scene, AsyncSession], Awaitable[None]]
+
+
+async def delete(scene: Scene, session: AsyncSession) -> None:
+    service = await scene.service(session)
+    await service.revision(scene.id)
+    await service.delete(scene.id)
+
+
+async def redeliver(scene: Scene, session: AsyncSession) -> None:
+    scope = await enter_project(session, scene.owner.principal, scene.id)
+    await DeliveryService(session, scope).redeliver(scene.id, scene.id)
+
+
+async def end_project(scene: Scene, session: AsyncSession) -> None:
+    scope = await enter_project(session, scene.owner.principal, scene.id)
+    service = ProjectService(session, scope, scene.resources.announcer)
+    await service.revision(Right.PROJECT_DELETE)
+    await service.delete()
+
+
+async def take_over(scene: Scene, session: AsyncSession) -> None:
+    await session.execute(text("SELECT wall.confirm_registration(:token)"), {"token": scene.id.bytes})
+
+
+async def finish(scene: Scene, session: AsyncSession) -> None:
+    if repository := await scene.turn(session):
+        await repository.stay_due(scene.id, utc_now(), 204, None)
+        await repository.finish(scene.id, "succeeded", 204, None)
+        await repository.note_success(scene.id)
+
+
+async def fan_out(scene: Scene, session: AsyncSession) -> None:
+    if repository := await scene.turn(session):
+        await repository.fan_out(scene.id, [WireEvent(7, "document.created", "", b"")], 7)
+
+
+async def release(scene: Scene, session: AsyncSession) -> None:
+    scope = await enter_to_write(session, Principal.service(scene.id), scene.id)
+    await TurnRepository(session, scope).release(scene.claim)
+
+
+async def claim(_: Scene, session: AsyncSession) -> None:
+    await session.execute(CLAIM, {"worker": uuid4(), "most": 100, "lease": LEASE})
+
+
+async def prune(_: Scene, session: AsyncSession) -> None:
+    await session.execute(text("SELECT wall.prune_webhook_deliveries(now() + interval '1 h', 100)"))
+
+
+PEOPLE: tuple[Act, ...] = (delete, redeliver, end_project, take_over)
+TURNS: tuple[Act, ...] = (finish, fan_out, release)
+SWEEPS: tuple[Act, ...] = (claim, prune)
+# People wait for each other at the project, and a worker serves a webhook one transaction after another.
+PAIRS = [*itertools.product(PEOPLE, TURNS), *itertools.product((delete, fan_out), SWEEPS)]
+MEETINGS = [*PAIRS, *((other, one) for one, other in PAIRS)]
+# What an act may find that comes after another's.
+OVERTAKEN = (ProjectNotFoundError, WebhookNotFoundError, DeliveryNotFoundError, WebhookDisabledError)
+
+
+@dataclass(slots=True)
+class Pace:
+    """Stops a transaction before its statement number `stop`, or before its commit if it has fewer."""
+
+    stop: int | None
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    pid: int = 0
+    statements: int = 0
+
+    def count(self, *_: object) -> None:
+        self.statements += 1
+        if self.statements == self.stop:
+            await_only(self.wait())
+
+    async def wait(self) -> None:
+        self.reached.set()
+        await self.go_on.wait()
+
+    async def run(self, scene: Scene, act: Act) -> None:
+        try:
+            async with scene.resources.sessions.begin() as session:
+                self.pid = await session.scalar(text("SELECT pg_backend_pid()")) or 0
+                self.known.set()
+                connection = (await session.connection()).sync_connection
+                event.listen(connection, "before_cursor_execute", self.count)
+                await act(scene, session)
+                if self.stop is not None and self.statements < self.stop:
+                    await self.wait()
+        except OVERTAKEN:
+            self.reached.set()
+
+
+async def until_done_or_behind(people: People, task: asyncio.Task[None], late: Pace, first: Pace) -> None:
+    await late.known.wait()
+    query = "SELECT $2 = ANY (pg_blocking_pids($1)) AS behind"
+    while not task.done() and not (await people.fetch(query, late.pid, first.pid))[0]["behind"]:
+        pass
+
+
+async def meet(people: People, scene: Scene, one: Act, other: Act, stop: int) -> bool:
+    """`other` comes when `one` stands before that statement. Whether there was such a statement."""
+    first, late = Pace(stop), Pace(None)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(first.run(scene, one))
+        await first.reached.wait()
+        task = group.create_task(late.run(scene, other))
+        await until_done_or_behind(people, task, late, first)
+        first.go_on.set()
+    return first.statements >= stop
+
+
+_STAGE = """
+WITH doubted AS (UPDATE account SET email_verified_at = NULL WHERE id = $1),
+    built AS (INSERT INTO project (id, name) VALUES ($2, 'A stage')),
+    owned AS (INSERT INTO project_member (project_id, account_id, role) VALUES ($2, $1, 'owner')),
+    counted AS (INSERT INTO event_counter (project_id) VALUES ($2)),
+    made AS (
+        INSERT INTO webhook (project_id, id, url, sealed_secret, created_by)
+        VALUES ($2, $2, 'https://a.example/', '', 'user:' || $1::text)
+    ),
+    claimed AS (
+        INSERT INTO webhook_progress (project_id, webhook_id, position, leased_by, leased_until)
+        VALUES ($2, $2, 0, $2, now())
+    ),
+    sent AS (
+        INSERT INTO webhook_delivery (project_id, id, webhook_id, event_id, event_type) VALUES ($2, $2, $2, 5, 't')
+    )
+INSERT INTO registration (id, account_id, token_hash, password_hash, expires_at)
+VALUES ($2, $1, uuid_send($2), 'x', now() + interval '1 h')
+"""
+
+
+@asynccontextmanager
+async def staged(people: People, office: Office) -> AsyncIterator[Scene]:
+    """What an act may destroy, made anew without a request."""
+    owner, id_ = office.owner, uuid4()
+    await people.execute(_STAGE, owner.id, id_)
+    yield Scene(office.resources, owner, id_)
+    await people.execute("WITH gone AS (DELETE FROM registration WHERE id = $1) DELETE FROM project WHERE id = $1", id_)
+
+
+@pytest.mark.parametrize(("one", "other"), MEETINGS, ids=lambda act: act.__name__)
+async def test_no_two_wait_for_each_other(office: Office, people: People, one: Act, other: Act) -> None:
+    for stop in itertools.count(1):
+        async with staged(people, office) as scene:
+            if not await meet(people, scene, one, other, stop):
+                break
+
+
+async def test_a_delivery_that_a_deletion_overtakes_leaves_nothing(office: Office, people: People) -> None:
+    """The turn had asked for the webhook before it was gone; its delivery would have nothing to belong to."""
+    async with staged(people, office) as scene:
+        person, turn = Pace(100), Pace(None)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            group.create_task(person.run(scene, delete))
+            await person.reached.wait()
+            served = group.create_task(turn.run(scene, fan_out))
+            await until_done_or_behind(people, served, turn, person)
+            assert not served.done()
+            person.go_on.set()
+        async with scene.resources.sessions.begin() as session:
+            assert await scene.turn(session) is None
+            assert (await session.scalars(select(WebhookDelivery))).all() == []

@@ -104,6 +104,7 @@ class Journal:
         finally:
             _STEP.reset(token)
         await self._finish(key, result, tool)
+        self.context.progressed()
         return result.payload, True
 
     @property

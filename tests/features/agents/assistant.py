@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 from uuid import UUID
 
@@ -78,6 +79,13 @@ async def note(ctx: Context, text: str) -> str:
     return "noted"
 
 
+async def perish(_: Context) -> str:
+    """Takes its worker with it, as what runs out of memory does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    await asyncio.Event().wait()
+    return "never"
+
+
 agent = AgentDefinition(
     name="assistant",
     description="Answers questions, for tests.",
@@ -85,6 +93,14 @@ agent = AgentDefinition(
     input=Question,
     output=Answer,
     prompt=lambda given: given.question,
-    tools=(Tool(search), Tool(read), Tool(append), Tool(note), Tool(character), Tool(publish, requires_approval=True)),
+    tools=(
+        Tool(search),
+        Tool(read),
+        Tool(append),
+        Tool(note),
+        Tool(character),
+        Tool(perish),
+        Tool(publish, requires_approval=True),
+    ),
     limits=Limits(model_calls=10, tool_calls=20, tokens=50_000),
 )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from partywall.settings import Settings
-from tests.features.agents.bureau import Bureau
+from tests.features.agents.bureau import Bureau, code_of
 from tests.features.agents.model_server import Asked, ModelServer, Reply, calling, final
 from tests.serving import environment_of, program
 
@@ -36,10 +37,13 @@ class Workers:
         file = self._folder / "notes"
         return file.read_text().splitlines() if file.exists() else []
 
-    async def start(self, *, pause: float = 0.0) -> asyncio.subprocess.Process:
+    async def start(self, *, pause: float = 0.0, max_attempts: int = 5) -> asyncio.subprocess.Process:
         """Tools with effects wait this long after their effect."""
         self._started += 1
-        environment = self._environment | {"ASSISTANT_PAUSE": str(pause)}
+        environment = self._environment | {
+            "ASSISTANT_PAUSE": str(pause),
+            "AGENTS__MAX_ATTEMPTS": str(max_attempts),
+        }
         log = self._folder / f"worker-{self._started}.log"
         self._running = await self._stack.enter_async_context(program("worker", environment=environment, log=log))
         return self._running
@@ -55,7 +59,7 @@ class Workers:
 async def workers(
     settings: Settings, shared_model: ModelServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Workers]:
-    folder = tmp_path_factory.mktemp("workers")
+    folder, house = tmp_path_factory.mktemp("workers"), Path(__file__).parents[3]
     environment = environment_of(settings) | {
         "AGENTS__MODEL": "openai:scripted",
         "AGENTS__BASE_URL": shared_model.url,
@@ -64,7 +68,7 @@ async def workers(
         "JOBS__HEARTBEAT_TIMEOUT": "PT2S",
         "JOBS__POLL_INTERVAL": "PT0.5S",
         "ASSISTANT_NOTES": str(folder / "notes"),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": os.pathsep.join([str(house), str(house / "src")]),
     }
     async with AsyncExitStack() as stack:
         yield Workers(environment, folder, stack)
@@ -150,3 +154,52 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, 
     assert (await bureau.get(run))["status"] == "queued"
     await workers.start()
     assert (await bureau.until(run, seconds=60))["status"] == "succeeded"
+
+
+async def test_a_run_that_kills_its_worker_takes_no_other_with_it(bureau: Bureau, workers: Workers) -> None:
+    """They are at work beside it when it does so first, and would be each time, were all begun again together."""
+    names = ["one", "two", "three"]
+    at_work, hold = {name: asyncio.Event() for name in names}, asyncio.Event()
+
+    async def script(asked: Asked) -> Reply:
+        if asked.prompt == "poison":
+            return calling("perish")
+        if not at_work[asked.prompt].is_set():
+            at_work[asked.prompt].set()
+            return Reply(wait=hold)
+        return Reply(calls=final(answer="Done.", sources=[]).calls, pause=0.3)
+
+    bureau.model.script = script
+    async with _always_at_work(workers, max_attempts=3):
+        innocent = {name: await bureau.start(name) for name in names}
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(event.wait() for event in at_work.values()))
+        poison = await bureau.start("poison")
+        assert code_of(await bureau.until(poison, seconds=120)) == "run_abandoned"
+        for name, run in innocent.items():
+            found = await bureau.until(run, seconds=60)
+            assert (found["status"], found["error"]) == ("succeeded", None), name
+    hold.set()
+    asked = [asked.prompt for asked in bureau.model.asked]
+    assert asked.count("poison") == 1
+    assert sum(map(asked.count, names)) <= 2 * len(names) + 1, "lost once each, and one of them once more at most"
+
+
+@asynccontextmanager
+async def _always_at_work(workers: Workers, max_attempts: int) -> AsyncIterator[None]:
+    """Another worker is started whenever one has died."""
+
+    async def replace() -> None:
+        while True:
+            worker = await workers.start(max_attempts=max_attempts)
+            await worker.wait()
+
+    running = await workers.running()
+    running.terminate()
+    await running.wait()
+    async with asyncio.TaskGroup() as group:
+        replacing = group.create_task(replace())
+        try:
+            yield
+        finally:
+            replacing.cancel()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -38,11 +38,16 @@ class AnotherAttemptError(Exception):
     """What a handler raises for the job to be run again after a pause, without anything having failed in it."""
 
 
+def _nothing() -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.
 
     `stopping` is set when the worker is to end: what takes long had better leave off then, and be run again elsewhere.
+    `progressed` is called by who keeps what it has done, for each piece of it: a worker that was lost with the job was
+    lost at something else then, and what was lost with it need no longer wait for this job's end.
     """
 
     resources: Resources
@@ -51,6 +56,7 @@ class JobContext:
     attempt: int
     last: bool
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    progressed: Callable[[], None] = _nothing
 
     @asynccontextmanager
     async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,7 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLo
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
+from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
@@ -62,10 +64,11 @@ class JobRunner:
         settings = self.resources.settings
         limits = {handler.kind.name: handler.places(self.resources) for handler in self.handlers}
         queries = Queries.from_asyncpg_pool(pool)
-        queue.qm = LimitedTaker(queries, queue.channel, limits=limits)
-        queries.qbq = LeasedStatements(worker=queue.qm.queue_manager_id)
+        suspects = Suspects()
+        queue.qm = LimitedTaker(queries, queue.channel, limits=limits, suspects=suspects)
+        queries.qbq = LeasedStatements(worker=queue.qm.queue_manager_id, suspects=suspects)
         for handler in self.handlers:
-            queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, handler))
+            queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, suspects, handler))
         for schedule in self.schedules:
             queue.schedule(schedule.name, schedule.cron, accepts_context=False)(self._scheduled(schedule))
         # An event of its own: PgQueuer sets it whenever it ends, also when it has failed and is to be started again.
@@ -80,18 +83,18 @@ class JobRunner:
             )
             passing_on.cancel()
 
-    def _runner(self, queue: PgQueuer, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
+    def _runner(self, queue: PgQueuer, suspects: Suspects, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
         async def run(job: pgq.Job) -> None:
             with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
                 try:
-                    await self._attempt(queue, handler, job)
+                    await self._attempt(queue, suspects, handler, job)
                 except (OSError, DBAPIError, UnavailableError) as error:
                     # Not the handler's: the attempt could not be counted, or the job not put away.
                     raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from error
 
         return run
 
-    async def _attempt(self, queue: PgQueuer, handler: JobHandler, job: pgq.Job) -> None:
+    async def _attempt(self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job) -> None:
         try:
             payload = handler.kind.payload.model_validate_json(job.payload or b"")
         except ValidationError as error:
@@ -105,7 +108,13 @@ class JobRunner:
             await self._park(job.id, f"began {limit} times and never finished")
             return
         context = JobContext(
-            self.resources, queue.qm.queue_manager_id, job.id, attempt, last=attempt == limit, stopping=queue.shutdown
+            self.resources,
+            queue.qm.queue_manager_id,
+            job.id,
+            attempt,
+            last=attempt == limit,
+            stopping=queue.shutdown,
+            progressed=functools.partial(suspects.clear, job.id),
         )
         await self._settle(handler, context, payload)
 

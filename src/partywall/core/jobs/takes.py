@@ -12,6 +12,8 @@ from pgqueuer.errors import FailingListenerError
 from pgqueuer.models import Context, HealthCheckEvent, Job
 from pgqueuer.types import JobId, QueueEntrypoint
 
+from partywall.core.jobs.suspects import Suspects, was_lost
+
 
 @dataclass
 class LimitedTaker(QueueManager):
@@ -23,6 +25,7 @@ class LimitedTaker(QueueManager):
     """
 
     limits: Mapping[str, int] = field(default_factory=dict)
+    suspects: Suspects = field(default_factory=Suspects)
     _taken: dict[JobId, QueueEntrypoint] = field(init=False, default_factory=dict)
     _probed: bool = field(init=False, default=False)
 
@@ -35,8 +38,17 @@ class LimitedTaker(QueueManager):
     ) -> AsyncGenerator[Job, None]:
         """To be asked for one job at a time: a batch could be of one kind alone, and go past its limit."""
         async for job in super().fetch_jobs(batch_size, global_concurrency_limit, heartbeat_timeout):
+            # One that is still in hand here was not lost: its heartbeat came late.
+            if was_lost(job.headers) and job.id not in self._taken:
+                self.suspects.take(job.id)
             self._taken[job.id] = job.entrypoint
             yield job
+
+    async def _effective_dequeue_timeout(self, dequeue_timeout: timedelta) -> timedelta:
+        """Nobody tells the loop that a suspect is cleared while it is still at work."""
+        if not self.suspects.place_is_free:
+            return self.min_dequeue_poll_interval
+        return await super()._effective_dequeue_timeout(dequeue_timeout)
 
     async def listener_healthy(self, timeout: timedelta = timedelta(seconds=10)) -> HealthCheckEvent:  # noqa: ASYNC109 - PgQueuer's signature
         """The very first probe may be sent before anybody listens: then it is sent again, and the worker not ended.
@@ -53,3 +65,4 @@ class LimitedTaker(QueueManager):
         super().forget_job(job_id, context, task)
         if job_id not in self.job_context:
             self._taken.pop(job_id, None)
+            self.suspects.clear(job_id)

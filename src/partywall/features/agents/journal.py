@@ -124,6 +124,7 @@ class Journal:
             raise
         finally:
             _STEP.reset(token)
+        self.context.progressed()
         return result.payload, True
 
     @property

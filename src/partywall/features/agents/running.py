@@ -88,6 +88,8 @@ class _Worker:
 
     async def run(self) -> Outcome:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
+        if self.begun.run.attempts == 1:
+            self.context.progressed()  # it had finished a step since it was begun the last time
         with caused_by(request_id=self.begun.run.request_id, traceparent=self.begun.run.traceparent):
             turn = await self._turn()
             if isinstance(turn, Failed):

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from partywall.features.agents.journal_repository import StepKey
+from partywall.features.agents.journal_repository import Spent, StepKey
 from tests.isolation.rooms import Room
 
 # lint: Any - each call knows its own repository
@@ -24,6 +24,10 @@ def step(room: Room) -> StepKey:
     return StepKey(run(room), 1, "a step", 1)
 
 
+def unfinished(room: Room) -> StepKey:
+    return StepKey(run(room), 1, "a step that was cut off", 2)
+
+
 AGENT_CALLS: Final[dict[str, Call]] = {
     "AdmissionRepository.admit": lambda r, _: r.admit(10),
     "AdmissionRepository.taken": lambda r, _: r.taken(),
@@ -32,6 +36,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "BudgetWriter.put": lambda r, _: r.put({"tokens": 1}),
     "JournalReader.effect": lambda r, room: r.effect(step(room)),
     "JournalReader.finished": lambda r, room: r.finished(run(room), 1),
+    "JournalWriter.count_unfinished": lambda r, room: r.count_unfinished(unfinished(room), Spent(model_calls=1), MONTH),
     "JournalWriter.note_effect": lambda r, room: r.note_effect(step(room), "done"),
     "RunRepository.count": lambda r, _: r.count({}),
     "RunRepository.get": lambda r, room: r.get(run(room)),

@@ -55,7 +55,7 @@ async def program(
             "-m",
             "partywall",
             *arguments,
-            env={**os.environ, **environment},
+            env={**os.environ, **UNMEASURED, **environment},
             stdout=output,
             stderr=output,
         )

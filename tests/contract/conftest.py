@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partywall.settings import Settings
-from tests.serving import UNMEASURED, environment_of, free_port, program, until_ready
+from tests.serving import environment_of, free_port, program, until_ready
 
 # Runs are accepted, and no worker asks for it.
 MODEL = {"AGENTS__MODEL": "openai:never-asked", "AGENTS__BASE_URL": "http://127.0.0.1:9/v1"}
@@ -26,7 +26,7 @@ async def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -
     port = free_port()
     log = tmp_path_factory.mktemp("served") / "api.log"
     async with program(
-        "api", "--port", str(port), environment={**environment_of(settings), **MODEL, **UNMEASURED}, log=log
+        "api", "--port", str(port), environment={**environment_of(settings), **MODEL}, log=log
     ):
         await until_ready(f"http://127.0.0.1:{port}")
         yield Served(f"http://127.0.0.1:{port}", log)

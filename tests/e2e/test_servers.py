@@ -101,6 +101,7 @@ def _environment(servers: Servers, data: Path) -> dict[str, str]:
         "CACHE__ENGINE": "server",
         "CACHE__URL": servers.cache,
         "MAIL__ENGINE": "directory",
+        **UNMEASURED,
     }
 
 

@@ -25,8 +25,6 @@ class Served:
 async def served(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     port = free_port()
     log = tmp_path_factory.mktemp("served") / "api.log"
-    async with program(
-        "api", "--port", str(port), environment={**environment_of(settings), **MODEL}, log=log
-    ):
+    async with program("api", "--port", str(port), environment={**environment_of(settings), **MODEL}, log=log):
         await until_ready(f"http://127.0.0.1:{port}")
         yield Served(f"http://127.0.0.1:{port}", log)

@@ -121,11 +121,17 @@ async def _run(*arguments: str, environment: dict[str, str], stdin: bytes = b"")
     return process.returncode, output.decode()
 
 
-async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path: Path) -> None:
-    environment = _environment(servers, tmp_path)
+async def _migrated(servers: Servers, environment: dict[str, str]) -> dict[str, str]:
+    """The environment of whoever may do so."""
     owned = {**environment, "DATABASE__OWNER_URL": servers.url(OWNER)}
     code, output = await _run("partywall", "migrate", environment=owned)
     assert code == 0, output
+    return owned
+
+
+async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path: Path) -> None:
+    environment = _environment(servers, tmp_path)
+    owned = await _migrated(servers, environment)
     code, output = await _run(
         "partywall", "users", "create", "ada@example.com", "--password-stdin",
         environment=owned, stdin=b"correct horse battery staple\n",
@@ -162,6 +168,7 @@ async def _work(url: str) -> None:
 
 
 async def test_production_refuses_a_role_that_could_climb(servers: Servers, tmp_path: Path) -> None:
+    await _migrated(servers, _environment(servers, tmp_path))
     for credentials in (OWNER, servers.superuser):
         environment = {**_environment(servers, tmp_path), "DATABASE__URL": servers.url(credentials)}
         code, output = await _run("partywall", "api", "--port", str(free_port()), environment=environment)

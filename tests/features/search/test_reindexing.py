@@ -48,6 +48,8 @@ class Marked:
 
 @pytest.fixture
 async def stocked(shelf: Shelf) -> Shelf:
+    """A change of the model is everybody's: of all that other tests have indexed in this database nothing is left."""
+    await shelf.people.execute("DELETE FROM search_index WHERE project_id <> $1", shelf.project)
     documents = [await shelf.put(f"Number {number}", f"#{number} text") for number in range(1, 6)]
     await shelf.index(*documents)
     return shelf

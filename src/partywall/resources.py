@@ -26,6 +26,7 @@ from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.db import engine as engines
+from partywall.core.db.character_type import warn_unless_utf8
 from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
@@ -213,6 +214,7 @@ async def _open_database(
     engine = engines.create_engine(url, pool_size=settings.pool_size, overflow=settings.pool_overflow, settings=options)
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
+    await warn_unless_utf8(engine)
     reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
     stack.callback(reads.terminate)
     return engine, reads

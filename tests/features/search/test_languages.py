@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - typographic characters are what the texts here are about
 from __future__ import annotations
 
 import pytest
@@ -41,3 +42,28 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
     assert await shelf.titles("house", mode="text") == ["Houses"]
     [hit] = (await shelf.search("pieniedzy", mode="text")).json()["items"]
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["pieniędzy"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "word"),
+    [
+        ("en", "The supplier’s invoice—“overdue”—is late…", "overdue"),
+        ("en", "The supplier’s invoice is late.", "supplier"),
+        ("fr", "« Facture »\u00a0: l’échéance est passée", "facture"),
+        ("fr", "« Facture »\u00a0: l’échéance est passée", "échéance"),
+        ("de", "„Rechnung“ – §\u202f5", "Rechnung"),
+        ("es", "¿Factura? ¡Vencida!", "vencida"),
+        ("ru", "«Счёт» — просрочен…", "счёт"),
+        ("uk", "„Рахунок“—прострочено", "прострочено"),
+        ("el", "«Τιμολόγιο»·εκπρόθεσμο", "τιμολόγιο"),
+        ("hy", "«Հաշիվ»—ուշացած։", "ուշացած"),
+        ("ka", "„ანგარიში“—დაგვიანებული", "ანგარიში"),
+        ("he", "”חשבונית“—באיחור", "חשבונית"),
+        ("ar", "«فاتورة»—متأخرة؟", "متأخرة"),
+        ("zh", "「发票」—《合同》", "发票"),
+        ("ja", "「請求書」…『契約』", "請求書"),
+    ],
+)
+async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:
+    await shelf.index(await shelf.put("Found", text, metadata={"language": language}))
+    assert await shelf.titles(word, mode="text") == ["Found"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import secrets
 import shutil
 from pathlib import Path
@@ -12,6 +13,9 @@ from partywall.adapters.embedded.home import Home, write_private
 
 VERSION = "18"
 STATUS_LINE = 7
+# PostgreSQL's text search parser tells letters from punctuation by the character type; under "C" every character
+# beyond ASCII is a letter, and “word” in typographic quotes is not found by word. macOS knows the last name only.
+CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
 
 
 def cluster_directory(home: Home) -> Path:
@@ -38,6 +42,7 @@ async def create_cluster(home: Home, binaries: Path, superuser: str, password: s
         "--locale-provider=builtin",
         "--builtin-locale=C.UTF-8",
         "--locale=C",
+        f"--lc-ctype={_character_type()}",
         *([] if durable else ["--no-sync"]),
     ]
     try:
@@ -46,6 +51,21 @@ async def create_cluster(home: Home, binaries: Path, superuser: str, password: s
         password_file.unlink()
     (draft / "pg_hba.conf").write_text("local all all scram-sha-256\n")
     draft.rename(cluster_directory(home))
+
+
+def _character_type() -> str:
+    """The first UTF-8 character type that this system's C library knows. Raises EngineError where it knows none."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        for name in CHARACTER_TYPES:
+            try:
+                locale.setlocale(locale.LC_CTYPE, name)
+            except locale.Error:
+                continue
+            return name
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    raise EngineError("this system has no UTF-8 locale: install C.UTF-8 or en_US.UTF-8")
 
 
 async def _run(home: Home, command: list[str]) -> None:

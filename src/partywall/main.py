@@ -23,7 +23,7 @@ from partywall.core.http.public import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.well_formed import WellFormedQuery
-from partywall.features.routes import PUBLIC, ROUTES
+from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
     set_public(app, PUBLIC)
     install_problem_handlers(app)
     _include_routes(app)
-    describe(app)
+    describe(app, TAGS, "/")
     if settings.serves_docs:
         serve_docs(app)
     _add_middleware(app, settings)

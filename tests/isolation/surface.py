@@ -147,7 +147,7 @@ def _operation(resolver: Resolver, method: str, path: str, described: Mapping[st
         id=str(described["operationId"]),
         method=method,
         path=path,
-        gated="security" in described,
+        gated=_is_gated(described.get("security")),
         query=by_place["query"],
         required_query=frozenset(
             str(each["name"]) for each in parameters if each["in"] == "query" and each.get("required")
@@ -156,6 +156,11 @@ def _operation(resolver: Resolver, method: str, path: str, described: Mapping[st
         body=body,
         positions=tuple(positions),
     )
+
+
+def _is_gated(security: JsonValue) -> bool:
+    """Whether a bearer credential is the one way in: streams take tickets too."""
+    return isinstance(security, list) and bool(security) and {"StreamTicket": []} not in security
 
 
 def _named(place: Place, declared: Mapping[str, Schema], always: tuple[str, ...]) -> list[Position]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from partywall.core.http.openapi import Tag
 from partywall.core.http.routes import Routes
 from partywall.features.accounts.routes import routes as accounts
 from partywall.features.agents.routes import routes as agents
@@ -25,6 +26,20 @@ ROUTES: Final[tuple[Routes, ...]] = (
     search,
     agents,
     mcp,
+)
+
+TAGS: Final[tuple[Tag, ...]] = (
+    Tag("accounts", "Registration, tokens, sessions and the caller's own account."),
+    Tag("projects", "Projects that the caller is a member of."),
+    Tag("members", "Who belongs to a project, in which role, and who is invited."),
+    Tag("api keys", "Credentials of a project for programs."),
+    Tag("documents", "Documents of a project, their content and versions."),
+    Tag("search", "Search in a project's documents by word and by meaning."),
+    Tag("events", "A project's events as they happen."),
+    Tag("webhooks", "Addresses that a project's events are sent to, and the deliveries."),
+    Tag("agents", "Agents, their runs and the project's budget."),
+    Tag("mcp", "The project as a server of the Model Context Protocol."),
+    Tag("operation", "Health of the process."),
 )
 
 # By the name of the endpoint function.

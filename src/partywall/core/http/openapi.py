@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
@@ -14,24 +18,45 @@ _REFUSALS = {
 }
 
 
+# What the gate takes. A public route that names a scheme beyond these authenticates its callers itself.
+_GATE_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
+
+
 def operation_id(route: APIRoute) -> str:
     """The endpoint function's own name, which is unique among ours and is what generated clients are to call it."""
     return route.name
 
 
-def describe(app: FastAPI) -> None:
-    """Every operation documents problem details as the shape of its failures."""
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A group of operations, in the order of the document."""
+
+    name: str
+    description: str
+
+
+def describe(app: FastAPI, tags: Sequence[Tag], server: str) -> None:
+    """Every operation documents problem details as the shape of its failures, and who may call it.
+
+    `server` is the URL that the paths are relative to.
+    """
 
     def openapi() -> dict[str, JsonValue]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, tags, server)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the hook FastAPI documents
 
 
-def _document(app: FastAPI) -> dict[str, JsonValue]:
-    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonValue]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        routes=app.routes,
+        servers=[{"url": server}],
+        tags=[{"name": tag.name, "description": tag.description} for tag in tags],
+    )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas.update(problem.pop("$defs", {}))
@@ -43,9 +68,14 @@ def _document(app: FastAPI) -> dict[str, JsonValue]:
             for parameter in operation.get("parameters", ()):
                 _absent_is_not_null(parameter)
             if operation["operationId"] in app.state.public:
-                operation.pop("security", None)
-            _refusals(operation["responses"], public="security" not in operation)
+                operation["security"] = _own_schemes(operation.get("security", []))
+            _refusals(operation["responses"], public=not operation["security"])
     return document
+
+
+def _own_schemes(schemes: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
+    """None for an operation that anybody may call; all where the operation takes a credential of another kind too."""
+    return schemes if any(_GATE_SCHEMES.isdisjoint(scheme) for scheme in schemes) else []
 
 
 def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> None:

@@ -4,6 +4,7 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, WebSocket
+from fastapi.security import APIKeyQuery
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.http.dependencies import ResourcesDep, bearer_token, remember_principal
@@ -13,6 +14,10 @@ from partywall.core.security.liveness import Liveness
 from partywall.features.live.schemas import SocketHello
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import Tickets
+
+_ticket = APIKeyQuery(
+    name="ticket", scheme_name="StreamTicket", auto_error=False, description="Good for one stream, for a short time."
+)
 
 
 async def get_tickets(resources: ResourcesDep) -> Tickets:
@@ -30,9 +35,9 @@ async def get_bearer(request: Request, resources: ResourcesDep) -> VerifiedCrede
 BearerDep = Annotated[VerifiedCredential | None, Depends(get_bearer)]
 
 
-async def require_credential(request: Request, bearer: BearerDep) -> None:
+async def require_credential(bearer: BearerDep, ticket: Annotated[str | None, Depends(_ticket)]) -> None:
     """The gate of the one route that also takes a ticket; stands before everything else that the route asks for."""
-    if bearer is None and not request.query_params.get("ticket"):
+    if bearer is None and not ticket:
         raise NotAuthenticatedError
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from partywall.client.importing import Local, Unreadable, count, documents_in, holds_documents, list_files
+from partywall.client.importing import Choice, Local, Skipped, Unreadable, count, documents_in, holds_documents, scan
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -19,12 +19,12 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def read(folder: Path) -> list[Local | Unreadable]:
-    return [document for path in list_files(folder) for document in documents_in(folder, path)]
+    return [document for path in scan(folder).files for document in documents_in(folder, path)]
 
 
 def test_files_are_walked_in_order_and_hidden_ones_left_out(tmp_path: Path) -> None:
     write(tmp_path, {"b.txt": "b", "a/z.md": "z", "a/y.HTML": "y", ".git/x.txt": "x", ".hidden.md": "x", "p.pdf": "x"})
-    assert [path.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)] == ["b.txt", "a/y.HTML", "a/z.md"]
+    assert [path.relative_to(tmp_path).as_posix() for path in scan(tmp_path).files] == ["b.txt", "a/y.HTML", "a/z.md"]
 
 
 def test_text_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -68,21 +68,90 @@ def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:
         ("c.jsonl#x", "x", ""),
     ]
     assert [d for d in found if isinstance(d, Unreadable)] == [
-        Unreadable("c.jsonl#4", "the line is not JSON"),
-        Unreadable("c.jsonl#5", "the line is not an object"),
-        Unreadable("c.jsonl#6", "the line lacks id, title or text"),
+        Unreadable("c.jsonl line 4", "not JSON"),
+        Unreadable("c.jsonl line 5", "not an object"),
+        Unreadable("c.jsonl line 6", "id, title or text is missing"),
     ]
-    assert count(list_files(folder)) == 5
+    assert count(scan(folder).files) == 5
 
 
 def test_json_lines_of_something_else_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path, {"queries.jsonl": '{"_id": "1", "text": "what?"}\n', "empty.jsonl": "", "a.txt": ""})
-    assert [path.name for path in list_files(tmp_path) if holds_documents(path)] == ["a.txt"]
+    found = scan(tmp_path)
+    assert [path.name for path in found.files] == ["a.txt"]
+    reason = "its lines are not {id, title, text}"
+    assert found.skipped == [Skipped("empty.jsonl", reason), Skipped("queries.jsonl", reason)]
+
+
+def test_a_bad_first_line_does_not_drop_the_file(tmp_path: Path) -> None:
+    write(tmp_path, {"c.jsonl": 'not json\n{"id": "1", "title": "t", "text": "fine"}\n'})
+    assert holds_documents(tmp_path / "c.jsonl")
+    bad, good = read(tmp_path)
+    assert bad == Unreadable("c.jsonl line 1", "not JSON")
+    assert isinstance(good, Local)
+
+
+def test_an_id_that_is_repeated_is_refused_by_its_line(tmp_path: Path) -> None:
+    lines = ['{"id": 1, "title": "t", "text": "first"}', "", '{"id": "1", "title": "t", "text": "second"}']
+    first, second = read(write(tmp_path, {"c.jsonl": "\n".join(lines)}))
+    assert isinstance(first, Local)
+    assert second == Unreadable("c.jsonl line 3", "line 1 has the same id")
+
+
+def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
+    names = ["a.md", "b.mdx", "c.rst", "LICENSE", ".env", "node_modules/m/README.md", ".git/x.md", "sub/d.pdf"]
+    write(tmp_path, dict.fromkeys(names, "x"))
+    (tmp_path / "link.md").symlink_to(tmp_path / "a.md")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    found = scan(tmp_path)
+    assert [path.name for path in found.files] == ["a.md"]
+    assert {each.name: each.reason for each in found.skipped} == {
+        "b.mdx": ".mdx files are not read",
+        "c.rst": ".rst files are not read",
+        "LICENSE": "no file name extension",
+        ".env": "hidden",
+        "node_modules/": "dependencies",
+        ".git/": "hidden",
+        "sub/d.pdf": ".pdf files are not read",
+        "link.md": "a link",
+        "circle": "a link",
+    }
+
+
+@pytest.mark.parametrize(
+    ("choice", "taken"),
+    [
+        (Choice(include=("*.md",)), ["a.md", "docs/b.md"]),
+        (Choice(include=("docs/*",)), ["docs/b.md", "docs/c.txt"]),
+        (Choice(include=("docs/",)), ["docs/b.md", "docs/c.txt"]),
+        (Choice(exclude=("docs/*", "*.html")), ["a.md"]),
+        (Choice(include=("*.md",), exclude=("a.*",)), ["docs/b.md"]),
+        (Choice(include=("node_modules/*",)), ["node_modules/m/README.md"]),
+    ],
+)
+def test_patterns_choose_files(tmp_path: Path, choice: Choice, taken: list[str]) -> None:
+    write(tmp_path, dict.fromkeys(["a.md", "docs/b.md", "docs/c.txt", "p.html", "node_modules/m/README.md"], "x"))
+    found = scan(tmp_path, choice)
+    assert [path.relative_to(tmp_path).as_posix() for path in found.files] == taken
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems change the form of a name themselves")
+def test_a_name_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
+    [local] = read(write(tmp_path, {"Gro\u0308\u00dfe.txt": "x"}))
+    assert isinstance(local, Local)
+    assert local.external_id == "Gr\u00f6\u00dfe.txt"
+
+
+def test_a_prefix_stands_before_each_path(tmp_path: Path) -> None:
+    folder = write(tmp_path, {"a.txt": "x"})
+    [local] = documents_in(folder, folder / "a.txt", "handbook/")
+    assert isinstance(local, Local)
+    assert local.external_id == "handbook/a.txt"
 
 
 def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, {"deep/one.txt": "1"}) / "deep" / "one.txt"
-    assert list_files(path) == [path]
+    assert scan(path).files == [path]
     [local] = documents_in(path, path)
     assert isinstance(local, Local)
     assert local.external_id == "one.txt"
@@ -90,7 +159,7 @@ def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     write(tmp_path, {"latin.txt": "é".encode("latin-1"), "gone.txt": ""})
-    files = list_files(tmp_path)
+    files = scan(tmp_path).files
     (tmp_path / "gone.txt").unlink()
     found = [document for path in files for document in documents_in(tmp_path, path)]
     assert found == [
@@ -114,7 +183,7 @@ def test_only_what_lies_in_the_folder_is_taken(tmp_path: Path) -> None:
     (folder / "link.txt").symlink_to(tmp_path / "outside.txt")
     os.mkfifo(folder / "pipe.txt")
     (folder / "own.txt").write_text("ours")
-    assert list_files(folder) == [folder / "own.txt"]
+    assert scan(folder).files == [folder / "own.txt"]
 
 
 def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:

@@ -2,18 +2,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 import pytest
 from pydantic import JsonValue
 
 from partywall.client.api import Api
 from partywall.client.errors import ApiError
-from partywall.client.importing import Import, Local, Tally, Unreadable, known_documents
+from partywall.client.importing import Import, Local, Outcome, Tally, Unreadable, known_documents
 from partywall.client.importing.known import Known, find_known
 from partywall.client.importing.send import INCOMING
+from partywall.commands.connection import Connection
+from partywall.commands.importing import wait_for_index
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
+from tests.engines import Superuser
 
 
 def text(name: str, content: str) -> Local:
@@ -38,10 +43,13 @@ class Target:
         *documents: Local | Unreadable,
         known: dict[str, Known] | None = None,
         metadata: dict[str, JsonValue] | None = None,
+        root: str | None = None,
+        replace: bool = False,
+        planned: Callable[[Outcome, str], None] | None = None,
     ) -> tuple[int, int, int, int]:
         known = known_documents(self.api, self.id) if known is None else known
         tally = Tally()
-        Import(self.api, self.id, known, self._told, metadata or {}, tally).run(documents)
+        Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, tally).run(documents)
         assert tally.done == len(documents)
         return tally.sent, tally.changed, tally.unchanged, len(tally.failed)
 
@@ -144,3 +152,72 @@ def test_a_project_of_somebody_else_ends_the_import(target: Target) -> None:
     with pytest.raises(ApiError) as refusal:
         Target(target.api, "01890000-0000-7000-8000-000000000000").run(text("a.txt", "a"), known={})
     assert refusal.value.status == 404
+
+
+def test_a_title_or_language_alone_is_a_change(target: Target) -> None:
+    document = text("a.txt", "same")
+    target.run(document, page("p.html", "same"))
+    assert target.run(replace(document, title="Another")) == (0, 1, 0, 0)
+    assert target.document("a.txt")["title"] == "Another"
+    before = target.document("p.html")["id"]
+    renamed = replace(document, title="Another")
+    assert target.run(renamed, page("p.html", "same"), metadata={"language": "de"}) == (0, 2, 0, 0)
+    assert target.run(renamed, page("p.html", "same"), metadata={"language": "de"}) == (0, 0, 2, 0)
+    assert target.document("p.html")["id"] == before
+
+
+def test_another_folder_overwrites_nothing_unless_it_is_told_to(target: Target) -> None:
+    first = [text("README.txt", "of A"), page("index.html", "of A")]
+    target.run(*first, root="a#1")
+    kept = [target.document(name) for name in ("README.txt", "index.html")]
+    second = [text("README.txt", "of B"), page("index.html", "of B"), text("b.txt", "of B")]
+    assert target.run(*second, root="b#2") == (1, 0, 0, 2)
+    assert [target.document(name) for name in ("README.txt", "index.html")] == kept
+    assert target.failures[0].startswith("README.txt: another document has this path (it was imported from 'a')")
+    assert target.run(*second, root="b#2", replace=True) == (0, 2, 1, 0)
+    assert target.document("README.txt")["content"] == "of B"
+    assert target.run(*second, root="b#2") == (0, 0, 3, 0)
+
+
+def test_what_was_not_imported_is_not_overwritten(target: Target) -> None:
+    target.run(text("a.txt", "written by a program"))
+    assert target.run(text("a.txt", "of the folder"), root="a#1", known={}) == (0, 0, 0, 1)
+    assert target.run(text("a.txt", "written by a program"), root="a#1") == (0, 0, 1, 0)
+    assert target.document("a.txt")["content"] == "written by a program"
+
+
+def test_two_unicode_forms_of_one_path_are_one_document(target: Target) -> None:
+    target.api.create(f"/projects/{target.id}/documents", {"title": "t", "content": "x", "external_id": "o\u0308.txt"})
+    assert target.run(text("\u00f6.txt", "x"), metadata={}) == (0, 1, 0, 0)
+    assert target.run(text("\u00f6.txt", "x"), text("\u00f6.txt", "y")) == (0, 0, 1, 1)
+
+
+def test_a_plan_sends_nothing(target: Target) -> None:
+    target.run(text("a.txt", "old"), text("b.txt", "same"))
+    plans: list[tuple[str, str]] = []
+    documents = [text("a.txt", "new"), text("b.txt", "same"), page("p.html", "new"), text("c.txt", "new")]
+    outcome = target.run(*documents, planned=lambda outcome, name: plans.append((outcome, name)))
+    assert outcome == (2, 1, 1, 0)
+    assert plans == [("changed", "a.txt"), ("sent", "p.html"), ("sent", "c.txt")]
+    assert set(known_documents(target.api, target.id)) == {"a.txt", "b.txt"}
+    assert target.document("a.txt")["content"] == "old"
+
+
+def test_a_refusal_speaks_of_the_document(target: Target) -> None:
+    target.run(text("a.txt", "a NUL \0 byte"))
+    [failure] = target.failures
+    assert failure.startswith("a.txt: its content: ")
+
+
+async def test_what_could_not_be_indexed_is_named(
+    target: Target, kept: Superuser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.run(text("a.txt", "one"), text("b.txt", "two"), text("c.txt", "three"))
+    await kept.execute("UPDATE document SET index_status = 'indexed' WHERE project_id = $1", UUID(target.id))
+    await kept.execute(
+        "UPDATE document SET index_status = 'failed', index_error = 'too long'"
+        " WHERE project_id = $1 AND external_id IN ('a.txt', 'b.txt')",
+        UUID(target.id),
+    )
+    assert wait_for_index(Connection(target.api, None), target.id, {"a.txt", "c.txt"}) == 1
+    assert capsys.readouterr().err == "not indexed: a.txt: too long\n"

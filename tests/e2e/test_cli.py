@@ -85,6 +85,21 @@ def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
     assert "Field notes" in member.run("projects", "list").stdout
 
 
+def test_a_dry_run_shows_what_would_be_done(member: House, tmp_path: Path) -> None:
+    for name in ("a.md", "b.mdx", "c.mdx", "LICENSE"):
+        (tmp_path / name).write_text("# Wells")
+    done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
+    assert (done.returncode, done.stdout) == (0, "1 sent, 0 changed, 0 unchanged, 0 failed, 3 skipped\n")
+    for line in (
+        "skipped 2 (.mdx files are not read): b.mdx, c.mdx",
+        "skipped 1 (no file name extension): LICENSE",
+        "would create the project 'Planned'",
+        "would send: a.md",
+    ):
+        assert line in done.stderr.splitlines()
+    assert "Planned" not in member.run("projects", "list").stdout
+
+
 def call(member: House) -> httpx.Client:
     """As a person would with curl."""
     api = f"{member.url}/api/v1"

@@ -16,7 +16,7 @@ class NotLoggedIn(ClientError):
         super().__init__(f"not logged in to {server}: run `partywall login --server {server}`")
 
 
-class _FieldProblem(BaseModel):
+class FieldProblem(BaseModel):
     pointer: str = ""
     message: str = ""
 
@@ -31,7 +31,7 @@ class Problem(BaseModel):
     detail: str = ""
     error: str = ""
     request_id: str = ""
-    errors: list[_FieldProblem] | None = None
+    errors: list[FieldProblem] | None = None
 
 
 class ApiError(ClientError):
@@ -42,6 +42,7 @@ class ApiError(ClientError):
         self.status = status
         self.code = problem.code
         self.error = problem.error
+        self.fields = problem.errors or []
 
 
 def read_problem(body: bytes) -> Problem:

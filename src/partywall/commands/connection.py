@@ -57,6 +57,10 @@ class Connection:
         self.remember(found)
         return found
 
+    def project_if_any(self, name: str | None) -> Project | None:
+        """Like `project`, and remembers nothing; None where no project is called `name`."""
+        return self._last_project() if name is None else find_project(self.api, name)
+
     def project_or_new(self, name: str | None) -> tuple[Project, bool]:
         """Like `project`, and made where there is none; whether it was made."""
         found = self.project(None) if name is None else find_project(self.api, name)

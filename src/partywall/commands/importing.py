@@ -1,33 +1,58 @@
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import JsonValue
 
 from partywall.client.api import Patience
 from partywall.client.importing import (
+    Choice,
     Import,
+    Known,
+    Outcome,
+    Scan,
+    Skipped,
     Tally,
     count,
     documents_in,
-    holds_documents,
     index_progress,
     known_documents,
-    list_files,
+    name_in,
+    not_indexed,
+    scan,
+    source_root,
 )
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
 from partywall.commands.meter import open_meter
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import printable
 
-PATIENCE_SECONDS = 120.0
-INTERRUPTED = 130
+PATIENCE_SECONDS: Final = 120.0
+INTERRUPTED: Final = 130
+# So many names are told for each reason why files were skipped; a dry run tells all.
+NAMES_TOLD: Final = 5
+_PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. `prefix` is empty or ends with a slash."""
+
+    source: Path
+    prefix: str
+    metadata: dict[str, JsonValue]
+    replace: bool
+    dry_run: bool
 
 
 @app.command("import")
@@ -35,6 +60,11 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, help="A folder, or one file.")],
     project: ProjectOption = None,
     language: Annotated[str | None, typer.Option(help="The documents' language, such as `de`.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Only files like this, such as `*.md` or `docs/*`.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="No files like this.")] = None,
+    prefix: Annotated[str, typer.Option(help="Put before each path, to keep folders apart in one project.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite documents that came from elsewhere.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until everything can be found.")] = False,
     server: ServerOption = None,
 ) -> int:
@@ -42,43 +72,63 @@ def import_(
 
     Again, and only what changed is sent. A .jsonl file holds one document a line, with id, title and text.
     """
-    files = _files(source)
+    found = _files(source, Choice(include or (), exclude or ()), told=None if dry_run else NAMES_TOLD)
+    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
+    tally, missing = Tally(), 0
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, Patience(PATIENCE_SECONDS, _waiting)))
-        found, made = connection.project_or_new(project)
-        typer.echo(f"{'created' if made else 'using'} the project {found.name!r} ({found.id})", err=True)
-        tally = Tally()
         try:
-            _bring(connection, found.id, source, files, tally, {"language": language} if language else {})
-            if wait:
-                _wait(connection, found.id)
+            project_id = _project(connection, project, dry_run=dry_run)
+            taken = _bring(connection, project_id, order, found.files, tally)
+            if wait and not dry_run and project_id is not None:
+                missing = wait_for_index(connection, project_id, taken)
         except KeyboardInterrupt:
             typer.echo("interrupted: the same command goes on where this one ended", err=True)
             return INTERRUPTED
         finally:
-            _sum_up(tally)
-    return 1 if tally.failed else 0
+            _sum_up(tally, len(found.skipped), missing)
+    return 1 if tally.failed or missing else 0
 
 
-def _files(source: Path) -> list[Path]:
-    found = list_files(source)
-    files = [path for path in found if holds_documents(path)]
-    for path in found:
-        if path not in files:
-            typer.echo(f"left out: {path} (its lines are not {{id, title, text}})", err=True)
-    if not files:
-        raise Refusal(f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file")
-    return files
+def _files(source: Path, choice: Choice, told: int | None) -> Scan:
+    found = scan(source, choice)
+    if not found.files:
+        raise Refusal(
+            f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
+            f" ({len(found.skipped)} skipped)"
+        )
+    _tell_skipped(found.skipped, told)
+    return found
 
 
-def _bring(
-    connection: Connection,
-    project_id: str,
-    source: Path,
-    files: list[Path],
-    tally: Tally,
-    metadata: dict[str, JsonValue],
-) -> None:
+def _tell_skipped(skipped: Sequence[Skipped], told: int | None) -> None:
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for each in skipped:
+        by_reason[each.reason].append(each.name)
+    for reason, names in by_reason.items():
+        more = "" if told is None or len(names) <= told else f" and {len(names) - told} more"
+        typer.echo(printable(f"skipped {len(names)} ({reason}): {', '.join(names[:told])}{more}"), err=True)
+
+
+def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
+    """Its id; None where a dry run would make it."""
+    if dry_run:
+        found = connection.project_if_any(name)
+        typer.echo(
+            f"would {'create' if found is None else 'use'} the project {name or (found and found.name)!r}", err=True
+        )
+        return None if found is None else found.id
+    project, made = connection.project_or_new(name)
+    typer.echo(f"{'created' if made else 'using'} the project {project.name!r} ({project.id})", err=True)
+    return project.id
+
+
+def _bring(connection: Connection, project_id: str | None, order: Order, files: list[Path], tally: Tally) -> set[str]:
+    """The external ids of the documents that the files hold."""
+    known = {} if project_id is None else known_documents(connection.api, project_id)
+    root = source_root(order.source)
+    replace = order.replace or (not order.dry_run and _may_replace(order, files, known, root))
     with open_meter("importing", count(files)) as meter:
 
         def told(tally: Tally, failure: str | None) -> None:
@@ -86,25 +136,59 @@ def _bring(
                 meter.say(printable(f"failed: {failure}"))
             meter.reach(tally.done)
 
-        known = known_documents(connection.api, project_id)
-        Import(connection.api, project_id, known, told, metadata, tally).run(
-            chain.from_iterable(documents_in(source, path) for path in files)
+        def planned(outcome: Outcome, name: str) -> None:
+            meter.say(printable(f"{_PLANS[outcome]}: {name}"))
+
+        bringing = Import(
+            connection.api,
+            project_id or "",
+            known,
+            told,
+            order.metadata,
+            root,
+            replace,
+            planned=planned if order.dry_run else None,
+            tally=tally,
         )
+        bringing.run(chain.from_iterable(documents_in(order.source, path, order.prefix) for path in files))
+    return bringing.taken
 
 
-def _wait(connection: Connection, project_id: str) -> None:
+def _may_replace(order: Order, files: Sequence[Path], known: Mapping[str, Known], root: str) -> bool:
+    """Asks a person once, before anything is sent; a program has to say so beforehand."""
+    if not sys.stdin.isatty():
+        return False
+    names = (name_in(order.source, path, order.prefix) for path in files)
+    foreign = [name for name in names if name in known and known[name].root != root]
+    if not foreign:
+        return False
+    return typer.confirm(
+        f"{len(foreign)} paths here, such as {printable(foreign[0])}, have documents that came from elsewhere."
+        " Replace those that differ?",
+        err=True,
+    )
+
+
+def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> int:
+    """How many of the documents of this import could not be indexed; each is named."""
     with open_meter("indexing", 0) as meter:
         for counts in index_progress(connection.api, project_id):
             meter.total = counts.pending + counts.indexed + counts.failed
             meter.reach(counts.indexed + counts.failed)
+    missing = 0
     if counts.failed:
-        typer.echo(
-            f"{counts.failed} documents could not be indexed: GET documents?index_status=failed says why", err=True
-        )
+        for name, reason in not_indexed(connection.api, project_id):
+            if name in taken:
+                missing += 1
+                typer.echo(printable(f"not indexed: {name}: {reason}"), err=True)
+    return missing
 
 
-def _sum_up(tally: Tally) -> None:
-    typer.echo(f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed")
+def _sum_up(tally: Tally, skipped: int, missing: int) -> None:
+    parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
+    parts += [f"{skipped} skipped"] if skipped else []
+    parts += [f"{missing} not indexed"] if missing else []
+    typer.echo(", ".join(parts))
 
 
 def _waiting(why: str, seconds: float) -> None:

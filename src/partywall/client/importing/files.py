@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +16,9 @@ TEXT: Final = {".txt", ".md", ".markdown"}
 MARKDOWN: Final = {".md", ".markdown"}
 HTML: Final = {".html", ".htm"}
 LINES: Final = {".jsonl"}
+KINDS: Final = TEXT | HTML | LINES
+# So many lines say what a `.jsonl` file holds.
+FIRST_LINES: Final = 20
 MAX_TITLE: Final = 500
 HEADING: Final = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
 
@@ -35,32 +40,16 @@ class Unreadable:
     reason: str
 
 
-def list_files(source: Path) -> list[Path]:
-    """The files of kinds that can be imported, in the order of their paths; hidden ones are left out."""
-    if source.is_file():
-        return [source]
-    found: list[Path] = []
-    for folder, folders, names in source.walk():
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += (folder / name for name in sorted(names) if not name.startswith("."))
-    return [path for path in found if path.suffix.lower() in TEXT | HTML | LINES and _lies_here(path)]
-
-
-def _lies_here(path: Path) -> bool:
-    """A link may lead out of the folder, and a pipe never ends."""
-    return path.is_file() and not path.is_symlink()
-
-
 def holds_documents(path: Path) -> bool:
-    """False for a `.jsonl` of something else, judged by its first line."""
+    """False for a `.jsonl` of something else: none of its first lines is a document."""
     if path.suffix.lower() not in LINES:
         return True
     try:
         with path.open("rb") as file:
-            first = next((line for line in file if line.strip()), b"")
+            first = list(islice((line for line in file if line.strip()), FIRST_LINES))
     except OSError:
         return True
-    return isinstance(_read_line(path.name, 1, first), Local)
+    return any(isinstance(_read_line(path.name, 1, line), Local) for line in first)
 
 
 def count(files: list[Path]) -> int:
@@ -76,9 +65,17 @@ def _lines_in(path: Path) -> int:
         return 1
 
 
-def documents_in(source: Path, path: Path) -> Iterator[Local | Unreadable]:
+def name_in(source: Path, path: Path, prefix: str = "") -> str:
+    """The file's path in the source, composed (NFC): some systems store names decomposed.
+
+    `prefix` is empty or ends with a slash.
+    """
+    return unicodedata.normalize("NFC", prefix + (path.name if path == source else path.relative_to(source).as_posix()))
+
+
+def documents_in(source: Path, path: Path, prefix: str = "") -> Iterator[Local | Unreadable]:
     """What the file holds: one document, or one for each line of a `.jsonl`."""
-    name = path.name if path == source else path.relative_to(source).as_posix()
+    name = name_in(source, path, prefix)
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -113,23 +110,30 @@ def _read_text(name: str, path: Path, kind: str) -> Local | Unreadable:
 
 
 def _read_lines(name: str, path: Path) -> Iterator[Local | Unreadable]:
+    first_seen: dict[str, int] = {}
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield _read_line(name, number, line)
+            if not line.strip():
+                continue
+            document = _read_line(name, number, line)
+            if isinstance(document, Local):
+                before = first_seen.setdefault(document.external_id, number)
+                if before != number:
+                    document = Unreadable(f"{name} line {number}", f"line {before} has the same id")
+            yield document
 
 
 def _read_line(name: str, number: int, line: bytes) -> Local | Unreadable:
     try:
         record: object = json.loads(line)
     except (ValueError, RecursionError):
-        return Unreadable(f"{name}#{number}", "the line is not JSON")
+        return Unreadable(f"{name} line {number}", "not JSON")
     if not isinstance(record, dict):
-        return Unreadable(f"{name}#{number}", "the line is not an object")
+        return Unreadable(f"{name} line {number}", "not an object")
     id_ = record.get("id", record.get("_id"))
     title, text = record.get("title"), record.get("text")
     if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
-        return Unreadable(f"{name}#{number}", "the line lacks id, title or text")
+        return Unreadable(f"{name} line {number}", "id, title or text is missing")
     return _local(f"{name}#{id_}", title or str(id_), text)
 
 

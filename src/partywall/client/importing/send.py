@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from partywall.client.api import Api
 from partywall.client.errors import ApiError
 from partywall.client.importing.files import Local, Unreadable
-from partywall.client.importing.known import SOURCE_SHA256, Known, find_known
+from partywall.client.importing.known import SOURCE_ROOT, SOURCE_SHA256, Known, find_known
 
 BATCH_DOCUMENTS: Final = 200
 BATCH_CHARACTERS: Final = 2_000_000
@@ -48,6 +48,8 @@ class Import:
     """Brings local documents into one project: the new in batches, the changed one by one, the unchanged not at all.
 
     `told` hears of every document, with the reason where it failed. What the server refuses does not stop the rest.
+    `root` says which folder the documents are from; those of another folder are left alone unless `replace`. With
+    `planned` nothing is sent, and it hears what would be done with each document.
     """
 
     api: Api
@@ -55,7 +57,11 @@ class Import:
     known: dict[str, Known]
     told: Callable[[Tally, str | None], None]
     metadata: dict[str, JsonValue] = field(default_factory=dict)
+    root: str | None = None
+    replace: bool = False
+    planned: Callable[[Outcome, str], None] | None = None
     tally: Tally = field(default_factory=Tally)
+    taken: set[str] = field(default_factory=set)
     _batch: list[Local] = field(default_factory=list)
     _characters: int = 0
     _server_failures: int = 0
@@ -69,11 +75,21 @@ class Import:
         if isinstance(document, Unreadable):
             self._fail(document.name, document.reason)
             return
+        if document.external_id in self.taken:
+            self._fail(document.external_id, "another file here has this path, apart from its Unicode form")
+            return
+        self.taken.add(document.external_id)
         known = self.known.get(document.external_id)
-        if known is None and document.upload is None:
+        if known is None and document.upload is None and self.planned is None:
             self._collect(document)
         else:
             self._alone(document, known)
+
+    def _overwrites(self, document: Local, known: Known) -> bool:
+        """Whether what is there came from elsewhere and would be lost."""
+        if self.root is None or self.replace:
+            return False
+        return known.root != self.root and not known.has_content_of(document)
 
     def _collect(self, document: Local) -> None:
         if self._batch and self._characters + len(document.content) > BATCH_CHARACTERS:
@@ -108,6 +124,9 @@ class Import:
                 self._succeed(Outcome.SENT)
 
     def _alone(self, document: Local, known: Known | None) -> None:
+        if known is not None and self._overwrites(document, known):
+            self._fail(document.external_id, _from_elsewhere(known))
+            return
         try:
             outcome = self._bring(document, known)
         except ApiError as error:
@@ -118,15 +137,24 @@ class Import:
             self._succeed(outcome)
 
     def _bring(self, document: Local, known: Known | None) -> Outcome:
-        if known is not None and known.same_as(document):
+        if known is not None and known.same_as(document, self.metadata):
             return Outcome.UNCHANGED
-        if document.upload is not None:
-            self._upload(document, document.upload, known)
+        outcome = Outcome.SENT if known is None else Outcome.CHANGED
+        if self.planned is not None:
+            self.planned(outcome, document.external_id)
+        elif document.upload is not None:
+            self._bring_page(document, document.upload, known)
         elif known is not None:
             self.api.patch(self._path(f"/{known.id}"), self._body(document))
         else:
             self.api.create(self._path(), self._body(document))
-        return Outcome.SENT if known is None else Outcome.CHANGED
+        return outcome
+
+    def _bring_page(self, document: Local, page: bytes, known: Known | None) -> None:
+        if known is not None and known.has_content_of(document):
+            self.api.patch(self._path(f"/{known.id}"), {"metadata": self._metadata()})
+        else:
+            self._upload(document, page, known)
 
     def _upload(self, document: Local, page: bytes, known: Known | None) -> None:
         """A page has no second upload, so the new one takes the old one's place only once it has been accepted."""
@@ -143,7 +171,7 @@ class Import:
         self.api.patch(self._path(f"/{accepted.id}"), {"external_id": name})
 
     def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
-        form = {"external_id": external_id, "metadata": json.dumps({**self.metadata, SOURCE_SHA256: sha256})}
+        form = {"external_id": external_id, "metadata": json.dumps({**self._metadata(), SOURCE_SHA256: sha256})}
         files = {"file": (PurePosixPath(name).name, page, "text/html")}
         return _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
 
@@ -153,7 +181,11 @@ class Import:
             "content": document.content,
             "external_id": document.external_id,
         }
-        return body | {"metadata": self.metadata} if self.metadata else body
+        metadata = self._metadata()
+        return body | {"metadata": metadata} if metadata else body
+
+    def _metadata(self) -> dict[str, JsonValue]:
+        return self.metadata if self.root is None else {**self.metadata, SOURCE_ROOT: self.root}
 
     def _path(self, rest: str = "") -> str:
         return f"/projects/{self.project_id}/documents{rest}"
@@ -173,11 +205,24 @@ class Import:
         self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
         if self._server_failures >= SERVER_FAILURES:
             raise error
-        self._fail(document.external_id, str(error))
+        self._fail(document.external_id, _explained(error))
 
     def _fail(self, name: str, reason: str) -> None:
         self.tally.failed.append(Unreadable(name, reason))
         self.told(self.tally, f"{name}: {reason}")
+
+
+def _from_elsewhere(known: Known) -> str:
+    origin = "it was not imported" if known.root is None else f"it was imported from {known.root.rpartition('#')[0]!r}"
+    return f"another document has this path ({origin}): give a --prefix, or --replace it"
+
+
+def _explained(error: ApiError) -> str:
+    """Speaks of the document's parts; where they stood in the request says nothing to a person."""
+    if not error.fields:
+        return str(error)
+    parts = ((field.pointer.rpartition("/")[2], field.message) for field in error.fields)
+    return "; ".join(f"its {name}: {message}" if name and not name.isdigit() else message for name, message in parts)
 
 
 class _Accepted(BaseModel):

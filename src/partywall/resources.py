@@ -27,6 +27,7 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.db import engine as engines
 from partywall.core.db.character_type import warn_unless_utf8
+from partywall.core.db.quotas import publish_quotas
 from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
@@ -124,7 +125,7 @@ async def open_resources(
     async with AsyncExitStack() as stack:
         engine, reads = await _open_database(stack, settings.database, application)
         cache = _open_cache(stack, cache_url)
-        sessions, tls = Sessions(engine), tls_context(settings.outgoing.ca_file)
+        sessions, tls = await _open_sessions(engine, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
@@ -218,6 +219,12 @@ async def _open_database(
     reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
     stack.callback(reads.terminate)
     return engine, reads
+
+
+async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:
+    sessions = Sessions(engine)
+    await publish_quotas(sessions, settings.quotas.limits)
+    return sessions
 
 
 async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:

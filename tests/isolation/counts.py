@@ -12,7 +12,6 @@ from uuid import UUID
 from fastapi import FastAPI
 from pydantic import JsonValue
 
-from partywall.features.webhooks import service as webhooks
 from tests.engines import DatabaseUrls
 from tests.isolation import client as asgi
 from tests.isolation import furniture, overrides, people
@@ -120,11 +119,11 @@ async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
     operations = read_surface(document)
     learner = Learner(Client(app), world, operations)
     # After the indexing, so that some documents wait for theirs.
-    with patched((webhooks, "MAX_WEBHOOKS", 2 * MORE)):
-        for operation in operations:
-            if _makes(document, operation):
-                for _ in range(MORE):
-                    await _make(Client(app), learner, operation, world.foreign)
+    await furniture.room_for_webhooks(world.superuser, world.foreign.project, 2 * MORE)
+    for operation in operations:
+        if _makes(document, operation):
+            for _ in range(MORE):
+                await _make(Client(app), learner, operation, world.foreign)
 
 
 async def _what_workers_leave(world: World) -> None:

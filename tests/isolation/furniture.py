@@ -111,11 +111,28 @@ async def waiting_run(superuser: Superuser, project: UUID, mark: Mark, state: in
     return str(run)
 
 
+async def quotas(superuser: Superuser, project: UUID, owner: Account) -> None:
+    """What an operator has set for a project and for its owner."""
+    await superuser.execute("INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 9000)", project)
+    await superuser.execute(
+        "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', 90)", UUID(str(owner.id))
+    )
+
+
+async def room_for_webhooks(superuser: Superuser, project: UUID, most: int) -> None:
+    await superuser.execute(
+        "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'webhooks', $2)", project, most
+    )
+
+
 async def spending(superuser: Superuser, project: UUID) -> None:
     """What a project may use in a month, and has used."""
     budget = "INSERT INTO agent_budget (project_id, tokens, updated_by) VALUES ($1, 9000000, 'user:somebody')"
     await superuser.execute(budget, project)
-    used = "INSERT INTO agent_usage (project_id, month, tokens) VALUES ($1, '2026-11-01', 5)"
+    used = (
+        "INSERT INTO agent_usage AS used (project_id, month, tokens) VALUES ($1, '2026-11-01', 5)"
+        " ON CONFLICT (project_id, month) DO UPDATE SET tokens = used.tokens + 5"
+    )
     await superuser.execute(used, project)
 
 

@@ -132,6 +132,7 @@ class _Builder:
             await furniture.embeddings(self.superuser, realm.project)
             run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)
             await furniture.spending(self.superuser, realm.project)
+            await furniture.quotas(self.superuser, realm.project, realm.owner)
             hooks = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
             # A webhook that learning would make anew has no delivery, and the numbers of every new one.
             realm.known[f"/api/v1/projects/{realm.project}/webhooks/{{webhook_id}}"] = hooks[0].text

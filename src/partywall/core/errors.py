@@ -63,6 +63,22 @@ class MissingRightError(ForbiddenError):
         super().__init__(f"This needs the right {right}.", extensions={"right": right})
 
 
+class QuotaExceededError(ForbiddenError):
+    """An operator's limit would be passed. `used` and `limit` are None where the caller may not know them."""
+
+    code = "quota_exceeded"
+    title = "A quota is used up"
+
+    def __init__(
+        self, quota: str, used: JsonValue = None, requested: JsonValue = None, limit: JsonValue = None
+    ) -> None:
+        numbers: dict[str, JsonValue] = {"used": used, "requested": requested, "limit": limit}
+        told = {} if limit is None else numbers
+        said = "" if limit is None else f" The limit is {limit}; {used} used, {requested} more requested."
+        detail = f"The quota of {quota.replace('_', ' ')} is used up.{said}"
+        super().__init__(detail, extensions={"quota": quota, **told})
+
+
 class PersonRequiredError(ForbiddenError):
     code = "person_required"
     title = "This is for people, not for a project's key"

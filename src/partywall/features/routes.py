@@ -13,12 +13,14 @@ from partywall.features.documents.routes import routes as documents
 from partywall.features.live.routes import routes as live
 from partywall.features.mcp.routes import routes as mcp
 from partywall.features.projects.routes import routes as projects
+from partywall.features.quotas.routes import routes as quotas
 from partywall.features.search.routes import routes as search
 from partywall.features.webhooks.routes import routes as webhooks
 
 ROUTES: Final[tuple[Routes, ...]] = (
     accounts,
     projects,
+    quotas,
     api_keys,
     live,
     webhooks,

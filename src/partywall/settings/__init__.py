@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from partywall.settings.agents import AgentSettings
 from partywall.settings.base import CommaSeparated, Section, split_lists
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
+from partywall.settings.quotas import QuotaSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    quotas: QuotaSettings = QuotaSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -256,6 +258,7 @@ __all__ = [
     "MailSettings",
     "OutgoingSettings",
     "ProjectSettings",
+    "QuotaSettings",
     "Section",
     "Settings",
     "WebhookSettings",

@@ -10,8 +10,8 @@ from httpx import AsyncClient
 
 from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
-from partywall.features.api_keys.constants import MAX_KEYS
 from partywall.features.api_keys.work import work
+from partywall.settings import Settings
 from tests.features.api_keys.conftest import MakeKey
 from tests.people import People, Person
 
@@ -136,15 +136,17 @@ async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: 
     assert crossed.status_code == 422
 
 
-async def test_a_project_has_only_so_many_keys(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+async def test_a_project_has_only_so_many_keys(
+    people: People, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
+) -> None:
     one = await make_key(owner, project)
     await people.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x' FROM generate_series(2, $2)",
-        project, MAX_KEYS,
+        project, settings.quotas.keys,
     )  # fmt: skip
     refused = await owner.client.post(url(project), json=WANTED)
-    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_api_keys")
+    assert (refused.status_code, refused.json()["code"]) == (403, "quota_exceeded")
     assert (await owner.client.delete(url(project, one.id))).status_code == 204
     assert (await owner.client.post(url(project), json=WANTED)).status_code == 201
 
@@ -179,10 +181,12 @@ async def test_keys_that_are_over_are_forgotten_in_time(
     assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}
 
 
-async def test_an_expired_key_makes_room(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+async def test_an_expired_key_makes_room(
+    people: People, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
+) -> None:
     await people.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, expires_at)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, $2)",
-        project, MAX_KEYS,
+        project, settings.quotas.keys,
     )  # fmt: skip
     assert (await make_key(owner, project)).secret

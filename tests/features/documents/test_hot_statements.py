@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ PLANS = [
     pytest.param({"from_collapse_limit": "1", "join_collapse_limit": "1"}, id="as-written"),
     pytest.param({"geqo_threshold": "2"}, id="geqo"),
 ]
+SHA256 = hashlib.sha256(b"C1").hexdigest()
 FILTERS = frozenset({"external_id", "status", "index_status", "q_title"})
 READS: dict[str, ScopedRead] = {
     "one": ONE,
@@ -75,7 +77,7 @@ class Case:
     ) -> list[object]:
         bound: Values = {
             "principal": principal, "project_id": project or self.project, "document_id": self.document,
-            "number": 1, "start": 0, "length": 10, "limit": 1, "one_more": 2, "offset": 0, "after": 9,
+            "sha256": SHA256, "number": 1, "start": 0, "length": 10, "limit": 1, "one_more": 2, "offset": 0, "after": 9,
             "after_value": "", "after_id": UUID(int=0), "external_ids": ["e1"], "external_id": "e1",
             "status": "draft", "index_status": "pending", "q_title": "A", **(more or {}),
         }  # fmt: skip

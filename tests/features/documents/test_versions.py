@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.features.documents.conftest import Shelf
+from tests.features.documents.conftest import Inside, Shelf
 from tests.features.documents.test_listing import walk
+from tests.people import People
 
 
 async def edited(shelf: Shelf, times: int) -> str:
@@ -69,3 +70,65 @@ async def test_a_restore_honours_if_match_and_its_key(shelf: Shelf) -> None:
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
+
+
+async def texts(shelf: Shelf, people: People) -> list[str]:
+    """What is stored beside the document itself."""
+    rows = await people.fetch("SELECT content FROM document_text WHERE project_id = $1 ORDER BY content", shelf.project)
+    return [row["content"] for row in rows]
+
+
+async def test_a_change_of_the_title_stores_no_text(shelf: Shelf, people: People) -> None:
+    """18 bytes that are sent are no reason to store ten megabytes once more."""
+    large = "word " * 200_000
+    made = await shelf.document(content=large)
+    path = f"{shelf.url}/{made['id']}"
+    measure = (
+        "SELECT pg_total_relation_size('document') - pg_relation_size('document')"
+        " + pg_total_relation_size('document_version') + pg_total_relation_size('document_text') AS bytes"
+    )
+    [before] = await people.fetch(measure)
+    for number in range(20):
+        answer = await shelf.client.patch(path, json={"title": f"Title {number}"})
+        assert answer.status_code == 200
+    [after] = await people.fetch(measure)
+    assert after["bytes"] - before["bytes"] < 500_000
+    assert await texts(shelf, people) == []
+    version = (await shelf.get(f"/{made['id']}/versions/7")).json()
+    assert (version["title"], version["content"]) == ("Title 5", large)
+
+
+async def test_the_same_text_again_is_stored_once(shelf: Shelf, people: People) -> None:
+    path = await edited(shelf, 2)
+    for number in (1, 2, 1, 2, 1):
+        newest = await shelf.post(f"{path}/versions/{number}/restore")
+        assert newest.json()["content"] == f"C{number}"
+    assert await texts(shelf, people) == ["C1", "C2"]
+    contents = [(await shelf.get(f"{path}/versions/{number}")).json()["content"] for number in range(1, 8)]
+    assert contents == ["C1", "C2", "C1", "C2", "C1", "C2", "C1"]
+
+
+async def test_the_oldest_versions_go_and_the_texts_that_only_they_had(shelf: Shelf, people: People) -> None:
+    await people.execute(
+        "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'versions_per_document', 3)", shelf.project
+    )
+    path = await edited(shelf, 5)
+    page = (await shelf.get(f"{path}/versions")).json()
+    assert [each["number"] for each in page["items"]] == [5, 4, 3]
+    assert await texts(shelf, people) == ["C3", "C4"]
+    assert (await shelf.get(f"{path}/versions/2")).status_code == 404
+    await shelf.client.patch(shelf.url + path, json={"title": "Only the title"})
+    await shelf.client.patch(shelf.url + path, json={"title": "And again"})
+    await shelf.client.patch(shelf.url + path, json={"title": "And again!"})
+    assert await texts(shelf, people) == []
+    assert (await shelf.get(f"{path}/versions/6")).json()["content"] == "C5"
+
+
+async def test_what_changes_nothing_is_no_version(shelf: Shelf, inside: Inside) -> None:
+    path = await edited(shelf, 2)
+    told = len(await inside.events())
+    for nothing in ({}, {"title": "T2"}, {"content": "C2", "metadata": {}}):
+        assert (await shelf.client.patch(shelf.url + path, json=nothing)).json()["version"] == 2
+    await shelf.post(f"{path}/versions/2/restore")
+    assert len(await inside.events()) == told
+    assert len((await shelf.get(f"{path}/versions")).json()["items"]) == 2

@@ -9,6 +9,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from partywall.core.db.quotas import raise_exceeded_quotas
+
 DRIVER = "postgresql+asyncpg"
 
 
@@ -46,6 +48,7 @@ def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    raise_exceeded_quotas(engine.sync_engine)
     return engine
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, Text, bindparam,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.availability import reported
+from partywall.core.db.quotas import quotas_reported
 from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
 from partywall.core.db.session import AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
@@ -96,7 +97,8 @@ class ScopedWriter:
     ) -> tuple[ProjectScope, Mapping[str, object]]:
         """The scope and the answer. A stranger raises ProjectNotFoundError; without one of `roles` nothing is written.
 
-        Constraint violations come as the driver or SQLAlchemy raises them: see `core.db.constraints`.
+        Constraint violations come as the driver or SQLAlchemy raises them: see `core.db.constraints`; an exceeded quota
+        raises QuotaExceededError.
         """
         arguments = write.statement.arguments(
             {
@@ -116,7 +118,7 @@ class ScopedWriter:
     async def _run(self, sql: str, arguments: Sequence[Value]) -> Mapping[str, object]:
         if self.session is None:
             assert self.pool is not None
-            with reported():
+            with reported(), quotas_reported():
                 [row] = await self.pool.fetch(sql, *arguments)
             return dict(row)
         connection = await self.session.connection()

@@ -24,6 +24,12 @@ class BudgetRepository:
         )
         return found
 
+    async def allowed(self) -> tuple[Decimal | None, Decimal | None]:
+        """What the operator allows in US dollars: where the project sets no budget, and at most."""
+        query = select(*(func.wall.quota_of(self.scope.project_id, quota) for quota in ("budget", "spending")))
+        usual, most = (await self.session.execute(query)).one()
+        return usual, most
+
     async def used(self, month: date) -> AgentUsage | None:
         found: AgentUsage | None = await self.session.scalar(
             select(AgentUsage).where(AgentUsage.project_id == self.scope.project_id, AgentUsage.month == month)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
 from partywall.core.http.problems import documented
@@ -35,8 +35,9 @@ async def get_budget(
     "",
     response_model=Budget,
     summary="Set the budget",
-    description="Holds from the next call that any run makes; what is not given is without limit.",
-    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
+    description="Holds from the next call that any run makes; what is not given is without limit, but for the"
+    " operator's quota of spending, which no `cost` may pass.",
+    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, QuotaExceededError),
 )
 async def set_budget(body: BudgetUpdate, service: BudgetServiceDep, if_match: IfMatch = None) -> Response:
     require_match(if_match, await service.revision())

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.errors import QuotaExceededError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
-from partywall.features.agents.budgets import month_of
+from partywall.features.agents.budgets import cost_limit, month_of
 from partywall.features.agents.models import AgentBudget, AgentUsage
 from partywall.features.agents.presenting import dollars
 from partywall.features.agents.schemas import Budget, BudgetLimits, BudgetUpdate, BudgetUsed
@@ -26,24 +27,26 @@ class ShownBudget:
 
 
 async def get_budget(session: AsyncReadSession, scope: ProjectScope) -> ShownBudget:
-    """Without limits where none were set."""
+    """Without limits where none were set, but for those of the operator."""
     require(scope, Right.RUN_READ)
     return await _shown(session, scope, await BudgetRepository(session, scope).budget())
 
 
 async def _shown(session: AsyncReadSession, scope: ProjectScope, row: AgentBudget | None) -> ShownBudget:
     month = month_of()
-    used = await BudgetRepository(session, scope).used(month)
-    return ShownBudget(_present(row, used, month), row.revision if row else 0)
+    repository = BudgetRepository(session, scope)
+    used = await repository.used(month)
+    cost = cost_limit(row.cost if row else None, *await repository.allowed(), own=row is not None)
+    return ShownBudget(_present(row, used, month, cost), row.revision if row else 0)
 
 
-def _present(row: AgentBudget | None, used: AgentUsage | None, month: date) -> Budget:
+def _present(row: AgentBudget | None, used: AgentUsage | None, month: date, cost: Decimal | None) -> Budget:
     return Budget(
         limits=BudgetLimits(
             tokens=row.tokens if row else None,
             tool_calls=row.tool_calls if row else None,
             seconds=row.seconds if row else None,
-            cost=dollars(row.cost) if row and row.cost is not None else None,
+            cost=None if cost is None else dollars(cost),
         ),
         used=BudgetUsed(
             tokens=used.tokens if used else 0,
@@ -75,8 +78,9 @@ class BudgetService:
         return row.revision if row else 0
 
     async def put(self, wanted: BudgetUpdate) -> ShownBudget:
-        """Holds from the next call that any run makes."""
+        """Holds from the next call that any run makes; raises QuotaExceededError above the operator's."""
         require(self.scope, Right.BUDGET_MANAGE)
+        await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
             {
                 "tokens": wanted.tokens,
@@ -88,3 +92,12 @@ class BudgetService:
         news = News("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
         EventLog(self.session, self.scope, self.announcer).append(news)
         return await _shown(self.session, self.scope, row)
+
+    async def _refuse_above(self, wanted: BudgetUpdate) -> None:
+        repository = BudgetRepository(self.session, self.scope)
+        _, most = await repository.allowed()
+        if wanted.cost is None or most is None or wanted.cost.amount <= most:
+            return
+        used = await repository.used(month_of())
+        spent = dollars(used.cost if used else Decimal(0)).amount
+        raise QuotaExceededError("spending", spent, dollars(wanted.cost.amount).amount, dollars(most).amount)

@@ -52,6 +52,12 @@ class Budget:
     cost: Decimal | None
 
 
+def cost_limit(cost: Decimal | None, usual: Decimal | None, most: Decimal | None, *, own: bool) -> Decimal | None:
+    """The project's own budget, or the operator's usual one where it has set none, and never above the operator's."""
+    limits = [each for each in (cost if own else usual, most) if each is not None]
+    return min(limits, default=None)
+
+
 def refuse_exceeded(call: Call, run: Used, limits: Limits, month: Used, budget: Budget) -> None:
     """Raises Exceeded where a limit is reached. Calls of the same project that run meanwhile are not foreseen."""
     for what in _reached(call, run, limits):

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Date, Select, Uuid, and_, bindparam, func, select, text, update
+from sqlalchemy import ColumnElement, Date, Numeric, Select, Uuid, and_, bindparam, case, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
@@ -58,6 +58,13 @@ class Spent:
         )  # fmt: skip
 
 
+def _cost_limit() -> ColumnElement[Decimal | None]:
+    """The project's own, or the operator's where it has set none, and at most the operator's quota of spending."""
+    usual = func.wall.quota_of(PROJECT_ID, "budget")
+    own = case((AgentBudget.project_id.is_not(None), AgentBudget.cost), else_=usual)
+    return func.least(own, func.wall.quota_of(PROJECT_ID, "spending"), type_=Numeric)
+
+
 def _standing(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     in_month = and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == bindparam("month", type_=Date))
     return (
@@ -69,7 +76,8 @@ def _standing(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
             Run.seconds.label("run_seconds"),
             Run.cost.label("run_cost"),
             *(func.coalesce(getattr(AgentUsage, name), 0).label(f"month_{name}") for name in _MEASURED),
-            *(getattr(AgentBudget, name).label(f"budget_{name}") for name in _MEASURED),
+            *(getattr(AgentBudget, name).label(f"budget_{name}") for name in _MEASURED[:-1]),
+            _cost_limit().label("budget_cost"),
         )
         .outerjoin(AgentBudget, AgentBudget.project_id == Run.project_id)
         .outerjoin(AgentUsage, in_month)

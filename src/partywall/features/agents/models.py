@@ -150,7 +150,10 @@ class AgentBudget(Base):
 
 
 class AgentUsage(Base):
-    """What a project's runs have used in a month, added to with each step that finishes or is cut off."""
+    """What a project's runs have used in a month, added to with each step that finishes or is cut off.
+
+    `runs` is how many were started, which the database counts.
+    """
 
     __tablename__ = "agent_usage"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -161,3 +164,4 @@ class AgentUsage(Base):
     tool_calls: Mapped[int] = mapped_column(BigInteger, server_default="0")
     seconds: Mapped[float] = mapped_column(Double, server_default="0")
     cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")
+    runs: Mapped[int] = mapped_column(BigInteger, server_default="0")

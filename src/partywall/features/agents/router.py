@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from partywall.core.errors import MissingRightError
+from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep, ResourcesDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -51,7 +51,7 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     description="A worker takes it up. With `continues` it goes on from the messages of an earlier run of the agent.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
-        AgentInputError, RunNotContinuableError, IdempotencyKeyReusedError, RequestInProgressError,
+        AgentInputError, RunNotContinuableError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,
     ),
 )  # fmt: skip
 async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -40,10 +40,6 @@ class ApiKeyRepository:
 
     async def count(self) -> int:
         return await self.session.scalar(select(func.count()).select_from(ApiKey).where(self._ours())) or 0
-
-    async def in_force(self) -> int:
-        unexpired = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-        return await self.session.scalar(select(func.count()).select_from(ApiKey).where(self._ours(), unexpired)) or 0
 
     def _ours(self) -> ColumnElement[bool]:
         return and_(ApiKey.project_id == self.scope.project_id, ApiKey.revoked_at.is_(None))

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
 
-from partywall.core.errors import MissingRightError
+from partywall.core.errors import MissingRightError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
 from partywall.core.http.pagination import CursorsDep
@@ -15,7 +15,7 @@ from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.api_keys import service as api_keys
 from partywall.features.api_keys.dependencies import ApiKeyServiceDep
-from partywall.features.api_keys.exceptions import ApiKeyNotFoundError, TooManyApiKeysError
+from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
 from partywall.features.projects.rights import Right, require
 
@@ -32,7 +32,7 @@ NO_STORE = {"Cache-Control": "no-store"}
     description="The secret is in this answer and nowhere else: only its hash is stored, and a replay under the same "
     "`Idempotency-Key` comes without it. A key does what its role may do, except deciding who may enter.",
     responses=documented(
-        ProjectNotFoundError, MissingRightError, TooManyApiKeysError, IdempotencyKeyReusedError, RequestInProgressError
+        ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
 )
 async def create_api_key(body: ApiKeyCreate, service: ApiKeyServiceDep, once: IdempotencyDep) -> Response:

@@ -14,8 +14,7 @@ from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.api_keys import ApiKeys, new_key
 from partywall.core.tenancy import ProjectScope
-from partywall.features.api_keys.constants import MAX_KEYS
-from partywall.features.api_keys.exceptions import ApiKeyNotFoundError, TooManyApiKeysError
+from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.models import ApiKey as ApiKeyRow
 from partywall.features.api_keys.repository import KEYSET, ApiKeyRepository, ApiKeyWriter
 from partywall.features.api_keys.schemas import ApiKey, ApiKeyCreate, ApiKeyQuery, CreatedApiKey
@@ -56,8 +55,6 @@ class ApiKeyService:
         """The one time that the secret is known."""
         scope = await self._lock()
         expires_at = _future(wanted.expires_at)
-        if await ApiKeyRepository(self.session, scope).in_force() >= MAX_KEYS:
-            raise TooManyApiKeysError(f"A project has at most {MAX_KEYS} keys; revoke one first.")
         key = new_key()
         row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
         self._tell("project.key_created", row.id, wanted.role)

@@ -30,12 +30,12 @@ def document_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]
     ]
 
 
-def version_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]]:
+def version_columns(rows: Rows) -> list[ColumnElement[object]]:
+    """In the order of `schemas.VersionSummary`."""
     return [
         *(rows.c[name] for name in ("number", "title", "size", "content_sha256")),
         principal_id(rows),
         instant(rows, "created_at"),
-        *([rows.c.content] if content else []),
     ]
 
 

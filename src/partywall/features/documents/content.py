@@ -20,7 +20,6 @@ class Text:
     """A document's text as it stood when it was asked for; `head` is its beginning."""
 
     document_id: UUID
-    version: int
     size: int
     sha256: str
     head: bytes
@@ -43,7 +42,7 @@ async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -
     require(scope, Right.DOCUMENT_READ)
     if row["version"] is None:
         raise DocumentNotFoundError
-    return Text(document_id, row["version"], row["size"], row["content_sha256"], row["piece"])
+    return Text(document_id, row["size"], row["content_sha256"], row["piece"])
 
 
 async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUID) -> OriginalFile:
@@ -59,7 +58,7 @@ async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUI
 
 
 async def stream_text(reader: ScopedReader, project_id: UUID, text: Text, start: int, end: int) -> AsyncIterator[bytes]:
-    """Reads the version, which stays what it is while the document may change."""
+    """Reads the text that was found, which stays what it is while the document may change."""
     while start < end:
         if start < len(text.head):
             piece = text.head[start:end]
@@ -74,7 +73,7 @@ async def stream_text(reader: ScopedReader, project_id: UUID, text: Text, start:
 async def _piece(reader: ScopedReader, project_id: UUID, text: Text, start: int, length: int) -> bytes:
     values: dict[str, Value] = {
         "document_id": text.document_id,
-        "number": text.version,
+        "sha256": text.sha256,
         "start": start,
         "length": length,
     }

@@ -12,7 +12,7 @@ from uuid import UUID
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
-from partywall.core.errors import ContentTooLargeError
+from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import Job
 from partywall.core.tenancy import ProjectScope
@@ -128,6 +128,15 @@ def _refuse_twins(bodies: Sequence[DocumentCreate]) -> None:
             seen[body.external_id] += 1
             if seen[body.external_id] > 1:
                 raise ExternalIdTakenError(index)
+
+
+async def require_room(reader: ScopedReader, project_id: UUID, size: int) -> None:
+    """Raises QuotaExceededError where one more document of so many bytes would be refused."""
+    _, row = await reader.row(reading_repository.ROOM, project_id, {})
+    for quota, more in (("documents", 1), ("bytes", size)):
+        used, most = row[quota], row[f"most_{quota}"]
+        if most is not None and used + more > most:
+            raise QuotaExceededError(quota, int(used), more, int(most))
 
 
 async def _first_taken(reader: ScopedReader, project_id: UUID, bodies: Sequence[DocumentCreate]) -> int | None:

@@ -55,7 +55,7 @@ _GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {
     "media_type": Text(), "size": Integer(), "content_sha256": Text(), "original_key": Text(),
     "original_name": Text(), "original_size": BigInteger(),
 }  # fmt: skip
-_FIRST: Final = ("title", "content", "size", "content_sha256", "created_by", "created_at")
+_FIRST: Final = ("title", "size", "content_sha256", "created_by", "created_at")
 
 
 def values_of(documents: Sequence[NewDocument]) -> dict[str, Value]:

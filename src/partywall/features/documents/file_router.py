@@ -22,7 +22,7 @@ from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import content, uploading
-from partywall.features.documents.creating import may_write
+from partywall.features.documents.creating import may_write, require_room
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import Document, UploadFields
@@ -61,6 +61,7 @@ async def upload_document(
 
     async def produce() -> Response:
         limit = resources.settings.blobs.max_upload_bytes
+        await require_room(reader, project_id, file.size or 0)
         document_id, made = await uploading.upload(writer, resources.blobs, resources.pages, scope, file, asked, limit)
         return created(request, document_id, made)
 

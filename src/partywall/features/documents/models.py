@@ -29,7 +29,8 @@ class Document(Base):
     """`revision` counts the edits of people; `state` what the worker changed, so that both change the entity tag.
 
     `index_status` is that of the revision; `version` is the number of the newest version. The `original` columns are
-    those of the uploaded file, kept as a blob.
+    those of the uploaded file, kept as a blob. `history_bytes` is the size of its texts in `document_text`, kept by
+    the database.
     """
 
     __tablename__ = "document"
@@ -69,13 +70,17 @@ class Document(Base):
     original_key: Mapped[str | None] = mapped_column(Text)
     original_name: Mapped[str | None] = mapped_column(Text)
     original_size: Mapped[int | None] = mapped_column(BigInteger)
+    history_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
 class DocumentVersion(Base):
-    """Title and content as they stood after a change; the newest one equals the document's own."""
+    """Title and content as they stood after a change; the newest one equals the document's own.
+
+    The text stands once under its hash: in the document while it is the current one, or else in `document_text`.
+    """
 
     __tablename__ = "document_version"
     __table_args__ = (
@@ -87,13 +92,29 @@ class DocumentVersion(Base):
     document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     title: Mapped[str] = mapped_column(Text)
-    content: Mapped[str] = mapped_column(Text)
     size: Mapped[int] = mapped_column(Integer)
     content_sha256: Mapped[str] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
+class DocumentText(Base):
+    """A text that a document has had before; it goes with the last version that refers to it."""
+
+    __tablename__ = "document_text"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    content_sha256: Mapped[str] = mapped_column(Text, primary_key=True)
+    size: Mapped[int] = mapped_column(Integer)
+    content: Mapped[str] = mapped_column(Text)
+
+
 # For statements without the ORM; `cast` because declarative classes type their table more loosely.
 DOCUMENT: Final = cast("Table", Document.__table__)
 DOCUMENT_VERSION: Final = cast("Table", DocumentVersion.__table__)
+DOCUMENT_TEXT: Final = cast("Table", DocumentText.__table__)

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     SQLColumnExpression,
@@ -15,11 +16,13 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     cast,
+    column,
     func,
     funcfilter,
     literal_column,
     null,
     select,
+    table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.selectable import LateralFromClause
@@ -28,7 +31,13 @@ from partywall.core.db.json_rows import json_bytes, json_object, json_row, json_
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
 from partywall.features.documents.columns import document_columns, version_columns
-from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION, Document, DocumentVersion
+from partywall.features.documents.models import (
+    DOCUMENT,
+    DOCUMENT_TEXT,
+    DOCUMENT_VERSION,
+    Document,
+    DocumentVersion,
+)
 
 type Found = Select[*tuple[object, ...]]
 type Proof = ColumnElement[bool]
@@ -39,6 +48,7 @@ KEYSET: Final = Keyset(
 _PLACE: Final = "place_in_page"
 _DOCUMENT_ID: Final = bindparam("document_id", type_=Uuid)
 _NUMBER: Final = bindparam("number", type_=Integer)
+_SHA256: Final = bindparam("sha256", type_=Text)
 _LIMIT: Final = bindparam("limit", type_=Integer)
 _ONE_MORE: Final = bindparam("one_more", type_=Integer)
 _OFFSET: Final = bindparam("offset", type_=Integer)
@@ -123,8 +133,25 @@ def _content(proved: Proof) -> Found:
 
 
 def _content_piece(proved: Proof) -> Found:
-    """Out of a version, which never changes while it is being sent."""
-    return select(_piece(DOCUMENT_VERSION.c.content).label("piece")).where(*_version_key(), proved)
+    """Of the text that was asked for, also where the document has another one by now."""
+    return select(_piece(_text(_SHA256, proved)).label("piece")).where(proved)
+
+
+def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) -> ColumnElement[object]:
+    """A text of the document by its hash: the current one, or one that it has had before."""
+    current, earlier = DOCUMENT.c, DOCUMENT_TEXT.c
+    found = (
+        select(current.content).where(
+            current.project_id == PROJECT_ID, current.id == _DOCUMENT_ID, current.content_sha256 == sha256, proved
+        ),
+        select(earlier.content).where(
+            earlier.project_id == PROJECT_ID,
+            earlier.document_id == _DOCUMENT_ID,
+            earlier.content_sha256 == sha256,
+            proved,
+        ),
+    )
+    return func.coalesce(*(each.correlate(ENTERED, *correlated).scalar_subquery() for each in found))
 
 
 def _text_page(proved: Proof) -> Found:
@@ -136,7 +163,7 @@ def _text_page(proved: Proof) -> Found:
     ).where(columns.project_id == PROJECT_ID, columns.id == _DOCUMENT_ID, proved)
 
 
-def _piece(content: ColumnElement[str]) -> ColumnElement[object]:
+def _piece(content: ColumnElement[str] | ColumnElement[object]) -> ColumnElement[object]:
     encoded = func.convert_to(content, literal_column("'UTF8'", Text))
     return func.substring(encoded, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
 
@@ -147,7 +174,9 @@ def _version_key() -> tuple[ColumnElement[bool], ...]:
 
 
 def _version(proved: Proof) -> Found:
-    body = json_bytes(json_row(version_columns(DOCUMENT_VERSION, content=True), DOCUMENT_VERSION))
+    content: ColumnElement[object] = _text(DOCUMENT_VERSION.c.content_sha256, proved, DOCUMENT_VERSION).label("content")
+    columns = [*version_columns(DOCUMENT_VERSION), content]
+    body = json_bytes(json_row(columns, DOCUMENT_VERSION))
     newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
     version = select(body.label("body")).where(*_version_key(), proved)
     return select(
@@ -164,7 +193,7 @@ def version_page(goes_on: bool, counts: bool) -> ScopedRead:
     def page(proved: Proof) -> Found:
         mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, proved)
         rows = (
-            select(*version_columns(DOCUMENT_VERSION, content=False))
+            select(*version_columns(DOCUMENT_VERSION))
             .where(*mine, *([columns.number < bindparam("after", type_=Integer)] if goes_on else []))
             .order_by(columns.number.desc())
             .limit(_ONE_MORE)
@@ -207,6 +236,17 @@ def _taken(proved: Proof) -> Found:
     )
 
 
+def _room(proved: Proof) -> Found:
+    """What is used of the quotas that a new document meets, and what may be."""
+    used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
+    names = ("documents", "bytes")
+    return select(
+        *(func.coalesce(func.sum(used.c[name]), literal_column("0")).label(name) for name in names),
+        *(func.wall.quota_of(PROJECT_ID, literal_column(f"'{name}'", Text)).label(f"most_{name}") for name in names),
+    ).where(used.c.project_id == PROJECT_ID, proved)
+
+
+ROOM: Final = ScopedRead(_room)
 TAKEN: Final = ScopedRead(_taken)
 CONTENT: Final = ScopedRead(_content)
 CONTENT_PIECE: Final = ScopedRead(_content_piece)

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, literal, select, update
+from sqlalchemy import Row, and_, delete, func, insert, literal, select, update
 
 from partywall.core.db.json_rows import json_bytes, json_row
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.columns import document_columns
-from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION, Document, DocumentVersion
+from partywall.features.documents.models import (
+    DOCUMENT,
+    DOCUMENT_VERSION,
+    Document,
+    DocumentText,
+    DocumentVersion,
+)
 
 type Column = str | int | JsonObject | None
 
@@ -42,10 +48,25 @@ class DocumentRepository:
 
     async def version(self, id_: UUID, number: int) -> Row[str, str] | None:
         """Title and content."""
-        query = select(DocumentVersion.title, DocumentVersion.content).where(
-            DocumentVersion.project_id == self.scope.project_id,
-            DocumentVersion.document_id == id_,
-            DocumentVersion.number == number,
+        current = and_(
+            Document.project_id == DocumentVersion.project_id,
+            Document.id == DocumentVersion.document_id,
+            Document.content_sha256 == DocumentVersion.content_sha256,
+        )
+        earlier = and_(
+            DocumentText.project_id == DocumentVersion.project_id,
+            DocumentText.document_id == DocumentVersion.document_id,
+            DocumentText.content_sha256 == DocumentVersion.content_sha256,
+        )
+        query = (
+            select(DocumentVersion.title, func.coalesce(Document.content, DocumentText.content).label("content"))
+            .outerjoin(Document, current)
+            .outerjoin(DocumentText, earlier)
+            .where(
+                DocumentVersion.project_id == self.scope.project_id,
+                DocumentVersion.document_id == id_,
+                DocumentVersion.number == number,
+            )
         )
         return (await self.session.execute(query)).one_or_none()
 
@@ -63,7 +84,7 @@ class DocumentWriter:
     scope: ProjectScope
 
     async def change(self, id_: UUID, values: dict[str, Column]) -> int:
-        """Sets columns by their names and answers the new revision."""
+        """Sets columns by their names and answers the new revision; the database keeps the text that gives way."""
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
@@ -74,8 +95,8 @@ class DocumentWriter:
         return revision
 
     async def add_version(self, id_: UUID) -> None:
-        """Keeps title and content as they now stand."""
-        names = ("title", "content", "size", "content_sha256")
+        """Notes title and content as they now stand; the database drops the oldest versions above their quota."""
+        names = ("title", "size", "content_sha256")
         current = select(
             DOCUMENT.c.project_id, DOCUMENT.c.id, DOCUMENT.c.version, *(DOCUMENT.c[name] for name in names),
             literal(str(self.scope.principal)), DOCUMENT.c.updated_at,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response, status
 
-from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError
+from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -33,8 +33,8 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
 
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 CREATION_ERRORS = (
-    ProjectNotFoundError, MissingRightError, ExternalIdTakenError, ContentTooLargeError, IdempotencyKeyReusedError,
-    RequestInProgressError,
+    ProjectNotFoundError, MissingRightError, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError,
+    IdempotencyKeyReusedError, RequestInProgressError,
 )  # fmt: skip
 _CHANGE_ERRORS = (ProjectNotFoundError, DocumentNotFoundError, MissingRightError, PreconditionFailedError)
 
@@ -72,7 +72,7 @@ async def create_documents(
     response_model=Document,
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
-    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
+    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def update_document(
     document_id: UUID, body: DocumentPatch, service: DocumentServiceDep, if_match: IfMatch = None
@@ -87,7 +87,7 @@ async def update_document(
     response_model=Document,
     summary="Replace a document",
     description="What is absent goes back to its default.",
-    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
+    responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def replace_document(
     document_id: UUID, body: DocumentReplace, service: DocumentServiceDep, if_match: IfMatch = None
@@ -138,7 +138,9 @@ async def get_version(project_id: UUID, document_id: UUID, number: VersionNumber
     response_model=Document,
     summary="Restore a version",
     description="Makes its title and content the newest version.",
-    responses=documented(*_CHANGE_ERRORS, VersionNotFoundError, IdempotencyKeyReusedError, RequestInProgressError),
+    responses=documented(
+        *_CHANGE_ERRORS, VersionNotFoundError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
+    ),
 )
 async def restore_version(
     document_id: UUID,

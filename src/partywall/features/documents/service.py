@@ -101,10 +101,11 @@ class DocumentService:
         if differing:
             values: dict[str, Column] = {name: cast("Column", getattr(wanted, name)) for name in differing}
             if differing & _TEXT:
-                size, sha256 = await asyncio.to_thread(digest, wanted.content)
-                values |= {"size": size, "content_sha256": sha256, "version": locked.version + 1}
-                values |= {"index_status": "pending", "index_error": None}
+                values |= {"version": locked.version + 1, "index_status": "pending", "index_error": None}
             writer = DocumentWriter(self.session, self.scope)
+            if "content" in differing:
+                size, sha256 = await asyncio.to_thread(digest, wanted.content)
+                values |= {"size": size, "content_sha256": sha256}
             with violations(VIOLATIONS):
                 revision = await writer.change(locked.id, values)
             if differing & _TEXT:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
 
-from partywall.core.errors import MissingRightError, PersonRequiredError, TooManyRequestsError
+from partywall.core.errors import MissingRightError, PersonRequiredError, QuotaExceededError, TooManyRequestsError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import entity_tag
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -50,7 +50,8 @@ accepting = APIRouter(prefix="/invitations", tags=["members"])
     " Only owners invite owners.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, AddressNotVerifiedError, AlreadyMemberError, AlreadyInvitedError,
-        TooManyInvitationsError, IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,
+        TooManyInvitationsError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,
+        TooManyRequestsError,
     ),
 )  # fmt: skip
 async def create_invitation(body: InvitationCreate, service: InvitationServiceDep, once: IdempotencyDep) -> Response:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import (
     PrincipalDep,
     PrincipalReadSessionDep,
@@ -32,7 +32,7 @@ router = APIRouter(prefix="/projects", tags=["projects"])
     response_model=Project,
     summary="Create a project",
     description="The caller becomes its owner.",
-    responses=documented(IdempotencyKeyReusedError, RequestInProgressError),
+    responses=documented(QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError),
 )
 async def create_project(
     body: ProjectCreate, service: DirectoryServiceDep, once: IdempotencyDep, request: Request

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import Embedders, EmbeddingError, TextRefused
+from partywall.core.errors import QuotaExceededError
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.features.documents import indexing as documents
@@ -85,9 +86,11 @@ class _IndexJob:
 
     async def _index_together(self, found: Sequence[DocumentText]) -> None:
         embedders = self.context.resources.embedders
-        async with self.context.read(self.payload) as (session, scope):
-            indexes = await IndexReader(session, scope).indexes()
         chunks = await asyncio.to_thread(_chunks_of, found)
+        async with self.context.read(self.payload) as (session, scope):
+            reader = IndexReader(session, scope)
+            indexes = await reader.indexes()
+            await reader.require_room({document.id for document in found}, len(chunks))
         models = {index.model for index in indexes} or {embedders.current.name}
         embedded = await embed(embedders, models, chunks)
         async with self.context.begin(self.payload) as (session, scope):
@@ -170,7 +173,7 @@ def _document_chunks(document: DocumentText) -> Iterator[NewChunk]:
 
 def _is_data_at_fault(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
-        return isinstance(error, TextRefused)
+        return isinstance(error, TextRefused | QuotaExceededError)
     return str(getattr(error.orig, "sqlstate", "")).startswith(_DATA_AT_FAULT)
 
 
@@ -179,6 +182,8 @@ def reason_of(error: Exception) -> str:
     match error:
         case TextRefused():
             return f"The embedding model refused the text: {error}"
+        case QuotaExceededError():
+            return f"{error.code}: {error.detail}"
         case EmbeddingError():
             return f"The embedding model did not answer: {error}"
         case DBAPIError():

@@ -3,8 +3,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-# Whoever needs more wants a receiver of their own that passes on.
-MAX_WEBHOOKS: Final = 10
 MAX_TYPES: Final = 50
 # What comes up to twenty times a second goes to those alone that name it, or all of its group.
 ON_REQUEST: Final = frozenset({"run.token"})

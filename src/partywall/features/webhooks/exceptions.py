@@ -8,11 +8,6 @@ class WebhookNotFoundError(NotFoundError):
     title = "No such webhook"
 
 
-class TooManyWebhooksError(ConflictError):
-    code = "too_many_webhooks"
-    title = "The project has as many webhooks as it may have"
-
-
 class DeliveryNotFoundError(NotFoundError):
     code = "delivery_not_found"
     title = "No such delivery"

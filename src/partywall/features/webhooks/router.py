@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from partywall.core.errors import MissingRightError, PreconditionFailedError
+from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfMatch, IfNoneMatch, entity_tag, not_modified, require_match, unchanged
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -21,7 +21,7 @@ from partywall.features.webhooks.dependencies import (
     NewUrlRefusal,
     WebhookServiceDep,
 )
-from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
+from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.service import Versioned
 
@@ -48,7 +48,7 @@ def _without_secret(body: bytes) -> bytes:
     "and nowhere else: a replay under the same `Idempotency-Key` comes without it. The URL must lead to the public "
     "Internet; the first event sent is that of the webhook's own making.",
     responses=documented(
-        ProjectNotFoundError, MissingRightError, TooManyWebhooksError, IdempotencyKeyReusedError,
+        ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError,
         RequestInProgressError,
     ),
 )  # fmt: skip

@@ -18,8 +18,8 @@ from partywall.core.security.secrets import SecretBox
 from partywall.core.tenancy import ProjectScope
 from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
-from partywall.features.webhooks.constants import MAX_WEBHOOKS, OVERLAP
-from partywall.features.webhooks.exceptions import TooManyWebhooksError, WebhookNotFoundError
+from partywall.features.webhooks.constants import OVERLAP
+from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.repository import KEYSET, WebhookRepository, WebhookRow, WebhookWriter
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.signing import new_secret
@@ -82,8 +82,6 @@ class WebhookService:
         scope = await lock_membership(self.session, self.scope)
         require(scope, Right.WEBHOOK_MANAGE)
         _accept(refusal)
-        if await WebhookRepository(self.session, scope).count() >= MAX_WEBHOOKS:
-            raise TooManyWebhooksError(f"A project has at most {MAX_WEBHOOKS} webhooks; delete one first.")
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
         made = await WebhookWriter(self.session, scope).add(wanted.url, wanted.types, wanted.description, sealed)

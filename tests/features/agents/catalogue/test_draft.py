@@ -182,3 +182,14 @@ async def test_a_draft_goes_on_from_an_earlier_one(bureau: Bureau) -> None:
     assert run["status"] == "waiting"
     output = output_of(await decided(bureau, run, approve=True))
     assert (output["document_id"], output["version"]) == (made, 2)
+
+
+async def test_a_draft_above_the_quota_of_documents_is_not_written(bureau: Bureau) -> None:
+    run = await waiting(bureau, {}, WRITE, final(notes="Nothing.", status="refused", document_id=None, version=None))
+    await bureau.people.execute(
+        "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'documents', 0)", bureau.project
+    )
+    ended = await decided(bureau, run, approve=True)
+    assert ended["status"] in ("failed", "succeeded")
+    assert "The quota of documents is used up." in str(bureau.model.asked[-1])
+    assert await documents(bureau) == []

@@ -1,0 +1,61 @@
+"""The limits that operators set: published for the database, which enforces them, and told when one is passed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+import asyncpg
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine, ExceptionContext
+
+from partywall.core.db.session import Sessions
+from partywall.core.errors import QuotaExceededError
+
+_CONSTRAINT: Final = "quota_"
+_PUBLISH: Final = text("""
+    INSERT INTO quota_default AS known (quota, most) VALUES (:quota, CAST(:most AS numeric))
+    ON CONFLICT (quota) DO UPDATE SET most = excluded.most WHERE known.most IS DISTINCT FROM excluded.most
+""")
+
+
+async def publish_quotas(sessions: Sessions, limits: Mapping[str, int | Decimal | None]) -> None:
+    """Sets what holds where no operator has set something else for one project or account; None is no limit."""
+    async with sessions.begin() as session:
+        await session.execute(_PUBLISH, [{"quota": quota, "most": most} for quota, most in sorted(limits.items())])
+
+
+def exceeded_quota(error: BaseException | None) -> QuotaExceededError | None:
+    """The domain error that stands for what `wall.require_quota` has raised."""
+    if not isinstance(error, asyncpg.CheckViolationError):
+        return None
+    constraint = error.constraint_name or ""
+    if not constraint.startswith(_CONSTRAINT):
+        return None
+    numbers = [int(each) for each in (error.detail or "").split()]
+    return QuotaExceededError(constraint.removeprefix(_CONSTRAINT), *numbers)
+
+
+def raise_exceeded_quotas(engine: Engine) -> None:
+    """From every statement of the engine, so that nobody has to think of it."""
+
+    def translate(context: ExceptionContext) -> None:
+        found = exceeded_quota(context.original_exception.__cause__)
+        if found is not None:
+            raise found from context.original_exception
+
+    event.listen(engine, "handle_error", translate)
+
+
+@contextmanager
+def quotas_reported() -> Iterator[None]:
+    """The same for the driver's own statements."""
+    try:
+        yield
+    except asyncpg.CheckViolationError as error:
+        found = exceeded_quota(error)
+        if found is None:
+            raise
+        raise found from error

@@ -1,0 +1,91 @@
+"""What operators do: see, set and clear the quotas of one project or account, and count anew what projects use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.errors import InvalidInputError, NotFoundError
+from partywall.features.quotas.operator_repository import QuotaOperator
+from partywall.features.quotas.owners import Owner
+
+OF_ACCOUNTS: Final = frozenset({"projects"})
+OF_PROJECTS: Final = frozenset(
+    {"documents", "bytes", "passages", "versions_per_document", "keys", "webhooks", "members", "runs", "budget",
+     "spending"}
+)  # fmt: skip
+_IN_DOLLARS: Final = frozenset({"budget", "spending"})
+_AT_LEAST_ONE: Final = frozenset({"versions_per_document", "members"})
+LARGEST: Final = 10**15
+
+
+class OwnerNotFoundError(NotFoundError):
+    code = "owner_not_found"
+    title = "No such project or account"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`own` says that an operator has set it for this project or account alone."""
+
+    most: Decimal | None
+    own: bool
+
+
+def valid_limit(quota: str, most: Decimal | None) -> Decimal | None:
+    """Raises InvalidInputError for a limit that the quota cannot have."""
+    if most is None:
+        return None
+    least = 1 if quota in _AT_LEAST_ONE else 0
+    if not most.is_finite() or not least <= most <= LARGEST:
+        raise InvalidInputError("/limit", f"{quota} is limited to a number from {least} to {LARGEST}, or unlimited")
+    if quota not in _IN_DOLLARS and most != most.to_integral_value():
+        raise InvalidInputError("/limit", f"{quota} is limited to a whole number, or unlimited")
+    return most
+
+
+async def limits_of(session: AsyncReadSession, owner: Owner) -> Mapping[str, Limit]:
+    """Of every quota that the owner has; raises OwnerNotFoundError."""
+    repository = QuotaOperator(session)
+    if not await repository.exists(owner):
+        raise OwnerNotFoundError
+    usual, own = await repository.defaults(), await repository.own(owner)
+    names = sorted(OF_ACCOUNTS if owner.is_account else OF_PROJECTS)
+    return {name: Limit(own[name] if name in own else usual.get(name), name in own) for name in names}
+
+
+async def set_limit(session: AsyncSession, owner: Owner, quota: str, most: Decimal | None) -> None:
+    """Holds from the next request; what is used above it stays. Raises OwnerNotFoundError, InvalidInputError."""
+    repository = QuotaOperator(session)
+    if not await repository.exists(owner):
+        raise OwnerNotFoundError
+    await repository.set(owner, quota, valid_limit(quota, most))
+
+
+async def clear_limits(session: AsyncSession, owner: Owner, quota: str | None) -> None:
+    """Lets the settings hold again, for one quota or for all; raises OwnerNotFoundError."""
+    repository = QuotaOperator(session)
+    if not await repository.exists(owner):
+        raise OwnerNotFoundError
+    await repository.clear(owner, quota)
+
+
+async def find_account(session: AsyncReadSession, email: str) -> UUID:
+    """Raises OwnerNotFoundError."""
+    found = await QuotaOperator(session).account(email)
+    if found is None:
+        raise OwnerNotFoundError
+    return found
+
+
+async def recount(session: AsyncSession, project_id: UUID) -> bool:
+    """Counts what one project stores; whether it was counted wrongly."""
+    return await QuotaOperator(session).recount(project_id)
+
+
+async def all_projects(session: AsyncReadSession) -> list[UUID]:
+    return await QuotaOperator(session).projects()

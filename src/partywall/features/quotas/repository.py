@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from sqlalchemy import Numeric, TableValuedAlias, Text, column, func, select
+
+from partywall.core.db.session import AsyncReadSession
+from partywall.core.tenancy import ProjectScope
+
+
+class UsedQuota(NamedTuple):
+    """`used` is None for what is counted for each of many, `most` for what is without limit."""
+
+    used: Decimal | None
+    most: Decimal | None
+
+
+_COLUMNS: Final = (column("quota", Text), column("used", Numeric), column("most", Numeric))
+_OF_PROJECT: Final[TableValuedAlias] = func.wall.usage().table_valued(*_COLUMNS, name="usage")
+_OF_ACCOUNT: Final[TableValuedAlias] = func.wall.usage_of_account().table_valued(*_COLUMNS, name="usage")
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRepository:
+    """Of the project that the session has entered."""
+
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def usage(self) -> dict[str, UsedQuota]:
+        return await _read(self.session, _OF_PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+# lint: allow project-scope - what an account owns, before any project is entered
+class AccountUsageRepository:
+    """Of the account that the session is bound to."""
+
+    session: AsyncReadSession
+
+    async def usage(self) -> dict[str, UsedQuota]:
+        return await _read(self.session, _OF_ACCOUNT)
+
+
+async def _read(session: AsyncReadSession, usage: TableValuedAlias) -> dict[str, UsedQuota]:
+    rows = await session.execute(select(usage.c.quota, usage.c.used, usage.c.most))
+    return {quota: UsedQuota(used, most) for quota, used, most in rows}

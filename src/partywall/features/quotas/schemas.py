@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from partywall.core.schemas import Instant, ResponseModel
+
+
+class Counted(ResponseModel):
+    """What is used, and what may be; null is without limit."""
+
+    used: int
+    limit: int | None
+
+
+class Monthly(Counted):
+    """In the running calendar month (UTC)."""
+
+    resets_at: Instant
+
+
+class Amount(ResponseModel):
+    amount: str = Field(examples=["12.50"])
+    currency: Literal["USD"] = "USD"
+
+
+class Spending(ResponseModel):
+    """In the running calendar month (UTC), whatever the project's budget. Models of unknown price cost nothing."""
+
+    used: Amount
+    limit: Amount | None
+    resets_at: Instant
+
+
+class Bound(ResponseModel):
+    """What each of many may have; null is without limit."""
+
+    limit: int | None
+
+
+class ProjectUsage(ResponseModel):
+    """`bytes` are those of the texts of all versions, each text once, of uploaded files and of metadata."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "documents": {"used": 1204, "limit": 100000},
+                    "bytes": {"used": 73400320, "limit": 10737418240},
+                    "passages": {"used": 15022, "limit": 2000000},
+                    "versions_per_document": {"limit": 200},
+                    "keys": {"used": 2, "limit": 50},
+                    "webhooks": {"used": 1, "limit": 10},
+                    "members": {"used": 4, "limit": 1000},
+                    "runs": {"used": 310, "limit": 10000, "resets_at": "2026-12-01T00:00:00.000000Z"},
+                    "spending": {
+                        "used": {"amount": "3.20", "currency": "USD"},
+                        "limit": None,
+                        "resets_at": "2026-12-01T00:00:00.000000Z",
+                    },
+                }
+            ]
+        }
+    )
+
+    documents: Counted
+    bytes: Counted
+    passages: Counted
+    versions_per_document: Bound
+    keys: Counted
+    webhooks: Counted
+    members: Counted
+    runs: Monthly
+    spending: Spending
+
+
+class AccountUsage(ResponseModel):
+    """`projects` are those that the account owns."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"projects": {"used": 3, "limit": 100}}]})
+
+    projects: Counted

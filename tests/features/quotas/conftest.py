@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient, Response
+
+from tests.people import People, Person
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """A project whose limits a test sets as an operator would."""
+
+    people: People
+    project: UUID
+    owner: Person
+
+    @property
+    def client(self) -> AsyncClient:
+        return self.owner.client
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}"
+
+    async def limit(self, **limits: int | None) -> None:
+        for quota, most in limits.items():
+            await self.people.execute(
+                "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, $2, $3)"
+                " ON CONFLICT (project_id, quota) DO UPDATE SET most = excluded.most",
+                self.project, quota, most,
+            )  # fmt: skip
+
+    async def post(self, path: str, body: Mapping[str, object]) -> Response:
+        return await self.client.post(f"{self.url}{path}", json=dict(body))
+
+    async def document(self, content: str = "", title: str = "A title", **fields: object) -> Response:
+        return await self.post("/documents", {"title": title, "content": content, **fields})
+
+    async def used(self, quota: str) -> int:
+        answer = await self.client.get(f"{self.url}/usage")
+        assert answer.status_code == 200, answer.text
+        found: int = answer.json()[quota]["used"]
+        return found
+
+    async def stored(self) -> dict[str, int]:
+        """As the slots say, and as it is."""
+        [row] = await self.people.fetch(
+            """
+            SELECT (SELECT coalesce(sum(documents), 0) FROM project_usage WHERE project_id = $1)::bigint AS documents,
+                (SELECT coalesce(sum(bytes), 0) FROM project_usage WHERE project_id = $1)::bigint AS bytes,
+                (SELECT count(*) FROM document WHERE project_id = $1) AS true_documents,
+                (SELECT coalesce(sum(octet_length(content) + coalesce(original_size, 0)
+                    + octet_length(metadata::text)), 0) FROM document WHERE project_id = $1)::bigint
+                + (SELECT coalesce(sum(octet_length(content)), 0) FROM document_text WHERE project_id = $1)::bigint
+                    AS true_bytes
+            """,
+            self.project,
+        )
+        return dict(row)
+
+
+@pytest.fixture
+async def limited(people: People) -> Limited:
+    owner = await people.person()
+    return Limited(people, await owner.project(), owner)
+
+
+def exceeded(answer: Response) -> tuple[int, object, object, object]:
+    """Status, quota, used and limit of a refusal."""
+    body = answer.json()
+    assert body["code"] == "quota_exceeded", answer.text
+    return answer.status_code, body["quota"], body.get("used"), body.get("limit")

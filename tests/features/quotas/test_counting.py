@@ -1,0 +1,87 @@
+"""What is counted is what is there, whatever has happened."""
+
+from __future__ import annotations
+
+import random
+from uuid import uuid4
+
+from partywall.core.db import engine as engines
+from partywall.core.db.session import Sessions
+from partywall.core.resources import Resources
+from partywall.features.quotas import operations
+from tests.engines import DatabaseUrls
+from tests.features.quotas.conftest import Limited
+
+
+async def test_a_mix_of_everything(limited: Limited, database: DatabaseUrls) -> None:
+    chance = random.Random(8)
+    await limited.limit(documents=12, bytes=4_000, versions_per_document=3)
+    alive: list[str] = []
+    for step in range(90):
+        await act(limited, alive, chance, step)
+    counted = await limited.stored()
+    assert (counted["documents"], counted["bytes"]) == (counted["true_documents"], counted["true_bytes"])
+    assert counted["documents"] == len(alive)
+    assert await recount(limited, database) is False
+    await limited.people.execute("UPDATE project_usage SET bytes = bytes + 7 WHERE project_id = $1", limited.project)
+    assert await recount(limited, database) is True
+    assert await limited.stored() == counted
+
+
+async def act(limited: Limited, alive: list[str], chance: random.Random, step: int) -> None:
+    documents, client = f"{limited.url}/documents", limited.client
+    content = "é" * chance.randint(0, 60)
+    chosen = chance.choice(alive) if alive else str(uuid4())
+    match chance.randint(0, 9):
+        case 0 | 1:
+            answer = await limited.document(content, metadata={"k": content[:9]})
+            alive += [answer.json()["id"]] if answer.status_code == 201 else []
+        case 2:
+            twins = [{"title": "t", "content": content, "external_id": "same" if step % 2 else None}] * 2
+            answer = await limited.post("/documents/batch", {"documents": twins})
+            alive += [each["id"] for each in answer.json()["items"]] if answer.status_code == 201 else []
+        case 3:
+            file = {"file": ("a.txt", content.encode(), "text/plain")}
+            answer = await client.post(f"{documents}/upload", files=file)
+            alive += [answer.json()["id"]] if answer.status_code == 201 else []
+        case 4 | 5 | 6:
+            await client.patch(f"{documents}/{chosen}", json={"content": content, "title": f"T{step}"})
+        case 7:
+            newest = (await client.get(f"{documents}/{chosen}")).json().get("version", 1)
+            await client.post(f"{documents}/{chosen}/versions/{max(1, newest - 1)}/restore")
+        case 8:
+            await client.put(f"{documents}/{chosen}", json={"title": "t", "content": content, "metadata": {"a": 1}})
+        case _:
+            if alive:
+                assert (await client.delete(f"{documents}/{chosen}")).status_code == 204
+                alive.remove(chosen)
+
+
+async def recount(limited: Limited, database: DatabaseUrls) -> bool:
+    engine = engines.create_engine(database.owner, pool_size=1, overflow=0, settings={})
+    try:
+        async with Sessions(engine).begin() as session:
+            return await operations.recount(session, limited.project)
+    finally:
+        await engine.dispose()
+
+
+async def test_writers_do_not_wait_for_one_another_to_count(limited: Limited, resources: Resources) -> None:
+    """One transaction that stays open holds a slot; others take another."""
+    await limited.document()
+    async with limited.people.transaction() as holding:
+        await holding.execute("SELECT FROM project_usage WHERE project_id = $1 FOR UPDATE", limited.project)
+        assert (await limited.document()).status_code == 201
+        assert await limited.used("documents") == 2
+    for _ in range(5):
+        await limited.document()
+    rows = await limited.people.fetch("SELECT slot FROM project_usage WHERE project_id = $1", limited.project)
+    assert len(rows) == 2
+
+
+async def test_the_end_of_a_project_leaves_no_count(limited: Limited) -> None:
+    await limited.document("a text")
+    assert (await limited.client.delete(limited.url)).status_code == 204
+    for table in ("project_usage", "project_quota", "document_text", "document"):
+        rows = await limited.people.fetch(f"SELECT FROM {table} WHERE project_id = $1", limited.project)
+        assert rows == [], table

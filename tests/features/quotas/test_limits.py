@@ -1,0 +1,166 @@
+"""Every way in stops at its quota, and says which one, what is used and what may be."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+
+import pytest
+
+from partywall.core.resources import Resources
+from tests.features.quotas.conftest import Limited, exceeded
+from tests.people import People, Person
+
+
+async def own_at_most(people: People, person: Person, projects: int) -> None:
+    await people.execute(
+        "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', $2)", person.id, projects
+    )
+
+
+async def test_documents(limited: Limited) -> None:
+    await limited.limit(documents=2)
+    assert (await limited.document()).status_code == 201
+    assert (await limited.document()).status_code == 201
+    assert exceeded(await limited.document()) == (403, "documents", 2, 2)
+    keyed = await limited.client.post(
+        f"{limited.url}/documents", json={"title": "t", "content": ""}, headers={"Idempotency-Key": "k"}
+    )
+    assert exceeded(keyed) == (403, "documents", 2, 2)
+    [first, _] = (await limited.client.get(f"{limited.url}/documents")).json()["items"]
+    assert (await limited.client.delete(f"{limited.url}/documents/{first['id']}")).status_code == 204
+    assert (await limited.document()).status_code == 201
+
+
+async def test_a_batch_that_crosses_the_quota_makes_nothing(limited: Limited) -> None:
+    await limited.limit(documents=3)
+    batch = {"documents": [{"title": "t", "content": "c"}] * 2}
+    assert (await limited.post("/documents/batch", batch)).status_code == 201
+    assert exceeded(await limited.post("/documents/batch", batch)) == (403, "documents", 2, 3)
+    assert await limited.used("documents") == 2
+
+
+async def test_bytes_are_those_of_all_versions(limited: Limited) -> None:
+    await limited.limit(bytes=100)
+    made = (await limited.document("a" * 40)).json()
+    path = f"{limited.url}/documents/{made['id']}"
+    assert (await limited.client.patch(path, json={"content": "b" * 40})).status_code == 200
+    assert await limited.used("bytes") == 82
+    for change in ({"content": "c" * 40}, {"metadata": {"k": "v" * 40}}):
+        refused = await limited.client.patch(path, json=change)
+        assert exceeded(refused) == (403, "bytes", 82, 100)
+    replaced = await limited.client.put(path, json={"title": "t", "content": "c" * 40})
+    assert exceeded(replaced) == (403, "bytes", 82, 100)
+    assert (await limited.client.get(path)).json()["content"] == "b" * 40
+    assert (await limited.client.patch(path, json={"title": "Another"})).status_code == 200
+    assert exceeded(await limited.document("d" * 20)) == (403, "bytes", 82, 100)
+
+
+async def test_a_restore_of_a_large_text_is_refused(limited: Limited) -> None:
+    await limited.limit(bytes=100)
+    made = (await limited.document("a" * 50)).json()
+    path = f"{limited.url}/documents/{made['id']}"
+    await limited.client.patch(path, json={"content": "b"})
+    await limited.limit(bytes=60)
+    assert exceeded(await limited.client.post(f"{path}/versions/1/restore")) == (403, "bytes", 53, 60)
+
+
+async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resources: Resources) -> None:
+    await limited.limit(bytes=100)
+    file = {"file": ("a.txt", b"x" * 101, "text/plain")}
+    refused = await limited.client.post(f"{limited.url}/documents/upload", files=file)
+    assert exceeded(refused) == (403, "bytes", 0, 100)
+    # The file alone has room, and its text does not beside it.
+    file = {"file": ("a.txt", b"x" * 60, "text/plain")}
+    refused = await limited.client.post(f"{limited.url}/documents/upload", files=file)
+    assert exceeded(refused) == (403, "bytes", 0, 100)
+    kept = [each for each in Path(resources.settings.blob_directory).rglob("*") if each.is_file()]
+    assert not [each for each in kept if str(limited.project) in str(each)]
+    assert await limited.used("documents") == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "quota", "body"),
+    [
+        ("/api-keys", "keys", {"name": "k", "role": "viewer"}),
+        ("/webhooks", "webhooks", {"url": "http://127.0.0.1:1024/"}),
+        ("/invitations", "members", {"role": "viewer"}),
+    ],
+)
+async def test_what_a_project_has_few_of(limited: Limited, path: str, quota: str, body: dict[str, str]) -> None:
+    limit = 2 if quota == "members" else 1  # the owner is a member
+    await limited.limit(**{quota: limit})
+    emails = [{"email": f"{secrets.token_hex(8)}@example.com"} if quota == "members" else {} for _ in range(2)]
+    assert (await limited.post(path, body | emails[0])).status_code == 201
+    assert exceeded(await limited.post(path, body | emails[1])) == (403, quota, limit, limit)
+
+
+async def test_projects_of_an_account(people: People) -> None:
+    person = await people.person()
+    await own_at_most(people, person, 2)
+    answers = await asyncio.gather(*(person.client.post("/api/v1/projects", json={"name": "p"}) for _ in range(6)))
+    made = [answer for answer in answers if answer.status_code == 201]
+    assert len(made) == 2
+    assert {exceeded(answer) for answer in answers if answer not in made} == {(403, "projects", 2, 2)}
+    [first, _] = made
+    assert (await person.client.delete(f"/api/v1/projects/{first.json()['id']}")).status_code == 204
+    assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
+
+
+@pytest.mark.parametrize("way", ["transfer", "role"])
+async def test_a_project_given_to_who_may_own_no_more(limited: Limited, people: People, way: str) -> None:
+    """What the other account owns is nobody else's business."""
+    heir = await people.person()
+    await heir.project()
+    await people.join(limited.project, heir, "admin")
+    await own_at_most(people, heir, 1)
+    if way == "transfer":
+        answer = await limited.post("/transfer", {"user_id": str(heir.id)})
+    else:
+        answer = await limited.client.patch(f"{limited.url}/members/{heir.id}", json={"role": "owner"})
+    assert exceeded(answer) == (403, "projects", None, None)
+    assert "used" not in answer.json()
+    await people.execute("UPDATE account_quota SET most = 2 WHERE account_id = $1", heir.id)
+    assert (await limited.post("/transfer", {"user_id": str(heir.id)})).status_code == 200
+
+
+async def test_a_project_cannot_be_given_to_a_stranger(limited: Limited, people: People) -> None:
+    stranger = await people.person()
+    assert (await limited.post("/transfer", {"user_id": str(stranger.id)})).status_code == 404
+
+
+async def test_a_limit_below_what_is_used_stops_growth_alone(limited: Limited) -> None:
+    made = (await limited.document("a" * 50)).json()
+    path = f"{limited.url}/documents/{made['id']}"
+    await limited.limit(documents=0, bytes=0)
+    assert (await limited.client.patch(path, json={"title": "New", "status": "published"})).status_code == 200
+    assert (await limited.client.get(path)).status_code == 200
+    assert exceeded(await limited.document())[:2] == (403, "documents")
+    assert (await limited.client.delete(path)).status_code == 204
+    assert await limited.used("bytes") == 0
+
+
+async def test_many_at_once_pass_a_quota_by_one_request_each_at_most(limited: Limited) -> None:
+    await limited.limit(documents=5)
+    answers = await asyncio.gather(*(limited.document() for _ in range(30)))
+    made = sum(answer.status_code == 201 for answer in answers)
+    # The pool of the tests has five connections; each may be in the middle of one.
+    assert 5 <= made <= 10
+    assert await limited.used("documents") == made
+    assert exceeded(await limited.document()) == (403, "documents", made, 5)
+
+
+async def test_no_tenant_changes_a_limit(limited: Limited, resources: Resources) -> None:
+    """The program's own role may not, whatever it is made to do."""
+    pool = resources.reads
+    for sql in (
+        "INSERT INTO project_quota (project_id, quota, most) VALUES (gen_random_uuid(), 'documents', 1)",
+        "UPDATE project_quota SET most = 9",
+        "DELETE FROM account_quota",
+        "UPDATE project_usage SET documents = 0",
+        "SELECT wall.add_usage(gen_random_uuid(), -5, 0)",
+        "SELECT wall.recount_usage(gen_random_uuid())",
+    ):
+        with pytest.raises(Exception, match="permission denied"):
+            await pool.execute(sql)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     cast,
+    exists,
     func,
     funcfilter,
     literal_column,
@@ -123,8 +124,9 @@ def _content(proved: Proof) -> Found:
 
 
 def _content_piece(proved: Proof) -> Found:
-    """Out of a version, which never changes while it is being sent."""
-    return select(_piece(DOCUMENT_VERSION.c.content).label("piece")).where(*_version_key(), proved)
+    """Out of a version, which never changes while it is being sent; none once the document is deleted."""
+    document = exists().where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID)
+    return select(_piece(DOCUMENT_VERSION.c.content).label("piece")).where(*_version_key(), document, proved)
 
 
 def _text_page(proved: Proof) -> Found:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from partywall.core.jobs.work import Work
-from partywall.core.retention import work as core
 from partywall.features.accounts.work import work as accounts
 from partywall.features.agents.work import work as agents
 from partywall.features.api_keys.work import work as api_keys
@@ -16,7 +15,6 @@ from partywall.features.search.work import work as search
 from partywall.features.webhooks.work import work as webhooks
 
 WORK: Final[tuple[Work, ...]] = (
-    core,
     accounts,
     projects,
     api_keys,

@@ -17,13 +17,14 @@ async def remove_keys_of(cache: Redis, project_id: UUID) -> None:
     """
     named = str(project_id).encode()
     cursor = 0
-    keys: list[bytes]
     while True:
-        cursor, keys = await cache.scan(cursor, count=_KEYS_AT_ONCE)
+        cursor, found = await cache.scan(cursor, count=_KEYS_AT_ONCE)
+        keys = [key if isinstance(key, bytes) else key.encode() for key in found]
         tickets = [key for key in keys if key.startswith(TICKETS_PREFIX.encode())]
         values = await cache.mget(tickets) if tickets else []
-        found = [ticket for ticket, value in zip(tickets, values, strict=True) if value is not None and named in value]
-        if doomed := [*found, *(key for key in keys if named in key)]:
+        doomed = [ticket for ticket, value in zip(tickets, values, strict=True) if value is not None and named in value]
+        doomed += [key for key in keys if named in key]
+        if doomed:
             await cache.delete(*doomed)
         if cursor == 0:
             return

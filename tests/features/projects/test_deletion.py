@@ -201,9 +201,7 @@ async def test_a_busy_project_is_not_waited_for_long(
         await connection.close()
 
 
-async def test_the_projects_worker_that_waits_for_the_mark_is_not_let_in(
-    people: People, database: DatabaseUrls
-) -> None:
+async def test_a_worker_that_waits_for_the_mark_is_not_let_in(people: People, database: DatabaseUrls) -> None:
     """It has no membership that could be gone."""
     owner = await people.person()
     project = await owner.project()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -86,7 +87,7 @@ async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(people: P
     assert (await owner.client.post(f"/api/v1/projects/{project}/documents/upload", files=sent)).status_code == 201
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
 
-    async def bytes_of(text: str):
+    async def bytes_of(text: str) -> AsyncIterator[bytes]:
         yield text.encode()
 
     old, young = [(await resources.blobs.put(scope, bytes_of("x"), max_bytes=9)).key for _ in range(2)]

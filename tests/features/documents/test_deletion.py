@@ -121,7 +121,7 @@ async def test_it_is_purged_in_bounded_batches(shelf: Shelf, people: People, res
         await shelf.client.patch(f"{shelf.url}/{id_}", json={"content": f"{n}" * 10_000})
     await index(people, resources, shelf.project, id_)
     await shelf.client.delete(f"{shelf.url}/{id_}")
-    removed = []
+    removed: list[int] = []
     while not removed or removed[-1]:
         async with resources.reads.acquire() as connection, connection.transaction():
             await connection.fetchval("SELECT wall.enter_to_write($1, $2)", f"service:{shelf.project}", shelf.project)

@@ -10,6 +10,7 @@ import uvloop
 from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
+from partywall.core.retention import work as retention
 from partywall.features.work import WORK
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
@@ -24,11 +25,11 @@ async def _connect(url: str) -> asyncpg.Pool[asyncpg.Record]:
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
-    """Runs every slice's jobs, schedules and loops until `stop` is set."""
+    """Runs every slice's jobs, schedules and loops, and the core's own schedules, until `stop` is set."""
     direct = settings.database.direct_url or settings.database.url
     assert direct is not None
     handlers = [handler for work in WORK for handler in work.jobs]
-    schedules = [schedule for work in WORK for schedule in work.schedules]
+    schedules = [schedule for work in (retention, *WORK) for schedule in work.schedules]
     async with open_resources(settings, application="partywall-worker") as resources:
         connect = functools.partial(_connect, direct.get_secret_value())
         async with asyncio.TaskGroup() as group:

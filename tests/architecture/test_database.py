@@ -81,7 +81,8 @@ POLICIES = """
 
 @pytest.mark.parametrize("table", names(TableKind.PROJECT))
 async def test_a_project_table_yields_the_bound_project_only(superuser: asyncpg.Connection, table: str) -> None:
-    policies = await superuser.fetch(POLICIES, table)
+    """A restrictive policy beside it can only take away."""
+    policies = [each for each in await superuser.fetch(POLICIES, table) if each["polpermissive"]]
     assert any(policy["command"] == "*" for policy in policies), "no policy covers every command"
     for policy in policies:
         conditions = [policy[side] for side in ("reads", "writes") if policy[side] is not None]

@@ -19,7 +19,7 @@ from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, enter_project
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.documents.jobs import IndexDocuments, ReleaseBlobs
+from partywall.features.documents.jobs import IndexDocuments, PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks
 from tests.engines import DatabaseUrls
@@ -48,6 +48,9 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
     "index_documents": lambda project, by, of: IndexDocuments(
         project_id=project, principal=by, documents=[of.room.document]
+    ),
+    "purge_document": lambda project, by, of: PurgeDocument(
+        project_id=project, principal=by, document_id=of.room.document
     ),
     "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
     "run_agent": lambda project, by, of: RunAgent(project_id=project, principal=by, run_id=UUID(of.room.ids["run_id"])),

@@ -16,6 +16,8 @@ CacheKey = NewType("CacheKey", str)
 # What the limiter of attempts puts before its own keys, which name whatever it counts.
 ATTEMPTS_PREFIX: Final = "partywall:attempts"
 
+TICKETS_PREFIX: Final = "ticket:"
+
 # Which projects have news, for the workers: their ids, and nothing of what it is.
 NEWS: Final = CacheKey("partywall:news")
 
@@ -27,7 +29,7 @@ def events_channel(scope: ProjectScope) -> CacheKey:
 
 def ticket(secret: str) -> CacheKey:
     """Whoever can read the key cannot use it: it holds the hash of the ticket alone. The value names the project."""
-    return CacheKey(f"ticket:{hashlib.sha256(secret.encode()).hexdigest()}")
+    return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode()).hexdigest()}")
 
 
 def _of_project(scope: ProjectScope, kind: str) -> CacheKey:

@@ -4,9 +4,10 @@ from uuid import uuid4
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.features.documents.blobs import delete_project_blobs, release_blobs
+from partywall.features.documents.blobs import release_blobs
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted
+from partywall.features.projects.purge import purge_project
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
 from tests.features.documents.test_upload import files
@@ -40,6 +41,6 @@ async def test_a_projects_end_takes_its_blobs(shelf: Shelf, resources: Resources
     late = ReleaseBlobs(project_id=shelf.project, principal=f"service:{shelf.project}", keys=["0" * 32])
     await release_blobs(context, late)
     for _ in range(2):
-        await delete_project_blobs(context, ProjectDeleted(project_id=shelf.project))
+        await purge_project(context, ProjectDeleted(project_id=shelf.project))
     assert files(settings, shelf) == []
     assert len(files(settings, other)) == 1

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from partywall.core.embedding import Embedder
 from partywall.core.ids import new_id
+from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
@@ -105,11 +106,13 @@ async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 30.0
 
 
 @asynccontextmanager
-async def working(resources: Resources, database: DatabaseUrls) -> AsyncIterator[None]:
+async def working(
+    resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = work.jobs
+) -> AsyncIterator[None]:
     stop = asyncio.Event()
     connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(resources, work.jobs).run(connect, stop))
+        group.create_task(JobRunner(resources, handlers).run(connect, stop))
         try:
             yield
         finally:

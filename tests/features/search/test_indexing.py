@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
+from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.search import indexing
 from partywall.features.search.indexing import reason_of
 from tests.features.search.library import Shelf, with_embedder
+from tests.isolation.work import run_job
 
 
 class Choosy:
@@ -109,6 +111,7 @@ async def test_deleting_takes_everything_along(shelf: Shelf) -> None:
 async def test_the_end_of_a_project_is_the_end_of_its_index(shelf: Shelf) -> None:
     await shelf.index(await shelf.put("One", "words"))
     assert (await shelf.person.client.delete(f"/api/v1/projects/{shelf.project}")).status_code == 204
+    await run_job(shelf.people, shelf.resources, "project_deleted", ProjectDeleted(project_id=shelf.project))
     for table in ("chunk", "posting", "embedding_256", "search_index", "search_statistic"):
         assert await shelf.count(table) == 0
 

@@ -14,8 +14,10 @@ from httpx import AsyncClient
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.resources import Resources
+from partywall.features.projects.jobs import ProjectDeleted
 from partywall.settings import Settings
 from tests.features.webhooks.post import Office
+from tests.isolation.work import run_job
 from tests.people import People
 
 URL = "http://127.0.0.1:1024/hook"
@@ -245,7 +247,7 @@ async def test_what_is_done_to_a_webhook_is_an_event_without_its_secret(people: 
     assert {row["subject_id"] for row in rows} == {str(hook.id)}
 
 
-async def test_a_webhook_goes_with_all_that_belongs_to_it(people: People, office: Office) -> None:
+async def test_a_webhook_goes_with_all_that_belongs_to_it(people: People, office: Office, resources: Resources) -> None:
     kept, gone = await office.hook("http://127.0.0.1:1024/"), await office.hook("http://127.0.0.1:1024/")
     for hook in (kept, gone):
         await deliver(people, office, hook.id)
@@ -256,6 +258,7 @@ async def test_a_webhook_goes_with_all_that_belongs_to_it(people: People, office
         rows = await people.fetch(f"SELECT webhook_id FROM {table} WHERE project_id = $1", office.project)  # noqa: S608 - constants
         assert [row["webhook_id"] for row in rows] == [kept.id]
     assert (await office.owner.client.delete(f"/api/v1/projects/{office.project}")).status_code == 204
+    await run_job(people, resources, "project_deleted", ProjectDeleted(project_id=office.project))
     assert await people.fetch("SELECT FROM webhook WHERE project_id = $1", office.project) == []
 
 

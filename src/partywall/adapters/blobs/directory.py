@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Final, Protocol
 from uuid import UUID
@@ -15,10 +16,12 @@ from uuid import UUID
 from partywall.core.blobs import StoredBlob
 from partywall.core.errors import ContentTooLargeError, NotFoundError
 from partywall.core.ids import new_id
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
+_PROJECT: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _CHUNK: Final = 256 * 1024
+_KEYS_AT_ONCE: Final = 500
 
 
 class Digest(Protocol):
@@ -39,6 +42,14 @@ class DirectoryBlobStore:
     async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
         directory = self._root / str(scope.project_id)
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
+        try:
+            return await self._put(scope, directory, chunks, max_bytes)
+        except FileNotFoundError as error:  # somebody has removed the directory
+            raise ProjectNotFoundError from error
+
+    async def _put(
+        self, scope: ProjectScope, directory: Path, chunks: AsyncIterator[bytes], max_bytes: int
+    ) -> StoredBlob:
         file: IO[bytes] = await asyncio.to_thread(tempfile.NamedTemporaryFile, dir=directory, delete=False)
         temporary = Path(file.name)
         digest = hashlib.sha256()
@@ -79,10 +90,35 @@ class DirectoryBlobStore:
     async def delete_project(self, project_id: UUID) -> None:
         await asyncio.to_thread(_remove_tree, self._root / str(project_id))
 
+    async def stored_before(self, before: datetime) -> AsyncIterator[tuple[UUID, list[str]]]:
+        for project_id in await asyncio.to_thread(_projects, self._root):
+            keys = await asyncio.to_thread(_stored_before, self._root / str(project_id), before.timestamp())
+            for start in range(0, max(1, len(keys)), _KEYS_AT_ONCE):
+                yield project_id, keys[start : start + _KEYS_AT_ONCE]
+
     async def ping(self) -> None:
         await asyncio.to_thread(self._root.mkdir, mode=0o700, parents=True, exist_ok=True)
         if not os.access(self._root, os.W_OK):
             raise PermissionError(f"{self._root} is not writable")
+
+
+def _projects(root: Path) -> list[UUID]:
+    return [UUID(each.name) for each in root.iterdir() if _PROJECT.fullmatch(each.name)] if root.is_dir() else []
+
+
+def _stored_before(directory: Path, before: float) -> list[str]:
+    """Unfinished files stand beside the directories of the others."""
+    keys: list[str] = []
+    for parent, _, names in os.walk(directory):
+        for path in (Path(parent, name) for name in names):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime >= before:
+                    continue
+                if _KEY.fullmatch(path.name):
+                    keys.append(path.name)
+                else:
+                    path.unlink()
+    return keys
 
 
 def _remove_tree(directory: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -17,7 +19,7 @@ from starlette.responses import Response
 from partywall.core.clock import utc_now
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
-from partywall.core.errors import ConflictError, PartywallError
+from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
 from partywall.core.http.responses import json_response
 from partywall.core.idempotency.models import IdempotencyKey
@@ -129,6 +131,7 @@ class Idempotency:
             insert(IdempotencyKey).values(
                 principal=str(self.principal), project_id=self.project_id, route=self.route, key=self.key,
                 fingerprint=fingerprint, status=response.status_code, headers=headers, body=body,
+                subjects=_subjects(headers.get("location"), body),
             )
         )  # fmt: skip
 
@@ -136,7 +139,26 @@ class Idempotency:
 def _replay(row: IdempotencyKey, fingerprint: bytes) -> Response:
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReusedError
+    if row.status == NotFoundError.status:
+        raise NotFoundError("What this request has made is deleted.")
     return Response(row.body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+
+
+def _subjects(location: str | None, body: bytes) -> list[UUID]:
+    """The ids of what an answer shows: of the one thing that it made, or of each in a list."""
+    if location is not None:
+        return _ids([location.rpartition("/")[2]])
+    answer = json.loads(body) if body else None
+    shown = answer.get("items", [answer]) if isinstance(answer, dict) else []
+    return _ids([each.get("id") for each in shown if isinstance(each, dict)])
+
+
+def _ids(given: Sequence[object]) -> list[UUID]:
+    ids: list[UUID] = []
+    for each in given:
+        with suppress(ValueError):
+            ids.append(UUID(str(each)))
+    return ids
 
 
 def _project(given: str | None) -> UUID:

@@ -65,6 +65,13 @@ async def enqueue[P: JobPayload](
     await Queries(SessionDriver(session)).enqueue(kind.name, body, priority=priority, execute_after=after)
 
 
+async def enqueue_once[P: JobPayload](session: AsyncSession, kind: JobKind[P], payload: P, subject: object) -> None:
+    """The same, unless a job of this kind for the same subject is already waiting or at work."""
+    body = payload.model_dump_json().encode()
+    key = f"{kind.name}:{subject}"
+    await Queries(SessionDriver(session)).enqueue(kind.name, body, dedupe_key=key, on_conflict="skip")
+
+
 async def requeue(session: AsyncSession, kind: str, payload: Mapping[str, JsonValue]) -> None:
     """Enqueues what was parked, as the job that it was."""
     await Queries(SessionDriver(session)).enqueue(kind, orjson.dumps(payload))

@@ -90,7 +90,7 @@ class JobRunner:
                     await self._attempt(queue, suspects, handler, job)
                 except (OSError, DBAPIError, UnavailableError) as error:
                     # Not the handler's: the attempt could not be counted, or the job not put away.
-                    raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from error
+                    raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from None
 
         return run
 
@@ -134,7 +134,8 @@ class JobRunner:
             if context.last:
                 await self._park(context.job_id, f"{type(error).__name__}: {error}")
                 return
-            raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from error
+            # PgQueuer keeps the traceback in its log: none that quotes what the job was about.
+            raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from None
         async with self.resources.sessions.begin() as session:
             await attempts.forget(session, context.job_id)
 

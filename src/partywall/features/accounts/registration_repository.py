@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, LargeBinary, Uuid, bindparam, func, select, text
+from sqlalchemy import LargeBinary, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -17,7 +17,6 @@ _REGISTER: Final = text(
 _AGAIN: Final = text("SELECT wall.register_again(:id, :token_hash, :expires_at, :most)")
 _WAITING: Final = text("SELECT chosen_at, expires_at FROM wall.waiting_registration(:id)")
 _CONFIRM: Final = select(func.wall.confirm_registration(bindparam("presented", type_=LargeBinary), type_=ARRAY(Uuid)))
-_PRUNE: Final = select(func.wall.prune_registrations(type_=BigInteger))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +70,6 @@ class RegistrationDoor:
         """The sessions that it has ended; None where the token is not good."""
         ended: list[UUID] | None = await self.session.scalar(_CONFIRM, {"presented": token_hash})
         return ended
-
-    async def prune(self) -> int:
-        """Drops those that have expired, of every account."""
-        return await self.session.scalar(_PRUNE) or 0
 
 
 async def waiting_registration(session: AsyncReadSession, id_: UUID) -> Waiting | None:

@@ -1,16 +1,50 @@
+"""What nobody can use any more: registrations, sessions, and what is counted of failed logins."""
+
 from __future__ import annotations
 
-import structlog
+from typing import Final
 
+import structlog
+from sqlalchemy import DateTime, Integer, bindparam, func, select, text
+
+from partywall.core.clock import utc_now
+from partywall.core.db.pruning import prune
 from partywall.core.resources import Resources
-from partywall.features.accounts.registration_repository import RegistrationDoor
 
 log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE: Final = 1_000
+_MOST: Final = bindparam("most", type_=Integer)
+_REGISTRATIONS: Final = select(func.wall.prune_registrations(_MOST))
+_SESSIONS: Final = select(func.wall.prune_sessions(bindparam("before", type_=DateTime(timezone=True)), _MOST))
+_FAILURES: Final = text("""
+    WITH removed AS (
+        DELETE FROM login_failure WHERE address_hash = ANY (ARRAY(
+            SELECT address_hash FROM login_failure WHERE failed_at < :before AND coalesce(locked_until <= now(), true)
+            LIMIT :most FOR UPDATE SKIP LOCKED
+        )) RETURNING 1
+    )
+    SELECT count(*) FROM removed
+""")
 
 
 async def prune_registrations(resources: Resources) -> None:
     """The hash of a password is not kept for longer than it can be confirmed."""
-    async with resources.sessions.begin() as session:
-        removed = await RegistrationDoor(session).prune()
+    removed = await prune(resources.sessions, _REGISTRATIONS, {"most": ROWS_AT_ONCE})
     if removed:
         log.info("registrations_pruned", registrations=removed)
+
+
+async def prune_sessions(resources: Resources) -> None:
+    """Sessions outlive their tokens by the lifetime of a refresh token, so that a revoked one is remembered."""
+    before = utc_now() - resources.settings.accounts.refresh_token_ttl
+    removed = await prune(resources.sessions, _SESSIONS, {"before": before, "most": ROWS_AT_ONCE})
+    if removed:
+        log.info("sessions_pruned", sessions=removed)
+
+
+async def prune_login_failures(resources: Resources) -> None:
+    before = utc_now() - resources.settings.accounts.lockout
+    removed = await prune(resources.sessions, _FAILURES, {"before": before, "most": ROWS_AT_ONCE})
+    if removed:
+        log.info("login_failures_pruned", addresses=removed)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -14,17 +14,6 @@ from partywall.core.tenancy import Principal, ProjectScope, let_no_writer_in
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
-_PRUNE: Final = select(func.wall.prune_api_keys(bindparam("before", type_=DateTime(timezone=True)), type_=BigInteger))
-
-
-@dataclass(frozen=True, slots=True)
-class KeysThatAreOver:
-    """Of all projects: they can be taken away without being seen."""
-
-    session: AsyncSession
-
-    async def prune(self, before: datetime) -> int:
-        return await self.session.scalar(_PRUNE, {"before": before}) or 0
 
 
 @dataclass(frozen=True, slots=True)

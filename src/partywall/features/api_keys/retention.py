@@ -1,17 +1,24 @@
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
+from sqlalchemy import DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
+from partywall.core.db.pruning import prune
 from partywall.core.resources import Resources
 from partywall.features.api_keys.constants import KEPT_FOR
-from partywall.features.api_keys.repository import KeysThatAreOver
 
 log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE: Final = 1_000
+_PRUNE: Final = select(
+    func.wall.prune_api_keys(bindparam("before", type_=DateTime(timezone=True)), bindparam("most", type_=Integer))
+)
 
 
 async def prune_api_keys(resources: Resources) -> None:
     """Forgets the keys that have been revoked or expired for a good while."""
-    async with resources.sessions.begin() as session:
-        removed = await KeysThatAreOver(session).prune(utc_now() - KEPT_FOR)
+    removed = await prune(resources.sessions, _PRUNE, {"before": utc_now() - KEPT_FOR, "most": ROWS_AT_ONCE})
     log.info("api_keys_pruned", removed=removed)

@@ -1,16 +1,24 @@
-"""What follows a deletion outside the database."""
+"""What follows a deletion outside the database, and what was stored there and never came into it."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
 import structlog
 
+from partywall.core.clock import utc_now
 from partywall.core.jobs.context import JobContext
+from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.documents.repository import DocumentRepository
-from partywall.features.projects.jobs import ProjectDeleted
 
 log = structlog.get_logger(__name__)
+
+# So long after it was stored, no upload is still about to refer to a blob.
+UNCLAIMED_FOR: Final = timedelta(hours=24)
 
 
 async def release_blobs(context: JobContext, payload: ReleaseBlobs) -> None:
@@ -24,12 +32,24 @@ async def release_blobs(context: JobContext, payload: ReleaseBlobs) -> None:
             await context.resources.blobs.delete(scope, key)
 
 
-async def delete_project_blobs(context: JobContext, payload: ProjectDeleted) -> None:
-    """Only of a project that is gone: whatever a payload says, nothing is taken from one that is there."""
+async def sweep_blobs(resources: Resources) -> None:
+    """Removes the files of uploads that came to no document, and those of projects that are gone."""
+    removed = 0
+    async for project_id, keys in resources.blobs.stored_before(utc_now() - UNCLAIMED_FOR):
+        removed += await _sweep(resources, project_id, keys)
+    if removed:
+        log.info("unclaimed_blobs_removed", blobs=removed)
+
+
+async def _sweep(resources: Resources, project_id: UUID, keys: list[str]) -> int:
     try:
-        async with context.resources.sessions.read() as session:
-            await enter_project(session, Principal.service(payload.project_id), payload.project_id)
+        async with resources.sessions.read() as session:
+            scope = await enter_project(session, Principal.service(project_id), project_id)
+            used = await DocumentRepository(session, scope).used(keys) if keys else set[str]()
     except ProjectNotFoundError:
-        await context.resources.blobs.delete_project(payload.project_id)
-    else:
-        log.error("project_not_deleted", project_id=str(payload.project_id))
+        await resources.blobs.delete_project(project_id)
+        return len(keys)
+    unclaimed = [key for key in keys if key not in used]
+    for key in unclaimed:
+        await resources.blobs.delete(scope, key)
+    return len(unclaimed)

@@ -12,6 +12,12 @@ class IndexDocuments(ProjectJobPayload):
     documents: list[UUID]
 
 
+class PurgeDocument(ProjectJobPayload):
+    """A document that is marked as deleted."""
+
+    document_id: UUID
+
+
 class ReleaseBlobs(ProjectJobPayload):
     """Blobs whose document has been deleted."""
 
@@ -21,3 +27,5 @@ class ReleaseBlobs(ProjectJobPayload):
 # Declared here, where documents change; the search slice does the work.
 INDEX_DOCUMENTS: Final = JobKind("index_documents", IndexDocuments)
 RELEASE_BLOBS: Final = JobKind("release_blobs", ReleaseBlobs)
+# Each attempt goes on where the last has ended.
+PURGE_DOCUMENT: Final = JobKind("purge_document", PurgeDocument, max_attempts=1_000)

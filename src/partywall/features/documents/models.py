@@ -24,13 +24,15 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
 
+_KEPT: Final = text("deleted_at IS NULL")
+
 
 class Document(Base):
     """`revision` counts the edits of people; `state` what the worker changed, so that both change the entity tag.
 
     `index_status` is that of the revision; `version` is the number of the newest version. The `original` columns are
     those of the uploaded file, kept as a blob. `history_bytes` is the size of its texts in `document_text`, kept by
-    the database.
+    the database. `deleted_at` marks one that the program no longer sees: it is being purged.
     """
 
     __tablename__ = "document"
@@ -44,9 +46,13 @@ class Document(Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL"),
         ),
-        Index("document_created_at_idx", "project_id", "created_at", "id"),
-        Index("document_updated_at_idx", "project_id", "updated_at", "id"),
-        Index("document_title_idx", "project_id", "title", "id"),
+        Index("document_created_at_idx", "project_id", "created_at", "id", postgresql_where=_KEPT),
+        Index("document_updated_at_idx", "project_id", "updated_at", "id", postgresql_where=_KEPT),
+        Index("document_title_idx", "project_id", "title", "id", postgresql_where=_KEPT),
+        Index("document_deleted_at_idx", "project_id", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "document_original_key_idx", "project_id", "original_key", postgresql_where=text("original_key IS NOT NULL")
+        ),
         {"info": {"kind": TableKind.PROJECT}},
     )
 
@@ -74,6 +80,7 @@ class Document(Base):
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class DocumentVersion(Base):

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     column,
+    exists,
     func,
     funcfilter,
     literal_column,
@@ -133,8 +134,9 @@ def _content(proved: Proof) -> Found:
 
 
 def _content_piece(proved: Proof) -> Found:
-    """Of the text that was asked for, also where the document has another one by now."""
-    return select(_piece(_text(_SHA256, proved)).label("piece")).where(proved)
+    """Of the text that was asked for, also where the document has another one by now; none once it is deleted."""
+    document = exists().where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID)
+    return select(_piece(_text(_SHA256, proved)).label("piece")).where(document, proved)
 
 
 def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) -> ColumnElement[object]:

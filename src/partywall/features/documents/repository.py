@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, func, insert, literal, select, update
+from sqlalchemy import Row, Uuid, and_, bindparam, func, insert, literal, select, update
 
 from partywall.core.db.json_rows import json_bytes, json_row
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -22,6 +22,7 @@ from partywall.features.documents.models import (
 
 type Column = str | int | JsonObject | None
 
+_DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
 
 
@@ -35,6 +36,12 @@ class DocumentRepository:
         query = select(Document).where(Document.project_id == self.scope.project_id, Document.id == id_)
         found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
         return found.one_or_none()
+
+    async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
+        """Revision, title, external id and the blob's key, without the text."""
+        columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
+        query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+        return (await self.session.execute(query.with_for_update())).one_or_none()
 
     async def shown(self, id_: UUID) -> Row[bytes, int, int]:
         columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
@@ -114,6 +121,5 @@ class DocumentWriter:
         return (await self.session.execute(statement)).scalar_one_or_none() is not None
 
     async def delete(self, id_: UUID) -> None:
-        await self.session.execute(
-            delete(DOCUMENT).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-        )
+        """Marks it as deleted: from now on the program does not see it."""
+        await self.session.execute(_DELETE, {"document": id_})

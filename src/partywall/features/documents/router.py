@@ -101,13 +101,13 @@ async def replace_document(
     "/{document_id:uuid}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a document",
-    description="With its versions, its index and its uploaded file.",
+    description="With its versions, its index and its uploaded file. It is gone at once, and purged in the background.",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    locked = await service.lock(document_id)
-    require_match(if_match, locked.revision)
-    await service.delete(locked)
+    doomed = await service.lock_to_delete(document_id)
+    require_match(if_match, doomed.revision)
+    await service.delete(doomed)
 
 
 @router.post(

@@ -13,12 +13,19 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
-from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import creating
 from partywall.features.documents.creating import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, RELEASE_BLOBS, IndexDocuments, ReleaseBlobs
+from partywall.features.documents.jobs import (
+    INDEX_DOCUMENTS,
+    PURGE_DOCUMENT,
+    RELEASE_BLOBS,
+    IndexDocuments,
+    PurgeDocument,
+    ReleaseBlobs,
+)
 from partywall.features.documents.merging import Wanted, patched, replaced
 from partywall.features.documents.models import Document
 from partywall.features.documents.reading import Shown
@@ -36,8 +43,18 @@ class Locked:
     id: UUID
     revision: int
     version: int
-    original_key: str | None
     current: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """A document to delete, which nobody else changes until this transaction ends."""
+
+    id: UUID
+    revision: int
+    title: str
+    external_id: str | None
+    original_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +83,7 @@ class DocumentService:
         row = await DocumentRepository(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
-        return Locked(row.id, row.revision, row.version, row.original_key, _wanted(row))
+        return Locked(row.id, row.revision, row.version, _wanted(row))
 
     async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
         return await self._change(locked, patched(locked.current, patch))
@@ -81,12 +98,23 @@ class DocumentService:
             raise VersionNotFoundError
         return await self._change(locked, replace(locked.current, title=earlier.title, content=earlier.content))
 
-    async def delete(self, locked: Locked) -> None:
-        await DocumentWriter(self.session, self.scope).delete(locked.id)
-        if locked.original_key is not None:
-            blobs = ReleaseBlobs(project_id=self.scope.project_id, principal=self._worker, keys=[locked.original_key])
+    async def lock_to_delete(self, id_: UUID) -> Doomed:
+        may_write(self.scope)
+        row = await DocumentRepository(self.session, self.scope).lock_to_delete(id_)
+        if row is None:
+            raise DocumentNotFoundError
+        return Doomed(id_, *row)
+
+    async def delete(self, doomed: Doomed) -> None:
+        """It is gone at once. Its text, versions and index are purged by a job, and so is its uploaded file."""
+        await DocumentWriter(self.session, self.scope).delete(doomed.id)
+        project_id = self.scope.project_id
+        purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=doomed.id)
+        await enqueue_once(self.session, PURGE_DOCUMENT, purge, doomed.id)
+        if doomed.original_key is not None:
+            blobs = ReleaseBlobs(project_id=project_id, principal=self._worker, keys=[doomed.original_key])
             await enqueue(self.session, RELEASE_BLOBS, blobs)
-        self._tell("document.deleted", locked.id, locked.current, locked.revision)
+        self._tell("document.deleted", doomed.id, doomed, doomed.revision)
 
     async def reindex(self, id_: UUID) -> Shown:
         """Also what retries a document that could not be indexed."""
@@ -126,7 +154,7 @@ class DocumentService:
     def _worker(self) -> str:
         return str(Principal.service(self.scope.project_id))
 
-    def _tell(self, type_: str, id_: UUID, document: Wanted, revision: int) -> None:
+    def _tell(self, type_: str, id_: UUID, document: Wanted | Doomed, revision: int) -> None:
         external = {"external_id": document.external_id} if document.external_id is not None else {}
         news = News(type_, "document", str(id_), {"title": document.title, "revision": revision, **external})
         EventLog(self.session, self.scope, self.announcer).append(news)

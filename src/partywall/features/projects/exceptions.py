@@ -3,8 +3,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from partywall.core.errors import ConflictError, ForbiddenError, NotFoundError, PartywallError
+from partywall.core.errors import ConflictError, ForbiddenError, NotFoundError, PartywallError, UnavailableError
 from partywall.core.tenancy import ProjectNotFoundError
+
+
+class ProjectBusyError(UnavailableError):
+    code = "project_busy"
+    title = "The project is being written to; try again"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": "1"})
 
 
 class MemberNotFoundError(NotFoundError):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, LargeBinary, and_, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, LargeBinary, and_, bindparam, delete, func, insert, select
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -15,17 +15,6 @@ from partywall.features.projects.models import Invitation, Project
 
 KEYSET: Final = Keyset({"created_at": Invitation.created_at}, Invitation.id)
 _ACCEPT: Final = select(func.wall.accept_invitation(bindparam("presented", type_=LargeBinary)))
-_PRUNE: Final = select(func.wall.prune_invitations(type_=BigInteger))
-
-
-@dataclass(frozen=True, slots=True)
-class ExpiredInvitations:
-    """Of all projects: they can be taken away without being seen."""
-
-    session: AsyncSession
-
-    async def prune(self) -> int:
-        return await self.session.scalar(_PRUNE) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from partywall.core.mail.message import ATTEMPTS
 
 
 class ProjectDeleted(JobPayload):
+    """A project that is marked as deleted."""
+
     project_id: UUID
 
 
@@ -17,6 +19,6 @@ class SendInvitation(ProjectJobPayload):
     invitation_id: UUID
 
 
-# What lies outside the database is cleared after the rows are gone.
-PROJECT_DELETED: Final = JobKind("project_deleted", ProjectDeleted)
+# Purges what the project held. Each attempt goes on where the last has ended.
+PROJECT_DELETED: Final = JobKind("project_deleted", ProjectDeleted, max_attempts=1_000)
 SEND_INVITATION: Final = JobKind("send_invitation", SendInvitation, max_attempts=ATTEMPTS)

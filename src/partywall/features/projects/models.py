@@ -3,15 +3,32 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint, Uuid, func
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
 
 
 class Project(Base):
+    """`deleted_at` marks one that nobody may enter any more and that is being purged."""
+
     __tablename__ = "project"
-    __table_args__ = ({"info": {"kind": TableKind.DIRECTORY}},)
+    __table_args__ = (
+        Index("project_deleted_at_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        {"info": {"kind": TableKind.DIRECTORY}},
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, server_default=func.uuidv7())
     name: Mapped[str] = mapped_column(Text)
@@ -19,6 +36,7 @@ class Project(Base):
     revision: Mapped[int] = mapped_column(Integer, server_default="1")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class ProjectMember(Base):

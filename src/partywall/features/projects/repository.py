@@ -2,19 +2,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, TableValuedAlias, Text, Uuid, bindparam, column, delete, func, select, update
+from sqlalchemy import Row, TableValuedAlias, Text, Uuid, bindparam, column, func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.locks import limit_lock_wait, was_lock_timeout
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope, let_no_writer_in
+from partywall.core.tenancy import ProjectNotFoundError, ProjectScope, let_no_writer_in
+from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.models import Project
 
 KEYSET: Final = Keyset(
     {"created_at": Project.created_at, "updated_at": Project.updated_at, "title": Project.name}, Project.id
 )
+# How long the end of a project waits for those who are writing.
+PATIENCE: Final = timedelta(seconds=5)
+_DELETE: Final = select(func.wall.delete_project())
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
 # Of the bound principal: a person's projects, or the one of a key.
@@ -55,11 +62,21 @@ class ProjectRepository:
         return found.one()
 
     async def lock(self, *, to_delete: bool) -> Project | None:
-        """One change at a time. Documents may still be written, unless it is the end of the project."""
-        if to_delete:
-            await let_no_writer_in(self.session, self.scope.project_id)
+        """One change at a time. Documents may still be written, unless it is the end of the project.
+
+        Which waits for those who are writing, but not for long: raises ProjectBusyError.
+        """
         query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
-        return (await self.session.scalars(query)).one_or_none()
+        if not to_delete:
+            return (await self.session.scalars(query)).one_or_none()
+        await limit_lock_wait(self.session, PATIENCE)
+        try:
+            await let_no_writer_in(self.session, self.scope.project_id)
+            return (await self.session.scalars(query)).one_or_none()
+        except DBAPIError as error:
+            if was_lock_timeout(error):
+                raise ProjectBusyError from error
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +92,6 @@ class ProjectWriter:
         )
 
     async def delete(self) -> None:
-        await self.session.execute(delete(Project).where(Project.id == self.scope.project_id))
+        """Marks the project as deleted: from the commit on nobody enters it."""
+        if not await self.session.scalar(_DELETE):
+            raise ProjectNotFoundError

@@ -1,16 +1,21 @@
 from __future__ import annotations
 
-import structlog
+from typing import Final
 
+import structlog
+from sqlalchemy import Integer, bindparam, func, select
+
+from partywall.core.db.pruning import prune
 from partywall.core.resources import Resources
-from partywall.features.projects.invitation_repository import ExpiredInvitations
 
 log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE: Final = 1_000
+_PRUNE: Final = select(func.wall.prune_invitations(bindparam("most", type_=Integer)))
 
 
 async def prune_invitations(resources: Resources) -> None:
     """An address is not kept for longer than its invitation is good."""
-    async with resources.sessions.begin() as session:
-        removed = await ExpiredInvitations(session).prune()
+    removed = await prune(resources.sessions, _PRUNE, {"most": ROWS_AT_ONCE})
     if removed:
         log.info("invitations_pruned", invitations=removed)

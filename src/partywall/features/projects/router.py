@@ -20,6 +20,7 @@ from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects import service as projects
 from partywall.features.projects.dependencies import DirectoryServiceDep, ProjectServiceDep
+from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.rights import Right
 from partywall.features.projects.schemas import Project, ProjectCreate, ProjectPatch, ProjectQuery
 
@@ -89,8 +90,8 @@ async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_matc
     "/{project_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a project",
-    description="With everything in it; for owners.",
-    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError),
+    description="With everything in it; for owners. It is gone at once; what it held is purged in the background.",
+    responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, ProjectBusyError),
 )
 async def delete_project(service: ProjectServiceDep, if_match: IfMatch = None) -> None:
     require_match(if_match, await service.revision(Right.PROJECT_DELETE))

@@ -9,7 +9,7 @@ from uuid import UUID
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
-from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.queue import enqueue_once
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -115,8 +115,10 @@ class ProjectService:
         return await get_project(self.session, self.scope)
 
     async def delete(self) -> None:
+        """Ends the project at once. What it holds is purged by a job."""
         require(self.scope, Right.PROJECT_DELETE)
         await ProjectWriter(self.session, self.scope).delete()
-        await enqueue(self.session, PROJECT_DELETED, ProjectDeleted(project_id=self.scope.project_id))
-        # The events are gone too, but whoever follows them must look, and find that there is nothing to follow.
+        gone = ProjectDeleted(project_id=self.scope.project_id)
+        await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
+        # Streams look when they are told, and find that there is nothing to follow any more.
         after_commit(self.session, partial(self.announcer.announce, self.scope, 0))

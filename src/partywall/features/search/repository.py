@@ -49,15 +49,16 @@ SELECT best.chunk, chunk.document_id, best.score
 FROM (SELECT scored.chunk, scored.score FROM scored ORDER BY scored.score DESC, scored.chunk LIMIT :candidates) AS best
 JOIN chunk ON chunk.project_id = :project_id AND chunk.number = best.chunk
 """
-_BEST_WITH_STATUS: Final = """
+_BEST_OF_DOCUMENTS: Final = """
 SELECT scored.chunk, chunk.document_id, scored.score
 FROM scored
 JOIN chunk ON chunk.project_id = :project_id AND chunk.number = scored.chunk
-JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id AND document.status = :status
+JOIN document ON document.project_id = :project_id AND document.id = chunk.document_id
+    AND document.status = coalesce(CAST(:status AS text), document.status)
 ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
 """
 _BY_TEXT: Final = text(f"{_SCORED}{_BEST}")
-_BY_TEXT_AND_STATUS: Final = text(f"{_SCORED}{_BEST_WITH_STATUS}")
+_BY_TEXT_OF_DOCUMENTS: Final = text(f"{_SCORED}{_BEST_OF_DOCUMENTS}")
 
 _SHOWN: Final = text("""
 SELECT chunk.number, chunk.id, chunk.document_id, document.title, chunk.first, chunk.last, chunk.text,
@@ -89,12 +90,16 @@ class ServingIndex:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What there is to search: how many chunks with how many terms, in which text search configurations."""
+    """What there is to search: how many chunks with how many terms, in which text search configurations.
+
+    While documents are `purging`, some of the chunks are of documents that are deleted.
+    """
 
     chunks: int
     terms: int
     configurations: list[str]
     index: ServingIndex | None
+    purging: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +124,7 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
             SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
+            func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
         .outerjoin(SearchIndex, serves)
         .where(SearchStatistic.project_id == PROJECT_ID, proved)
@@ -147,20 +153,29 @@ class SearchRepository:
             "b": B,
             "candidates": candidates,
         }
-        if status is None:
+        if status is None and not corpus.purging:
             rows = await self.session.execute(_BY_TEXT, values)
         else:
-            rows = await self.session.execute(_BY_TEXT_AND_STATUS, values | {"status": status})
+            rows = await self.session.execute(_BY_TEXT_OF_DOCUMENTS, values | {"status": status})
         found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def by_vector(
-        self, index: ServingIndex, vector: str, candidates: int, status: str | None, *, approximate: bool
+        self,
+        index: ServingIndex,
+        vector: str,
+        candidates: int,
+        status: str | None,
+        *,
+        approximate: bool,
+        purging: bool = False,
     ) -> list[Candidate]:
         """The nearest chunks by cosine similarity, best first: of all vectors, or as the HNSW index finds them."""
         if approximate:
             await self.session.execute(_ITERATE)
-        query = _nearest(index.dimension, status=status is not None, approximate=approximate)
+        query = _nearest(
+            index.dimension, documents=purging or status is not None, status=status is not None, approximate=approximate
+        )
         values = {
             "project_id": self.scope.project_id,
             "index_id": index.id,
@@ -185,7 +200,7 @@ class SearchRepository:
 
 
 @functools.cache
-def _nearest(dimension: int, *, status: bool, approximate: bool) -> Select[int, UUID, float]:
+def _nearest(dimension: int, *, documents: bool, status: bool, approximate: bool) -> Select[int, UUID, float]:
     vectors = EMBEDDINGS[dimension].c
     # A subquery is evaluated once; a bare cast of the parameter would be parsed again for every row.
     asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
@@ -196,7 +211,7 @@ def _nearest(dimension: int, *, status: bool, approximate: bool) -> Select[int, 
     )
     if approximate:
         nearest = nearest.where(vectors.approximate)
-    if status:
+    if documents:
         nearest = nearest.join(
             SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)
         ).join(
@@ -204,7 +219,7 @@ def _nearest(dimension: int, *, status: bool, approximate: bool) -> Select[int, 
             and_(
                 DOCUMENT.c.project_id == SearchChunk.project_id,
                 DOCUMENT.c.id == SearchChunk.document_id,
-                DOCUMENT.c.status == bindparam("status", type_=Text),
+                *([DOCUMENT.c.status == bindparam("status", type_=Text)] if status else []),
             ),
         )
     best = nearest.order_by(distance).limit(bindparam("candidates")).subquery("best")

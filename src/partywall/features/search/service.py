@@ -64,7 +64,8 @@ class SearchService:
         index = (
             None if row["id"] is None else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"])
         )
-        return scope, Corpus(row["chunks"] or 0, row["terms"] or 0, row["configurations"] or [], index)
+        size = (row["chunks"] or 0, row["terms"] or 0)
+        return scope, Corpus(*size, row["configurations"] or [], index, purging=bool(row["purging"]))
 
     async def _embed(self, corpus: Corpus, query: SearchQuery) -> str | None:
         """The query's vector as PostgreSQL reads it; None where only words are searched."""
@@ -128,7 +129,9 @@ class _Search:
     async def _nearest(
         self, index: ServingIndex, vector: str, candidates: int, *, approximate: bool
     ) -> list[Candidate]:
-        return await self.repository.by_vector(index, vector, candidates, self.query.status, approximate=approximate)
+        return await self.repository.by_vector(
+            index, vector, candidates, self.query.status, approximate=approximate, purging=self.corpus.purging
+        )
 
 
 @dataclass(frozen=True, slots=True)

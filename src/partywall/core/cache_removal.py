@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+from partywall.core.cache_keys import TICKETS_PREFIX
+
+_KEYS_AT_ONCE: Final = 1_000
+
+
+async def remove_keys_of(cache: Redis, project_id: UUID) -> None:
+    """Deletes the keys that name a project, and the tickets that are for it.
+
+    Each of them expires by itself: this is for those that would outlive the project. Reads all keys, some at a time.
+    """
+    named = str(project_id).encode()
+    cursor = 0
+    while True:
+        cursor, found = await cache.scan(cursor, count=_KEYS_AT_ONCE)
+        keys = [key if isinstance(key, bytes) else key.encode() for key in found]
+        tickets = [key for key in keys if key.startswith(TICKETS_PREFIX.encode())]
+        values = await cache.mget(tickets) if tickets else []
+        doomed = [ticket for ticket, value in zip(tickets, values, strict=True) if value is not None and named in value]
+        doomed += [key for key in keys if named in key]
+        if doomed:
+            await cache.delete(*doomed)
+        if cursor == 0:
+            return

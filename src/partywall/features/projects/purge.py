@@ -1,0 +1,74 @@
+"""Purges projects that are marked as deleted: rows in batches, then what lies outside the database. In the worker.
+
+Every batch is a transaction, and nothing is kept beside the rows that are left: whoever begins again goes on.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+import structlog
+from redis.exceptions import RedisError
+from sqlalchemy import BigInteger, Integer, Uuid, bindparam, func, select
+
+from partywall.core.cache_removal import remove_keys_of
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.jobs.queue import enqueue_once
+from partywall.core.jobs.removal import remove_jobs_of
+from partywall.core.resources import Resources
+from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
+
+log = structlog.get_logger(__name__)
+
+ROWS_AT_ONCE: Final = 1_000
+BYTES_AT_ONCE: Final = 8 * 1024 * 1024
+SWEPT_AT_ONCE: Final = 1_000
+
+_PROJECT: Final = bindparam("project", type_=Uuid)
+_PURGE: Final = select(
+    func.wall.purge_project(_PROJECT, bindparam("most", type_=Integer), bindparam("bytes", type_=BigInteger))
+)
+_FORGET: Final = select(func.wall.forget_project(_PROJECT))
+_DELETED: Final = select(func.wall.deleted_projects(bindparam("most", type_=Integer)))
+
+
+async def purge_project(context: JobContext, payload: ProjectDeleted) -> None:
+    """Whatever a payload says, nothing is taken from a project that is not marked."""
+    project_id, resources = payload.project_id, context.resources
+    removed = 0
+    while (some := await _purge_some(resources, project_id)) != 0:
+        if some is None:
+            log.error("project_not_deleted", project_id=str(project_id))
+            return
+        removed += some
+        context.progressed()
+        if context.stopping.is_set():
+            raise AnotherAttemptError("the worker stops")
+    await resources.blobs.delete_project(project_id)
+    await _remove_keys(resources, project_id)
+    await remove_jobs_of(resources.sessions, project_id)
+    async with resources.sessions.begin() as session:
+        await session.execute(_FORGET, {"project": project_id})
+    log.info("project_purged", rows=removed)
+
+
+async def sweep_projects(resources: Resources) -> None:
+    """Enqueues the purges that were lost, or were given up."""
+    async with resources.sessions.begin() as session:
+        for project_id in list(await session.scalars(_DELETED, {"most": SWEPT_AT_ONCE})):
+            await enqueue_once(session, PROJECT_DELETED, ProjectDeleted(project_id=project_id), project_id)
+
+
+async def _purge_some(resources: Resources, project_id: UUID) -> int | None:
+    async with resources.sessions.begin() as session:
+        values = {"project": project_id, "most": ROWS_AT_ONCE, "bytes": BYTES_AT_ONCE}
+        removed: int | None = await session.scalar(_PURGE, values)
+        return removed
+
+
+async def _remove_keys(resources: Resources, project_id: UUID) -> None:
+    try:
+        await remove_keys_of(resources.cache, project_id)
+    except (RedisError, OSError) as error:  # they expire by themselves
+        log.warning("keys_not_removed", error=type(error).__name__)

@@ -1,0 +1,110 @@
+"""Nothing is kept for ever: stored answers, the queue's log, sessions, failures and blobs that nobody refers to."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from partywall.core import retention
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.resources import Resources
+from partywall.features.accounts.retention import prune_login_failures, prune_sessions
+from partywall.features.documents.blobs import sweep_blobs
+from tests.people import People
+
+ANSWER = """
+    INSERT INTO idempotency_key (principal, project_id, route, key, fingerprint, status, headers, body, created_at)
+    SELECT $1, '00000000-0000-0000-0000-000000000000', 'r', n::text, '', 201, '{}', repeat('x', 1000)::bytea,
+        now() - ($2 || ' hours')::interval FROM generate_series($3::integer, $4) AS n
+"""
+
+
+async def test_stored_answers_are_kept_for_a_day(
+    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In as many transactions as it takes, also where each may take few."""
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 3)
+    whose = f"user:{uuid4()}"
+    await people.execute(ANSWER, whose, "25", 1, 10)
+    await people.execute(ANSWER, whose, "23", 11, 12)
+    await retention.prune_answers(resources)
+    rows = await people.fetch("SELECT key FROM idempotency_key WHERE principal = $1 ORDER BY key", whose)
+    assert [row["key"] for row in rows] == ["11", "12"]
+
+
+async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(people: People, resources: Resources) -> None:
+    await retention.prune_answers(resources)
+    await people.execute(ANSWER, f"user:{uuid4()}", "25", 1, 20)
+    size = 400  # what 1000 equal bytes take is less than they are
+    async with resources.reads.acquire() as connection:
+        query = "SELECT wall.prune_idempotency_keys(now() - interval '24 hours', $1, $2)"
+        assert await connection.fetchval(query, 5, 1 << 30) == 5
+        assert 1 <= await connection.fetchval(query, 100, size) <= 14
+        assert await connection.fetchval("SELECT wall.prune_idempotency_keys(now() + interval '1 h', 0, 1)") == 0
+
+
+async def test_the_queues_log_is_kept_for_a_day(people: People, resources: Resources) -> None:
+    for hours in (25, 23):
+        await people.execute(
+            "INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created)"
+            " VALUES ($1, 'queued', 0, 'of the test', now() - ($2 || ' hours')::interval)", hours, str(hours),
+        )  # fmt: skip
+    await retention.prune_queue_log(resources)
+    rows = await people.fetch("SELECT job_id FROM pgqueuer_log WHERE entrypoint = 'of the test'")
+    assert [row["job_id"] for row in rows] == [23]
+
+
+async def test_sessions_and_failures_that_count_no_more_are_forgotten(people: People, resources: Resources) -> None:
+    person = await people.person()
+    for days in (61, 59):
+        await people.execute(
+            "INSERT INTO session (account_id, user_agent, expires_at)"
+            " VALUES ($1, $2, now() - ($2 || ' days')::interval)",
+            person.id, str(days - 30),
+        )  # fmt: skip
+        await people.execute(
+            "INSERT INTO login_failure (address_hash, failures, failed_at)"
+            " VALUES ($1, 1, now() - ($2 || ' min')::interval)",
+            f"{person.id} {days}".encode(), str(days - 30),
+        )  # fmt: skip
+    await prune_sessions(resources)
+    await prune_login_failures(resources)
+    rows = await people.fetch("SELECT user_agent FROM session WHERE account_id = $1", person.id)
+    assert [row["user_agent"] for row in rows] == ["29"]
+    query = "SELECT address_hash FROM login_failure WHERE position($1::bytea IN address_hash) = 1"
+    failures = await people.fetch(query, str(person.id).encode())
+    assert [row["address_hash"] for row in failures] == [f"{person.id} 59".encode()]
+
+
+async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project, gone = await owner.project(), uuid4()
+    sent = {"file": ("a.txt", b"kept", "text/plain")}
+    assert (await owner.client.post(f"/api/v1/projects/{project}/documents/upload", files=sent)).status_code == 201
+    scope = await ScopedReader(resources.reads, owner.principal).scope(project)
+
+    async def bytes_of(text: str) -> AsyncIterator[bytes]:
+        yield text.encode()
+
+    old, young = [(await resources.blobs.put(scope, bytes_of("x"), max_bytes=9)).key for _ in range(2)]
+    root = resources.settings.blob_directory
+    directory = root / str(project)
+    (directory / "tmpold").write_bytes(b"x")
+    (directory / "tmpyoung").write_bytes(b"x")
+    (root / str(gone) / "ab").mkdir(parents=True)
+    (root / str(gone) / "ab" / ("ab" * 16)).write_bytes(b"x")
+    before = time.time() - 25 * 3600
+    for path in directory.rglob("*"):
+        if path.is_file() and path.name not in {young, "tmpyoung"}:
+            os.utime(path, (before, before))
+    await sweep_blobs(resources)
+    left = {path.name for path in directory.rglob("*") if path.is_file()}
+    [used] = [row["original_key"] for row in await people.fetch(
+        "SELECT original_key FROM document WHERE project_id = $1", project)]  # fmt: skip
+    assert left == {used, young, "tmpyoung"}
+    assert old not in left
+    assert not (root / str(gone)).exists()

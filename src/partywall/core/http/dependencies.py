@@ -45,6 +45,16 @@ def remember_principal(scope: Scope, principal: Principal) -> None:
     scope["state"]["principal"] = str(principal)
 
 
+async def known_principal(resources: Resources, authorization: str | None, scope: Scope) -> Principal:
+    """Whose the request is, by its headers alone; raises NotAuthenticatedError. Asked again it costs nothing."""
+    token = bearer_token(authorization)
+    if token is None:
+        raise NotAuthenticatedError
+    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
+    remember_principal(scope, principal)
+    return principal
+
+
 async def gate(
     request: Request,
     resources: ResourcesDep,
@@ -54,12 +64,7 @@ async def gate(
     """Stands before every route. Closed unless the route is in the PUBLIC set."""
     if is_public(request):
         return None
-    token = bearer_token(request.headers.get("authorization"))
-    if token is None:
-        raise NotAuthenticatedError
-    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
-    remember_principal(request.scope, principal)
-    return principal
+    return await known_principal(resources, request.headers.get("authorization"), request.scope)
 
 
 async def get_principal(principal: Annotated[Principal | None, Depends(gate)]) -> Principal:

@@ -16,6 +16,7 @@ from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
 from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
+from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.http.problems import documented
@@ -38,6 +39,8 @@ _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
     response_model=Document,
     summary="Upload a file as a document",
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
+    max_body_size=LARGE_BYTES,
+    form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TooManyRequestsError),
 )
 async def upload_document(

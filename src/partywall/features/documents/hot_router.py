@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 
+from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.hot import HotRoute
@@ -51,6 +52,7 @@ async def list_documents(
     response_model=Document,
     summary="Create a document",
     description="The content is kept exactly as sent, and indexed in the background.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 async def create_document(

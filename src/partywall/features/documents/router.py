@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response, status
 
 from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError
+from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -55,6 +56,7 @@ def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
     response_model=Documents,
     summary="Create many documents",
     description="All or none, answered in the same order.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 async def create_documents(
@@ -72,6 +74,7 @@ async def create_documents(
     response_model=Document,
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
 )
 async def update_document(
@@ -87,6 +90,7 @@ async def update_document(
     response_model=Document,
     summary="Replace a document",
     description="What is absent goes back to its default.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError),
 )
 async def replace_document(

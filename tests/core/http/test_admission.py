@@ -166,13 +166,13 @@ async def test_few_of_many_errors_are_told(people: People, server: Serving) -> N
     project = await owner.project()
     unknown = json.dumps({f"k{n}": 1 for n in range(4_000)}).encode()
     bad = json.dumps({"documents": [{"title": 1, "content": 2, "x": 3}] * 400}).encode()
-    for path, body in ((PROJECTS, unknown), (f"{documents(project)}/batch", bad)):
+    for path, body, more in ((PROJECTS, unknown, None), (f"{documents(project)}/batch", bad, 400 * 3 - 20)):
         said = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
         answer = await ask(server, head("POST", path, *said), body)
         assert (answer.status, answer.code) == (422, "validation_failed")
         assert len(json.loads(answer.body)["errors"]) <= 20
         assert len(answer.body) < 10_000
-    assert json.loads(answer.body)["more_errors"] == 400 * 3 - 20
+        assert json.loads(answer.body).get("more_errors") == more
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from partywall.core.security.client_address import ClientAddresses
 
 SWEEP_SECONDS: Final = 1.0
 # How often a client that does not keep up with what is sent to it is measured.
-_MEASURE_SECONDS: Final = 10.0
+MEASURE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Connections:
         self._due.pop(connection, None)
 
     def falls_behind(self, connection: Connection) -> None:
-        self._behind[connection] = _Reading(connection.unsent(), self._now() + _MEASURE_SECONDS)
+        self._behind[connection] = _Reading(connection.unsent(), self._now() + MEASURE_SECONDS)
 
     def catches_up(self, connection: Connection) -> None:
         self._behind.pop(connection, None)
@@ -151,11 +151,11 @@ class Connections:
             if reading.due > now:
                 continue
             unsent = connection.unsent()
-            if reading.unsent - unsent < self.limits.rate * _MEASURE_SECONDS:
+            if reading.unsent - unsent < self.limits.rate * MEASURE_SECONDS:
                 self.catches_up(connection)
                 connection.end()
             else:
-                self._behind[connection] = _Reading(unsent, now + _MEASURE_SECONDS)
+                self._behind[connection] = _Reading(unsent, now + MEASURE_SECONDS)
 
     def _relieve(self) -> None:
         """Where all of them together have too much to take, those with the most go first."""

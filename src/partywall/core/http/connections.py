@@ -120,7 +120,7 @@ class Http(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are left out: by then a request has been judged by its headers."""
-        if self.cycle is None or self.cycle.scope is not self.scope:
+        if not self._head_is_whole():
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -210,13 +210,16 @@ class Http(HttpToolsProtocol):
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
 
     def _awaited(self) -> Part:
-        cycle = self.cycle
-        if cycle is None or cycle.scope is not self.scope:
+        if not self._head_is_whole():
             return Part.HEAD
-        if cycle.more_body:
+        if self.cycle.more_body:
             return Part.BODY
         # Where the answer is out already, what came begins no request: it may be empty lines without end.
-        return Part.HEAD if cycle.response_complete else Part.NOTHING
+        return Part.HEAD if self.cycle.response_complete else Part.NOTHING
+
+    def _head_is_whole(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.scope is self.scope
 
     def _note_whole(self) -> None:
         self._progress.part = Part.NOTHING

@@ -16,6 +16,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
+from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.http.public import is_public
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
@@ -142,6 +143,13 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
 ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
 LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
+
+
+async def get_large_answers(resources: ResourcesDep) -> LargeAnswers:
+    return resources.answers
+
+
+LargeAnswersDep = Annotated[LargeAnswers, Depends(get_large_answers)]
 
 
 async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) -> ScopedReader:

@@ -12,7 +12,8 @@ from partywall.core.errors import BadRequestError, PartywallError
 from partywall.core.http.problems import problem_of
 from partywall.core.http.unread import leave_unread
 
-URL_BYTES: Final = 8 * 1024
+# Room for the longest text that a query takes, percent-encoded.
+URL_BYTES: Final = 16 * 1024
 LINE_BYTES: Final = 8 * 1024
 HEADER_BYTES: Final = 32 * 1024
 MOST_HEADERS: Final = 100

@@ -63,9 +63,9 @@ class Spool:
         self._budget = budget
 
     @asynccontextmanager
-    async def open(self, caller: str, size: int) -> AsyncIterator[SpooledBody]:
-        """For a body of at most that size; raises BudgetSpentError and StorageFullError."""
-        async with self._budget.take(caller, size):
+    async def open(self, caller: str, size: int, seconds: float = 0.0) -> AsyncIterator[SpooledBody]:
+        """For about that size; waits so long for room. Raises BudgetSpentError and StorageFullError."""
+        async with self._budget.take(caller, size, seconds):
             try:
                 file = await asyncio.to_thread(self._create, size)
             except OSError as error:

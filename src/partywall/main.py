@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from partywall import __version__
+from partywall.core.budget import SharedBudget
 from partywall.core.http import health
-from partywall.core.http.body_limit import BodyLimit
+from partywall.core.http.admission import Admission, targets
 from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
@@ -20,9 +21,10 @@ from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
+from partywall.core.http.request_head import RequestHead
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
-from partywall.core.http.well_formed import WellFormedQuery
+from partywall.core.http.spool import Spool
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log
 from partywall.resources import open_resources
@@ -80,9 +82,9 @@ def _include_routes(app: FastAPI) -> None:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    _add_admission(app, settings)
     app.add_middleware(HotLane, plans=hot_plans(app.routes))
-    app.add_middleware(WellFormedQuery)
-    app.add_middleware(BodyLimit, max_bytes=settings.http.max_body_bytes)
+    app.add_middleware(RequestHead)
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:
         app.add_middleware(
@@ -96,3 +98,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext, access_log=access_log(settings.log))
     app.add_middleware(SocketContext, access_log=access_log(settings.log))
+
+
+def _add_admission(app: FastAPI, settings: Settings) -> None:
+    """One caller has at most a third of what large bodies may take, on disk and in memory."""
+    http = settings.http
+    app.add_middleware(
+        Admission,
+        targets=targets(app.routes, PUBLIC, http.max_body_bytes),
+        spool=Spool(settings.spool_directory, SharedBudget[str](http.spool_bytes, http.spool_bytes // 3)),
+        memory=SharedBudget[str](http.body_memory_bytes, http.body_memory_bytes // 3),
+    )

@@ -35,6 +35,7 @@ from partywall.core.events.listener import Listener
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
 from partywall.core.outgoing.destinations import Destinations
@@ -145,6 +146,7 @@ async def open_resources(
             attempts=AttemptLimiter(cache, settings.accounts.attempts_per_minute),
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
+            answers=_large_answers(settings),
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             embedders=embedders,
@@ -156,6 +158,11 @@ async def open_resources(
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
+
+
+def _large_answers(settings: Settings) -> LargeAnswers:
+    http = settings.http
+    return LargeAnswers(settings.spool_directory, on_disk=http.answer_bytes, in_memory=http.answer_memory_bytes)
 
 
 def _open_cache(stack: AsyncExitStack, url: str) -> Redis:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from typing import Final, TypedDict
+from functools import partial
+from typing import Final, TypedDict, cast
 
 import uvicorn
 
-from partywall.core.http.connections import Http, Sockets
+from partywall.core.http.connection_limits import Connections, Limits
+from partywall.core.http.connections import Http
+from partywall.core.http.socket_protocol import Sockets
+from partywall.core.security.client_address import ClientAddresses
 from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -15,6 +19,12 @@ DRAIN_SECONDS: Final = 10
 # A client's longest message: room for a token and a filter.
 LARGEST_MESSAGE: Final = 8 * 1024
 PONG_SECONDS: Final = 20.0
+# Files that are no connections: of the database, the cache, blobs, the spool and what leaves for elsewhere.
+RESERVED_FILES: Final = 256
+# Clients that no process has accepted yet.
+BACKLOG: Final = 2048
+# What all clients together may leave unread of what is sent to them.
+UNSENT_BYTES: Final = 48 * 1024 * 1024
 
 
 class ServerOptions(TypedDict):
@@ -29,12 +39,14 @@ class ServerOptions(TypedDict):
     server_header: bool
     proxy_headers: bool
     timeout_graceful_shutdown: int
+    timeout_keep_alive: int
+    backlog: int
 
 
 def server_options(settings: Settings) -> ServerOptions:
     """How uvicorn serves the application, whoever starts it."""
     return {
-        "http": Http,
+        "http": cast("type[asyncio.Protocol]", partial(Http, others=connections(settings))),
         "ws": Sockets,
         "ws_max_size": LARGEST_MESSAGE,
         "ws_ping_interval": settings.events.heartbeat.total_seconds(),
@@ -45,7 +57,26 @@ def server_options(settings: Settings) -> ServerOptions:
         "server_header": False,
         "proxy_headers": False,
         "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_keep_alive": int(settings.http.keep_alive.total_seconds()),
+        "backlog": BACKLOG,
     }
+
+
+def connections(settings: Settings) -> Connections:
+    """The limits of one process, as far as it may open files."""
+    http = settings.http
+    may_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    total = min(http.connections, max(may_open - RESERVED_FILES, may_open // 2))
+    limits = Limits(
+        total=total,
+        each=http.connections_per_address or max(1, total // 2),
+        unserved=http.unserved_per_address,
+        header_seconds=http.header_timeout.total_seconds(),
+        body_seconds=http.body_timeout.total_seconds(),
+        rate=http.min_rate,
+        unsent_bytes=UNSENT_BYTES,
+    )
+    return Connections(limits, ClientAddresses(http.trusted_proxies))
 
 
 def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:

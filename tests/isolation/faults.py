@@ -163,7 +163,7 @@ async def _with_route(app: FastAPI, endpoint: Callable[..., object], guards: lis
 @asynccontextmanager
 async def a_cache_key_without_its_project(at: Besieged) -> AsyncIterator[FastAPI]:
     """Documents are kept in the cache by their own ids; the caller may enter the project that the path names."""
-    get, cache = reading.get, at.resources.cache
+    get, cache = reading.get_whole, at.resources.cache
     made: set[CacheKey] = set()
 
     async def cached(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
@@ -261,7 +261,7 @@ class _Front:
 @asynccontextmanager
 async def an_error_text_that_quotes_the_other_projects_row(at: Besieged) -> AsyncIterator[FastAPI]:
     """Meant to help: it says where the document that was asked for is."""
-    get = reading.get
+    get = reading.get_whole
 
     async def helpful(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
         try:

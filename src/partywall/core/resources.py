@@ -14,6 +14,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
+from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
@@ -47,6 +48,7 @@ class Resources:
     attempts: AttemptLimiter
     clients: ClientAddresses
     blobs: BlobStore
+    answers: LargeAnswers
     mailer: Mailer
     pages: FairGate
     embedders: Embedders

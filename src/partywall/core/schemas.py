@@ -22,6 +22,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 _MAX_DEPTH: Final = 32
+# So many unknown fields are named one by one.
+_MOST_UNKNOWN: Final = 20
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -116,6 +118,8 @@ class RequestModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, values: object) -> object:
+        if isinstance(values, dict) and len(values) > len(cls.model_fields) + _MOST_UNKNOWN:
+            raise PydanticCustomError("too_many_fields", "There are many fields that are not known here")
         refuse_unstorable(values)
         return values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from email.utils import getaddresses
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
@@ -12,7 +12,8 @@ from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, mod
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from partywall.settings.agents import AgentSettings
-from partywall.settings.base import CommaSeparated, Section, split_lists
+from partywall.settings.base import Section
+from partywall.settings.http import HttpSettings
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.quotas import QuotaSettings
 
@@ -37,26 +38,6 @@ class DatabaseSettings(Section):
 class CacheSettings(Section):
     engine: Engine
     url: SecretStr | None = None
-
-
-class HttpSettings(Section):
-    public_url: HttpUrl | None = None
-    docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
-    cors_origins: CommaSeparated = ()
-    trusted_proxies: CommaSeparated = ()
-    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _split(cls, values: object) -> object:
-        return split_lists(values, {"cors_origins", "trusted_proxies"})
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        for value in values:
-            ip_network(value, strict=False)
-        return values
 
 
 class AccountSettings(Section):
@@ -198,6 +179,10 @@ class Settings(BaseSettings):
     @property
     def blob_directory(self) -> Path:
         return self.blobs.directory or self.data_dir / "blobs"
+
+    @property
+    def spool_directory(self) -> Path:
+        return self.http.spool_directory or self.data_dir / "spool"
 
     @property
     def mail_directory(self) -> Path:

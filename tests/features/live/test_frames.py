@@ -10,7 +10,7 @@ import pytest
 from starlette.websockets import WebSocket
 from websockets.frames import Frame, Opcode
 
-from partywall.core.http.connections import FRAMES_PER_MINUTE, Sockets
+from partywall.core.http.socket_protocol import FRAMES_PER_MINUTE, Sockets
 from tests.features.live.serving import Serving
 from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
@@ -58,7 +58,7 @@ async def test_pings_are_answered_as_long_as_they_are_few(people: People, server
 async def test_the_pongs_that_the_server_asks_for_are_free(
     people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("partywall.core.http.connections.FRAMES_PER_MINUTE", 1)
+    monkeypatch.setattr("partywall.core.http.socket_protocol.FRAMES_PER_MINUTE", 1)
     async with wired(server) as wire:
         await shake_hands(wire, await people.person(), greet=True)
         for _ in range(3):

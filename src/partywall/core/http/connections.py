@@ -1,61 +1,233 @@
-"""uvicorn's own protocols, except for what a client may cost that does not behave."""
+"""uvicorn's protocol for HTTP inside of limits: what one connection may send, in what time, beside how many others."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+from functools import partial
 from typing import Final
 
-from uvicorn._types import ASGI3Application, ASGISendEvent
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
 
-from partywall.core.http.event_socket import TOO_MANY
+from partywall.core.errors import BadRequestError, PartywallError, UnavailableError
+from partywall.core.http.bare_problem import bare_problem
+from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
+from partywall.core.http.request_head import HeadersTooLargeError
+from partywall.core.http.request_progress import Part, Progress
+from partywall.core.http.socket_protocol import Sockets
 
-# How long a client may take to answer the close of a server that drains.
-FAREWELL_SECONDS: Final = 1.0
 # How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
 UNREAD_SECONDS = 60.0
-# Of every kind, on one socket: room for all messages that are answered, in parts, and for a client's own pings.
-FRAMES_PER_MINUTE: Final = 300
+# Requests behind one that is being answered. Browsers send none.
+MOST_PIPELINED: Final = 16
+_VERSIONS: Final = ("1.1", "1.0")
+# How long a client may go on sending that is told to stop.
+_LEAVING_SECONDS: Final = 1.0
+
+
+class RequestTimeoutError(PartywallError):
+    status = 408
+    code = "request_timeout"
+    title = "The request did not come in time"
+
+
+class TooManyConnectionsError(UnavailableError):
+    code = "too_many_connections"
+    title = "There are too many connections"
+
+
+class MalformedRequestError(BadRequestError):
+    code = "malformed_request"
+    title = "This is not HTTP as it is spoken here"
+
+
+class TooManyPipelinedError(Exception):
+    """Raised into the parser, which stops."""
+
+
+class UnknownVersionError(Exception):
+    """Likewise."""
 
 
 class Http(HttpToolsProtocol):
-    """Nothing is kept for a client that stops reading, and one that leaves an open stream is always noticed."""
+    """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
     _served: RequestResponseCycle | None = None
 
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        others: Connections,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._others = others
+        self._address: str | None = None
+        self._progress = Progress(self.loop.time())
+        self._content = 0
+        # It has a place; its first request has come; it has been told to leave; nothing more is taken behind the last.
+        self._held = self._was_served = self._leaving = self._full = False
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
+        self._address = self._others.address_of(self.client[0] if self.client else None)
+        self._held = self._others.admit(self, self._address)
+        if not self._held:
+            self.connections.discard(self)
+            transport.write(bare_problem(TooManyConnectionsError(headers={"Retry-After": "5"})))
+            transport.close()
+        elif hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
             connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
 
     def data_received(self, data: bytes) -> None:
         """Whatever comes behind an open stream would wait for its end, and hide that the client has gone."""
+        if not self._listens():
+            return
         served = self._unfinished()
         if served is not None and is_open_stream(served.scope):
             self._give_up()
-        else:
-            super().data_received(data)
-
-    def handle_websocket_upgrade(self) -> None:
-        """The answer to the request before must not be written into the socket."""
-        if self._unfinished() is not None:
-            self._give_up()
-        else:
-            super().handle_websocket_upgrade()
+            return
+        super().data_received(data)
+        if self._listens():
+            self._note(len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """uvicorn tells the request that came last; the one that is being answered may be another."""
         self._end_served()
         super().connection_lost(exc)
+        if self._held:
+            self._held = False
+            self._others.forget(self, self._address)
+            self._others.give_back(self._address)
+
+    # What the parser finds.
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self._full = True
+            last, _ = self.pipeline[0]
+            last.keep_alive = False
+            raise TooManyPipelinedError
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Trailers are left out: by then a request has been judged by its headers."""
+        if not self._head_is_whole():
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise UnknownVersionError
+        super().on_headers_complete()
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            self.cycle.keep_alive = False  # the parser reads nothing behind it
+
+    def on_body(self, body: bytes) -> None:
+        self._content += len(body)
+        super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what uvicorn would say is no problem
+        if not self._full:
+            self._refuse(MalformedRequestError())
+
+    def handle_websocket_upgrade(self) -> None:
+        """The answer to the request before must not be written into the socket."""
+        if self._unfinished() is not None:
+            self._give_up()
+            return
+        super().handle_websocket_upgrade()
+        self._held = False
+        self._others.forget(self, self._address)
+        protocol = self.transport.get_protocol()
+        assert isinstance(protocol, Sockets)
+        protocol.on_lost = partial(self._others.give_back, self._address)
+
+    # What is said of the answers.
+
+    def on_response_complete(self) -> None:
+        """A body that was not read is not read now, to no end."""
+        served = self._served
+        if served is not None and served.more_body and not self.transport.is_closing():
+            self.transport.close()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._others.falls_behind(self)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._others.catches_up(self)
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self.unsent():
+            self.end()
+        else:
+            super().timeout_keep_alive_handler()
+
+    # What the limits ask and tell.
+
+    def take_too_long(self) -> None:
+        if self._leaving or (not self._progress.has_begun and self._unfinished() is None):
+            self.end()
+        else:
+            self._refuse(RequestTimeoutError())
+
+    def end(self) -> None:
+        self._end_served()
+        self.transport.abort()
+
+    def waits_for_us(self) -> bool:
+        return self.flow.read_paused and not self._leaving
+
+    def unsent(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    def _listens(self) -> bool:
+        return self._held and not self._leaving and not self._full
+
+    def _note(self, size: int) -> None:
+        """What came was a part of a head or of a body, or made a request whole."""
+        part, progress = self._awaited(), self._progress
+        if part is Part.NOTHING:
+            if progress.part is not Part.NOTHING:
+                self._note_whole()
+            return
+        if part is not progress.part:
+            progress.begin(part, self.loop.time(), self._content)
+        elif not progress.admits(size, self._content):
+            self._refuse(HeadersTooLargeError() if part is Part.HEAD else MalformedRequestError())
+            return
+        limits = self._others.limits
+        self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
+
+    def _awaited(self) -> Part:
+        if not self._head_is_whole():
+            return Part.HEAD
+        if self.cycle.more_body:
+            return Part.BODY
+        # Where the answer is out already, what came begins no request: it may be empty lines without end.
+        return Part.HEAD if self.cycle.response_complete else Part.NOTHING
+
+    def _head_is_whole(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.scope is self.scope
+
+    def _note_whole(self) -> None:
+        self._progress.part = Part.NOTHING
+        if self._was_served:
+            self._others.expect_nothing(self)
+        else:
+            self._was_served = True
+            self._others.forget(self, self._address)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._served = cycle
@@ -63,6 +235,20 @@ class Http(HttpToolsProtocol):
 
     def _unfinished(self) -> RequestResponseCycle | None:
         return None if self._served is None or self._served.response_complete else self._served
+
+    def _refuse(self, error: PartywallError) -> None:
+        """In place of the application, where no answer has begun. What still comes is thrown away for a moment."""
+        served = self._unfinished()
+        if served is not None and served.response_started:
+            self._give_up()
+            return
+        self._end_served()
+        self._leaving = True
+        self.flow.resume_reading()
+        self.transport.write(bare_problem(error))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._others.expect(self, self.loop.time() + _LEAVING_SECONDS)
 
     def _give_up(self) -> None:
         self._end_served()
@@ -73,69 +259,3 @@ class Http(HttpToolsProtocol):
         if served is not None:
             served.disconnected = True
             served.message_event.set()
-
-
-class Sockets(WebSocketsSansIOProtocol):
-    """Frames are counted before anything is made of them, also those that no application ever sees."""
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, object],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self._minute = self.loop.time()
-        self._frames = 0
-
-    def shutdown(self) -> None:
-        """The application closes what it follows, when it drains: first comes the hint where to resume."""
-        self.close_timeout = FAREWELL_SECONDS
-        if self.close_sent or not self.handshake_complete:
-            super().shutdown()
-
-    async def send(self, message: ASGISendEvent) -> None:
-        """A close waits for no reader: whoever is too slow is told so behind what it has not read."""
-        if message["type"] == "websocket.close":
-            self.writable.set()
-        await super().send(message)
-
-    def handle_connect(self, event: Request) -> None:
-        """Nothing more is read before the application has begun to listen: no frame may come before the upgrade."""
-        super().handle_connect(event)
-        if not self.transport.is_closing():
-            self.read_paused = True
-            self.transport.pause_reading()
-
-    def handle_events(self) -> None:
-        if self._admits():
-            super().handle_events()
-        else:
-            self._drop()
-
-    def handle_cont(self, event: Frame) -> None:
-        """A part that adds nothing is not kept: a message may have any number of them."""
-        if event.data or event.fin:
-            super().handle_cont(event)
-
-    def _admits(self) -> bool:
-        now = self.loop.time()
-        if now - self._minute >= 60:
-            self._minute, self._frames = now, 0
-        frames = [event for event in self.conn.events if isinstance(event, Frame)]
-        self._frames += len(frames) - any(self._is_awaited(frame) for frame in frames)
-        return self._frames <= FRAMES_PER_MINUTE
-
-    def _is_awaited(self, frame: Frame) -> bool:
-        """Whoever answers our ping has no choice how often."""
-        return frame.opcode is Opcode.PONG and bytes(frame.data) == self.pending_ping_payload
-
-    def _drop(self) -> None:
-        """Says why to a client that reads; what was to be answered before that is thrown away."""
-        self.conn.data_to_send()
-        if self.conn.state is not State.OPEN or not self.writable.is_set():
-            self.transport.abort()
-            return
-        self.conn.fail(TOO_MANY.code, TOO_MANY.reason)
-        self.handle_parser_exception()

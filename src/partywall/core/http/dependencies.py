@@ -16,6 +16,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
+from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.http.public import is_public
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
@@ -45,6 +46,16 @@ def remember_principal(scope: Scope, principal: Principal) -> None:
     scope["state"]["principal"] = str(principal)
 
 
+async def known_principal(resources: Resources, authorization: str | None, scope: Scope) -> Principal:
+    """Whose the request is, by its headers alone; raises NotAuthenticatedError. Asked again it costs nothing."""
+    token = bearer_token(authorization)
+    if token is None:
+        raise NotAuthenticatedError
+    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
+    remember_principal(scope, principal)
+    return principal
+
+
 async def gate(
     request: Request,
     resources: ResourcesDep,
@@ -54,12 +65,7 @@ async def gate(
     """Stands before every route. Closed unless the route is in the PUBLIC set."""
     if is_public(request):
         return None
-    token = bearer_token(request.headers.get("authorization"))
-    if token is None:
-        raise NotAuthenticatedError
-    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
-    remember_principal(request.scope, principal)
-    return principal
+    return await known_principal(resources, request.headers.get("authorization"), request.scope)
 
 
 async def get_principal(principal: Annotated[Principal | None, Depends(gate)]) -> Principal:
@@ -137,6 +143,13 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
 ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
 LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
+
+
+async def get_large_answers(resources: ResourcesDep) -> LargeAnswers:
+    return resources.answers
+
+
+LargeAnswersDep = Annotated[LargeAnswers, Depends(get_large_answers)]
 
 
 async def get_scoped_reader(resources: ResourcesDep, principal: PrincipalDep) -> ScopedReader:

@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from partywall.core.errors import PartywallError
+from partywall.core.http.body_limits import ORDINARY_BYTES
 from partywall.core.http.dependencies import bearer_token, remember_principal
 from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
 from partywall.core.http.problems import problem_of
+from partywall.core.http.replay import replayed
 from partywall.core.resources import Resources
 
 
@@ -49,7 +51,7 @@ class HotLane:
         body: bytes | None = b""
         if caller is not None and plan.body is not None:
             body = await _read(receive) if _is_plain_json(headers) else None
-            receive = receive if body is None else _again(body, receive)
+            receive = receive if body is None else replayed(body, receive)
         values = None if caller is None or body is None else plan.parameters(path, scope["query_string"], headers, body)
         if caller is None or values is None:
             await self._app(scope, receive, send)
@@ -74,11 +76,15 @@ def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
 
 
 def _is_plain_json(headers: RawHeaders) -> bool:
-    """The length is declared, and so below the limit by now."""
+    """The length is declared and ordinary; whatever is large or strange is read with more care."""
+    length = headers.get(b"content-length", b"")
     return (
         headers.get(b"content-type") == b"application/json"
-        and b"content-length" in headers
+        and length.isdigit()
+        and len(length) < 6
+        and int(length) <= ORDINARY_BYTES
         and b"idempotency-key" not in headers
+        and b"content-encoding" not in headers
     )
 
 
@@ -93,18 +99,6 @@ async def _read(receive: Receive) -> bytes | None:
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     return b"".join(parts)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """For the router, should it have to look closer."""
-    unread = [body]
-
-    async def replay() -> Message:
-        if unread:
-            return {"type": "http.request", "body": unread.pop(), "more_body": False}
-        return await receive()
-
-    return replay
 
 
 async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> Response:

@@ -19,8 +19,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.http.body_limits import ORDINARY_VALUES
 from partywall.core.http.dependencies import gate, get_resources, get_scoped_reader, get_scoped_writer
 from partywall.core.http.idempotency import get_idempotency
+from partywall.core.http.json_size import has_more_values_than
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 
@@ -109,6 +111,8 @@ class HotPlan:
                 found[name] = model.model_validate(dict(parse_qsl(query.decode("latin-1"), True)) if query else {})
             if self.body is not None:
                 name, model = self.body
+                if has_more_values_than(ORDINARY_VALUES, body):
+                    return None
                 found[name] = model.model_validate(from_json(body))
         except ValueError:
             return None

@@ -12,9 +12,12 @@ from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
+from partywall.core.http.unread import CLOSING, end_answer, is_left_unread
 
 log = structlog.get_logger(__name__)
 
+# Of a path, in the access log.
+LONGEST_PATH: Final = 1024
 # The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -51,6 +54,11 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], own_id, *security]
+                if is_left_unread(scope):
+                    message["headers"].append(CLOSING)
+            elif is_left_unread(scope) and not message.get("more_body", False):
+                await end_answer(message, scope, receive, send)
+                return
             await send(message)
 
         try:
@@ -68,7 +76,7 @@ def _entry(scope: Scope, status: int | None, seconds: float) -> AccessEntry:
     state = scope["state"]
     return {
         "method": scope["method"],
-        "path": scope["path"],
+        "path": scope["path"][:LONGEST_PATH],
         "status": status,
         "ms": round(seconds * 1000, 2),
         "principal": state.get("principal"),

@@ -43,6 +43,11 @@ _UNREADABLE: Final = (
 )
 
 
+# Of the things that are wrong with a request so many are told, and of each so many characters.
+MOST_ERRORS: Final = 20
+_MOST_CHARACTERS: Final = 500
+
+
 class FieldProblem(BaseModel):
     pointer: str = Field(examples=["/title"])
     message: str
@@ -61,6 +66,7 @@ class Problem(BaseModel):
     code: str
     request_id: str
     errors: list[FieldProblem] | None = None
+    more_errors: int | None = None
 
 
 class ProblemResponse(Response):
@@ -122,25 +128,25 @@ def pointer(location: Sequence[str | int]) -> str:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors: list[JsonValue] = [
-        {
-            "pointer": pointer(item["loc"]) + item.get("ctx", {}).get("pointer", ""),
-            "message": _printable(str(item["msg"])),
-        }
-        for item in error.errors()
-    ]
+    found = error.errors()
     if _wrong_media_type(request, error):
         return problem_of(request, UnsupportedMediaTypeError("The route reads bodies of another type."))
-    if any(item.get("type") == "json_invalid" for item in error.errors()):
+    if any(item.get("type") == "json_invalid" for item in found):
         return _invalid_json(request, "The body is not valid JSON.")
+    extensions: dict[str, JsonValue] = {
+        "errors": [
+            {
+                "pointer": _shown(pointer(item["loc"]) + item.get("ctx", {}).get("pointer", "")),
+                "message": _shown(str(item["msg"])),
+            }
+            for item in found[:MOST_ERRORS]
+        ]
+    }
+    if len(found) > MOST_ERRORS:
+        extensions["more_errors"] = len(found) - MOST_ERRORS
     return problem(
-        request,
-        422,
-        "validation_failed",
-        "The request is not valid",
-        "See errors.",
-        extensions={"errors": errors},
-    )
+        request, 422, "validation_failed", "The request is not valid", "See errors.", extensions=extensions
+    )  # fmt: skip
 
 
 def _invalid_json(request: Request, detail: str) -> ProblemResponse:
@@ -181,7 +187,10 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
-def _printable(text: str) -> str:
+def _shown(text: str) -> str:
+    """Printable, and cut where the client has made it long."""
+    if len(text) > _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS] + "…"
     return text.encode("utf-8", "replace").decode()
 
 

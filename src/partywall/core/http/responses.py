@@ -6,6 +6,9 @@ from typing import Final
 
 from pydantic import BaseModel
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -31,6 +34,13 @@ class JsonBytes(Response):
             (b"content-length", b"%d" % len(body)),
             *((name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()),
         ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(self.body) <= LARGE_BYTES:
+            await super().__call__(scope, receive, send)
+            return
+        answers: LargeAnswers = scope["app"].state.resources.answers
+        await answers.send(str(scope["state"].get("principal")), self, (scope, receive, send))
 
 
 def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import begin_request
+from partywall.core.http.middleware import LONGEST_PATH
 from partywall.core.http.problems import crash_problem, problem
 from partywall.core.http.request_id import choose_request_id, request_id_of
 
@@ -114,7 +115,7 @@ class _Socket:
         state = self._scope["state"]
         return {
             "method": "WS",
-            "path": self._scope["path"],
+            "path": self._scope["path"][:LONGEST_PATH],
             "status": self._status,
             "close": self._close,
             "ms": round(seconds * 1000, 2),

@@ -32,6 +32,13 @@ class ClientAddresses:
             address = claimed
         return _subscriber(address)
 
+    def of_peer(self, peer: str | None) -> str | None:
+        """Like `of`, for a connection that has said nothing yet; None for a proxy, which speaks for many."""
+        address = _parse(peer or "")
+        if address is None:
+            return UNKNOWN
+        return None if self._is_trusted(address) else _subscriber(address)
+
     def _is_trusted(self, address: Address) -> bool:
         return any(address.version == network.version and address in network for network in self._trusted)
 

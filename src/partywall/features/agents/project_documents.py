@@ -43,7 +43,7 @@ class ScopedDocuments(ProjectDocuments):
         return Page[DocumentSummary].model_validate_json(page).items
 
     async def read(self, document_id: UUID) -> Document:
-        return Document.model_validate_json((await reading.get(self._reader, self._project_id, document_id)).body)
+        return Document.model_validate_json((await reading.get_whole(self._reader, self._project_id, document_id)).body)
 
 
 class JournalEffects(Effects):

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response, status
 
 from partywall.core.errors import MissingRightError, QuotaExceededError
+from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep, ResourcesDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
@@ -49,6 +50,7 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     response_model=Run,
     summary="Start a run",
     description="A worker takes it up. With `continues` it goes on from the messages of an earlier run of the agent.",
+    max_body_size=MEDIUM_BYTES,
     responses=documented(
         ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
         AgentInputError, RunNotContinuableError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -16,8 +17,10 @@ from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
 from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
+from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.idempotency import IdempotencyDep
+from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.tenancy import ProjectNotFoundError
@@ -29,6 +32,7 @@ from partywall.features.documents.schemas import Document, UploadFields
 
 router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
 
+_TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
 
 
@@ -38,6 +42,8 @@ _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
     response_model=Document,
     summary="Upload a file as a document",
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
+    max_body_size=LARGE_BYTES,
+    form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TooManyRequestsError),
 )
 async def upload_document(
@@ -113,20 +119,23 @@ async def get_document_content(
     wish: WishDep,
     original: Annotated[bool, Query(description="The uploaded bytes, with their media type.")] = False,
 ) -> Response:
+    caller, answers = str(reader.principal), resources.answers
     if original:
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": f"{file.media_type}; charset=utf-8", "Content-Disposition": _attachment(file.name)}
-        blobs = resources.blobs
-        return await wish.answer(
-            file.size, f'"{file.key}"', headers, lambda start, end: content.stream_original(blobs, file, start, end)
-        )
+
+        def bytes_of_file(start: int, end: int) -> AsyncIterator[bytes]:
+            pieces = content.stream_original(resources.blobs, file, start, end)
+            return pieces if end - start <= LARGE_ANSWER else answers.counted(caller, end - start, pieces)
+
+        return await wish.answer(file.size, f'"{file.key}"', headers, bytes_of_file)
     text = await content.find_text(reader, project_id, document_id)
-    return await wish.answer(
-        text.size,
-        f'"{text.sha256}"',
-        {"Content-Type": "text/plain; charset=utf-8"},
-        lambda start, end: content.stream_text(reader, project_id, text, start, end),
-    )
+
+    def bytes_of_text(start: int, end: int) -> AsyncIterator[bytes]:
+        pieces = content.stream_text(reader, project_id, text, start, end)
+        return pieces if end - start <= LARGE_ANSWER else answers.copied(caller, end - start, pieces)
+
+    return await wish.answer(text.size, f'"{text.sha256}"', _TEXT, bytes_of_text)
 
 
 def _attachment(name: str | None) -> str:

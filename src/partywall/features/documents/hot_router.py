@@ -7,10 +7,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 
-from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.body_limits import LARGE_BYTES
+from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
 from partywall.core.http.hot import HotRoute
 from partywall.core.http.idempotency import IdempotencyDep
+from partywall.core.http.large_answers import Produced
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
@@ -18,6 +20,7 @@ from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creating, reading
 from partywall.features.documents.exceptions import DocumentNotFoundError
+from partywall.features.documents.reading import Shown
 from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import (
     Document,
@@ -51,6 +54,7 @@ async def list_documents(
     response_model=Document,
     summary="Create a document",
     description="The content is kept exactly as sent, and indexed in the background.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 async def create_document(
@@ -82,11 +86,23 @@ async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Respo
     responses=documented(ProjectNotFoundError, DocumentNotFoundError),
 )
 async def get_document(
-    project_id: UUID, document_id: UUID, reader: ScopedReaderDep, if_none_match: IfNoneMatch = None
+    project_id: UUID,
+    document_id: UUID,
+    reader: ScopedReaderDep,
+    answers: LargeAnswersDep,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    shown = await reading.get(reader, project_id, document_id)
-    tag = entity_tag(shown.revision, shown.state)
-    return not_modified(tag) if unchanged(if_none_match, tag) else json_bytes(shown.body, 200, {"ETag": tag})
+    async def produce() -> Produced:
+        whole = await reading.get_whole(reader, project_id, document_id)
+        return whole.body, {"ETag": entity_tag(whole.revision, whole.state)}
+
+    found = await reading.get(reader, project_id, document_id)
+    tag = entity_tag(found.revision, found.state)
+    if unchanged(if_none_match, tag):
+        return not_modified(tag)
+    if isinstance(found, Shown):
+        return json_bytes(found.body, 200, {"ETag": tag})
+    return await answers.json(str(reader.principal), found.size, produce)
 
 
 @router.get(

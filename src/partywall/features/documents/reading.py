@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import orjson
 
-from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.scoped_read import ScopedRead, ScopedReader, Value
 from partywall.core.errors import InvalidInputError
 from partywall.core.pagination import Cursors, PageQuery
 from partywall.features.documents import reading_repository as reads
@@ -24,6 +25,15 @@ class Shown:
     """A document as JSON, and what its entity tag is made of."""
 
     body: bytes
+    revision: int
+    state: int
+
+
+@dataclass(frozen=True, slots=True)
+class Large:
+    """One whose JSON waits until there is room for it; `size` is that of its text."""
+
+    size: int
     revision: int
     state: int
 
@@ -48,11 +58,25 @@ async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, st
     return TextPage(row["title"], row["version"], row["characters"], row["text"])
 
 
-async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown | Large:
     scope, row = await reader.row(reads.ONE, project_id, {"document_id": document_id})
     require(scope, Right.DOCUMENT_READ)
-    if row["body"] is None:
+    if row["revision"] is None:
         raise DocumentNotFoundError
+    body: bytes | None = row["body"]
+    return Large(row["size"], row["revision"], row["state"]) if body is None else _shown(row)
+
+
+async def get_whole(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+    """However large it is."""
+    scope, row = await reader.row(reads.WHOLE, project_id, {"document_id": document_id})
+    require(scope, Right.DOCUMENT_READ)
+    if row["revision"] is None:
+        raise DocumentNotFoundError
+    return _shown(row)
+
+
+def _shown(row: asyncpg.Record) -> Shown:
     return Shown(row["body"], row["revision"], row["state"])
 
 
@@ -89,15 +113,29 @@ async def list_versions(
     return _page(row["items"], cursor, row["total"])
 
 
-async def get_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes:
-    scope, row = await reader.row(reads.VERSION, project_id, {"document_id": document_id, "number": number})
+async def get_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes | int:
+    """Its JSON, or the size of its text where that is large."""
+    row = await _version(reads.VERSION, reader, project_id, document_id, number)
+    body: bytes | None = row["body"]
+    size: int = row["size"]
+    return size if body is None else body
+
+
+async def get_whole_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes:
+    body: bytes = (await _version(reads.WHOLE_VERSION, reader, project_id, document_id, number))["body"]
+    return body
+
+
+async def _version(
+    read: ScopedRead, reader: ScopedReader, project_id: UUID, document_id: UUID, number: int
+) -> asyncpg.Record:
+    scope, row = await reader.row(read, project_id, {"document_id": document_id, "number": number})
     require(scope, Right.DOCUMENT_READ)
     if row["newest"] is None:
         raise DocumentNotFoundError
-    if row["body"] is None:
+    if row["size"] is None:
         raise VersionNotFoundError
-    body: bytes = row["body"]
-    return body
+    return row
 
 
 async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:

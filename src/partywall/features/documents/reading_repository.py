@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     cast,
     column,
     exists,
@@ -31,7 +32,8 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from partywall.core.db.json_rows import json_bytes, json_object, json_row, json_rows
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
-from partywall.features.documents.columns import document_columns, version_columns
+from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.features.documents.columns import Rows, document_columns, version_columns
 from partywall.features.documents.models import (
     DOCUMENT,
     DOCUMENT_TEXT,
@@ -64,14 +66,27 @@ class Listing(NamedTuple):
     filters: frozenset[str]
 
 
-def _one(proved: Proof) -> Found:
+def _whole(proved: Proof) -> Found:
     body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
-    return select(body.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state).where(
+    return select(body.label("body"), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
         DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
     )
 
 
+def _one(proved: Proof) -> Found:
+    """The body of a large one is null: it has to wait until there is room for it."""
+    body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+    return select(_small(DOCUMENT, body), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+def _small(rows: Rows, body: ColumnElement[object]) -> ColumnElement[object]:
+    return case((rows.c.size <= literal_column(str(LARGE_BYTES), Integer), body)).label("body")
+
+
 ONE: Final = ScopedRead(_one)
+WHOLE: Final = ScopedRead(_whole)
 
 
 def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
@@ -176,13 +191,26 @@ def _version_key() -> tuple[ColumnElement[bool], ...]:
 
 
 def _version(proved: Proof) -> Found:
+    """Like `_one`."""
+    return _version_with(_small(DOCUMENT_VERSION, _version_body(proved)), proved)
+
+
+def _whole_version(proved: Proof) -> Found:
+    return _version_with(_version_body(proved).label("body"), proved)
+
+
+def _version_body(proved: Proof) -> ColumnElement[object]:
     content: ColumnElement[object] = _text(DOCUMENT_VERSION.c.content_sha256, proved, DOCUMENT_VERSION).label("content")
-    columns = [*version_columns(DOCUMENT_VERSION), content]
-    body = json_bytes(json_row(columns, DOCUMENT_VERSION))
+    return json_bytes(json_row([*version_columns(DOCUMENT_VERSION), content], DOCUMENT_VERSION))
+
+
+def _version_with(body: ColumnElement[object], proved: Proof) -> Found:
     newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
-    version = select(body.label("body")).where(*_version_key(), proved)
+    version = select(body).where(*_version_key(), proved)
+    size = select(DOCUMENT_VERSION.c.size).where(*_version_key(), proved)
     return select(
         version.correlate(ENTERED).scalar_subquery().label("body"),
+        size.correlate(ENTERED).scalar_subquery().label("size"),
         newest.correlate(ENTERED).scalar_subquery().label("newest"),
     )
 
@@ -253,5 +281,6 @@ TAKEN: Final = ScopedRead(_taken)
 CONTENT: Final = ScopedRead(_content)
 CONTENT_PIECE: Final = ScopedRead(_content_piece)
 VERSION: Final = ScopedRead(_version)
+WHOLE_VERSION: Final = ScopedRead(_whole_version)
 TEXT_PAGE: Final = ScopedRead(_text_page)
 STATS: Final = ScopedRead(_stats)

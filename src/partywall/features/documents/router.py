@@ -6,9 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response, status
 
 from partywall.core.errors import ContentTooLargeError, MissingRightError, PreconditionFailedError, QuotaExceededError
-from partywall.core.http.dependencies import ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.body_limits import LARGE_BYTES
+from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.large_answers import Produced
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
 from partywall.core.tenancy import ProjectNotFoundError
@@ -55,6 +57,7 @@ def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
     response_model=Documents,
     summary="Create many documents",
     description="All or none, answered in the same order.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
 async def create_documents(
@@ -72,6 +75,7 @@ async def create_documents(
     response_model=Document,
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def update_document(
@@ -87,6 +91,7 @@ async def update_document(
     response_model=Document,
     summary="Replace a document",
     description="What is absent goes back to its default.",
+    max_body_size=LARGE_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
 async def replace_document(
@@ -129,8 +134,14 @@ async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Re
     description="Title and content as they stood after a change.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, VersionNotFoundError),
 )
-async def get_version(project_id: UUID, document_id: UUID, number: VersionNumber, reader: ScopedReaderDep) -> Response:
-    return json_bytes(await reading.get_version(reader, project_id, document_id, number))
+async def get_version(
+    project_id: UUID, document_id: UUID, number: VersionNumber, reader: ScopedReaderDep, answers: LargeAnswersDep
+) -> Response:
+    async def produce() -> Produced:
+        return await reading.get_whole_version(reader, project_id, document_id, number), {}
+
+    found = await reading.get_version(reader, project_id, document_id, number)
+    return json_bytes(found) if isinstance(found, bytes) else await answers.json(str(reader.principal), found, produce)
 
 
 @router.post(

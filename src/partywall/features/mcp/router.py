@@ -8,6 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
+from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.problems import documented
 from partywall.core.http.sockets import OriginNotAllowedError
 from partywall.core.schemas import JsonObject
@@ -45,6 +46,7 @@ async def _load() -> Exchange:
     summary="Speak the Model Context Protocol",
     description="The project as an MCP server: streamable HTTP, one message a request and no session. Answers with "
     "JSON, and with server-sent events where a call waits.",
+    max_body_size=MEDIUM_BYTES,
     responses={
         **documented(ProjectNotFoundError, OriginNotAllowedError),
         200: {"description": "The answer to a request", "content": {**_JSON, **_STREAM}},

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from partywall.core.errors import UnavailableError
+
+RETRY_AFTER_SECONDS: Final = 5
+
+
+class BudgetSpentError(UnavailableError):
+    """What is limited is in use as far as it may be, by all or by this caller."""
+
+    def __init__(self, detail: str = "Too much of this is under way; try again.") -> None:
+        super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting[K]:
+    key: K
+    amount: int
+    turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class SharedBudget[K: Hashable]:
+    """So much of a resource at the same time: `total` for all, `each` for one key, in the order of asking.
+
+    One amount that is larger than a limit passes where nothing else counts against that limit.
+    """
+
+    def __init__(self, total: int, each: int, most_waiting: int = 16) -> None:
+        self._total = total
+        self._each = each
+        self._most_waiting = most_waiting
+        self._held: Counter[K] = Counter()
+        self._sum = 0
+        self._queue: list[_Waiting[K]] = []
+
+    @property
+    def taken(self) -> int:
+        return self._sum
+
+    @asynccontextmanager
+    async def take(self, key: K, amount: int, seconds: float = 0.0) -> AsyncIterator[None]:
+        """Waits so long for the amount; raises BudgetSpentError."""
+        if self._queue_ahead(key) or not self._fits(key, amount):
+            await self._wait(key, amount, seconds)
+        else:
+            self._count(key, amount)
+        try:
+            yield
+        finally:
+            self._count(key, -amount)
+            self._admit()
+
+    def _queue_ahead(self, key: K) -> bool:
+        """Somebody waits for what all share, or this key has asked before."""
+        return any(each.key == key or not self._fits_all(each.amount) for each in self._queue)
+
+    def _fits_all(self, amount: int) -> bool:
+        return not self._sum or self._sum + amount <= self._total
+
+    def _fits(self, key: K, amount: int) -> bool:
+        return self._fits_all(amount) and (not self._held[key] or self._held[key] + amount <= self._each)
+
+    def _count(self, key: K, amount: int) -> None:
+        self._sum += amount
+        self._held[key] += amount
+        if not self._held[key]:
+            del self._held[key]
+
+    async def _wait(self, key: K, amount: int, seconds: float) -> None:
+        if seconds <= 0 or sum(each.key == key for each in self._queue) >= self._most_waiting:
+            raise BudgetSpentError
+        waiting = _Waiting(key, amount)
+        self._queue.append(waiting)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiting.turn
+        except BaseException as error:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+            else:  # the turn came as the wait ended
+                self._count(key, -amount)
+            self._admit()
+            if isinstance(error, TimeoutError):
+                raise BudgetSpentError from None
+            raise
+
+    def _admit(self) -> None:
+        """In order; who waits for what all share holds up those behind, who waits for its own share does not."""
+        for waiting in list(self._queue):
+            if not self._fits_all(waiting.amount):
+                return
+            if self._fits(waiting.key, waiting.amount):
+                self._queue.remove(waiting)
+                self._count(waiting.key, waiting.amount)
+                waiting.turn.set_result(None)

@@ -1,0 +1,234 @@
+"""Before a byte of a body is read: whose it is, how large it may be and where it goes. Then it is read, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from fastapi.routing import RouteContext, iter_route_contexts
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.requests import Request
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from partywall.core.budget import SharedBudget
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import BadRequestError, ContentTooLargeError, PartywallError, UnsupportedMediaTypeError
+from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
+from partywall.core.http.dependencies import known_principal
+from partywall.core.http.json_size import has_more_values_than
+from partywall.core.http.problems import database_fact, problem_of
+from partywall.core.http.replay import replayed, replayed_pieces
+from partywall.core.http.spool import Spool, SpooledBody
+from partywall.core.http.unread import leave_unread
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
+
+# How long a large body that is whole waits until there is memory for it.
+TURN_SECONDS: Final = 20.0
+_FORMS: Final = (b"multipart/form-data", b"application/x-www-form-urlencoded")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A route that reads bodies."""
+
+    path: re.Pattern[str]
+    methods: frozenset[str]
+    public: bool
+    max_bytes: int
+
+    @classmethod
+    def of(cls, route: RouteContext, public: frozenset[str], ceiling: int) -> Target:
+        is_public = route.name in public
+        ordinary = PUBLIC_BYTES if is_public else ORDINARY_BYTES
+        assert route.path_regex is not None
+        return cls(
+            path=route.path_regex,
+            methods=frozenset(route.methods or ()),
+            public=is_public,
+            max_bytes=min(route.max_body_size or ordinary, ceiling),
+        )
+
+
+def targets(routes: Iterable[BaseRoute], public: frozenset[str], ceiling: int) -> tuple[Target, ...]:
+    """None takes more than the ceiling, whatever it says."""
+    found = (each for each in iter_route_contexts(tuple(routes)) if getattr(each, "body_field", None) is not None)
+    return tuple(Target.of(each, public, ceiling) for each in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """What the headers say of a body."""
+
+    headers: Mapping[bytes, bytes]
+
+    @property
+    def is_there(self) -> bool:
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+
+    @property
+    def is_form(self) -> bool:
+        return self.headers.get(b"content-type", b"").lower().startswith(_FORMS)
+
+    def at_most(self, limit: int) -> int:
+        """Its size, or the limit where it does not say; raises ContentTooLargeError."""
+        declared = self.headers.get(b"content-length", b"")
+        size = int(declared[:20]) if declared.isdigit() else limit
+        if size > limit:
+            raise too_large(limit)
+        return size
+
+    def refuse_compressed(self) -> None:
+        if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+            raise UnsupportedMediaTypeError("A body is not accepted in compressed form.")
+
+
+def too_large(limit: int) -> ContentTooLargeError:
+    return ContentTooLargeError(f"At most {limit} bytes are accepted.")
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A body on its way, of at most `limit` bytes."""
+
+    receive: Receive
+    limit: int = 0
+    whole: bool = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """As they come; raises ContentTooLargeError, and BadRequestError where the client has gone."""
+        seen = 0
+        while not self.whole:
+            message = await self.receive()
+            if message["type"] != "http.request":
+                raise BadRequestError("The body did not come.")
+            piece = message.get("body", b"")
+            self.whole = not message.get("more_body", False)
+            seen += len(piece)
+            if seen > self.limit:
+                raise too_large(self.limit)
+            if piece:
+                yield piece
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A request that is going to be served once its body is whole."""
+
+    target: Target
+    is_form: bool
+    caller: str
+    incoming: Incoming
+
+    def refuse_many_values(self, body: bytes) -> None:
+        limit = values_for(self.target.max_bytes)
+        if not self.is_form and has_more_values_than(limit, body):
+            raise ContentTooLargeError(f"At most {limit} JSON values are accepted.")
+
+
+class Admission:
+    """Stands before the router, which reads a body before it asks who sends it."""
+
+    def __init__(self, app: ASGIApp, targets: tuple[Target, ...], spool: Spool, memory: SharedBudget[str]) -> None:
+        self._app = app
+        self._targets = targets
+        self._spool = spool
+        self._memory = memory
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        arriving = Arriving(dict(reversed(scope["headers"])))
+        if not arriving.is_there:
+            await self._app(scope, receive, send)
+            return
+        target, path = self._find(scope)
+        if target is None:
+            leave_unread(scope)
+            await self._app(scope, receive, send)
+            return
+        incoming = Incoming(receive)
+        try:
+            caller, incoming.limit = await _judge(target, path, scope, arriving)
+        except (PartywallError, DBAPIError, PoolTimeoutError) as error:
+            await _refuse(error, scope, incoming, send)
+            return
+        await self._serve(Taken(target, arriving.is_form, caller, incoming), scope, send)
+
+    def _find(self, scope: Scope) -> tuple[Target, dict[str, str]] | tuple[None, dict[str, str]]:
+        for each in self._targets:
+            if scope["method"] in each.methods and (match := each.path.match(scope["path"])) is not None:
+                return each, match.groupdict()
+        return None, {}
+
+    async def _serve(self, taken: Taken, scope: Scope, send: Send) -> None:
+        under_way = False
+        try:
+            async with self._received(taken) as replay:
+                under_way = True
+                await self._app(scope, replay, send)
+        except PartywallError as error:
+            if under_way:
+                raise
+            await _refuse(error, scope, taken.incoming, send)
+
+    @asynccontextmanager
+    async def _received(self, taken: Taken) -> AsyncIterator[Receive]:
+        """The body, whole and judged, to be received again; holds what it takes until the answer is out."""
+        incoming = taken.incoming
+        if incoming.limit <= ORDINARY_BYTES:
+            body = b"".join([piece async for piece in incoming.pieces()])
+            taken.refuse_many_values(body)
+            yield replayed(body, incoming.receive)
+            return
+        async with self._spool.open(taken.caller, incoming.limit) as spooled:
+            async for piece in incoming.pieces():
+                await spooled.write(piece)
+            async with self._memory.take(taken.caller, spooled.size, TURN_SECONDS):
+                yield await _judged(taken, spooled)
+
+
+async def _judge(target: Target, path: Mapping[str, str], scope: Scope, arriving: Arriving) -> tuple[str, int]:
+    """Who sends it, and how large it is at most."""
+    resources: Resources = scope["app"].state.resources
+    if target.public:
+        principal = None
+    else:
+        authorization = arriving.headers.get(b"authorization", b"").decode("latin-1")
+        principal = await known_principal(resources, authorization, scope)
+    arriving.refuse_compressed()
+    size = arriving.at_most(target.max_bytes)
+    if principal is not None and size > ORDINARY_BYTES:
+        await _require_member(resources, principal, path.get("project_id", ""))
+    return str(principal), size
+
+
+async def _require_member(resources: Resources, principal: Principal, project: str) -> None:
+    """More than the ordinary is read for those alone whom it concerns; raises ProjectNotFoundError."""
+    try:
+        project_id = UUID(project)
+    except ValueError:
+        raise too_large(ORDINARY_BYTES) from None
+    await ScopedReader(resources.reads, principal).scope(project_id)
+
+
+async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:
+    if not incoming.whole:
+        leave_unread(scope)
+    known = error if isinstance(error, PartywallError) else database_fact(error)
+    await problem_of(Request(scope), known)(scope, incoming.receive, send)
+
+
+async def _judged(taken: Taken, spooled: SpooledBody) -> Receive:
+    if taken.is_form:
+        return replayed_pieces(spooled.pieces(), taken.incoming.receive)
+    body = await spooled.whole()
+    taken.refuse_many_values(body)
+    return replayed(body, taken.incoming.receive)

@@ -1,0 +1,22 @@
+"""How large a body may be. A route that takes more than the ordinary says so by `max_body_size=`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What a route takes that says nothing, what one does that demands no credential, and what a large one does.
+ORDINARY_BYTES: Final = 64 * 1024
+PUBLIC_BYTES: Final = 8 * 1024
+MEDIUM_BYTES: Final = 256 * 1024
+LARGE_BYTES: Final = 32 * 1024 * 1024
+
+ORDINARY_VALUES: Final = 5_000
+PUBLIC_VALUES: Final = 100
+LARGE_VALUES: Final = 200_000
+
+
+def values_for(max_bytes: int) -> int:
+    """How many JSON values a body may have where it may have so many bytes."""
+    if max_bytes <= PUBLIC_BYTES:
+        return PUBLIC_VALUES
+    return ORDINARY_VALUES if max_bytes <= MEDIUM_BYTES else LARGE_VALUES

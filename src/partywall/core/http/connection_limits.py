@@ -1,0 +1,169 @@
+"""What all connections of a process may cost together, and how long one may take over what it has begun."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from partywall.core.security.client_address import ClientAddresses
+
+SWEEP_SECONDS: Final = 1.0
+# How often a client that does not keep up with what is sent to it is measured.
+MEASURE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`total` connections, `each` of one address, `unserved` of them without a request so far; a `rate` in bytes."""
+
+    total: int
+    each: int
+    unserved: int
+    header_seconds: float
+    body_seconds: float
+    rate: int
+    unsent_bytes: int
+
+
+class Connection(Protocol):
+    """What is held here: a client's connection."""
+
+    def take_too_long(self) -> None:
+        """Says so where an answer is still possible, and ends."""
+
+    def end(self) -> None:
+        """Ends at once, with what is unsent."""
+
+    def waits_for_us(self) -> bool:
+        """It could not go on if it wanted to."""
+
+    def unsent(self) -> int:
+        """How many bytes the client has yet to take."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A client that is behind: how much it had to take, and when that is looked at again."""
+
+    unsent: int
+    due: float
+
+
+class Connections:
+    """The connections of one process. One timer looks at all of them; nothing is started for each request."""
+
+    def __init__(self, limits: Limits, clients: ClientAddresses) -> None:
+        self.limits = limits
+        self._clients = clients
+        self._by_address: Counter[str] = Counter()
+        self._sum = 0
+        # In the order of their arrival.
+        self._unserved: dict[str | None, dict[Connection, None]] = {}
+        self._due: dict[Connection, float] = {}
+        self._behind: dict[Connection, _Reading] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> int:
+        return self._sum
+
+    def address_of(self, peer: str | None) -> str | None:
+        """What the connection counts for; None for a trusted proxy, which counts among all alone."""
+        return self._clients.of_peer(peer)
+
+    def admit(self, connection: Connection, address: str | None) -> bool:
+        """False where there is no place. A new one takes that of the oldest of its address that asks for nothing."""
+        if self._sum >= self.limits.total:
+            return False
+        if address is not None and self._by_address[address] >= self.limits.each:
+            return False
+        self._sum += 1
+        if address is not None:
+            self._by_address[address] += 1
+        waiting = self._unserved.setdefault(address, {})
+        waiting[connection] = None
+        self.expect(connection, self._now() + self.limits.header_seconds)
+        if address is not None and len(waiting) > self.limits.unserved:
+            next(iter(waiting)).end()
+        self._watch()
+        return True
+
+    def forget(self, connection: Connection, address: str | None) -> None:
+        """Nothing is awaited of it any more: its first request has come, or it has gone."""
+        waiting = self._unserved.get(address)
+        if waiting is not None:
+            waiting.pop(connection, None)
+            if not waiting:
+                del self._unserved[address]
+        self._due.pop(connection, None)
+        self._behind.pop(connection, None)
+
+    def give_back(self, address: str | None) -> None:
+        """The place of a connection that is lost."""
+        self._sum -= 1
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    def expect(self, connection: Connection, due: float) -> None:
+        """More has to come from it by then, in the loop's time."""
+        self._due[connection] = due
+
+    def expect_nothing(self, connection: Connection) -> None:
+        self._due.pop(connection, None)
+
+    def falls_behind(self, connection: Connection) -> None:
+        self._behind[connection] = _Reading(connection.unsent(), self._now() + MEASURE_SECONDS)
+
+    def catches_up(self, connection: Connection) -> None:
+        self._behind.pop(connection, None)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _watch(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self.sweep)
+
+    def sweep(self) -> None:
+        """Looks at all that are late or behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._now()
+        for connection in [each for each, due in self._due.items() if due <= now]:
+            if connection.waits_for_us():
+                self._due[connection] = now + self.limits.header_seconds
+            else:
+                self.expect_nothing(connection)
+                connection.take_too_long()
+        self._measure(now)
+        self._relieve()
+        if self._sum:
+            self._watch()
+
+    def _measure(self, now: float) -> None:
+        """Whoever takes less than the rate is ended."""
+        for connection, reading in list(self._behind.items()):
+            if reading.due > now:
+                continue
+            unsent = connection.unsent()
+            if reading.unsent - unsent < self.limits.rate * MEASURE_SECONDS:
+                self.catches_up(connection)
+                connection.end()
+            else:
+                self._behind[connection] = _Reading(unsent, now + MEASURE_SECONDS)
+
+    def _relieve(self) -> None:
+        """Where all of them together have too much to take, those with the most go first."""
+        unsent = {connection: connection.unsent() for connection in self._behind}
+        total = sum(unsent.values())
+        for connection in sorted(unsent, key=lambda each: unsent[each], reverse=True):
+            if total <= self.limits.unsent_bytes:
+                return
+            total -= unsent[connection]
+            self.catches_up(connection)
+            connection.end()

@@ -1,0 +1,32 @@
+"""A body that has been read, to be received again by whoever stands behind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.types import Message, Receive
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    unread = [body]
+
+    async def replay() -> Message:
+        if unread:
+            return {"type": "http.request", "body": unread.pop(), "more_body": False}
+        return await receive()
+
+    return replay
+
+
+def replayed_pieces(pieces: AsyncIterator[bytes], receive: Receive) -> Receive:
+    ended = False
+
+    async def replay() -> Message:
+        nonlocal ended
+        if ended:
+            return await receive()
+        piece = await anext(pieces, None)
+        ended = piece is None
+        return {"type": "http.request", "body": piece or b"", "more_body": not ended}
+
+    return replay

@@ -1,0 +1,77 @@
+"""What may stand above a body."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from partywall.core.errors import BadRequestError, PartywallError
+from partywall.core.http.problems import problem_of
+from partywall.core.http.unread import leave_unread
+
+# Room for the longest text that a query takes, percent-encoded.
+URL_BYTES: Final = 16 * 1024
+LINE_BYTES: Final = 8 * 1024
+HEADER_BYTES: Final = 32 * 1024
+MOST_HEADERS: Final = 100
+MOST_PARAMETERS: Final = 100
+
+
+class UrlTooLongError(PartywallError):
+    status = 414
+    code = "url_too_long"
+    title = "The URL is too long"
+
+
+class HeadersTooLargeError(PartywallError):
+    status = 431
+    code = "headers_too_large"
+    title = "The headers are too large"
+
+
+class RequestHead:
+    """Refuses a URL or headers that are too large, and a query that is not UTF-8: it would mean something else."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = _fault(scope) if scope["type"] == "http" else None
+        if error is None:
+            await self._app(scope, receive, send)
+            return
+        leave_unread(scope)
+        scope["path"] = scope["path"][:URL_BYTES]
+        await problem_of(Request(scope), error)(scope, receive, send)
+
+
+def _fault(scope: Scope) -> PartywallError | None:
+    headers, query = scope["headers"], scope["query_string"]
+    if len(scope.get("raw_path") or scope["path"]) + len(query) > URL_BYTES:
+        return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
+    total = 0
+    for name, value in headers:
+        total += len(name) + len(value)
+    if total > LINE_BYTES and (total > HEADER_BYTES or _has_long_line(headers)):
+        return HeadersTooLargeError(f"A header has at most {LINE_BYTES} bytes, and all of them {HEADER_BYTES}.")
+    if len(headers) > MOST_HEADERS:
+        return HeadersTooLargeError(f"There are at most {MOST_HEADERS} headers.")
+    return _fault_of_query(query) if query else None
+
+
+def _has_long_line(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(len(name) + len(value) > LINE_BYTES for name, value in headers)
+
+
+def _fault_of_query(query: bytes) -> PartywallError | None:
+    if query.count(b"&") >= MOST_PARAMETERS:
+        return BadRequestError(f"A query has at most {MOST_PARAMETERS} parameters.")
+    if b"%" in query:
+        try:
+            unquote_to_bytes(query).decode()
+        except UnicodeDecodeError:
+            return BadRequestError("The query is not percent-encoded UTF-8.")
+    return None

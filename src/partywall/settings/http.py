@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+from pydantic import Field, HttpUrl, field_validator, model_validator
+
+from partywall.settings.base import CommaSeparated, Section, split_lists
+
+_MIB = 1024 * 1024
+
+
+class HttpSettings(Section):
+    """What one API process serves, to whom, and what a client may cost it."""
+
+    public_url: HttpUrl | None = None
+    docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
+    cors_origins: CommaSeparated = ()
+    trusted_proxies: CommaSeparated = ()
+    max_body_bytes: int = Field(default=32 * _MIB, ge=1024)
+    body_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large bodies being worked on.")
+    spool_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large bodies on disk while they arrive.")
+    spool_directory: Path | None = Field(default=None, description="Unset: DATA_DIR/spool.")
+    answer_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large answers on disk while they are sent.")
+    answer_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large answers being made.")
+    connections: int = Field(default=10_000, ge=16, description="Of one process, files permitting.")
+    connections_per_address: int | None = Field(default=None, ge=1, description="Unset: half of all.")
+    unserved_per_address: int = Field(default=256, ge=1, description="Connections without a request so far.")
+    header_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    body_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    min_rate: int = Field(default=16 * 1024, ge=1, description="Bytes a second, of bodies and of answers.")
+    keep_alive: timedelta = Field(default=timedelta(seconds=75), ge=timedelta(seconds=1))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, values: object) -> object:
+        return split_lists(values, {"cors_origins", "trusted_proxies"})
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            ip_network(value, strict=False)
+        return values

@@ -1,0 +1,242 @@
+"""Nobody's body is read before it is known whose it is, how large it may be and where it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+
+from partywall.core.http import spool as spools
+from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
+from partywall.core.http.json_size import has_more_values_than
+from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
+from tests.features.live.serving import Serving
+from tests.features.live.test_streams import until
+from tests.features.live.wire import wired
+from tests.people import People
+
+JSON = "Content-Type: application/json"
+HUGE = 30 * 1024 * 1024
+PROTECTED = [
+    ("POST", PROJECTS),
+    ("POST", documents(uuid4())),
+    ("POST", f"{documents(uuid4())}/batch"),
+    ("POST", f"{documents(uuid4())}/upload"),
+    ("PUT", f"{documents(uuid4())}/{uuid4()}"),
+    ("PATCH", f"{documents(uuid4())}/{uuid4()}"),
+    ("POST", f"{PROJECTS}/{uuid4()}/mcp"),
+    ("POST", f"{PROJECTS}/{uuid4()}/runs"),
+]
+
+
+@pytest.mark.parametrize("credential", ["", "Authorization: Bearer nonsense", "Authorization: Basic YTpi"])
+@pytest.mark.parametrize(("method", "path"), PROTECTED)
+async def test_a_stranger_is_told_so_before_a_byte_of_the_body_comes(
+    server: Serving, method: str, path: str, credential: str
+) -> None:
+    lines = [f"Content-Length: {HUGE}", JSON, *([credential] if credential else [])]
+    answer = await ask(server, head(method, path, *lines))
+    assert (answer.status, answer.code) == (401, "not_authenticated")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_stranger_who_waits_to_be_asked_is_not_asked(server: Serving) -> None:
+    answer = await ask(server, head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON, "Expect: 100-continue"))
+    assert answer.status == 401
+
+
+async def test_a_stranger_who_goes_on_sending_reads_the_answer(server: Serving) -> None:
+    async with wired(server) as wire:
+        wire.say(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
+        wire.say(b"{}," * 200_000)
+        assert (await answer_on(wire)).status == 401
+        with suppress(ConnectionError):
+            await wire.rest()
+
+
+async def test_an_unknown_or_a_bodyless_route_reads_none(people: People, server: Serving) -> None:
+    owner = await people.person()
+    for method, path, status in (
+        ("POST", "/api/v1/nothing", 404),
+        ("PUT", PROJECTS, 405),
+        ("GET", PROJECTS, 200),
+        ("DELETE", f"{PROJECTS}/{uuid4()}", 404),
+    ):
+        lines = (f"Content-Length: {HUGE}", JSON, bearer(owner.token))
+        answer = await ask(server, head(method, path, *lines))
+        assert (answer.status, answer.headers["connection"]) == (status, "close")
+
+
+async def test_a_known_caller_is_served(people: People, server: Serving) -> None:
+    owner = await people.person()
+    body = json.dumps({"name": "x"}).encode()
+    for lines, sent in (
+        ((f"Content-Length: {len(body)}",), body),
+        (("Transfer-Encoding: chunked",), chunked([body, b""])),
+    ):
+        answer = await ask(server, head("POST", PROJECTS, *lines, JSON, bearer(owner.token)), sent)
+        assert answer.status == 201
+        assert "connection" not in answer.headers
+
+
+async def test_the_ordinary_limit_and_the_public_one(people: People, server: Serving) -> None:
+    owner = await people.person()
+    for path, limit in ((PROJECTS, ORDINARY_BYTES), ("/api/v1/auth/register", PUBLIC_BYTES)):
+        said = (f"Content-Length: {limit + 1}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *said))
+        assert (answer.status, answer.code) == (413, "content_too_large")
+        unsaid = ("Transfer-Encoding: chunked", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *unsaid), chunked([b" " * (limit + 1)]))
+        assert (answer.status, answer.code) == (413, "content_too_large")
+
+
+async def test_more_than_the_ordinary_is_read_of_members_alone(people: People, server: Serving) -> None:
+    owner, stranger = await people.person(), await people.person()
+    project = await owner.project()
+    for size in ("Content-Length: 20000000", "Transfer-Encoding: chunked"):
+        answer = await ask(server, head("POST", documents(project), size, JSON, bearer(stranger.token)))
+        assert (answer.status, answer.code) == (404, "project_not_found")
+        answer = await ask(server, head("POST", documents("nonsense"), size, JSON, bearer(owner.token)))
+        assert (answer.status, answer.code) == (413, "content_too_large")
+    answer = await ask(server, head("POST", documents(project), f"Content-Length: {LARGE_BYTES + 1}", JSON,
+                                    bearer(owner.token)))  # fmt: skip
+    assert (answer.status, answer.code) == (413, "content_too_large")
+
+
+@pytest.mark.parametrize("size", [60_000, 3_000_000])
+@pytest.mark.parametrize("lines", ["Content-Length", "Transfer-Encoding"])
+async def test_a_large_document_arrives_whole(people: People, server: Serving, size: int, lines: str) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    content = "ä, [{:" * (size // 7)
+    body = json.dumps({"title": "Large", "content": content}, ensure_ascii=False).encode()
+    plain = lines == "Content-Length"
+    said = f"Content-Length: {len(body)}" if plain else "Transfer-Encoding: chunked"
+    sent = body if plain else chunked([body[:1000], body[1000:], b""])
+    answer = await ask(server, head("POST", documents(project), said, JSON, bearer(owner.token)), sent)
+    assert answer.status == 201
+    assert json.loads(answer.body)["content"] == content
+
+
+async def test_compressed_bodies_are_refused_unread(people: People, server: Serving) -> None:
+    owner = await people.person()
+    for encoding in ("gzip", "br", "gzip, gzip"):
+        said = ("Content-Length: 5000", JSON, f"Content-Encoding: {encoding}", bearer(owner.token))
+        answer = await ask(server, head("POST", documents(await owner.project()), *said))
+        assert (answer.status, answer.code) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "more"),
+    [
+        (3, b'{"a":1,"b":2}', False),
+        (3, b'{"a":1,"b":2,"c":3}', True),
+        (3, b'{"a":",,,,[[[{{{"}', False),
+        (3, b'{"a":"\\",,,\\\\","b":",,,,\\\\\\",[[["}', False),
+        (3, b'"\\\\",[,{,', True),
+        (3, b",,," + b'"' * 100, True),
+        (3, b"", False),
+        (100, b"[" * 99, False),
+        (100, b"[" * 101, True),
+    ],
+)
+def test_values_are_counted_without_those_in_text(limit: int, text: bytes, more: bool) -> None:
+    assert has_more_values_than(limit, text) is more
+
+
+async def test_bodies_of_many_values_are_refused(people: People, server: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    for path, body in (
+        (PROJECTS, b"[" + b"{}," * 6_000 + b"{}]"),
+        (documents(project), b"[" + b"{}," * 250_000 + b"{}]"),
+        ("/api/v1/auth/register", json.dumps({f"k{n}": 1 for n in range(200)}).encode()),
+    ):
+        said = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *said), body)
+        assert (answer.status, answer.code) == (413, "content_too_large")
+
+
+async def test_few_of_many_errors_are_told(people: People, server: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    unknown = json.dumps({f"k{n}": 1 for n in range(4_000)}).encode()
+    bad = json.dumps({"documents": [{"title": 1, "content": 2, "x": 3}] * 400}).encode()
+    for path, body, more in ((PROJECTS, unknown, None), (f"{documents(project)}/batch", bad, 400 * 3 - 20)):
+        said = (f"Content-Length: {len(body)}", JSON, bearer(owner.token))
+        answer = await ask(server, head("POST", path, *said), body)
+        assert (answer.status, answer.code) == (422, "validation_failed")
+        assert len(json.loads(answer.body)["errors"]) <= 20
+        assert len(answer.body) < 10_000
+        assert json.loads(answer.body).get("more_errors") == more
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"name": 1e999999}', 422),
+        (b'{"name": ' + b"9" * 5000 + b"}", 400),
+        (b"[" * 4_000, 400),
+        (b'{"a":' * 2_000 + b"1" + b"}" * 2_000, 400),
+        (b'{"name": "x", "description": "' + b"\\ud800" + b'"}', 422),
+        (b"\xff\xfe{\x00}\x00", 400),
+        (b'{"name": -}', 400),
+    ],
+)
+async def test_strange_json_is_refused(people: People, server: Serving, body: bytes, status: int) -> None:
+    owner = await people.person()
+    answer = await ask(server, head("POST", PROJECTS, f"Content-Length: {len(body)}", JSON, bearer(owner.token)), body)
+    assert answer.status in {status, 422}
+    assert answer.code
+
+
+async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: People, strict: Serving) -> None:
+    owner, other = await people.person(), await people.person()
+    directory = strict.resources.settings.spool_directory
+    project, elsewhere = await owner.project(), await other.project()
+    said = (f"Content-Length: {12 * 1024 * 1024}", JSON)
+    async with wired(strict) as first:
+        first.say(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
+        await until(directory.exists)
+        await asyncio.sleep(0.2)  # it is being written by now
+        second = await ask(strict, head("POST", documents(project), *said, bearer(owner.token)))
+        assert (second.status, second.code) == (503, "unavailable")
+        assert int(second.headers["retry-after"]) > 0
+        async with wired(strict) as third:
+            third.say(head("POST", documents(elsewhere), *said, bearer(other.token)))
+            late = await answer_on(third)
+        assert (late.status, late.code) == (408, "request_timeout")
+        assert (await answer_on(first)).status == 408
+    assert list(directory.iterdir()) == []
+
+
+async def test_a_full_disk_is_told_before_anything_is_written(
+    people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spools, "RESERVE_BYTES", 2**62)
+    owner = await people.person()
+    said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
+    answer = await ask(server, head("POST", documents(await owner.project()), *said))
+    assert (answer.status, answer.code) == (507, "insufficient_storage")
+
+
+async def test_a_form_has_few_parts(people: People, server: Serving) -> None:
+    owner = await people.person()
+    path = f"{documents(await owner.project())}/upload"
+    part = b'--b\r\nContent-Disposition: form-data; name="n%d"%b\r\n\r\n%b\r\n'
+    file = part % (0, b'; filename="a.txt"', b"x")
+    for parts in (
+        [part % (n, b"", b"x") for n in range(100)],
+        [part % (n, b'; filename="a.txt"', b"x") for n in range(100)],
+        [file, part % (1, b"", b"y" * 400_000)],
+        [b'--b\r\nContent-Disposition: form-data; name="file"\r\nX: ' + b"z" * 9_000 + b"\r\n\r\nx\r\n"],
+        [b'--b\r\nContent-Disposition: form-data; name="file"\r\n' + b"X: z\r\n" * 900 + b"\r\nx\r\n"],
+    ):
+        body = b"".join(parts) + b"--b--\r\n"
+        said = (f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=b", bearer(owner.token))
+        answer = await ask(server, head("POST", path, *said), body)
+        assert (answer.status, answer.code) == (400, "bad_request")

@@ -1,0 +1,230 @@
+"""What one connection may send, in what time, and how many there may be."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
+from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
+from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, head
+from tests.core.http.conftest import PER_ADDRESS
+from tests.features.live.serving import Serving
+from tests.features.live.sockets import opened
+from tests.features.live.test_sockets import greeting
+from tests.features.live.test_streams import until
+from tests.features.live.wire import Wire, wired
+from tests.people import People
+
+HEALTH = head("GET", "/healthz")
+MALFORMED = {
+    "a length beside chunks": head("POST", PROJECTS, "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "two lengths": head("POST", PROJECTS, "Content-Length: 5", "Content-Length: 6") + b"hello",
+    "a length that is none": head("POST", PROJECTS, "Content-Length: +5"),
+    "chunks twice over": head("POST", PROJECTS, "Transfer-Encoding: chunked, identity"),
+    "no colon": b"GET /healthz HTTP/1.1\r\nHost here\r\n\r\n",
+    "a name with a blank": b"GET /healthz HTTP/1.1\r\nHost : here\r\n\r\n",
+    "a folded line": b"GET /healthz HTTP/1.1\r\nX: a\r\n b\r\nHost: here\r\n\r\n",
+    "no version": b"GET /healthz\r\n\r\n",
+    "a version to come": b"GET /healthz HTTP/9.9\r\n\r\n",
+    "a method of our own": b"OPEN /healthz HTTP/1.1\r\n\r\n",
+    "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "a null in a value": b"GET /healthz HTTP/1.1\r\nX: a\x00b\r\n\r\n",
+    "a bare line feed": b"GET /healthz HTTP/1.1\nHost: here\r\n\r\n",
+    "a size that is none": head("POST", PROJECTS, "Transfer-Encoding: chunked") + b"zz\r\nhello\r\n",
+}
+TOO_LARGE = {
+    "a long URL": (head("GET", f"/{'x' * URL_BYTES}"), 414, "url_too_long"),
+    "a long query": (head("GET", f"/healthz?{'x' * URL_BYTES}"), 414, "url_too_long"),
+    "a long line": (head("GET", "/healthz", f"X: {'x' * LINE_BYTES}"), 431, "headers_too_large"),
+    "a long name": (head("GET", "/healthz", f"{'x' * LINE_BYTES}: x"), 431, "headers_too_large"),
+    "long headers": (head("GET", "/healthz", *[f"X: {'x' * 4000}"] * (HEADER_BYTES // 4000 + 1)), 431,
+                     "headers_too_large"),
+    "many headers": (head("GET", "/healthz", *["X: x"] * MOST_HEADERS), 431, "headers_too_large"),
+    "many parameters": (head("GET", f"/healthz?{'a&' * 200}"), 400, "bad_request"),
+    "an endless URL": (b"GET /" + b"x" * (HEAD_BYTES + 1), 431, "headers_too_large"),
+    "an endless line": (b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES, 431, "headers_too_large"),
+    "endless headers": (b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * (HEAD_BYTES // 6), 431, "headers_too_large"),
+    "endless empty lines": (b"\r\n" * HEAD_BYTES, 431, "headers_too_large"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_what_is_malformed_is_told_so(server: Serving, name: str) -> None:
+    async with wired(server) as wire:
+        wire.say(MALFORMED[name])
+        answer = await answer_on(wire)
+        assert answer.status in {400, 401}
+        if answer.status == 400:
+            assert answer.code == "malformed_request"
+            assert answer.headers["connection"] == "close"
+        assert await wire.rest() == b"" or answer.status == 401
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_a_head_has_limits(server: Serving, name: str) -> None:
+    sent, status, code = TOO_LARGE[name]
+    answer = await ask(server, sent)
+    assert (answer.status, answer.code) == (status, code)
+
+
+async def test_what_is_just_within_them_is_served(server: Serving) -> None:
+    lines = [f"X{n}: {'x' * 3000}" for n in range(9)] + ["X: x"] * (MOST_HEADERS - 20)
+    assert (await ask(server, head("GET", f"/healthz?{'x' * (URL_BYTES - 100)}", *lines))).status == 200
+    assert (await ask(server, b"\r\n\r\n" + HEALTH)).status == 200
+
+
+async def test_a_head_that_goes_on_coming_is_cut_off(server: Serving) -> None:
+    """Also one that never ends, on a connection that has been served."""
+    async with wired(server) as wire:
+        wire.say(HEALTH)
+        assert (await answer_on(wire)).status == 200
+        wire.say(b"GET / HTTP/1.1\r\nX: ")
+        with suppress(ConnectionError):
+            await wire.insist(b"x" * 100_000, 10)
+        assert (await answer_on(wire)).code == "headers_too_large"
+
+
+async def test_chunks_carry_more_than_themselves(people: People, server: Serving) -> None:
+    owner = await people.person()
+    said = head("POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json", bearer(owner.token))
+    for endless in (
+        b"1;" + b"x" * (2 * FRAMING_BYTES + 300_000),
+        b"1;%b\r\n{\r\n" % (b"x" * 3000) * 200,
+        b"0\r\n" + b"X: x\r\n" * 100_000,
+        b"2\r\n{}\r\n0\r\nX: " + b"x" * 500_000,
+    ):
+        async with wired(server) as wire:
+            wire.say(said)
+            with suppress(ConnectionError):
+                await wire.insist(endless, 1)
+            answer = await answer_on(wire)
+            assert answer.status in {400, 413}
+
+
+async def test_a_trailer_is_no_header(people: People, server: Serving) -> None:
+    owner = await people.person()
+    body = b'{"name": "x"}'
+    for _ in range(2):
+        answer = await ask(
+            server,
+            head("POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json",
+                 bearer(owner.token)),
+            b"%x\r\n%b\r\n0\r\nIdempotency-Key: same\r\n\r\n" % (len(body), body),
+        )  # fmt: skip
+        assert answer.status == 201
+        assert "idempotent-replayed" not in answer.headers
+
+
+async def test_requests_behind_one_another_are_few(people: People, server: Serving) -> None:
+    async with wired(server) as wire:
+        wire.say(HEALTH * 5_000)
+        said = await wire.rest()
+    assert 10 <= said.count(b"HTTP/1.1 200") <= 40
+    assert said.count(b"connection: close") == 1
+
+
+async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving) -> None:
+    async with wired(server) as wire:
+        wire.say(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
+        said = await wire.rest()
+    assert said.count(b"HTTP/1.1 200") == 1
+    assert b"connection: close" in said
+
+
+async def test_who_says_nothing_is_closed_and_who_says_half_is_told(people: People, strict: Serving) -> None:
+    owner = await people.person()
+    body = head("POST", PROJECTS, "Content-Length: 500", "Content-Type: application/json", bearer(owner.token))
+    async with wired(strict) as silent, wired(strict) as half, wired(strict) as bodiless, wired(strict) as lines:
+        half.say(b"GET /healthz HTTP/1.1\r\nHost: h")
+        bodiless.say(body + b'{"name":')
+        lines.say(HEALTH)
+        assert (await answer_on(lines)).status == 200
+        lines.say(b"\r\n")
+        assert await silent.rest() == b""
+        assert (await answer_on(half)).code == "request_timeout"
+        assert (await answer_on(bodiless)).code == "request_timeout"
+        assert (await answer_on(lines)).code == "request_timeout"
+    async with wired(strict) as kept:
+        for _ in range(3):
+            kept.say(HEALTH)
+            assert (await answer_on(kept)).status == 200
+            await asyncio.sleep(0.3)
+
+
+async def test_the_oldest_that_asks_for_nothing_makes_room(strict: Serving) -> None:
+    async with AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(wired(strict)) for _ in range(30)]
+        for each in crowd:
+            each.say(b"GET /healthz HTTP/1.1\r\n")
+        assert (await ask(strict, HEALTH)).status == 200
+        await until(lambda: sum(each.reader.at_eof() or each.reader.exception() is not None for each in crowd) >= 20)
+
+
+async def test_one_address_has_so_many_connections(strict: Serving) -> None:
+    async with AsyncExitStack() as stack:
+        kept: list[Wire] = []
+        for _ in range(PER_ADDRESS):
+            kept.append(await stack.enter_async_context(wired(strict)))
+            kept[-1].say(HEALTH)
+            assert (await answer_on(kept[-1])).status == 200
+        async with wired(strict) as refused:
+            answer = await answer_on(refused)
+            assert (answer.status, answer.code) == (503, "too_many_connections")
+        kept[0].say(HEALTH)
+        assert (await answer_on(kept[0])).status == 200
+    await until(lambda: not strict.server.server_state.connections)
+    assert (await ask(strict, HEALTH)).status == 200
+
+
+async def test_who_does_not_read_what_it_asked_for_is_ended(people: People, strict: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    made = await owner.client.post(
+        f"{PROJECTS}/{project}/documents", json={"title": "Large", "content": "x" * 8_000_000}
+    )
+    path = f"{PROJECTS}/{project}/documents/{made.json()['id']}"
+    held = strict.server.server_state.connections
+    before = set(held)
+    async with wired(strict, receive_buffer=4096) as slow:
+        slow.read_no_more()
+        slow.say(head("GET", path, bearer(owner.token)))
+        await until(lambda: bool(set(held) - before))
+        [connection] = set(held) - before
+        await until(lambda: connection not in held)
+
+
+@pytest.mark.parametrize("behind", [b"\x00\x01", b"GET / HTTP/1.1\r\nbad\r\n\r\n"])
+async def test_garbage_never_ends_up_inside_of_an_answer(people: People, strict: Serving, behind: bytes) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    content = "x" * 3_000_000
+    made = await owner.client.post(f"{PROJECTS}/{project}/documents", json={"title": "Large", "content": content})
+    async with wired(strict, receive_buffer=4096) as wire:
+        wire.say(head("GET", f"{PROJECTS}/{project}/documents/{made.json()['id']}/content", bearer(owner.token)))
+        await wire.until(b"\r\n\r\n")
+        wire.say(behind)
+        with suppress(ConnectionError):
+            rest = await wire.rest()
+            assert rest.strip(b"x") == b""
+
+
+def test_progress_is_judged_by_what_is_useful() -> None:
+    body = Progress(since=0.0)
+    assert body.admits(HEAD_BYTES, 0)
+    assert not body.admits(1, 0)
+    body.begin(Part.BODY, 10.0, content=50)
+    for content in range(100_000, 2_000_000, 100_000):
+        assert body.admits(100_000, 50 + content)
+    assert body.due(5, 30, 10_000) == 10 + 30 + 190
+    assert not body.admits(FRAMING_BYTES + 1, 50 + 1_900_000)
+
+
+async def test_the_websocket_gives_its_place_back(people: People, strict: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    for _ in range(PER_ADDRESS + 5):
+        async with opened(strict.url, project, greeting(owner, after=0)) as follower:
+            assert (await follower.next())["id"] == 1

@@ -81,6 +81,7 @@ ALTER TABLE document_text FORCE ROW LEVEL SECURITY;
 CREATE POLICY wall ON document_text USING (project_id = (SELECT wall.current_project()));
 
 CREATE POLICY counting ON agent_usage TO CURRENT_USER USING (true);
+CREATE POLICY counting ON idempotency_key FOR SELECT TO CURRENT_USER USING (true);
 """
 
 _QUOTAS = """
@@ -234,6 +235,33 @@ BEGIN
 END
 $$;
 
+-- An answer that is kept for its Idempotency-Key may be as large as the document that it shows.
+CREATE FUNCTION wall.count_added_answers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM wall.add_usage(of_project.project_id, 0, of_project.bytes) FROM (
+        SELECT project_id, sum(octet_length(body))::bigint AS bytes FROM added GROUP BY project_id
+    ) AS of_project;
+    RETURN NULL;
+END
+$$;
+
+CREATE FUNCTION wall.count_removed_answers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM wall.add_usage(of_project.project_id, 0, -of_project.bytes) FROM (
+        SELECT project_id, sum(octet_length(body))::bigint AS bytes FROM removed GROUP BY project_id
+    ) AS of_project;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER idempotency_key_added AFTER INSERT ON idempotency_key
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION wall.count_added_answers();
+CREATE TRIGGER idempotency_key_removed AFTER DELETE ON idempotency_key
+    REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION wall.count_removed_answers();
 CREATE TRIGGER project_quota_changed AFTER INSERT OR UPDATE OR DELETE ON project_quota
     FOR EACH ROW EXECUTE FUNCTION wall.look_again();
 CREATE TRIGGER quota_default_changed AFTER INSERT OR UPDATE OR DELETE ON quota_default
@@ -308,6 +336,9 @@ WHERE d.project_id = kept.project_id AND d.id = kept.document_id;
 INSERT INTO project_usage (project_id, documents, bytes)
 SELECT project_id, count(*), sum(wall.bytes_of(size, original_size, history_bytes, metadata))
 FROM document GROUP BY project_id;
+INSERT INTO project_usage (project_id, documents, bytes)
+SELECT p.id, 0, sum(octet_length(k.body))
+FROM idempotency_key AS k JOIN project AS p ON p.id = k.project_id GROUP BY p.id;
 ALTER TABLE document_version DROP COLUMN content;
 ALTER TABLE document FORCE ROW LEVEL SECURITY;
 ALTER TABLE document_version FORCE ROW LEVEL SECURITY;
@@ -372,6 +403,12 @@ _LIMITS = """
 CREATE FUNCTION wall.limit_keys() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
+    -- Those that are over are kept to tell whose they were, but not without end.
+    DELETE FROM public.api_key AS k WHERE k.project_id = NEW.project_id AND k.id IN (
+        SELECT gone.id FROM public.api_key AS gone
+        WHERE gone.project_id = NEW.project_id AND (gone.revoked_at IS NOT NULL OR gone.expires_at <= now())
+        ORDER BY gone.created_at DESC OFFSET 1000
+    );
     PERFORM wall.require_quota('keys', (
         SELECT count(*) FROM public.api_key AS k
         WHERE k.project_id = NEW.project_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -518,6 +555,7 @@ BEGIN
     DELETE FROM public.project_usage AS u WHERE u.project_id = project;
     INSERT INTO public.project_usage (project_id, documents, bytes)
     SELECT project, count(*), coalesce(sum(wall.bytes_of(d.size, d.original_size, d.history_bytes, d.metadata)), 0)
+        + (SELECT coalesce(sum(octet_length(k.body)), 0) FROM public.idempotency_key AS k WHERE k.project_id = project)
     FROM public.document AS d WHERE d.project_id = project
     RETURNING documents, bytes INTO after;
     RETURN before.documents <> after.documents OR before.bytes <> after.bytes;
@@ -531,7 +569,8 @@ _CALLED = (
 _OWN = """wall.quota_of_account(uuid, text), wall.require_quota(text, numeric, numeric, numeric, boolean),
     wall.add_usage(uuid, bigint, bigint), wall.require_room(uuid, bigint, bigint, bigint), wall.look_again(),
     wall.count_added_documents(), wall.count_removed_documents(),
-    wall.count_resized_document(), wall.keep_text(), wall.drop_old_versions(), wall.limit_keys(),
+    wall.count_resized_document(), wall.count_added_answers(), wall.count_removed_answers(),
+    wall.keep_text(), wall.drop_old_versions(), wall.limit_keys(),
     wall.limit_webhooks(), wall.limit_members(), wall.limit_invitations(), wall.limit_projects(), wall.count_run(),
     wall.recount_usage(uuid)"""
 
@@ -560,6 +599,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     script("""
         DROP TRIGGER run_added ON run;
+        DROP TRIGGER idempotency_key_removed ON idempotency_key;
+        DROP TRIGGER idempotency_key_added ON idempotency_key;
         DROP TRIGGER project_member_given ON project_member;
         DROP TRIGGER project_member_founded ON project_member;
         DROP TRIGGER project_member_limit ON project_member;
@@ -575,6 +616,7 @@ def downgrade() -> None:
     script(_CHUNKS.format(body=_COUNT_CHUNKS))
     script(_MOVE_TEXTS_BACK)
     script("""
+        DROP POLICY counting ON idempotency_key;
         DROP POLICY counting ON agent_usage;
         DROP TABLE document_text, project_usage, account_quota, project_quota, quota_default;
         ALTER TABLE agent_usage DROP COLUMN runs;

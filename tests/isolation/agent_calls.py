@@ -31,6 +31,7 @@ def unfinished(room: Room) -> StepKey:
 AGENT_CALLS: Final[dict[str, Call]] = {
     "AdmissionRepository.admit": lambda r, _: r.admit(10),
     "AdmissionRepository.taken": lambda r, _: r.taken(),
+    "BudgetRepository.allowed": lambda r, _: r.allowed(),
     "BudgetRepository.budget": lambda r, _: r.budget(),
     "BudgetRepository.used": lambda r, _: r.used(MONTH),
     "BudgetWriter.put": lambda r, _: r.put({"tokens": 1}),

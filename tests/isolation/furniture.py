@@ -115,7 +115,7 @@ async def quotas(superuser: Superuser, project: UUID, owner: Account) -> None:
     """What an operator has set for a project and for its owner."""
     await superuser.execute("INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 9000)", project)
     await superuser.execute(
-        "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', 90)", UUID(str(owner.id))
+        "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', 9000)", UUID(str(owner.id))
     )
 
 

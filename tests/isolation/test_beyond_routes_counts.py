@@ -30,7 +30,8 @@ PLANTED: Mapping[Fault, str] = {
     faults_beyond.search_statistics_over_all_projects: "search_documents",
 }
 # Of these a project has one, however large it is, or one a month.
-ONE_OF_EACH = {"event_counter", "search_index", "search_statistic", "agent_budget", "agent_usage"}
+ONE_OF_EACH = {"event_counter", "search_index", "search_statistic", "agent_budget", "agent_usage",
+               "project_usage", "project_quota"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,6 @@ def claim(room: Room) -> Claim:
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.count": lambda r, _: r.count(),
-    "ApiKeyRepository.in_force": lambda r, _: r.in_force(),
     "ApiKeyRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, room: r.revoke(key(room)),
@@ -105,6 +104,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.await_index": lambda r, room: r.await_index(room.document),
     "DocumentWriter.delete": lambda r, room: r.delete(room.document),
     "IndexReader.indexes": lambda r, _: r.indexes(),
+    "IndexReader.passages": lambda r, room: r.passages([room.document]),
     "IndexReader.without_vector": lambda r, room: r.without_vector(retired(room), 0, 10),
     "IndexWriter.activate": lambda r, room: r.activate(known(room)),
     "IndexWriter.add": lambda r, room: r.add([chunk(room)]),
@@ -141,6 +141,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ProjectRepository.lock": lambda r, _: r.lock(to_delete=True),
     "ProjectWriter.change": lambda r, _: r.change({"name": "taken"}),
     "ProjectWriter.delete": lambda r, _: r.delete(),
+    "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
     "SearchRepository.by_vector": lambda r, room: r.by_vector(serving(room), VECTOR, 10, None, approximate=False),
     "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),

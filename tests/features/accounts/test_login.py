@@ -202,3 +202,23 @@ async def test_a_session_remembers_what_the_client_calls_itself(member: Visitor,
     own = await account_id(superuser, member.email)
     rows = await superuser.fetch("SELECT user_agent FROM session WHERE account_id = $1 ORDER BY id", own)
     assert [row["user_agent"] for row in rows] == ["Agent" + "x" * 195, None]
+
+
+async def test_an_account_has_only_so_many_sessions(member: Visitor, superuser: asyncpg.Connection) -> None:
+    own = await account_id(superuser, member.email)
+    await superuser.execute(
+        """
+        INSERT INTO session (account_id, expires_at, last_used_at, revoked_at)
+        SELECT $1, now() + interval '1 day', now() - n * interval '1 minute',
+            CASE WHEN n > 150 THEN now() - n * interval '1 hour' END
+        FROM generate_series(1, 250) AS n
+        """,
+        own,
+    )
+    assert (await member.try_login()).status_code == 200
+    rows = await superuser.fetch("SELECT revoked_at, last_used_at FROM session WHERE account_id = $1", own)
+    living = [row["last_used_at"] for row in rows if row["revoked_at"] is None]
+    assert len(living) == 100
+    # Those that were used last live; those that were revoked long ago are gone.
+    assert min(living) > max(row["last_used_at"] for row in rows if row["revoked_at"] is not None)
+    assert len(rows) == 151

@@ -181,3 +181,12 @@ async def test_a_number_is_written_as_one(desk: Desk, value: object) -> None:
             answer = refused(await client.call_tool(tool, {**rest, name: value}))
             pointers = [error["pointer"] for error in cast("list[Json]", answer["errors"])]
             assert (answer["code"], pointers) == ("validation_failed", [f"/{name}"])
+
+
+async def test_a_quota_that_is_used_up_is_told(desk: Desk) -> None:
+    await desk.bureau.people.execute(
+        "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, 'runs', 0)", desk.bureau.project
+    )
+    async with desk.client() as client:
+        told = refused(await client.call_tool("start_run", QUESTION))
+    assert (told["code"], told["quota"], told["used"], told["limit"]) == ("quota_exceeded", "runs", 0, 0)

@@ -56,6 +56,7 @@ class Limited:
                 (SELECT coalesce(sum(octet_length(content) + coalesce(original_size, 0)
                     + octet_length(metadata::text)), 0) FROM document WHERE project_id = $1)::bigint
                 + (SELECT coalesce(sum(octet_length(content)), 0) FROM document_text WHERE project_id = $1)::bigint
+                + (SELECT coalesce(sum(octet_length(body)), 0) FROM idempotency_key WHERE project_id = $1)::bigint
                     AS true_bytes
             """,
             self.project,

@@ -32,7 +32,7 @@ async def act(limited: Limited, alive: list[str], chance: random.Random, step: i
     documents, client = f"{limited.url}/documents", limited.client
     content = "é" * chance.randint(0, 60)
     chosen = chance.choice(alive) if alive else str(uuid4())
-    match chance.randint(0, 9):
+    match chance.randint(0, 10):
         case 0 | 1:
             answer = await limited.document(content, metadata={"k": content[:9]})
             alive += [answer.json()["id"]] if answer.status_code == 201 else []
@@ -46,6 +46,12 @@ async def act(limited: Limited, alive: list[str], chance: random.Random, step: i
             alive += [answer.json()["id"]] if answer.status_code == 201 else []
         case 4 | 5 | 6:
             await client.patch(f"{documents}/{chosen}", json={"content": content, "title": f"T{step}"})
+        case 10:
+            keyed = {"Idempotency-Key": f"k{step % 7}"}
+            answer = await client.post(documents, json={"title": "t", "content": content}, headers=keyed)
+            alive += [answer.json()["id"]] if answer.status_code == 201 else []
+            await limited.people.execute("DELETE FROM idempotency_key WHERE project_id = $1 AND key = 'k3'",
+                limited.project)  # fmt: skip
         case 7:
             newest = (await client.get(f"{documents}/{chosen}")).json().get("version", 1)
             await client.post(f"{documents}/{chosen}/versions/{max(1, newest - 1)}/restore")

@@ -80,6 +80,33 @@ async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resour
     assert await limited.used("documents") == 0
 
 
+async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> None:
+    """Made under a key, deleted and made again, nothing of it would count otherwise."""
+    await limited.limit(bytes=5_000)
+    refused = None
+    for number in range(9):
+        body = {"title": "t", "content": "c" * 600}
+        headers = {"Idempotency-Key": f"k{number}"}
+        refused = await limited.client.post(f"{limited.url}/documents", json=body, headers=headers)
+        if refused.status_code != 201:
+            break
+        await limited.client.delete(f"{limited.url}/documents/{refused.json()['id']}")
+    assert refused is not None
+    assert exceeded(refused)[:2] == (403, "bytes")
+    assert await limited.used("documents") == 0
+
+
+async def test_keys_that_are_over_are_not_kept_without_end(limited: Limited) -> None:
+    await limited.people.execute(
+        "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, revoked_at)"
+        " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, 1003)",
+        limited.project,
+    )
+    assert (await limited.post("/api-keys", {"name": "k", "role": "viewer"})).status_code == 201
+    rows = await limited.people.fetch("SELECT FROM api_key WHERE project_id = $1", limited.project)
+    assert len(rows) == 1001
+
+
 @pytest.mark.parametrize(
     ("path", "quota", "body"),
     [

@@ -70,6 +70,11 @@ class AccessTokens:
             sid={"essential": True},
         )
 
+    @property
+    def ttl(self) -> timedelta:
+        """How long a token is good."""
+        return timedelta(seconds=self._ttl)
+
     async def prepare(self) -> None:
         """Has the keys at hand, for a caller that will issue while it holds a connection."""
         await self._keys.load()

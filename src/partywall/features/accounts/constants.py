@@ -14,3 +14,7 @@ VERIFICATION_TTL: Final = timedelta(hours=24)
 MAX_VERIFICATION_TOKEN: Final = 200
 # To one address, whoever asks for them. No more registrations of it are kept either.
 MAILS_PER_HOUR: Final = 5
+# Living sessions of one account; a further login ends the one that was not used for longest.
+MAX_SESSIONS: Final = 100
+# At least so long a revoked session is remembered.
+REVOKED_KEPT: Final = timedelta(days=1)

@@ -14,7 +14,7 @@ from partywall.core.security.secrets import Signer
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.features.accounts import refresh_tokens
-from partywall.features.accounts.constants import MAX_PASSWORD
+from partywall.features.accounts.constants import MAX_PASSWORD, MAX_SESSIONS, REVOKED_KEPT
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.failure_repository import FailureCounter, counted_failures
 from partywall.features.accounts.issuing import Granted, Locked, Refused, grant
@@ -110,7 +110,9 @@ class LoginService:
         if replacement is not None:
             await AccountWriter(self.session, credential.account_id).replace_password_hash(replacement)
         writer = SessionWriter(self.session, credential.account_id)
-        await writer.prune_sessions(now - self.refresh_ttl)
+        # A revoked session is told from none for as long as one of its access tokens may be good.
+        await writer.prune_sessions(now - self.refresh_ttl, now - max(REVOKED_KEPT, self.tokens.ttl))
         refresh_token = refresh_tokens.new_token()
         session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)
+        await writer.end_oldest(MAX_SESSIONS)
         return await grant(self.tokens, credential.account_id, session_id, refresh_token)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, text, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -108,11 +108,20 @@ class SessionWriter:
         )
         return ended is not None
 
-    async def prune_sessions(self, before: datetime) -> None:
-        """Drops sessions that expired before then."""
+    async def end_oldest(self, kept: int) -> None:
+        """Ends the living sessions beyond so many, those first that were not used for longest."""
+        oldest = select(Session.id).where(*_living(self.account_id)).order_by(Session.last_used_at.desc()).offset(kept)
         await self.session.execute(
-            delete(Session).where(Session.account_id == self.account_id, Session.expires_at < before)
+            update(Session)
+            .where(Session.account_id == self.account_id, Session.id.in_(oldest))
+            .values(revoked_at=func.now())
+            .execution_options(synchronize_session=False)
         )
+
+    async def prune_sessions(self, expired: datetime, revoked: datetime) -> None:
+        """Drops sessions that expired before the one, or were revoked before the other instant."""
+        over = or_(Session.expires_at < expired, Session.revoked_at < revoked)
+        await self.session.execute(delete(Session).where(Session.account_id == self.account_id, over))
 
     async def prune_tokens(self, session_id: UUID, before: datetime) -> None:
         """Drops a living session's tokens that were used before then: they would have expired by now."""

@@ -26,8 +26,9 @@ class BudgetRepository:
 
     async def allowed(self) -> tuple[Decimal | None, Decimal | None]:
         """What the operator allows in US dollars: where the project sets no budget, and at most."""
-        query = select(*(func.wall.quota_of(self.scope.project_id, quota) for quota in ("budget", "spending")))
-        usual, most = (await self.session.execute(query)).one()
+        limits = (func.wall.quota_of(self.scope.project_id, quota) for quota in ("budget", "spending"))
+        entered = func.wall.current_project() == self.scope.project_id
+        usual, most = (await self.session.execute(select(*limits).where(entered))).one()
         return usual, most
 
     async def used(self, month: date) -> AgentUsage | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from sqlalchemy import Numeric, TableValuedAlias, Text, column, func, select
+from sqlalchemy import ColumnElement, Numeric, TableValuedAlias, Text, column, func, select
 
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
@@ -30,7 +30,7 @@ class UsageRepository:
     scope: ProjectScope
 
     async def usage(self) -> dict[str, UsedQuota]:
-        return await _read(self.session, _OF_PROJECT)
+        return await _read(self.session, _OF_PROJECT, func.wall.current_project() == self.scope.project_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class AccountUsageRepository:
         return await _read(self.session, _OF_ACCOUNT)
 
 
-async def _read(session: AsyncReadSession, usage: TableValuedAlias) -> dict[str, UsedQuota]:
-    rows = await session.execute(select(usage.c.quota, usage.c.used, usage.c.most))
+async def _read(
+    session: AsyncReadSession, usage: TableValuedAlias, *where: ColumnElement[bool]
+) -> dict[str, UsedQuota]:
+    rows = await session.execute(select(usage.c.quota, usage.c.used, usage.c.most).where(*where))
     return {quota: UsedQuota(used, most) for quota, used, most in rows}

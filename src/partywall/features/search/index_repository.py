@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +10,6 @@ from sqlalchemy import BigInteger, Select, Text, and_, cast, delete, exists, fun
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import LONGEST_TERM, PROMOTED_AT_ONCE
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
@@ -86,20 +86,19 @@ class IndexReader:
         """Those that serve or are being built."""
         return [_known(row) for row in await self.session.scalars(_open_indexes(self.scope.project_id))]
 
-    async def require_room(self, document_ids: Collection[UUID], chunks: int) -> None:
-        """Raises QuotaExceededError before work is done in vain for so many chunks that take the place of the old."""
+    async def passages(self, without: Collection[UUID]) -> tuple[int, Decimal | None]:
+        """How many chunks the project has but for those documents', and how many it may have; None is no limit."""
         mine = (
             select(func.count())
             .select_from(SearchChunk)
-            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id.in_(document_ids))
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id.in_(without))
         )
-        others = select(func.coalesce(func.max(SearchStatistic.chunks), 0) - mine.scalar_subquery()).where(
-            SearchStatistic.project_id == self.scope.project_id
-        )
-        most = select(func.wall.quota_of(self.scope.project_id, "passages"))
-        used, limit = (await self.session.execute(select(others.scalar_subquery(), most.scalar_subquery()))).one()
-        if chunks and limit is not None and used + chunks > limit:
-            raise QuotaExceededError("passages", int(used), chunks, int(limit))
+        all_ = select(SearchStatistic.chunks).where(SearchStatistic.project_id == self.scope.project_id)
+        others = func.coalesce(all_.scalar_subquery(), 0) - mine.scalar_subquery()
+        limit = func.wall.quota_of(self.scope.project_id, "passages")
+        entered = func.wall.current_project() == self.scope.project_id
+        used, most = (await self.session.execute(select(others, limit).where(entered))).one()
+        return used, most
 
     async def without_vector(self, index: KnownIndex, after: int, limit: int) -> list[UnembeddedChunk]:
         """Chunks that the index lacks, in the order of their numbers."""

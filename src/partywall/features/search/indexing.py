@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import batched
 from typing import Final
 from uuid import UUID
@@ -90,7 +91,8 @@ class _IndexJob:
         async with self.context.read(self.payload) as (session, scope):
             reader = IndexReader(session, scope)
             indexes = await reader.indexes()
-            await reader.require_room({document.id for document in found}, len(chunks))
+            used, most = await reader.passages({document.id for document in found})
+        _require_room(used, len(chunks), most)
         models = {index.model for index in indexes} or {embedders.current.name}
         embedded = await embed(embedders, models, chunks)
         async with self.context.begin(self.payload) as (session, scope):
@@ -152,6 +154,12 @@ async def add_vectors(
     await writer.add_vectors(index, numbers, vectors, approximate=large)
     if large and not index.approximate:
         await writer.promote(index)
+
+
+def _require_room(used: int, more: int, most: Decimal | None) -> None:
+    """Raises QuotaExceededError, before vectors are computed in vain."""
+    if more and most is not None and used + more > most:
+        raise QuotaExceededError("passages", used, more, int(most))
 
 
 def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[Indexed]:

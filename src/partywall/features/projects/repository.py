@@ -21,7 +21,7 @@ KEYSET: Final = Keyset(
 )
 # How long the end of a project waits for those who are writing.
 PATIENCE: Final = timedelta(seconds=5)
-_DELETE: Final = select(func.wall.delete_project())
+_DELETE: Final = select(func.wall.delete_project(bindparam("project", type_=Uuid)))
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
 # Of the bound principal: a person's projects, or the one of a key.
@@ -93,4 +93,4 @@ class ProjectWriter:
 
     async def delete(self) -> bool:
         """Marks the project as deleted: from the commit on nobody enters it. False for whom the database refuses it."""
-        return bool(await self.session.scalar(_DELETE))
+        return bool(await self.session.scalar(_DELETE, {"project": self.scope.project_id}))

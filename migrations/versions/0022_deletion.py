@@ -165,7 +165,7 @@ _PURGED = (
     *(f"embedding_{dimension}" for dimension in (256, 384, 768, 1024, 1536, 3072)),
 )  # fmt: skip
 
-_CALLED = """wall.delete_project(), wall.purge_project(uuid, integer, bigint), wall.forget_project(uuid),
+_CALLED = """wall.delete_project(uuid), wall.purge_project(uuid, integer, bigint), wall.forget_project(uuid),
     wall.deleted_projects(integer), wall.delete_document(uuid), wall.purge_document(uuid, integer, bigint),
     wall.deleted_documents(integer), wall.has_deleted_documents(uuid), wall.prune_invitations(integer),
     wall.prune_api_keys(timestamptz, integer), wall.prune_registrations(integer),

@@ -1,13 +1,12 @@
 -- Deleting in two steps: a short transaction marks, and a job purges what is marked, some of it at a time.
 
--- Ends the entered project for everybody, for one of its owners. Who locked it first has waited for its writers. What
+-- Ends the project for everybody, for one of its owners, who has entered it. Who locked it first has waited for its writers. What
 -- lets anybody in goes with the mark, so that no read has to look for it.
-CREATE FUNCTION wall.delete_project() RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+CREATE FUNCTION wall.delete_project(doomed uuid) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog
 AS $$
-DECLARE
-    doomed uuid := wall.current_project();
 BEGIN
-    IF wall.person_role() IS DISTINCT FROM 'owner' THEN
+    IF wall.current_project() IS DISTINCT FROM doomed OR wall.person_role() IS DISTINCT FROM 'owner' THEN
         RETURN false;
     END IF;
     UPDATE public.project AS p SET deleted_at = now(), name = '', description = NULL

@@ -95,6 +95,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, room: r.revoke(key(room)),
     "DocumentRepository.lock": lambda r, room: r.lock(room.document),
+    "DocumentRepository.lock_to_delete": lambda r, room: r.lock_to_delete(room.document),
     "DocumentRepository.shown": lambda r, room: r.shown(room.document),
     "DocumentRepository.existing": lambda r, room: r.existing([room.document]),
     "DocumentRepository.version": lambda r, room: r.version(room.document, 1),

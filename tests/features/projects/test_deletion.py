@@ -285,7 +285,7 @@ async def test_only_an_owner_marks(house: House, database: DatabaseUrls) -> None
         ):
             async with connection.transaction():
                 await connection.fetchval("SELECT wall.enter($1, $2)", str(principal), house.project)
-                assert await connection.fetchval("SELECT wall.delete_project()") is False
+                assert await connection.fetchval("SELECT wall.delete_project($1)", house.project) is False
     finally:
         await connection.close()
     assert (await house.owner.client.get(house.url)).status_code == 200

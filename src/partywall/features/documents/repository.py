@@ -40,8 +40,8 @@ class DocumentRepository:
     async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
         """Revision, title, external id and the blob's key, without the text."""
         columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
-        query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-        return (await self.session.execute(query.with_for_update())).one_or_none()
+        wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
+        return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
     async def shown(self, id_: UUID) -> Row[bytes, int, int]:
         columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)

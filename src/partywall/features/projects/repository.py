@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.locks import limit_lock_wait, was_lock_timeout
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectNotFoundError, ProjectScope, let_no_writer_in
+from partywall.core.tenancy import ProjectScope, let_no_writer_in
 from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.models import Project
 
@@ -21,7 +21,7 @@ KEYSET: Final = Keyset(
 )
 # How long the end of a project waits for those who are writing.
 PATIENCE: Final = timedelta(seconds=5)
-_DELETE: Final = select(func.wall.delete_project())
+_DELETE: Final = select(func.wall.delete_project(bindparam("project", type_=Uuid)))
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
 # Of the bound principal: a person's projects, or the one of a key.
@@ -91,7 +91,6 @@ class ProjectWriter:
             .values(**values, revision=Project.revision + 1, updated_at=func.now())
         )
 
-    async def delete(self) -> None:
-        """Marks the project as deleted: from the commit on nobody enters it."""
-        if not await self.session.scalar(_DELETE):
-            raise ProjectNotFoundError
+    async def delete(self) -> bool:
+        """Marks the project as deleted: from the commit on nobody enters it. False for whom the database refuses it."""
+        return bool(await self.session.scalar(_DELETE, {"project": self.scope.project_id}))

@@ -117,7 +117,8 @@ class ProjectService:
     async def delete(self) -> None:
         """Ends the project at once. What it holds is purged by a job."""
         require(self.scope, Right.PROJECT_DELETE)
-        await ProjectWriter(self.session, self.scope).delete()
+        if not await ProjectWriter(self.session, self.scope).delete():
+            raise ProjectNotFoundError
         gone = ProjectDeleted(project_id=self.scope.project_id)
         await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
         # Streams look when they are told, and find that there is nothing to follow any more.

@@ -11,7 +11,7 @@ CLOSING: Final = (b"connection", b"close")
 _MARK: Final = "body_unread"
 # A client that goes on sending gets to read its answer; more than this it may not send.
 _SECONDS: Final = 1.0
-_BYTES: Final = 256 * 1024
+_BYTES: Final = 2 * 1024 * 1024
 
 
 def leave_unread(scope: Scope) -> None:

@@ -131,7 +131,6 @@ async def open_resources(
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         announcer, tails, newswire = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
-
         yield Resources(
             settings=settings,
             engine=engine,

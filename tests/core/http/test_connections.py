@@ -9,9 +9,10 @@ import pytest
 
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
+from partywall.settings import Settings
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, head
 from tests.core.http.conftest import PER_ADDRESS
-from tests.features.live.serving import Serving
+from tests.features.live.serving import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
@@ -177,6 +178,25 @@ async def test_one_address_has_so_many_connections(strict: Serving) -> None:
         assert (await answer_on(kept[0])).status == 200
     await until(lambda: not strict.server.server_state.connections)
     assert (await ask(strict, HEALTH)).status == 200
+
+
+@pytest.mark.parametrize("crowd", [HEALTH, b"GET /healthz HTTP/1.1\r\n"])
+async def test_where_all_places_are_taken_the_idle_make_room(settings: Settings, crowd: bytes) -> None:
+    update = {"connections": 16, "connections_per_address": 100}
+    async with (
+        serve(settings.model_copy(update={"http": settings.http.model_copy(update=update)})) as full,
+        AsyncExitStack() as stack,
+    ):
+        held = [await stack.enter_async_context(wired(full)) for _ in range(16)]
+        for each in held:
+            each.say(crowd)
+            if crowd == HEALTH:
+                assert (await answer_on(each)).status == 200
+        assert (await ask(full, HEALTH)).status == 200
+        with suppress(ConnectionError):
+            assert await held[0].rest() == b""
+        held[-1].say(HEALTH if crowd == HEALTH else b"\r\n")
+        assert (await answer_on(held[-1])).status == 200
 
 
 async def test_who_does_not_read_what_it_asked_for_is_ended(people: People, strict: Serving) -> None:

@@ -61,6 +61,7 @@ class Connections:
         self._sum = 0
         # In the order of their arrival.
         self._unserved: dict[str | None, dict[Connection, None]] = {}
+        self._idle: dict[Connection, None] = {}
         self._due: dict[Connection, float] = {}
         self._behind: dict[Connection, _Reading] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -74,10 +75,13 @@ class Connections:
         return self._clients.of_peer(peer)
 
     def admit(self, connection: Connection, address: str | None) -> bool:
-        """False where there is no place. A new one takes that of the oldest of its address that asks for nothing."""
-        if self._sum >= self.limits.total:
-            return False
+        """False where there is no place. A new one takes that of the oldest of its address that asks for nothing.
+
+        Where all are taken, the oldest goes of those that have never asked for anything, or of the idle ones.
+        """
         if address is not None and self._by_address[address] >= self.limits.each:
+            return False
+        if self._sum >= self.limits.total and not self._make_room():
             return False
         self._sum += 1
         if address is not None:
@@ -86,9 +90,32 @@ class Connections:
         waiting[connection] = None
         self.expect(connection, self._now() + self.limits.header_seconds)
         if address is not None and len(waiting) > self.limits.unserved:
-            next(iter(waiting)).end()
+            self._end_first(waiting, address)
         self._watch()
         return True
+
+    def _make_room(self) -> bool:
+        for address, waiting in self._unserved.items():
+            self._end_first(waiting, address)
+            return True
+        for connection in self._idle:
+            self.is_busy(connection)
+            connection.end()
+            return True
+        return False
+
+    def _end_first(self, waiting: dict[Connection, None], address: str | None) -> None:
+        """It counts until it is lost, a moment later."""
+        first = next(iter(waiting))
+        self.forget(first, address)
+        first.end()
+
+    def is_idle(self, connection: Connection) -> None:
+        """It has its answer, and asks for nothing more right now."""
+        self._idle[connection] = None
+
+    def is_busy(self, connection: Connection) -> None:
+        self._idle.pop(connection, None)
 
     def forget(self, connection: Connection, address: str | None) -> None:
         """Nothing is awaited of it any more: its first request has come, or it has gone."""
@@ -99,6 +126,7 @@ class Connections:
                 del self._unserved[address]
         self._due.pop(connection, None)
         self._behind.pop(connection, None)
+        self._idle.pop(connection, None)
 
     def give_back(self, address: str | None) -> None:
         """The place of a connection that is lost."""

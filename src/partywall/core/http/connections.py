@@ -72,13 +72,13 @@ class Http(HttpToolsProtocol):
         self._address: str | None = None
         self._progress = Progress(self.loop.time())
         self._content = 0
-        # It has a place; its first request has come; it has been told to leave; nothing more is taken behind the last.
-        self._held = self._was_served = self._leaving = self._full = False
+        # It has a place; what it says is heard; its first request has come; it has been told to leave.
+        self._held = self._listens = self._was_served = self._leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
         self._address = self._others.address_of(self.client[0] if self.client else None)
-        self._held = self._others.admit(self, self._address)
+        self._held = self._listens = self._others.admit(self, self._address)
         if not self._held:
             self.connections.discard(self)
             transport.write(bare_problem(TooManyConnectionsError(headers={"Retry-After": "5"})))
@@ -89,14 +89,15 @@ class Http(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Whatever comes behind an open stream would wait for its end, and hide that the client has gone."""
-        if not self._listens():
+        if not self._listens:
             return
         served = self._unfinished()
         if served is not None and is_open_stream(served.scope):
             self._give_up()
             return
+        self._others.is_busy(self)
         super().data_received(data)
-        if self._listens():
+        if self._listens:
             self._note(len(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -112,22 +113,19 @@ class Http(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MOST_PIPELINED:
-            self._full = True
+            self._listens = False
             last, _ = self.pipeline[0]
             last.keep_alive = False
             raise TooManyPipelinedError
         super().on_message_begin()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Trailers are left out: by then a request has been judged by its headers."""
-        if not self._head_is_whole():
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in _VERSIONS:
             raise UnknownVersionError
         super().on_headers_complete()
-        if self.parser.should_upgrade() and not self._should_upgrade():
+        if not self.parser.should_upgrade():
+            self.headers = []  # trailers go here: by then a request has been judged by its headers
+        elif not self._should_upgrade():
             self.cycle.keep_alive = False  # the parser reads nothing behind it
 
     def on_body(self, body: bytes) -> None:
@@ -135,7 +133,7 @@ class Http(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what uvicorn would say is no problem
-        if not self._full:
+        if self._listens:
             self._refuse(MalformedRequestError())
 
     def handle_websocket_upgrade(self) -> None:
@@ -144,7 +142,7 @@ class Http(HttpToolsProtocol):
             self._give_up()
             return
         super().handle_websocket_upgrade()
-        self._held = False
+        self._held = self._listens = False
         self._others.forget(self, self._address)
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, Sockets)
@@ -158,6 +156,8 @@ class Http(HttpToolsProtocol):
         if served is not None and served.more_body and not self.transport.is_closing():
             self.transport.close()
         super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:
+            self._others.is_idle(self)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -190,9 +190,6 @@ class Http(HttpToolsProtocol):
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size()
-
-    def _listens(self) -> bool:
-        return self._held and not self._leaving and not self._full
 
     def _note(self, size: int) -> None:
         """What came was a part of a head or of a body, or made a request whole."""
@@ -243,7 +240,7 @@ class Http(HttpToolsProtocol):
             self._give_up()
             return
         self._end_served()
-        self._leaving = True
+        self._leaving, self._listens = True, False
         self.flow.resume_reading()
         self.transport.write(bare_problem(error))
         if self.transport.can_write_eof():

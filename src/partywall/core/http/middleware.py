@@ -12,7 +12,7 @@ from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_id import choose_request_id
-from partywall.core.http.unread import CLOSING, end_answer, is_left_unread
+from partywall.core.http.unread import CLOSING, UNREAD, end_answer
 
 log = structlog.get_logger(__name__)
 
@@ -54,9 +54,9 @@ class RequestContext:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], own_id, *security]
-                if is_left_unread(scope):
+                if UNREAD in state:
                     message["headers"].append(CLOSING)
-            elif is_left_unread(scope) and not message.get("more_body", False):
+            elif UNREAD in state and not message.get("more_body", False):
                 await end_answer(message, scope, receive, send)
                 return
             await send(message)

@@ -8,19 +8,16 @@ from typing import Final
 from starlette.types import Message, Receive, Scope, Send
 
 CLOSING: Final = (b"connection", b"close")
-_MARK: Final = "body_unread"
+# In the state of the request.
+UNREAD: Final = "body_unread"
 # A client that goes on sending gets to read its answer; more than this it may not send.
 _SECONDS: Final = 1.0
-_BYTES: Final = 256 * 1024
+_BYTES: Final = 2 * 1024 * 1024
 
 
 def leave_unread(scope: Scope) -> None:
     """The answer comes before the body has been read, and the connection ends with it."""
-    scope["state"][_MARK] = True
-
-
-def is_left_unread(scope: Scope) -> bool:
-    return _MARK in scope["state"]
+    scope["state"][UNREAD] = True
 
 
 async def end_answer(message: Message, scope: Scope, receive: Receive, send: Send) -> None:

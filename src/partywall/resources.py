@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 from redis.asyncio import Redis
@@ -113,15 +114,12 @@ def create_mailer(settings: Settings) -> Mailer:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, *, application: str, draining: asyncio.Event | None = None
+    settings: Settings, *, application: str, draining: asyncio.Event | None = None, background: bool = False
 ) -> AsyncIterator[Resources]:
-    """Everything a process needs; refuses to open on a runtime role that could climb the wall.
-
-    Open streams end when `draining` is set, and at the latest when the resources close.
-    """
+    """Everything a process needs. Streams end when `draining` is set; work in the `background` may wait for locks."""
     cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
-        engine, reads = await _open_database(stack, settings.database, application)
+        engine, reads = await _open_database(stack, settings.database, application, background=background)
         cache = _open_cache(stack, cache_url)
         sessions, tls = Sessions(engine), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
@@ -204,18 +202,30 @@ def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper)
 
 
 async def _open_database(
-    stack: AsyncExitStack, settings: DatabaseSettings, application: str
+    stack: AsyncExitStack, settings: DatabaseSettings, application: str, *, background: bool
 ) -> tuple[AsyncEngine, Pool]:
-    """The engine of the transactions and the pool of the hot reads, both as the runtime role."""
+    """The engine of the transactions and the pool of the hot reads, both as a role that may not climb the wall."""
     assert settings.url is not None
     url = settings.url.get_secret_value()
-    options = engines.server_settings(application, int(settings.statement_timeout.total_seconds() * 1000))
+    limits = {} if background else _waiting_limits(settings)
+    options = engines.server_settings(application, _milliseconds(settings.statement_timeout), **limits)
     engine = engines.create_engine(url, pool_size=settings.pool_size, overflow=settings.pool_overflow, settings=options)
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
     reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
     stack.callback(reads.terminate)
     return engine, reads
+
+
+def _waiting_limits(settings: DatabaseSettings) -> dict[str, int]:
+    return {
+        "lock_timeout": _milliseconds(settings.lock_timeout),
+        "transaction_timeout": _milliseconds(settings.transaction_timeout),
+    }
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
 
 
 async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:

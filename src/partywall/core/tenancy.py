@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy import Text, Uuid, bindparam, func, select
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import NotFoundError
+from partywall.core.tenant import Tenant
 
 
 class PrincipalKind(StrEnum):
@@ -23,15 +24,19 @@ class PrincipalKind(StrEnum):
 class Principal:
     """Who acts. `str()` gives the form that the database binds: `user:<uuid>`.
 
-    A service principal is a project's own worker: its id is the project's id, and it can enter no other.
+    A service principal is a project's own worker: its id is the project's id, and it can enter no other. `tenant` is
+    whose share its work takes: a key counts for the person who owns its project.
     """
 
     kind: PrincipalKind
     id: UUID
+    owner: InitVar[UUID | None] = None
+    tenant: Tenant = field(init=False, repr=False, compare=False)
     _text: str = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, owner: UUID | None) -> None:
         object.__setattr__(self, "_text", f"{self.kind.value}:{self.id}")
+        object.__setattr__(self, "tenant", Tenant(self._text if owner is None else f"{PrincipalKind.USER}:{owner}"))
 
     def __str__(self) -> str:
         return self._text
@@ -41,8 +46,8 @@ class Principal:
         return cls(PrincipalKind.USER, user_id)
 
     @classmethod
-    def key(cls, key_id: UUID) -> Principal:
-        return cls(PrincipalKind.KEY, key_id)
+    def key(cls, key_id: UUID, owner: UUID | None = None) -> Principal:
+        return cls(PrincipalKind.KEY, key_id, owner)
 
     @classmethod
     def service(cls, project_id: UUID) -> Principal:

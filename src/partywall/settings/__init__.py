@@ -31,6 +31,8 @@ class DatabaseSettings(Section):
     pool_size: int = Field(default=16, ge=1, le=200)
     pool_overflow: int = Field(default=4, ge=0, le=200)
     statement_timeout: timedelta = timedelta(seconds=15)
+    lock_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    transaction_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
 
 class CacheSettings(Section):

@@ -21,13 +21,14 @@ from structlog.contextvars import bound_contextvars
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs import attempts
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
 from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.tenant import work_for
 
 log = structlog.get_logger(__name__)
 
@@ -100,6 +101,8 @@ class JobRunner:
         except ValidationError as error:
             await self._park_unreadable(handler, job, error)
             return
+        if isinstance(payload, ProjectJobPayload):
+            work_for(payload.acting.tenant)
         body = payload.model_dump(mode="json")
         async with self.resources.sessions.begin() as session:
             attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)

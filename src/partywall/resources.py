@@ -52,8 +52,16 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
+from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.secret_key import secret_key
-from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
+from partywall.settings import (
+    AgentSettings,
+    DatabaseSettings,
+    EmbeddingSettings,
+    OutgoingSettings,
+    SearchSettings,
+    Settings,
+)
 
 CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
@@ -61,6 +69,8 @@ ISSUER = "partywall"
 # Costly pages read at the same time, and how many more one project may have waiting.
 PAGES_AT_ONCE = 2
 PAGES_WAITING = 8
+# Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
+UPLOADS_AT_ONCE, UPLOADS_EACH = 4, 2
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
@@ -143,6 +153,8 @@ async def open_resources(
             blobs=blobs,
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
+            uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH),
+            searches=_searches(settings.search),
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
@@ -152,6 +164,10 @@ async def open_resources(
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
+
+
+def _searches(settings: SearchSettings) -> TenantSemaphore:
+    return TenantSemaphore(settings.concurrency, each=settings.concurrency_per_account)
 
 
 def _open_cache(stack: AsyncExitStack, url: str) -> Redis:

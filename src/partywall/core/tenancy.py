@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -99,13 +100,26 @@ def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectSc
 
 _WHO_AND_WHERE = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
 _ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
+_ENTER_FOR_A_TIME = select(
+    func.wall.enter(*_WHO_AND_WHERE), func.set_config("statement_timeout", bindparam("milliseconds", type_=Text), True)
+)
 _ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE))
 _LET_NO_WRITER_IN = select(func.wall.let_no_writer_in(*reversed(_WHO_AND_WHERE)))
 
 
-async def enter_project(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
-    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger."""
-    role = await session.scalar(_ENTER, {"principal": str(principal), "project_id": project_id})
+async def enter_project(
+    session: AsyncReadSession, principal: Principal, project_id: UUID, *, statement_timeout: timedelta | None = None
+) -> ProjectScope:
+    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger.
+
+    No further statement of the transaction takes longer than `statement_timeout`.
+    """
+    values = {"principal": str(principal), "project_id": project_id}
+    if statement_timeout is None:
+        role = await session.scalar(_ENTER, values)
+    else:
+        milliseconds = str(int(statement_timeout.total_seconds() * 1000))
+        role = await session.scalar(_ENTER_FOR_A_TIME, {**values, "milliseconds": milliseconds})
     return prove(project_id, principal, role)
 
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from partywall.settings.agents import AgentSettings
 from partywall.settings.base import CommaSeparated, Section, split_lists
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
+from partywall.settings.search import SearchSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -180,6 +181,7 @@ class Settings(BaseSettings):
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    search: SearchSettings = SearchSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -258,6 +260,7 @@ __all__ = [
     "MailSettings",
     "OutgoingSettings",
     "ProjectSettings",
+    "SearchSettings",
     "Section",
     "Settings",
     "WebhookSettings",

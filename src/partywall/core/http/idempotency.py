@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -11,15 +12,18 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
+from redis.asyncio import Redis
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 from starlette.responses import Response
 
+from partywall.core.cache_keys import request_claim
 from partywall.core.clock import utc_now
 from partywall.core.db.scoped_write import ScopedWriter
-from partywall.core.db.session import AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
 from partywall.core.http.responses import json_response
+from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 
@@ -74,18 +78,36 @@ class Idempotency:
         """
         if self.key is None:
             return await produce()
-        print_ = hashlib.sha256(self.fingerprint + fingerprint).digest()
         if not await session.scalar(select(func.pg_try_advisory_xact_lock(self._lock()))):
             raise RequestInProgressError
-        row = await session.scalar(select(IdempotencyKey).where(self._same()))
-        if row is not None and utc_now() - row.created_at < KEPT_FOR:
-            return _replay(row, print_)
-        if row is not None:
-            await session.execute(delete(IdempotencyKey).where(self._same()))
+        replayed = await self.replay(session, fingerprint=fingerprint)
+        if replayed is not None:
+            return replayed
+        await session.execute(delete(IdempotencyKey).where(self._same()))
         response = await produce()
         if response.status_code < 300:
-            await self._keep(session, print_, response, keep(bytes(response.body)))
+            await self._keep(session, self._print(fingerprint), response, keep(bytes(response.body)))
         return response
+
+    async def replay(self, session: AsyncReadSession, *, fingerprint: bytes = b"") -> Response | None:
+        """What the request was answered before. As in `run`, the principal must be bound and the caller authorised."""
+        if self.key is None:
+            return None
+        row = await session.scalar(select(IdempotencyKey).where(self._same()))
+        if row is None or utc_now() - row.created_at >= KEPT_FOR:
+            return None
+        return _replay(row, self._print(fingerprint))
+
+    @asynccontextmanager
+    async def claimed(self, cache: Redis) -> AsyncIterator[None]:
+        """Around what is too slow for a transaction; raises RequestInProgressError where somebody is at it."""
+        if self.key is None:
+            yield
+            return
+        async with claim(cache, request_claim(self._name())) as ours:
+            if not ours:
+                raise RequestInProgressError
+            yield
 
     async def run_model[M: BaseModel](
         self, session: AsyncSession, model: type[M], produce: Callable[[], Awaitable[M]]
@@ -119,9 +141,14 @@ class Idempotency:
             IdempotencyKey.key == self.key,
         )
 
+    def _print(self, fingerprint: bytes) -> bytes:
+        return hashlib.sha256(self.fingerprint + fingerprint).digest()
+
+    def _name(self) -> bytes:
+        return hashlib.sha256(f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}".encode()).digest()
+
     def _lock(self) -> int:
-        text = f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+        return int.from_bytes(self._name()[:8], signed=True)
 
     async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response, body: bytes) -> None:
         headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}

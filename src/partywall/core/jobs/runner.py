@@ -107,9 +107,6 @@ class JobRunner:
         async with self.resources.sessions.begin() as session:
             attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
         limit = handler.kind.max_attempts
-        if attempt > limit:
-            await self._park(job.id, f"began {limit} times and never finished")
-            return
         context = JobContext(
             self.resources,
             queue.qm.queue_manager_id,
@@ -119,6 +116,9 @@ class JobRunner:
             stopping=queue.shutdown,
             progressed=functools.partial(suspects.clear, job.id),
         )
+        if attempt > limit:
+            await self._give_up(handler, context, payload, f"began {limit} times and never finished")
+            return
         await self._settle(handler, context, payload)
 
     async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:
@@ -135,11 +135,19 @@ class JobRunner:
             else:
                 log.exception("job_failed", attempt=context.attempt)
             if context.last:
-                await self._park(context.job_id, f"{type(error).__name__}: {error}")
+                await self._give_up(handler, context, payload, f"{type(error).__name__}: {error}")
                 return
             raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from error
         async with self.resources.sessions.begin() as session:
             await attempts.forget(session, context.job_id)
+
+    async def _give_up(self, handler: JobHandler, context: JobContext, payload: JobPayload, error: str) -> None:
+        if handler.give_up is not None:
+            try:
+                await handler.give_up(context, payload)
+            except (LeaseLostError, ProjectNotFoundError) as reason:
+                log.warning("nothing_given_up", reason=type(reason).__name__)
+        await self._park(context.job_id, error)
 
     async def _park(self, job_id: int, error: str) -> None:
         log.error("job_parked", error=error)

@@ -15,11 +15,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
+from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.idempotency import IdempotencyDep
+from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
+from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.creating import may_write
@@ -59,12 +61,27 @@ async def upload_document(
     await _refuse_unknown_fields(request)
     asked = _fields(title, external_id, metadata)
 
-    async def produce() -> Response:
+    fingerprint = await _fingerprint(once.key, file, asked)
+    async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant):
+        replayed = await _replay(resources, once, fingerprint)
+        if replayed is not None:
+            return replayed
         limit = resources.settings.blobs.max_upload_bytes
-        document_id, made = await uploading.upload(writer, resources.blobs, resources.pages, scope, file, asked, limit)
-        return created(request, document_id, made)
+        async with uploading.received(resources.blobs, resources.pages, scope, file, asked, limit) as upload:
 
-    return await once.run_write(writer, may_write, produce, fingerprint=await _fingerprint(once.key, file, asked))
+            async def produce() -> Response:
+                return created(request, upload.document.id, await upload.insert(writer, project_id))
+
+            return await once.run_write(writer, may_write, produce, fingerprint=fingerprint)
+
+
+async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
+    """So that what was answered before is not read again."""
+    if once.key is None:
+        return None
+    async with resources.sessions.read() as session:
+        await bind_principal(session, once.principal)
+        return await once.replay(session, fingerprint=fingerprint)
 
 
 async def _refuse_unknown_fields(request: Request) -> None:

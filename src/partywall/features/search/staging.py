@@ -1,0 +1,77 @@
+"""The chunks of a large document: written bit by bit, searchable all at once, and never half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import and_, case, delete, null, or_, select, update
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.search.index_repository import NewChunk
+from partywall.features.search.models import SearchChunk
+
+# `staged_for` of chunks that were searchable and are to be removed.
+FORMER: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StagedReader:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def documents(self, document_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of them that have chunks which are not searchable."""
+        query = select(SearchChunk.document_id).distinct()
+        found = query.where(
+            SearchChunk.project_id == self.scope.project_id,
+            SearchChunk.document_id.in_(document_ids),
+            SearchChunk.staged_for.is_not(None),
+        )
+        return set(await self.session.scalars(found))
+
+    async def written(self, document_id: UUID, version: int, chunks: Sequence[NewChunk]) -> int | None:
+        """How many of these chunks are staged, the first ones; None where what is staged is something else."""
+        query = (
+            select(SearchChunk.first, SearchChunk.last, SearchChunk.context)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                SearchChunk.staged_for == version,
+            )
+            .order_by(SearchChunk.number)
+        )
+        staged = [tuple(row) for row in await self.session.execute(query)]
+        expected = [(chunk.first, chunk.last, chunk.context) for chunk in chunks[: len(staged)]]
+        return len(staged) if staged == expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class StagedWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def switch(self, document_id: UUID, version: int) -> None:
+        """Lets the version's chunks be found, and those before it no more: one statement."""
+        found = SearchChunk.staged_for.is_(None)
+        await self.session.execute(
+            update(SearchChunk)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                or_(found, SearchChunk.staged_for == version),
+            )
+            .values(staged_for=case((found, FORMER), else_=null()))
+            .execution_options(synchronize_session=False)
+        )
+
+    async def sweep(self, document_id: UUID, keep: int | None, limit: int) -> int:
+        """Removes some of the chunks that are not searchable, but for those of the version to `keep`."""
+        own = and_(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id == document_id)
+        unwanted = SearchChunk.staged_for.is_not(None) if keep is None else and_(own, SearchChunk.staged_for != keep)
+        some = select(SearchChunk.number).where(own, unwanted).limit(limit)
+        gone = delete(SearchChunk).where(own, SearchChunk.number.in_(some)).returning(SearchChunk.number)
+        return len((await self.session.execute(gone, execution_options={"synchronize_session": False})).all())

@@ -17,6 +17,7 @@ from partywall.core.resources import Resources
 from partywall.features.documents import uploading
 from partywall.features.documents.ingest import Extracted
 from partywall.features.documents.uploading import UploadedFile
+from partywall.resources import UPLOADS_EACH
 from partywall.settings import Settings
 from tests.features.documents.conftest import Shelf
 from tests.people import People
@@ -50,7 +51,7 @@ async def hanging(shelf: Shelf, reading: Reading, *keys: str) -> AsyncIterator[l
     async with asyncio.timeout(20):
         tasks = [asyncio.create_task(send(shelf, key)) for key in keys]
         try:
-            while not reading.begun:
+            while reading.begun < min(len(keys), UPLOADS_EACH):
                 await asyncio.sleep(0.01)
             yield tasks
         finally:

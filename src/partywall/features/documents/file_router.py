@@ -6,6 +6,9 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -15,9 +18,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
+from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
-from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
+from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
@@ -46,7 +50,6 @@ async def upload_document(
     project_id: UUID,
     file: Annotated[UploadFile, File(description="The file.")],
     reader: ScopedReaderDep,
-    writer: ScopedWriterDep,
     once: IdempotencyDep,
     resources: ResourcesDep,
     request: Request,
@@ -60,7 +63,6 @@ async def upload_document(
     may_write(scope)
     await _refuse_unknown_fields(request)
     asked = _fields(title, external_id, metadata)
-
     fingerprint = await _fingerprint(once.key, file, asked)
     async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant):
         replayed = await _replay(resources, once, fingerprint)
@@ -69,10 +71,22 @@ async def upload_document(
         limit = resources.settings.blobs.max_upload_bytes
         async with uploading.received(resources.blobs, resources.pages, scope, file, asked, limit) as upload:
 
-            async def produce() -> Response:
+            async def store(writer: ScopedWriter) -> Response:
                 return created(request, upload.document.id, await upload.insert(writer, project_id))
 
-            return await once.run_write(writer, may_write, produce, fingerprint=fingerprint)
+            return await _store(resources, once, fingerprint, store)
+
+
+async def _store(
+    resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
+) -> Response:
+    """In a transaction that has ended when the claim does, and when a blob without a row is removed."""
+    writer = ScopedWriter(resources.reads, once.principal, resources.announcer)
+    if once.key is None:
+        return await store(writer)
+    async with resources.sessions.begin() as session:
+        writing = replace(writer, session=session)
+        return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:

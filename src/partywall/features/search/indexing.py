@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import EmbeddingError, TextRefused
 from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.queue import enqueue
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
@@ -23,9 +24,10 @@ from partywall.features.search.chunking import chunk_text
 from partywall.features.search.constants import BYTES_AT_ONCE, CHUNKS_AT_ONCE
 from partywall.features.search.index_repository import IndexReader, IndexWriter, NewChunk
 from partywall.features.search.index_writing import ask_again, embed, write
+from partywall.features.search.jobs import INDEX_LARGE_DOCUMENT
 from partywall.features.search.languages import configuration_of
 from partywall.features.search.large_documents import LargeDocument
-from partywall.features.search.staging import StagedReader
+from partywall.features.search.staging_repository import StagedReader
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +42,20 @@ async def index_documents(context: JobContext, payload: IndexDocuments) -> None:
     async with context.read(payload) as (session, scope):
         found = await documents.documents_to_index(session, scope, payload.documents)
         staged = await StagedReader(session, scope).documents(payload.documents)
-    small = [each for each in found if each.id not in staged and not _is_large(each)]
+    large = [each for each in found if each.id in staged or _is_large(each)]
+    small = [each for each in found if each not in large]
     for some in groups_of(small, BYTES_AT_ONCE, DOCUMENTS_AT_ONCE):
         await job.index([each.id for each in some])
+    await job.hand_over([each.id for each in large])
+
+
+async def index_large_document(context: JobContext, payload: IndexDocuments) -> None:
+    """Idempotent: goes on where another attempt has ended, and does nothing for what is indexed already."""
+    job = _IndexJob(context, payload)
+    async with context.read(payload) as (session, scope):
+        found = await documents.documents_to_index(session, scope, payload.documents)
     for each in found:
-        if each.id in staged or _is_large(each):
-            await job.index_large(each)
+        await job.index_large(each)
 
 
 async def give_up(context: JobContext, payload: IndexDocuments) -> None:
@@ -93,6 +103,14 @@ class _IndexJob:
             else:
                 for document in found:
                     await self.index([document.id])
+
+    async def hand_over(self, ids: Sequence[UUID]) -> None:
+        """Each to a job of its own."""
+        if ids:
+            async with self.context.begin(self.payload) as (session, _):
+                for each in ids:
+                    one = self.payload.model_copy(update={"documents": [each]})
+                    await enqueue(session, INDEX_LARGE_DOCUMENT, one)
 
     async def index_large(self, document: DocumentToIndex) -> None:
         large = LargeDocument(self.context, self.payload, document, cut)

@@ -17,7 +17,7 @@ from partywall.features.documents.jobs import IndexDocuments
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.index_repository import IndexReader, NewChunk
 from partywall.features.search.index_writing import ask_again, embed, write
-from partywall.features.search.staging import StagedReader, StagedWriter
+from partywall.features.search.staging_repository import StagedReader, StagedWriter
 
 type Cut = Callable[[Sequence[documents.DocumentText]], Awaitable[list[NewChunk]]]
 
@@ -59,11 +59,11 @@ class LargeDocument:
         """Writes what is not written yet; False as soon as the document has another version."""
         await self.sweep(keep=version)
         async with self.context.read(self.payload) as (session, scope):
-            written = await StagedReader(session, scope).written(self.document.id, version, chunks)
-        if written is None:
-            await self.sweep()
-            written = 0
-        for some in batched(chunks[written:], CHUNKS_AT_ONCE):
+            staged = await StagedReader(session, scope).spans(self.document.id, version)
+        if staged != [(chunk.first, chunk.last, chunk.context) for chunk in chunks[: len(staged)]]:
+            await self.sweep()  # cut in another way
+            staged = []
+        for some in batched(chunks[len(staged) :], CHUNKS_AT_ONCE):
             if not await self._add(some, version):
                 return False
             self.context.progressed()

@@ -11,7 +11,6 @@ from sqlalchemy import and_, case, delete, null, or_, select, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.models import SearchChunk
 
 # `staged_for` of chunks that were searchable and are to be removed.
@@ -33,8 +32,8 @@ class StagedReader:
         )
         return set(await self.session.scalars(found))
 
-    async def written(self, document_id: UUID, version: int, chunks: Sequence[NewChunk]) -> int | None:
-        """How many of these chunks are staged, the first ones; None where what is staged is something else."""
+    async def spans(self, document_id: UUID, version: int) -> list[tuple[int, int, str]]:
+        """Where each chunk that is staged for the version begins and ends, and its context, in their order."""
         query = (
             select(SearchChunk.first, SearchChunk.last, SearchChunk.context)
             .where(
@@ -44,9 +43,7 @@ class StagedReader:
             )
             .order_by(SearchChunk.number)
         )
-        staged = [tuple(row) for row in await self.session.execute(query)]
-        expected = [(chunk.first, chunk.last, chunk.context) for chunk in chunks[: len(staged)]]
-        return len(staged) if staged == expected else None
+        return [(first, last, context) for first, last, context in await self.session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ ISSUER = "partywall"
 PAGES_AT_ONCE = 2
 PAGES_WAITING = 8
 # Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
-UPLOADS_AT_ONCE, UPLOADS_EACH = 4, 2
+UPLOADS_AT_ONCE, UPLOADS_EACH, UPLOAD_PATIENCE = 4, 2, 60.0
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
@@ -153,7 +153,7 @@ async def open_resources(
             blobs=blobs,
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
-            uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH),
+            uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH, patience=UPLOAD_PATIENCE),
             searches=_searches(settings.search),
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),

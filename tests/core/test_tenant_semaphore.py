@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -78,6 +79,8 @@ async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server
     assert busy.value.status == 503
     with pytest.raises(TooMuchAtOnceError):
         await semaphore.acquire(GREEDY)
+    with pytest.raises(SharedOutError):  # nobody is there who could ask for less
+        await semaphore.acquire(replace(GREEDY, background=True))
     assert (semaphore.in_use, semaphore.waiting) == (2, 0)
 
 

@@ -90,7 +90,7 @@ class TenantSemaphore:
             else:
                 self._leave(entry)
             if isinstance(error, TimeoutError):
-                raise self._too_late(tenant) from error
+                raise self._refusal(tenant) from error
             raise
 
     def release(self, tenant: Tenant) -> None:
@@ -126,12 +126,12 @@ class TenantSemaphore:
 
     def _refuse_full(self, tenant: Tenant) -> None:
         if len(self._queues.get(tenant.name, ())) >= self._most_waiting:
-            raise TooMuchAtOnceError
+            raise self._refusal(tenant)
         if not tenant.known and self._waiting_strangers >= WAITING_STRANGERS:
             raise SharedOutError
 
-    def _too_late(self, tenant: Tenant) -> TooMuchAtOnceError | SharedOutError:
-        return TooMuchAtOnceError() if self._held[tenant.name] else SharedOutError()
+    def _refusal(self, tenant: Tenant) -> TooMuchAtOnceError | SharedOutError:
+        return TooMuchAtOnceError() if self._held[tenant.name] and not tenant.background else SharedOutError()
 
     def _grant(self) -> None:
         """Gives what is free to those that wait: first to who holds the fewest, and among equals to who waited."""

@@ -28,7 +28,7 @@ from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.core.tenant import work_for
+from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class JobRunner:
             await self._park_unreadable(handler, job, error)
             return
         if isinstance(payload, ProjectJobPayload):
-            work_for(payload.acting.tenant)
+            work_in_background_for(payload.acting.tenant)
         body = payload.model_dump(mode="json")
         async with self.resources.sessions.begin() as session:
             attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)

@@ -67,9 +67,15 @@ class TenantSemaphore:
 
     def try_acquire(self, tenant: Tenant) -> bool:
         """Takes a place if there is one; then `release` must follow."""
-        if not self._fits(tenant):
+        held = self._held[tenant.name]
+        if self._in_use >= self._capacity or held >= self._each:
             return False
-        self._take(tenant)
+        if not tenant.known:
+            if self._strangers >= self._most_strangers:
+                return False
+            self._strangers += 1
+        self._in_use += 1
+        self._held[tenant.name] = held + 1
         return True
 
     async def acquire(self, tenant: Tenant) -> None:

@@ -47,22 +47,24 @@ class SharedPool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg leaves its pool
         super().__init__(*arguments, max_size=max_size, **options)
         self.places = TenantSemaphore(max_size)
 
-    async def fetchrow(self, query: str, *args: object, **options: object) -> asyncpg.Record | None:
+    async def fetchrow(self, query: str, *args: object, timeout: float | None = None) -> asyncpg.Record | None:  # noqa: ASYNC109 - asyncpg's signature
         tenant = current_tenant()
         if not self.places.try_acquire(tenant):
             await self.places.acquire(tenant)
         try:
-            row: asyncpg.Record | None = await super().fetchrow(query, *args, **options)
-            return row
+            async with self.acquire() as connection:
+                row: asyncpg.Record | None = await connection.fetchrow(query, *args, timeout=timeout)
+                return row
         finally:
             self.places.release(tenant)
 
-    async def fetch(self, query: str, *args: object, **options: object) -> list[asyncpg.Record]:
+    async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:  # noqa: ASYNC109 - asyncpg's signature
         tenant = current_tenant()
         if not self.places.try_acquire(tenant):
             await self.places.acquire(tenant)
         try:
-            rows: list[asyncpg.Record] = await super().fetch(query, *args, **options)
-            return rows
+            async with self.acquire() as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(query, *args, timeout=timeout)
+                return rows
         finally:
             self.places.release(tenant)

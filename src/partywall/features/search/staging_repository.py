@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import and_, case, delete, null, or_, select, update
+from sqlalchemy import case, delete, null, or_, select, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
@@ -67,8 +67,19 @@ class StagedWriter:
 
     async def sweep(self, document_id: UUID, keep: int | None, limit: int) -> int:
         """Removes some of the chunks that are not searchable, but for those of the version to `keep`."""
-        own = and_(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id == document_id)
-        unwanted = SearchChunk.staged_for.is_not(None) if keep is None else and_(own, SearchChunk.staged_for != keep)
-        some = select(SearchChunk.number).where(own, unwanted).limit(limit)
-        gone = delete(SearchChunk).where(own, SearchChunk.number.in_(some)).returning(SearchChunk.number)
+        staged = SearchChunk.staged_for
+        some = (
+            select(SearchChunk.number)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                staged.is_not(None) if keep is None else staged != keep,
+            )
+            .limit(limit)
+        )
+        gone = (
+            delete(SearchChunk)
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number.in_(some))
+            .returning(SearchChunk.number)
+        )
         return len((await self.session.execute(gone, execution_options={"synchronize_session": False})).all())

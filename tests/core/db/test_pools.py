@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
 from partywall.core.db.pools import SharedPool, SharedQueuePool
 from partywall.core.db.session import Sessions
+from partywall.core.http.problems import database_fact
 from partywall.core.tenant import Tenant, current_tenant, work_for
 from tests.engines import DatabaseUrls
 
@@ -86,6 +87,21 @@ async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQ
             async with making.begin() as session:
                 await (await session.connection()).invalidate()
     assert pool.places.in_use == 0
+
+
+async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(database: DatabaseUrls) -> None:
+    options = server_settings("tests", 15_000, lock_timeout=50)
+    engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=options)
+    lock = text("SELECT pg_advisory_xact_lock(hashtext('a lock of the tests'))")
+    work_for(GREEDY)
+    async with Sessions(engine).begin() as holder:
+        await holder.execute(lock)
+        work_for(HONEST)
+        with pytest.raises(DBAPIError) as refused:
+            async with Sessions(engine).begin() as waiter:
+                await waiter.execute(lock)
+    assert database_fact(refused.value).status == 503
+    await engine.dispose()
 
 
 async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:

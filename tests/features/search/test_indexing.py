@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.embedding import Embedders, EmbeddingError, TextRefused, Vectors
+from partywall.features.documents.jobs import INDEX_DOCUMENTS
 from partywall.features.search import index_writing, indexing
 from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.index_writing import Embedded
@@ -139,6 +140,23 @@ async def test_a_failed_document_can_be_retried(shelf: Shelf) -> None:
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("poison")))
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("nothing")))
     assert await status(shelf, bad) == ("indexed", None)
+
+
+async def test_a_job_that_kills_its_workers_is_given_up_and_can_be_asked_for_again(shelf: Shelf) -> None:
+    """Its document waits no more: who waits asks for no job, and would wait for ever."""
+    document = await shelf.put("A title", "Some words about cats.")
+    await shelf.ask(document)
+    await shelf.people.execute(
+        "INSERT INTO job_attempt (job_id, kind, attempts, payload)"
+        " SELECT id, entrypoint, $1, '{}' FROM pgqueuer WHERE entrypoint = $2",
+        INDEX_DOCUMENTS.max_attempts, INDEX_DOCUMENTS.name,
+    )  # fmt: skip
+    await shelf.work()
+    assert await status(shelf, document) == ("failed", "Indexing never ended")
+    path = f"/api/v1/projects/{shelf.project}/documents/{document}/reindex"
+    assert (await shelf.person.client.post(path)).status_code == 202
+    await shelf.work()
+    assert await status(shelf, document) == ("indexed", None)
 
 
 @pytest.mark.parametrize(

@@ -80,10 +80,11 @@ class Idempotency:
             return await produce()
         if not await session.scalar(select(func.pg_try_advisory_xact_lock(self._lock()))):
             raise RequestInProgressError
-        replayed = await self.replay(session, fingerprint=fingerprint)
-        if replayed is not None:
-            return replayed
-        await session.execute(delete(IdempotencyKey).where(self._same()))
+        row = await self._row(session)
+        if row is not None and _is_kept(row):
+            return _replay(row, self._print(fingerprint))
+        if row is not None:
+            await session.execute(delete(IdempotencyKey).where(self._same()))
         response = await produce()
         if response.status_code < 300:
             await self._keep(session, self._print(fingerprint), response, keep(bytes(response.body)))
@@ -93,10 +94,8 @@ class Idempotency:
         """What the request was answered before. As in `run`, the principal must be bound and the caller authorised."""
         if self.key is None:
             return None
-        row = await session.scalar(select(IdempotencyKey).where(self._same()))
-        if row is None or utc_now() - row.created_at >= KEPT_FOR:
-            return None
-        return _replay(row, self._print(fingerprint))
+        row = await self._row(session)
+        return _replay(row, self._print(fingerprint)) if row is not None and _is_kept(row) else None
 
     @asynccontextmanager
     async def claimed(self, cache: Redis) -> AsyncIterator[None]:
@@ -133,6 +132,10 @@ class Idempotency:
         authorise(await enter_to_write(writer.session, writer.principal, self.project_id))
         return await self.run(writer.session, produce, fingerprint=fingerprint)
 
+    async def _row(self, session: AsyncReadSession) -> IdempotencyKey | None:
+        row: IdempotencyKey | None = await session.scalar(select(IdempotencyKey).where(self._same()))
+        return row
+
     def _same(self) -> ColumnElement[bool]:
         return and_(
             IdempotencyKey.principal == str(self.principal),
@@ -158,6 +161,10 @@ class Idempotency:
                 fingerprint=fingerprint, status=response.status_code, headers=headers, body=body,
             )
         )  # fmt: skip
+
+
+def _is_kept(row: IdempotencyKey) -> bool:
+    return utc_now() - row.created_at < KEPT_FOR
 
 
 def _replay(row: IdempotencyKey, fingerprint: bytes) -> Response:

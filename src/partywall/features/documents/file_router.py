@@ -63,8 +63,8 @@ async def upload_document(
     may_write(scope)
     await _refuse_unknown_fields(request)
     asked = _fields(title, external_id, metadata)
-    fingerprint = await _fingerprint(once.key, file, asked)
     async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant):
+        fingerprint = await _fingerprint(once.key, file, asked)
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
             return replayed

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
+from tests.held import HELD
 from tests.people import People
 
 # Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
@@ -83,7 +84,16 @@ def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.Tem
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
     async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
-        yield app
+        with HELD.watch(app.state.resources.engine):
+            yield app
+
+
+@pytest.fixture(autouse=True)
+def nothing_slow_in_a_transaction() -> Iterator[None]:
+    """Of any test: nobody waits for a thread, a process, Valkey or the network while a connection is held."""
+    HELD.take()
+    yield
+    assert not (found := HELD.take()), "\n".join(dict.fromkeys(found))
 
 
 @pytest.fixture(scope="session")

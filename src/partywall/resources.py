@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 from redis.asyncio import Redis
@@ -54,8 +55,16 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
+from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.secret_key import secret_key
-from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
+from partywall.settings import (
+    AgentSettings,
+    DatabaseSettings,
+    EmbeddingSettings,
+    OutgoingSettings,
+    SearchSettings,
+    Settings,
+)
 
 CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
@@ -63,6 +72,8 @@ ISSUER = "partywall"
 # Costly pages read at the same time, and how many more one project may have waiting.
 PAGES_AT_ONCE = 2
 PAGES_WAITING = 8
+# Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
+UPLOADS_AT_ONCE, UPLOADS_EACH, UPLOAD_PATIENCE = 4, 2, 60.0
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
@@ -116,15 +127,12 @@ def create_mailer(settings: Settings) -> Mailer:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, *, application: str, draining: asyncio.Event | None = None
+    settings: Settings, *, application: str, draining: asyncio.Event | None = None, background: bool = False
 ) -> AsyncIterator[Resources]:
-    """Everything a process needs; refuses to open on a runtime role that could climb the wall.
-
-    Open streams end when `draining` is set, and at the latest when the resources close.
-    """
+    """Everything a process needs. Streams end when `draining` is set; work in the `background` may wait for locks."""
     cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
-        engine, reads = await _open_database(stack, settings.database, application)
+        engine, reads = await _open_database(stack, settings.database, application, background=background)
         cache = _open_cache(stack, cache_url)
         sessions, tls = await _open_sessions(engine, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
@@ -148,6 +156,8 @@ async def open_resources(
             answers=_large_answers(settings),
             mailer=mailer,
             pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
+            uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH, patience=UPLOAD_PATIENCE),
+            searches=_searches(settings.search),
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
@@ -162,6 +172,10 @@ async def open_resources(
 def _large_answers(settings: Settings) -> LargeAnswers:
     http = settings.http
     return LargeAnswers(settings.spool_directory, on_disk=http.answer_bytes, in_memory=http.answer_memory_bytes)
+
+
+def _searches(settings: SearchSettings) -> TenantSemaphore:
+    return TenantSemaphore(settings.concurrency, each=settings.concurrency_per_account)
 
 
 def _open_cache(stack: AsyncExitStack, url: str) -> Redis:
@@ -212,12 +226,13 @@ def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper)
 
 
 async def _open_database(
-    stack: AsyncExitStack, settings: DatabaseSettings, application: str
+    stack: AsyncExitStack, settings: DatabaseSettings, application: str, *, background: bool
 ) -> tuple[AsyncEngine, Pool]:
-    """The engine of the transactions and the pool of the hot reads, both as the runtime role."""
+    """The engine of the transactions and the pool of the hot reads, both as a role that may not climb the wall."""
     assert settings.url is not None
     url = settings.url.get_secret_value()
-    options = engines.server_settings(application, int(settings.statement_timeout.total_seconds() * 1000))
+    limits = {} if background else _waiting_limits(settings)
+    options = engines.server_settings(application, _milliseconds(settings.statement_timeout), **limits)
     engine = engines.create_engine(url, pool_size=settings.pool_size, overflow=settings.pool_overflow, settings=options)
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
@@ -231,6 +246,17 @@ async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:
     sessions = Sessions(engine)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions
+
+
+def _waiting_limits(settings: DatabaseSettings) -> dict[str, int]:
+    return {
+        "lock_timeout": _milliseconds(settings.lock_timeout),
+        "transaction_timeout": _milliseconds(settings.transaction_timeout),
+    }
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return int(duration.total_seconds() * 1000)
 
 
 async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:

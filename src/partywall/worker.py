@@ -30,7 +30,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     assert direct is not None
     handlers = [handler for work in WORK for handler in work.jobs]
     schedules = [schedule for work in (retention, *WORK) for schedule in work.schedules]
-    async with open_resources(settings, application="partywall-worker") as resources:
+    async with open_resources(settings, application="partywall-worker", background=True) as resources:
         connect = functools.partial(_connect, direct.get_secret_value())
         async with asyncio.TaskGroup() as group:
             for name, loop in ((name, loop) for work in WORK for name, loop in work.loops.items()):

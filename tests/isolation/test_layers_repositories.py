@@ -121,6 +121,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "IndexingRepository.ids": lambda r, _: r.ids(None, 10),
     "IndexingRepository.mark_failed": lambda r, room: r.mark_failed(room.document, 2, "no reason"),
     "IndexingRepository.mark_indexed": lambda r, room: r.mark_indexed([(room.document, 2, 7)]),
+    "IndexingRepository.sizes": lambda r, room: r.sizes([room.document]),
     "IndexingRepository.texts": lambda r, room: r.texts([room.document]),
     "InvitationRepository.count": lambda r, _: r.count(),
     "InvitationRepository.get": lambda r, room: r.get(invitation(room)),
@@ -145,6 +146,10 @@ CALLS: Final[Mapping[str, Call]] = {
     "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
     "SearchRepository.by_vector": lambda r, room: r.by_vector(serving(room), VECTOR, 10, None, approximate=False),
+    "StagedReader.documents": lambda r, room: r.documents([room.document]),
+    "StagedReader.spans": lambda r, room: r.spans(room.document, 1),
+    "StagedWriter.switch": lambda r, room: r.switch(room.document, 1),
+    "StagedWriter.sweep": lambda r, room: r.sweep(room.document, None, 10),
     "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),
     "DeliveryRepository.get": lambda r, room: r.get(webhook(room), UUID(room.ids["delivery_id"])),
     "DeliveryRepository.oldest_event": lambda r, _: r.oldest_event(),
@@ -200,6 +205,11 @@ def test_every_method_of_every_repository_has_an_entry() -> None:
     assert set(CALLS) | OF_ALL_PROJECTS | HARMLESS == set(methods())
 
 
+STAGED: Final = """
+    UPDATE chunk SET staged_for = 1 WHERE number = (
+        SELECT max(number) FROM chunk WHERE (project_id, document_id) = ($1, $2)
+    )
+"""
 CLAIMED: Final = "UPDATE webhook_progress SET leased_by = $1 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
@@ -229,6 +239,7 @@ async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.Temp
         for room in (mine, foreign):
             await copy.people.execute(RETIRED, room.project, retired(room).id)
             await copy.people.execute(CLAIMED, room.project)
+            await copy.people.execute(STAGED, room.project, room.document)
             await copy.people.execute(STARTED, room.project, UUID(room.ids["run_id"]))
             await copy.people.execute(SENT, room.project, str(room.owner.principal))
         made = House(copy, mine, foreign, {})

@@ -32,6 +32,11 @@ def ticket(secret: str) -> CacheKey:
     return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode()).hexdigest()}")
 
 
+def request_claim(request: bytes) -> CacheKey:
+    """`request` is the hash of who asks, for which project and route, and under which Idempotency-Key."""
+    return CacheKey(f"claim:{request.hex()}")
+
+
 def _of_project(scope: ProjectScope, kind: str) -> CacheKey:
     if not isinstance(scope, ProjectScope):
         raise TypeError("a key of project data is built from a ProjectScope")

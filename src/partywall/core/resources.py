@@ -26,6 +26,7 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
+from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.settings import Settings
 
 type Ping = Callable[[], Awaitable[None]]
@@ -51,6 +52,8 @@ class Resources:
     answers: LargeAnswers
     mailer: Mailer
     pages: FairGate
+    uploads: TenantSemaphore
+    searches: TenantSemaphore
     embedders: Embedders
     language_models: LanguageModels
     outgoing: Outgoing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import Text, Uuid, bindparam, func, select
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import NotFoundError
+from partywall.core.tenant import Tenant
 
 
 class PrincipalKind(StrEnum):
@@ -23,15 +25,19 @@ class PrincipalKind(StrEnum):
 class Principal:
     """Who acts. `str()` gives the form that the database binds: `user:<uuid>`.
 
-    A service principal is a project's own worker: its id is the project's id, and it can enter no other.
+    A service principal is a project's own worker: its id is the project's id, and it can enter no other. `tenant` is
+    whose share its work takes: a key counts for the person who owns its project.
     """
 
     kind: PrincipalKind
     id: UUID
+    owner: InitVar[UUID | None] = None
+    tenant: Tenant = field(init=False, repr=False, compare=False)
     _text: str = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, owner: UUID | None) -> None:
         object.__setattr__(self, "_text", f"{self.kind.value}:{self.id}")
+        object.__setattr__(self, "tenant", Tenant(self._text if owner is None else f"{PrincipalKind.USER}:{owner}"))
 
     def __str__(self) -> str:
         return self._text
@@ -41,8 +47,8 @@ class Principal:
         return cls(PrincipalKind.USER, user_id)
 
     @classmethod
-    def key(cls, key_id: UUID) -> Principal:
-        return cls(PrincipalKind.KEY, key_id)
+    def key(cls, key_id: UUID, owner: UUID | None = None) -> Principal:
+        return cls(PrincipalKind.KEY, key_id, owner)
 
     @classmethod
     def service(cls, project_id: UUID) -> Principal:
@@ -94,13 +100,26 @@ def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectSc
 
 _WHO_AND_WHERE = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
 _ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
+_ENTER_FOR_A_TIME = select(
+    func.wall.enter(*_WHO_AND_WHERE), func.set_config("statement_timeout", bindparam("milliseconds", type_=Text), True)
+)
 _ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE))
 _LET_NO_WRITER_IN = select(func.wall.let_no_writer_in(*reversed(_WHO_AND_WHERE)))
 
 
-async def enter_project(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
-    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger."""
-    role = await session.scalar(_ENTER, {"principal": str(principal), "project_id": project_id})
+async def enter_project(
+    session: AsyncReadSession, principal: Principal, project_id: UUID, *, statement_timeout: timedelta | None = None
+) -> ProjectScope:
+    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger.
+
+    No further statement of the transaction takes longer than `statement_timeout`.
+    """
+    values = {"principal": str(principal), "project_id": project_id}
+    if statement_timeout is None:
+        role = await session.scalar(_ENTER, values)
+    else:
+        milliseconds = str(int(statement_timeout.total_seconds() * 1000))
+        role = await session.scalar(_ENTER_FOR_A_TIME, {**values, "milliseconds": milliseconds})
     return prove(project_id, principal, role)
 
 

@@ -16,6 +16,7 @@ from partywall.settings.base import Section
 from partywall.settings.http import HttpSettings
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.quotas import QuotaSettings
+from partywall.settings.search import SearchSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -33,6 +34,8 @@ class DatabaseSettings(Section):
     pool_size: int = Field(default=16, ge=1, le=200)
     pool_overflow: int = Field(default=4, ge=0, le=200)
     statement_timeout: timedelta = timedelta(seconds=15)
+    lock_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    transaction_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
 
 class CacheSettings(Section):
@@ -161,6 +164,7 @@ class Settings(BaseSettings):
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
     quotas: QuotaSettings = QuotaSettings()
+    search: SearchSettings = SearchSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -244,6 +248,7 @@ __all__ = [
     "OutgoingSettings",
     "ProjectSettings",
     "QuotaSettings",
+    "SearchSettings",
     "Section",
     "Settings",
     "WebhookSettings",

@@ -7,10 +7,10 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, enter_project
 from partywall.features.documents.indexing import (
     Indexed,
-    documents_to_index,
     ids_in_project,
     mark_failed,
     mark_indexed,
+    texts_to_index,
 )
 from tests.features.documents.conftest import Inside, Shelf
 
@@ -27,14 +27,14 @@ async def test_the_worker_reads_its_own_projects_texts(shelf: Shelf, resources: 
     [other] = await ids_of(foreign, 1)
     async with resources.sessions.read() as session:
         scope = await enter_project(session, Principal.service(shelf.project), shelf.project)
-        texts = await documents_to_index(session, scope, [one, three, other, uuid4()])
+        texts = await texts_to_index(session, scope, [one, three, other, uuid4()])
         assert {(each.id, each.title, each.content, each.version) for each in texts} == {
             (one, "T0", "C0", 1),
             (three, "T2", "C2", 1),
         }
         assert await ids_in_project(session, scope, after=None, limit=2) == [one, two]
         assert await ids_in_project(session, scope, after=two, limit=2) == [three]
-        assert await documents_to_index(session, scope, []) == []
+        assert await texts_to_index(session, scope, []) == []
 
 
 async def test_progress_shows_without_being_an_edit(shelf: Shelf, inside: Inside, resources: Resources) -> None:
@@ -97,5 +97,5 @@ async def test_no_service_of_another_project_enters(shelf: Shelf, resources: Res
     other = await shelf.owner.project()
     async with resources.sessions.begin() as session:
         scope = await enter_project(session, Principal.service(other), other)
-        assert await documents_to_index(session, scope, [one]) == []
+        assert await texts_to_index(session, scope, [one]) == []
         assert await mark_indexed(session, scope, resources.announcer, [Indexed(one, 1, 1)]) == set()

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from httpx import ASGITransport, AsyncClient
 
+from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
 from partywall.features.live.tickets import Tickets
 from partywall.settings import CacheSettings, Settings
 from tests.features.live.news import write
@@ -56,8 +56,8 @@ async def test_a_ticket_expires(people: People, resources: Resources, server: Se
     project = await owner.project()
     verified = await resources.access_tokens.verify(owner.token)
     tickets = Tickets(resources.cache, timedelta(seconds=1))
-    async with resources.sessions.read() as session:
-        ticket = await tickets.issue(await enter_project(session, owner.principal, project), verified)
+    scope = await ScopedReader(resources.reads, owner.principal).scope(project)
+    ticket = await tickets.issue(scope, verified)
     await asyncio.sleep(1.2)
     async with follow(server.url, project, ticket=ticket) as stream:
         assert stream.response.status_code == 401

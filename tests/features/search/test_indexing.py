@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
+from partywall.core.embedding import Embedders, EmbeddingError, TextRefused, Vectors
+from partywall.features.documents.jobs import INDEX_DOCUMENTS
 from partywall.features.projects.jobs import ProjectDeleted
-from partywall.features.search import indexing
+from partywall.features.search import index_writing, indexing
+from partywall.features.search.index_repository import NewChunk
+from partywall.features.search.index_writing import Embedded
 from partywall.features.search.indexing import reason_of
 from tests.features.search.library import Shelf, with_embedder
 from tests.isolation.work import run_job
@@ -73,21 +76,24 @@ async def test_new_text_replaces_the_old(shelf: Shelf) -> None:
     assert await shelf.titles("dogs", mode="text") == ["A title"]
 
 
-async def test_a_stale_job_leaves_the_newer_text_alone(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The document changes while its old text is being embedded."""
+async def test_what_changes_while_it_is_indexed_is_indexed_again(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The document changes while its old text is being embedded, and asks for no job of its own."""
     document = await shelf.put("A title", "Some words about cats.")
-    embed = indexing.embed
+    embed, seen = index_writing.embed, list[str]()
 
-    async def slow(*arguments: object) -> object:
-        await shelf.people.execute(
-            "UPDATE document SET content = 'On dogs.', version = version + 1 WHERE id = $1", document
-        )
-        return await embed(*arguments)  # type: ignore[arg-type]  # passed on as they came
+    async def slow(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+        if not seen:
+            path = f"/api/v1/projects/{shelf.project}/documents/{document}"
+            assert (await shelf.person.client.patch(path, json={"content": "On dogs."})).status_code == 200
+            assert await shelf.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'index_documents'") == 1
+        seen.extend(chunk.text for chunk in chunks)
+        return await embed(embedders, models, chunks)
 
     monkeypatch.setattr(indexing, "embed", slow)
     await shelf.index(document)
-    assert await status(shelf, document) == ("pending", None)
-    assert await shelf.count("chunk") == 0
+    assert seen == ["Some words about cats.", "On dogs."]
+    assert await status(shelf, document) == ("indexed", None)
+    assert (await shelf.titles("cats", mode="text"), await shelf.titles("dogs", mode="text")) == ([], ["A title"])
 
 
 async def test_a_document_that_has_gone_is_passed_over(shelf: Shelf) -> None:
@@ -137,6 +143,23 @@ async def test_a_failed_document_can_be_retried(shelf: Shelf) -> None:
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("poison")))
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("nothing")))
     assert await status(shelf, bad) == ("indexed", None)
+
+
+async def test_a_job_that_kills_its_workers_is_given_up_and_can_be_asked_for_again(shelf: Shelf) -> None:
+    """Its document waits no more: who waits asks for no job, and would wait for ever."""
+    document = await shelf.put("A title", "Some words about cats.")
+    await shelf.ask(document)
+    await shelf.people.execute(
+        "INSERT INTO job_attempt (job_id, kind, attempts, payload)"
+        " SELECT id, entrypoint, $1, '{}' FROM pgqueuer WHERE entrypoint = $2",
+        INDEX_DOCUMENTS.max_attempts, INDEX_DOCUMENTS.name,
+    )  # fmt: skip
+    await shelf.work()
+    assert await status(shelf, document) == ("failed", "Indexing never ended")
+    path = f"/api/v1/projects/{shelf.project}/documents/{document}/reindex"
+    assert (await shelf.person.client.post(path)).status_code == 202
+    await shelf.work()
+    assert await status(shelf, document) == ("indexed", None)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from partywall.core.embedding import Embedder, EmbeddingError, Vectors
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
-from partywall.features.search import index_repository, indexing, reindexing
+from partywall.features.search import index_repository, index_writing, reindexing
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
 from partywall.features.search.reindexing import notice_change
 from tests.features.search.library import Shelf, eventually, with_embedder, working
@@ -189,7 +189,7 @@ async def test_many_chunks_take_many_steps(stocked: Shelf, monkeypatch: pytest.M
 
 
 async def test_a_large_project_moves_into_the_hnsw_index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexing, "EXACT_CHUNKS", 3)
+    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 3)
     monkeypatch.setattr(index_repository, "PROMOTED_AT_ONCE", 2)
     monkeypatch.setattr("partywall.features.search.planning.uses_index", lambda *_: True)
     for number in range(1, 9):

@@ -99,7 +99,7 @@ async def test_an_empty_project_has_no_hits(shelf: Shelf) -> None:
         {"q": ""},
         {"q": "  "},
         {"q": "a\x00b"},
-        {"q": "x" * 10_001},
+        {"q": "x" * 1001},
         {"q": "x", "limit": 0},
         {"q": "x", "limit": 101},
         {"q": "x", "mode": "magic"},
@@ -116,7 +116,7 @@ async def test_a_bad_question_is_refused(shelf: Shelf, params: dict[str, str | i
 
 
 @pytest.mark.parametrize(
-    "q", ["the of and", "'; DROP TABLE chunk; --", "\\", "a:*&!|()<->", "\u202e\U0001f600", "% _ '' \"", "x" * 3000]
+    "q", ["the of and", "'; DROP TABLE chunk; --", "\\", "a:*&!|()<->", "\u202e\U0001f600", "% _ '' \"", "x" * 1000]
 )
 async def test_an_odd_question_is_no_error(stocked: Shelf, q: str) -> None:
     for mode in ("hybrid", "text", "vector"):

@@ -12,8 +12,7 @@ from tests.people import Person
 
 async def ask(shelf: Shelf, query: SearchQuery, person: Person | None = None) -> Answer:
     reader = ScopedReader(shelf.resources.reads, (person or shelf.person).principal)
-    service = SearchService(reader, shelf.resources.sessions, shelf.resources.embedders)
-    return await service.search(shelf.project, query)
+    return await SearchService.of(reader, shelf.resources).search(shelf.project, query)
 
 
 async def test_a_stranger_finds_no_project(shelf: Shelf) -> None:

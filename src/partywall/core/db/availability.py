@@ -22,6 +22,8 @@ _AWAY: Final = (
     asyncpg.OperatorInterventionError,  # shut down, not yet up, or cancelled by the statement's time limit
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # a deadlock or a conflict that another one won
+    asyncpg.LockNotAvailableError,  # waited for too long
+    asyncpg.InvalidTransactionStateError,  # lasted too long, or was silent for too long
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that is lost just when a statement begins
 )

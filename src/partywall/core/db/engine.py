@@ -9,9 +9,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from partywall.core.db.pools import SharedPool, SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
 
 DRIVER = "postgresql+asyncpg"
+IDLE_MS = 15_000
 
 
 def asyncpg_dsn(url: str) -> str:
@@ -28,11 +30,13 @@ def connector(url: str, settings: Mapping[str, str] | None = None) -> Callable[[
     return partial(asyncpg.connect, asyncpg_dsn(url), server_settings=dict(settings or {}))
 
 
-def server_settings(application: str, statement_timeout_ms: int) -> dict[str, str]:
+def server_settings(application: str, statement_timeout_ms: int, **limits_ms: int) -> dict[str, str]:
+    """`limits_ms` names further limits of PostgreSQL's in milliseconds, such as `lock_timeout`."""
     return {
         "application_name": application,
         "statement_timeout": str(statement_timeout_ms),
-        "idle_in_transaction_session_timeout": "60000",
+        "idle_in_transaction_session_timeout": str(IDLE_MS),
+        **{name: str(value) for name, value in limits_ms.items()},
         "timezone": "UTC",
     }
 
@@ -41,6 +45,7 @@ def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[
     engine = create_async_engine(
         f"{DRIVER}://",
         async_creator=connector(url, settings),
+        poolclass=SharedQueuePool,
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=10,
@@ -62,16 +67,23 @@ async def _keep(_: object) -> None:
     """A connection that only ever ran single autocommitted statements holds nothing to reset."""
 
 
-async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> asyncpg.Pool[asyncpg.Record]:
+async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> SharedPool:
     """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
-    return await asyncpg.create_pool(
+    pool = SharedPool(
         asyncpg_dsn(url),
+        connection_class=asyncpg.Connection,
+        record_class=asyncpg.Record,
+        loop=None,
         min_size=1,
         max_size=size,
+        max_queries=50_000,
+        max_inactive_connection_lifetime=300.0,
         server_settings=dict(settings),
         command_timeout=30,
         reset=_keep,
     )
+    await pool
+    return pool
 
 
 async def ping(engine: AsyncEngine) -> None:

@@ -40,6 +40,8 @@ type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence
 PROJECT_ID: Final = bindparam("project_id", type_=Uuid)
 PRINCIPAL: Final = bindparam("principal", type_=Text)
 ROLE: Final = "wall_role"
+# Less than any statement may take: what reads without changing anything can be asked again.
+READ_SECONDS: Final = 5.0
 
 
 def entering(enter: Function[object]) -> TableValuedAlias:
@@ -111,7 +113,7 @@ class ScopedReader:
     ) -> tuple[ProjectScope, asyncpg.Record]:
         bound = {"principal": str(self.principal), "project_id": project_id, **values}
         with reported():
-            row = await self.pool.fetchrow(statement.sql, *statement.arguments(bound))
+            row = await self.pool.fetchrow(statement.sql, *statement.arguments(bound), timeout=READ_SECONDS)
         scope = prove(project_id, self.principal, None if row is None else row[ROLE])
         assert row is not None
         return scope, row

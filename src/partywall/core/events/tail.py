@@ -19,6 +19,7 @@ from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
 from partywall.core.occupancy import Places
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ class Tail:
 
     async def run(self) -> None:
         """Until nobody follows any more."""
+        work_in_background_for(self._reader.principal.tenant)
         while self.feeds:
             self._look.clear()
             try:

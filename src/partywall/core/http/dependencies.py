@@ -22,6 +22,7 @@ from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.liveness import rests_on
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project, enter_to_write
+from partywall.core.tenant import stranger, work_for
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
 # The same, so that people can log in from /docs.
@@ -42,8 +43,14 @@ def bearer_token(authorization: str | None) -> str | None:
 
 
 def remember_principal(scope: Scope, principal: Principal) -> None:
-    """For the log."""
+    """For the log, and as the tenant whose share the rest of the request takes."""
     scope["state"]["principal"] = str(principal)
+    work_for(principal.tenant)
+
+
+def client_address(connection: HTTPConnection, resources: Resources) -> str:
+    peer = connection.client.host if connection.client else None
+    return resources.clients.of(peer, connection.headers.getlist("x-forwarded-for"))
 
 
 async def known_principal(resources: Resources, authorization: str | None, scope: Scope) -> Principal:
@@ -51,7 +58,10 @@ async def known_principal(resources: Resources, authorization: str | None, scope
     token = bearer_token(authorization)
     if token is None:
         raise NotAuthenticatedError
-    principal = resources.authenticator.cached(token) or await resources.authenticator.authenticate(token)
+    principal = resources.authenticator.cached(token)
+    if principal is None:
+        work_for(stranger(client_address(HTTPConnection(scope), resources)))
+        principal = await resources.authenticator.authenticate(token)
     remember_principal(scope, principal)
     return principal
 
@@ -64,6 +74,7 @@ async def gate(
 ) -> Principal | None:
     """Stands before every route. Closed unless the route is in the PUBLIC set."""
     if is_public(request):
+        work_for(stranger(client_address(request, resources)))
         return None
     return await known_principal(resources, request.headers.get("authorization"), request.scope)
 

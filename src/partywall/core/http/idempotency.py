@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Final
@@ -13,15 +13,18 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
+from redis.asyncio import Redis
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select
 from starlette.responses import Response
 
+from partywall.core.cache_keys import request_claim
 from partywall.core.clock import utc_now
 from partywall.core.db.scoped_write import ScopedWriter
-from partywall.core.db.session import AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
 from partywall.core.http.responses import json_response
+from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 
@@ -76,18 +79,35 @@ class Idempotency:
         """
         if self.key is None:
             return await produce()
-        print_ = hashlib.sha256(self.fingerprint + fingerprint).digest()
         if not await session.scalar(select(func.pg_try_advisory_xact_lock(self._lock()))):
             raise RequestInProgressError
-        row = await session.scalar(select(IdempotencyKey).where(self._same()))
-        if row is not None and utc_now() - row.created_at < KEPT_FOR:
-            return _replay(row, print_)
+        row = await self._row(session)
+        if row is not None and _is_kept(row):
+            return _replay(row, self._print(fingerprint))
         if row is not None:
             await session.execute(delete(IdempotencyKey).where(self._same()))
         response = await produce()
         if response.status_code < 300:
-            await self._keep(session, print_, response, keep(bytes(response.body)))
+            await self._keep(session, self._print(fingerprint), response, keep(bytes(response.body)))
         return response
+
+    async def replay(self, session: AsyncReadSession, *, fingerprint: bytes = b"") -> Response | None:
+        """What the request was answered before. As in `run`, the principal must be bound and the caller authorised."""
+        if self.key is None:
+            return None
+        row = await self._row(session)
+        return _replay(row, self._print(fingerprint)) if row is not None and _is_kept(row) else None
+
+    @asynccontextmanager
+    async def claimed(self, cache: Redis) -> AsyncIterator[None]:
+        """Around what is too slow for a transaction; raises RequestInProgressError where somebody is at it."""
+        if self.key is None:
+            yield
+            return
+        async with claim(cache, request_claim(self._name())) as ours:
+            if not ours:
+                raise RequestInProgressError
+            yield
 
     async def run_model[M: BaseModel](
         self, session: AsyncSession, model: type[M], produce: Callable[[], Awaitable[M]]
@@ -113,6 +133,10 @@ class Idempotency:
         authorise(await enter_to_write(writer.session, writer.principal, self.project_id))
         return await self.run(writer.session, produce, fingerprint=fingerprint)
 
+    async def _row(self, session: AsyncReadSession) -> IdempotencyKey | None:
+        row: IdempotencyKey | None = await session.scalar(select(IdempotencyKey).where(self._same()))
+        return row
+
     def _same(self) -> ColumnElement[bool]:
         return and_(
             IdempotencyKey.principal == str(self.principal),
@@ -121,9 +145,14 @@ class Idempotency:
             IdempotencyKey.key == self.key,
         )
 
+    def _print(self, fingerprint: bytes) -> bytes:
+        return hashlib.sha256(self.fingerprint + fingerprint).digest()
+
+    def _name(self) -> bytes:
+        return hashlib.sha256(f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}".encode()).digest()
+
     def _lock(self) -> int:
-        text = f"{self.principal}\0{self.project_id}\0{self.route}\0{self.key}"
-        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+        return int.from_bytes(self._name()[:8], signed=True)
 
     async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response, body: bytes) -> None:
         headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}
@@ -134,6 +163,10 @@ class Idempotency:
                 subjects=_subjects(headers.get("location"), body),
             )
         )  # fmt: skip
+
+
+def _is_kept(row: IdempotencyKey) -> bool:
+    return utc_now() - row.created_at < KEPT_FOR
 
 
 def _replay(row: IdempotencyKey, fingerprint: bytes) -> Response:

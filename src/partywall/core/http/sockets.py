@@ -13,8 +13,9 @@ from pydantic import BaseModel, ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from partywall.core.errors import BadRequestError, ForbiddenError, NotAuthenticatedError, TooManyRequestsError
-from partywall.core.http.dependencies import ResourcesDep
+from partywall.core.http.dependencies import ResourcesDep, client_address
 from partywall.core.resources import Resources
+from partywall.core.tenant import stranger, work_for
 
 # How long a client may take to say whose it is.
 GREETING_SECONDS: Final = 5.0
@@ -44,6 +45,7 @@ async def socket_gate(websocket: WebSocket, resources: ResourcesDep) -> None:
     A process that drains lets nobody in, before the upgrade, so that the next process may.
     """
     resources.tails.require_staying()
+    work_for(stranger(client_address(websocket, resources)))
     origin = websocket.headers.get("origin")
     if origin is None:
         return
@@ -72,8 +74,7 @@ def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
 @contextmanager
 def among_strangers(websocket: WebSocket, resources: Resources) -> Iterator[None]:
     """Holds one of the places for sockets that nobody answers for yet; raises TooManyHandshakesError."""
-    peer = websocket.client.host if websocket.client is not None else None
-    client = resources.clients.of(peer, websocket.headers.getlist("x-forwarded-for"))
+    client = client_address(websocket, resources)
     if not resources.strangers.take(client):
         raise TooManyHandshakesError(1)
     try:

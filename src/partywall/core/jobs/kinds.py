@@ -60,22 +60,29 @@ class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
     `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them.
+    `give_up` is called before a job becomes the operator's, so that whoever waits for it learns.
     """
 
     kind: JobKind[JobPayload]
     run: Callable[[JobContext, JobPayload], Awaitable[None]]
     concurrency: Concurrency = 1
+    give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
 
     def places(self, resources: Resources) -> int:
         return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
 
 
 def handles[P: JobPayload](
-    kind: JobKind[P], run: Callable[[JobContext, P], Awaitable[None]], *, concurrency: Concurrency = 1
+    kind: JobKind[P],
+    run: Callable[[JobContext, P], Awaitable[None]],
+    *,
+    concurrency: Concurrency = 1,
+    give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
         cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
         concurrency,
+        cast("Callable[[JobContext, JobPayload], Awaitable[None]] | None", give_up),
     )

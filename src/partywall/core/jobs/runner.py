@@ -21,13 +21,14 @@ from structlog.contextvars import bound_contextvars
 from partywall.core.errors import UnavailableError
 from partywall.core.jobs import attempts
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobPayload
+from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
 from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
 
@@ -100,13 +101,12 @@ class JobRunner:
         except ValidationError as error:
             await self._park_unreadable(handler, job, error)
             return
+        if isinstance(payload, ProjectJobPayload):
+            work_in_background_for(payload.acting.tenant)
         body = payload.model_dump(mode="json")
         async with self.resources.sessions.begin() as session:
             attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
         limit = handler.kind.max_attempts
-        if attempt > limit:
-            await self._park(job.id, f"began {limit} times and never finished")
-            return
         context = JobContext(
             self.resources,
             queue.qm.queue_manager_id,
@@ -116,6 +116,9 @@ class JobRunner:
             stopping=queue.shutdown,
             progressed=functools.partial(suspects.clear, job.id),
         )
+        if attempt > limit:
+            await self._give_up(handler, context, payload, f"began {limit} times and never finished")
+            return
         await self._settle(handler, context, payload)
 
     async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:
@@ -132,12 +135,20 @@ class JobRunner:
             else:
                 log.exception("job_failed", attempt=context.attempt)
             if context.last:
-                await self._park(context.job_id, f"{type(error).__name__}: {error}")
+                await self._give_up(handler, context, payload, f"{type(error).__name__}: {error}")
                 return
             # PgQueuer keeps the traceback in its log: none that quotes what the job was about.
             raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from None
         async with self.resources.sessions.begin() as session:
             await attempts.forget(session, context.job_id)
+
+    async def _give_up(self, handler: JobHandler, context: JobContext, payload: JobPayload, error: str) -> None:
+        if handler.give_up is not None:
+            try:
+                await handler.give_up(context, payload)
+            except (LeaseLostError, ProjectNotFoundError) as reason:
+                log.warning("nothing_given_up", reason=type(reason).__name__)
+        await self._park(context.job_id, error)
 
     async def _park(self, job_id: int, error: str) -> None:
         log.error("job_parked", error=error)

@@ -11,6 +11,7 @@ from partywall.core.http.dependencies import (
     ResourcesDep,
     SessionDep,
     bearer_token,
+    client_address,
 )
 from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
@@ -26,9 +27,7 @@ from partywall.features.accounts.verification_tokens import VerificationTokens
 
 async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
     """Stands before every route that takes a credential."""
-    peer = request.client.host if request.client else None
-    client = resources.clients.of(peer, request.headers.getlist("x-forwarded-for"))
-    wait = await resources.attempts.admit(client)
+    wait = await resources.attempts.admit(client_address(request, resources))
     if wait is not None:
         raise TooManyAttemptsError(wait)
 

@@ -55,11 +55,11 @@ class VerificationService:
 
     async def resend(self, account_id: UUID) -> None:
         """Answers alike where the address is verified; raises AccountGoneError or TooManyMailsError."""
-        await bind_principal(self.session, Principal.user(account_id))
-        await get_user(self.session, account_id)
         wait = await self.attempts.admit(f"resend/{account_id}", per_hour=MAILS_PER_HOUR)
         if wait is not None:
             raise TooManyMailsError(wait)
+        await bind_principal(self.session, Principal.user(account_id))
+        await get_user(self.session, account_id)
         new = new_registration(self.tokens)
         await RegistrationDoor(self.session).add_again(new)
         await enqueue_mail(self.session, account_id, new, registered=False)

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 
-from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, SessionDep
+from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
+from partywall.features.agents import service
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.registry import Registry, registry_of
-from partywall.features.agents.service import RunService
+from partywall.features.agents.schemas import RunStart
+from partywall.features.agents.service import CheckedRun, RunService
 
 
 async def get_registry(resources: ResourcesDep) -> Registry:
@@ -17,15 +20,18 @@ async def get_registry(resources: ResourcesDep) -> Registry:
 RegistryDep = Annotated[Registry, Depends(get_registry)]
 
 
-async def get_run_service(
-    session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep, registry: RegistryDep
-) -> RunService:
+async def check_run(
+    project_id: UUID, body: RunStart, reader: ScopedReaderDep, resources: ResourcesDep, registry: RegistryDep
+) -> CheckedRun:
+    """Judges the input before the request holds a transaction."""
+    return await service.check_run(await reader.scope(project_id), registry, resources.language_models, body)
+
+
+async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> RunService:
     return RunService(
         session=session,
         scope=scope,
         announcer=resources.announcer,
-        registry=registry,
-        models=resources.language_models,
         places=resources.settings.agents.concurrency_per_project,
     )
 
@@ -34,5 +40,6 @@ async def get_budget_service(session: SessionDep, scope: ProjectScopeDep, resour
     return BudgetService(session, scope, resources.announcer)
 
 
+CheckedRunDep = Annotated[CheckedRun, Depends(check_run)]
 RunServiceDep = Annotated[RunService, Depends(get_run_service, scope="function")]
 BudgetServiceDep = Annotated[BudgetService, Depends(get_budget_service, scope="function")]

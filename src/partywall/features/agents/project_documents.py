@@ -31,7 +31,7 @@ class ScopedDocuments(ProjectDocuments):
         resources = context.resources
         self._reader = reader
         self._project_id = project_id
-        self._search = SearchService(reader, resources.sessions, resources.embedders)
+        self._search = SearchService.of(reader, resources)
         self._cursors = Cursors(resources.secrets.signer(_CURSORS))
 
     async def search(self, query: SearchQuery) -> list[SearchHit]:

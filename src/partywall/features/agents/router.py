@@ -19,7 +19,7 @@ from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents import service as runs
-from partywall.features.agents.dependencies import RegistryDep, RunServiceDep
+from partywall.features.agents.dependencies import CheckedRunDep, RegistryDep, RunServiceDep
 from partywall.features.agents.exceptions import (
     AgentInputError,
     AgentNotFoundError,
@@ -28,7 +28,7 @@ from partywall.features.agents.exceptions import (
     RunNotFoundError,
     RunNotWaitingError,
 )
-from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery, RunStart
+from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery
 from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
@@ -56,11 +56,11 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
         AgentInputError, RunNotContinuableError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,
     ),
 )  # fmt: skip
-async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
+async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
     require(service.scope, Right.RUN_START)
 
     async def produce() -> Response:
-        run = await service.start(body, request_id_of(request.scope), traceparent_of(request.scope))
+        run = await service.start(checked, request_id_of(request.scope), traceparent_of(request.scope))
         location = f"{request.url.path.rstrip('/')}/{run.id}"
         return json_response(run, status.HTTP_202_ACCEPTED, {"Location": location})
 

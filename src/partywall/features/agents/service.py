@@ -88,10 +88,27 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
-async def _validated(agent: AnyAgent, wanted: RunStart) -> AgentInput:
-    """Raises AgentInputError."""
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """What is to be started, and its input as the agent's schema reads it."""
+
+    wanted: RunStart
+    input: AgentInput
+
+
+async def check_run(scope: ProjectScope, registry: Registry, models: LanguageModels, wanted: RunStart) -> CheckedRun:
+    """Takes its time, and so comes before a transaction.
+
+    Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError.
+    """
+    require(scope, Right.RUN_START)
+    agent = registry.by_name.get(wanted.agent)
+    if agent is None:
+        raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
+    if not models.has(agent.name):
+        raise AgentModelNotConfiguredError(agent.name)
     try:
-        return await agent.validated(wanted.input)
+        return CheckedRun(wanted, await agent.validated(wanted.input))
     except ValidationError as error:
         raise AgentInputError.of(error) from error
 
@@ -103,24 +120,18 @@ class RunService:
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
-    registry: Registry
-    models: LanguageModels
     places: int
 
-    async def start(self, wanted: RunStart, request_id: str | None = None, traceparent: str | None = None) -> Run:
-        """Enqueues a run; raises AgentNotFoundError, AgentModelNotConfiguredError, AgentInputError and those of
-        `continues`: RunNotFoundError, RunNotContinuableError."""
+    async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
+        """Enqueues a run; raises AgentInputError for documents that are missing, and for what it `continues`
+        RunNotFoundError or RunNotContinuableError."""
         require(self.scope, Right.RUN_START)
-        agent = self.registry.by_name.get(wanted.agent)
-        if agent is None:
-            raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
-        if not self.models.has(agent.name):
-            raise AgentModelNotConfiguredError(agent.name)
-        await self._refuse_missing(await _validated(agent, wanted))
+        wanted = checked.wanted
+        await self._refuse_missing(checked.input)
         if wanted.continues is not None:
-            await self._refuse_unfit(wanted.continues, agent.name)
+            await self._refuse_unfit(wanted.continues, wanted.agent)
         await self._admission.lock()
-        row = await self._writer.add(agent.name, wanted.input, wanted.continues, request_id, traceparent)
+        row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)

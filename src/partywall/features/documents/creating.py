@@ -71,35 +71,30 @@ def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Origin
     )
 
 
-async def _prepare_all(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
+async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
+    """The rows to be, in the order given; to be made before a transaction is begun."""
     if sum(len(body.content) for body in bodies) < INLINE_BYTES:
         return [prepare(body) for body in bodies]
     return await asyncio.to_thread(lambda: [prepare(body) for body in bodies])
 
 
-async def create(writer: ScopedWriter, project_id: UUID, body: DocumentCreate) -> tuple[UUID, bytes]:
-    """The new document's id and its JSON."""
-    [document] = await _prepare_all([body])
-    return document.id, await insert(writer, project_id, document)
-
-
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
+    """The JSON of the new document."""
     with violations(VIOLATIONS):
         return await _write(CREATE, writer, project_id, [document])
 
 
-async def create_batch(
-    writer: ScopedWriter, reader: ScopedReader, project_id: UUID, bodies: Sequence[DocumentCreate]
+async def insert_batch(
+    writer: ScopedWriter, reader: ScopedReader, project_id: UUID, documents: Sequence[NewDocument]
 ) -> bytes:
     """All or none, in one statement; the JSON array of what was made, in the same order."""
-    _refuse_twins(bodies)
-    documents = await _prepare_all(bodies)
+    _refuse_twins(documents)
     try:
         with violations(VIOLATIONS):
             return await _write(CREATE_BATCH, writer, project_id, documents)
     except ExternalIdTakenError as error:
         # Row-level security keeps the offending key out of PostgreSQL's message.
-        raise ExternalIdTakenError(await _first_taken(reader, project_id, bodies)) from error
+        raise ExternalIdTakenError(await _first_taken(reader, project_id, documents)) from error
 
 
 async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, documents: Sequence[NewDocument]) -> bytes:
@@ -121,12 +116,12 @@ async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, doc
     return body
 
 
-def _refuse_twins(bodies: Sequence[DocumentCreate]) -> None:
+def _refuse_twins(documents: Sequence[NewDocument]) -> None:
     seen: Counter[str] = Counter()
-    for index, body in enumerate(bodies):
-        if body.external_id is not None:
-            seen[body.external_id] += 1
-            if seen[body.external_id] > 1:
+    for index, document in enumerate(documents):
+        if document.external_id is not None:
+            seen[document.external_id] += 1
+            if seen[document.external_id] > 1:
                 raise ExternalIdTakenError(index)
 
 
@@ -139,8 +134,8 @@ async def require_room(reader: ScopedReader, project_id: UUID, size: int) -> Non
             raise QuotaExceededError(quota, int(used), more, int(most))
 
 
-async def _first_taken(reader: ScopedReader, project_id: UUID, bodies: Sequence[DocumentCreate]) -> int | None:
-    wanted = [body.external_id for body in bodies]
+async def _first_taken(reader: ScopedReader, project_id: UUID, documents: Sequence[NewDocument]) -> int | None:
+    wanted = [document.external_id for document in documents]
     values = {"external_ids": [each for each in wanted if each is not None]}
     _, row = await reader.row(reading_repository.TAKEN, project_id, values)
     taken = set(row["taken"] or ())

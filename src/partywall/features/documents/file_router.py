@@ -6,7 +6,9 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -16,13 +18,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
 from pydantic import ValidationError
 
+from partywall.core.db.scoped_write import ScopedWriter
+from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
-from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep, ScopedWriterDep
-from partywall.core.http.idempotency import IdempotencyDep
+from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
+from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
+from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.creating import may_write, require_room
@@ -50,7 +55,6 @@ async def upload_document(
     project_id: UUID,
     file: Annotated[UploadFile, File(description="The file.")],
     reader: ScopedReaderDep,
-    writer: ScopedWriterDep,
     once: IdempotencyDep,
     resources: ResourcesDep,
     request: Request,
@@ -64,14 +68,40 @@ async def upload_document(
     may_write(scope)
     await _refuse_unknown_fields(request)
     asked = _fields(title, external_id, metadata)
-
-    async def produce() -> Response:
+    async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant):
+        fingerprint = await _fingerprint(once.key, file, asked)
+        replayed = await _replay(resources, once, fingerprint)
+        if replayed is not None:
+            return replayed
         limit = resources.settings.blobs.max_upload_bytes
         await require_room(reader, project_id, file.size or 0)
-        document_id, made = await uploading.upload(writer, resources.blobs, resources.pages, scope, file, asked, limit)
-        return created(request, document_id, made)
+        async with uploading.received(resources.blobs, resources.pages, scope, file, asked, limit) as upload:
 
-    return await once.run_write(writer, may_write, produce, fingerprint=await _fingerprint(once.key, file, asked))
+            async def store(writer: ScopedWriter) -> Response:
+                return created(request, upload.document.id, await upload.insert(writer, project_id))
+
+            return await _store(resources, once, fingerprint, store)
+
+
+async def _store(
+    resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
+) -> Response:
+    """In a transaction that has ended when the claim does, and when a blob without a row is removed."""
+    writer = ScopedWriter(resources.reads, once.principal, resources.announcer)
+    if once.key is None:
+        return await store(writer)
+    async with resources.sessions.begin() as session:
+        writing = replace(writer, session=session)
+        return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint)
+
+
+async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
+    """So that what was answered before is not read again."""
+    if once.key is None:
+        return None
+    async with resources.sessions.read() as session:
+        await bind_principal(session, once.principal)
+        return await once.replay(session, fingerprint=fingerprint)
 
 
 async def _refuse_unknown_fields(request: Request) -> None:

@@ -60,9 +60,10 @@ async def list_documents(
 async def create_document(
     project_id: UUID, body: DocumentCreate, writer: ScopedWriterDep, once: IdempotencyDep, request: Request
 ) -> Response:
+    [document] = await creating.prepared([body])
+
     async def produce() -> Response:
-        document_id, made = await creating.create(writer, project_id, body)
-        return created(request, document_id, made)
+        return created(request, document.id, await creating.insert(writer, project_id, document))
 
     return await once.run_write(writer, creating.may_write, produce)
 

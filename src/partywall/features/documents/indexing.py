@@ -28,6 +28,16 @@ class DocumentText(NamedTuple):
     metadata: dict[str, JsonValue]
 
 
+class DocumentToIndex(NamedTuple):
+    """`chunks` is how many of it are indexed, `waiting` whether what is newest is not."""
+
+    id: UUID
+    version: int
+    size: int
+    chunks: int
+    waiting: bool
+
+
 class Indexed(NamedTuple):
     """What of a document is in the index now: this version, cut into so many chunks."""
 
@@ -36,7 +46,14 @@ class Indexed(NamedTuple):
     chunks: int
 
 
-async def documents_to_index(session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]) -> list[DocumentText]:
+async def documents_to_index(
+    session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]
+) -> list[DocumentToIndex]:
+    """Those that still exist, in the order of their ids."""
+    return [DocumentToIndex(*row) for row in await IndexingRepository(session, scope).sizes(ids)]
+
+
+async def texts_to_index(session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]) -> list[DocumentText]:
     """The text of those that still exist, whatever their index status, in no particular order."""
     return [DocumentText(*row) for row in await IndexingRepository(session, scope).texts(ids)]
 
@@ -53,8 +70,8 @@ async def mark_indexed(
 ) -> set[UUID]:
     """Marks those whose version is still the newest, and answers their ids.
 
-    Locks those documents until the transaction ends. For what is missing from the answer another job is on its way, or
-    the document is gone: keep nothing of it.
+    Locks those documents until the transaction ends. What is missing from the answer has changed meanwhile, which asks
+    for no job of its own while a document is waiting, or is gone: keep nothing of it, and index it again if it waits.
     """
     rows = await IndexingRepository(session, scope).mark_indexed(indexed)
     _tell(session, scope, announcer, "document.indexed", rows, {})

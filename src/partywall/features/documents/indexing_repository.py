@@ -19,6 +19,13 @@ class IndexingRepository:
     session: AsyncReadSession
     scope: ProjectScope
 
+    async def sizes(self, ids: Sequence[UUID]) -> list[Row[UUID, int, int, int, bool]]:
+        waiting = Document.index_status != literal("indexed")
+        query = select(Document.id, Document.version, Document.size, Document.chunks, waiting).where(
+            Document.project_id == self.scope.project_id, Document.id == func.any(literal(list(ids), ARRAY(Uuid)))
+        )
+        return list((await self.session.execute(query.order_by(Document.id))).all())
+
     async def texts(self, ids: Sequence[UUID]) -> list[Row[UUID, str, str, str, int, dict[str, JsonValue]]]:
         query = select(
             Document.id, Document.title, Document.content, Document.media_type, Document.version, Document.attributes

@@ -112,9 +112,14 @@ class DocumentWriter:
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
     async def await_index(self, id_: UUID) -> bool:
+        """False where it waits already, or is not there."""
         statement = (
             update(DOCUMENT)
-            .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+            .where(
+                DOCUMENT.c.project_id == self.scope.project_id,
+                DOCUMENT.c.id == id_,
+                DOCUMENT.c.index_status != "pending",
+            )
             .values(index_status="pending", index_error=None, state=DOCUMENT.c.state + 1)
             .returning(DOCUMENT.c.id)
         )

@@ -63,8 +63,10 @@ def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
 async def create_documents(
     project_id: UUID, body: DocumentBatch, writer: ScopedWriterDep, reader: ScopedReaderDep, once: IdempotencyDep
 ) -> Response:
+    documents = await creating.prepared(body.documents)
+
     async def produce() -> Response:
-        items = await creating.create_batch(writer, reader, project_id, body.documents)
+        items = await creating.insert_batch(writer, reader, project_id, documents)
         return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
     return await once.run_write(writer, creating.may_write, produce)

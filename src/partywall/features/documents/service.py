@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
@@ -34,6 +33,7 @@ from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, 
 from partywall.features.projects.rights import Right, require
 
 _TEXT = frozenset({"title", "content"})
+WAITING: Final = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Locked:
     id: UUID
     revision: int
     version: int
+    index_status: str
     current: Wanted
 
 
@@ -67,8 +68,9 @@ class DocumentService:
         """In this transaction; the new document's id."""
         may_write(self.scope)
         writer = ScopedWriter(None, self.scope.principal, self.announcer, self.session)
-        made, _ = await creating.create(writer, self.scope.project_id, body)
-        return made
+        document = creating.prepare(body)  # on the spot: nobody waits for a thread with a transaction open
+        await creating.insert(writer, self.scope.project_id, document)
+        return document.id
 
     async def missing(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of them that the project does not have."""
@@ -83,7 +85,7 @@ class DocumentService:
         row = await DocumentRepository(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
-        return Locked(row.id, row.revision, row.version, _wanted(row))
+        return Locked(row.id, row.revision, row.version, row.index_status, _wanted(row))
 
     async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
         return await self._change(locked, patched(locked.current, patch))
@@ -117,11 +119,12 @@ class DocumentService:
         self._tell("document.deleted", doomed.id, doomed, doomed.revision)
 
     async def reindex(self, id_: UUID) -> Shown:
-        """Also what retries a document that could not be indexed."""
+        """Also what retries a document that could not be indexed. One that is waiting already waits no more for it."""
         may_write(self.scope)
-        if not await DocumentWriter(self.session, self.scope).await_index(id_):
+        if await DocumentWriter(self.session, self.scope).await_index(id_):
+            await self._index(id_)
+        elif not await DocumentRepository(self.session, self.scope).existing([id_]):
             raise DocumentNotFoundError
-        await self._index(id_)
         return await self._shown(id_)
 
     async def _change(self, locked: Locked, wanted: Wanted) -> Shown:
@@ -132,13 +135,14 @@ class DocumentService:
                 values |= {"version": locked.version + 1, "index_status": "pending", "index_error": None}
             writer = DocumentWriter(self.session, self.scope)
             if "content" in differing:
-                size, sha256 = await asyncio.to_thread(digest, wanted.content)
+                size, sha256 = digest(wanted.content)
                 values |= {"size": size, "content_sha256": sha256}
             with violations(VIOLATIONS):
                 revision = await writer.change(locked.id, values)
             if differing & _TEXT:
                 await writer.add_version(locked.id)
-                await self._index(locked.id)
+                if locked.index_status != WAITING:  # else there is a job, which indexes what is newest then
+                    await self._index(locked.id)
             self._tell("document.updated", locked.id, wanted, revision)
         return await self._shown(locked.id)
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from partywall.core.fairness import FairGate
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PAGE_SECONDS, PIECE_BYTES
 from partywall.features.documents.creating import Original, insert, prepare
+from partywall.features.documents.creating_repository import NewDocument
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.ingest import HTML, Extracted, extract, media_type_of, plain_name
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
@@ -78,16 +80,30 @@ async def _extract_apart(data: bytes, name: str | None) -> Extracted:
         raise NotTextError(f"This page takes longer than {PAGE_SECONDS} seconds to read.") from error
 
 
-async def upload(
-    writer: ScopedWriter,
-    blobs: BlobStore,
-    pages: FairGate,
-    scope: ProjectScope,
-    file: UploadedFile,
-    asked: UploadFields,
-    max_bytes: int,
-) -> tuple[UUID, bytes]:
-    """The new document's id and its JSON. The blob is written first, and taken away where the row is refused."""
+@dataclass(slots=True)
+class Received:
+    """A file that was read and stored as a blob, for a row to be written; `used` says that there is one, or may be."""
+
+    document: NewDocument
+    used: bool = False
+
+    async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
+        """The JSON of the new document."""
+        self.used = True
+        try:
+            return await insert(writer, project_id, self.document)
+        except DatabaseAwayError:
+            raise  # the row may have been written
+        except PartywallError:
+            self.used = False
+            raise
+
+
+@asynccontextmanager
+async def received(
+    blobs: BlobStore, pages: FairGate, scope: ProjectScope, file: UploadedFile, asked: UploadFields, max_bytes: int
+) -> AsyncIterator[Received]:
+    """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
     name = plain_name(file.filename)
     extracted, media_type = await read_text(file, name, max_bytes, pages.enter(scope))
     body = DocumentCreate(
@@ -97,12 +113,11 @@ async def upload(
         metadata=asked.metadata,
     )
     stored = await blobs.put(scope, pieces(file), max_bytes=max_bytes)
+    upload: Received | None = None
     try:
         original = Original(stored.key, name, stored.size)
-        document = await asyncio.to_thread(prepare, body, media_type, original)
-        return document.id, await insert(writer, scope.project_id, document)
-    except DatabaseAwayError:
-        raise  # the row may have been written
-    except PartywallError:
-        await blobs.delete(scope, stored.key)
-        raise
+        upload = Received(await asyncio.to_thread(prepare, body, media_type, original))
+        yield upload
+    finally:
+        if upload is None or not upload.used:
+            await blobs.delete(scope, stored.key)

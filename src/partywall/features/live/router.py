@@ -9,7 +9,7 @@ from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
 from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
-from partywall.core.http.dependencies import ReadProjectScopeDep
+from partywall.core.http.dependencies import ScopedReaderDep
 from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -75,8 +75,10 @@ async def stream_events(
     description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
     responses=documented(ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
 )
-async def create_event_ticket(bearer: BearerDep, scope: ReadProjectScopeDep, tickets: TicketsDep) -> Response:
-    # The bearer first: asking about it takes a connection, and nobody should hold another one by then.
+async def create_event_ticket(
+    project_id: UUID, bearer: BearerDep, reader: ScopedReaderDep, tickets: TicketsDep
+) -> Response:
+    scope = await reader.scope(project_id)
     require(scope, Right.EVENT_READ)
     if bearer is None:
         raise NotAuthenticatedError

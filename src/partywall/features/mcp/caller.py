@@ -12,7 +12,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.tenancy import Principal, ProjectScope, enter_project, enter_to_write
-from partywall.features.agents.dependencies import get_registry, get_run_service
+from partywall.features.agents.dependencies import get_run_service
 from partywall.features.agents.service import RunService
 
 
@@ -39,11 +39,10 @@ class Caller:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[RunService]:
         """One transaction. It ends as it must, also where the client has gone meanwhile."""
-        registry = await get_registry(self.resources)
         with anyio.CancelScope(shield=True):
             async with self.resources.sessions.begin() as session:
                 scope = await enter_to_write(session, self.principal, self.project_id)
-                yield await get_run_service(session, scope, self.resources, registry)
+                yield await get_run_service(session, scope, self.resources)
 
     async def verified(self) -> VerifiedCredential:
         """With when the credential expires, for whoever is going to wait; raises NotAuthenticatedError."""

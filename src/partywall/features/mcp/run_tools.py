@@ -25,11 +25,13 @@ async def _list_agents(caller: Caller, _: NoArguments, __: Tell) -> Agents:
 async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:
     asked = hashlib.sha256(wanted.wanted().model_dump_json().encode()).digest()
     once = Idempotency(caller.principal, caller.project_id, _ROUTE, wanted.idempotency_key, asked)
+    scope, registry = await caller.reader.scope(caller.project_id), await get_registry(caller.resources)
+    checked = await runs.check_run(scope, registry, caller.resources.language_models, wanted.wanted())
     async with caller.writing() as service:
         require(service.scope, Right.RUN_START)
 
         async def produce() -> Run:
-            return await service.start(wanted.wanted(), caller.request_id, caller.traceparent)
+            return await service.start(checked, caller.request_id, caller.traceparent)
 
         return await once.run_model(service.session, Run, produce)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends
 
@@ -13,13 +14,16 @@ from partywall.core.http.dependencies import (
     ResourcesDep,
     SessionDep,
 )
+from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.resources import Resources
-from partywall.features.projects import invitation_quota, invitation_tokens
+from partywall.core.tenancy import enter_project
+from partywall.features.projects import invitation_quota, invitation_tokens, invitations
 from partywall.features.projects.accepting import AcceptingService
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.invitations import InvitationService
 from partywall.features.projects.members import MemberService
+from partywall.features.projects.schemas import InvitationCreate
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
 
 
@@ -56,6 +60,20 @@ async def _admit(resources: Resources, counted: str) -> None:
         raise TooManyRequestsError(wait)
 
 
+async def count_invitation(
+    project_id: UUID, body: InvitationCreate, principal: PrincipalDep, once: IdempotencyDep, resources: ResourcesDep
+) -> None:
+    """Before the request holds a transaction: counts the mail that it would cause, if it may and is no repeat."""
+    async with resources.sessions.read() as session:
+        scope = await enter_project(session, principal, project_id)
+        await invitations.authorise(session, scope, body.role)
+        if await once.replay(session) is not None:
+            return
+        await invitations.refuse(session, scope, body.email)
+    quota = InvitationQuota(resources.attempts, resources.secrets.signer(invitation_quota.PURPOSE))
+    await quota.admit(scope, body.email)
+
+
 async def get_invitation_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> InvitationService:
@@ -64,7 +82,6 @@ async def get_invitation_service(
         scope=scope,
         announcer=resources.announcer,
         tokens=InvitationTokens(resources.secrets.signer(invitation_tokens.PURPOSE)),
-        quota=InvitationQuota(resources.attempts, resources.secrets.signer(invitation_quota.PURPOSE)),
         ttl=resources.settings.projects.invitation_ttl,
     )
 
@@ -76,6 +93,7 @@ async def get_accepting_service(
 
 
 InviteLimit = Depends(limit_inviting)
+InviteCount = Depends(count_invitation)
 AcceptLimit = Depends(limit_accepting)
 DirectoryServiceDep = Annotated[ProjectDirectoryService, Depends(get_directory_service, scope="function")]
 ProjectServiceDep = Annotated[ProjectService, Depends(get_project_service, scope="function")]

@@ -19,6 +19,7 @@ from partywall.features.projects.dependencies import (
     AcceptingServiceDep,
     AcceptLimit,
     InvitationServiceDep,
+    InviteCount,
     InviteLimit,
 )
 from partywall.features.projects.exceptions import (
@@ -44,7 +45,7 @@ accepting = APIRouter(prefix="/invitations", tags=["members"])
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=Invitation,
-    dependencies=[InviteLimit],
+    dependencies=[InviteLimit, InviteCount],
     summary="Invite a person by e-mail",
     description="For who has a verified address. The mail holds a token, good for one use until `expires_at`."
     " Only owners invite owners.",

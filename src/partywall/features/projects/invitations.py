@@ -28,7 +28,6 @@ from partywall.features.projects.exceptions import (
     InvitationNotFoundError,
     TooManyInvitationsError,
 )
-from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_repository import KEYSET, InvitationRepository, InvitationWriter
 from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.jobs import SEND_INVITATION, SendInvitation
@@ -56,27 +55,40 @@ async def list_invitations(
     return await wanted.page(pending.page, pending.count, _present, lambda each: (each.created_at, each.id))
 
 
+async def authorise(session: AsyncReadSession, scope: ProjectScope, role: Role) -> None:
+    """Also raises AddressNotVerifiedError: a name under which strangers are written to belongs to somebody."""
+    _require_to_invite(scope, role)
+    if not (await get_user(session, scope.principal.id)).user.email_verified:
+        raise AddressNotVerifiedError
+
+
+async def refuse(session: AsyncReadSession, scope: ProjectScope, email: str) -> None:
+    """Raises AlreadyMemberError, AlreadyInvitedError or TooManyInvitationsError."""
+    pending = InvitationRepository(session, scope)
+    if await MemberRepository(session, scope).has_address(email):
+        raise AlreadyMemberError
+    if await pending.has_address(email):
+        raise AlreadyInvitedError
+    if await pending.count() >= MAX_PENDING:
+        raise TooManyInvitationsError
+
+
 @dataclass(frozen=True, slots=True)
 class InvitationService:
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
     tokens: InvitationTokens
-    quota: InvitationQuota
     ttl: timedelta
 
     async def authorise(self, role: Role) -> None:
-        """Also raises AddressNotVerifiedError: a name under which strangers are written to belongs to somebody."""
-        _require_to_invite(self.scope, role)
-        if not (await get_user(self.session, self.scope.principal.id)).user.email_verified:
-            raise AddressNotVerifiedError
+        await authorise(self.session, self.scope, role)
 
     async def invite(self, wanted: InvitationCreate) -> Invitation:
         """Makes the invitation, and the job that mails its token."""
         scope = await lock_membership(self.session, self.scope)
         _require_to_invite(scope, wanted.role)
-        await self._refuse(scope, wanted.email)
-        await self.quota.admit(scope, wanted.email)
+        await refuse(self.session, scope, wanted.email)
         id_ = new_id()
         hashed = token_hash(self.tokens.of(id_))
         with violations(VIOLATIONS):
@@ -93,15 +105,6 @@ class InvitationService:
         require(self.scope, Right.INVITATION_MANAGE)
         if not await InvitationWriter(self.session, self.scope).remove(invitation_id):
             raise InvitationNotFoundError
-
-    async def _refuse(self, scope: ProjectScope, email: str) -> None:
-        pending = InvitationRepository(self.session, scope)
-        if await MemberRepository(self.session, scope).has_address(email):
-            raise AlreadyMemberError
-        if await pending.has_address(email):
-            raise AlreadyInvitedError
-        if await pending.count() >= MAX_PENDING:
-            raise TooManyInvitationsError
 
 
 def _require_to_invite(scope: ProjectScope, role: Role) -> None:

@@ -8,8 +8,11 @@ CANDIDATES: Final = 200
 WIDER: Final = 5
 """How many times more, where one document's chunks crowd out the others."""
 
-QUERY_TERMS: Final = 256
-MAX_QUERY_CHARACTERS: Final = 10_000
+MAX_QUERY_CHARACTERS: Final = 1_000
+
+QUERY_TOKENS: Final = 128
+QUERY_TERMS: Final = 128
+"""Tokens of a query that are looked up, and the terms that they become in all languages of the project."""
 
 K1: Final = 1.2
 B: Final = 0.75
@@ -24,7 +27,13 @@ DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
 EXACT_CHUNKS: Final = 10_000
 """A project up to this size compares with every vector; a larger one enters the shared HNSW index."""
 
-PROMOTED_AT_ONCE: Final = 2_000
+PROMOTED_AT_ONCE: Final = 200
+
+CHUNKS_AT_ONCE: Final = 200
+"""Chunks that are embedded and written in one transaction, which takes some tenths of a second."""
+
+BYTES_AT_ONCE: Final = 128 * 1024
+"""Documents that are indexed together have no more text than that; a larger one is indexed alone, bit by bit."""
 
 DEFAULT_CONFIGURATION: Final = "english"
 PLAIN_CONFIGURATION: Final = "partywall_plain"

@@ -9,7 +9,7 @@ from partywall.features.search.service import SearchService
 
 
 async def get_search_service(reader: ScopedReaderDep, resources: ResourcesDep) -> SearchService:
-    return SearchService(reader, resources.sessions, resources.embedders)
+    return SearchService.of(reader, resources)
 
 
 SearchServiceDep = Annotated[SearchService, Depends(get_search_service)]

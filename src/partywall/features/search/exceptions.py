@@ -9,3 +9,11 @@ class SearchModelUnavailable(UnavailableError):
 
     def __init__(self, model: str) -> None:
         super().__init__(f"The vectors of this project come from {model}, which does not answer: use mode=text.")
+
+
+class SearchTimeoutError(UnavailableError):
+    code = "search_timeout"
+    title = "The search took too long"
+
+    def __init__(self) -> None:
+        super().__init__("Ask with fewer or rarer words, or try again later.", headers={"Retry-After": "5"})

@@ -23,9 +23,10 @@ WITH given AS MATERIALIZED (
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[])
     ) AS given (document_id, first, last, configuration, context, body)
 ), made AS (
-    INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text)
+    INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text, staged_for)
     SELECT :project_id, document_id, first, last,
-        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body
+        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body,
+        CAST(:staged_for AS integer)
     FROM given
     RETURNING number, document_id, first, length
 ), posted AS (
@@ -146,8 +147,11 @@ class IndexWriter:
             )
         )
 
-    async def add(self, chunks: Sequence[NewChunk]) -> list[int]:
-        """Stores chunks and their postings; answers their numbers in the order given."""
+    async def add(self, chunks: Sequence[NewChunk], staged_for: int | None = None) -> list[int]:
+        """Stores chunks and their postings; answers their numbers in the order given.
+
+        Those that are staged for a version of their document cannot be found before that is switched to.
+        """
         rows = await self.session.execute(
             _ADD,
             {
@@ -159,6 +163,7 @@ class IndexWriter:
                 "contexts": [chunk.context for chunk in chunks],
                 "texts": [chunk.text for chunk in chunks],
                 "longest_term": LONGEST_TERM,
+                "staged_for": staged_for,
             },
         )
         numbers = {(document_id, first): number for number, document_id, first in rows}

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import batched
 from typing import Final
 from uuid import UUID
 
@@ -15,18 +14,22 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.embedding import Embedders, EmbeddingError, TextRefused
+from partywall.core.embedding import EmbeddingError, TextRefused
 from partywall.core.errors import QuotaExceededError
 from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.queue import enqueue
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.features.documents import indexing as documents
-from partywall.features.documents.indexing import DocumentText, Indexed
+from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
 from partywall.features.documents.jobs import IndexDocuments
 from partywall.features.search.chunking import chunk_text
-from partywall.features.search.constants import EXACT_CHUNKS
-from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, NewChunk
+from partywall.features.search.constants import BYTES_AT_ONCE, CHUNKS_AT_ONCE
+from partywall.features.search.index_repository import IndexReader, IndexWriter, NewChunk
+from partywall.features.search.index_writing import ask_again, embed, write
+from partywall.features.search.jobs import INDEX_LARGE_DOCUMENT
 from partywall.features.search.languages import configuration_of
-from partywall.features.search.vectors import vector_text
+from partywall.features.search.large_documents import LargeDocument
+from partywall.features.search.staging_repository import StagedReader
 
 log = structlog.get_logger(__name__)
 
@@ -35,32 +38,52 @@ DOCUMENTS_AT_ONCE: Final = 25
 _DATA_AT_FAULT: Final = ("22", "54")
 
 
-class IndexesChanged(Exception):
-    """An index began or ceased to serve while its vectors were computed; the job is run again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """Chunks with one vector each for every model that could be asked; the keys are the models' names."""
-
-    chunks: Sequence[NewChunk]
-    vectors: Mapping[str, Sequence[str]]
-
-    def of(self, document_ids: set[UUID]) -> Embedded:
-        kept = [position for position, chunk in enumerate(self.chunks) if chunk.document_id in document_ids]
-        return Embedded(
-            [self.chunks[position] for position in kept],
-            {model: [vectors[position] for position in kept] for model, vectors in self.vectors.items()},
-        )
-
-
 async def index_documents(context: JobContext, payload: IndexDocuments) -> None:
     """Idempotent: a document's chunks are replaced as a whole, and only while the text read is still its newest."""
     job = _IndexJob(context, payload)
-    for ids in batched(payload.documents, DOCUMENTS_AT_ONCE):
-        async with context.read(payload) as (session, scope):
-            found = await documents.documents_to_index(session, scope, ids)
-        await job.index(found)
+    async with context.read(payload) as (session, scope):
+        found = await documents.documents_to_index(session, scope, payload.documents)
+        staged = await StagedReader(session, scope).documents(payload.documents)
+    large = [each for each in found if each.id in staged or _is_large(each)]
+    small = [each for each in found if each not in large]
+    for some in groups_of(small, BYTES_AT_ONCE, DOCUMENTS_AT_ONCE):
+        await job.index([each.id for each in some])
+    await job.hand_over([each.id for each in large])
+
+
+async def index_large_document(context: JobContext, payload: IndexDocuments) -> None:
+    """Idempotent: goes on where another attempt has ended, and does nothing for what is indexed already."""
+    job = _IndexJob(context, payload)
+    async with context.read(payload) as (session, scope):
+        found = await documents.documents_to_index(session, scope, payload.documents)
+    for each in found:
+        await job.index_large(each)
+
+
+async def give_up(context: JobContext, payload: IndexDocuments) -> None:
+    """Nobody waits for a job that has become the operator's: whoever asks again gets another one."""
+    async with context.begin(payload) as (session, scope):
+        for each in await documents.documents_to_index(session, scope, payload.documents):
+            if each.waiting:
+                await documents.mark_failed(
+                    session, scope, context.resources.announcer, each.id, each.version, "Indexing never ended"
+                )
+
+
+def groups_of(found: Sequence[DocumentToIndex], most_bytes: int, most: int) -> Iterator[list[DocumentToIndex]]:
+    """In the order given: each with so many documents and bytes at most, or with one document."""
+    group: list[DocumentToIndex] = []
+    for each in found:
+        if group and (len(group) == most or sum(one.size for one in group) + each.size > most_bytes):
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _is_large(document: DocumentToIndex) -> bool:
+    return document.size > BYTES_AT_ONCE or document.chunks > CHUNKS_AT_ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +91,49 @@ class _IndexJob:
     context: JobContext
     payload: IndexDocuments
 
-    async def index(self, found: Sequence[DocumentText]) -> None:
+    async def index(self, ids: Sequence[UUID]) -> None:
         """All together; where the data is at fault, or no attempt is left, one by one, and the guilty are marked."""
-        if not found:
-            return
+        async with self.context.read(self.payload) as (session, scope):
+            found = await documents.texts_to_index(session, scope, ids)
         try:
             await self._index_together(found)
-        except (LeaseLostError, ProjectNotFoundError):
-            raise
         except Exception as error:
-            if not (_is_data_at_fault(error) or self.context.last):
+            if not self._is_final(error):
                 raise
             if len(found) == 1:
-                await self._fail(found[0], error)
+                await self._fail(found[0].id, found[0].version, error)
             else:
                 for document in found:
-                    await self.index([document])
+                    await self.index([document.id])
+
+    async def hand_over(self, ids: Sequence[UUID]) -> None:
+        """Each to a job of its own."""
+        if ids:
+            async with self.context.begin(self.payload) as (session, _):
+                for each in ids:
+                    one = self.payload.model_copy(update={"documents": [each]})
+                    await enqueue(session, INDEX_LARGE_DOCUMENT, one)
+
+    async def index_large(self, document: DocumentToIndex) -> None:
+        large = LargeDocument(self.context, self.payload, document, cut)
+        try:
+            await large.index()
+        except Exception as error:
+            if not self._is_final(error):
+                raise
+            await self._fail(document.id, document.version, error)
+            await large.sweep()
+
+    def _is_final(self, error: Exception) -> bool:
+        """Whether another attempt would do no better, and this one may still say so."""
+        lost = isinstance(error, LeaseLostError | ProjectNotFoundError)
+        return not lost and (_is_data_at_fault(error) or self.context.last)
 
     async def _index_together(self, found: Sequence[DocumentText]) -> None:
+        if not found:
+            return
         embedders = self.context.resources.embedders
-        chunks = await asyncio.to_thread(_chunks_of, found)
+        chunks = await cut(found)
         async with self.context.read(self.payload) as (session, scope):
             reader = IndexReader(session, scope)
             indexes = await reader.indexes()
@@ -98,62 +144,24 @@ class _IndexJob:
         async with self.context.begin(self.payload) as (session, scope):
             announcer = self.context.resources.announcer
             current = await documents.mark_indexed(session, scope, announcer, _indexed(found, chunks))
-            await _replace(session, scope, embedders, embedded.of(current), current)
+            await IndexWriter(session, scope).remove(sorted(current))
+            await write(session, scope, embedders, embedded.of(current))
+            await self._ask_again(session, scope, {document.id for document in found} - current)
 
-    async def _fail(self, document: DocumentText, error: Exception) -> None:
-        log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)
+    async def _ask_again(self, session: AsyncSession, scope: ProjectScope, stale: set[UUID]) -> None:
+        if stale:
+            await ask_again(session, scope, self.payload, sorted(stale))
+
+    async def _fail(self, document_id: UUID, version: int, error: Exception) -> None:
+        log.warning("document_not_indexed", document_id=str(document_id), exc_info=error)
         async with self.context.begin(self.payload) as (session, scope):
-            await documents.mark_failed(
-                session, scope, self.context.resources.announcer, document.id, document.version, reason_of(error)
-            )
+            announcer, reason = self.context.resources.announcer, reason_of(error)
+            if not await documents.mark_failed(session, scope, announcer, document_id, version, reason):
+                await self._ask_again(session, scope, {document_id})
 
 
-async def embed(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
-    """Raises EmbeddingError; a model that this machine lacks is left out, and its index answers by words alone."""
-    vectors: dict[str, Sequence[str]] = {}
-    texts = [chunk.indexed for chunk in chunks]
-    for model in models:
-        embedder = await embedders.named(model)
-        if embedder is None:
-            log.warning("model_not_available", model=model)
-            continue
-        vectors[model] = [vector_text(vector) for vector in await embedder.embed_documents(texts)]
-    return Embedded(chunks, vectors)
-
-
-async def _replace(
-    session: AsyncSession, scope: ProjectScope, embedders: Embedders, embedded: Embedded, document_ids: set[UUID]
-) -> None:
-    writer = IndexWriter(session, scope)
-    await writer.remove(sorted(document_ids))
-    if not embedded.chunks:
-        return
-    numbers = await writer.add(embedded.chunks)
-    size = await writer.remember(chunk.configuration for chunk in embedded.chunks)
-    for index in await _serving(writer, embedders):
-        if index.model in embedded.vectors:
-            await add_vectors(writer, index, numbers, embedded.vectors[index.model], size)
-        elif index.model == embedders.current.name:
-            raise IndexesChanged
-
-
-async def _serving(writer: IndexWriter, embedders: Embedders) -> list[KnownIndex]:
-    """The indexes to write to; a project's first begins with its first chunk."""
-    known = await writer.lock_indexes()
-    if not known:
-        await writer.open(embedders.current.name, embedders.current.dimension, "active")
-        known = await writer.lock_indexes()
-    return known
-
-
-async def add_vectors(
-    writer: IndexWriter, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], size: int
-) -> None:
-    """Adds vectors to a project of `size` chunks; a large one moves into the HNSW index bit by bit."""
-    large = size > EXACT_CHUNKS
-    await writer.add_vectors(index, numbers, vectors, approximate=large)
-    if large and not index.approximate:
-        await writer.promote(index)
+async def cut(found: Sequence[DocumentText]) -> list[NewChunk]:
+    return await asyncio.to_thread(_chunks_of, found)
 
 
 def _require_room(used: int, more: int, most: Decimal | None) -> None:

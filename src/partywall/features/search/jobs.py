@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
+from partywall.features.documents.jobs import IndexDocuments
 
 
 class BuildIndex(ProjectJobPayload):
@@ -23,6 +24,8 @@ class ClearIndex(ProjectJobPayload):
     index: UUID
 
 
+# Places of their own: what takes long does not keep small documents waiting.
+INDEX_LARGE_DOCUMENT: Final = JobKind("index_large_document", IndexDocuments)
 BUILD_INDEX: Final = JobKind("build_index", BuildIndex)
 EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
 CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)

@@ -86,13 +86,18 @@ class SearchIndex(Base):
 
 
 class SearchChunk(Base):
-    """A passage. `number` is its short name in postings and vectors, `context` what is indexed before its text."""
+    """A passage. `number` is its short name in postings and vectors, `context` what is indexed before its text.
+
+    A large document's chunks are written bit by bit, `staged_for` its version, and all become searchable at once, when
+    that is set to null and that of the former ones to 0. What is staged is not found.
+    """
 
     __tablename__ = "chunk"
     __table_args__ = (
         PrimaryKeyConstraint("project_id", "number"),
         ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
         Index("chunk_project_id_document_id_idx", "project_id", "document_id"),
+        Index("chunk_staged_idx", "project_id", "document_id", postgresql_where=text("staged_for IS NOT NULL")),
         {"info": {"kind": TableKind.PROJECT}},
     )
 
@@ -106,6 +111,7 @@ class SearchChunk(Base):
     configuration: Mapped[str] = mapped_column(Text)
     context: Mapped[str] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
+    staged_for: Mapped[int | None] = mapped_column(Integer)
 
 
 # One row per term and chunk. Rows of one batch are written in the order of their terms, so that reading a term

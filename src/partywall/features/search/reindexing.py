@@ -15,14 +15,14 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
-from partywall.features.search.indexing import add_vectors
+from partywall.features.search.index_writing import add_vectors
 from partywall.features.search.jobs import BUILD_INDEX, CLEAR_INDEX, EMBED_CHUNKS, BuildIndex, ClearIndex, EmbedChunks
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger(__name__)
 
-CHUNKS_AT_ONCE: Final = 200
 CLEARED_AT_ONCE: Final = 5_000
 
 _STALE: Final = select(func.wall.projects_without_index_of(bindparam("model", type_=Text)))

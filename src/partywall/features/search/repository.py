@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, func, literal_column, select, text
+from sqlalchemy import Float, Select, Text, Uuid, and_, bindparam, cast, exists, func, literal_column, select, text
 from sqlalchemy.sql.elements import ColumnElement
 
-from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
+from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B
@@ -32,7 +32,7 @@ WITH asked AS (
 ), found AS (
     SELECT asked.term, asked.weight, posting.chunk,
         CAST(posting.frequency AS float8) AS frequency, CAST(posting.length AS float8) AS length
-    FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term
+    FROM asked JOIN posting ON posting.project_id = :project_id AND posting.term = asked.term {only}
 ), rarity AS (
     SELECT term, ln(1 + (greatest(CAST(:chunks AS float8) - count(*), 0) + 0.5) / (count(*) + 0.5)) AS rare
     FROM found GROUP BY term
@@ -57,19 +57,34 @@ JOIN document ON document.project_id = :project_id AND document.id = chunk.docum
     AND document.status = coalesce(CAST(:status AS text), document.status)
 ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
 """
-_BY_TEXT: Final = text(f"{_SCORED}{_BEST}")
-_BY_TEXT_OF_DOCUMENTS: Final = text(f"{_SCORED}{_BEST_OF_DOCUMENTS}")
+_NOT_STAGED: Final = """
+    AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
+"""
+# By whether the documents are looked at, and whether the project has staged chunks.
+_BY_TEXT: Final = {
+    (documents, staged): text(_SCORED.format(only=_NOT_STAGED if staged else "") + best)
+    for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
+    for staged in (False, True)
+}
 
+# The query is parsed once for each configuration, not for each chunk.
 _SHOWN: Final = text("""
+WITH asked AS MATERIALIZED (
+    SELECT configuration, plainto_tsquery(CAST(configuration AS regconfig), :query) AS words
+    FROM (
+        SELECT DISTINCT configuration FROM chunk
+        WHERE project_id = :project_id AND number = ANY (CAST(:numbers AS bigint[]))
+    ) AS used
+)
 SELECT chunk.number, chunk.id, chunk.document_id, document.title, chunk.first, chunk.last, chunk.text,
     ts_headline(
         CAST(chunk.configuration AS regconfig), chunk.text,
-        plainto_tsquery(CAST(chunk.configuration AS regconfig), :query),
+        (SELECT words FROM asked WHERE asked.configuration = chunk.configuration),
         CAST(:marks AS text)
     )
 FROM chunk
 JOIN document ON document.project_id = chunk.project_id AND document.id = chunk.document_id
-WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[]))
+WHERE chunk.project_id = :project_id AND chunk.number = ANY (CAST(:numbers AS bigint[])) AND chunk.staged_for IS NULL
 """)
 
 _ITERATE: Final = select(
@@ -92,13 +107,15 @@ class ServingIndex:
 class Corpus:
     """What there is to search: how many chunks with how many terms, in which text search configurations.
 
-    While documents are `purging`, some of the chunks are of documents that are deleted.
+    `staged` says that some chunks are not to be found; while documents are `purging`, some of the chunks are of
+    documents that are deleted.
     """
 
     chunks: int
     terms: int
     configurations: list[str]
     index: ServingIndex | None
+    staged: bool = False
     purging: bool = False
 
 
@@ -120,10 +137,12 @@ def _corpus(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     serves = and_(
         SearchIndex.project_id == SearchStatistic.project_id, SearchIndex.status == literal_column("'active'")
     )
+    staged = exists().where(SearchChunk.project_id == PROJECT_ID, SearchChunk.staged_for.is_not(None), proved)
     return (
         select(
             SearchStatistic.chunks, SearchStatistic.terms, SearchStatistic.configurations,
             SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.approximate,
+            staged.correlate(ENTERED).label("staged"),
             func.wall.has_deleted_documents(PROJECT_ID).label("purging"),
         )
         .outerjoin(SearchIndex, serves)
@@ -153,10 +172,9 @@ class SearchRepository:
             "b": B,
             "candidates": candidates,
         }
-        if status is None and not corpus.purging:
-            rows = await self.session.execute(_BY_TEXT, values)
-        else:
-            rows = await self.session.execute(_BY_TEXT_OF_DOCUMENTS, values | {"status": status})
+        documents = status is not None or corpus.purging
+        asked = _BY_TEXT[documents, corpus.staged]
+        rows = await self.session.execute(asked, values | {"status": status} if documents else values)
         found = [Candidate(chunk, document_id, score) for chunk, document_id, score in rows]
         return sorted(found, key=lambda candidate: (-candidate.score, candidate.chunk))
 
@@ -168,13 +186,18 @@ class SearchRepository:
         status: str | None,
         *,
         approximate: bool,
+        staged: bool = False,
         purging: bool = False,
     ) -> list[Candidate]:
         """The nearest chunks by cosine similarity, best first: of all vectors, or as the HNSW index finds them."""
         if approximate:
             await self.session.execute(_ITERATE)
         query = _nearest(
-            index.dimension, documents=purging or status is not None, status=status is not None, approximate=approximate
+            index.dimension,
+            documents=purging or status is not None,
+            status=status is not None,
+            approximate=approximate,
+            staged=staged,
         )
         values = {
             "project_id": self.scope.project_id,
@@ -200,7 +223,9 @@ class SearchRepository:
 
 
 @functools.cache
-def _nearest(dimension: int, *, documents: bool, status: bool, approximate: bool) -> Select[int, UUID, float]:
+def _nearest(
+    dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
+) -> Select[int, UUID, float]:
     vectors = EMBEDDINGS[dimension].c
     # A subquery is evaluated once; a bare cast of the parameter would be parsed again for every row.
     asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
@@ -211,6 +236,11 @@ def _nearest(dimension: int, *, documents: bool, status: bool, approximate: bool
     )
     if approximate:
         nearest = nearest.where(vectors.approximate)
+    if staged:
+        hidden = select(SearchChunk.number).where(
+            SearchChunk.project_id == bindparam("project_id", type_=Uuid), SearchChunk.staged_for.is_not(None)
+        )
+        nearest = nearest.where(vectors.chunk.not_in(hidden))
     if documents:
         nearest = nearest.join(
             SearchChunk, and_(SearchChunk.project_id == vectors.project_id, SearchChunk.number == vectors.chunk)

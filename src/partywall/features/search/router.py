@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from partywall.core.errors import MissingRightError
+from partywall.core.errors import MissingRightError, TooManyRequestsError
 from partywall.core.http.problems import documented
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.search.dependencies import SearchServiceDep
-from partywall.features.search.exceptions import SearchModelUnavailable
+from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.schemas import SearchQuery, SearchResult
 
 MODE_HEADER: Final = "X-Search-Mode"
@@ -24,7 +24,9 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
         "By words and by meaning, best first. Offsets are in characters. The header `X-Search-Mode` says how it was "
         "searched: `text` where the embedding model of a hybrid search did not answer."
     ),
-    responses=documented(ProjectNotFoundError, MissingRightError, SearchModelUnavailable),
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, SearchModelUnavailable, SearchTimeoutError, TooManyRequestsError
+    ),
 )
 async def search_documents(
     project_id: UUID, query: Annotated[SearchQuery, Query()], service: SearchServiceDep, response: Response

@@ -1,20 +1,29 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Final, Self
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders, EmbeddingError
+from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.projects.rights import Right, require
 from partywall.features.search import planning, ranking
 from partywall.features.search.constants import CANDIDATES, WIDER
-from partywall.features.search.exceptions import SearchModelUnavailable
+from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.highlights import spans
+from partywall.features.search.query_text import words_of
 from partywall.features.search.ranking import Candidate, Ranked
 from partywall.features.search.repository import CORPUS, Corpus, Found, SearchRepository, ServingIndex
 from partywall.features.search.schemas import (
@@ -28,6 +37,8 @@ from partywall.features.search.schemas import (
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger()
+
+QUERY_CANCELED: Final = "57014"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +56,35 @@ class SearchService:
     reader: ScopedReader
     sessions: Sessions
     embedders: Embedders
+    slots: TenantSemaphore
+    timeout: timedelta
+
+    @classmethod
+    def of(cls, reader: ScopedReader, resources: Resources) -> Self:
+        timeout = resources.settings.search.timeout
+        return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
+        """Raises SearchTimeoutError, and TooManyRequestsError where the caller searches too much at once."""
         scope, corpus = await self._corpus(project_id)
         if corpus.chunks == 0:
             return Answer(SearchResult(items=[]), query.mode)
-        vector = await self._embed(corpus, query)
-        mode = SearchMode.TEXT if vector is None else query.mode
+        async with self.slots.hold(self.reader.principal.tenant):
+            vector = await self._embed(corpus, query)
+            mode = SearchMode.TEXT if vector is None else query.mode
+            until = asyncio.get_running_loop().time() + self.timeout.total_seconds()
+            with _timeouts():
+                items = await self._hits(scope, _Search(corpus, query, mode, vector, until))
+        return Answer(SearchResult(items=items), mode)
+
+    async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
         async with self.sessions.read() as session:
-            scope = await enter_project(session, scope.principal, project_id)
-            ranked = await _Search(SearchRepository(session, scope), corpus, query, mode, vector).run()
-            found = await SearchRepository(session, scope).shown([hit.chunk for hit in ranked], query.q)
-        return Answer(SearchResult(items=_hits(ranked, found)), mode)
+            scope = await enter_project(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
+            repository = SearchRepository(session, scope)
+            ranked = await search.run(repository)
+            search.refuse_late()
+            found = await repository.shown([hit.chunk for hit in ranked], search.words)
+        return _hits(ranked, found)
 
     async def _corpus(self, project_id: UUID) -> tuple[ProjectScope, Corpus]:
         scope, row = await self.reader.row(CORPUS, project_id, {})
@@ -65,7 +93,8 @@ class SearchService:
             None if row["id"] is None else ServingIndex(row["id"], row["model"], row["dimension"], row["approximate"])
         )
         size = (row["chunks"] or 0, row["terms"] or 0)
-        return scope, Corpus(*size, row["configurations"] or [], index, purging=bool(row["purging"]))
+        staged, purging = bool(row["staged"]), bool(row["purging"])
+        return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
 
     async def _embed(self, corpus: Corpus, query: SearchQuery) -> str | None:
         """The query's vector as PostgreSQL reads it; None where only words are searched."""
@@ -83,24 +112,44 @@ class SearchService:
             return None
 
 
+@contextmanager
+def _timeouts() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELED:
+            raise
+        raise SearchTimeoutError from error
+
+
 @dataclass(frozen=True, slots=True)
 class _Search:
-    repository: SearchRepository
     corpus: Corpus
     query: SearchQuery
     mode: SearchMode
     vector: str | None
+    until: float
 
-    async def run(self) -> list[Ranked]:
+    def refuse_late(self) -> None:
+        """Before each further part: one of them has a limit of its own. Raises SearchTimeoutError."""
+        if asyncio.get_running_loop().time() > self.until:
+            raise SearchTimeoutError
+
+    @property
+    def words(self) -> str:
+        return words_of(self.query.q)
+
+    async def run(self, repository: SearchRepository) -> list[Ranked]:
         """The best chunks; looks wider where too few documents stand behind the first candidates."""
-        found = await self._ranked(CANDIDATES)
+        found = await self._ranked(repository, CANDIDATES)
         if len(found.ranked) < self.query.limit and found.cut_off:
-            found = await self._ranked(CANDIDATES * WIDER)
+            found = await self._ranked(repository, CANDIDATES * WIDER)
         return found.ranked[: self.query.limit]
 
-    async def _ranked(self, candidates: int) -> _Ranking:
-        text = await self._by_text(candidates) if self.mode is not SearchMode.VECTOR else []
-        vector = await self._by_vector(candidates) if self.mode is not SearchMode.TEXT else []
+    async def _ranked(self, repository: SearchRepository, candidates: int) -> _Ranking:
+        self.refuse_late()
+        text = await self._by_text(repository, candidates) if self.mode is not SearchMode.VECTOR else []
+        vector = await self._by_vector(repository, candidates) if self.mode is not SearchMode.TEXT else []
         ranked = (
             ranking.fuse(text, vector, depth=CANDIDATES)
             if self.mode is SearchMode.HYBRID
@@ -110,28 +159,24 @@ class _Search:
             ranked = ranking.best_per_document(ranked)
         return _Ranking(ranked, cut_off=candidates in {len(text), len(vector)})
 
-    async def _by_text(self, candidates: int) -> list[Candidate]:
-        return await self.repository.by_text(self.corpus, self.query.q, candidates, self.query.status)
+    async def _by_text(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
+        return await repository.by_text(self.corpus, self.words, candidates, self.query.status)
 
-    async def _by_vector(self, candidates: int) -> list[Candidate]:
-        index = self.corpus.index
-        if index is None or self.vector is None:
+    async def _by_vector(self, repository: SearchRepository, candidates: int) -> list[Candidate]:
+        index, vector = self.corpus.index, self.vector
+        if index is None or vector is None:
             return []
+        hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
+        nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
         approximate = index.approximate and planning.uses_index(
-            self.corpus.chunks, await self.repository.indexed_rows(index)
+            self.corpus.chunks, await repository.indexed_rows(index)
         )
-        found = await self._nearest(index, self.vector, candidates, approximate=approximate)
+        found = await nearest(approximate=approximate)
         if approximate and len(found) < candidates:
+            self.refuse_late()
             # A neighbour's identical vectors are an island in the shared graph, which a walk may not leave.
-            found = await self._nearest(index, self.vector, candidates, approximate=False)
+            found = await nearest(approximate=False)
         return found
-
-    async def _nearest(
-        self, index: ServingIndex, vector: str, candidates: int, *, approximate: bool
-    ) -> list[Candidate]:
-        return await self.repository.by_vector(
-            index, vector, candidates, self.query.status, approximate=approximate, purging=self.corpus.purging
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sqlalchemy import Result
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
+from partywall.core.errors import UnavailableError
 from partywall.core.ids import new_id
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
@@ -111,7 +112,7 @@ class Dispatcher:
                     due = _candidates(await session.execute(CLAIM, given))
                     self._behind = len(due) == most or self._returning > 0
                     claimed += due
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, UnavailableError) as error:
             log.warning("webhooks_unclaimed", error=type(error).__name__)
             return []
         if everywhere:
@@ -128,7 +129,7 @@ class Dispatcher:
         for project_id, webhook_id in candidates:
             try:
                 await self._turn(project_id, webhook_id).release()
-            except (SQLAlchemyError, OSError, ProjectNotFoundError) as error:
+            except (SQLAlchemyError, OSError, ProjectNotFoundError, UnavailableError) as error:
                 log.info("webhook_not_given_back", webhook_id=str(webhook_id), error=type(error).__name__)
             finally:
                 self._returning -= 1

@@ -1,0 +1,49 @@
+"""Who works on a request under an Idempotency-Key, while no transaction of it is open.
+
+A claim spares the same costly work being done twice. That its outcome is stored once is decided elsewhere: by the
+transaction that stores it. So a claim may be lost, and without Valkey there are none.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partywall.core.cache_keys import CacheKey
+
+log = structlog.get_logger(__name__)
+
+# A claim of a process that died ends by itself.
+LEASE: Final = timedelta(minutes=2)
+
+
+@asynccontextmanager
+async def claim(cache: Redis, key: CacheKey) -> AsyncIterator[bool]:
+    """Holds the claim for the block, whatever becomes of it; False where another holds it."""
+    token = secrets.token_bytes(16)
+    try:
+        claimed = await cache.set(key, token, nx=True, px=LEASE)
+    except (RedisError, OSError) as error:
+        log.warning("claims_away", error=type(error).__name__)
+        yield True
+        return
+    try:
+        yield bool(claimed)
+    finally:
+        if claimed:
+            await _release(cache, key, token)
+
+
+async def _release(cache: Redis, key: CacheKey, token: bytes) -> None:
+    try:
+        if await cache.get(key) == token:
+            await cache.delete(key)
+    except (RedisError, OSError) as error:
+        log.warning("claims_away", error=type(error).__name__)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from partywall.core.errors import TooManyRequestsError, UnavailableError
+from partywall.core.tenant import Tenant
+
+WAITING_EACH: Final = 256
+WAITING_STRANGERS: Final = 1024
+PATIENCE_SECONDS: Final = 10.0
+RETRY_AFTER_SECONDS: Final = 1
+
+
+class TooMuchAtOnceError(TooManyRequestsError):
+    """This tenant has more under way than its share; others are not affected."""
+
+    def __init__(self) -> None:
+        super().__init__(RETRY_AFTER_SECONDS, "You have too much under way at the same time; try again.")
+
+
+class SharedOutError(UnavailableError):
+    """Everything is in use by others."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is busy; try again.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+class TenantSemaphore:
+    """A semaphore whose places are shared between tenants.
+
+    One tenant alone may hold `each` places, and strangers `strangers` together. While tenants wait, a place that
+    becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
+    bounded queue of its own. All of it happens on one event loop.
+    """
+
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        each: int | None = None,
+        strangers: int | None = None,
+        waiting: int = WAITING_EACH,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        self._capacity = capacity
+        self._each = capacity - capacity // 3 if each is None else each
+        self._most_strangers = max(1, capacity // 3) if strangers is None else strangers
+        self._most_waiting = waiting
+        self._patience = patience
+        self._held: Counter[str] = Counter()
+        self._in_use = 0
+        self._strangers = 0
+        self._waiting_strangers = 0
+        self._queues: dict[str, deque[tuple[Tenant, asyncio.Future[None]]]] = {}
+
+    @property
+    def in_use(self) -> int:
+        return self._in_use
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._queues.values()))
+
+    def try_acquire(self, tenant: Tenant) -> bool:
+        """Takes a place if there is one; then `release` must follow."""
+        held = self._held[tenant.name]
+        if self._in_use >= self._capacity or held >= self._each:
+            return False
+        if not tenant.known:
+            if self._strangers >= self._most_strangers:
+                return False
+            self._strangers += 1
+        self._in_use += 1
+        self._held[tenant.name] = held + 1
+        return True
+
+    async def acquire(self, tenant: Tenant) -> None:
+        """Waits for a place; raises TooMuchAtOnceError where the tenant is to blame, else SharedOutError."""
+        if self.try_acquire(tenant):
+            return
+        self._refuse_full(tenant)
+        future = asyncio.get_running_loop().create_future()
+        entry = (tenant, future)
+        self._queues.setdefault(tenant.name, deque()).append(entry)
+        self._waiting_strangers += not tenant.known
+        try:
+            async with asyncio.timeout(self._patience):
+                await future
+        except BaseException as error:
+            if future.done() and not future.cancelled():
+                self.release(tenant)  # it was granted in the same moment
+            else:
+                self._leave(entry)
+            if isinstance(error, TimeoutError):
+                raise self._refusal(tenant) from error
+            raise
+
+    def release(self, tenant: Tenant) -> None:
+        self._in_use -= 1
+        self._strangers -= not tenant.known
+        left = self._held[tenant.name] - 1
+        if left:
+            self._held[tenant.name] = left
+        else:
+            del self._held[tenant.name]
+        if self._queues:
+            self._grant()
+
+    @asynccontextmanager
+    async def hold(self, tenant: Tenant) -> AsyncIterator[None]:
+        await self.acquire(tenant)
+        try:
+            yield
+        finally:
+            self.release(tenant)
+
+    def _fits(self, tenant: Tenant) -> bool:
+        return (
+            self._in_use < self._capacity
+            and self._held[tenant.name] < self._each
+            and (tenant.known or self._strangers < self._most_strangers)
+        )
+
+    def _take(self, tenant: Tenant) -> None:
+        self._in_use += 1
+        self._held[tenant.name] += 1
+        self._strangers += not tenant.known
+
+    def _refuse_full(self, tenant: Tenant) -> None:
+        if len(self._queues.get(tenant.name, ())) >= self._most_waiting:
+            raise self._refusal(tenant)
+        if not tenant.known and self._waiting_strangers >= WAITING_STRANGERS:
+            raise SharedOutError
+
+    def _refusal(self, tenant: Tenant) -> TooMuchAtOnceError | SharedOutError:
+        return TooMuchAtOnceError() if self._held[tenant.name] and not tenant.background else SharedOutError()
+
+    def _grant(self) -> None:
+        """Gives what is free to those that wait: first to who holds the fewest, and among equals to who waited."""
+        while self._in_use < self._capacity:
+            fitting = [name for name, queue in self._queues.items() if self._fits(queue[0][0])]
+            if not fitting:
+                return
+            name = min(fitting, key=self._held.__getitem__)
+            queue = self._queues.pop(name)
+            tenant, future = queue.popleft()
+            if queue:
+                self._queues[name] = queue  # behind the others
+            self._waiting_strangers -= not tenant.known
+            if not future.done():
+                self._take(tenant)
+                future.set_result(None)
+
+    def _leave(self, entry: tuple[Tenant, asyncio.Future[None]]) -> None:
+        name = entry[0].name
+        queue = self._queues.get(name)
+        if queue is not None and entry in queue:
+            queue.remove(entry)
+            self._waiting_strangers -= not entry[0].known
+            if not queue:
+                del self._queues[name]

@@ -1,0 +1,85 @@
+"""The chunks of a large document: written bit by bit, searchable all at once, and never half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import case, delete, null, or_, select, update
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.search.models import SearchChunk
+
+# `staged_for` of chunks that were searchable and are to be removed.
+FORMER: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StagedReader:
+    session: AsyncReadSession
+    scope: ProjectScope
+
+    async def documents(self, document_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of them that have chunks which are not searchable."""
+        query = select(SearchChunk.document_id).distinct()
+        found = query.where(
+            SearchChunk.project_id == self.scope.project_id,
+            SearchChunk.document_id.in_(document_ids),
+            SearchChunk.staged_for.is_not(None),
+        )
+        return set(await self.session.scalars(found))
+
+    async def spans(self, document_id: UUID, version: int) -> list[tuple[int, int, str]]:
+        """Where each chunk that is staged for the version begins and ends, and its context, in their order."""
+        query = (
+            select(SearchChunk.first, SearchChunk.last, SearchChunk.context)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                SearchChunk.staged_for == version,
+            )
+            .order_by(SearchChunk.number)
+        )
+        return [(first, last, context) for first, last, context in await self.session.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def switch(self, document_id: UUID, version: int) -> None:
+        """Lets the version's chunks be found, and those before it no more: one statement."""
+        found = SearchChunk.staged_for.is_(None)
+        await self.session.execute(
+            update(SearchChunk)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                or_(found, SearchChunk.staged_for == version),
+            )
+            .values(staged_for=case((found, FORMER), else_=null()))
+            .execution_options(synchronize_session=False)
+        )
+
+    async def sweep(self, document_id: UUID, keep: int | None, limit: int) -> int:
+        """Removes some of the chunks that are not searchable, but for those of the version to `keep`."""
+        staged = SearchChunk.staged_for
+        some = (
+            select(SearchChunk.number)
+            .where(
+                SearchChunk.project_id == self.scope.project_id,
+                SearchChunk.document_id == document_id,
+                staged.is_not(None) if keep is None else staged != keep,
+            )
+            .limit(limit)
+        )
+        gone = (
+            delete(SearchChunk)
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number.in_(some))
+            .returning(SearchChunk.number)
+        )
+        return len((await self.session.execute(gone, execution_options={"synchronize_session": False})).all())

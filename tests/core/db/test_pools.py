@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+
+from partywall.core.db.engine import create_engine, create_read_pool, server_settings
+from partywall.core.db.pools import SharedPool, SharedQueuePool
+from partywall.core.db.session import Sessions
+from partywall.core.http.problems import database_fact
+from partywall.core.tenant import Tenant, current_tenant, work_for
+from tests.engines import DatabaseUrls
+
+OPTIONS = server_settings("tests", 15_000)
+GREEDY, HONEST = Tenant("greedy"), Tenant("honest")
+
+
+@pytest.fixture
+async def pool(database: DatabaseUrls) -> AsyncIterator[SharedPool]:
+    pool = await create_read_pool(database.runtime, size=3, settings=OPTIONS)
+    yield pool
+    pool.terminate()
+
+
+@pytest.fixture
+async def sessions(database: DatabaseUrls) -> AsyncIterator[tuple[Sessions, SharedQueuePool]]:
+    engine = create_engine(database.runtime, pool_size=2, overflow=1, settings=OPTIONS)
+    assert isinstance(engine.sync_engine.pool, SharedQueuePool)
+    yield Sessions(engine), engine.sync_engine.pool
+    await engine.dispose()
+
+
+async def test_a_tenant_that_waits_for_locks_leaves_statements_to_others(
+    pool: SharedPool, database: DatabaseUrls
+) -> None:
+    async def greedy() -> None:
+        work_for(GREEDY)
+        await pool.fetchrow("SELECT pg_sleep(60)")
+
+    tasks = [asyncio.create_task(greedy()) for _ in range(10)]
+    await asyncio.sleep(0)
+    work_for(HONEST)
+    async with asyncio.timeout(5):
+        assert await pool.fetch("SELECT 1") == [(1,)]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert pool.places.in_use == 0
+
+
+async def test_transactions_of_one_tenant_leave_a_connection_to_others(
+    sessions: tuple[Sessions, SharedQueuePool],
+) -> None:
+    making, pool = sessions
+    release = asyncio.Event()
+
+    async def hold() -> None:
+        work_for(GREEDY)
+        async with making.begin() as session:
+            await session.execute(text("SELECT 1"))
+            await release.wait()
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(hold())
+        while pool.places.waiting == 0:
+            await asyncio.sleep(0)
+        work_for(HONEST)
+        async with asyncio.timeout(5), making.read() as session:
+            assert await session.scalar(text("SELECT 2")) == 2
+        assert (pool.places.in_use, pool.places.waiting) == (2, 1), "the greedy one waits for its own connections"
+        release.set()
+    assert pool.places.in_use == 0
+
+
+async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQueuePool]) -> None:
+    making, pool = sessions
+    work_for(GREEDY)
+    for _ in range(5):
+        with pytest.raises(DBAPIError):
+            async with making.begin() as session:
+                await session.execute(text("SELECT 1 / 0"))
+        with pytest.raises(PendingRollbackError):
+            async with making.begin() as session:
+                await (await session.connection()).invalidate()
+    assert pool.places.in_use == 0
+
+
+async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(database: DatabaseUrls) -> None:
+    options = server_settings("tests", 15_000, lock_timeout=50)
+    engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=options)
+    lock = text("SELECT pg_advisory_xact_lock(hashtext('a lock of the tests'))")
+    work_for(GREEDY)
+    async with Sessions(engine).begin() as holder:
+        await holder.execute(lock)
+        work_for(HONEST)
+        with pytest.raises(DBAPIError) as refused:
+            async with Sessions(engine).begin() as waiter:
+                await waiter.execute(lock)
+    assert database_fact(refused.value).status == 503
+    await engine.dispose()
+
+
+async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:
+    engine = create_engine("postgresql://nobody@127.0.0.1:1/nothing", pool_size=1, overflow=0, settings=OPTIONS)
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, SharedQueuePool)
+    for _ in range(3):
+        with pytest.raises(ConnectionRefusedError):
+            async with Sessions(engine).read() as session:
+                await session.execute(text("SELECT 1"))
+    assert pool.places.in_use == 0
+    await engine.dispose()
+
+
+async def test_work_is_done_for_nobody_until_it_is_said() -> None:
+    assert current_tenant().name == "system"
+    work_for(HONEST)
+    assert await asyncio.create_task(_name()) == "honest"
+
+
+async def _name() -> str:
+    return current_tenant().name

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from partywall.core.tenant import Tenant, stranger
+from partywall.core.tenant_semaphore import SharedOutError, TenantSemaphore, TooMuchAtOnceError
+
+GREEDY, HONEST, OTHER = (Tenant(name) for name in ("greedy", "honest", "other"))
+
+
+def full_of(semaphore: TenantSemaphore, tenant: Tenant) -> int:
+    taken = 0
+    while semaphore.try_acquire(tenant):
+        taken += 1
+    return taken
+
+
+async def test_one_tenant_alone_leaves_a_third_free() -> None:
+    semaphore = TenantSemaphore(12)
+    assert full_of(semaphore, GREEDY) == 8
+    assert semaphore.try_acquire(HONEST)
+
+
+async def test_what_becomes_free_goes_to_who_holds_least() -> None:
+    semaphore = TenantSemaphore(6, each=6)
+    full_of(semaphore, GREEDY)
+    got: Counter[str] = Counter()
+
+    async def want(tenant: Tenant) -> None:
+        await semaphore.acquire(tenant)
+        got[tenant.name] += 1
+
+    waiting = [asyncio.create_task(want(tenant)) for tenant in [GREEDY] * 10 + [HONEST] * 3 + [OTHER] * 3]
+    await asyncio.sleep(0)
+    for _ in range(4):
+        semaphore.release(GREEDY)
+    await asyncio.sleep(0)
+    assert got == {"honest": 2, "other": 2}, "of six places each of three holds two, while all of them wait"
+    semaphore.release(HONEST)
+    await asyncio.sleep(0)
+    assert got["honest"] == 3
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_full_queue_refuses_its_own_tenant_alone() -> None:
+    semaphore = TenantSemaphore(3, waiting=2)
+    full_of(semaphore, GREEDY)
+    waiting = [asyncio.create_task(semaphore.acquire(GREEDY)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooMuchAtOnceError) as refused:
+        await semaphore.acquire(GREEDY)
+    assert refused.value.status == 429
+    assert refused.value.headers["Retry-After"]
+    async with asyncio.timeout(1), semaphore.hold(HONEST):
+        pass
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_strangers_have_a_share_of_their_own_together() -> None:
+    semaphore = TenantSemaphore(9)
+    taken = sum(semaphore.try_acquire(stranger(f"192.0.2.{number}")) for number in range(9))
+    assert taken == 3
+    assert full_of(semaphore, HONEST) == 6
+
+
+async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server_is_busy() -> None:
+    semaphore = TenantSemaphore(2, each=2, patience=0.01)
+    full_of(semaphore, GREEDY)
+    with pytest.raises(SharedOutError) as busy:
+        await semaphore.acquire(HONEST)
+    assert busy.value.status == 503
+    with pytest.raises(TooMuchAtOnceError):
+        await semaphore.acquire(GREEDY)
+    with pytest.raises(SharedOutError):  # nobody is there who could ask for less
+        await semaphore.acquire(replace(GREEDY, background=True))
+    assert (semaphore.in_use, semaphore.waiting) == (2, 0)
+
+
+async def test_cancelled_waiters_leave_no_place_taken() -> None:
+    semaphore = TenantSemaphore(1, each=1)
+    assert semaphore.try_acquire(GREEDY)
+    tasks = [asyncio.create_task(semaphore.acquire(tenant)) for tenant in (HONEST, OTHER, HONEST)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    semaphore.release(GREEDY)
+    tasks[1].cancel()  # granted in this very moment
+    await asyncio.gather(*tasks[:2], return_exceptions=True)
+    async with asyncio.timeout(1):
+        await tasks[2]
+    assert (semaphore.in_use, semaphore.waiting) == (1, 0)
+    semaphore.release(HONEST)
+    assert semaphore.in_use == 0

@@ -1,0 +1,135 @@
+"""Uploads under an Idempotency-Key: what takes its time happens with no transaction open, and once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from httpx import Response
+from redis.asyncio import Redis
+from sqlalchemy.pool import QueuePool
+
+from partywall.core.cache_keys import request_claim
+from partywall.core.idempotency.claims import LEASE, claim
+from partywall.core.resources import Resources
+from partywall.features.documents import uploading
+from partywall.features.documents.ingest import Extracted
+from partywall.features.documents.uploading import UploadedFile
+from partywall.resources import UPLOADS_EACH
+from partywall.settings import Settings
+from tests.features.documents.conftest import Shelf
+from tests.people import People
+
+CLAIM = request_claim(b"a request of the tests")
+
+
+class Reading:
+    """Stands where uploads are read: each waits until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._read = uploading.read_text
+        self.begun = 0
+        self.go_on = asyncio.Event()
+        monkeypatch.setattr(uploading, "read_text", self)
+
+    async def __call__(
+        self, file: UploadedFile, name: str | None, max_bytes: int, turn: AbstractAsyncContextManager[None]
+    ) -> tuple[Extracted, str]:
+        self.begun += 1
+        await self.go_on.wait()
+        return await self._read(file, name, max_bytes, turn)
+
+
+async def send(shelf: Shelf, key: str, content: bytes = b"words", media_type: str = "text/plain") -> Response:
+    return await shelf.post("/upload", files={"file": ("a.txt", content, media_type)}, headers={"Idempotency-Key": key})
+
+
+@asynccontextmanager
+async def hanging(shelf: Shelf, reading: Reading, *keys: str) -> AsyncIterator[list[asyncio.Task[Response]]]:
+    async with asyncio.timeout(20):
+        tasks = [asyncio.create_task(send(shelf, key)) for key in keys]
+        try:
+            while reading.begun < min(len(keys), UPLOADS_EACH):
+                await asyncio.sleep(0.01)
+            yield tasks
+        finally:
+            reading.go_on.set()
+            await asyncio.gather(*tasks)
+
+
+async def test_uploads_that_are_being_read_hold_no_connection(
+    shelf: Shelf, people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = resources.engine.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    other = await people.person()
+    async with hanging(shelf, Reading(monkeypatch), *(f"key-{number}" for number in range(30))) as tasks:
+        assert pool.checkedout() == 0
+        assert (await other.client.get("/api/v1/projects")).status_code == 200
+        assert (await other.client.post("/api/v1/projects", json={"name": "Mine"})).status_code == 201
+    assert {task.result().status_code for task in tasks} == {201}
+
+
+async def test_the_same_key_meanwhile_is_in_progress(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with hanging(shelf, Reading(monkeypatch), "key") as [first]:
+        again = await send(shelf, "key")
+        assert (again.status_code, again.json()["code"]) == (409, "request_in_progress")
+    assert first.result().status_code == 201
+    assert (await send(shelf, "key")).headers["idempotent-replayed"] == "true"
+
+
+async def test_a_replay_is_not_read_again(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = await send(shelf, "key")
+    reading = Reading(monkeypatch)
+    replayed = await send(shelf, "key")
+    assert (replayed.status_code, replayed.content) == (201, first.content)
+    other = await send(shelf, "key", b"other words")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert reading.begun == 0
+
+
+async def test_a_failure_releases_the_key_and_leaves_no_file(shelf: Shelf, settings: Settings) -> None:
+    assert (await send(shelf, "key", b"\xff")).status_code == 415
+    assert (await send(shelf, "key")).status_code == 201
+    found = (settings.blob_directory / str(shelf.project)).rglob("*")
+    assert len([path for path in found if path.is_file()]) == 1
+
+
+async def test_two_that_were_both_read_are_stored_once(
+    shelf: Shelf, settings: Settings, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the first one's claim has ended with its process."""
+    reading = Reading(monkeypatch)
+    async with hanging(shelf, reading, "key") as [first]:
+        for key in [key async for key in resources.cache.scan_iter("claim:*")]:
+            await resources.cache.delete(key)
+        second = asyncio.create_task(send(shelf, "key"))
+        while reading.begun < 2:
+            await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        answers = [first.result(), await second]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len((await shelf.get("")).json()["items"]) == 1
+    found = (settings.blob_directory / str(shelf.project)).rglob("*")
+    assert len([path for path in found if path.is_file()]) == 1
+
+
+async def test_a_claim_ends_by_itself_and_is_given_back_by_its_holder_alone(resources: Resources) -> None:
+    async with claim(resources.cache, CLAIM) as ours:
+        assert ours
+        assert 0 < await resources.cache.pttl(CLAIM) <= LEASE.total_seconds() * 1000
+        async with claim(resources.cache, CLAIM) as theirs:
+            assert not theirs
+        assert await resources.cache.exists(CLAIM), "who was refused takes nothing away"
+        await resources.cache.set(CLAIM, b"another's, after the lease")
+    assert await resources.cache.exists(CLAIM)
+    await resources.cache.delete(CLAIM)
+
+
+async def test_without_valkey_there_are_no_claims(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Redis.from_url("redis://127.0.0.1:1")
+    async with claim(away, CLAIM) as ours:
+        assert ours
+    await away.aclose()

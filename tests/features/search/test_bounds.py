@@ -1,0 +1,86 @@
+"""What a question may cost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.features.search.constants import QUERY_TOKENS
+from partywall.features.search.exceptions import SearchTimeoutError
+from partywall.features.search.query_text import words_of
+from partywall.features.search.schemas import SearchQuery
+from partywall.features.search.service import SearchService
+from tests.features.search.library import Shelf
+from tests.people import People
+
+
+async def test_a_question_has_at_most_a_thousand_characters(shelf: Shelf) -> None:
+    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
+    assert (await shelf.search("cat " * 250)).status_code == 200
+    answer = await shelf.search("c" * 1001)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/query/q"
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("cat " * 250, "cat"),
+        ("the cat and the dog", "the cat and dog"),
+        ("x" * 1000, "x" * 255),
+        (" ".join(map(str, range(500))), " ".join(map(str, range(QUERY_TOKENS)))),
+    ],
+    ids=["repeated", "twice", "long", "many"],
+)
+def test_words_are_few_short_and_asked_for_once(query: str, words: str) -> None:
+    assert words_of(query) == words
+
+
+@pytest.mark.parametrize(
+    "q",
+    [
+        "漢" * 1000, "a-" * 500, "a.b/c@d " * 125, "the and of " * 90, "()&|!<->:*'\\" * 75, "é" * 1000,
+        " ".join(chr(0x4E00 + number) for number in range(500)),
+    ],
+    ids=["cjk", "hyphens", "addresses", "stop-words", "operators", "accents", "letters"],
+)  # fmt: skip
+async def test_a_hostile_question_is_answered(shelf: Shelf, q: str) -> None:
+    await shelf.index(await shelf.put("Cats", "The cat sleeps. " * 100))
+    answer = await shelf.search(q, limit=100, group="chunk")
+    assert answer.status_code == 200, answer.text
+
+
+async def test_one_that_takes_too_long_is_ended_and_says_so(shelf: Shelf, people: People) -> None:
+    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
+    service = SearchService.of(ScopedReader(shelf.resources.reads, shelf.person.principal), shelf.resources)
+    async with people.transaction() as connection:
+        await connection.execute("LOCK posting IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(SearchTimeoutError) as ended:
+            await replace(service, timeout=timedelta(seconds=0.1)).search(shelf.project, SearchQuery(q="cat"))
+    assert (ended.value.status, ended.value.code) == (503, "search_timeout")
+    assert ended.value.headers["Retry-After"]
+
+
+async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(shelf: Shelf, people: People) -> None:
+    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
+    other = await people.person()
+    project = await other.project()
+    slots, tenant = shelf.resources.searches, shelf.person.principal.tenant
+    taken = 0
+    while slots.try_acquire(tenant):
+        taken += 1
+    waiting = asyncio.create_task(shelf.titles("cat"))
+    try:
+        assert taken == shelf.resources.settings.search.concurrency_per_account
+        path = f"/api/v1/projects/{project}/search"
+        assert (await other.client.get(path, params={"q": "cat"})).status_code == 200
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    finally:
+        for _ in range(taken):
+            slots.release(tenant)
+    assert await waiting == ["Cats"]

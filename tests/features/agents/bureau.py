@@ -81,6 +81,13 @@ class Bureau:
             finally:
                 stop.set()
 
+    async def pending_id(self, run: str) -> str:
+        """What the run shows to the person who is to decide."""
+        pending = (await self.get(run))["pending"]
+        assert isinstance(pending, list)
+        [shown] = {call["pending_id"] for call in pending}
+        return str(shown)
+
     async def events(self, run: str) -> list[tuple[str, Json]]:
         """The run's events in the log, as (type without `run.`, data)."""
         rows = await self.people.fetch(

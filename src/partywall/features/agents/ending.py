@@ -19,6 +19,7 @@ from partywall.features.agents.journal import CutOff, usage_of
 from partywall.features.agents.journal_repository import JournalWriter
 from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
+from partywall.features.agents.pending import pending_id
 from partywall.features.agents.repository import RunWriter
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
@@ -140,7 +141,7 @@ class _Ending:
             for call in pending
             if isinstance(call, dict) and isinstance(call["arguments"], dict)
         ]
-        self.tell(run, "run.waiting", {"calls": calls})
+        self.tell(run, "run.waiting", {"pending_id": pending_id(run.id, run.turn, pending), "calls": calls})
 
     async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
         changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}

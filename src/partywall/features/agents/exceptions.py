@@ -30,6 +30,16 @@ class RunNotWaitingError(ConflictError):
     title = "The run waits for no decision"
 
 
+class RunPendingChangedError(ConflictError):
+    """The decision names another step than the one that the run waits for."""
+
+    code = "run_pending_changed"
+    title = "The run does not wait for what was decided"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was decided. Read the run again, and decide on what it shows in `pending` now.")
+
+
 class RunFinishedError(ConflictError):
     code = "run_finished"
     title = "The run is over"

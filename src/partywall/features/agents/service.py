@@ -27,8 +27,10 @@ from partywall.features.agents.exceptions import (
     RunNotContinuableError,
     RunNotFoundError,
     RunNotWaitingError,
+    RunPendingChangedError,
 )
 from partywall.features.agents.models import Run as RunRow
+from partywall.features.agents.pending import pending_id
 from partywall.features.agents.presenting import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
@@ -141,11 +143,13 @@ class RunService:
         return present(row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
-        """Lets a waiting run go on; raises RunNotWaitingError."""
+        """Lets a waiting run go on; raises RunNotWaitingError, and RunPendingChangedError for any other step."""
         require(self.scope, Right.RUN_DECIDE)
         row = await self._locked(run_id)
         if row.status != RunStatus.WAITING:
             raise RunNotWaitingError(f"The run is {row.status}.")
+        if decision.pending_id != pending_id(row.id, row.turn, row.pending or ()):
+            raise RunPendingChangedError
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
         values = {"status": RunStatus.QUEUED.value, "pending": None, "turn": row.turn + 1, "admitted": False}
         row = await self._writer.change(run_id, values)

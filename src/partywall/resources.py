@@ -34,7 +34,7 @@ from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.mail.message import Mailer
-from partywall.core.occupancy import Places
+from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded import Outgoing
@@ -50,9 +50,15 @@ from partywall.core.security.liveness import Liveness
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
-from partywall.core.tenancy import Principal
 from partywall.secret_key import secret_key
-from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
+from partywall.settings import (
+    AgentSettings,
+    DatabaseSettings,
+    EmbeddingSettings,
+    EventSettings,
+    OutgoingSettings,
+    Settings,
+)
 
 CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
@@ -122,8 +128,7 @@ async def open_resources(
     cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
         engine, reads = await _open_database(stack, settings.database, application)
-        cache = _open_cache(stack, cache_url)
-        sessions, tls = Sessions(engine), tls_context(settings.outgoing.ca_file)
+        cache, sessions, tls = _open_cache(stack, cache_url), Sessions(engine), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
@@ -152,6 +157,7 @@ async def open_resources(
             tails=tails,
             newswire=newswire,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
+            unused_tickets=_unused_tickets(settings.events),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
 
@@ -190,12 +196,18 @@ async def _open_events(
     background = await stack.enter_async_context(Background())
     listener = Listener(ears)
     limits = settings.events
-    places = Places[Principal](limits.connections, limits.connections_per_principal)
-    tails = Tails(reads, background, listener, places=places, poll=limits.poll_interval, draining=draining)
+    tails = Tails(
+        reads, background, listener, places=SharedPlaces(limits.connections),
+        each_principal=limits.connections_per_principal, poll=limits.poll_interval, draining=draining,
+    )  # fmt: skip
     stack.callback(draining.set)
     for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
         background.start(name, run)
     return announcer, tails, Newswire(listener)
+
+
+def _unused_tickets(settings: EventSettings) -> TimedPlaces:
+    return TimedPlaces(SharedPlaces(settings.connections), settings.ticket_ttl.total_seconds())
 
 
 def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:

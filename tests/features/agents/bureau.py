@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
@@ -59,6 +59,10 @@ class Bureau:
             while (found := await self.get(run))["status"] not in (statuses or OVER):
                 await asyncio.sleep(0.03)
         return found
+
+    async def until_of(self, project: UUID, run: str) -> Json:
+        """As `until`, in another project of the owner."""
+        return await replace(self, project=project).until(run)
 
     async def run(self, question: str = "When?", **fields: object) -> Json:
         """Starts a run and sees it to its end."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, SessionDep
+from partywall.features.agents.admission import RunPlaces
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.registry import Registry, registry_of
 from partywall.features.agents.service import RunService
@@ -26,7 +27,7 @@ async def get_run_service(
         announcer=resources.announcer,
         registry=registry,
         models=resources.language_models,
-        places=resources.settings.agents.concurrency_per_project,
+        places=RunPlaces.of(resources),
     )
 
 

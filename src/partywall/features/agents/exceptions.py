@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
-from partywall.core.errors import ConflictError, NotFoundError, PartywallError
+from partywall.core.errors import ConflictError, NotFoundError, PartywallError, TooManyRequestsError
+
+OPEN_RUNS_SECONDS: Final = 30
 
 
 class AgentNotFoundError(NotFoundError):
@@ -23,6 +26,17 @@ class RunNotContinuableError(ConflictError):
 
     code = "run_not_continuable"
     title = "The run cannot be continued"
+
+
+class TooManyOpenRunsError(TooManyRequestsError):
+    """The project, or the account that owns it, has as many runs that are not over as it may have."""
+
+    code = "too_many_open_runs"
+    title = "Too many runs are not over yet"
+
+    def __init__(self, scope: str, used: int, limit: int) -> None:
+        super().__init__(OPEN_RUNS_SECONDS, f"{used} of {limit} runs of this {scope} are queued, running or waiting.")
+        self.extensions = {"scope": scope, "used": used, "limit": limit}
 
 
 class RunNotWaitingError(ConflictError):

@@ -27,6 +27,7 @@ from partywall.features.agents.exceptions import (
     RunNotFoundError,
     RunNotWaitingError,
     RunPendingChangedError,
+    TooManyOpenRunsError,
 )
 from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery, RunStart
 from partywall.features.projects.rights import Right, require
@@ -52,7 +53,8 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     description="A worker takes it up. With `continues` it goes on from the messages of an earlier run of the agent.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
-        AgentInputError, RunNotContinuableError, IdempotencyKeyReusedError, RequestInProgressError,
+        AgentInputError, RunNotContinuableError, TooManyOpenRunsError, IdempotencyKeyReusedError,
+        RequestInProgressError,
     ),
 )  # fmt: skip
 async def start_run(body: RunStart, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from sqlalchemy import func
 
 from partywall.core.db.scoped_read import ScopedReader
@@ -18,7 +20,7 @@ from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission import Admission
+from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.exceptions import (
     AgentInputError,
@@ -37,6 +39,10 @@ from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRe
 from partywall.features.agents.schemas import Agent, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
 from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
+
+LARGEST_INPUT: Final = 200_000
+# What each run of a conversation keeps once more, and its model is sent.
+LONGEST_CONVERSATION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,12 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
+def _refuse_large(wanted: RunStart) -> None:
+    """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
+    if len(to_json(wanted.input)) > LARGEST_INPUT:
+        raise AgentInputError([("", f"At most {LARGEST_INPUT:,} bytes as JSON")])
+
+
 async def _validated(agent: AnyAgent, wanted: RunStart) -> AgentInput:
     """Raises AgentInputError."""
     try:
@@ -100,28 +112,30 @@ async def _validated(agent: AnyAgent, wanted: RunStart) -> AgentInput:
 
 @dataclass(frozen=True, slots=True)
 class RunService:
-    """Changes to runs, for one caller; `places` is how many runs of the project may be at work at once."""
+    """Changes to runs, for one caller; `places` says how many may be at work or unfinished at once."""
 
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
     registry: Registry
     models: LanguageModels
-    places: int
+    places: RunPlaces
 
     async def start(self, wanted: RunStart, request_id: str | None = None, traceparent: str | None = None) -> Run:
-        """Enqueues a run; raises AgentNotFoundError, AgentModelNotConfiguredError, AgentInputError and those of
-        `continues`: RunNotFoundError, RunNotContinuableError."""
+        """Enqueues a run; raises AgentNotFoundError, AgentModelNotConfiguredError, AgentInputError,
+        TooManyOpenRunsError and those of `continues`: RunNotFoundError, RunNotContinuableError."""
         require(self.scope, Right.RUN_START)
         agent = self.registry.by_name.get(wanted.agent)
         if agent is None:
             raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
         if not self.models.has(agent.name):
             raise AgentModelNotConfiguredError(agent.name)
+        _refuse_large(wanted)
         await self._refuse_missing(await _validated(agent, wanted))
         if wanted.continues is not None:
             await self._refuse_unfit(wanted.continues, agent.name)
         await self._admission.lock()
+        await self._admission.refuse_too_many()
         row = await self._writer.add(agent.name, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
         await self._admission.fill()
@@ -170,6 +184,10 @@ class RunService:
             raise RunNotFoundError("The run to continue does not exist.")
         if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
             raise RunNotContinuableError(f"That run was of {earlier.agent} and has the status {earlier.status}.")
+        if await RunRepository(self.session, self.scope).size_of_messages(run_id) > LONGEST_CONVERSATION:
+            raise RunNotContinuableError(
+                f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; begin a new one."
+            )
 
     async def _locked(self, run_id: UUID) -> RunRow:
         await self._admission.lock()

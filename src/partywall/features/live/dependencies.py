@@ -12,14 +12,21 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.liveness import Liveness
 from partywall.features.live.schemas import SocketHello
 from partywall.features.live.service import LiveService
-from partywall.features.live.tickets import Tickets
+from partywall.features.live.tickets import PURPOSE, Tickets, UnusedTickets
 
 
 async def get_tickets(resources: ResourcesDep) -> Tickets:
-    return Tickets(resources.cache, resources.settings.events.ticket_ttl)
+    return Tickets(resources.cache, resources.settings.events.ticket_ttl, resources.secrets.signer(PURPOSE))
 
 
 TicketsDep = Annotated[Tickets, Depends(get_tickets)]
+
+
+async def get_unused_tickets(resources: ResourcesDep) -> UnusedTickets:
+    return UnusedTickets(resources.unused_tickets, resources.settings.events.connections_per_principal)
+
+
+UnusedTicketsDep = Annotated[UnusedTickets, Depends(get_unused_tickets)]
 
 
 async def get_bearer(request: Request, resources: ResourcesDep) -> VerifiedCredential | None:

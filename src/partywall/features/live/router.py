@@ -9,7 +9,7 @@ from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
 from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
-from partywall.core.http.dependencies import ReadProjectScopeDep
+from partywall.core.http.dependencies import ScopedReaderDep
 from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -21,9 +21,10 @@ from partywall.features.live.dependencies import (
     GreetedDep,
     LiveServiceDep,
     TicketsDep,
+    UnusedTicketsDep,
     require_credential,
 )
-from partywall.features.live.exceptions import TicketsUnavailableError
+from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
 from partywall.features.projects.rights import Right, require
 
@@ -73,13 +74,16 @@ async def stream_events(
     response_model=Ticket,
     summary="Get a ticket for the event stream",
     description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
-    responses=documented(ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+    responses=documented(ProjectNotFoundError, MissingRightError, TooManyTicketsError, TicketsUnavailableError),
 )
-async def create_event_ticket(bearer: BearerDep, scope: ReadProjectScopeDep, tickets: TicketsDep) -> Response:
-    # The bearer first: asking about it takes a connection, and nobody should hold another one by then.
-    require(scope, Right.EVENT_READ)
+async def create_event_ticket(
+    project_id: UUID, bearer: BearerDep, reader: ScopedReaderDep, tickets: TicketsDep, unused: UnusedTicketsDep
+) -> Response:
     if bearer is None:
         raise NotAuthenticatedError
+    scope = await reader.scope(project_id)
+    require(scope, Right.EVENT_READ)
+    unused.count(scope.principal, project_id, await reader.account(project_id))
     ticket = await tickets.issue(scope, bearer)
     return json_response(
         Ticket(ticket=ticket, expires_in=int(tickets.ttl.total_seconds())), headers={"Cache-Control": "no-store"}

@@ -21,8 +21,8 @@ AS $$
 $$;
 """
 
-# A cancelled run keeps its place until its job has been taken off the queue, so that no account has more jobs there
-# than it has places.
+# All of it goes by the project that is bound, and that its principal may enter. A cancelled run keeps its place until
+# its job has been taken off the queue, so that no account has more jobs there than it has places.
 _RUNS = """
 CREATE POLICY admission ON run TO CURRENT_USER USING (true);
 UPDATE run SET admitted = false WHERE admitted AND status NOT IN ('queued', 'running');
@@ -38,19 +38,20 @@ AS $$
         AND wall.owner_account(owner.project_id) = owner.account_id
 $$;
 
-CREATE FUNCTION wall.lock_run_admission(project uuid) RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog
+CREATE FUNCTION wall.lock_run_admission() RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog
 AS $$
     SELECT pg_advisory_xact_lock(
-        hashtextextended('partywall.runs ' || coalesce(wall.owner_account(project), project)::text, 0)
+        hashtextextended('partywall.runs ' || wall.owner_account(wall.current_project())::text, 0)
     )
 $$;
 
-CREATE FUNCTION wall.open_runs(project uuid, OUT of_project bigint, OUT of_account bigint) LANGUAGE sql STABLE
-    SECURITY DEFINER SET search_path = pg_catalog
+CREATE FUNCTION wall.open_runs(project uuid) RETURNS TABLE (of_project bigint, of_account bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
     SELECT count(*) FILTER (WHERE r.project_id = project), count(*)
     FROM wall.projects_for_account_of(project) AS mine(id) JOIN public.run AS r ON r.project_id = mine.id
     WHERE r.status IN ('queued', 'running', 'waiting')
+    HAVING project = wall.current_project()
 $$;
 
 -- The account's projects take turns: whichever has the fewest places is next, and in it the oldest run.
@@ -60,7 +61,10 @@ CREATE FUNCTION wall.admit_runs(of_project uuid, each_project integer, each_acco
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM wall.lock_run_admission(of_project);
+    IF of_project IS DISTINCT FROM wall.current_project() THEN
+        RETURN;
+    END IF;
+    PERFORM wall.lock_run_admission();
     RETURN QUERY
     WITH mine AS MATERIALIZED (
         SELECT mine.id FROM wall.projects_for_account_of(of_project) AS mine(id)
@@ -173,7 +177,7 @@ _SOME = {"of": "_of", "given": ", projects uuid[]"}
 _NEWS = "p.position < c.last"
 _IN_SOME = "p.project_id = ANY (projects) AND "
 
-_RUN_FUNCTIONS = """wall.owner_account(uuid), wall.lock_run_admission(uuid), wall.open_runs(uuid),
+_RUN_FUNCTIONS = """wall.owner_account(uuid), wall.lock_run_admission(), wall.open_runs(uuid),
     wall.admit_runs(uuid, integer, integer), wall.projects_with_waiting_runs()"""
 _CLAIM_FUNCTIONS = """wall.claim_webhooks(uuid, integer, interval),
     wall.claim_webhooks_of(uuid, integer, interval, uuid[])"""
@@ -199,7 +203,7 @@ def downgrade() -> None:
     _close()
     script("""
         DROP FUNCTION wall.projects_with_waiting_runs(), wall.admit_runs(uuid, integer, integer), wall.open_runs(uuid),
-            wall.lock_run_admission(uuid), wall.projects_for_account_of(uuid), wall.owner_account(uuid);
+            wall.lock_run_admission(), wall.projects_for_account_of(uuid), wall.owner_account(uuid);
         DROP INDEX run_admitted_idx, run_open_idx;
         CREATE INDEX run_admission_idx ON run (project_id, created_at, id) WHERE status IN ('queued', 'running');
         DROP POLICY admission ON run;

@@ -47,6 +47,8 @@ class Admission:
     async def refuse_too_many(self) -> None:
         """Raises TooManyOpenRunsError where one more may not be started; once locked."""
         found = await self._repository.open()
+        if found is None:
+            raise ProjectNotFoundError
         for scope, used, limit in (
             ("project", found.of_project, self.places.open_in_project),
             ("account", found.of_account, self.places.open_in_account),

@@ -12,7 +12,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
 
 _PROJECT: Final = bindparam("project", type_=Uuid)
-_LOCK: Final = select(func.wall.lock_run_admission(_PROJECT))
+_LOCK: Final = select(func.wall.lock_run_admission())
 _OPEN: Final = select(
     func.wall.open_runs(_PROJECT)
     .table_valued(column("of_project", BigInteger), column("of_account", BigInteger))
@@ -41,18 +41,19 @@ class AdmittedRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRepository:
-    """Goes by the account that a project's use counts for, so it sees that account's other projects as well."""
+    """Goes by the account that the bound project counts for, so it sees that account's other projects as well."""
 
     session: AsyncSession
     scope: ProjectScope
 
     async def lock(self) -> None:
         """One at a time for each account, until the transaction ends."""
-        await self.session.execute(_LOCK, {"project": self.scope.project_id})
+        await self.session.execute(_LOCK)
 
-    async def open(self) -> OpenRuns:
-        row = (await self.session.execute(_OPEN, {"project": self.scope.project_id})).one()
-        return OpenRuns(*row)
+    async def open(self) -> OpenRuns | None:
+        """None where the scope's project is not the one that is bound."""
+        row = (await self.session.execute(_OPEN, {"project": self.scope.project_id})).one_or_none()
+        return None if row is None else OpenRuns(*row)
 
     async def admit(self, *, each_project: int, each_account: int) -> list[AdmittedRun]:
         """Gives the account's free places to the runs that wait."""

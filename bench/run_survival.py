@@ -152,7 +152,13 @@ async def work(office: Office, scale: Scale, seed: int) -> tuple[Books, Crew]:
 
 async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
-    environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__CONCURRENCY": "12", "AGENTS__MAX_ATTEMPTS": "10"}
+    # All projects are of one account, which is to have every place.
+    places = {
+        "AGENTS__CONCURRENCY": "12",
+        "AGENTS__CONCURRENCY_PER_ACCOUNT": "2000",
+        "AGENTS__OPEN_RUNS_PER_ACCOUNT": "9999",
+    }
+    environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__MAX_ATTEMPTS": "10", **places}
     async with open_office(0, 1, **environment) as office:
         office.house.environment["CLERK_OUTBOX"] = str(office.house.directory / OUTBOX)
         books, crew = await work(office, scale, options.seed)

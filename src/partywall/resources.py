@@ -38,7 +38,7 @@ from partywall.core.events.tail import Tails
 from partywall.core.fairness import FairGate
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
-from partywall.core.occupancy import Places
+from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded import Outgoing
@@ -54,13 +54,13 @@ from partywall.core.security.liveness import Liveness
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
-from partywall.core.tenancy import Principal
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
     DatabaseSettings,
     EmbeddingSettings,
+    EventSettings,
     OutgoingSettings,
     SearchSettings,
     Settings,
@@ -165,6 +165,7 @@ async def open_resources(
             tails=tails,
             newswire=newswire,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
+            unused_tickets=_unused_tickets(settings.events),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
         )
 
@@ -212,12 +213,18 @@ async def _open_events(
     background = await stack.enter_async_context(Background())
     listener = Listener(ears)
     limits = settings.events
-    places = Places[Principal](limits.connections, limits.connections_per_principal)
-    tails = Tails(reads, background, listener, places=places, poll=limits.poll_interval, draining=draining)
+    tails = Tails(
+        reads, background, listener, places=SharedPlaces(limits.connections),
+        each_principal=limits.connections_per_principal, poll=limits.poll_interval, draining=draining,
+    )  # fmt: skip
     stack.callback(draining.set)
     for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
         background.start(name, run)
     return announcer, tails, Newswire(listener)
+
+
+def _unused_tickets(settings: EventSettings) -> TimedPlaces:
+    return TimedPlaces(SharedPlaces(settings.connections), settings.ticket_ttl.total_seconds())
 
 
 def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:

@@ -29,8 +29,8 @@ def unfinished(room: Room) -> StepKey:
 
 
 AGENT_CALLS: Final[dict[str, Call]] = {
-    "AdmissionRepository.admit": lambda r, _: r.admit(10),
-    "AdmissionRepository.taken": lambda r, _: r.taken(),
+    "AdmissionRepository.admit": lambda r, _: r.admit(each_project=10, each_account=10),
+    "AdmissionRepository.open": lambda r, _: r.open(),
     "BudgetRepository.allowed": lambda r, _: r.allowed(),
     "BudgetRepository.budget": lambda r, _: r.budget(),
     "BudgetRepository.used": lambda r, _: r.used(MONTH),
@@ -43,11 +43,13 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunRepository.get": lambda r, room: r.get(run(room)),
     "RunRepository.last_turn": lambda r, room: r.last_turn(run(room)),
     "RunRepository.page": lambda r, _: r.page({}, "created_at", 10, 0, None),
+    "RunRepository.size_of_messages": lambda r, room: r.size_of_messages(run(room)),
     "RunRepository.turn": lambda r, room: r.turn(run(room), 1),
     "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
     "RunWriter.change": lambda r, room: r.change(run(room), {"status": "failed"}),
     "RunWriter.decide": lambda r, room: r.decide(run(room), 1, {"approve": True}),
     "RunWriter.end_turn": lambda r, room: r.end_turn(run(room), 2, []),
+    "RunWriter.leave_place": lambda r, room: r.leave_place(run(room)),
     "RunWriter.lock": lambda r, room: r.lock(run(room)),
 }
 # A lock that everybody may take, and that holds nothing.

@@ -36,6 +36,14 @@ async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> s
     return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
 
 
+async def _shown(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    answer = await world.http.get(
+        f"/api/v1/projects/{path['project_id']}/runs/{path['run_id']}", headers=people.bearer(realm.owner.token)
+    )
+    answer.raise_for_status()
+    return str(answer.json()["pending"][0]["pending_id"])
+
+
 async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> str:
     answer = await world.http.post(
         f"/api/v1/projects/{path['project_id']}/documents",
@@ -107,8 +115,8 @@ IDS: Final[Mapping[str, MakeId]] = {
     "delivery_id": _new_delivery,
 }
 
-# The same for ids that a body names; of these there is one in every project.
-NAMED: Final[Mapping[str, MakeId]] = {**IDS, "document_id": _new_document}
+# The same for ids that a body names; of these there is one in every project. A decision names what the run shows.
+NAMED: Final[Mapping[str, MakeId]] = {**IDS, "document_id": _new_document, "pending_id": _shown}
 
 # Bodies whose fields depend on one another, by the operation's path.
 FIELDS: Final[Mapping[str, MakeFields]] = {

@@ -19,7 +19,7 @@ from partywall.core.fairness import FairGate
 from partywall.core.resources import Resources
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
-from partywall.features.live.tickets import Tickets
+from partywall.features.live.tickets import PURPOSE, Tickets
 from tests.people import People
 
 # Named by what belongs to no project; the ticket's value names its project, and the way in compares it.
@@ -97,7 +97,7 @@ async def test_a_ticket_is_bound_by_its_value_too(people: People, resources: Res
     """Its key names no project, for whoever redeems it has proved nothing yet; the project stands beside the caller."""
     person = await people.person()
     verified: VerifiedToken = await resources.access_tokens.verify(person.token)
-    tickets = Tickets(resources.cache, resources.settings.events.ticket_ttl)
+    tickets = Tickets(resources.cache, resources.settings.events.ticket_ttl, resources.secrets.signer(PURPOSE))
     scope = a_scope()
     secret = await tickets.issue(scope, verified)
     stored = await resources.cache.get(cache_keys.ticket(secret))

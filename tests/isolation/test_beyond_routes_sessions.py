@@ -16,7 +16,7 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.liveness import Liveness
 from partywall.core.tenancy import enter_project
 from partywall.features.live.service import LiveService
-from partywall.features.live.tickets import Tickets
+from partywall.features.live.tickets import PURPOSE, Tickets
 from tests.features.live.news import write
 from tests.isolation.people import bearer, log_in
 from tests.people import People, Person
@@ -28,7 +28,7 @@ async def outlived(people: People, resources: Resources) -> list[str]:
     project = await person.project()
     await write(resources, person, project, *(f"amber {number}" for number in range(2 * BATCH)))
     credential = await _in_a_new_session(people, resources, person)
-    tickets = Tickets(resources.cache, timedelta(seconds=30))
+    tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     async with resources.sessions.read() as session:
         ticket = await tickets.issue(await enter_project(session, person.principal, project), credential)
     begun = await _follow(resources, credential, project)

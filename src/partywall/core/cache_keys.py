@@ -29,7 +29,7 @@ def events_channel(scope: ProjectScope) -> CacheKey:
 
 def ticket(secret: str) -> CacheKey:
     """Whoever can read the key cannot use it: it holds the hash of the ticket alone. The value names the project."""
-    return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode()).hexdigest()}")
+    return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
 
 
 def request_claim(request: bytes) -> CacheKey:

@@ -17,7 +17,7 @@ from partywall.core.fairness import FairGate
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
-from partywall.core.occupancy import Places
+from partywall.core.occupancy import Places, TimedPlaces
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -61,4 +61,5 @@ class Resources:
     tails: Tails
     newswire: Newswire
     strangers: Places[str]
+    unused_tickets: TimedPlaces
     pings: Mapping[str, Ping]

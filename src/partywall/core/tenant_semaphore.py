@@ -34,7 +34,7 @@ class TenantSemaphore:
 
     One tenant alone may hold `each` places, and strangers `strangers` together. While tenants wait, a place that
     becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
-    bounded queue of its own. All of it happens on one event loop.
+    bounded queue of its own, and nobody waits longer than `patience` seconds. All of it happens on one event loop.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TenantSemaphore:
         each: int | None = None,
         strangers: int | None = None,
         waiting: int = WAITING_EACH,
-        patience: float = PATIENCE_SECONDS,
+        patience: float | None = PATIENCE_SECONDS,
     ) -> None:
         self._capacity = capacity
         self._each = capacity - capacity // 3 if each is None else each

@@ -36,8 +36,13 @@ class AgentSettings(Section):
     keys: dict[ModelProvider, SecretStr] = Field(default_factory=dict)
     servers: dict[ServerName, ModelServer] = Field(default_factory=dict, description="By what models are named with.")
     modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
-    concurrency: int = Field(default=8, ge=1, le=200, description="Runs at once in one worker.")
+    concurrency: int = Field(default=12, ge=1, le=200, description="Runs at once in one worker.")
     concurrency_per_project: int = Field(default=4, ge=1, le=200)
+    concurrency_per_account: int | None = Field(
+        default=None, ge=1, le=2000, description="Over all projects that it owns. Unset: a third of `concurrency`."
+    )
+    open_runs_per_project: int = Field(default=200, ge=1, description="Queued, running and waiting.")
+    open_runs_per_account: int = Field(default=500, ge=1)
     max_attempts: int = Field(default=5, ge=1, description="Beginnings of a run without progress.")
     model_timeout: timedelta = Field(default=timedelta(minutes=2), gt=timedelta(0))
     model_retries: int = Field(default=2, ge=0, le=10)
@@ -53,6 +58,10 @@ class AgentSettings(Section):
     @classmethod
     def _models(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(TypeAdapter[str](ModelName).validate_python(value) for value in values)
+
+    @property
+    def places_per_account(self) -> int:
+        return self.concurrency_per_account or max(1, self.concurrency // 3)
 
     @property
     def named(self) -> Iterator[str]:

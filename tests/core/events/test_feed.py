@@ -137,3 +137,45 @@ async def _write_again(resources: Resources, owner: Person, project: UUID) -> No
             await asyncio.sleep(0.05)
         else:
             return
+
+
+async def test_a_reader_is_given_what_a_connection_may_hold_and_keeps_no_more(
+    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "CHUNK_BYTES", 3000)
+    monkeypatch.setattr(feeds, "QUEUE_BYTES", 3000)
+    owner = await people.person()
+    project = await owner.project()
+    await write(resources, owner, project, *"abcdefgh", size=800)
+    async with followed(resources, owner, project, after=0) as feed:
+        chunks = [ids(await feed.next()) for _ in range(4)]
+        assert [number for chunk in chunks for number in chunk] == list(range(1, 10))
+        assert all(len(chunk) <= 3 for chunk in chunks)
+        waiting = asyncio.create_task(feed.next())
+        await asyncio.sleep(0.1)
+        for name in "ijklmnop":
+            await write(resources, owner, project, name, size=1500)
+        first = ids(await waiting)[0]
+        async with asyncio.timeout(10):
+            while feed.ended is None:
+                await asyncio.sleep(0.02)
+        chunk = await feed.next()
+        assert chunk is not None
+        assert b"too_slow" in chunk
+        assert ids(chunk)[0] in (first, first + 1)
+        assert not feed._queue
+
+
+async def test_one_account_reads_what_is_past_one_stream_at_a_time(people: People, resources: Resources) -> None:
+    owner, other = await people.person(), await people.person()
+    project, theirs = await owner.project(), await other.project()
+    async with (
+        resources.tails.reading(owner.id),
+        followed(resources, owner, project, after=0) as held,
+        followed(resources, other, theirs, after=0) as free,
+        asyncio.timeout(10),
+    ):
+        reading = asyncio.create_task(held.next())
+        assert ids(await free.next()) == [1]
+        assert not reading.done()
+        reading.cancel()

@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
@@ -60,6 +60,10 @@ class Bureau:
                 await asyncio.sleep(0.03)
         return found
 
+    async def until_of(self, project: UUID, run: str) -> Json:
+        """As `until`, in another project of the owner."""
+        return await replace(self, project=project).until(run)
+
     async def run(self, question: str = "When?", **fields: object) -> Json:
         """Starts a run and sees it to its end."""
         run = await self.start(question, **fields)
@@ -80,6 +84,13 @@ class Bureau:
                 yield
             finally:
                 stop.set()
+
+    async def pending_id(self, run: str) -> str:
+        """What the run shows to the person who is to decide."""
+        pending = (await self.get(run))["pending"]
+        assert isinstance(pending, list)
+        [shown] = {call["pending_id"] for call in pending}
+        return str(shown)
 
     async def events(self, run: str) -> list[tuple[str, Json]]:
         """The run's events in the log, as (type without `run.`, data)."""

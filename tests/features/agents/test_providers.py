@@ -125,7 +125,8 @@ async def test_the_model_is_told_which_request_and_which_trace_it_is_asked_for(b
     run = str(started.json()["id"])
     async with bureau.working():
         await bureau.until(run, "waiting")
-        decided = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/decision", json={"approve": True})
+        decision = {"pending_id": await bureau.pending_id(run), "approve": True}
+        decided = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/decision", json=decision)
         assert decided.status_code == 200, decided.text
         await bureau.until(run)
     assert len(bureau.model.asked) == 2

@@ -30,7 +30,7 @@ BODIES: dict[str, dict[str, object]] = {
 
 
 def body_of(path: str) -> dict[str, object]:
-    return {"approve": True} if path.endswith("/decision") else BODIES.get(path, {})
+    return {"pending_id": "pending_x", "approve": True} if path.endswith("/decision") else BODIES.get(path, {})
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
@@ -155,7 +155,7 @@ async def test_the_entity_tag_changes_with_the_run(bureau: Bureau) -> None:
 
 async def test_a_decision_needs_a_run_that_waits(bureau: Bureau) -> None:
     answer = await bureau.owner.client.post(
-        f"{bureau.url}/runs/{await bureau.start()}/decision", json={"approve": True}
+        f"{bureau.url}/runs/{await bureau.start()}/decision", json={"pending_id": "pending_x", "approve": True}
     )
     assert (answer.status_code, answer.json()["code"]) == (409, "run_not_waiting")
 

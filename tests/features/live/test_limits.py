@@ -32,8 +32,8 @@ LARGE = 400_000
 
 @pytest.fixture(scope="module")
 async def narrow(live_settings: Settings) -> AsyncIterator[Serving]:
-    """Three streams in all, two for each caller, and little patience."""
-    update = {"connections": 3, "connections_per_principal": 2, "send_timeout": timedelta(milliseconds=500)}
+    """Nine streams in all, three of a project and two of a caller, and little patience."""
+    update = {"connections": 9, "connections_per_principal": 2, "send_timeout": timedelta(milliseconds=500)}
     events = live_settings.events.model_copy(update=update)
     async with serve(live_settings.model_copy(update={"events": events})) as serving:
         yield serving
@@ -67,7 +67,7 @@ async def test_a_caller_has_so_many_streams_and_sockets(people: People, narrow: 
         async with opened(narrow.url, project, greeting(other, after=0)) as third:
             assert (await third.next())["id"] == 1
             async with follow(narrow.url, project, other.token) as full:
-                assert full.response.status_code == 429
+                assert full.response.status_code == 429, "the project has a third"
 
 
 async def test_whoever_leaves_or_is_refused_gives_the_place_back(people: People, narrow: Serving) -> None:

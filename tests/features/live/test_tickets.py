@@ -1,19 +1,29 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from datetime import timedelta
+from uuid import UUID
 
+import orjson
+import pytest
 from httpx import ASGITransport, AsyncClient
 
+from partywall.core import cache_keys
+from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import NotAuthenticatedError
 from partywall.core.resources import Resources
-from partywall.features.live.tickets import Tickets
+from partywall.core.security.authentication import VerifiedCredential
+from partywall.core.security.opaque_tokens import token_hash
+from partywall.core.tenancy import Principal, enter_project
+from partywall.features.live.tickets import PURPOSE, Tickets
 from partywall.settings import CacheSettings, Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import ends, short_token
-from tests.people import People
+from tests.people import People, Person
 
 
 async def test_a_ticket_opens_one_stream_of_its_project(people: People, server: Serving, resources: Resources) -> None:
@@ -55,7 +65,7 @@ async def test_a_ticket_expires(people: People, resources: Resources, server: Se
     owner = await people.person()
     project = await owner.project()
     verified = await resources.access_tokens.verify(owner.token)
-    tickets = Tickets(resources.cache, timedelta(seconds=1))
+    tickets = Tickets(resources.cache, timedelta(seconds=1), resources.secrets.signer(PURPOSE))
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
     ticket = await tickets.issue(scope, verified)
     await asyncio.sleep(1.2)
@@ -110,3 +120,85 @@ async def test_without_a_cache_there_are_no_tickets_but_streams(
         async with follow(alone.url, project, owner.token) as stream:
             await write(alone.resources, owner, project, "polled")
             assert (await stream.next()).id == 2
+
+
+async def bought(people: People, server: Serving) -> tuple[Person, UUID, str, str]:
+    """A project's owner, a ticket, and under which key the cache has it."""
+    owner = await people.person()
+    project = await owner.project()
+    ticket = str((await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"])
+    return owner, project, ticket, cache_keys.ticket(ticket)
+
+
+async def stored(resources: Resources, key: str) -> bytes:
+    value = await resources.cache.get(key)
+    assert isinstance(value, bytes)
+    return value
+
+
+async def status_of(server: Serving, project: UUID, ticket: str) -> int:
+    async with follow(server.url, project, ticket=ticket) as stream:
+        return stream.response.status_code
+
+
+async def test_who_writes_to_the_cache_makes_no_ticket(people: People, server: Serving, resources: Resources) -> None:
+    """As it was before, for a service and for a person; garbage; and another type of value."""
+    owner, project, ticket, key = await bought(people, server)
+    kept = await stored(resources, key)
+    later = unix_time() + 1000
+    said = [
+        orjson.dumps([str(project), f"service:{project}", None, later]),
+        orjson.dumps([str(project), str(owner.principal), None, later]),
+        orjson.dumps([str(project), f"service:{project}", None, later, later]),
+        b"", b"x", b"\xff" * 40, b"x" * 2_000_000, kept[:32] + orjson.dumps([1]),
+    ]  # fmt: skip
+    for value in (
+        *said,
+        *(b"\0" * 32 + each for each in said),
+        *(hmac.digest(b"", each, "sha256") + each for each in said),
+    ):
+        await resources.cache.set(key, value)
+        assert await status_of(server, project, ticket) == 401, value[:80]
+        assert not await resources.cache.exists(key)
+    await resources.cache.lpush(key, "a list")
+    assert await status_of(server, project, ticket) == 401
+
+
+async def test_what_the_cache_holds_is_bound_to_its_ticket(
+    people: People, server: Serving, resources: Resources
+) -> None:
+    """Changed, or put in another's place, it opens nothing; and it is good for its time alone."""
+    _, project, ticket, key = await bought(people, server)
+    other, theirs, own, own_key = await bought(people, server)
+    await resources.cache.rename(key, own_key)
+    assert await status_of(server, project, own) == 401
+    assert await status_of(server, project, ticket) == 401
+    own = str((await other.client.post(f"/api/v1/projects/{theirs}/events/ticket")).json()["ticket"])
+    kept = await stored(resources, cache_keys.ticket(own))
+    await resources.cache.set(cache_keys.ticket(own), kept.replace(str(theirs).encode(), str(project).encode()))
+    assert await status_of(server, project, own) == 401
+
+
+async def test_a_ticket_ends_with_its_time_whatever_the_cache_says(
+    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, project, ticket, key = await bought(people, server)
+    await resources.cache.persist(key)
+    monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 31)
+    assert await status_of(server, project, ticket) == 401
+
+
+async def test_no_ticket_speaks_for_a_service(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
+    service = VerifiedCredential(Principal.service(project), unix_time() + 60)
+    async with resources.sessions.read() as session:
+        scope = await enter_project(session, service.principal, project)
+    with pytest.raises(NotAuthenticatedError):
+        await tickets.issue(scope, service)
+    said = orjson.dumps([str(project), str(service.principal), None, unix_time() + 60, unix_time() + 60])
+    value = tickets.signer.sign(token_hash("signed") + said) + said
+    await resources.cache.set(cache_keys.ticket("signed"), value)
+    with pytest.raises(NotAuthenticatedError):
+        await tickets.redeem("signed", project)

@@ -10,6 +10,7 @@ import pytest
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.resources import Resources
+from partywall.features.webhooks.sending import NOT_DELIVERED
 from tests.features.webhooks.post import Hook, Office, dispatching, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 
@@ -77,7 +78,7 @@ async def test_a_receiver_that_answers_too_late_has_failed(
     async with dispatching(resources, timeout=timedelta(seconds=0.2), attempts=1):
         await until(lambda: has(office, hook, "failed"))
     [delivery] = await office.deliveries(hook)
-    assert (delivery["status_code"], delivery["error"]) == (None, "no answer within 0.2 s")
+    assert (delivery["status_code"], delivery["error"]) == (None, NOT_DELIVERED)
 
 
 async def garbage(_: Arrived) -> bytes:
@@ -90,7 +91,7 @@ async def test_what_a_receiver_says_is_not_kept(office: Office, receiver: Receiv
     await office.happen("document.created")
     async with dispatching(resources, attempts=1):
         await until(lambda: has(office, hook, "failed"))
-    assert (await office.deliveries(hook))[0]["error"] == "the answer was not HTTP"
+    assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
 
 async def test_a_receiver_that_is_not_there_has_failed(
@@ -100,7 +101,7 @@ async def test_a_receiver_that_is_not_there_has_failed(
     await office.happen("document.created")
     async with dispatching(resources, attempts=2):
         await until(lambda: has(office, hook, "failed"))
-    assert (await office.deliveries(hook))[0]["error"] == "the connection failed"
+    assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
 
 async def test_an_address_that_has_turned_inward_since_is_not_called(
@@ -113,7 +114,7 @@ async def test_an_address_that_has_turned_inward_since_is_not_called(
     async with outgoing.client, dispatching(resources, outgoing=outgoing, attempts=1):
         await until(lambda: has(office, hook, "failed"))
     assert receiver.arrived == []
-    assert "a network that is not called" in str((await office.deliveries(hook))[0]["error"])
+    assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
 
 async def test_410_disables_it_at_once(office: Office, receiver: Receiver, resources: Resources) -> None:

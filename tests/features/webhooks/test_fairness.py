@@ -59,12 +59,31 @@ async def test_the_many_webhooks_of_one_project_leave_places_for_another(
     neighbour = await open_office()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=6):
-        await until(lambda: hanging.held == 3)
+        await until(lambda: hanging.held == 2)
         await neighbour.happen("document.created")
         await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
-        assert len(hanging.receiver.arrived) == hanging.held == 3
+        assert len(hanging.receiver.arrived) == hanging.held == 2
         hanging.end()
         await until(lambda: len(hanging.receiver.arrived) == 8)
+
+
+async def test_the_many_projects_of_one_account_have_a_third_together(
+    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+) -> None:
+    offices = [await busy(open_office, hanging, webhooks=1, events=1) for _ in range(6)]
+    for office in offices[1:]:
+        await office.people.execute(
+            "UPDATE project_member SET account_id = $2 WHERE project_id = $1", office.project, offices[0].owner.id
+        )
+    neighbour = await open_office()
+    await neighbour.hook(second_receiver.url)
+    async with dispatching(resources, timeout=LONG, concurrency=6):
+        await until(lambda: hanging.held == 2)
+        await neighbour.happen("document.created")
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        assert len(hanging.receiver.arrived) == hanging.held == 2
+        hanging.end()
+        await until(lambda: len(hanging.receiver.arrived) == 6)
 
 
 async def test_many_projects_with_many_webhooks_leave_one_place_for_another(

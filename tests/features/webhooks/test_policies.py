@@ -90,6 +90,6 @@ async def test_a_claim_says_nothing_but_which(office: Office, runtime: Connectio
     async with runtime.transaction():
         rows = await runtime.fetch("SELECT * FROM wall.claim_webhooks($1, 1000, interval '1 s')", uuid4())
         assert office.project in {row["project_id"] for row in rows}
-        assert {key for row in rows for key in dict(row)} == {"project_id", "webhook_id"}
+        assert {key for row in rows for key in dict(row)} == {"account_id", "project_id", "webhook_id"}
         assert await runtime.fetch("SELECT FROM webhook") == []
         await runtime.execute("UPDATE webhook_progress SET leased_until = NULL")

@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from partywall.features.webhooks.sending import CONNECT_SECONDS, Letter, send
+from partywall.core.outgoing.destinations import RefusedDestinationError
+from partywall.features.webhooks.sending import CONNECT_SECONDS, NOT_DELIVERED, Letter, send
 
 LETTER = Letter("https://example.com/", {}, "{}")
 
@@ -24,3 +26,29 @@ async def test_a_receiver_has_as_long_as_the_settings_say(seconds: int) -> None:
     assert outcome.succeeded
     connect = min(seconds, CONNECT_SECONDS)
     assert asked[0].extensions["timeout"] == {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        httpx.NetworkError("[Errno 111] Connection refused"),
+        httpx.NetworkError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
+        httpx.NetworkError("the name is not known"),
+        httpx.TimeoutException(""),
+        TimeoutError(),
+        httpx.ProtocolError("illegal status line"),
+        httpx.InvalidURL("no host"),
+        RefusedDestinationError("The address leads into a network that is not called"),
+    ],
+)
+async def test_a_tenant_learns_nothing_of_why_no_answer_came(error: Exception) -> None:
+    """Or a webhook would be a port scanner; who runs the service reads it in the log."""
+
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    with capture_logs() as logs:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+            outcome = await send(client, LETTER, timedelta(seconds=1))
+    assert (outcome.status_code, outcome.error) == (None, NOT_DELIVERED)
+    assert [(entry["reason"], entry["error"]) for entry in logs] == [(str(error), type(error).__name__)]

@@ -110,7 +110,7 @@ async def test_every_follower_is_told_which_projects_have_news(resources: Resour
     both = {uuid4(), uuid4()}
     with resources.newswire.followed_by(told.append), resources.newswire.followed_by(lambda _: None):
         await until(lambda: told == [set()])
-        for message in (b"short", headlines(both)):
+        for message in (b"short", b"x" * 16 * (MOST + 1), headlines(both)):
             await resources.cache.publish(NEWS, message)
         await until(lambda: len(told) > 1)
     assert told == [set(), both]

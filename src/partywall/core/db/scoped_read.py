@@ -33,7 +33,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 
 from partywall.core.db.availability import reported
-from partywall.core.tenancy import Principal, ProjectScope, prove
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, prove
 
 type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence[object] | None
 
@@ -107,6 +107,19 @@ class ScopedReader:
         """The proof alone, for work that comes before any row."""
         scope, _ = await self._row(_ENTER, project_id, {})
         return scope
+
+    async def account(self, project_id: UUID) -> UUID:
+        """Whom it counts for what the principal uses in a project that it may enter.
+
+        A person's own account; for a key and for the project's worker, the account that owns the project.
+        """
+        if self.principal.kind is PrincipalKind.USER:
+            return self.principal.id
+        with reported():
+            owner: UUID | None = await self.pool.fetchval("SELECT wall.owner_account($1)", project_id)
+        if owner is None:
+            raise ProjectNotFoundError
+        return owner
 
     async def _row(
         self, statement: Statement, project_id: UUID, values: Mapping[str, Value]

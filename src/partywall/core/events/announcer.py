@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import batched
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import NEWS, CacheKey, events_channel
-from partywall.core.events.newswire import headlines
+from partywall.core.events.newswire import MOST, headlines
 from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,8 @@ class Announcer:
             async with self._cache.pipeline(transaction=False) as pipeline:
                 for name, (_, last) in pending.items():
                     await pipeline.publish(name, last)
-                await pipeline.publish(NEWS, headlines({project_id for project_id, _ in pending.values()}))
+                for some in batched({project_id for project_id, _ in pending.values()}, MOST):
+                    await pipeline.publish(NEWS, headlines(some))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("announcement_delayed", channels=len(pending), error=type(error).__name__)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
+
+import asyncpg
 
 from partywall.core.db.availability import reported
 from partywall.core.db.scoped_read import ScopedReader
@@ -14,13 +16,17 @@ from partywall.core.events.frames import body_of
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
 
 BATCH: Final = 200
+# Bytes that one read hands out, with the event that passes it; and numbers that it looks through, wanted or not.
+BATCH_BYTES: Final = 64 * 1024
+SPAN: Final = 10_000
 
 # A hot read (see core.db.scoped_read), written as text for its shape: the innermost reads wait for `entered`.
 # Roles and events are of one snapshot: who sees an event that followed a removal sees the removal too.
 _READ: Final = """
     SELECT entered.role, found.*
     FROM wall.enter($1, $2) AS entered(role) LEFT JOIN LATERAL (
-        SELECT counter.last, counter.oldest, roles.held, batch.ids, batch.types, batch.subjects, batch.frames
+        SELECT counter.last, counter.oldest, roles.held,
+            batch.found, batch.ids, batch.types, batch.subjects, batch.frames
         FROM event_counter AS counter,
             LATERAL (
                 SELECT array_agg(
@@ -30,25 +36,31 @@ _READ: Final = """
                 FROM unnest($7::text[], $8::uuid[]) WITH ORDINALITY AS caller(name, session, number)
             ) AS roles,
             LATERAL (
-                SELECT array_agg(id ORDER BY id) AS ids, array_agg(type ORDER BY id) AS types,
-                    array_agg(subject_id ORDER BY id) AS subjects,
-                    array_agg(
-                        concat('id: ', id, E'\\nevent: ', type, E'\\ndata: ', body, E'\\n\\n') ORDER BY id
-                    ) AS frames
+                SELECT count(*) AS found, array_agg(id ORDER BY id) FILTER (WHERE before < $10) AS ids,
+                    array_agg(type ORDER BY id) FILTER (WHERE before < $10) AS types,
+                    array_agg(subject_id ORDER BY id) FILTER (WHERE before < $10) AS subjects,
+                    array_agg(frame ORDER BY id) FILTER (WHERE before < $10) AS frames
                 FROM (
-                    SELECT event.id, event.type, event.subject_id, json_build_object(
-                        'id', event.id, 'type', event.type, 'project_id', event.project_id,
-                        'at', to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-                        'actor', event.actor,
-                        'subject', json_build_object('kind', event.subject_kind, 'id', event.subject_id),
-                        'data', event.data
-                    ) AS body
+                    SELECT framed.*, sum(octet_length(frame)) OVER (ORDER BY id) - octet_length(frame) AS before
+                    FROM (
+                    SELECT event.id, event.type, event.subject_id, concat(
+                        'id: ', event.id, E'\\nevent: ', event.type, E'\\ndata: ', json_build_object(
+                            'id', event.id, 'type', event.type, 'project_id', event.project_id,
+                            'at', to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                            'actor', event.actor,
+                            'subject', json_build_object('kind', event.subject_kind, 'id', event.subject_id),
+                            'data', event.data
+                        ), E'\\n\\n'
+                    ) AS frame
                     FROM event
-                    WHERE event.project_id = $2 AND entered.role IS NOT NULL AND event.id > $3
+                    WHERE event.project_id = $2 AND entered.role IS NOT NULL
+                        AND event.id > greatest($3, counter.oldest - 1)
+                        AND event.id <= greatest($3, counter.oldest - 1) + $11
                         AND ($5::text[] IS NULL OR event.type = ANY ($5) OR split_part(event.type, '.', 1) = ANY ($6))
                         AND ($9::text IS NULL OR event.subject_id = $9)
                     ORDER BY event.id LIMIT $4
-                ) AS found
+                    ) AS framed
+                ) AS measured
             ) AS batch
         WHERE counter.project_id = $2 AND entered.role IS NOT NULL
         OFFSET 0
@@ -110,6 +122,8 @@ async def read_batch(
 ) -> EventBatch:
     """The events behind `after`, at most `limit`, and of one subject where it is named by its id.
 
+    Bytes are bounded too, and the numbers that are looked through: `upto` says how far the read has come.
+
     Raises ProjectNotFoundError where the reader may not enter.
     """
     names, groups = (None, None) if types is None else (list(types.names), list(types.groups))
@@ -118,7 +132,7 @@ async def read_batch(
         row = await reader.pool.fetchrow(
             _READ, str(reader.principal), project_id, after, limit, names, groups,
             [str(caller.principal) for caller in asked], [caller.session_id for caller in asked],
-            subject,
+            subject, BATCH_BYTES, SPAN,
         )  # fmt: skip
     scope = prove(project_id, reader.principal, None if row is None else row["role"])
     if row is None or row["last"] is None:
@@ -128,11 +142,20 @@ async def read_batch(
     return EventBatch(
         scope=scope,
         events=events,
-        upto=events[-1].id if events and len(events) == limit else row["last"] if limit else after,
+        upto=_seen(row, events, after, limit),
         oldest=row["oldest"],
         last=row["last"],
         roles=dict(zip(asked, row["held"] or (), strict=True)),
     )
+
+
+def _seen(row: asyncpg.Record, events: Sequence[WireEvent], after: int, limit: int) -> int:
+    """The number up to which nothing is left: of the events, or of what was looked through."""
+    if not limit:
+        return after
+    if events and (row["found"] == limit or len(events) < row["found"]):
+        return events[-1].id
+    return min(int(row["last"]), max(after, int(row["oldest"]) - 1) + SPAN)
 
 
 def _encoded(frame: str) -> bytes:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -24,6 +25,9 @@ log = structlog.get_logger(__name__)
 
 # More than one transaction's worth: what a reader may lag behind before it is sent back to the table.
 QUEUE_LIMIT: Final = 1000
+QUEUE_BYTES: Final = 1024 * 1024
+# What is handed to a connection at once: a reader that stops holds no more than that of it.
+CHUNK_BYTES: Final = 64 * 1024
 DATABASE_ERRORS: Final = (UnavailableError, asyncpg.PostgresError)
 
 
@@ -69,6 +73,10 @@ class Source(Protocol):
 
     def leave(self, feed: Feed) -> None: ...
 
+    def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
+        """A turn to read from the table what is past."""
+        ...
+
 
 class Feed:
     """One caller's view of a project's log: from the table until it has caught up, from then on from the tail.
@@ -78,11 +86,13 @@ class Feed:
     """
 
     __slots__ = (
-        "_behind", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms", "_wake", "position", "scope",
+        "_account", "_behind", "_bytes", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms", "_wake",
+        "position", "scope",
     )  # fmt: skip
 
-    def __init__(self, reader: ScopedReader, opened: EventBatch, terms: Terms, source: Source) -> None:
+    def __init__(self, reader: ScopedReader, opened: EventBatch, terms: Terms, source: Source, account: UUID) -> None:
         self.scope = opened.scope
+        self._account = account
         self.position = opened.last
         self._reader = reader
         self._terms = terms
@@ -90,6 +100,7 @@ class Feed:
         self._joined = False
         self._behind = False
         self._queue: deque[tuple[int, bytes]] = deque()
+        self._bytes = 0
         self._wake = asyncio.Event()
         self._end: End | None = None
         self._said = False
@@ -118,11 +129,14 @@ class Feed:
         """Queues what is new and asked for; ends a feed whose caller does not keep up."""
         if self._end is not None:
             return
+        if self._bytes > QUEUE_BYTES:
+            self.end(End.SLOW)
+            return
         if self.position < batch.oldest - 1:
             self._reset(batch.oldest)
         for event in batch.events:
             if event.id > self.position and self._terms.admit(event):
-                self._queue.append((event.id, event.frame))
+                self._add(event.id, event.frame)
         self.position = max(self.position, batch.upto)
         if len(self._queue) > QUEUE_LIMIT:
             self.end(End.SLOW)
@@ -141,8 +155,12 @@ class Feed:
             self.end(End.ROLE_CHANGED)
 
     def end(self, reason: End) -> None:
+        """What is not delivered by then is not kept: the next stream takes up before it."""
         if self._end is None:
             self._end = reason
+            if self._queue:
+                self.position = self._queue[0][0] - 1
+                self._queue.clear()
             self._wake.set()
 
     def close(self) -> None:
@@ -173,14 +191,15 @@ class Feed:
 
     async def _catch_up(self) -> None:
         try:
-            batch = await read_batch(
-                self._reader,
-                self.project_id,
-                after=self.position,
-                types=self._terms.types,
-                subject=self._terms.subject,
-                callers=(self.caller,),
-            )
+            async with self._source.reading(self._account):
+                batch = await read_batch(
+                    self._reader,
+                    self.project_id,
+                    after=self.position,
+                    types=self._terms.types,
+                    subject=self._terms.subject,
+                    callers=(self.caller,),
+                )
         except DATABASE_ERRORS as error:
             log.warning("feed_interrupted", error=type(error).__name__)
             self.end(End.UNAVAILABLE)
@@ -204,12 +223,20 @@ class Feed:
         return True
 
     def _take(self) -> list[bytes]:
-        taken = [frame for _, frame in self._queue]
-        self._queue.clear()
+        taken: list[bytes] = []
+        size = 0
+        while self._queue and (not taken or size + len(self._queue[0][1]) <= CHUNK_BYTES):
+            taken.append(self._queue.popleft()[1])
+            size += len(taken[-1])
+        self._bytes -= size
         return taken
 
+    def _add(self, number: int, frame: bytes) -> None:
+        self._queue.append((number, frame))
+        self._bytes += len(frame)
+
     def _reset(self, oldest: int) -> None:
-        self._queue.append((oldest - 1, frames.reset(self.project_id, self.position, oldest)))
+        self._add(oldest - 1, frames.reset(self.project_id, self.position, oldest))
         self.position = oldest - 1
 
     def _farewell(self) -> list[bytes] | None:
@@ -217,5 +244,4 @@ class Feed:
         said, self._said = self._said, True
         if said or self._end in (None, End.REVOKED, End.GONE):
             return None
-        resume_at = self._queue[0][0] - 1 if self._queue else self.position
-        return [frames.reconnect(self.project_id, resume_at, str(self._end))]
+        return [frames.reconnect(self.project_id, self.position, str(self._end))]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -17,9 +19,10 @@ from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError, U
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
-from partywall.core.occupancy import Places
+from partywall.core.occupancy import Place, SharedPlaces
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
-from partywall.core.tenant import work_in_background_for
+from partywall.core.tenant import Tenant, work_in_background_for
+from partywall.core.tenant_semaphore import TenantSemaphore
 
 log = structlog.get_logger(__name__)
 
@@ -28,12 +31,15 @@ RETRY_SECONDS: Final = 1.0
 MOST_AT_ONCE: Final = 100_000
 FEWEST: Final = 10
 FULL_SECONDS: Final = 10
+# Reads under way at once: of what is past, by account, and of what is new.
+PAST_READS: Final = 4
+NEW_READS, NEW_READS_EACH = 6, 2
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 
 
 class TooManyStreamsError(TooManyRequestsError):
-    """The process, or this caller in it, holds as many streams open as it may."""
+    """The process holds as many streams open as it may, or in it this caller, the project, or the account."""
 
     code = "too_many_streams"
     title = "Too many open streams"
@@ -52,13 +58,24 @@ class ServerDrainingError(UnavailableError):
         super().__init__("Come back at once: another process serves you.", headers={"Retry-After": "1"})
 
 
+def _reads(places: int, each: int) -> TenantSemaphore:
+    """Whoever reads events waits as long as it takes, and there are as many who wait as there are streams."""
+    return TenantSemaphore(places, each=each, waiting=sys.maxsize, patience=None)
+
+
+def _tenant(account: UUID) -> Tenant:
+    return Tenant(f"user:{account}", background=True)
+
+
 class Tail:
     """Reads a project's log once for all who follow it, and asks with every batch which of them still may.
 
     It reads when it is told to look, and at the latest after `poll`: nothing depends on having been told.
     """
 
-    def __init__(self, pool: Pool, scope: ProjectScope, position: int, poll: timedelta) -> None:
+    def __init__(self, pool: Pool, scope: ProjectScope, position: int, poll: timedelta, reads: TenantSemaphore) -> None:
+        self._reads = reads
+        self._account: UUID | None = None
         self._project_id = scope.project_id
         self._reader = ScopedReader(pool, Principal.service(scope.project_id))
         self._poll = poll
@@ -86,9 +103,12 @@ class Tail:
             await self._pause()
 
     async def _read(self) -> None:
-        asked = {feed.caller for feed in self.feeds}
-        limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
-        batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
+        if self._account is None:
+            self._account = await self._reader.account(self._project_id)
+        async with self._reads.hold(_tenant(self._account)):
+            asked = {feed.caller for feed in self.feeds}
+            limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
+            batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
         complete = True
         for feed in self.feeds:
             if feed.caller in asked:
@@ -99,7 +119,7 @@ class Tail:
         # Who joined during the read is not known to be allowed: the same events are read again for them.
         if complete:
             self.position = batch.upto
-        if not complete or len(batch.events) == limit:
+        if not complete or batch.upto < batch.last:
             self.look()
 
     async def _pause(self) -> None:
@@ -119,18 +139,22 @@ class Tails:
         background: Background,
         listener: Listener,
         *,
-        places: Places[Principal],
+        places: SharedPlaces,
+        each_principal: int,
         poll: timedelta,
         draining: asyncio.Event,
     ) -> None:
         self._places = places
+        self._each_principal = each_principal
+        self._past_reads = _reads(PAST_READS, 1)
+        self._new_reads = _reads(NEW_READS, NEW_READS_EACH)
         self._pool = pool
         self._background = background
         self._listener = listener
         self._poll = poll
         self._draining = draining
         self._tails: dict[CacheKey, Tail] = {}
-        self._feeds: set[Feed] = set()
+        self._feeds: dict[Feed, Place] = {}
 
     @property
     def followed(self) -> int:
@@ -144,20 +168,37 @@ class Tails:
         `terms` raises where the right is lacking, TooManyStreamsError, and ServerDrainingError.
         """
         self.require_staying()
-        if not self._places.take(reader.principal):
+        place = self._places.take()
+        if place is None:
             raise TooManyStreamsError
         try:
-            opened = await _open(reader, project_id, terms)
+            feed = await self._open(place, reader, project_id, terms, after)
         except BaseException:
-            self._places.give_back(reader.principal)
+            place.give_back()
             raise
-        feed = Feed(reader, opened, terms, self)
-        if after is not None:
-            feed.resume(after, opened)
-        self._feeds.add(feed)
+        self._feeds[feed] = place
         if self._draining.is_set():
             feed.end(End.DRAINING)
         return feed
+
+    async def _open(
+        self, place: Place, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None
+    ) -> Feed:
+        """A principal's own limit comes before any read; project and account once it is known to belong there."""
+        if not place.counts_for(reader.principal, self._each_principal):
+            raise TooManyStreamsError
+        opened = await _open(reader, project_id, terms)
+        account = await reader.account(project_id)
+        for key in (("project", project_id), ("account", account)):
+            if not place.counts_for(key, self._places.third):
+                raise TooManyStreamsError
+        feed = Feed(reader, opened, terms, self, account)
+        if after is not None:
+            feed.resume(after, opened)
+        return feed
+
+    def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
+        return self._past_reads.hold(_tenant(account))
 
     def require_staying(self) -> None:
         """Raises ServerDrainingError."""
@@ -178,10 +219,10 @@ class Tails:
         return True
 
     def leave(self, feed: Feed) -> None:
-        if feed not in self._feeds:
+        place = self._feeds.pop(feed, None)
+        if place is None:
             return
-        self._feeds.discard(feed)
-        self._places.give_back(feed.scope.principal)
+        place.give_back()
         name = events_channel(feed.scope)
         tail = self._tails.get(name)
         if tail is None:
@@ -193,7 +234,7 @@ class Tails:
             tail.look()
 
     def _start(self, name: CacheKey, feed: Feed) -> Tail:
-        tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll)
+        tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll, self._new_reads)
         tail.feeds.add(feed)
         self._background.start(f"tail {name}", tail.run)
         self._listener.listen(name, lambda _: tail.look())

@@ -21,6 +21,10 @@ CONNECTIONS: Final = 200
 # How many addresses of one name are tried.
 _TRIED: Final = 4
 _LOOK_UP_SECONDS: Final = 5.0
+# A name with more is not called: all of them are judged.
+_MOST_ADDRESSES: Final = 100
+# The same for a name that nobody knows as for one that leads inside: or names of a private network could be found out.
+NOT_CALLED: Final = "The name cannot be found, or leads into a network that is not called"
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -43,8 +47,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             raise httpcore.ConnectError("the name is not known") from error
         if not found:
             raise httpcore.ConnectError("the name is not known")
-        if not all(self._destinations.admits(address) for address in found):
-            raise RefusedDestinationError("The address leads into a network that is not called")
+        if len(found) > _MOST_ADDRESSES or not all(self._destinations.admits(address) for address in found):
+            raise RefusedDestinationError(NOT_CALLED)
         return found
 
     async def connect_tcp(
@@ -107,7 +111,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         try:
             await self._backend.addresses(url.raw_host.decode("ascii"), url.port or 0)
         except (httpcore.ConnectError, TimeoutError) as error:
-            raise RefusedDestinationError("The address has a name that cannot be found") from error
+            raise RefusedDestinationError(NOT_CALLED) from error
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._destinations.check(request.url)

@@ -43,7 +43,7 @@ async def begin_run(context: JobContext, payload: RunAgent) -> Begun | Outcome |
         if run is None or run.principal != payload.principal:
             return None
         if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
-            return None
+            return Cancelled() if run.admitted else None
         require(scope, Right.RUN_START)
         if run.cancel_requested_at is not None:
             return Cancelled()

@@ -7,6 +7,7 @@ from fastapi import Depends
 
 from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
 from partywall.features.agents import service
+from partywall.features.agents.admission import RunPlaces
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.registry import Registry, registry_of
 from partywall.features.agents.schemas import RunStart
@@ -32,7 +33,7 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
         session=session,
         scope=scope,
         announcer=resources.announcer,
-        places=resources.settings.agents.concurrency_per_project,
+        places=RunPlaces.of(resources),
     )
 
 

@@ -12,13 +12,14 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
-from partywall.features.agents.admission import Admission
+from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.budgets import month_of
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import CutOff, usage_of
 from partywall.features.agents.journal_repository import JournalWriter
 from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
+from partywall.features.agents.pending import pending_id
 from partywall.features.agents.repository import RunWriter
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
@@ -93,18 +94,24 @@ class _Ending:
     context: JobContext
 
     async def write(self, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
-        admission = Admission(self.session, self.scope, self.context.resources.settings.agents.concurrency_per_project)
+        places = RunPlaces.of(self.context.resources)
+        admission = Admission(self.session, self.scope, places)
         await admission.lock()
-        run = await RunWriter(self.session, self.scope).lock(payload.run_id)
+        writer = RunWriter(self.session, self.scope)
+        run = await writer.lock(payload.run_id)
         if run is None or run.principal != payload.principal:
             return
-        if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
-            return
+        if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
+            await self._end(run, outcome, cut_off)
+        elif run.admitted:  # cancelled before its job began
+            await writer.leave_place(run.id)
+        await admission.fill()
+
+    async def _end(self, run: Run, outcome: Outcome, cut_off: CutOff | None) -> None:
         if isinstance(outcome, Waiting) and run.cancel_requested_at is not None:
             outcome = Cancelled()  # asked for while the turn ended
         await self.count(run, cut_off)
         await self._settle(run, outcome)
-        await admission.fill()
 
     async def count(self, run: Run, cut_off: CutOff | None) -> None:
         """Told as after a model's last words."""
@@ -140,7 +147,7 @@ class _Ending:
             for call in pending
             if isinstance(call, dict) and isinstance(call["arguments"], dict)
         ]
-        self.tell(run, "run.waiting", {"calls": calls})
+        self.tell(run, "run.waiting", {"pending_id": pending_id(run.id, run.turn, pending), "calls": calls})
 
     async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
         changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}

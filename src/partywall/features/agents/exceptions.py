@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue, ValidationError
 
-from partywall.core.errors import ConflictError, NotFoundError, PartywallError
+from partywall.core.errors import ConflictError, NotFoundError, PartywallError, TooManyRequestsError
+
+OPEN_RUNS_SECONDS: Final = 30
 
 
 class AgentNotFoundError(NotFoundError):
@@ -25,9 +28,30 @@ class RunNotContinuableError(ConflictError):
     title = "The run cannot be continued"
 
 
+class TooManyOpenRunsError(TooManyRequestsError):
+    """The project, or the account that owns it, has as many runs that are not over as it may have."""
+
+    code = "too_many_open_runs"
+    title = "Too many runs are not over yet"
+
+    def __init__(self, scope: str, used: int, limit: int) -> None:
+        super().__init__(OPEN_RUNS_SECONDS, f"{used} of {limit} runs of this {scope} are queued, running or waiting.")
+        self.extensions = {"scope": scope, "used": used, "limit": limit}
+
+
 class RunNotWaitingError(ConflictError):
     code = "run_not_waiting"
     title = "The run waits for no decision"
+
+
+class RunPendingChangedError(ConflictError):
+    """The decision names another step than the one that the run waits for."""
+
+    code = "run_pending_changed"
+    title = "The run does not wait for what was decided"
+
+    def __init__(self) -> None:
+        super().__init__("Nothing was decided. Read the run again, and decide on what it shows in `pending` now.")
 
 
 class RunFinishedError(ConflictError):

@@ -34,7 +34,7 @@ class Run(Base):
     """One run of an agent.
 
     `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
-    finished; `admitted` says that it holds one of the project's places, and a job of its own; `state` counts visible
+    finished; `admitted` says that it holds a place, and has a job of its own; `state` counts visible
     changes. `priced` is false once a model was used whose price is not known.
     """
 
@@ -49,12 +49,13 @@ class Run(Base):
         Index("run_created_at_idx", "project_id", "created_at", "id"),
         Index("run_continues_idx", "project_id", "continues"),
         Index(
-            "run_admission_idx",
+            "run_open_idx",
             "project_id",
             "created_at",
             "id",
-            postgresql_where=text("status IN ('queued', 'running')"),
+            postgresql_where=text("status IN ('queued', 'running', 'waiting')"),
         ),
+        Index("run_admitted_idx", "project_id", postgresql_where=text("admitted")),
         {"info": {"kind": TableKind.PROJECT}},
     )
 

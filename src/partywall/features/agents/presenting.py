@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from partywall.features.agents.models import Run as RunRow
+from partywall.features.agents.pending import pending_id
 from partywall.features.agents.schemas import Money, PendingCall, Run, RunError, RunStatus, Usage
 
 
@@ -11,6 +12,12 @@ def dollars(amount: Decimal) -> Money:
     text = f"{amount:f}".rstrip("0") if "." in f"{amount:f}" else f"{amount:f}."
     whole, _, cents = text.partition(".")
     return Money(amount=f"{whole}.{cents.ljust(2, '0')}", currency="USD")
+
+
+def _pending(row: RunRow) -> list[PendingCall]:
+    calls = row.pending or []
+    shown = pending_id(row.id, row.turn, calls)
+    return [PendingCall.model_validate({"pending_id": shown, **call}) for call in calls]
 
 
 def present(row: RunRow) -> Run:
@@ -29,7 +36,7 @@ def present(row: RunRow) -> Run:
             seconds=round(row.seconds, 3),
             cost=dollars(row.cost) if row.priced else None,
         ),
-        pending=[PendingCall.model_validate(call) for call in row.pending or ()],
+        pending=_pending(row),
         continues=row.continues,
         created_at=row.created_at,
         started_at=row.started_at,

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, cast, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
@@ -78,6 +78,16 @@ class RunRepository:
         )
         return found
 
+    async def size_of_messages(self, run_id: UUID) -> int:
+        """In bytes, as its last turn has kept them."""
+        query = (
+            select(func.octet_length(cast(RunTurn.messages, Text)))
+            .where(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id)
+            .order_by(RunTurn.number.desc())
+            .limit(1)
+        )
+        return await self.session.scalar(query) or 0
+
 
 @dataclass(frozen=True, slots=True)
 class RunWriter:
@@ -122,6 +132,11 @@ class RunWriter:
             .execution_options(populate_existing=True)
         )
         return changed.one()
+
+    async def leave_place(self, run_id: UUID) -> None:
+        await self.session.execute(
+            update(Run).where(Run.project_id == self.scope.project_id, Run.id == run_id).values(admitted=False)
+        )
 
     async def end_turn(self, run_id: UUID, number: int, messages: list[JsonValue], pending: JsonValue = None) -> None:
         await self.session.execute(

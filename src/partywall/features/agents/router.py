@@ -27,6 +27,8 @@ from partywall.features.agents.exceptions import (
     RunNotContinuableError,
     RunNotFoundError,
     RunNotWaitingError,
+    RunPendingChangedError,
+    TooManyOpenRunsError,
 )
 from partywall.features.agents.schemas import Agents, Run, RunDecision, RunQuery
 from partywall.features.projects.rights import Right, require
@@ -53,7 +55,8 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     max_body_size=MEDIUM_BYTES,
     responses=documented(
         ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
-        AgentInputError, RunNotContinuableError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,
+        AgentInputError, RunNotContinuableError, TooManyOpenRunsError, QuotaExceededError, IdempotencyKeyReusedError,
+        RequestInProgressError,
     ),
 )  # fmt: skip
 async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: IdempotencyDep, request: Request) -> Response:
@@ -112,8 +115,17 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
     "/runs/{run_id}/decision",
     response_model=Run,
     summary="Decide what a run asks for",
-    description="Of a run that waits: its tool calls are made, or the agent is told that they were refused, and why.",
-    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotWaitingError),
-)
-async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep) -> Response:
-    return json_response(await service.decide(run_id, body))
+    description="Of a run that waits: its tool calls are made, or the agent is told that they were refused, and why. "
+    "`pending_id` is the one that the run's `pending` shows; nothing is decided where the run waits for another step.",
+    responses=documented(
+        ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotWaitingError, RunPendingChangedError,
+        IdempotencyKeyReusedError, RequestInProgressError,
+    ),
+)  # fmt: skip
+async def decide_run(run_id: UUID, body: RunDecision, service: RunServiceDep, once: IdempotencyDep) -> Response:
+    require(service.scope, Right.RUN_DECIDE)
+
+    async def produce() -> Response:
+        return json_response(await service.decide(run_id, body))
+
+    return await once.run(service.session, produce)

@@ -52,11 +52,22 @@ class RunStart(RequestModel):
     continues: UUID | None = None
 
 
+PendingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+
 class RunDecision(RequestModel):
-    """Whether what the run asks for may be done; the agent is told `comment` where it may not."""
+    """Whether what the run asks for may be done; the agent is told `comment` where it may not.
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"approve": True}]})
+    `pending_id` is that of the run's `pending`, as it was shown to the person who decides.
+    """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"pending_id": "pending_5f0c2a9be1d34c8796a0d5b7e2f14c3d8a90b6e7", "approve": True}]
+        }
+    )
+
+    pending_id: PendingId
     approve: StrictBool
     comment: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
@@ -85,8 +96,9 @@ class RunError(ResponseModel):
 
 
 class PendingCall(ResponseModel):
-    """A tool call that waits for a decision."""
+    """A tool call that waits for a decision. Calls that are decided together have the same `pending_id`."""
 
+    pending_id: str
     tool: str
     arguments: JsonObject
 

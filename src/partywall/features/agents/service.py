@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 from sqlalchemy import func
 
 from partywall.core.db.scoped_read import ScopedReader
@@ -18,7 +20,7 @@ from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission import Admission
+from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.exceptions import (
     AgentInputError,
@@ -27,14 +29,20 @@ from partywall.features.agents.exceptions import (
     RunNotContinuableError,
     RunNotFoundError,
     RunNotWaitingError,
+    RunPendingChangedError,
 )
 from partywall.features.agents.models import Run as RunRow
+from partywall.features.agents.pending import pending_id
 from partywall.features.agents.presenting import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
 from partywall.features.agents.schemas import Agent, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
 from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
+
+LARGEST_INPUT: Final = 200_000
+# What each run of a conversation keeps once more, and its model is sent.
+LONGEST_CONVERSATION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,12 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
+def _refuse_large(wanted: RunStart) -> None:
+    """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
+    if len(to_json(wanted.input)) > LARGEST_INPUT:
+        raise AgentInputError([("", f"At most {LARGEST_INPUT:,} bytes as JSON")])
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
     """What is to be started, and its input as the agent's schema reads it."""
@@ -107,6 +121,7 @@ async def check_run(scope: ProjectScope, registry: Registry, models: LanguageMod
         raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
     if not models.has(agent.name):
         raise AgentModelNotConfiguredError(agent.name)
+    _refuse_large(wanted)
     try:
         return CheckedRun(wanted, await agent.validated(wanted.input))
     except ValidationError as error:
@@ -115,22 +130,23 @@ async def check_run(scope: ProjectScope, registry: Registry, models: LanguageMod
 
 @dataclass(frozen=True, slots=True)
 class RunService:
-    """Changes to runs, for one caller; `places` is how many runs of the project may be at work at once."""
+    """Changes to runs, for one caller; `places` says how many may be at work or unfinished at once."""
 
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
-    places: int
+    places: RunPlaces
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
         """Enqueues a run; raises AgentInputError for documents that are missing, and for what it `continues`
-        RunNotFoundError or RunNotContinuableError."""
+        RunNotFoundError or RunNotContinuableError, and TooManyOpenRunsError."""
         require(self.scope, Right.RUN_START)
         wanted = checked.wanted
         await self._refuse_missing(checked.input)
         if wanted.continues is not None:
             await self._refuse_unfit(wanted.continues, wanted.agent)
         await self._admission.lock()
+        await self._admission.refuse_too_many()
         row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
         await self._admission.fill()
@@ -152,11 +168,13 @@ class RunService:
         return present(row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
-        """Lets a waiting run go on; raises RunNotWaitingError."""
+        """Lets a waiting run go on; raises RunNotWaitingError, and RunPendingChangedError for any other step."""
         require(self.scope, Right.RUN_DECIDE)
         row = await self._locked(run_id)
         if row.status != RunStatus.WAITING:
             raise RunNotWaitingError(f"The run is {row.status}.")
+        if decision.pending_id != pending_id(row.id, row.turn, row.pending or ()):
+            raise RunPendingChangedError
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
         values = {"status": RunStatus.QUEUED.value, "pending": None, "turn": row.turn + 1, "admitted": False}
         row = await self._writer.change(run_id, values)
@@ -177,6 +195,10 @@ class RunService:
             raise RunNotFoundError("The run to continue does not exist.")
         if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
             raise RunNotContinuableError(f"That run was of {earlier.agent} and has the status {earlier.status}.")
+        if await RunRepository(self.session, self.scope).size_of_messages(run_id) > LONGEST_CONVERSATION:
+            raise RunNotContinuableError(
+                f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; begin a new one."
+            )
 
     async def _locked(self, run_id: UUID) -> RunRow:
         await self._admission.lock()

@@ -13,7 +13,7 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.liveness import Liveness
 from partywall.features.live.schemas import SocketHello
 from partywall.features.live.service import LiveService
-from partywall.features.live.tickets import Tickets
+from partywall.features.live.tickets import PURPOSE, Tickets, UnusedTickets
 
 _ticket = APIKeyQuery(
     name="ticket", scheme_name="StreamTicket", auto_error=False, description="Good for one stream, for a short time."
@@ -21,10 +21,17 @@ _ticket = APIKeyQuery(
 
 
 async def get_tickets(resources: ResourcesDep) -> Tickets:
-    return Tickets(resources.cache, resources.settings.events.ticket_ttl)
+    return Tickets(resources.cache, resources.settings.events.ticket_ttl, resources.secrets.signer(PURPOSE))
 
 
 TicketsDep = Annotated[Tickets, Depends(get_tickets)]
+
+
+async def get_unused_tickets(resources: ResourcesDep) -> UnusedTickets:
+    return UnusedTickets(resources.unused_tickets, resources.settings.events.connections_per_principal)
+
+
+UnusedTicketsDep = Annotated[UnusedTickets, Depends(get_unused_tickets)]
 
 
 async def get_bearer(request: Request, resources: ResourcesDep) -> VerifiedCredential | None:

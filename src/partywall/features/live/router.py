@@ -21,9 +21,10 @@ from partywall.features.live.dependencies import (
     GreetedDep,
     LiveServiceDep,
     TicketsDep,
+    UnusedTicketsDep,
     require_credential,
 )
-from partywall.features.live.exceptions import TicketsUnavailableError
+from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
 from partywall.features.projects.rights import Right, require
 
@@ -73,15 +74,16 @@ async def stream_events(
     response_model=Ticket,
     summary="Get a ticket for the event stream",
     description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
-    responses=documented(ProjectNotFoundError, MissingRightError, TicketsUnavailableError),
+    responses=documented(ProjectNotFoundError, MissingRightError, TooManyTicketsError, TicketsUnavailableError),
 )
 async def create_event_ticket(
-    project_id: UUID, bearer: BearerDep, reader: ScopedReaderDep, tickets: TicketsDep
+    project_id: UUID, bearer: BearerDep, reader: ScopedReaderDep, tickets: TicketsDep, unused: UnusedTicketsDep
 ) -> Response:
-    scope = await reader.scope(project_id)
-    require(scope, Right.EVENT_READ)
     if bearer is None:
         raise NotAuthenticatedError
+    scope = await reader.scope(project_id)
+    require(scope, Right.EVENT_READ)
+    unused.count(scope.principal, project_id, await reader.account(project_id))
     ticket = await tickets.issue(scope, bearer)
     return json_response(
         Ticket(ticket=ticket, expires_in=int(tickets.ttl.total_seconds())), headers={"Cache-Control": "no-store"}

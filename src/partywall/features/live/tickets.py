@@ -1,37 +1,68 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from partywall.core import cache_keys
 from partywall.core.clock import unix_time
 from partywall.core.errors import NotAuthenticatedError
+from partywall.core.occupancy import TimedPlaces
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import Principal, ProjectScope
-from partywall.features.live.exceptions import TicketsUnavailableError
+from partywall.core.security.opaque_tokens import token_hash
+from partywall.core.security.secrets import Signer
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
+from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 
+# What the signer is for.
+PURPOSE: Final = "stream tickets"
 _BYTES: Final = 32
+_MAC_BYTES: Final = 32
+_LONGEST: Final = 512
+_FOR: Final = (PrincipalKind.USER, PrincipalKind.KEY)
+
+
+@dataclass(frozen=True, slots=True)
+class UnusedTickets:
+    """How many tickets this process has sold that may still be used, by what their streams would count for."""
+
+    places: TimedPlaces
+    each_principal: int
+
+    def count(self, principal: Principal, project_id: UUID, account: UUID) -> None:
+        """Raises TooManyTicketsError."""
+        third = self.places.places.third
+        if not self.places.take({principal: self.each_principal, ("project", project_id): third, account: third}):
+            raise TooManyTicketsError(int(self.places.seconds))
 
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Stand-ins for a credential, for clients that cannot send a header: one project, one use, some seconds."""
+    """Stand-ins for a credential, for clients that cannot send a header: one project, one use, some seconds.
+
+    The cache holds what a ticket stands for, with a MAC over it and the ticket's hash. So whoever can write to the
+    cache can make no ticket, change none, and put none in another's place.
+    """
 
     cache: Redis
     ttl: timedelta
+    signer: Signer = field(repr=False)
 
     async def issue(self, scope: ProjectScope, verified: VerifiedCredential) -> str:
         """A ticket that is worth what the token is worth; raises TicketsUnavailableError."""
+        if verified.principal.kind not in _FOR:
+            raise NotAuthenticatedError
         ticket = secrets.token_urlsafe(_BYTES)
         session = None if verified.session_id is None else str(verified.session_id)
-        value = orjson.dumps([str(scope.project_id), str(verified.principal), session, verified.expires_at])
+        until = min(verified.expires_at, unix_time() + self.ttl.total_seconds())
+        said = orjson.dumps([str(scope.project_id), str(verified.principal), session, verified.expires_at, until])
+        value = self.signer.sign(token_hash(ticket) + said) + said
         try:
             await self.cache.set(cache_keys.ticket(ticket), value, ex=self.ttl)
         except (RedisError, OSError) as error:
@@ -43,13 +74,26 @@ class Tickets:
 
         Whether its session and its right are still good is asked of the database, when the stream is opened.
         """
+        value = await self._take(ticket)
+        mac, said = value[:_MAC_BYTES], value[_MAC_BYTES:]
+        if not self.signer.verify(token_hash(ticket) + said, mac):
+            raise NotAuthenticatedError("The ticket is used, expired or unknown.")
+        project, text, session, expires_at, until = orjson.loads(said)
+        principal = Principal.parse(text)
+        if project != str(project_id) or until <= unix_time() or principal.kind not in _FOR:
+            raise NotAuthenticatedError("The ticket is used, expired or unknown.")
+        return VerifiedCredential(principal, float(expires_at), UUID(session) if session else None)
+
+    async def _take(self, ticket: str) -> bytes:
+        """The beginning of what the cache has there, whatever it is, which only one caller is given."""
+        key = cache_keys.ticket(ticket)
         try:
-            value = await self.cache.getdel(cache_keys.ticket(ticket))
+            async with self.cache.pipeline(transaction=True) as pipeline:
+                await pipeline.getrange(key, 0, _LONGEST)
+                await pipeline.delete(key)
+                value, deleted = await pipeline.execute(raise_on_error=False)
+        except ResponseError:
+            return b""
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error
-        if value is None:
-            raise NotAuthenticatedError("The ticket is used, expired or unknown.")
-        project, principal, session, expires_at = orjson.loads(value)
-        if project != str(project_id) or expires_at <= unix_time():
-            raise NotAuthenticatedError("The ticket is used, expired or unknown.")
-        return VerifiedCredential(Principal.parse(principal), float(expires_at), UUID(session) if session else None)
+        return value if isinstance(value, bytes) and deleted == 1 else b""

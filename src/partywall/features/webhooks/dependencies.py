@@ -12,6 +12,7 @@ from partywall.core.http.dependencies import (
     SessionDep,
 )
 from partywall.core.outgoing.destinations import RefusedDestinationError
+from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.constants import PURPOSE
@@ -35,14 +36,18 @@ async def judge_new_url(
 ) -> str | None:
     """Why the URL is not called, if so. Looks the name up before the request holds a transaction."""
     require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
-    return await _refusal(resources, body.url)
+    with on_behalf_of(await reader.account(project_id)):
+        return await _refusal(resources, body.url)
 
 
 async def judge_changed_url(
     project_id: UUID, body: WebhookPatch, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
     require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
-    return await _refusal(resources, body.url) if "url" in body.model_fields_set else None
+    if "url" not in body.model_fields_set:
+        return None
+    with on_behalf_of(await reader.account(project_id)):
+        return await _refusal(resources, body.url)
 
 
 async def _refusal(resources: Resources, url: str) -> str | None:

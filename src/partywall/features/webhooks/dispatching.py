@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
 from partywall.core.ids import new_id
+from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.webhooks.exceptions import LeaseLostError
@@ -90,7 +91,7 @@ class Dispatcher:
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
         while not self.stop.is_set() and (chosen := self._places.begin()) is not None:
-            group.create_task(self._serve(*chosen))
+            group.create_task(self._serve(chosen))
 
     async def _claim(self) -> list[Candidate]:
         """Leases for as many as there are places and some more; none where the database is away."""
@@ -126,11 +127,11 @@ class Dispatcher:
 
     async def _give_back(self, candidates: Sequence[Candidate]) -> None:
         """One at a time, which holds the rows of one alone; a lease that cannot be given back ends by itself."""
-        for project_id, webhook_id in candidates:
+        for candidate in candidates:
             try:
-                await self._turn(project_id, webhook_id).release()
+                await self._turn(candidate).release()
             except (SQLAlchemyError, OSError, ProjectNotFoundError, UnavailableError) as error:
-                log.info("webhook_not_given_back", webhook_id=str(webhook_id), error=type(error).__name__)
+                log.info("webhook_not_given_back", webhook_id=str(candidate.webhook), error=type(error).__name__)
             finally:
                 self._returning -= 1
 
@@ -147,27 +148,30 @@ class Dispatcher:
     def _is_time(self) -> bool:
         return asyncio.get_running_loop().time() >= self._everywhere_at
 
-    async def _serve(self, project_id: UUID, webhook_id: UUID) -> None:
+    async def _serve(self, candidate: Candidate) -> None:
         more = False
-        with bound_contextvars(project_id=str(project_id), webhook_id=str(webhook_id)):
+        with bound_contextvars(project_id=str(candidate.project), webhook_id=str(candidate.webhook)):
             try:
-                more = await self._turn(project_id, webhook_id).run()
+                with on_behalf_of(candidate.account):
+                    more = await self._turn(candidate).run()
             except (LeaseLostError, ProjectNotFoundError):
                 log.info("webhook_turn_ended", reason="it is gone, or another worker serves it")
             except Exception:
                 log.exception("webhook_turn_failed")
             finally:
-                self._places.end(project_id)
+                self._places.end(candidate)
         if self._places.can_begin:
             self._look.set()
         elif more or self._behind:
             self._look_everywhere()
 
-    def _turn(self, project_id: UUID, webhook_id: UUID) -> Turn:
+    def _turn(self, candidate: Candidate) -> Turn:
         settings = self.resources.settings.webhooks
         rules = Rules(settings.first_retry, settings.attempts, settings.disable_after)
-        claim = Claim(webhook_id, self.worker)
-        return Turn(self.resources, rules, self.lease, project_id, claim, self.stop, lambda: self._places.crowded)
+        claim = Claim(candidate.webhook, self.worker)
+        return Turn(
+            self.resources, rules, self.lease, candidate.project, claim, self.stop, lambda: self._places.crowded
+        )
 
     async def _pause(self) -> None:
         """Until it is worth looking again."""
@@ -183,5 +187,5 @@ class Dispatcher:
         self._look.set()
 
 
-def _candidates(found: Result[UUID, UUID]) -> list[Candidate]:
-    return [(project_id, webhook_id) for project_id, webhook_id in found]
+def _candidates(found: Result[UUID, UUID, UUID]) -> list[Candidate]:
+    return [Candidate(*row) for row in found]

@@ -21,12 +21,11 @@ from partywall.features.webhooks.models import Webhook, WebhookDelivery, Webhook
 _FOR_WHOM: Final = (
     bindparam("worker", type_=Uuid), bindparam("most", type_=Integer), bindparam("lease", type_=Interval),
 )  # fmt: skip
+_CLAIMED: Final = ("account_id", "project_id", "webhook_id")
 # Whatever is due, and what is new in some projects.
-CLAIM: Final = select(func.wall.claim_webhooks(*_FOR_WHOM).table_valued("project_id", "webhook_id"))
+CLAIM: Final = select(func.wall.claim_webhooks(*_FOR_WHOM).table_valued(*_CLAIMED))
 CLAIM_OF: Final = select(
-    func.wall.claim_webhooks_of(*_FOR_WHOM, bindparam("projects", type_=ARRAY(Uuid))).table_valued(
-        "project_id", "webhook_id"
-    )
+    func.wall.claim_webhooks_of(*_FOR_WHOM, bindparam("projects", type_=ARRAY(Uuid))).table_valued(*_CLAIMED)
 )
 
 

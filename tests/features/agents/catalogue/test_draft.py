@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 from tests.features.agents.bureau import Bureau, Json
 from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of
@@ -45,7 +46,8 @@ async def test_a_new_document_is_written_once_it_is_approved(bureau: Bureau) -> 
     text = "# Terms\n\n" + "Ten days. " * 2000
     write = calling("write", title=" Terms ", content=text)
     run = await waiting(bureau, {"document_ids": [source]}, reads(source), write, NOTES)
-    assert run["pending"] == [{"tool": "write", "arguments": {"title": " Terms ", "content": text}}]
+    [pending] = cast("list[Json]", run["pending"])
+    assert (pending["tool"], pending["arguments"]) == ("write", {"title": " Terms ", "content": text})
     assert [each["id"] for each in await documents(bureau)] == [source]
     output = output_of(await decided(bureau, run, approve=True))
     made = await document(bureau, output["document_id"])

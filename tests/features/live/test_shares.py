@@ -1,0 +1,91 @@
+"""No account has more than a third of a process's streams, however many keys, projects and tickets it has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient
+
+from partywall.settings import Settings
+from tests.features.live.serving import Serving, serve
+from tests.features.live.sockets import opened
+from tests.features.live.sse import follow
+from tests.features.live.test_streams import until
+from tests.people import People, Person
+
+
+@pytest.fixture(scope="module")
+async def shared(live_settings: Settings) -> AsyncIterator[Serving]:
+    """Nine streams: an account has three."""
+    events = live_settings.events.model_copy(update={"connections": 9})
+    async with serve(live_settings.model_copy(update={"events": events})) as serving:
+        yield serving
+
+
+async def new_key(person: Person, project: UUID) -> str:
+    body = {"name": "k", "role": "viewer"}
+    answer = await person.client.post(f"/api/v1/projects/{project}/api-keys", json=body)
+    return str(answer.json()["secret"])
+
+
+async def new_ticket(token: str, person: Person, project: UUID) -> str:
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = await person.client.post(f"/api/v1/projects/{project}/events/ticket", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["ticket"])
+
+
+async def test_the_keys_of_all_projects_count_for_their_owner(people: People, shared: Serving) -> None:
+    owner, stranger = await people.person(), await people.person()
+    projects = [await owner.project() for _ in range(4)]
+    keys = [(project, await new_key(owner, project)) for project in projects]
+    theirs = await stranger.project()
+    async with AsyncExitStack() as stack:
+        (one, first), (two, second), (three, third), (four, fourth) = keys
+        streams = [
+            await stack.enter_async_context(follow(shared.url, project, key, after=0))
+            for project, key in ((one, first), (two, second))
+        ]
+        assert [(await stream.next()).id for stream in streams] == [1, 1]
+        hello = {"ticket": await new_ticket(third, owner, three), "after": 0}
+        socket = await stack.enter_async_context(opened(shared.url, three, hello))
+        assert (await socket.next())["id"] == 1
+        async with follow(shared.url, four, fourth) as refused:
+            assert (refused.response.status_code, refused.response.json()["code"]) == (429, "too_many_streams")
+        async with follow(shared.url, four, ticket=await new_ticket(fourth, owner, four)) as refused:
+            assert refused.response.status_code == 429
+        async with opened(shared.url, four, {"token": owner.token}) as closed:
+            assert await closed.closed() == (4429, "too_many_streams")
+        async with follow(shared.url, theirs, stranger.token, after=0) as served:
+            assert (await served.next()).id == 1
+    await until(lambda: shared.resources.tails._places.taken == 0)
+
+
+async def test_a_stranger_takes_no_place_of_a_project(people: People, shared: Serving) -> None:
+    owner, stranger = await people.person(), await people.person()
+    project = await owner.project()
+    for _ in range(4):
+        async with follow(shared.url, project, stranger.token) as refused:
+            assert refused.response.status_code == 404
+    async with follow(shared.url, project, owner.token, after=0) as served:
+        assert (await served.next()).id == 1
+        assert shared.resources.tails._places.taken == 1
+
+
+async def test_tickets_that_nobody_uses_have_a_limit(people: People, shared: Serving) -> None:
+    owner, stranger = await people.person(), await people.person()
+    project, theirs = await owner.project(), await stranger.project()
+    counted = f"/api/v1/projects/{project}/events/ticket"
+    own = {"Authorization": f"Bearer {owner.token}"}
+    keys = {"Authorization": f"Bearer {await new_key(owner, project)}"}
+    async with AsyncClient(base_url=shared.url) as client:
+        answers = [await client.post(counted, headers=headers) for headers in (own, keys, own, keys)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert answers[-1].json()["code"] == "too_many_tickets"
+        assert int(answers[-1].headers["retry-after"]) == 30
+        url = f"/api/v1/projects/{theirs}/events/ticket"
+        other = await client.post(url, headers={"Authorization": f"Bearer {stranger.token}"})
+        assert other.status_code == 200

@@ -31,8 +31,8 @@ _BY_SUFFIX: Final = {
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
-_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
-_HEADING: Final = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\s#][^\n]{0,1000})", re.MULTILINE)
+_CHARSET: Final = re.compile(r";\s*+charset\s*+=\s*+\"?+([^\s;\"]*+)", re.IGNORECASE)
+_HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
 _SPACES: Final = re.compile(r"\s+")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -32,7 +33,6 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
-from partywall.core.fairness import FairGate
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
 from partywall.core.outgoing.destinations import Destinations
@@ -51,15 +51,20 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
+from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.secret_key import secret_key
-from partywall.settings import AgentSettings, DatabaseSettings, EmbeddingSettings, OutgoingSettings, Settings
+from partywall.settings import (
+    AgentSettings,
+    DatabaseSettings,
+    EmbeddingSettings,
+    OutgoingSettings,
+    ProcessSettings,
+    Settings,
+)
 
 CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
-# Costly pages read at the same time, and how many more one project may have waiting.
-PAGES_AT_ONCE = 2
-PAGES_WAITING = 8
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
@@ -144,7 +149,7 @@ async def open_resources(
             clients=ClientAddresses(settings.http.trusted_proxies),
             blobs=blobs,
             mailer=mailer,
-            pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
+            texts=TextProcesses(_text_limits(settings.processes)),
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
@@ -166,6 +171,11 @@ def _cache_url(settings: Settings) -> str:
     if settings.database.url is None or settings.cache.url is None:
         raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
     return settings.cache.url.get_secret_value()
+
+
+def _text_limits(settings: ProcessSettings) -> TextLimits:
+    seconds = math.ceil(settings.text_cpu_time.total_seconds())
+    return TextLimits(settings.texts_at_once, seconds, settings.text_memory)
 
 
 def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dict[str, Ping]:

@@ -110,6 +110,7 @@ DOCUMENTS: Final = (
             "features/documents/file_router.py:_fields",
             "client/importing/files.py:_read_line",
             "adapters/language_models/answers.py:_json",
+            "features/search/chunking.py:chunks_of",
         ),
         json.loads,
         8 * 1024 * 1024,

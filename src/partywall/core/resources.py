@@ -13,7 +13,6 @@ from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
-from partywall.core.fairness import FairGate
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places
@@ -25,6 +24,7 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
+from partywall.core.text_process.processes import TextProcesses
 from partywall.settings import Settings
 
 type Ping = Callable[[], Awaitable[None]]
@@ -48,7 +48,7 @@ class Resources:
     clients: ClientAddresses
     blobs: BlobStore
     mailer: Mailer
-    pages: FairGate
+    texts: TextProcesses
     embedders: Embedders
     language_models: LanguageModels
     outgoing: Outgoing

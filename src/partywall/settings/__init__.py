@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from partywall.settings.agents import AgentSettings
 from partywall.settings.base import CommaSeparated, Section, split_lists
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
+from partywall.settings.processes import ProcessSettings
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    processes: ProcessSettings = ProcessSettings()
     log: LogSettings = LogSettings()
 
     @property
@@ -255,6 +257,7 @@ __all__ = [
     "MailLinks",
     "MailSettings",
     "OutgoingSettings",
+    "ProcessSettings",
     "ProjectSettings",
     "Section",
     "Settings",

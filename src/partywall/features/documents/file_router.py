@@ -21,6 +21,7 @@ from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.creating import may_write
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
@@ -38,7 +39,7 @@ _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
     response_model=Document,
     summary="Upload a file as a document",
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
-    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TooManyRequestsError),
+    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TooManyRequestsError),
 )
 async def upload_document(
     project_id: UUID,
@@ -61,7 +62,7 @@ async def upload_document(
 
     async def produce() -> Response:
         limit = resources.settings.blobs.max_upload_bytes
-        document_id, made = await uploading.upload(writer, resources.blobs, resources.pages, scope, file, asked, limit)
+        document_id, made = await uploading.upload(writer, resources.blobs, resources.texts, scope, file, asked, limit)
         return created(request, document_id, made)
 
     return await once.run_write(writer, may_write, produce, fingerprint=await _fingerprint(once.key, file, asked))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 _DROPPED: Final = frozenset(
     {"head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "math", "canvas",
@@ -27,8 +27,16 @@ _SPACES: Final = re.compile(r"[ \t\r\n\f]+")
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """The title is one line."""
+
     title: str
     text: str
+
+    @classmethod
+    def parse(cls, written: bytes) -> Page:
+        """Of what `read_page` has written."""
+        title, _, text = written.decode().partition("\n")
+        return cls(title, text)
 
 
 class _Writer:
@@ -65,6 +73,18 @@ def _lines(text: str) -> Iterator[str]:
         stripped = _SPACES.sub(" ", line).strip()
         if stripped:
             yield stripped
+
+
+def read_page(html: bytes) -> bytes:
+    """The work of a process of its own: deep nesting costs the parser quadratic time, and many tags much memory.
+
+    Raises MemoryError where it needs more than there is.
+    """
+    try:
+        page = markdown_of(html.decode())
+    except SelectolaxError as error:
+        raise MemoryError from error
+    return f"{page.title}\n{page.text}".encode()
 
 
 def markdown_of(html: str) -> Page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -46,6 +47,15 @@ class _Section:
     start: int
     end: int
     heading: str
+
+
+def cut(content: bytes) -> bytes:
+    """The work of a process of its own, which `chunks_of` reads."""
+    return json.dumps([(each.start, each.end, each.heading) for each in chunk_text(content.decode())]).encode()
+
+
+def chunks_of(written: bytes) -> list[Chunk]:
+    return [Chunk(*each) for each in json.loads(written)]
 
 
 def chunk_text(content: str) -> list[Chunk]:

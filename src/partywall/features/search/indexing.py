@@ -17,10 +17,11 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import Embedders, EmbeddingError, TextRefused
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
+from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentText, Indexed
 from partywall.features.documents.jobs import IndexDocuments
-from partywall.features.search.chunking import chunk_text
+from partywall.features.search.chunking import Chunk, chunk_text, chunks_of, cut
 from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, NewChunk
 from partywall.features.search.languages import configuration_of
@@ -29,6 +30,8 @@ from partywall.features.search.vectors import vector_text
 log = structlog.get_logger(__name__)
 
 DOCUMENTS_AT_ONCE: Final = 25
+# In characters: longer ones are cut in a process of their own, which takes some 25 ms to start.
+LARGEST_INLINE_TEXT: Final = 64 * 1024
 # SQLSTATE classes that say the data is at fault, not the server: data exceptions and exceeded limits.
 _DATA_AT_FAULT: Final = ("22", "54")
 
@@ -87,13 +90,31 @@ class _IndexJob:
         embedders = self.context.resources.embedders
         async with self.context.read(self.payload) as (session, scope):
             indexes = await IndexReader(session, scope).indexes()
-        chunks = await asyncio.to_thread(_chunks_of, found)
+        found, chunks = await self._cut(scope, found)
         models = {index.model for index in indexes} or {embedders.current.name}
         embedded = await embed(embedders, models, chunks)
         async with self.context.begin(self.payload) as (session, scope):
             announcer = self.context.resources.announcer
             current = await documents.mark_indexed(session, scope, announcer, _indexed(found, chunks))
             await _replace(session, scope, embedders, embedded.of(current), current)
+
+    async def _cut(
+        self, scope: ProjectScope, found: Sequence[DocumentText]
+    ) -> tuple[list[DocumentText], list[NewChunk]]:
+        """The documents that could be cut, with their chunks; the others are marked: nobody is to try them again."""
+        cuts: dict[UUID, Sequence[Chunk]] = await asyncio.to_thread(
+            lambda: {each.id: chunk_text(each.content) for each in found if len(each.content) <= LARGEST_INLINE_TEXT}
+        )
+        for document in found:
+            if document.id not in cuts:
+                try:
+                    answer = await self.context.resources.texts.run(scope, cut, document.content.encode())
+                except TextTooCostlyError as error:
+                    await self._fail(document, error)
+                else:
+                    cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
+        kept = [document for document in found if document.id in cuts]
+        return kept, [chunk for document in kept for chunk in _document_chunks(document, cuts[document.id])]
 
     async def _fail(self, document: DocumentText, error: Exception) -> None:
         log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)
@@ -156,13 +177,9 @@ def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[
     return [Indexed(document.id, document.version, counts[document.id]) for document in found]
 
 
-def _chunks_of(found: Sequence[DocumentText]) -> list[NewChunk]:
-    return [chunk for document in found for chunk in _document_chunks(document)]
-
-
-def _document_chunks(document: DocumentText) -> Iterator[NewChunk]:
+def _document_chunks(document: DocumentText, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
     configuration = configuration_of(document.metadata)
-    for chunk in chunk_text(document.content):
+    for chunk in chunks:
         context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title
         text = document.content[chunk.start : chunk.end]
         yield NewChunk(document.id, chunk.start, chunk.end, configuration, context, text)
@@ -179,6 +196,8 @@ def reason_of(error: Exception) -> str:
     match error:
         case TextRefused():
             return f"The embedding model refused the text: {error}"
+        case TextTooCostlyError():
+            return error.detail
         case EmbeddingError():
             return f"The embedding model did not answer: {error}"
         case DBAPIError():

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import zlib
 from pathlib import Path
 from uuid import uuid4
@@ -74,9 +75,7 @@ async def test_a_process_imports_little() -> None:
     command = "import sys, partywall.core.text_process.child, {}; print(*sorted(sys.modules))"
     for module in (read_page.__module__, cut.__module__):
         code = command.format(module)
-        process = await asyncio.create_subprocess_exec(
-            processes.sys.executable, "-I", "-c", code, stdout=asyncio.subprocess.PIPE
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", code, stdout=asyncio.subprocess.PIPE)
         imported = (await process.communicate())[0].decode().split()
         assert module in imported
         assert not {"asyncio", "numpy", "pydantic", "sqlalchemy"} & set(imported)

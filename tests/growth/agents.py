@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 from pydantic_core import SchemaError as PatternError
 
-from partywall.adapters.language_models.answers import _SURROGATES
+from partywall.adapters.language_models.answers import _SURROGATES, events_of
+from partywall.core.language_models import ModelInvalidError
 from partywall.features.agents.catalogue import formats
 from partywall.features.agents.catalogue.checking import Checker, compiled, repetitions
 from partywall.features.agents.catalogue.citing import Text, marks, unmarked
@@ -51,6 +54,15 @@ def _find(text: str) -> object:
     return held.find(text[:half] + "x"), held.find("\n".join(text[half:].split()))
 
 
+async def _events(text: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for at in range(0, len(text), 16):
+            yield text[at : at + 16].encode("utf-8", "replace")
+
+    async for _ in events_of(chunks()):
+        pass
+
+
 def _pattern(text: str) -> object:
     repetitions(text)
     return compiled(text[:200])
@@ -89,6 +101,14 @@ AGENTS: Final = (
         200_000,
         {"a quoted name": repeated('\\"', start='"'), "a domain": repeated("a-", start="a@"),
          "an address": repeated("1:", start="a@[IPv6:")},
+    ),
+    Reader(
+        (),
+        lambda text: asyncio.run(_events(text)),
+        8 * 1024 * 1024,
+        {"data": repeated("data:\n"), "one line": repeated("a", start="data:"), "events": repeated("data:a\n\n")},
+        seconds=30,  # of a stream in pieces of 16 bytes; no shape but a growing one comes near
+        refusing=(ModelInvalidError,),
     ),
     Reader(
         (_CATALOGUE + "checking.py:_REPETITION", _CATALOGUE + "checking.py:compiled"),

@@ -59,15 +59,15 @@ async def test_a_document_becomes_chunks_words_and_vectors(shelf: Shelf) -> None
 
 
 async def test_a_long_document_is_cut_in_a_process_of_its_own(shelf: Shelf) -> None:
-    document = await shelf.put("A title", "Some words about cats. " * 4000)
+    document = await shelf.put("A title", "Some words about cats. " * 12_000)
     await shelf.index(document)
     assert await status(shelf, document) == ("indexed", None)
-    assert await shelf.count("chunk") == len(chunk_text("Some words about cats. " * 4000))
+    assert await shelf.count("chunk") == len(chunk_text("Some words about cats. " * 12_000))
 
 
 async def test_a_document_that_cannot_be_cut_fails_alone(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shelf.resources.texts, "_limits", TextLimits(2, cpu_seconds=1, memory=MEMORY_OF_NOTHING))
-    costly, small = await shelf.put("Costly", "words " * 20_000), await shelf.put("Small", "words")
+    costly, small = await shelf.put("Costly", "words " * 50_000), await shelf.put("Small", "words")
     await shelf.index(costly, small)
     assert await status(shelf, small) == ("indexed", None)
     failed, reason = await status(shelf, costly)

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 DOCUMENTS_AT_ONCE: Final = 25
 # In characters: longer ones are cut in a process of their own, which takes some 25 ms to start.
-LARGEST_INLINE_TEXT: Final = 64 * 1024
+LARGEST_INLINE_TEXT: Final = 256 * 1024
 # SQLSTATE classes that say the data is at fault, not the server: data exceptions and exceeded limits.
 _DATA_AT_FAULT: Final = ("22", "54")
 

@@ -88,6 +88,9 @@ def _headings(content: str) -> Iterator[tuple[int, str]]:
     fence, above, above_at = "", "", 0
     for found in _LINE.finditer(content):
         text = found.group().rstrip()
+        if not text:
+            above = ""
+            continue
         if mark := _FENCE.match(text):
             fence, text = _fence_after(fence, mark["mark"]), ""
         elif fence:

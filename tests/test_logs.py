@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 
 from partywall.core.http.access_log import AccessEntry
+from partywall.core.masking import MOST_CHARACTERS, mask
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.verification_tokens import VerificationTokens
 from partywall.features.projects.invitation_tokens import InvitationTokens
-from partywall.logs import access_log, mask
+from partywall.logs import access_log
 from partywall.settings import LogSettings
 
 SIGNER = Signer(b"a key of these tests")
@@ -41,6 +42,14 @@ def test_credentials_and_addresses_are_masked(text: str, kept: str, gone: str) -
 
 def test_ordinary_text_is_left_alone() -> None:
     assert mask("document_indexed 42 chunks in 0.5 s") == "document_indexed 42 chunks in 0.5 s"
+
+
+def test_a_long_text_is_shortened_in_the_middle_and_at_a_word() -> None:
+    masked = mask("x" * 100_000 + " ada@example.com " + "y" * 4000 + " end")
+    assert len(masked) <= MOST_CHARACTERS
+    assert masked.startswith("xxx")
+    assert masked.endswith("y end")
+    assert "example" not in mask("x" * 100_000 + "@example.com")
 
 
 def _entry(path: str) -> AccessEntry:

@@ -6,4 +6,4 @@ from partywall.settings import Settings
 
 settings = Settings()
 configure_logging(settings.log)
-app = create_app(settings)
+app = create_app(settings, own_process=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Final
@@ -13,13 +12,9 @@ from structlog.typing import Processor, WrappedLogger
 from partywall.core.clock import utc_now
 from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import request_facts
+from partywall.core.masking import harmless, mask, shortened
 from partywall.settings import LogSettings
 
-_EMAIL: Final = re.compile(r"[^\s@'\"<>=,;()]{1,64}@[^\s@'\"<>=,;()]{1,255}")
-_BEARER: Final = re.compile(r"(?i)\bbearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]*|\bpw[a-z]?_[\w-]{16,}")
-# What PostgreSQL adds to an error: the offending row's own values.
-_DETAIL: Final = re.compile(r"DETAIL:[^\n]*")
-_URL_PASSWORD: Final = re.compile(r"(?<=://)[^/\s:@]*:[^@\s]+@")
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
@@ -32,21 +27,6 @@ _GONE: Final = frozenset(
 def client_stayed(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn's is about something else than a client that is gone."""
     return record.getMessage() not in _GONE
-
-
-def _harmless(text: str) -> bool:
-    """Nothing in it even looks like what is masked."""
-    return not (
-        "@" in text or "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text or "DETAIL:" in text
-    )
-
-
-def mask(text: str) -> str:
-    """Takes credentials and e-mail addresses out of a text, whoever put them there."""
-    if _harmless(text):
-        return text
-    text = _EMAIL.sub("***", _URL_PASSWORD.sub("***@", text))
-    return _DETAIL.sub("DETAIL: ***", _BEARER.sub("***", text))
 
 
 def _merge_request(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -85,8 +65,9 @@ def access_log(settings: LogSettings) -> AccessLog:
 
 def _write_access_line(entry: AccessEntry) -> None:
     line: dict[str, object] = {**entry, "event": "request", "level": "info", "timestamp": utc_now()}
+    line["path"] = shortened(str(entry["path"]))
     written = orjson.dumps(line, option=_LINE)
-    if not _harmless(written.decode()):
+    if not harmless(written.decode()):
         written = orjson.dumps(_mask_values(None, "info", line), option=_LINE)
     sys.stdout.buffer.write(written)
     sys.stdout.buffer.flush()

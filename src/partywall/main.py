@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -25,21 +25,26 @@ from partywall.core.http.request_head import RequestHead
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.spool import Spool
+from partywall.core.watchdog import watched
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The whole HTTP application for these settings; opens nothing before its lifespan."""
+def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
+    """The whole HTTP application for these settings; opens nothing before its lifespan.
+
+    Its own process ends when the event loop does not answer any more.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
-            app.state.resources = resources
-            with set_on_signal(app.state.draining):
-                yield
+        with watched(settings.processes.loop_timeout) if own_process else nullcontext():
+            async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
+                app.state.resources = resources
+                with set_on_signal(app.state.draining):
+                    yield
 
     app = FastAPI(
         title="Partywall",

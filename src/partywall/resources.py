@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -35,7 +36,6 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
-from partywall.core.fairness import FairGate
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
@@ -55,6 +55,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
@@ -62,6 +63,7 @@ from partywall.settings import (
     EmbeddingSettings,
     EventSettings,
     OutgoingSettings,
+    ProcessSettings,
     SearchSettings,
     Settings,
 )
@@ -69,9 +71,6 @@ from partywall.settings import (
 CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
-# Costly pages read at the same time, and how many more one project may have waiting.
-PAGES_AT_ONCE = 2
-PAGES_WAITING = 8
 # Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
 UPLOADS_AT_ONCE, UPLOADS_EACH, UPLOAD_PATIENCE = 4, 2, 60.0
 # Sockets that have not said yet whose they are: in all, and from one client address.
@@ -155,9 +154,9 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            pages=FairGate(PAGES_AT_ONCE, PAGES_WAITING),
             uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH, patience=UPLOAD_PATIENCE),
             searches=_searches(settings.search),
+            texts=TextProcesses(_text_limits(settings.processes)),
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
@@ -189,6 +188,11 @@ def _cache_url(settings: Settings) -> str:
     if settings.database.url is None or settings.cache.url is None:
         raise MissingUrlError("set DATABASE__URL and CACHE__URL, or start everything with `partywall serve`")
     return settings.cache.url.get_secret_value()
+
+
+def _text_limits(settings: ProcessSettings) -> TextLimits:
+    seconds = math.ceil(settings.text_cpu_time.total_seconds())
+    return TextLimits(settings.texts_at_once, seconds, settings.text_memory)
 
 
 def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dict[str, Ping]:

@@ -84,7 +84,7 @@ def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     configure_logging(settings.log)
     _allow_many_connections()
     uvicorn.run(
-        create_app(settings) if workers == 1 else "partywall.asgi:app",
+        create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app",
         host=host,
         port=port,
         workers=workers,

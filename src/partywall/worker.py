@@ -11,6 +11,7 @@ from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.retention import work as retention
+from partywall.core.watchdog import watched
 from partywall.features.work import WORK
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
@@ -43,7 +44,8 @@ async def _until_signalled(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await work(settings, stop)
+    with watched(settings.processes.loop_timeout):
+        await work(settings, stop)
 
 
 def run_worker(settings: Settings) -> None:

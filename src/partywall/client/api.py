@@ -148,4 +148,4 @@ def reason(error: httpx.TransportError) -> str:
 
 def _asked_to_wait(response: httpx.Response) -> float:
     asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isdigit() else 0.0
+    return float(asked) if asked.isascii() and asked.isdigit() else 0.0

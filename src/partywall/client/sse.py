@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
+
+from partywall.client.errors import ClientError
+
+LONGEST: Final = 8 * 1024 * 1024
+"""Of an event and of a line: the server may be anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +23,20 @@ class ServerEvent:
 
 def parse(lines: Iterable[str]) -> Iterator[ServerEvent]:
     last_id, type_, data = "", "", list[str]()
-    marked = False
+    marked, held = False, 0
     for line in lines:
         if not line:
             if data or marked:
                 yield ServerEvent(last_id, type_ or "message", "\n".join(data))
-            type_, data, marked = "", [], False
+            type_, data, marked, held = "", [], False, 0
             continue
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "data":
             data.append(value)
+            held += len(line)
+            if held > LONGEST:
+                raise ClientError("the server sends no stream of events: one of them does not end")
         elif name == "event":
             type_ = value
         elif name == "id" and "\0" not in value:
@@ -36,7 +45,12 @@ def parse(lines: Iterable[str]) -> Iterator[ServerEvent]:
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
     """Splits at line feeds alone: JSON may hold the other separators that `str.splitlines` knows."""
-    rest = b""
+    held = bytearray()
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.removesuffix(b"\r").decode() for line in whole)
+        first, *others = chunk.split(b"\n")
+        held += first
+        for other in others:
+            yield held.removesuffix(b"\r").decode(errors="replace")
+            held = bytearray(other)
+        if len(held) > LONGEST:
+            raise ClientError("the server sends no stream of events: a line of it does not end")

@@ -13,7 +13,6 @@ from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
-from partywall.core.fairness import FairGate
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
@@ -27,6 +26,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenant_semaphore import TenantSemaphore
+from partywall.core.text_process.processes import TextProcesses
 from partywall.settings import Settings
 
 type Ping = Callable[[], Awaitable[None]]
@@ -51,9 +51,9 @@ class Resources:
     blobs: BlobStore
     answers: LargeAnswers
     mailer: Mailer
-    pages: FairGate
     uploads: TenantSemaphore
     searches: TenantSemaphore
+    texts: TextProcesses
     embedders: Embedders
     language_models: LanguageModels
     outgoing: Outgoing

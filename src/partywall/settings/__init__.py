@@ -15,6 +15,7 @@ from partywall.settings.agents import AgentSettings
 from partywall.settings.base import Section
 from partywall.settings.http import HttpSettings
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
+from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
 from partywall.settings.search import SearchSettings
 
@@ -163,6 +164,7 @@ class Settings(BaseSettings):
     agents: AgentSettings = AgentSettings()
     outgoing: OutgoingSettings = OutgoingSettings()
     webhooks: WebhookSettings = WebhookSettings()
+    processes: ProcessSettings = ProcessSettings()
     quotas: QuotaSettings = QuotaSettings()
     search: SearchSettings = SearchSettings()
     log: LogSettings = LogSettings()
@@ -246,6 +248,7 @@ __all__ = [
     "MailLinks",
     "MailSettings",
     "OutgoingSettings",
+    "ProcessSettings",
     "ProjectSettings",
     "QuotaSettings",
     "SearchSettings",

@@ -184,6 +184,12 @@ async def test_a_query_that_is_not_utf8_is_refused(people: People, query: str) -
     assert_problem(await person.client.get(f"/api/v1/projects?{query}"), 400, "bad_request")
 
 
+async def test_a_query_of_many_parameters_is_refused(anonymous: AsyncClient) -> None:
+    most = "&".join(f"a{number}=1" for number in range(100))
+    assert (await anonymous.get(f"/healthz?{most}")).status_code == 200
+    assert_problem(await anonymous.get(f"/healthz?{most}&b=1"), 400, "bad_request")
+
+
 async def test_no_redirect_names_a_host_that_the_client_made_up(anonymous: AsyncClient) -> None:
     answer = await anonymous.get("/api/v1/projects/", headers={"Host": "evil.example"})
     assert_problem(answer, 404, "route_not_found")

@@ -12,9 +12,8 @@ import pytest
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents import uploading
+from partywall.core.text_process.processes import WAITING_PER_PROJECT, TextLimits
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
-from partywall.resources import PAGES_WAITING
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
 from tests.people import People
@@ -196,12 +195,17 @@ async def test_a_large_page_is_read_apart(shelf: Shelf) -> None:
     assert (broken.status_code, broken.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_a_page_that_is_an_attack_is_given_up(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uploading, "PAGE_SECONDS", 1)
-    page = b"<div>" * 300_000
+@pytest.mark.parametrize(
+    ("page", "said"), [(b"<div>" * 300_000, "1 seconds"), (b"<p>x" * 1_000_000, "160 MB")], ids=["time", "memory"]
+)
+async def test_a_page_that_is_an_attack_is_given_up(
+    shelf: Shelf, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, said: str
+) -> None:
+    monkeypatch.setattr(resources.texts, "_limits", TextLimits(2, cpu_seconds=1, memory=160 * 1024 * 1024))
     answer = await shelf.post("/upload", files={"file": ("a.html", page, "text/html")})
-    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
-    assert "longer than 1 seconds" in answer.json()["detail"]
+    assert (answer.status_code, answer.json()["code"]) == (422, "text_too_costly")
+    assert f"more than {said}" in answer.json()["detail"]
+    assert (await shelf.get("")).json()["items"] == []
 
 
 def lines() -> Iterator[str]:
@@ -230,8 +234,8 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
     scope = await ScopedReader(resources.reads, one.principal).scope(busy)
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
-        await held.enter_async_context(resources.pages.enter(scope))
-        waiting = [group.create_task(_wait_in(resources, scope)) for _ in range(PAGES_WAITING)]
+        await held.enter_async_context(resources.texts.turns.enter(scope))
+        waiting = [group.create_task(_wait_in(resources, scope)) for _ in range(WAITING_PER_PROJECT)]
         await asyncio.sleep(0)
         refused = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -245,5 +249,5 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
 
 
 async def _wait_in(resources: Resources, scope: ProjectScope) -> None:
-    async with resources.pages.enter(scope):
+    async with resources.texts.turns.enter(scope):
         await asyncio.sleep(60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import pytest
 from httpx import Response
@@ -14,6 +14,8 @@ from sqlalchemy.pool import QueuePool
 from partywall.core.cache_keys import request_claim
 from partywall.core.idempotency.claims import LEASE, claim
 from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
+from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents import uploading
 from partywall.features.documents.ingest import Extracted
 from partywall.features.documents.uploading import UploadedFile
@@ -35,11 +37,11 @@ class Reading:
         monkeypatch.setattr(uploading, "read_text", self)
 
     async def __call__(
-        self, file: UploadedFile, name: str | None, max_bytes: int, turn: AbstractAsyncContextManager[None]
+        self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, scope: ProjectScope
     ) -> tuple[Extracted, str]:
         self.begun += 1
         await self.go_on.wait()
-        return await self._read(file, name, max_bytes, turn)
+        return await self._read(file, name, max_bytes, texts, scope)
 
 
 async def send(shelf: Shelf, key: str, content: bytes = b"words", media_type: str = "text/plain") -> Response:

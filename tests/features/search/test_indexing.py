@@ -7,14 +7,19 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.embedding import Embedders, EmbeddingError, TextRefused, Vectors
+from partywall.core.text_process.processes import TextLimits
 from partywall.features.documents.jobs import INDEX_DOCUMENTS
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.search import index_writing, indexing
+from partywall.features.search.chunking import chunk_text
 from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.index_writing import Embedded
 from partywall.features.search.indexing import reason_of
 from tests.features.search.library import Shelf, with_embedder
 from tests.isolation.work import run_job
+
+# Less than the interpreter holds when the limit is set: it gets no more.
+MEMORY_OF_NOTHING = 1024 * 1024
 
 
 class Choosy:
@@ -56,6 +61,24 @@ async def test_a_document_becomes_chunks_words_and_vectors(shelf: Shelf) -> None
     assert await shelf.count("chunk") == await shelf.count("embedding_256") == 1
     words = "SELECT array_agg(term ORDER BY term) FROM posting WHERE project_id = $1"
     assert await shelf.value(words, shelf.project) == ["cat", "titl", "word"]
+
+
+async def test_a_long_document_is_cut_in_a_process_of_its_own(shelf: Shelf) -> None:
+    document = await shelf.put("A title", "Some words about cats. " * 12_000)
+    await shelf.index(document)
+    assert await status(shelf, document) == ("indexed", None)
+    assert await shelf.count("chunk") == len(chunk_text("Some words about cats. " * 12_000))
+
+
+async def test_a_document_that_cannot_be_cut_fails_alone(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf.resources.texts, "_limits", TextLimits(2, cpu_seconds=1, memory=MEMORY_OF_NOTHING))
+    costly, small = await shelf.put("Costly", "words " * 50_000), await shelf.put("Small", "words")
+    await shelf.index(costly, small)
+    assert await status(shelf, small) == ("indexed", None)
+    failed, reason = await status(shelf, costly)
+    assert failed == "failed"
+    assert str(reason).startswith("This text takes more than")
+    assert await shelf.value("SELECT count(*) FROM pgqueuer") == 0
 
 
 async def test_running_again_changes_nothing(shelf: Shelf) -> None:

@@ -82,20 +82,21 @@ class ServerEvent(NamedTuple):
 
 async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerEvent]:
     """Comments are left out. Raises ModelInvalidError for what is too long, or is no event stream at all."""
-    name, data, found, received = b"", list[bytes](), False, 0
+    name, data, found, received, held = b"", list[bytes](), False, 0, 0
     async for line in _lines(chunks):
-        received += len(line)
-        if received > MOST_BYTES or sum(map(len, data)) > MOST_EVENT_BYTES:
+        received += len(line) + 1
+        if received > MOST_BYTES or held > MOST_EVENT_BYTES:
             refuse("it is too long")
         field, _, value = line.partition(b":")
         if field == b"event":
             name = value.strip()
         elif field == b"data":
             data.append(value.removeprefix(b" "))
+            held += len(line)
         elif not line and data:
             found = True
             yield ServerEvent(name, b"\n".join(data))
-            name, data = b"", []
+            name, data, held = b"", [], 0
     if data:
         yield ServerEvent(name, b"\n".join(data))
     elif received and not found:
@@ -103,15 +104,17 @@ async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerEvent]:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    held = b""
+    held = bytearray()
     async for chunk in chunks:
-        *whole, held = (held + chunk).split(b"\n")
+        first, *others = chunk.split(b"\n")
+        held += first
+        for other in others:
+            yield bytes(held.removesuffix(b"\r"))
+            held = bytearray(other)
         if len(held) > MOST_EVENT_BYTES:
             refuse("it is too long")
-        for line in whole:
-            yield line.removesuffix(b"\r")
     if held:
-        yield held.removesuffix(b"\r")
+        yield bytes(held.removesuffix(b"\r"))
 
 
 @dataclass(slots=True)

@@ -20,7 +20,8 @@ KINDS: Final = TEXT | HTML | LINES
 # So many lines say what a `.jsonl` file holds.
 FIRST_LINES: Final = 20
 MAX_TITLE: Final = 500
-HEADING: Final = re.compile(r"^#{1,6}\s+(.+?)\s*#*\s*$", re.MULTILINE)
+# Gives back nothing that it has taken: linear time, whatever the file.
+HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def _read_text(name: str, path: Path, kind: str) -> Local | Unreadable:
     except UnicodeDecodeError as error:
         return Unreadable(name, f"not UTF-8 text (byte {error.start})")
     heading = HEADING.search(content) if kind in MARKDOWN else None
-    return _local(name, heading[1] if heading else path.stem, content)
+    return _local(name, heading[1].rstrip(" \t\r#") if heading else path.stem, content)
 
 
 def _read_lines(name: str, path: Path) -> Iterator[Local | Unreadable]:

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from partywall.core.errors import PartywallError
 from partywall.core.http.etag import IfNoneMatch, not_modified, unchanged
 
-_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII | re.IGNORECASE)
+_RANGE: Final = re.compile(r"\s*+bytes\s*+=\s*+(\d{0,18}+)\s*+-\s*+(\d{0,18}+)\s*+", re.ASCII | re.IGNORECASE)
 
 
 class RangeNotSatisfiableError(PartywallError):

@@ -59,14 +59,14 @@ def _fault(scope: Scope) -> PartywallError | None:
         return HeadersTooLargeError(f"A header has at most {LINE_BYTES} bytes, and all of them {HEADER_BYTES}.")
     if len(headers) > MOST_HEADERS:
         return HeadersTooLargeError(f"There are at most {MOST_HEADERS} headers.")
-    return _fault_of_query(query) if query else None
+    return fault_of_query(query) if query else None
 
 
 def _has_long_line(headers: list[tuple[bytes, bytes]]) -> bool:
     return any(len(name) + len(value) > LINE_BYTES for name, value in headers)
 
 
-def _fault_of_query(query: bytes) -> PartywallError | None:
+def fault_of_query(query: bytes) -> PartywallError | None:
     if query.count(b"&") >= MOST_PARAMETERS:
         return BadRequestError(f"A query has at most {MOST_PARAMETERS} parameters.")
     if b"%" in query:

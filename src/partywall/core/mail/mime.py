@@ -18,6 +18,7 @@ from partywall.core.mail.message import MailRefused, Message
 
 # Lines of text may have 998 bytes (RFC 5322, 2.1.1); longer ones, and those beyond ASCII, are quoted.
 _LONGEST_LINE: Final = 900
+_LONGEST_MAILBOX: Final = 500  # what the standard library needs to read one grows with the square of its length
 # Begins what a header shows as something else (RFC 2047): an address with it would be read as another's.
 ENCODED_WORD: Final = re.compile(r"=\?")
 
@@ -33,8 +34,8 @@ class Envelope:
 
 def mailbox(text: str) -> Address:
     """`Partywall <noreply@example.com>` or a bare address; raises ValueError for what is not exactly one."""
-    if not text.isprintable():
-        raise ValueError("a mail address holds no line break")
+    if not text.isprintable() or len(text) > _LONGEST_MAILBOX:
+        raise ValueError(f"a mail address is one line of at most {_LONGEST_MAILBOX} characters")
     header = default.header_factory("From", text)
     [*found] = header.addresses
     if header.defects or len(found) != 1 or not found[0].domain:

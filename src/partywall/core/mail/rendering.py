@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 _LAYOUT: Final = Path(__file__).with_name("templates")
 _LONGEST_NAME: Final = 60
 # What mail programs make a link of, to wherever the name wants its reader to go.
-_LINK: Final = re.compile(r"(?i)\S*(?:://|\bwww\.)\S*")
+_LINK: Final = re.compile(r"(?i)://|\bwww\.")
 _DOMAIN_DOT: Final = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
 
 
@@ -52,7 +52,8 @@ def one_line(text: str) -> str:
 
 def as_name(text: str) -> str:
     """One short line without anything that a mail program would make a link of."""
-    name = _DOMAIN_DOT.sub(". ", _LINK.sub("…", one_line(text)))
+    words = ("…" if _LINK.search(word) else word for word in one_line(text).split(" "))
+    name = _DOMAIN_DOT.sub(". ", " ".join(words))
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"
 
 

@@ -17,6 +17,7 @@ from partywall.core.outgoing.circuits import Circuit, CircuitOpenError
 RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 20.0
+_LONGEST_DATE: Final = 100  # in characters, for the header is the other server's
 
 
 class Answer(Protocol):
@@ -71,7 +72,7 @@ def seconds_asked(retry_after: str | None) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - unix_time())
+        return max(0.0, parsedate_to_datetime(retry_after[:_LONGEST_DATE]).timestamp() - unix_time())
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -7,6 +7,8 @@ type Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
 _SUBSCRIBER_PREFIX = 64
+# No request has come through more proxies of ours; the header is the client's to lengthen.
+_MOST_HOPS = 32
 
 
 class ClientAddresses:
@@ -24,7 +26,7 @@ class ClientAddresses:
         address = _parse(peer or "")
         if address is None:
             return UNKNOWN
-        hops = [hop for value in forwarded_for for hop in value.split(",")]
+        hops = [hop for value in forwarded_for for hop in value.split(",")][-_MOST_HOPS:]
         while hops and self._is_trusted(address):
             claimed = _parse(hops.pop())
             if claimed is None:

@@ -15,4 +15,3 @@ PIECE_BYTES: Final = 1024 * 1024
 HEAD_BYTES: Final = 64 * 1024
 PLAIN_TEXT: Final = "text/plain"
 LARGEST_INLINE_PAGE: Final = 32 * 1024
-PAGE_SECONDS: Final = 20

@@ -29,6 +29,7 @@ from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.creating import may_write, require_room
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
@@ -49,7 +50,7 @@ _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
     max_body_size=LARGE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
-    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TooManyRequestsError),
+    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TooManyRequestsError),
 )
 async def upload_document(
     project_id: UUID,
@@ -75,7 +76,7 @@ async def upload_document(
             return replayed
         limit = resources.settings.blobs.max_upload_bytes
         await require_room(reader, project_id, file.size or 0)
-        async with uploading.received(resources.blobs, resources.pages, scope, file, asked, limit) as upload:
+        async with uploading.received(resources.blobs, resources.texts, scope, file, asked, limit) as upload:
 
             async def store(writer: ScopedWriter) -> Response:
                 return created(request, upload.document.id, await upload.insert(writer, project_id))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-from selectolax.lexbor import LexborHTMLParser, LexborNode
+from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 _DROPPED: Final = frozenset(
     {"head", "script", "style", "noscript", "template", "iframe", "object", "embed", "svg", "math", "canvas",
@@ -26,8 +27,16 @@ _SPACES: Final = re.compile(r"[ \t\r\n\f]+")
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """The title is one line."""
+
     title: str
     text: str
+
+    @classmethod
+    def parse(cls, written: bytes) -> Page:
+        """Of what `read_page` has written."""
+        title, _, text = written.decode().partition("\n")
+        return cls(title, text)
 
 
 class _Writer:
@@ -66,6 +75,18 @@ def _lines(text: str) -> Iterator[str]:
             yield stripped
 
 
+def read_page(html: bytes) -> bytes:
+    """The work of a process of its own: deep nesting costs the parser quadratic time, and many tags much memory.
+
+    Raises MemoryError where it needs more than there is.
+    """
+    try:
+        page = markdown_of(html.decode())
+    except SelectolaxError as error:
+        raise MemoryError from error
+    return f"{page.title}\n{page.text}".encode()
+
+
 def markdown_of(html: str) -> Page:
     tree = LexborHTMLParser(html)
     title = tree.css_first("head > title")
@@ -78,26 +99,29 @@ def markdown_of(html: str) -> Page:
 
 def _joined(blocks: list[str]) -> str:
     """A blank line between blocks, none between the items of a list."""
-    text = ""
-    for before, block in zip(["", *blocks], blocks, strict=False):
+    parts: list[str] = []
+    for before, block in pairwise(["", *blocks]):
         tight = before.startswith("- ") and block.startswith("- ")
-        text += block if not text else ("\n" if tight else "\n\n") + block
-    return text
+        parts += ("" if not parts else "\n" if tight else "\n\n", block)
+    return "".join(parts)
 
 
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    """Without recursion: a page may be nested as deeply as its author likes."""
-    waiting: list[tuple[LexborNode, bool]] = [(root, False)]
-    while waiting:
-        node, leaving = waiting.pop()
-        if leaving:
+    """Without recursion: a page may be nested as deeply as its author likes, and hold as much side by side."""
+    entered: list[LexborNode] = []
+    node: LexborNode | None = root
+    while node is not None or entered:
+        if node is None:
+            node = entered.pop()
             _leave(node, writer)
         elif node.tag == "-text":
             writer.add(node.text(deep=False))
         elif node.tag not in _DROPPED and not (node.tag or "").startswith("-") and node.tag != "!doctype":
             _enter(node, writer)
-            waiting.append((node, True))
-            waiting.extend((child, False) for child in reversed(list(node.iter(include_text=True))))
+            entered.append(node)
+            node = node.child
+            continue
+        node = node.next if entered else None
 
 
 def _enter(node: LexborNode, writer: _Writer) -> None:

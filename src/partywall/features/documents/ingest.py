@@ -9,7 +9,7 @@ from typing import Final
 
 from partywall.features.documents.constants import MAX_FILE_NAME, MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError
-from partywall.features.documents.html_text import markdown_of
+from partywall.features.documents.html_text import Page, markdown_of
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -31,8 +31,8 @@ _BY_SUFFIX: Final = {
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
-_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
-_HEADING: Final = re.compile(r"^ {0,3}#{1,6}[ \t]+([^\s#][^\n]{0,1000})", re.MULTILINE)
+_CHARSET: Final = re.compile(r";\s*+charset\s*+=\s*+\"?+([^\s;\"]*+)", re.IGNORECASE)
+_HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
 _SPACES: Final = re.compile(r"\s+")
 _BYTE_ORDER_MARK: Final = "\ufeff"
 
@@ -68,16 +68,25 @@ def media_type_of(declared: str | None, file_name: str | None) -> str:
 
 def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
     """Text and Markdown exactly as they are, HTML as Markdown; raises NotTextError for bytes that are no text."""
+    text = decoded(data)
+    if media_type == HTML:
+        return of_page(markdown_of(text), file_name)
+    return Extracted(_title("", text if media_type == MARKDOWN else "", file_name), text)
+
+
+def decoded(data: bytes) -> str:
+    """Raises NotTextError for bytes that are no text."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise NotTextError(f"The file is not UTF-8 text (at byte {error.start}).") from error
     if "\x00" in text:
         raise NotTextError("The file contains NUL bytes: it is not text.")
-    if media_type == HTML:
-        page = markdown_of(text)
-        return Extracted(_title(page.title, page.text, file_name), page.text)
-    return Extracted(_title("", text if media_type == MARKDOWN else "", file_name), text)
+    return text
+
+
+def of_page(page: Page, file_name: str | None) -> Extracted:
+    return Extracted(_title(page.title, page.text, file_name), page.text)
 
 
 def _title(declared: str, text: str, file_name: str | None) -> str:

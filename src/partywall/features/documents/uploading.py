@@ -3,24 +3,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
-
-from anyio import fail_after, to_process
 
 from partywall.core.blobs import BlobStore
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
-from partywall.core.fairness import FairGate
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PAGE_SECONDS, PIECE_BYTES
+from partywall.core.text_process.processes import TextProcesses
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
 from partywall.features.documents.creating import Original, insert, prepare
 from partywall.features.documents.creating_repository import NewDocument
-from partywall.features.documents.exceptions import NotTextError
-from partywall.features.documents.ingest import HTML, Extracted, extract, media_type_of, plain_name
+from partywall.features.documents.html_text import Page, read_page
+from partywall.features.documents.ingest import HTML, Extracted, decoded, extract, media_type_of, of_page, plain_name
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
@@ -55,11 +53,11 @@ async def fingerprint(file: UploadedFile) -> bytes:
 
 
 async def read_text(
-    file: UploadedFile, name: str | None, max_bytes: int, turn: AbstractAsyncContextManager[None]
+    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, scope: ProjectScope
 ) -> tuple[Extracted, str]:
-    """Title and text of the file, and its media type; raises NotTextError and ContentTooLargeError.
+    """Title and text of the file, and its media type.
 
-    `turn` is waited for where the file is costly to read.
+    Raises NotTextError and ContentTooLargeError, and what the processes do where the file is costly to read.
     """
     media_type = media_type_of(file.content_type, name)
     if file.size is not None and file.size > max_bytes:
@@ -67,17 +65,9 @@ async def read_text(
     data = b"".join([piece async for piece in pieces(file)])
     if media_type != HTML or len(data) <= LARGEST_INLINE_PAGE:
         return await asyncio.to_thread(extract, data, media_type, name), media_type
-    async with turn:
-        return await _extract_apart(data, name), media_type
-
-
-async def _extract_apart(data: bytes, name: str | None) -> Extracted:
-    """In a process of its own: deep nesting costs a parser of HTML quadratic time, and a thread cannot be stopped."""
-    try:
-        with fail_after(PAGE_SECONDS):
-            return await to_process.run_sync(extract, data, HTML, name, cancellable=True)
-    except TimeoutError as error:
-        raise NotTextError(f"This page takes longer than {PAGE_SECONDS} seconds to read.") from error
+    await asyncio.to_thread(decoded, data)  # so that what is no text is said to be none
+    page = await texts.run(scope, read_page, data)
+    return await asyncio.to_thread(lambda: of_page(Page.parse(page), name)), media_type
 
 
 @dataclass(slots=True)
@@ -101,11 +91,16 @@ class Received:
 
 @asynccontextmanager
 async def received(
-    blobs: BlobStore, pages: FairGate, scope: ProjectScope, file: UploadedFile, asked: UploadFields, max_bytes: int
+    blobs: BlobStore,
+    texts: TextProcesses,
+    scope: ProjectScope,
+    file: UploadedFile,
+    asked: UploadFields,
+    max_bytes: int,
 ) -> AsyncIterator[Received]:
     """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
     name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes, pages.enter(scope))
+    extracted, media_type = await read_text(file, name, max_bytes, texts, scope)
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,

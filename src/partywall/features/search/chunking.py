@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -14,15 +15,17 @@ MAX_CHARACTERS: Final = 2400
 _MERGED: Final = 800  # neighbouring sections share a chunk up to this length
 _EARLIEST: Final = 0.6  # a cut lies at least so far along the even share
 
-_HEADING: Final = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(?P<text>\S.*?)[ \t#]*$")
-_UNDERLINE: Final = re.compile(r"[ ]{0,3}(=+|-{3,})[ \t]*$")
-_FENCE: Final = re.compile(r"[ ]{0,3}(?P<mark>`{3,}|~{3,})")
+# What a pattern has taken it gives back nowhere (`++`, `*+`): so none takes more than linear time, whatever the line.
+_LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])?")
+_HEADING: Final = re.compile(r"[ ]{0,3}+#{1,6}+[ \t]++(?P<text>\S.*)")
+_UNDERLINE: Final = re.compile(r"[ ]{0,3}+(?:=++|-{3,}+)[ \t]*+$")
+_FENCE: Final = re.compile(r"[ ]{0,3}+(?P<mark>`{3,}+|~{3,}+)")
 _LONGEST_HEADING: Final = 200
 
-_PARAGRAPH: Final = re.compile(r"\n[ \t\r]*\n")
-_CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*"""  # quotes and brackets after a full stop
+_PARAGRAPH: Final = re.compile(r"\n[ \t\r]*+\n")
+_CLOSING: Final = r"""["')\]*_\u2019\u201d\u00bb\u300d\u300f\uff09]*+"""  # quotes and brackets after a full stop
 _SENTENCE: Final = re.compile(
-    rf"""[.!?\u2026\u061f\u06d4\u0964]{_CLOSING}(?=\s+(?![a-z\s]))  # the next word is not in lower case
+    rf"""[.!?\u2026\u061f\u06d4\u0964]{_CLOSING}(?=\s++(?![a-z]))  # the next word is not in lower case
       | [\u3002\uff01\uff1f\uff61]{_CLOSING}                        # CJK sentences end without a space
       | \n""",
     re.VERBOSE,
@@ -44,6 +47,15 @@ class _Section:
     start: int
     end: int
     heading: str
+
+
+def cut(content: bytes) -> bytes:
+    """The work of a process of its own, which `chunks_of` reads."""
+    return json.dumps([(each.start, each.end, each.heading) for each in chunk_text(content.decode())]).encode()
+
+
+def chunks_of(written: bytes) -> list[Chunk]:
+    return [Chunk(*each) for each in json.loads(written)]
 
 
 def chunk_text(content: str) -> list[Chunk]:
@@ -73,20 +85,27 @@ def _sections(content: str) -> Iterator[_Section]:
 
 
 def _headings(content: str) -> Iterator[tuple[int, str]]:
-    fence, above, above_at, offset = "", "", 0, 0
-    for line in content.splitlines(keepends=True):
-        text = line.rstrip()
+    fence, above, above_at = "", "", 0
+    for found in _LINE.finditer(content):
+        text = found.group().rstrip()
+        if not text:
+            above = ""
+            continue
         if mark := _FENCE.match(text):
             fence, text = _fence_after(fence, mark["mark"]), ""
         elif fence:
             text = ""
         elif heading := _HEADING.match(text):
-            yield offset, heading["text"]
+            yield found.start(), _without_closing(heading["text"])
             text = ""
         elif above and _UNDERLINE.match(text):
             yield above_at, above.strip()
-        above, above_at = text if len(text) <= _LONGEST_HEADING else "", offset
-        offset += len(line)
+        above, above_at = text if len(text) <= _LONGEST_HEADING else "", found.start()
+
+
+def _without_closing(text: str) -> str:
+    """Without the signs that may stand behind a heading as they do before it; one of nothing else keeps its first."""
+    return text[0] + text[1:].rstrip(" \t#")
 
 
 def _fence_after(open_fence: str, mark: str) -> str:
@@ -130,8 +149,7 @@ def _cut(window: str, share: float) -> int:
 
 
 def _stripped(content: str, start: int, end: int, heading: str) -> Chunk | None:
-    while start < end and content[start].isspace():
-        start += 1
-    while end > start and content[end - 1].isspace():
-        end -= 1
+    text = content[start:end].lstrip()
+    start = end - len(text)
+    end = start + len(text.rstrip())
     return Chunk(start, end, heading) if start < end else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,15 +18,15 @@ from partywall.core.errors import QuotaExceededError
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.queue import enqueue
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
+from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
 from partywall.features.documents.jobs import IndexDocuments
-from partywall.features.search.chunking import chunk_text
 from partywall.features.search.constants import BYTES_AT_ONCE, CHUNKS_AT_ONCE
+from partywall.features.search.cutting import Cutter
 from partywall.features.search.index_repository import IndexReader, IndexWriter, NewChunk
 from partywall.features.search.index_writing import ask_again, embed, write
 from partywall.features.search.jobs import INDEX_LARGE_DOCUMENT
-from partywall.features.search.languages import configuration_of
 from partywall.features.search.large_documents import LargeDocument
 from partywall.features.search.staging_repository import StagedReader
 
@@ -96,7 +95,7 @@ class _IndexJob:
         async with self.context.read(self.payload) as (session, scope):
             found = await documents.texts_to_index(session, scope, ids)
         try:
-            await self._index_together(found)
+            await self._index_together(scope, found)
         except Exception as error:
             if not self._is_final(error):
                 raise
@@ -115,7 +114,7 @@ class _IndexJob:
                     await enqueue(session, INDEX_LARGE_DOCUMENT, one)
 
     async def index_large(self, document: DocumentToIndex) -> None:
-        large = LargeDocument(self.context, self.payload, document, cut)
+        large = LargeDocument(self.context, self.payload, document, self._cutter)
         try:
             await large.index()
         except Exception as error:
@@ -124,16 +123,20 @@ class _IndexJob:
             await self._fail(document.id, document.version, error)
             await large.sweep()
 
+    @property
+    def _cutter(self) -> Cutter:
+        return Cutter(self.context.resources.texts)
+
     def _is_final(self, error: Exception) -> bool:
         """Whether another attempt would do no better, and this one may still say so."""
         lost = isinstance(error, LeaseLostError | ProjectNotFoundError)
         return not lost and (_is_data_at_fault(error) or self.context.last)
 
-    async def _index_together(self, found: Sequence[DocumentText]) -> None:
+    async def _index_together(self, scope: ProjectScope, found: Sequence[DocumentText]) -> None:
         if not found:
             return
         embedders = self.context.resources.embedders
-        chunks = await cut(found)
+        chunks = await self._cutter.chunks(scope, found)
         async with self.context.read(self.payload) as (session, scope):
             reader = IndexReader(session, scope)
             indexes = await reader.indexes()
@@ -160,10 +163,6 @@ class _IndexJob:
                 await self._ask_again(session, scope, {document_id})
 
 
-async def cut(found: Sequence[DocumentText]) -> list[NewChunk]:
-    return await asyncio.to_thread(_chunks_of, found)
-
-
 def _require_room(used: int, more: int, most: Decimal | None) -> None:
     """Raises QuotaExceededError, before vectors are computed in vain."""
     if more and most is not None and used + more > most:
@@ -175,21 +174,9 @@ def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[
     return [Indexed(document.id, document.version, counts[document.id]) for document in found]
 
 
-def _chunks_of(found: Sequence[DocumentText]) -> list[NewChunk]:
-    return [chunk for document in found for chunk in _document_chunks(document)]
-
-
-def _document_chunks(document: DocumentText) -> Iterator[NewChunk]:
-    configuration = configuration_of(document.metadata)
-    for chunk in chunk_text(document.content):
-        context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title
-        text = document.content[chunk.start : chunk.end]
-        yield NewChunk(document.id, chunk.start, chunk.end, configuration, context, text)
-
-
 def _is_data_at_fault(error: Exception) -> bool:
     if not isinstance(error, DBAPIError):
-        return isinstance(error, TextRefused | QuotaExceededError)
+        return isinstance(error, TextRefused | TextTooCostlyError | QuotaExceededError)
     return str(getattr(error.orig, "sqlstate", "")).startswith(_DATA_AT_FAULT)
 
 
@@ -198,6 +185,8 @@ def reason_of(error: Exception) -> str:
     match error:
         case TextRefused():
             return f"The embedding model refused the text: {error}"
+        case TextTooCostlyError():
+            return error.detail
         case QuotaExceededError():
             return f"{error.code}: {error.detail}"
         case EmbeddingError():

@@ -6,7 +6,7 @@ is killed in between leaves staged chunks, and the next one goes on behind them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import batched
 
@@ -15,11 +15,10 @@ from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentToIndex, Indexed
 from partywall.features.documents.jobs import IndexDocuments
 from partywall.features.search.constants import CHUNKS_AT_ONCE
+from partywall.features.search.cutting import Cutter
 from partywall.features.search.index_repository import IndexReader, NewChunk
 from partywall.features.search.index_writing import ask_again, embed, write
 from partywall.features.search.staging_repository import StagedReader, StagedWriter
-
-type Cut = Callable[[Sequence[documents.DocumentText]], Awaitable[list[NewChunk]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class LargeDocument:
     context: JobContext
     payload: IndexDocuments
     document: DocumentToIndex
-    cut: Cut
+    cutter: Cutter
 
     async def index(self) -> None:
         if self.document.waiting:
@@ -47,7 +46,7 @@ class LargeDocument:
         if not found:
             return
         version = found[0].version
-        chunks = await self.cut(found)
+        chunks = await self.cutter.chunks(scope, found)
         del found
         if await self._stage(chunks, version):
             await self._switch(Indexed(self.document.id, version, len(chunks)))

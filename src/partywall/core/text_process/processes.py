@@ -1,0 +1,124 @@
+"""Costly work on texts, each in a process of its own: a thread cannot be stopped, nor can its memory be limited.
+
+A process serves one text, so nothing of one project's text is left when another's is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from partywall.core.errors import PartywallError
+from partywall.core.fairness import FairGate
+from partywall.core.tenancy import ProjectScope
+from partywall.core.text_process import child
+
+log = structlog.get_logger(__name__)
+
+type Work = Callable[[bytes], bytes]
+"""A function of a module that imports little. It runs in the process, and is given there by its name."""
+
+LARGEST_ANSWER: Final = 32 * 1024 * 1024
+WAITING_PER_PROJECT: Final = 8
+# How much longer the work may take than its time of a processor: others use the processors too.
+_PATIENCE: Final = 6
+_PIECE: Final = 256 * 1024
+# One arena: with more, memory that is not used counts against the limit.
+_ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1"}
+
+
+class TextTooCostlyError(PartywallError):
+    """The detail is shown to people."""
+
+    status = 422
+    code = "text_too_costly"
+    title = "Reading the text takes too much time or memory"
+
+
+@dataclass(frozen=True, slots=True)
+class TextLimits:
+    """`at_once` processes in all, of one project at most one; for each its time of a processor and its memory."""
+
+    at_once: int
+    cpu_seconds: int
+    memory: int
+
+
+class TextProcesses:
+    def __init__(self, limits: TextLimits) -> None:
+        self._limits = limits
+        self.turns = FairGate(limits.at_once, WAITING_PER_PROJECT)
+
+    async def run(self, scope: ProjectScope, work: Work, text: bytes) -> bytes:
+        """What `work` answers; raises TextTooCostlyError, and TooManyRequestsError where the project's queue is full.
+
+        A wait that is cancelled ends the process.
+        """
+        async with self.turns.enter(scope):
+            return await self._run(work, text)
+
+    async def _run(self, work: Work, text: bytes) -> bytes:
+        limits = self._limits
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-m", child.__name__, work.__module__, work.__qualname__, str(limits.cpu_seconds),
+            str(limits.memory), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_ENVIRONMENT,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(limits.cpu_seconds * _PATIENCE):
+                await _send(process, text)
+                answer = await _receive(process)
+                code = await process.wait()
+        except TimeoutError as error:
+            raise self._too_long() from error
+        finally:
+            await _end(process)
+        if code:
+            raise self._failed(work, code)
+        return answer
+
+    def _too_long(self) -> TextTooCostlyError:
+        return TextTooCostlyError(f"This text takes more than {self._limits.cpu_seconds} seconds to read.")
+
+    def _failed(self, work: Work, code: int) -> TextTooCostlyError:
+        log.warning("text_process_failed", work=work.__qualname__, code=code)
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return self._too_long()
+        if code == child.OUT_OF_MEMORY:
+            megabytes = self._limits.memory // (1024 * 1024)
+            return TextTooCostlyError(f"This text takes more than {megabytes} MB of memory to read.")
+        return TextTooCostlyError("This text cannot be read: the process that reads it has ended.")
+
+
+async def _send(process: Process, text: bytes) -> None:
+    """A process that has ended does not read; its exit code says why."""
+    assert process.stdin is not None
+    with contextlib.suppress(ConnectionError):
+        process.stdin.write(text)
+        await process.stdin.drain()
+        process.stdin.close()
+        await process.stdin.wait_closed()
+
+
+async def _receive(process: Process) -> bytes:
+    assert process.stdout is not None
+    answer = bytearray()
+    while piece := await process.stdout.read(_PIECE):
+        answer += piece
+        if len(answer) > LARGEST_ANSWER:
+            raise TextTooCostlyError(f"What is read of this text has more than {LARGEST_ANSWER} bytes.")
+    return bytes(answer)
+
+
+async def _end(process: Process) -> None:
+    """Also where nobody waits any more: no process is left behind."""
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await asyncio.shield(process.wait())

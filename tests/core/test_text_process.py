@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import zlib
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from partywall.core.tenancy import Principal, ProjectScope, Role, prove
+from partywall.core.text_process import processes
+from partywall.core.text_process.processes import TextLimits, TextProcesses, TextTooCostlyError
+from partywall.features.documents.html_text import Page, read_page
+from partywall.features.search.chunking import chunk_text, chunks_of, cut
+
+MEGABYTE = 1024 * 1024
+LIMITS = TextLimits(at_once=2, cpu_seconds=1, memory=256 * MEGABYTE)
+
+
+def a_scope() -> ProjectScope:
+    return prove(uuid4(), Principal.user(uuid4()), Role.EDITOR)
+
+
+def children() -> set[int]:
+    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+
+
+async def test_a_text_is_read_as_it_is_here() -> None:
+    texts = TextProcesses(LIMITS)
+    page = Page.parse(await texts.run(a_scope(), read_page, "<title>Zażółć</title><p>One<p>Two".encode()))
+    assert page == Page("Zażółć", "One\n\nTwo")
+    content = "# Head\n\n" + "A sentence. " * 10_000
+    assert chunks_of(await texts.run(a_scope(), cut, content.encode())) == chunk_text(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(b"<div>" * 300_000, "more than 1 seconds"), (b"<p>x" * 1_500_000, "more than 256 MB of memory")],
+    ids=["time", "memory"],
+)
+async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(text: bytes, said: str) -> None:
+    before = children()
+    with pytest.raises(TextTooCostlyError, match=said):
+        await TextProcesses(LIMITS).run(a_scope(), read_page, text)
+    assert children() <= before
+
+
+async def test_a_process_that_dies_is_no_answer() -> None:
+    with pytest.raises(TextTooCostlyError, match="has ended"):
+        await TextProcesses(LIMITS).run(a_scope(), os.abort, b"x" * MEGABYTE)  # type: ignore[arg-type]  # refuses them
+
+
+async def test_an_answer_has_an_end() -> None:
+    bomb = zlib.compress(bytes(processes.LARGEST_ANSWER + 1))
+    with pytest.raises(TextTooCostlyError, match="bytes"):
+        await TextProcesses(LIMITS).run(a_scope(), zlib.decompress, bomb)
+
+
+async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
+    before = children()
+    texts = TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory))
+    waiting = asyncio.create_task(texts.run(a_scope(), read_page, b"<div>" * 300_000))
+    while children() <= before:
+        await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert children() <= before
+
+
+async def test_a_process_imports_little() -> None:
+    """Each costs the memory of what it imports, beside the API and the worker."""
+    command = "import sys, partywall.core.text_process.child, {}; print(*sorted(sys.modules))"
+    for module in (read_page.__module__, cut.__module__):
+        code = command.format(module)
+        process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", code, stdout=asyncio.subprocess.PIPE)
+        imported = (await process.communicate())[0].decode().split()
+        assert module in imported
+        assert not {"asyncio", "numpy", "pydantic", "sqlalchemy"} & set(imported)

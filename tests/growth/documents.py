@@ -1,0 +1,143 @@
+"""What reads documents, uploads and queries of search."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from partywall.adapters.embeddings.wordllama import load_wordllama
+from partywall.client.importing.files import HEADING
+from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.file_router import _attachment
+from partywall.features.documents.html_text import markdown_of
+from partywall.features.documents.ingest import extract, media_type_of, plain_name
+from partywall.features.search.chunking import MAX_CHARACTERS, chunk_text
+from partywall.features.search.highlights import CLOSE, OPEN, spans
+from tests.growth.reader import DOCUMENT, HEADERS, Feed, Reader
+from tests.growth.shapes import repeated
+
+_CHUNKING: Final = "features/search/chunking.py:"
+_PAGE: Final = "features/documents/html_text.py:"
+_INGEST: Final = "features/documents/ingest.py:"
+_LARGEST_INLINE: Final = 32 * 1024
+
+_HEADINGS: Final = {
+    "hashes": repeated("#"),
+    "hashes, blanks": repeated("# "),
+    "a heading, hashes, a letter": repeated(" #", "b", "# a"),
+    "blanks, no heading": repeated(" ", start="#"),
+    "tabs": repeated("\t", "b", "#"),
+}
+
+
+def _tokens() -> Feed:
+    embedder = load_wordllama()
+    return lambda text: embedder._embed([text])
+
+
+DOCUMENTS: Final = (
+    Reader(
+        tuple(
+            _CHUNKING + each
+            for each in ("_LINE", "_HEADING", "_UNDERLINE", "_FENCE", "_PARAGRAPH", "_SENTENCE", "_SPACE")
+        ),
+        chunk_text,
+        DOCUMENT,
+        _HEADINGS
+        | {
+            "underlines": repeated("a\n=\n"),
+            "an underline, blanks, a letter": repeated(" ", "b", "a\n==="),
+            "fences": repeated("```\na\n"),
+            "fences of two kinds": repeated("```\n~~~\n"),
+            "a long fence": repeated("`", "b"),
+            "paragraphs that do not come": repeated("\n \r"),
+            "stops and brackets": repeated(".)"),
+            "a stop, brackets, blanks": lambda n: "." + ")" * (n // 2) + " " * (n // 2) + "a",
+            "line separators": repeated("\u2028"),
+            "short lines": repeated("ab\n"),
+        },
+        seconds=10,
+    ),
+    Reader(
+        tuple(_PAGE + each for each in ("_HEADING", "_SPACES", "markdown_of")),
+        markdown_of,
+        _LARGEST_INLINE,  # a longer one is read in a process of its own
+        {
+            "boxes": repeated("<div>"),
+            "lists": repeated("<ul><li>"),
+            "formats that cross": repeated("<b><p>"),
+            "links": repeated("<a><p>"),
+            "tables": repeated("<table><tr><td>"),
+            "text in tables": repeated("<table>x"),
+            "ends": repeated("</p>"),
+            "attributes": repeated(" a=b", start="<p"),
+            "one tag": repeated("<"),
+            "comments": repeated("<!--"),
+            "headings": repeated("<h1>a"),
+        },
+        seconds=1,
+    ),
+    Reader(
+        (_INGEST + "_HEADING", _INGEST + "_SPACES"),
+        lambda text: extract(text.encode(), "text/markdown", None),
+        DOCUMENT,
+        _HEADINGS,
+        seconds=2,
+    ),
+    Reader(
+        (_INGEST + "_CHARSET",),
+        lambda text: media_type_of("text/plain" + text, text),
+        HEADERS,
+        {
+            "charsets": repeated(";charset"),
+            "charsets, blanks": repeated(";charset "),
+            "a charset, blanks": repeated(" ", start=";charset"),
+            "a charset, blanks, equals": repeated(" ", start=";charset="),
+            "semicolons": repeated("; "),
+        },
+        refusing=(NotTextError,),
+    ),
+    Reader((_INGEST + "plain_name",), plain_name, HEADERS, {"slashes": repeated("/\\")}),
+    Reader(
+        ("features/documents/file_router.py:_attachment",),
+        _attachment,
+        255,
+        {"quotes": repeated('"\\')},
+    ),
+    Reader(("client/importing/files.py:HEADING",), HEADING.search, DOCUMENT, _HEADINGS, seconds=2),
+    Reader(
+        (
+            "features/documents/file_router.py:_fields",
+            "client/importing/files.py:_read_line",
+            "adapters/language_models/answers.py:_json",
+            "features/search/chunking.py:chunks_of",
+        ),
+        json.loads,
+        8 * 1024 * 1024,
+        {
+            "lists": repeated("[", "1"),
+            "objects": repeated('{"a":'),
+            "an integer": repeated("1"),
+            "a float": repeated("1", start="0."),
+            "an exponent": repeated("9", start="1e"),
+            "escapes": repeated("\\u0041", '"', '"'),
+            "surrogates": repeated("\\ud800", '"', '"'),
+            "a list": repeated("1,", "1]", "["),
+        },
+        seconds=2,
+        refusing=(ValueError, RecursionError),
+    ),
+    Reader(
+        ("features/search/highlights.py:_MARKED",),
+        lambda text: spans("".join(f"{OPEN}{each}{CLOSE}" for each in text), text),
+        MAX_CHARACTERS,
+        {"openings": repeated(OPEN), "openings, letters": repeated(OPEN + "a")},
+    ),
+    Reader(
+        ("adapters/embeddings/wordllama.py:WordLlamaEmbedder._embed_batch",),
+        _tokens(),
+        MAX_CHARACTERS + 1000,  # a chunk with its title and its heading
+        {"starts of words": repeated("\u2581"), "hyphens": repeated("-"), "a long word": repeated("abcdefghijk")},
+        seconds=0.5,
+    ),
+)

@@ -1,0 +1,223 @@
+"""What reads paths, queries, headers, names and addresses, and what is logged of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address
+from typing import Final
+from urllib.parse import parse_qsl
+
+from pydantic import ValidationError
+
+from partywall.client import sse
+from partywall.core.errors import InvalidInputError, PartywallError, PreconditionFailedError
+from partywall.core.events.filters import TypeFilter
+from partywall.core.http import etag, ranges
+from partywall.core.http.request_head import fault_of_query
+from partywall.core.http.request_id import choose_request_id
+from partywall.core.http.sockets import may_come_from
+from partywall.core.http.trace_context import read_traceparent
+from partywall.core.mail.mime import ENCODED_WORD, _ascii_domain, mailbox
+from partywall.core.mail.rendering import as_name
+from partywall.core.masking import mask
+from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
+from partywall.core.outgoing.retrying import seconds_asked
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import GivenInstant
+from partywall.core.security.api_keys import _FORM
+from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.passwords import _prepared
+from partywall.core.security.secrets import Signer
+from partywall.features.accounts.constants import MAX_PASSWORD
+from partywall.features.accounts.email_address import normalised
+from partywall.features.live.schemas import EventNumber, TypePatterns
+from partywall.features.mcp.schemas import IdempotencyKey
+from partywall.features.webhooks.schemas import TypePattern
+from tests.growth.reader import HEADERS, Reader, validating
+from tests.growth.shapes import repeated
+
+_MASKING: Final = "core/masking.py:"
+_OUT: Final = "core/outgoing/destinations.py:"
+_LISTING: Final = ("documents", 1)
+_CURSORS: Final = Cursors(Signer(b"a key of these tests"))
+_DESTINATIONS: Final = Destinations.of(plain_http=True, networks=(), ports=())
+_PROXIES: Final = ClientAddresses(["127.0.0.0/8"])
+
+
+def _header(text: str) -> str:
+    """As the server reads its bytes."""
+    return text.encode().decode("latin-1")
+
+
+def _conditions(text: str) -> None:
+    given = _header(text)
+    etag.unchanged(given, '"1-0"')
+    etag.require_match(given, 1)
+
+
+def _origins(text: str) -> object:
+    given = _header(text)
+    return may_come_from(f"https://{given}", given, ()), may_come_from(given, "a:1", ("https://b",))
+
+
+def _range(text: str) -> object:
+    given = _header(text)
+    return (
+        ranges.requested(given, 100),
+        ranges.requested(f"bytes={given}", 100),
+        ranges.requested(f"bytes=0-{given}", 100),
+    )
+
+
+def _addresses(text: str) -> object:
+    given = _header(text)
+    return _PROXIES.of("127.0.0.1", [given]), _PROXIES.of(given, [])
+
+
+def _query(text: str) -> object:
+    return None if fault_of_query(text.encode()) else parse_qsl(text, True)
+
+
+def _mailbox(text: str) -> Address:
+    return mailbox(f"{text} <a@b.example>")
+
+
+def _mail_domain(text: str) -> str:
+    return _ascii_domain(text) if ENCODED_WORD.search(text) is None else ""
+
+
+def _stream(text: str) -> object:
+    return list(sse.parse(sse.lines(text.encode()[at : at + 100] for at in range(0, len(text), 100))))
+
+
+EDGES: Final = (
+    Reader(
+        tuple(_MASKING + each for each in ("_FIRST_BLANK", "_WORD", "_ADDRESS", "_USER", "_TOKEN", "_DETAIL")),
+        lambda text: mask(f"pw@ {text}"),
+        HEADERS,
+        {
+            "schemes": repeated("://"),
+            "users": repeated("://a:", start="a"),
+            "users, an end": repeated("://a:", "@b"),
+            "tokens": repeated("eyJ-"),
+            "tokens, stops": repeated("eyJa."),
+            "bearers": repeated("bearer "),
+            "a bearer, blanks": repeated(" ", start="bearer"),
+            "keys": repeated("pw_"),
+            "signs": repeated("@"),
+            "addresses, blanks": repeated("a@b "),
+            "details": repeated("DETAIL:"),
+            "percents": repeated("%40"),
+        },
+        seconds=0.05,
+    ),
+    Reader(
+        ("core/http/idempotency.py:KeyHeader", "features/mcp/schemas.py:IdempotencyKey"),
+        validating(IdempotencyKey),
+        HEADERS,
+        refusing=(ValidationError,),
+    ),
+    Reader(("core/http/ranges.py:_RANGE",), _range, HEADERS, {"minus": repeated("-"), "tabs": repeated("\t")},
+           refusing=(PartywallError,)),
+    Reader(("core/http/request_id.py:_SANE",), lambda text: choose_request_id(text.encode()), HEADERS),
+    Reader(("core/http/trace_context.py:_GIVEN",), lambda text: read_traceparent(text.encode()), HEADERS,
+           {"later versions": repeated("-", start=f"01-{'1' * 32}-{'1' * 16}-01")}),
+    Reader((), _conditions, HEADERS, {"tags": repeated('"1",'), "weak tags": repeated("W/,")},
+           refusing=(PreconditionFailedError,)),
+    Reader(
+        ("core/http/sockets.py:may_come_from", "features/mcp/dependencies.py:_is_no_name"),
+        _origins,
+        HEADERS,
+        {"ports": repeated(":"), "an address": repeated("]"), "slashes": repeated("/")},
+    ),
+    Reader(
+        ("core/security/client_address.py:_parse",),
+        _addresses,
+        HEADERS,
+        {"proxies": repeated("127.0.0.1,"), "groups": repeated("1:"), "many commas": repeated(",")},
+    ),
+    Reader(
+        ("core/http/hot_plan.py:HotPlan.parameters", "core/http/request_head.py:fault_of_query"),
+        _query,
+        HEADERS,
+        {"names": repeated("a&"), "values": repeated("a=b&"), "percents": repeated("%41"), "a percent": repeated("%")},
+    ),
+    Reader(("core/security/api_keys.py:_FORM",), _FORM.fullmatch, HEADERS, {"a key": repeated("0", start="pw_")}),
+    Reader(
+        ("core/pagination.py:Cursors.decode",),
+        lambda text: _CURSORS.decode(_LISTING, text, 1),
+        6000,
+        {"letters": repeated("QUJD"), "signs": repeated("=")},
+        refusing=(InvalidInputError,),
+    ),
+    Reader(("core/db/keyset.py:Keyset.parse",), datetime.fromisoformat, 6000, refusing=(ValueError,)),
+    Reader(
+        ("core/schemas.py:_RFC3339",),
+        lambda text: validating(GivenInstant)(f"2027-01-31T12:00:00.{text}Z"),
+        HEADERS,
+        refusing=(ValidationError,),
+    ),
+    Reader(("features/live/schemas.py:EventNumber",), validating(EventNumber), HEADERS, refusing=(ValidationError,)),
+    Reader(
+        ("features/live/schemas.py:TypePatterns", "features/webhooks/schemas.py:TypePattern"),
+        lambda text: (TypeFilter.parse(text), validating(TypePattern)(text), validating(TypePatterns)(text)),
+        HEADERS,
+        {"types": repeated("a.*,"), "stars": repeated("*")},
+        refusing=(ValidationError,),
+    ),
+    Reader(
+        ("core/mail/rendering.py:_LINK", "core/mail/rendering.py:_DOMAIN_DOT"),
+        as_name,
+        200,
+        {"links": repeated("www."), "schemes": repeated("://"), "words": repeated("a ")},
+    ),
+    Reader(
+        ("core/mail/mime.py:mailbox", "core/mail/mime.py:ENCODED_WORD"),
+        _mailbox,
+        500,
+        {"words": repeated("=?utf-8?q?a?= "), "groups": repeated("a:;,"), "a route": repeated("<")},
+        refusing=(ValueError,),
+    ),
+    Reader(
+        ("core/mail/mime.py:_ascii_domain",),
+        _mail_domain,
+        254,
+        {"labels": repeated("\u00e4."), "joiners": repeated("\u0628\u200d"), "right to left": repeated("\u05d0")},
+        refusing=(ValueError,),
+    ),
+    Reader(
+        ("features/accounts/email_address.py:normalised",),
+        lambda text: (normalised(f"a@{text}.example"), normalised(text)),
+        254,
+        {"labels": repeated("\u00e4."), "quotes": repeated('"')},
+        refusing=(ValueError,),
+    ),
+    Reader(
+        tuple(_OUT + each for each in ("_NUMBER", "Destinations.parse", "_refuse_ambiguous", "_stands_for_ascii",
+                                       "_refuse_numbers")),
+        lambda text: _DESTINATIONS.parse(f"https://{text}"),
+        2048,
+        {"labels": repeated("\u00e4."), "numbers": repeated("1."), "ports": repeated(":"), "groups": repeated("[:")},
+        refusing=(RefusedDestinationError,),
+    ),
+    Reader((_OUT + "Destinations.admits",), _DESTINATIONS.admits, 64),
+    Reader(
+        ("core/outgoing/retrying.py:seconds_asked",),
+        seconds_asked,
+        HEADERS,
+        {"dates": repeated("Mon, 01 Jan 2027 "), "colons": repeated("1:"), "comments": repeated("(")},
+    ),
+    Reader(
+        ("core/security/passwords.py:_prepared",),
+        _prepared,
+        MAX_PASSWORD,
+        {"marks in the wrong order": repeated("\u0301\u0323"), "what grows": repeated("\ufdfa")},
+    ),
+    Reader(
+        (),
+        _stream,
+        sse.LONGEST,
+        {"data": repeated("data:\n"), "one line": repeated("a", start="data:"), "events": repeated("data:a\n\n")},
+        seconds=20,  # of the command line's own process, and a tenth of it is the test's own cutting
+    ),
+)  # fmt: skip

@@ -1,0 +1,44 @@
+"""Every pattern and parser of the source that meets text from outside, and how to feed it.
+
+The lint `patterns` finds those that are missing here, and `test_growth` feeds them. A place is a file and the name that
+the pattern is bound to, or the function that calls the parser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tests.growth.agents import AGENTS
+from tests.growth.documents import DOCUMENTS
+from tests.growth.edges import EDGES
+from tests.growth.reader import Reader
+
+READERS: Final[tuple[Reader, ...]] = (*DOCUMENTS, *AGENTS, *EDGES)
+
+# Not fed, and why: most read what this program or its operator has written, and nobody else.
+UNFED: Final[Mapping[str, str]] = {
+    "adapters/blobs/directory.py:_KEY": "a key that the store has given out, kept in the database",
+    "adapters/embedded/cluster.py:_postmaster_lines": "PostgreSQL's own file of its process",
+    "adapters/embedded/cluster.py:telling_line": "PostgreSQL's own log of its start",
+    "adapters/embedded/endpoints.py:running_endpoints": "a file of `partywall serve`",
+    "adapters/embeddings/minilm_files.py:_fetch": "what pip says to the operator's command",
+    "adapters/embeddings/minilm.py:MiniLmEmbedder._embed": "bounded chunks; its files are no part of the tests",
+    "cli.py:run": "an error of this command line",
+    "client/accounts.py:normalize": "the address that the operator types",
+    "client/store.py:Store.session": "the address that the operator types",
+    "commands/postgres.py:_first_line": "an error of the operator's database",
+    "commands/postgres.py:_reason": "an error of the operator's database",
+    "core/http/hot_plan.py:_pattern": "the paths of our own routes, at start",
+    "core/mail/mime.py:_encoding": "a mail that our templates have rendered",
+    "features/agents/definition.py:NAME": "the names of the agents in the code",
+    "features/mcp/dependencies.py:_own_hosts": "the operator's own address",
+    "core/http/sockets.py:socket_gate": "the operator's own address",
+    "settings/__init__.py:MailSettings._one_address": "a setting",
+    "settings/__init__.py:MailSettings.stays_here": "a setting",
+    "settings/agents.py:ModelName": "a setting",
+    "settings/agents.py:ServerName": "a setting",
+    "supervisor/migrations.py:_assignments": "the files of our migrations",
+}
+
+PLACES: Final[frozenset[str]] = frozenset(UNFED) | {place for reader in READERS for place in reader.places}

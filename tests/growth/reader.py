@@ -1,0 +1,36 @@
+"""How the test of growth is told of a pattern or a parser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import TypeAdapter
+from typing_extensions import TypeForm
+
+from tests.growth.shapes import Shape
+
+type Feed = Callable[[str], object]
+
+DOCUMENT = 10 * 1024 * 1024
+HEADERS = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Reader:
+    """`feed` reads one text. `places` are the patterns and calls that it passes, as the lint names them.
+
+    `most` is the longest text that can reach it, in characters, and `seconds` the CPU time that such a one may cost.
+    `shapes` are aimed at these patterns. What it raises of `refusing` is its answer.
+    """
+
+    places: tuple[str, ...]
+    feed: Feed
+    most: int
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    seconds: float = 0.25
+    refusing: tuple[type[Exception], ...] = ()
+
+
+def validating[T](kind: TypeForm[T]) -> Feed:
+    return TypeAdapter(kind).validate_python

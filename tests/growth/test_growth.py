@@ -1,0 +1,67 @@
+"""No text makes a pattern or a parser take more than its share: time grows with the length, and not with its square."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from time import process_time
+from typing import Final
+
+import pytest
+
+from tests.architecture.house import codebase
+from tests.architecture.lints.patterns import readers
+from tests.growth.inventory import PLACES, READERS, UNFED
+from tests.growth.reader import Reader
+from tests.growth.shapes import HOSTILE, Shape
+
+SIZE: Final = 16 * 1024
+"""Twice as much, looked at from each of its characters, takes half a second and more."""
+QUICK: Final = 0.03
+"""Seconds for 2 * SIZE characters that leave no room for the square."""
+GROWTH: Final = 3.0
+"""Of twice the text; 2 where time grows with the length, and 4 where it does with its square."""
+
+
+@pytest.mark.parametrize("reader", READERS, ids=lambda each: each.places[0] if each.places else each.feed.__name__)
+def test_no_shape_is_slow(reader: Reader) -> None:
+    slow = {name: why for name, shape in {**HOSTILE, **reader.shapes}.items() if (why := _complaint(reader, shape))}
+    assert slow == {}
+
+
+def _complaint(reader: Reader, shape: Shape) -> str | None:
+    size = min(SIZE, reader.most // 2)
+    taken = _seconds(reader, shape(2 * size))
+    if taken > QUICK:
+        taken = min(taken, _least(reader, shape(2 * size)))
+    if taken > QUICK and reader.most > 2 * SIZE:
+        growth = taken / _least(reader, shape(size))
+        if growth >= GROWTH:
+            return f"twice the text takes {growth:.1f} times as long"
+    whole = taken * reader.most / (2 * size)
+    return f"{reader.most:,} characters take {whole:.2f} s" if whole > reader.seconds else None
+
+
+def _least(reader: Reader, text: str) -> float:
+    return min(_seconds(reader, text) for _ in range(2))
+
+
+def _seconds(reader: Reader, text: str) -> float:
+    started = process_time()
+    with suppress(*reader.refusing):
+        reader.feed(text)
+    return process_time() - started
+
+
+def test_the_inventory_knows_what_is_there_and_nothing_else() -> None:
+    """What is missing from it is found by the lint `patterns`."""
+    there = {f"{source.path}:{place}" for source in codebase().sources for place, _ in readers(source)}
+    assert there >= PLACES, sorted(PLACES - there)
+    assert not UNFED.keys() & {place for reader in READERS for place in reader.places}
+
+
+def test_the_test_sees_what_is_quadratic() -> None:
+    def squared(text: str) -> None:
+        for start in range(0, len(text), 8):
+            text[start:].count("\x00x")
+
+    assert _complaint(Reader((), squared, 10_000_000, seconds=1e9), HOSTILE["one word"])

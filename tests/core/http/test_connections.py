@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
+from uuid import uuid4
 
 import pytest
 
@@ -125,6 +126,34 @@ async def test_requests_behind_one_another_are_few(people: People, server: Servi
         said = await wire.rest()
     assert 10 <= said.count(b"HTTP/1.1 200") <= 40
     assert said.count(b"connection: close") == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "lines", "status"),
+    [
+        ("GET", "x" * 9_000, (), 414),
+        ("GET", "", (f"X: {'x' * 9_000}",), 431),
+        ("GET", "", ("X: x",) * 200, 431),
+        ("GET", "", ("Content-Length: 100000",), 400),
+        ("GET", "", ("Transfer-Encoding: chunked",), 400),
+        ("POST", "", (), 400),
+        ("GET", "", ("Sec-WebSocket-Key: again",), 400),
+    ],
+)
+async def test_a_request_for_a_socket_has_limits(
+    server: Serving, method: str, query: str, lines: tuple[str, ...], status: int
+) -> None:
+    path = f"{PROJECTS}/{uuid4()}/ws?{query}"
+    asked = (
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {'A' * 22}==",
+        "Sec-WebSocket-Version: 13",
+    )
+    async with wired(server) as wire:
+        wire.say(head(method, path, *asked, *lines))
+        assert (await answer_on(wire)).status == status
+        await wire.rest()
 
 
 async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving) -> None:

@@ -16,7 +16,7 @@ from partywall.core.errors import BadRequestError, PartywallError, UnavailableEr
 from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
-from partywall.core.http.request_head import HeadersTooLargeError
+from partywall.core.http.request_head import HeadersTooLargeError, fault_of_upgrade
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.socket_protocol import Sockets
 
@@ -141,12 +141,18 @@ class Http(HttpToolsProtocol):
         if self._unfinished() is not None:
             self._give_up()
             return
+        fault = fault_of_upgrade(self.url, self.scope["headers"])
+        if fault is not None or self.scope["method"] != "GET":
+            self._refuse(fault or MalformedRequestError())
+            return
         super().handle_websocket_upgrade()
         self._held = self._listens = False
         self._others.forget(self, self._address)
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, Sockets)
         protocol.on_lost = partial(self._others.give_back, self._address)
+        if not protocol.handshake_initiated:
+            self.transport.close()  # its parser has refused the request
 
     # What is said of the answers.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -14,10 +15,14 @@ from partywall.core.http.unread import leave_unread
 
 # Room for the longest text that a query takes, percent-encoded.
 URL_BYTES: Final = 16 * 1024
+SOCKET_URL_BYTES: Final = 8000
 LINE_BYTES: Final = 8 * 1024
 HEADER_BYTES: Final = 32 * 1024
 MOST_HEADERS: Final = 100
 MOST_PARAMETERS: Final = 100
+
+
+type Headers = Sequence[tuple[bytes, bytes]]
 
 
 class UrlTooLongError(PartywallError):
@@ -49,9 +54,22 @@ class RequestHead:
 
 
 def _fault(scope: Scope) -> PartywallError | None:
-    headers, query = scope["headers"], scope["query_string"]
+    query = scope["query_string"]
     if len(scope.get("raw_path") or scope["path"]) + len(query) > URL_BYTES:
         return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
+    return _fault_of_headers(scope["headers"]) or (fault_of_query(query) if query else None)
+
+
+def fault_of_upgrade(url: bytes, headers: Headers) -> PartywallError | None:
+    """Of a request for a WebSocket, whose own parser is stricter, and says nothing."""
+    if len(url) > SOCKET_URL_BYTES:
+        return UrlTooLongError(f"The URL of a WebSocket has at most {SOCKET_URL_BYTES} bytes.")
+    if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers):
+        return BadRequestError("A request for a WebSocket has no body.")
+    return _fault_of_headers(headers)
+
+
+def _fault_of_headers(headers: Headers) -> PartywallError | None:
     total = 0
     for name, value in headers:
         total += len(name) + len(value)
@@ -59,10 +77,10 @@ def _fault(scope: Scope) -> PartywallError | None:
         return HeadersTooLargeError(f"A header has at most {LINE_BYTES} bytes, and all of them {HEADER_BYTES}.")
     if len(headers) > MOST_HEADERS:
         return HeadersTooLargeError(f"There are at most {MOST_HEADERS} headers.")
-    return fault_of_query(query) if query else None
+    return None
 
 
-def _has_long_line(headers: list[tuple[bytes, bytes]]) -> bool:
+def _has_long_line(headers: Headers) -> bool:
     return any(len(name) + len(value) > LINE_BYTES for name, value in headers)
 
 

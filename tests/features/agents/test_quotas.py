@@ -64,3 +64,9 @@ def test_the_lowest_of_the_limits_of_cost() -> None:
     assert cost_limit(None, one, two, own=True) == two
     assert cost_limit(one, None, two, own=True) == one
     assert cost_limit(two, one, None, own=True) == two
+
+
+async def test_an_input_is_kept_and_so_it_is_not_large(bureau: Bureau) -> None:
+    answer = await bureau.post("w" * (256 * 1024))
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "/input", "message": "An input may have at most 262144 bytes"}]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel
@@ -40,6 +42,16 @@ class Agents(ResponseModel):
     items: list[Agent]
 
 
+# What a run keeps of its caller's words, for as long as there is the run.
+MAX_INPUT_BYTES: Final = 256 * 1024
+
+
+def _small(given: JsonObject) -> JsonObject:
+    if len(json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()) > MAX_INPUT_BYTES:
+        raise PydanticCustomError("too_large", f"An input may have at most {MAX_INPUT_BYTES} bytes")
+    return given
+
+
 class RunStart(RequestModel):
     """`input` fits the agent's input schema; `continues` is an earlier run of the same agent, whose talk goes on."""
 
@@ -48,7 +60,7 @@ class RunStart(RequestModel):
     )
 
     agent: AgentName
-    input: JsonObject
+    input: Annotated[JsonObject, AfterValidator(_small)]
     continues: UUID | None = None
 
 

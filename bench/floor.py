@@ -51,8 +51,8 @@ INSERT_DOCUMENT = f"""WITH made AS (
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING *)
     SELECT convert_to(row_to_json(shown)::text, 'UTF8') FROM (SELECT {SUMMARY}, content FROM made) AS shown"""  # noqa: S608 - constants
 INSERT_VERSION = """INSERT INTO document_version
-    (project_id, document_id, number, title, content, size, content_sha256, created_by)
-    VALUES ($1, $2, 1, $3, $4, $5, $6, $7)"""
+    (project_id, document_id, number, title, size, content_sha256, created_by)
+    VALUES ($1, $2, 1, $3, $4, $5, $6)"""
 INSERT_JOB = """INSERT INTO pgqueuer (priority, entrypoint, payload, status)
     VALUES (0, 'index_documents', $1, 'queued') RETURNING id"""
 INSERT_JOB_LOG = """INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
@@ -98,7 +98,7 @@ async def create_document(request: Request) -> Response:
     job = orjson.dumps({"project_id": project, "principal": f"service:{project}", "documents": [document]})
     async with pool(request).acquire() as connection, connection.transaction():
         body = await connection.fetchval(INSERT_DOCUMENT, project, document, title, content, "{}", size, sha256, actor)
-        await connection.execute(INSERT_VERSION, project, document, title, content, size, sha256, actor)
+        await connection.execute(INSERT_VERSION, project, document, title, size, sha256, actor)
         await connection.execute(INSERT_JOB_LOG, await connection.fetchval(INSERT_JOB, job))
         number = await connection.fetchval(NEXT_EVENT, project)
         await connection.execute(INSERT_EVENT, project, number, actor, str(document), news)

@@ -138,3 +138,25 @@ def test_models_are_asked_at_servers_of_ones_own(monkeypatch: pytest.MonkeyPatch
     assert str(agents.servers["lab"].url) == "http://lab.test/v1"
     assert agents.servers["ollama"].api_key is None
     assert STRONG not in repr(agents)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [("unlimited", None), ("Unlimited", None), ("7", 7), ("0", 0), (None, 100_000)]
+)
+def test_a_quota_is_a_number_or_unlimited(monkeypatch: pytest.MonkeyPatch, given: str | None, found: object) -> None:
+    if given is not None:
+        monkeypatch.setenv("QUOTAS__DOCUMENTS", given)
+    assert Settings.model_validate(SERVERS).quotas.limits["documents"] == found
+
+
+@pytest.mark.parametrize(
+    ("quota", "given"),
+    [
+        ("DOCUMENTS", "-1"), ("DOCUMENTS", "many"), ("DOCUMENTS", "1.5"), ("BYTES", "1e30"), ("SPENDING", "NaN"),
+        ("SPENDING", "-0.01"), ("VERSIONS_PER_DOCUMENT", "0"), ("MEMBERS", "0"), ("PROJECTS", ""),
+    ],
+)  # fmt: skip
+def test_a_quota_that_is_none(monkeypatch: pytest.MonkeyPatch, quota: str, given: str) -> None:
+    monkeypatch.setenv(f"QUOTAS__{quota}", given)
+    with pytest.raises(ValidationError):
+        Settings.model_validate(SERVERS)

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
+from partywall.features.accounts import login
 from tests.engines import DatabaseUrls
 from tests.isolation import furniture, people
 from tests.isolation.callers import Account, Caller, Standing
@@ -91,6 +93,15 @@ async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
     """Builds both projects through the application; the superuser adds what it has no route for."""
     resources: Resources = app.state.resources
     transport = ASGITransport(app)
+    with pytest.MonkeyPatch.context() as patch:
+        # Every attempt that needs a session logs in once more; the owners' own must not end by it.
+        patch.setattr(login, "MAX_SESSIONS", 1_000_000)
+        async with _furnished(transport, urls, resources) as world:
+            yield world
+
+
+@asynccontextmanager
+async def _furnished(transport: ASGITransport, urls: DatabaseUrls, resources: Resources) -> AsyncIterator[World]:
     async with (
         AsyncClient(transport=transport, base_url="http://partywall.test") as http,
         open_superuser(urls, resources.cache, resources.settings.blob_directory) as superuser,

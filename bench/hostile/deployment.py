@@ -53,6 +53,7 @@ async def model_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def deployment(log: Path | None = None) -> AsyncIterator[Deployment]:
+    """Its environment is the caller's; what it writes goes to `log`."""
     with throwaway() as directory:
         port, log = free_port(), log or directory / "serve.log"
         command = [

@@ -23,7 +23,7 @@ from bench.seed import TEXT
 BETWEEN_SECONDS: Final = 0.12
 PATIENCE_SECONDS: Final = 15.0
 KEEP_ALIVE_SECONDS: Final = 3.0  # shorter than the server's, so that no request meets a connection that is closing
-# How long after the request that caused them these may come. A run and an index wait for their turn in a queue.
+# How long after the request that caused them these may come. A run and an index wait for their operation in a queue.
 DUE: Final = {"event": 1.0, "run": 10.0, "index": 30.0}
 CAUSED: Final = {"document.created": "event", "document.indexed": "index", "run.succeeded": "run"}
 PAGE = f"<html><title>Invoice</title><body><h1>Invoice</h1><p>{' '.join(TEXT.split())}</p></body></html>".encode()
@@ -97,26 +97,26 @@ class Honest:
 
     def _begin(self, number: int) -> None:
         self.give_up_waiting()
-        turn = TURNS[number % len(TURNS)]
-        if turn is not None:
-            task = asyncio.create_task(self._timed(turn))
+        operation = SCHEDULE[number % len(SCHEDULE)]
+        if operation is not None:
+            task = asyncio.create_task(self._timed(operation))
             self._pending.add(task)
             task.add_done_callback(self._pending.discard)
 
-    async def _timed(self, turn: Turn) -> None:
+    async def _timed(self, operation: Operation) -> None:
         began, wrong = time.monotonic(), ""
         try:
-            answer = await turn.ask(self)
-            if answer.status_code != turn.status:
+            answer = await operation.ask(self)
+            if answer.status_code != operation.status:
                 wrong = f"{answer.status_code} {answer.text[:200]}"
-            elif turn.awaits:
-                self._await(turn, answer.json()["id"], began)
+            elif operation.awaits:
+                self._await(operation, answer.json()["id"], began)
         except httpx.HTTPError as error:
             wrong = repr(error)
-        self.samples.append(Sample(turn.name, began, time.monotonic() - began, wrong))
+        self.samples.append(Sample(operation.name, began, time.monotonic() - began, wrong))
 
-    def _await(self, turn: Turn, subject: str, began: float) -> None:
-        for what in turn.awaits:
+    def _await(self, operation: Operation, subject: str, began: float) -> None:
+        for what in operation.awaits:
             seen = self._seen.pop((what, subject), None)
             if seen is None:
                 self._awaited[what, subject] = began
@@ -174,7 +174,7 @@ class Honest:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Operation:
     """`awaits` are the events that the request has to cause."""
 
     name: str
@@ -183,17 +183,19 @@ class Turn:
     awaits: tuple[str, ...] = ()
 
 
-GET = Turn("get", 200, lambda h: h._get(f"/documents/{h.document}"))
-LIST = Turn("list", 200, lambda h: h._get("/documents", limit="50"))
-SEARCH = Turn("search", 200, lambda h: h._get("/search", q="invoice payment delivery"))
-CREATE = Turn("create", 201, lambda h: h._post("/documents", {"title": "Note", "content": TEXT}), ("event", "index"))
-UPLOAD = Turn("upload", 201, lambda h: h._upload(), ("event", "index"))
-PATCH = Turn("patch", 200, lambda h: h._patch())
-RUN = Turn("run", 202, lambda h: h._post("/runs", {"agent": "clerk", "input": {"task": "Done."}}), ("run",))
-LOGIN = Turn("log in", 200, lambda h: h._log_in())
-CONNECT = Turn("connect", 200, lambda h: h._connect())
-# 40 turns of 0.12 s: a log-in every 4.8 s stays below what one address may try in a minute.
-TURNS: Final = (
+GET = Operation("get", 200, lambda h: h._get(f"/documents/{h.document}"))
+LIST = Operation("list", 200, lambda h: h._get("/documents", limit="50"))
+SEARCH = Operation("search", 200, lambda h: h._get("/search", q="invoice payment delivery"))
+CREATE = Operation(
+    "create", 201, lambda h: h._post("/documents", {"title": "Note", "content": TEXT}), ("event", "index")
+)
+UPLOAD = Operation("upload", 201, lambda h: h._upload(), ("event", "index"))
+PATCH = Operation("patch", 200, lambda h: h._patch())
+RUN = Operation("run", 202, lambda h: h._post("/runs", {"agent": "clerk", "input": {"task": "Done."}}), ("run",))
+LOGIN = Operation("log in", 200, lambda h: h._log_in())
+CONNECT = Operation("connect", 200, lambda h: h._connect())
+# 40 operations of 0.12 s: a log-in every 4.8 s stays below what one address may try in a minute.
+SCHEDULE: Final = (
     *(GET, SEARCH, CREATE, CONNECT, LIST, UPLOAD, SEARCH, PATCH, GET, RUN),
     *(LIST, SEARCH, CREATE, GET, CONNECT, UPLOAD, LIST, SEARCH, PATCH, LOGIN),
     *(GET, SEARCH, CREATE, CONNECT, LIST, UPLOAD, SEARCH, GET, PATCH, RUN),

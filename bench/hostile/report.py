@@ -31,6 +31,8 @@ class Round:
 
     def faults(self) -> Iterator[str]:
         yield from faults_in(self.samples)
+        if not self.samples:
+            yield "the honest client measured nothing"
         for part, megabytes in self.above.items():
             if megabytes > MEMORY_MB:
                 yield f"{part} {megabytes:.0f} MB above idle"

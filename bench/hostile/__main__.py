@@ -18,23 +18,25 @@ from bench import machine
 from bench.hostile import report
 from bench.hostile.attack import POINTS, Attack
 from bench.hostile.attacks import ATTACKS
+from bench.hostile.page import fill
 from bench.hostile.report import Round
 from bench.hostile.testbed import open_bench
 
 TOTAL_SECONDS = 300.0
 AROUND_SECONDS = 45.0  # start, warm-up, recovery
 OVERHEAD_SECONDS = 0.8  # of each attack: its process, its account and project
+LEAST_SECONDS, MOST_SECONDS = 0.7, 4.0
 
 
 async def run(options: argparse.Namespace, chosen: Sequence[Attack]) -> int:
-    seconds = options.seconds or max(0.5, (TOTAL_SECONDS - AROUND_SECONDS) / len(chosen) - OVERHEAD_SECONDS)
+    seconds = options.seconds or _seconds(chosen)
     started = time.monotonic()
     async with open_bench(options.log) as testbed:
         quiet = await testbed.honest.settled(started)
         print(f"idle: {testbed.idle}; honest {report.latencies(quiet)}; {report.waits(quiet)}", flush=True)
         rounds = []
         for number, attack in enumerate(chosen, start=1):
-            rounds.append(await testbed.attack(number, attack, seconds))
+            rounds.append(await testbed.attack(number, attack, seconds * attack.weight))
             print(report.line(rounds[-1]), flush=True)
         samples, wrong = await testbed.recovered()
         rounds = testbed.attributed(rounds)
@@ -45,7 +47,15 @@ async def run(options: argparse.Namespace, chosen: Sequence[Attack]) -> int:
     print(f"all {len(everything):,} honest samples: {report.latencies(everything)}; {report.waits(everything)}")
     if options.markdown:
         print(f"\n{report.markdown(rounds)}")
+    if options.fill is not None:
+        fill(options.fill, rounds)
     return _judge(rounds, wrong, time.monotonic() - started)
+
+
+def _seconds(chosen: Sequence[Attack]) -> float:
+    """For each attack of weight 1, so that all take five minutes; at least as much as shows what it does."""
+    left = TOTAL_SECONDS - AROUND_SECONDS - OVERHEAD_SECONDS * len(chosen)
+    return min(MOST_SECONDS, max(LEAST_SECONDS, left / sum(each.weight for each in chosen)))
 
 
 def _judge(rounds: Sequence[Round], wrong: Sequence[str], seconds: float) -> int:
@@ -77,6 +87,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the attacks and end")
     parser.add_argument("--seconds", type=float, help="for each attack; by default five minutes for all")
     parser.add_argument("--markdown", action="store_true", help="print the tables of the documentation, too")
+    parser.add_argument("--fill", metavar="PAGE", type=Path, help="write what was measured into this page's tables")
     parser.add_argument("--log", type=Path, help="keep the server's log in this file")
     options = parser.parse_args()
     chosen = choose(options.only)

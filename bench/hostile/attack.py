@@ -10,13 +10,15 @@ from bench.hostile.hostile import Hostile
 class Attack:
     """One kind of hostile request. `point` is the kind of resource that it is after, as in `POINTS`.
 
-    `run` prepares, calls `begin` and sends until the time is over or it has sent all that it has.
+    `run` prepares, calls `begin` and sends until the time is over or it has sent all that it has. What fills queues is
+    given `weight` times as long as what is answered at once.
     """
 
     name: str
     point: int
     sends: str
     run: Callable[[Hostile], Awaitable[None]]
+    weight: int = 1
 
 
 POINTS = {

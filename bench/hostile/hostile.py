@@ -113,11 +113,17 @@ class Hostile:
     # Ways to send
 
     async def flood(
-        self, requests: Iterable[bytes], *, connections: int = 4, most: int = 20_000, addresses: int = 1
+        self,
+        requests: Iterable[bytes],
+        *,
+        connections: int = 4,
+        most: int = 20_000,
+        addresses: int = 1,
+        first_address: int = 0,
     ) -> None:
         """One request in flight on each connection, from as many addresses, until the time or the requests end."""
         upcoming = itertools.islice(requests, most)
-        lines = (self._line(upcoming, number % addresses) for number in range(connections))
+        lines = (self._line(upcoming, first_address + number % addresses) for number in range(connections))
         await asyncio.gather(*lines)
 
     async def _line(self, upcoming: Iterator[bytes], host: int) -> None:

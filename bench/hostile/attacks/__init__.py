@@ -13,10 +13,11 @@ from bench.hostile.attacks import (
     parsers,
     runs,
     searches,
+    several,
     streams,
     webhooks,
     writing,
 )
 
-MODULES = (connections, bodies, accounts, searches, streams, writing, webhooks, runs, html, parsers)
+MODULES = (connections, bodies, accounts, searches, streams, writing, webhooks, runs, html, parsers, several)
 ATTACKS: Final[dict[str, Attack]] = {attack.name: attack for module in MODULES for attack in module.ATTACKS}

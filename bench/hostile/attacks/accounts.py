@@ -113,6 +113,7 @@ ATTACKS = (
         8,
         "the same from 100 addresses",
         many(lambda _: login(HONEST_EMAIL), connections=100, addresses=100),
+        weight=3,
     ),
     Attack(
         "login-unknown",

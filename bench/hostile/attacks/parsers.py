@@ -78,7 +78,11 @@ async def addresses(hostile: Hostile) -> None:
 ATTACKS = (
     Attack("heading-blanks", 1, "`# a`, 80 KB of blanks, `b`", document(lambda: ["# a" + " " * 80_000 + "b\n"])),
     Attack(
-        "heading-blanks-large", 1, "the same with 9 MB of blanks", document(lambda: ["# a" + " " * (9 * MB) + "b\n"])
+        "heading-blanks-large",
+        1,
+        "the same with 9 MB of blanks",
+        document(lambda: ["# a" + " " * (9 * MB) + "b\n"]),
+        weight=3,
     ),
     Attack(
         "heading-tabs",
@@ -98,7 +102,9 @@ ATTACKS = (
     Attack(
         "combining-marks", 1, "a letter with 1,000,000 accents", document(lambda: ["e" + ACUTE * MB, EMOJI * (MB // 8)])
     ),
-    Attack("cjk-wall", 1, "3,000,000 ideographs without a blank", document(lambda: ["\u4e2d\u6587\u66f8" * MB])),
+    Attack(
+        "cjk-wall", 1, "3,000,000 ideographs without a blank", document(lambda: ["\u4e2d\u6587\u66f8" * MB]), weight=3
+    ),
     Attack(
         "markdown-nesting",
         1,

@@ -164,7 +164,7 @@ def request_of(hostile: Hostile, body: bytes, headers: dict[str, str]) -> bytes:
 PATTERNS = [_pattern(p) for p in ("^(a+)+$", "^(a|a)*$", "^(a?){40}a{40}$", "(.*a){20}", "^(([a-z])+.)+[A-Z]$")]
 
 ATTACKS = (
-    Attack("runs-hanging", 3, "36 runs in six projects, whose model is silent", hanging),
+    Attack("runs-hanging", 3, "36 runs in six projects, whose model is silent", hanging, weight=3),
     Attack("runs-many", 4, "2,000 short runs", many),
     Attack("decisions", 6, "decisions on what was never shown", decisions),
     Attack("cancellations", 3, "cancelling, continuing, listing at once", cancellations),

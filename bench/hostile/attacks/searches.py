@@ -48,7 +48,7 @@ LISTS = (
 )  # fmt: skip
 
 ATTACKS = (
-    Attack("search-repeated", 3, "10 KB of one repeated word, 24 at once", searches("the " * 2500)),
+    Attack("search-repeated", 3, "10 KB of one repeated word, 24 at once", searches("the " * 2500), weight=3),
     Attack("search-repeated-short", 3, "1,000 characters of one word, 24 at once", searches(("the " * 250).strip())),
     Attack("search-common", 3, "1,000 characters of common words, 24 at once", searches((COMMON + " ") * 9)),
     Attack(

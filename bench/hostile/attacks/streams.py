@@ -145,14 +145,14 @@ async def ranges(hostile: Hostile) -> None:
 
 
 ATTACKS = (
-    Attack("streams", 3, "50 keys with 100 streams each", streams),
+    Attack("streams", 3, "50 keys with 100 streams each", streams, weight=3),
     Attack("stream-reconnects", 3, "20 streams from the first event on, again and again", reconnects),
     Attack("stream-filters", 3, "filters of 5,000 types, positions of 8,000 digits", filters),
     Attack("tickets", 9, "10,000 tickets", tickets),
     Attack("tickets-forged", 9, "tickets that nobody was given", forged_tickets),
     Attack("sockets-silent", 3, "400 WebSockets that never authenticate", handshakes),
     Attack("socket-frames", 3, "pings, fragments, 60 KB messages on 40 WebSockets", frames),
-    Attack("slow-readers", 7, "52 slow readers of a 9 MB document", slow_readers),
+    Attack("slow-readers", 7, "52 slow readers of a 9 MB document", slow_readers, weight=3),
     Attack("slow-readers-anonymous", 7, "100 slow readers of `/openapi.json`, no token", slow_readers_anonymous),
     Attack("large-lists", 7, "lists of 100 documents with 60 KB of metadata", large_lists),
     Attack("large-answers", 7, "a 9 MB document read 400 times, compressed", large_answers),

@@ -86,7 +86,7 @@ async def addresses(hostile: Hostile) -> None:
 
 
 ATTACKS = (
-    Attack("webhooks-silent", 9, "60 webhooks to a receiver that never answers", silent),
+    Attack("webhooks-silent", 9, "60 webhooks to a receiver that never answers", silent, weight=3),
     Attack("webhooks-endless", 9, "20 webhooks to a receiver that never stops answering", endless),
     Attack("webhooks-names", 9, "60 webhooks to names that do not resolve", names),
     Attack("webhooks-addresses", 9, "hostile addresses of webhooks", addresses),

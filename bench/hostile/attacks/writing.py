@@ -163,18 +163,18 @@ async def budgets(hostile: Hostile) -> None:
 
 
 ATTACKS = (
-    Attack("reindex", 3, "`reindex` of one 9 MB document, 2,000 times", reindex),
+    Attack("reindex", 3, "`reindex` of one 9 MB document, 2,000 times", reindex, weight=3),
     Attack("reindex-many", 3, "`reindex` of five documents, 2,000 times", reindex_many),
-    Attack("patch-titles", 4, "titles of a 9 MB document, 500 times", patch_titles),
+    Attack("patch-titles", 4, "titles of a 9 MB document, 500 times", patch_titles, weight=3),
     Attack("patch-content", 3, "5 MB of new text for one document, 40 times", patch_content),
     Attack("restore", 4, "versions of a 9 MB document restored, 300 times", restore),
-    Attack("batches", 4, "batches of 500 documents, 60 times", batches),
+    Attack("batches", 4, "batches of 500 documents, 60 times", batches, weight=3),
     Attack("large-documents", 4, "documents of 9 MB, 40 times", large_documents),
     Attack("races", 3, "32 writers of one row", races),
     Attack("same-key", 3, "60 requests under one `Idempotency-Key`", same_key),
     Attack("many-keys", 4, "5,000 answers kept for replay", many_keys),
     Attack("projects", 4, "projects made and deleted", projects),
-    Attack("delete-large", 5, "a project of 27 MB and 1,500 documents deleted 8 times at once", delete_large),
+    Attack("delete-large", 5, "a project of 27 MB and 1,500 documents deleted 8 times at once", delete_large, weight=3),
     Attack("delete-document", 5, "a 9 MB document deleted 16 times at once", delete_documents),
     Attack("invitations", 4, "2,000 invitations", members),
     Attack("budgets", 3, "24 writers of one budget", budgets),

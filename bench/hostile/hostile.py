@@ -21,6 +21,7 @@ API = "/api/v1"
 PASSWORD = "a password of a hostile account"
 SETUP_SECONDS = 20.0
 CONNECT_SECONDS = 3.0
+HOSTS = 250
 
 
 class NotSetUpError(Exception):
@@ -108,7 +109,10 @@ class Hostile:
         return multipart(f"{self.here}/documents/upload", self.token, content, name=name, headers=headers)
 
     def source(self, host: int) -> str:
-        return f"{self.network}.{host % 250 + 1}"
+        """Of its own /24 the first 250; those above are each of another network."""
+        if host < HOSTS:
+            return f"{self.network}.{host + 1}"
+        return f"127.{70 + host // HOSTS}.{host % HOSTS}.{self.network.rpartition('.')[2]}"
 
     # Ways to send
 
@@ -180,6 +184,7 @@ class Hostile:
                 self.counts[str(status)] += 1
                 while await connection.reader.read(65536):
                     pass
+                self.counts["closed after"] += 1
         except TimeoutError:
             self.counts["held"] += 1
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from bench.hostile.attack import Attack
-from bench.hostile.hostile import API, Hostile
+from bench.hostile.hostile import API, HOSTS, Hostile
 from bench.hostile.names import HONEST_EMAIL
 from bench.hostile.wire import request
 
@@ -25,13 +25,15 @@ def login(username: str, password: str = "a wrong password") -> bytes:
     return form("/auth/token", grant_type="password", username=username, password=password)
 
 
-def many(build: Callable[[int], bytes], *, connections: int = 8, most: int = 3000, addresses: int = 1) -> Run:
+def many(
+    build: Callable[[int], bytes], *, connections: int = 8, most: int = 3000, addresses: int = 1, first: int = 0
+) -> Run:
     """The n-th request is what `build` makes of n."""
 
     async def run(hostile: Hostile) -> None:
         hostile.begin()
         lines = (build(number) for number in itertools.count())
-        await hostile.flood(lines, connections=connections, most=most, addresses=addresses)
+        await hostile.flood(lines, connections=connections, most=most, addresses=addresses, first_address=first)
 
     return run
 
@@ -107,6 +109,18 @@ async def strangers_projects(hostile: Hostile) -> None:
 ATTACKS = (
     Attack(
         "login-honest", 8, "wrong passwords for the honest account, one address", many(lambda _: login(HONEST_EMAIL))
+    ),
+    Attack(
+        "login-honest-networks",
+        8,
+        "the same from 100 networks",
+        many(lambda _: login(HONEST_EMAIL), connections=100, addresses=100, first=HOSTS),
+    ),
+    Attack(
+        "registrations-networks",
+        8,
+        "registrations of strangers from 100 networks",
+        many(register, connections=32, addresses=100, first=HOSTS),
     ),
     Attack(
         "login-honest-many",

@@ -188,6 +188,12 @@ ATTACKS = (
     Attack("slow-body-known", 2, "the same with a token", slow_body_known),
     Attack("idle-700", 2, "700 connections from one address that send nothing", held(700, b"")),
     Attack("idle-many-addresses", 2, "1,500 from 100 addresses", held(1500, b"", addresses=100), weight=3),
+    Attack(
+        "idle-served",
+        2,
+        "2,000 connections from 10 addresses, idle after a request",
+        held(2000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", addresses=10),
+    ),
     Attack("half-open-700", 2, "700 unfinished heads", held(700, GET)),
     Attack("unfinished-uploads", 2, "20 uploads of 20 MB that never end", uploads_unfinished),
     Attack("multipart-parts", 2, "10,000 parts, endless part heads and boundaries", upload_parts),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.memory import part_of
-from bench.processes import children_of, cpu_seconds
+from bench.processes import children_of
 
 PARTS = ("api", "worker")
 SAMPLE_SECONDS = 0.2
@@ -70,13 +70,6 @@ class Monitor:
             with suppress(OSError):
                 self.peaks[part] = max(self.peaks.get(part, 0.0), _peak(pid))
         return dict(self.peaks)
-
-    def cpu(self) -> dict[str, float]:
-        used = {}
-        for part, pid in self._pids.items():
-            with suppress(OSError):
-                used[part] = cpu_seconds(pid)
-        return used
 
     def _follow(self, part: str, pid: int) -> None:
         self.restarts += self._pids.get(part, pid) != pid

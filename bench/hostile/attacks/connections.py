@@ -191,8 +191,8 @@ ATTACKS = (
     Attack(
         "idle-served",
         2,
-        "2,000 connections from 10 addresses, idle after a request",
-        held(2000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", addresses=10),
+        "4,000 connections from two addresses, idle after a request",
+        held(4000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", addresses=2),
     ),
     Attack("half-open-700", 2, "700 unfinished heads", held(700, GET)),
     Attack("unfinished-uploads", 2, "20 uploads of 20 MB that never end", uploads_unfinished),

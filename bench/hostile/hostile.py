@@ -168,12 +168,25 @@ class Hostile:
         return True
 
     async def hold(
-        self, count: int, opening: bytes, *, drip: bytes = b"", every: float = 0.5, addresses: int = 1
+        self,
+        count: int,
+        opening: bytes,
+        *,
+        drip: bytes = b"",
+        every: float = 0.5,
+        addresses: int = 1,
+        within: float = 0.0,
     ) -> None:
-        """So many connections that send the opening and, again and again, the drip. `held`: still open at the end."""
-        await asyncio.gather(*(self._held(number % addresses, opening, drip, every) for number in range(count)))
+        """So many connections, opened within that time, that send the opening and, again and again, the drip.
 
-    async def _held(self, host: int, opening: bytes, drip: bytes, every: float) -> None:
+        Counts as `held` what is still open at the end.
+        """
+        pauses = (within * number / count for number in range(count))
+        held = (self._held(pause, n % addresses, opening, drip, every) for n, pause in enumerate(pauses))
+        await asyncio.gather(*held)
+
+    async def _held(self, pause: float, host: int, opening: bytes, drip: bytes, every: float) -> None:
+        await asyncio.sleep(pause)
         connection = await self._connect(host)
         if connection is None:
             return

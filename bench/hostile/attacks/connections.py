@@ -32,6 +32,13 @@ def repeated(*lines: bytes, connections: int = 2, most: int = 400) -> Run:
     return run
 
 
+async def idle_served(hostile: Hostile) -> None:
+    """They have been served once, and could be again."""
+    hostile.begin()
+    line = GET.replace(b"/api/v1/projects", b"/healthz") + b"\r\n"
+    await hostile.hold(4000, line, addresses=2, within=hostile.seconds * 0.7)
+
+
 async def slow_body_known(hostile: Hostile) -> None:
     await hostile.settle()
     head = hostile.ask(
@@ -192,7 +199,8 @@ ATTACKS = (
         "idle-served",
         2,
         "4,000 connections from two addresses, idle after a request",
-        held(4000, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", addresses=2),
+        idle_served,
+        weight=2,
     ),
     Attack("half-open-700", 2, "700 unfinished heads", held(700, GET)),
     Attack("unfinished-uploads", 2, "20 uploads of 20 MB that never end", uploads_unfinished),

@@ -8,14 +8,15 @@ import re
 from bench.hostile.names import HANG, MATCH
 from tests.features.agents.model_server import Asked, Reply, calling, final, model_server
 
-HANG_SECONDS = 30.0
+HANG_SECONDS = 8.0
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def answer(asked: Asked) -> Reply:
+async def answer(asked: Asked) -> Reply:
     prompt = asked.prompt
     if HANG in prompt:
-        return Reply("Well", pause=HANG_SECONDS)
+        await asyncio.sleep(HANG_SECONDS)
+        return final(report="At last.")
     if "write" in asked.tools:
         return final(notes="Done.") if asked.tool_results else calling("write", title="A", content="Written.")
     if MATCH in prompt and (found := _ID.search(prompt)):

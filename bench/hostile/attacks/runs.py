@@ -19,7 +19,7 @@ def _start(agent: str, **given: object) -> Json:
 
 
 async def hanging(hostile: Hostile) -> None:
-    """36 runs in six projects, whose model does not answer."""
+    """36 runs in six projects, whose model is slow."""
     await hostile.settle()
     projects = [hostile.project]
     try:
@@ -149,7 +149,7 @@ async def mcp(hostile: Hostile) -> None:
 
 
 async def mcp_following(hostile: Hostile) -> None:
-    """100 calls that wait for a run that does not end."""
+    """100 calls that wait for a run that is slow."""
     await _keyed(hostile)
     run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
     call = rpc("tools/call", name="follow_run", arguments={"run_id": run["id"]})
@@ -164,7 +164,7 @@ def request_of(hostile: Hostile, body: bytes, headers: dict[str, str]) -> bytes:
 PATTERNS = [_pattern(p) for p in ("^(a+)+$", "^(a|a)*$", "^(a?){40}a{40}$", "(.*a){20}", "^(([a-z])+.)+[A-Z]$")]
 
 ATTACKS = (
-    Attack("runs-hanging", 3, "36 runs in six projects, whose model is silent", hanging, weight=3),
+    Attack("runs-hanging", 3, "36 runs in six projects, whose model takes 8 s", hanging, weight=3),
     Attack("runs-many", 4, "2,000 short runs", many),
     Attack("decisions", 6, "decisions on what was never shown", decisions),
     Attack("cancellations", 3, "cancelling, continuing, listing at once", cancellations),
@@ -177,5 +177,5 @@ ATTACKS = (
     ),
     Attack("run-inputs", 2, "inputs of the largest size and beyond", prompts),
     Attack("mcp", 9, "broken messages, batches of 2,000, hostile arguments", mcp),
-    Attack("mcp-following", 9, "100 calls that follow a silent run", mcp_following),
+    Attack("mcp-following", 9, "100 calls that follow a slow run", mcp_following),
 )

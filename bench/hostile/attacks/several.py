@@ -16,10 +16,10 @@ from bench.hostile.names import HANG
 ACCOUNTS = 4
 
 
-async def accounts(hostile: Hostile) -> list[Hostile]:
+async def accounts(hostile: Hostile, count: int) -> list[Hostile]:
     """Each with an address, an account and a project of its own; they count together."""
     made = []
-    for number in range(ACCOUNTS):
+    for number in range(count):
         each = replace(hostile, counts=hostile.counts)
         each.token = await each.sign_up(f"{hostile.name}{number}", host=number)
         each.project = await each.new_project()
@@ -28,9 +28,14 @@ async def accounts(hostile: Hostile) -> list[Hostile]:
 
 
 async def together(
-    hostile: Hostile, requests: Callable[[Hostile], Sequence[bytes]], connections: int, most: int = 20_000
+    hostile: Hostile,
+    requests: Callable[[Hostile], Sequence[bytes]],
+    *,
+    connections: int,
+    most: int = 20_000,
+    count: int = ACCOUNTS,
 ) -> None:
-    made = await accounts(hostile)
+    made = await accounts(hostile, count)
     hostile.begin()
     floods = []
     for host, each in enumerate(made):
@@ -51,7 +56,7 @@ async def searches(hostile: Hostile) -> None:
 
 async def runs(hostile: Hostile) -> None:
     body = {"agent": "clerk", "input": {"task": HANG}}
-    await together(hostile, lambda each: [each.ask("POST", f"{each.here}/runs", body)], connections=2, most=9)
+    await together(hostile, lambda each: [each.ask("POST", f"{each.here}/runs", body)], connections=2, most=18, count=2)
     await hostile.wait()
 
 
@@ -94,7 +99,7 @@ async def unread_streams(hostile: Hostile) -> None:
 ATTACKS = (
     Attack("accounts-uploads", 3, "four accounts with 30 heavy uploads at once each", uploads, weight=3),
     Attack("accounts-searches", 3, "four accounts with 12 long searches at once each", searches, weight=2),
-    Attack("accounts-runs", 3, "four accounts with nine silent runs each", runs, weight=2),
+    Attack("accounts-runs", 3, "two accounts with 18 slow runs each", runs, weight=2),
     Attack("accounts-mixed", 3, "four accounts with six requests of all kinds at once each", everything, weight=3),
     Attack("slow-uploads", 3, "60 uploads, 200 bytes each third of a second", slow_uploads, weight=2),
     Attack("unread-streams", 7, "60 streams that nobody reads, while 3,000 events come", unread_streams, weight=2),

@@ -28,7 +28,7 @@ async def streams(hostile: Hostile) -> None:
         hostile.counts[f"{len(secrets)} keys"] += 1
     hostile.begin()
     openings = [request("GET", f"{hostile.here}/events", token=secret) for secret in secrets]
-    await asyncio.gather(*(hostile.hold(100, each, addresses=50) for each in openings))
+    await asyncio.gather(*(hostile.hold(100, each) for each in openings))
 
 
 async def reconnects(hostile: Hostile) -> None:

@@ -58,8 +58,12 @@ async def endless(hostile: Hostile) -> None:
 
 
 async def names(hostile: Hostile) -> None:
-    """Names that do not resolve, each another."""
-    await deliver(hostile, [f"https://a{n}.{hostile.name}.invalid/" for n in range(60)])
+    """Names that do not resolve, each another, looked up 60 at once."""
+    await hostile.settle()
+    made = ({"url": f"https://a{n}.{hostile.name}.invalid/"} for n in itertools.count())
+    lines = (hostile.ask("POST", f"{hostile.here}/webhooks", each) for each in made)
+    hostile.begin()
+    await hostile.flood(lines, connections=60, most=600)
 
 
 async def addresses(hostile: Hostile) -> None:
@@ -86,8 +90,8 @@ async def addresses(hostile: Hostile) -> None:
 
 
 ATTACKS = (
-    Attack("webhooks-silent", 9, "60 webhooks to a receiver that never answers", silent, weight=3),
-    Attack("webhooks-endless", 9, "20 webhooks to a receiver that never stops answering", endless),
-    Attack("webhooks-names", 9, "60 webhooks to names that do not resolve", names),
+    Attack("webhooks-silent", 9, "as many webhooks as allowed to a receiver that never answers", silent, weight=3),
+    Attack("webhooks-endless", 9, "the same to a receiver that never stops answering", endless),
+    Attack("webhooks-names", 9, "webhooks to names that do not resolve, 60 at once", names),
     Attack("webhooks-addresses", 9, "hostile addresses of webhooks", addresses),
 )

@@ -23,7 +23,7 @@ LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashe
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-hostile
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first
 
 bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
 	$(RUN) bench.run_survival
+
+bench-hostile: dev ## Send hostile requests of 130 kinds beside an honest client; about five minutes
+	$(RUN) bench.hostile --markdown
 
 lock: dev ## Compile the locks from pyproject.toml again
 	$(LOCK) -o requirements/runtime.txt pyproject.toml

@@ -1,0 +1,23 @@
+"""Every kind of hostile request, in the order in which they are made."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bench.hostile.attack import Attack
+from bench.hostile.attacks import (
+    accounts,
+    bodies,
+    connections,
+    html,
+    parsers,
+    runs,
+    searches,
+    several,
+    streams,
+    webhooks,
+    writing,
+)
+
+MODULES = (connections, bodies, accounts, searches, streams, writing, webhooks, runs, html, parsers, several)
+ATTACKS: Final[dict[str, Attack]] = {attack.name: attack for module in MODULES for attack in module.ATTACKS}

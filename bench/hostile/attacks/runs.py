@@ -1,0 +1,181 @@
+"""Runs, decisions, and schemas that are dear to check."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Awaitable, Callable
+from uuid import uuid4
+
+from bench.hostile.attack import Attack
+from bench.hostile.hostile import Hostile, Json, NotSetUpError
+from bench.hostile.names import HANG, MATCH, WRITE
+
+type Run = Callable[[Hostile], Awaitable[None]]
+
+
+def _start(agent: str, **given: object) -> Json:
+    return {"agent": agent, "input": given}
+
+
+async def hanging(hostile: Hostile) -> None:
+    """36 runs in six projects, whose model is slow."""
+    await hostile.settle()
+    projects = [hostile.project]
+    try:
+        while len(projects) < 6:
+            projects.append(await hostile.new_project())
+    except NotSetUpError:
+        hostile.counts[f"{len(projects)} projects"] += 1
+    body = _start("clerk", task=HANG)
+    lines = [hostile.ask("POST", f"/api/v1/projects/{each}/runs", body) for each in projects * 6]
+    hostile.begin()
+    await hostile.flood(lines)
+    await hostile.wait()
+
+
+async def many(hostile: Hostile) -> None:
+    await hostile.settle()
+    hostile.begin()
+    line = hostile.ask("POST", f"{hostile.here}/runs", _start("clerk", task="Done."))
+    await hostile.flood(itertools.repeat(line), connections=8, most=2000)
+
+
+async def decisions(hostile: Hostile) -> None:
+    """Of a run that waits, of runs that do not exist, with and without `pending_id`."""
+    await hostile.settle()
+    run = await hostile.call("POST", f"{hostile.here}/runs", _start("draft", brief=WRITE))
+    bodies: list[Json] = [
+        {"approve": True, "pending_id": str(uuid4())},
+        {"approve": False},
+        {"approve": True, "comment": "a" * 9000},
+    ]
+    lines = [hostile.ask("POST", f"{hostile.here}/runs/{run['id']}/decision", body) for body in bodies]
+    lines.append(hostile.ask("POST", f"{hostile.here}/runs/{uuid4()}/decision", bodies[0]))
+    hostile.begin()
+    await hostile.flood(itertools.cycle(lines), connections=16, most=5000)
+
+
+async def cancellations(hostile: Hostile) -> None:
+    """Runs are started and cancelled, and continue one another."""
+    await hostile.settle()
+    run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
+    lines = [
+        hostile.ask("POST", f"{hostile.here}/runs/{run['id']}/cancel"),
+        hostile.ask("POST", f"{hostile.here}/runs", {**_start("clerk", task="Done."), "continues": run["id"]}),
+        hostile.ask("GET", f"{hostile.here}/runs?limit=100&status=queued"),
+        hostile.ask("GET", f"{hostile.here}/runs/{run['id']}"),
+    ]
+    hostile.begin()
+    await hostile.flood(itertools.cycle(lines), connections=16, most=4000)
+
+
+def extraction(*schemas: Json) -> Run:
+    """The model answers with the strings that are dear to match."""
+
+    async def run(hostile: Hostile) -> None:
+        await hostile.settle()
+        document = await hostile.new_document(MATCH)
+        lines = [
+            hostile.ask(
+                "POST", f"{hostile.here}/runs", _start("extract", document_ids=[document], schema=s, instructions=MATCH)
+            )
+            for s in schemas
+        ]
+        hostile.begin()
+        await hostile.flood(lines, connections=4)
+        await hostile.wait()
+
+    return run
+
+
+def _pattern(pattern: str) -> Json:
+    return {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}}
+
+
+def _deep(depth: int) -> Json:
+    schema: Json = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+def _wide(count: int) -> Json:
+    return {"type": "object", "properties": {f"k{n}": {"type": "string", "enum": ["a", "b"]} for n in range(count)}}
+
+
+def _referring() -> Json:
+    """Each definition asks twice for the next."""
+    names = range(30)
+    doubled = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in names}
+    return {"type": "object", "$defs": {**doubled, "d30": {}}, "properties": {"a": {"$ref": "#/$defs/d0"}}}
+
+
+async def prompts(hostile: Hostile) -> None:
+    """Inputs of the largest size, and of too large a one."""
+    await hostile.settle()
+    texts = ("a" * 4000, "\u4e2d" * 4000, " " * 4000, "a" * 1_000_000)
+    lines = [hostile.ask("POST", f"{hostile.here}/runs", _start("answer", question=text)) for text in texts]
+    lines.append(
+        hostile.ask("POST", f"{hostile.here}/runs", _start("answer", question="a", document_ids=[str(uuid4())] * 50))
+    )
+    lines.append(hostile.ask("POST", f"{hostile.here}/runs", _start("a" * 100_000)))
+    hostile.begin()
+    await hostile.flood(itertools.cycle(lines), connections=4, most=200)
+
+
+def rpc(method: str, **params: object) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+
+
+async def _keyed(hostile: Hostile) -> None:
+    """A project key stands in the place of the account's token: MCP takes keys."""
+    await hostile.settle()
+    body = {"name": "a", "role": "editor"}
+    hostile.token = str((await hostile.call("POST", f"{hostile.here}/api-keys", body))["secret"])
+
+
+async def mcp(hostile: Hostile) -> None:
+    """Messages of the protocol that are none, batches, hostile arguments."""
+    await _keyed(hostile)
+    call = rpc("tools/call", name="search_documents", arguments={"q": "the " * 250, "query": "the " * 250})
+    batch = b"[" + b",".join([call] * 2000) + b"]"
+    bodies = [rpc("a" * 100_000), rpc("tools/call", name="a" * 100_000), call, batch, rpc("initialize"), b"[" * 30_000]
+    bodies += [rpc("tools/call", name="read_document", arguments={"document_id": "a" * 30_000, "start": -(10**300)})]
+    kinds = {"Accept": "application/json, text/event-stream"}
+    lines = [request_of(hostile, body, kinds) for body in bodies]
+    hostile.begin()
+    await hostile.flood(itertools.cycle(lines), connections=8, most=1000)
+
+
+async def mcp_following(hostile: Hostile) -> None:
+    """100 calls that wait for a run that is slow."""
+    await _keyed(hostile)
+    run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
+    call = rpc("tools/call", name="follow_run", arguments={"run_id": run["id"]})
+    hostile.begin()
+    await hostile.hold(100, request_of(hostile, call, {"Accept": "application/json, text/event-stream"}), addresses=10)
+
+
+def request_of(hostile: Hostile, body: bytes, headers: dict[str, str]) -> bytes:
+    return hostile.ask("POST", f"{hostile.here}/mcp", body, **headers)
+
+
+PATTERNS = [_pattern(p) for p in ("^(a+)+$", "^(a|a)*$", "^(a?){40}a{40}$", "(.*a){20}", "^(([a-z])+.)+[A-Z]$")]
+
+ATTACKS = (
+    Attack("runs-hanging", 3, "36 runs in six projects, whose model takes 8 s", hanging, weight=3),
+    Attack("runs-many", 4, "2,000 short runs", many),
+    Attack("decisions", 6, "decisions on what was never shown", decisions),
+    Attack("cancellations", 3, "cancelling, continuing, listing at once", cancellations),
+    Attack("extract-patterns", 1, "schemas with catastrophic patterns", extraction(*PATTERNS)),
+    Attack(
+        "extract-schemas",
+        1,
+        "schemas 500 deep, 20,000 wide, doubling",
+        extraction(_deep(500), _wide(20_000), _referring()),
+    ),
+    Attack("run-inputs", 2, "inputs of the largest size and beyond", prompts),
+    Attack("mcp", 9, "broken messages, batches of 2,000, hostile arguments", mcp),
+    Attack("mcp-following", 9, "100 calls that follow a slow run", mcp_following),
+)

@@ -1,0 +1,90 @@
+"""Memory of the API and the worker with their children, sampled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.memory import part_of
+from bench.processes import children_of
+
+PARTS = ("api", "worker")
+SAMPLE_SECONDS = 0.2
+PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
+RESET_PEAK = "5"
+
+
+def _resident(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_MB
+
+
+def _peak(pid: int) -> float:
+    """The most since it was reset."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+@dataclass(slots=True)
+class Monitor:
+    """Follows the processes below `root`, the supervisor. `peaks` are in MB, since the last `reset`."""
+
+    root: int
+    peaks: dict[str, float] = field(default_factory=dict)
+    restarts: int = 0
+    _pids: dict[str, int] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        while True:
+            self.sample()
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def sample(self) -> dict[str, float]:
+        """Resident memory of each part now."""
+        found: dict[str, float] = {}
+        for child in self._children(self.root):
+            with suppress(OSError):
+                part = part_of(child)
+                if part in PARTS and part not in found:
+                    self._follow(part, child)
+                    found[part] = self._tree(child)
+        for part, value in found.items():
+            self.peaks[part] = max(self.peaks.get(part, 0.0), value)
+        return found
+
+    def reset(self) -> None:
+        self.peaks.clear()
+        for pid in self._pids.values():
+            with suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
+        self.sample()
+
+    def finish(self) -> dict[str, float]:
+        """The peaks, also those between two samples."""
+        self.sample()
+        for part, pid in self._pids.items():
+            with suppress(OSError):
+                self.peaks[part] = max(self.peaks.get(part, 0.0), _peak(pid))
+        return dict(self.peaks)
+
+    def _follow(self, part: str, pid: int) -> None:
+        self.restarts += self._pids.get(part, pid) != pid
+        self._pids[part] = pid
+
+    def _tree(self, pid: int) -> float:
+        total = _resident(pid)
+        for child in self._children(pid):
+            with suppress(OSError):
+                total += _resident(child)
+        return total
+
+    def _children(self, pid: int) -> list[int]:
+        """Processes end while they are listed; then once more."""
+        for _ in range(3):
+            with suppress(OSError):
+                return children_of(pid)
+        return []

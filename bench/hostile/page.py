@@ -1,0 +1,41 @@
+"""Writes what was measured into the last column of the tables of a page, where a row names attacks in backticks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.hostile.honest import DUE
+from bench.hostile.monitor import PARTS
+from bench.hostile.report import Round, failures
+
+NAMES = re.compile(r"`([a-z0-9-]+)`")
+
+
+def fill(page: Path, rounds: Sequence[Round]) -> None:
+    """Rows of attacks that were not made stay as they are."""
+    made = {each.attack.name: each for each in rounds}
+    lines = [_filled(line, made) for line in page.read_text().split("\n")]
+    page.write_text("\n".join(lines))
+
+
+def named_in(line: str) -> list[str]:
+    """The attacks that the first cell of a row names; none where the line is no row."""
+    cells = line.split("|")
+    return NAMES.findall(cells[1]) if len(cells) > 2 else []
+
+
+def _filled(line: str, made: Mapping[str, Round]) -> str:
+    found = [made[name] for name in named_in(line) if name in made]
+    if not found or len(found) < len(named_in(line)):
+        return line
+    return f"{line.rstrip().rstrip('|').rpartition('|')[0]}| {_worst(found)} |"
+
+
+def _worst(found: Sequence[Round]) -> str:
+    """Of all of them: the slowest honest request, the failures, the most memory."""
+    samples = [sample for each in found for sample in each.samples]
+    slowest = max((1000 * sample.seconds for sample in samples if sample.name not in DUE), default=0.0)
+    memory = [f"{part} {max(each.above.get(part, 0.0) for each in found):+.0f} MB" for part in PARTS]
+    return f"{slowest:.0f} ms, {failures(samples)} failed, {', '.join(memory)}"

@@ -1,0 +1,62 @@
+"""`make bench-hostile` in small: the worst kinds, beside an honest client that nobody may stop. Nothing is timed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bench.hostile.attacks import ATTACKS
+from bench.hostile.testbed import Bench, open_bench
+from tests.serving import UNMEASURED
+
+pytestmark = pytest.mark.e2e
+
+SECONDS = 1.0
+REFUSED = {"400", "401", "403", "404", "408", "413", "414", "422", "429", "431", "closed"}
+SERVED = {"200", "201", "202", "no answer"}
+# What each kind may be answered with. `no answer`: its time was over, which only what is served may come to.
+KINDS = {
+    "braces-anonymous": REFUSED,
+    "unknown-keys": REFUSED,
+    "endless-header": REFUSED,
+    "idle-700": REFUSED | {"held", "no connection"},
+    "path-secrets": REFUSED,
+    "login-honest-many": REFUSED | {"no answer", "no connection"},
+    "search-repeated": REFUSED | {"503"},
+    "html-keyed": REFUSED | SERVED | {"503"},
+    "reindex": REFUSED | SERVED,
+    "runs-hanging": REFUSED | SERVED | {"6 projects"},
+    "heading-blanks-large": REFUSED | SERVED,
+}
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+async def testbed() -> AsyncIterator[Bench]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in UNMEASURED.items():
+            patch.setenv(name, value)
+        async with open_bench(warm_up=2.0) as opened:
+            yield opened
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_no_honest_request_fails_beside(testbed: Bench, kind: str) -> None:
+    made = await testbed.attack(next(numbers), ATTACKS[kind], SECONDS)
+    assert made.error is None
+    assert made.samples
+    assert [sample for sample in made.samples if sample.wrong] == []
+    assert made.counts
+    assert set(made.counts) <= KINDS[kind], made.counts
+    assert made.restarts == 0
+
+
+async def test_afterwards_everything_is_done(testbed: Bench) -> None:
+    """What the honest client writes is indexed and its runs end, and its stream was never broken off."""
+    now = time.monotonic()
+    await testbed.caught_up(now)
+    assert testbed.honest.awaited(now) == {}
+    assert testbed.honest.streams_opened == 1

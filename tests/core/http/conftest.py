@@ -31,6 +31,7 @@ async def strict(settings: Settings) -> AsyncIterator[Serving]:
     """A process with little patience and few places."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection_limits, "SWEEP_SECONDS", 0.1)
+        patch.setattr(connection_limits, "GRACE_SECONDS", 0.1)
         patch.setattr(connection_limits, "MEASURE_SECONDS", 0.5)
         async with serve(settings.model_copy(update={"http": settings.http.model_copy(update=UPDATE)})) as serving:
             yield serving

@@ -10,6 +10,8 @@ from typing import Final, Protocol
 from partywall.core.security.client_address import ClientAddresses
 
 SWEEP_SECONDS: Final = 1.0
+# How long a new connection has to begin a request, whatever the others do.
+GRACE_SECONDS: Final = 1.0
 # How often a client that does not keep up with what is sent to it is measured.
 MEASURE_SECONDS: Final = 10.0
 
@@ -60,7 +62,7 @@ class Connections:
         self._by_address: Counter[str] = Counter()
         self._sum = 0
         # In the order of their arrival.
-        self._unserved: dict[str | None, dict[Connection, None]] = {}
+        self._unserved: dict[str | None, dict[Connection, float]] = {}
         self._idle: dict[Connection, None] = {}
         self._due: dict[Connection, float] = {}
         self._behind: dict[Connection, _Reading] = {}
@@ -86,13 +88,19 @@ class Connections:
         self._sum += 1
         if address is not None:
             self._by_address[address] += 1
-        waiting = self._unserved.setdefault(address, {})
-        waiting[connection] = None
-        self.expect(connection, self._now() + self.limits.header_seconds)
-        if address is not None and len(waiting) > self.limits.unserved:
-            self._end_first(waiting, address)
+        waiting, now = self._unserved.setdefault(address, {}), self._now()
+        waiting[connection] = now
+        self.expect(connection, now + self.limits.header_seconds)
+        self._thin_out(waiting, address, now)
         self._watch()
         return True
+
+    def _thin_out(self, waiting: dict[Connection, float], address: str | None, now: float) -> None:
+        """The oldest go. Not those of a moment ago: their requests may be here already, and unread."""
+        while address is not None and len(waiting) > self.limits.unserved:
+            if now - next(iter(waiting.values())) < GRACE_SECONDS:
+                return
+            self._end_first(waiting, address)
 
     def _make_room(self) -> bool:
         for address, waiting in self._unserved.items():
@@ -104,7 +112,7 @@ class Connections:
             return True
         return False
 
-    def _end_first(self, waiting: dict[Connection, None], address: str | None) -> None:
+    def _end_first(self, waiting: dict[Connection, float], address: str | None) -> None:
         """It counts until it is lost, a moment later."""
         first = next(iter(waiting))
         self.forget(first, address)
@@ -162,6 +170,8 @@ class Connections:
             self._timer.cancel()
             self._timer = None
         now = self._now()
+        for address, waiting in list(self._unserved.items()):
+            self._thin_out(waiting, address, now)
         for connection in [each for each, due in self._due.items() if due <= now]:
             if connection.waits_for_us():
                 self._due[connection] = now + self.limits.header_seconds

@@ -141,7 +141,7 @@ class Http(HttpToolsProtocol):
         if self._unfinished() is not None:
             self._give_up()
             return
-        fault = fault_of_upgrade(self.url, self.scope["headers"])
+        fault = fault_of_upgrade(self.url, list(self.scope["headers"]))
         if fault is not None or self.scope["method"] != "GET":
             self._refuse(fault or MalformedRequestError())
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -22,13 +22,13 @@ JSON = "Content-Type: application/json"
 HUGE = 30 * 1024 * 1024
 PROTECTED = [
     ("POST", PROJECTS),
-    ("POST", documents(uuid4())),
-    ("POST", f"{documents(uuid4())}/batch"),
-    ("POST", f"{documents(uuid4())}/upload"),
-    ("PUT", f"{documents(uuid4())}/{uuid4()}"),
-    ("PATCH", f"{documents(uuid4())}/{uuid4()}"),
-    ("POST", f"{PROJECTS}/{uuid4()}/mcp"),
-    ("POST", f"{PROJECTS}/{uuid4()}/runs"),
+    ("POST", documents(UUID(int=7))),
+    ("POST", f"{documents(UUID(int=7))}/batch"),
+    ("POST", f"{documents(UUID(int=7))}/upload"),
+    ("PUT", f"{documents(UUID(int=7))}/{UUID(int=7)}"),
+    ("PATCH", f"{documents(UUID(int=7))}/{UUID(int=7)}"),
+    ("POST", f"{PROJECTS}/{UUID(int=7)}/mcp"),
+    ("POST", f"{PROJECTS}/{UUID(int=7)}/runs"),
 ]
 
 
@@ -64,7 +64,7 @@ async def test_an_unknown_or_a_bodyless_route_reads_none(people: People, server:
         ("POST", "/api/v1/nothing", 404),
         ("PUT", PROJECTS, 405),
         ("GET", PROJECTS, 200),
-        ("DELETE", f"{PROJECTS}/{uuid4()}", 404),
+        ("DELETE", f"{PROJECTS}/{UUID(int=7)}", 404),
     ):
         lines = (f"Content-Length: {HUGE}", JSON, bearer(owner.token))
         answer = await ask(server, head(method, path, *lines))

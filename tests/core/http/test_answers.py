@@ -11,6 +11,7 @@ import pytest
 from asgi_lifespan import LifespanManager
 from httpx import ASGITransport, AsyncClient, Response
 
+from partywall.core.tenant import SYSTEM, work_for
 from partywall.main import create_app
 from partywall.settings import MailSettings, Settings
 from tests.engines import DatabaseUrls
@@ -222,7 +223,8 @@ async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
         person = await people.person()
         await person.project()
         engine = app.state.resources.engine
-        monkeypatch.setattr(engine.pool, "_timeout", 0.05)
+        monkeypatch.setattr(engine.pool.places, "_patience", 0.05)
+        work_for(SYSTEM)
         async with engine.connect():
             answer = await person.client.get("/api/v1/projects")
         assert_problem(answer, 503, "unavailable")

@@ -81,7 +81,7 @@ bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first
 bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
 	$(RUN) bench.run_survival
 
-bench-hostile: dev ## Send hostile requests of 130 kinds beside an honest client; about five minutes
+bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown
 
 lock: dev ## Compile the locks from pyproject.toml again

@@ -14,6 +14,7 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.draining import set_on_signal
+from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
@@ -23,6 +24,7 @@ from partywall.core.http.public import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.well_formed import WellFormedQuery
+from partywall.core.security.client_address import ClientAddresses
 from partywall.features.routes import PUBLIC, ROUTES
 from partywall.logs import access_log
 from partywall.resources import open_resources
@@ -94,5 +96,6 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
+    app.add_middleware(ForwardedNotice, clients=ClientAddresses(settings.http.trusted_proxies))
     app.add_middleware(RequestContext, access_log=access_log(settings.log))
     app.add_middleware(SocketContext, access_log=access_log(settings.log))

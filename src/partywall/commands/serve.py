@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def serve(
         port=port,
         public_url=None if public_url is None else str(public_url),
         mail=_where_mail_goes(settings),
+        warning=None if _is_loopback(host) else _exposure(host, settings),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)
@@ -42,3 +44,25 @@ def _where_mail_goes(settings: Settings) -> str:
     if settings.mail.engine == "smtp":
         return f"by {settings.mail.host}"
     return f"{settings.mail_directory.resolve()} (as files; nothing is sent)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _exposure(host: str, settings: Settings) -> str:
+    """What whoever reaches this machine gets; in one line."""
+    registration = {
+        "open": "everybody may register (ACCOUNTS__REGISTRATION=open)",
+        "invite": "whoever was invited may register",
+        "closed": "nobody may register",
+    }[settings.accounts.registration]
+    docs = "/docs is served" if settings.serves_docs else "/docs is not served"
+    return (
+        f"warning: listening on {host or 'every address'}, which other machines can reach: in plain HTTP, so that"
+        f" passwords and tokens can be read on the way; {registration}; {docs}."
+        " For other people, put a proxy that speaks TLS in front and listen on 127.0.0.1"
+    )

@@ -11,6 +11,7 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
 from partywall.settings.base import CommaSeparated, Section, split_lists
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
@@ -48,28 +49,20 @@ class HttpSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
+        """An empty text leaves the proxies unchosen; `none` chooses none."""
+        if isinstance(values, dict) and values.get("trusted_proxies") == "":
+            values = {name: value for name, value in values.items() if name != "trusted_proxies"}
         return split_lists(values, {"cors_origins", "trusted_proxies"})
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if values == ("none",):
+            return ()
         for value in values:
-            ip_network(value, strict=False)
+            if ip_network(value, strict=False).prefixlen == 0:
+                raise ValueError(f"{value} would believe everybody: name the proxies' own addresses")
         return values
-
-
-class AccountSettings(Section):
-    registration: Literal["open", "invite", "closed"] = "open"
-    verification: Literal["optional", "required"] | None = Field(
-        default=None, description="Unset: optional in development, required in production."
-    )
-    access_token_ttl: timedelta = timedelta(minutes=15)
-    refresh_token_ttl: timedelta = timedelta(days=30)
-    refresh_grace: timedelta = timedelta(seconds=10)
-    max_failed_logins: int = 5
-    lockout: timedelta = timedelta(minutes=30)
-    attempts_per_minute: int = Field(default=30, ge=1, description="Credential attempts per client address.")
-    password_hash_concurrency: int = Field(default=2, ge=1, le=32)
 
 
 class ProjectSettings(Section):
@@ -237,6 +230,21 @@ class Settings(BaseSettings):
             raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
         if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
+        return self
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Self:
+        """What is no accident in development must be no accident in production."""
+        if self.production and "registration" not in self.accounts.model_fields_set:
+            raise ValueError(
+                "production needs to know who may register: set ACCOUNTS__REGISTRATION to open (everybody who reaches"
+                " the API), invite (addresses that were invited) or closed (nobody)"
+            )
+        if self.production and "trusted_proxies" not in self.http.model_fields_set:
+            raise ValueError(
+                "production needs to know who its clients are: set HTTP__TRUSTED_PROXIES to the addresses of the"
+                " proxies in front of it, or to none where clients connect directly"
+            )
         return self
 
 

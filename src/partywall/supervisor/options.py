@@ -14,7 +14,8 @@ CHECKOUT = Path(__file__).parents[3] / "migrations"
 class ServeOptions:
     """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`.
 
-    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served.
+    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served, `warning`
+    what the operator should know first.
     """
 
     data_dir: Path = Path(".data")
@@ -22,6 +23,7 @@ class ServeOptions:
     port: int = 8000
     public_url: str | None = None
     mail: str | None = None
+    warning: str | None = None
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
     # lint: allow environ - the children inherit it: the supervisor reads nothing from it

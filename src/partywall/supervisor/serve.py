@@ -117,6 +117,8 @@ class Supervisor:
         announce(options.base_url, options.data_dir.resolve(), self._postgres.home.directory, options.mail)
 
     async def _claim(self) -> None:
+        if self._options.warning is not None:
+            complain(self._options.warning)
         await asyncio.to_thread(open_home, self._options.data_dir)
         self._lock.acquire()
         await require_free_port(self._options.host, self._options.port)

@@ -42,7 +42,12 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | No
     """What `serve` would warn of, with nothing started."""
     monkeypatch.chdir(tmp_path)
     asked: list[ServeOptions] = []
-    monkeypatch.setattr(supervisor, "serve", lambda options: asked.append(options) or 0)
+
+    def serve(options: ServeOptions) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(supervisor, "serve", serve)
     assert run(["serve", "--host", host]) == 0
     return asked[0].warning
 

@@ -4,10 +4,13 @@ from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS
-from partywall.features.accounts.retention import prune_registrations
+from partywall.features.accounts.retention import prune_login_counters, prune_registrations
 from partywall.features.accounts.verification_mail import confirm_address
 
 work = Work(
     jobs=(handles(CONFIRM_ADDRESS, confirm_address, concurrency=2),),
-    schedules=(Schedule("prune_registrations", "33 3 * * *", prune_registrations),),
+    schedules=(
+        Schedule("prune_registrations", "33 3 * * *", prune_registrations),
+        Schedule("prune_login_counters", "*/10 * * * *", prune_login_counters),
+    ),
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
@@ -18,6 +17,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.security.secrets import SecretKeeper
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
+from partywall.settings.base import FromEnvironment
 from partywall.supervisor import Endpoints, EngineError, embedded_engines
 
 STATEMENT_TIMEOUT_MS = 60_000
@@ -30,12 +30,8 @@ class _Database(BaseModel):
     url: str | None = None
 
 
-class _Where(BaseSettings):
+class _Where(FromEnvironment):
     """As much of the settings as tells servers from a data directory."""
-
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=".env", extra="ignore", hide_input_in_errors=True
-    )
 
     database: _Database = _Database()
 

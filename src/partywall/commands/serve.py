@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,9 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.secret_key import secret_key
 from partywall.settings import Settings
+from partywall.settings.base import inheritable
 
 app = typer.Typer()
 
@@ -35,9 +38,21 @@ def serve(
         public_url=None if public_url is None else str(public_url),
         mail=_where_mail_goes(settings),
         warning=None if _is_loopback(host) else _exposure(host, settings),
+        prepare=lambda: secret_key(settings),
+        given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
+        written=(settings.blob_directory, settings.mail_directory),
+        read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
+        environment=inheritable(os.environ),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)
+
+
+def _own_directories(settings: Settings) -> list[Path]:
+    """Those within the data directory; others are the operator's to give away."""
+    data_dir = settings.data_dir.absolute()
+    kept = (settings.blob_directory, settings.mail_directory)
+    return [path for path in kept if path.absolute().is_relative_to(data_dir) and path.absolute() != data_dir]
 
 
 def _where_mail_goes(settings: Settings) -> str:

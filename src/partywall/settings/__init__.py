@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
-from partywall.settings.base import CommaSeparated, Section, split_lists
+from partywall.settings.base import CommaSeparated, FromEnvironment, Section, split_lists
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 
 MIN_SECRET_LENGTH = 32
@@ -150,10 +150,8 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+class Settings(FromEnvironment):
+    model_config = SettingsConfigDict(frozen=True)
 
     environment: Literal["development", "production"] = "development"
     data_dir: Path = Path(".data")

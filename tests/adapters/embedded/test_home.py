@@ -5,7 +5,9 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -173,3 +175,26 @@ async def test_a_command_beside_a_starting_server_is_told_to_wait(closed: Path) 
     with pytest.raises(EngineError, match="still starting"):
         running_endpoints(closed)
     lock.release()
+
+
+@as_root
+def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A second `useradd` beside the first would give its account another number."""
+    known = tmp_path / "passwd"
+    calls = tmp_path / "calls"
+    useradd = tmp_path / "useradd"
+    useradd.write_text(f"#!/bin/sh\necho made >> {calls}\nsleep 0.1\nprintf %s $$ > {known}\n")
+    useradd.chmod(0o755)
+
+    def getpwnam(name: str) -> SimpleNamespace:
+        if not known.exists():
+            raise KeyError(name)
+        return SimpleNamespace(pw_uid=int(known.read_text()), pw_gid=1)
+
+    monkeypatch.setattr(account.pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: str(useradd))
+    monkeypatch.setattr(account, "SYSTEM_DIRECTORY", tmp_path)
+    with ThreadPoolExecutor(4) as threads:
+        found = {each.result() for each in [threads.submit(account.service_account) for _ in range(4)]}
+    assert len(found) == 1
+    assert calls.read_text() == "made\n"

@@ -122,7 +122,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
         pid = wait_until(functools.partial(serving.pid_of, part), part)
         status = Path(f"/proc/{pid}/status").read_text()
         uid = str(pwd.getpwnam("partywall").pw_uid)
-        assert re.search(r"^Uid:(.*)$", status, re.MULTILINE)[1].split() == [uid] * 4  # type: ignore[index]  # it is there
+        assert re.findall(r"^Uid:(.*)$", status, re.MULTILINE) == [f"\t{uid}" * 4]
         assert "\nCapBnd:\t0000000000000000\n" in status
     async with place.client() as client:
         project = await create_project(client)

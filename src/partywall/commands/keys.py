@@ -8,6 +8,7 @@ import typer
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
+from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
 
 app = typer.Typer(name="keys", help="The keys that sign access tokens.")
@@ -34,4 +35,7 @@ def rotate(
 async def _rotate(data_dir: Path, now: bool) -> operations.RotatedKey:
     async with operator(data_dir) as acting:
         ttl = acting.settings.accounts.access_token_ttl
-        return await operations.rotate_keys(acting.sessions, acting.secrets, access_token_ttl=ttl, at_once=now)
+        made = await operations.rotate_keys(acting.sessions, acting.secrets, access_token_ttl=ttl, at_once=now)
+        if now:
+            await acting.announce(Revocation(Revoked.SIGNING_KEYS))
+        return made

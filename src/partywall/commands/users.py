@@ -15,6 +15,7 @@ from partywall.commands.refusal import Refusal
 from partywall.core.db.session import Sessions
 from partywall.core.errors import PartywallError
 from partywall.core.security.passwords import Passwords
+from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
 
 DATA: Final = Path(".data")
@@ -81,9 +82,10 @@ async def _create(data_dir: Path, email: str, password: str | None, name: str | 
 async def _change(data_dir: Path, change: Callable[[Sessions, str], Awaitable[UUID]], email: str) -> None:
     async with operator(data_dir) as acting:
         try:
-            await change(acting.sessions, email)
+            changed = await change(acting.sessions, email)
         except PartywallError as error:
             raise Refusal(f"{error.detail}: {email}") from None
+        await acting.announce(Revocation(Revoked.ACCOUNT, changed))
 
 
 async def _list(data_dir: Path) -> list[operations.ListedUser]:

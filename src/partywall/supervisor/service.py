@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from partywall.adapters.embedded.ownership import hand_over, make_private
 from partywall.settings.base import DOTENV, DOTENV_INHERITED
 from partywall.supervisor.options import ServeOptions
 
+_PACKAGE: Final = Path(__file__).parents[1]
 _FIRST_PORT_FOR_ALL: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 
 
@@ -31,6 +33,8 @@ class Service:
         if account is None:
             return cls(None)
         _require_port(options.port)
+        # The children may not store what they compile, and would do so anew with each start.
+        compileall.compile_dir(_PACKAGE, quiet=2)
         for path in options.given:
             hand_over(path, account)
         for path in options.written:

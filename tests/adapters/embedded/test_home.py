@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -46,7 +47,7 @@ def files(directory: Path) -> list[str]:
 async def test_a_closed_home_stays_closed_and_the_data_goes_where_the_account_can(closed: Path) -> None:
     before = {path: path.stat().st_mode for path in closed.parents}
     async with EmbeddedPostgres(closed, {"fsync": "off"}) as postgres:
-        assert postgres.home.directory.is_relative_to(wheels.SYSTEM_DIRECTORY)
+        assert postgres.home.directory.is_relative_to(account.SYSTEM_DIRECTORY)
         assert files(closed) == ["engines.location"]
         secret = postgres.home.secret("partywall_app")
     assert {path: path.stat().st_mode for path in closed.parents} == before
@@ -191,7 +192,7 @@ def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.Mo
             raise KeyError(name)
         return SimpleNamespace(pw_uid=int(known.read_text()), pw_gid=1)
 
-    monkeypatch.setattr(account.pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
     monkeypatch.setattr(shutil, "which", lambda *_, **__: str(useradd))
     monkeypatch.setattr(account, "SYSTEM_DIRECTORY", tmp_path)
     with ThreadPoolExecutor(4) as threads:

@@ -115,6 +115,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another
     try:
         os.execvpe(command[0], command, variables)  # noqa: S606 - becoming that program is the purpose
     except OSError as error:
+        # lint: allow print - it is a script, which its parent's reader sees the end of
         sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")
         sys.exit(REFUSED)
 
@@ -125,6 +126,7 @@ def _give_up_root(reach: list[str], uid: int, gid: int) -> None:  # pragma: no c
         _reveal(reach, uid, gid)
     except OSError as error:
         # Whatever is started misses what it cannot reach, and says so or not.
+        # lint: allow print - it is a script, which its parent's reader sees warn
         sys.stderr.write(
             f"partywall: warning: the system user cannot reach all that it needs ({error.strerror}): let it enter the"
             " directories above Python and the data, or start as another user than root\n"

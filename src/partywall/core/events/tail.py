@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -156,6 +157,18 @@ class Tails:
         if self._draining.is_set():
             feed.end(End.DRAINING)
         return feed
+
+    def look_again(self, concerns: Callable[[Caller], bool]) -> None:
+        """Something has changed for these callers: their tails ask now what they may still do."""
+        for feed in self._feeds:
+            if concerns(feed.caller) and (tail := self._tails.get(events_channel(feed.scope))) is not None:
+                tail.look()
+
+    def expire(self, concerns: Callable[[Caller], bool]) -> None:
+        """Ends the feeds of these callers, who may come back with another credential."""
+        for feed in self._feeds:
+            if concerns(feed.caller):
+                feed.end(End.EXPIRED)
 
     def require_staying(self) -> None:
         """Raises ServerDrainingError."""

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
@@ -55,7 +55,7 @@ class Operator:
         if revoked.kind is Revoked.SIGNING_KEYS:
             told = await drop_tickets(self.cache) and told
         if not told:
-            typer.echo("the cache is away: running processes notice within five seconds", err=True)
+            say("the cache is away: running processes notice within five seconds", err=True)
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from partywall.client.importing import (
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
 from partywall.commands.meter import open_meter
 from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import printable
+from partywall.commands.terminal import say
 
 PATIENCE_SECONDS = 120.0
 INTERRUPTED = 130
@@ -46,14 +46,14 @@ def import_(
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, Patience(PATIENCE_SECONDS, _waiting)))
         found, made = connection.project_or_new(project)
-        typer.echo(f"{'created' if made else 'using'} the project {found.name!r} ({found.id})", err=True)
+        say(f"{'created' if made else 'using'} the project {found.name!r} ({found.id})", err=True)
         tally = Tally()
         try:
             _bring(connection, found.id, source, files, tally, {"language": language} if language else {})
             if wait:
                 _wait(connection, found.id)
         except KeyboardInterrupt:
-            typer.echo("interrupted: the same command goes on where this one ended", err=True)
+            say("interrupted: the same command goes on where this one ended", err=True)
             return INTERRUPTED
         finally:
             _sum_up(tally)
@@ -65,7 +65,7 @@ def _files(source: Path) -> list[Path]:
     files = [path for path in found if holds_documents(path)]
     for path in found:
         if path not in files:
-            typer.echo(f"left out: {path} (its lines are not {{id, title, text}})", err=True)
+            say(f"left out: {path} (its lines are not {{id, title, text}})", err=True)
     if not files:
         raise Refusal(f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file")
     return files
@@ -83,7 +83,7 @@ def _bring(
 
         def told(tally: Tally, failure: str | None) -> None:
             if failure is not None:
-                meter.say(printable(f"failed: {failure}"))
+                meter.say(f"failed: {failure}")
             meter.reach(tally.done)
 
         known = known_documents(connection.api, project_id)
@@ -98,14 +98,12 @@ def _wait(connection: Connection, project_id: str) -> None:
             meter.total = counts.pending + counts.indexed + counts.failed
             meter.reach(counts.indexed + counts.failed)
     if counts.failed:
-        typer.echo(
-            f"{counts.failed} documents could not be indexed: GET documents?index_status=failed says why", err=True
-        )
+        say(f"{counts.failed} documents could not be indexed: GET documents?index_status=failed says why", err=True)
 
 
 def _sum_up(tally: Tally) -> None:
-    typer.echo(f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed")
+    say(f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed")
 
 
 def _waiting(why: str, seconds: float) -> None:
-    typer.echo(f"{why}; trying again in {seconds:.1f} s", err=True)
+    say(f"{why}; trying again in {seconds:.1f} s", err=True)

@@ -44,7 +44,7 @@ def _call(name: str, *arguments: object) -> None:  # pragma: no cover - as root,
 
 def _mount(
     source: str, target: str, kind: bytes | None, flags: int, data: bytes | None = None
-) -> None:  # pragma: no cover
+) -> None:  # pragma: no cover - as root, in a process of its own
     arguments = (source.encode(), target.encode(), kind, ctypes.c_ulong(flags), data)
     _call("mount", *arguments)
 

@@ -15,6 +15,7 @@ SERVERS = {
     "cache": {"engine": "server", "url": "redis://cache"},
 }
 PRODUCTION = {"environment": "production", "secret_key": STRONG}
+CHOSEN = {"accounts": {"registration": "invite"}, "http": {"trusted_proxies": "none"}}
 SMTP = {"engine": "smtp", "host": "mail.example.com", "from": "Us <us@example.com>"}
 
 
@@ -38,6 +39,11 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"mail": {"engine": "smtp", "host": "mail.example.com"}}, "MAIL__FROM"),
         ({"mail": {"engine": "smtp", "from": "a@example.com"}}, "MAIL__HOST"),
         ({**PRODUCTION, "mail": {**SMTP, "security": "none"}}, "MAIL__SECURITY"),
+        ({**PRODUCTION, **CHOSEN, "mail": SMTP, "accounts": {"lockout": "PT5M"}}, "ACCOUNTS__REGISTRATION to open"),
+        ({**PRODUCTION, **CHOSEN, "mail": SMTP, "http": {"docs": False}}, "HTTP__TRUSTED_PROXIES"),
+        ({**PRODUCTION, **CHOSEN, "mail": SMTP, "http": {"trusted_proxies": ""}}, "HTTP__TRUSTED_PROXIES"),
+        ({"http": {"trusted_proxies": "none,10.0.0.1"}}, "none"),
+        ({"http": {"trusted_proxies": "10.0.0.1,::/0"}}, "::/0 would believe everybody"),
         ({"mail": {"from": "a@example.com, b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"from": "a@example.com\nBcc: b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"links": {"verification": "https://example.com/"}}}, "{token}"),
@@ -64,10 +70,16 @@ def test_the_engines_have_no_default() -> None:
 
 
 def test_production_is_closed_where_development_is_open() -> None:
-    production = Settings.model_validate({**SERVERS, **PRODUCTION, "mail": SMTP})
+    production = Settings.model_validate({**SERVERS, **PRODUCTION, **CHOSEN, "mail": SMTP})
     development = Settings.model_validate(SERVERS)
     assert (production.serves_docs, production.verification_required) == (False, True)
     assert (development.serves_docs, development.verification_required) == (True, False)
+
+
+def test_that_no_proxy_is_trusted_can_be_chosen() -> None:
+    chosen = Settings.model_validate({**SERVERS, **PRODUCTION, **CHOSEN, "mail": SMTP})
+    assert chosen.http.trusted_proxies == ()
+    assert chosen.accounts.registration == "invite"
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,7 +94,7 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     [{"engine": "directory"}, SMTP, {**SMTP, "host": "127.0.0.1", "security": "none"}, {**SMTP, "security": "tls"}],
 )
 def test_production_sends_mail_encrypted_or_within_the_machine(mail: dict[str, str]) -> None:
-    chosen = Settings.model_validate({**SERVERS, **PRODUCTION, "mail": mail})
+    chosen = Settings.model_validate({**SERVERS, **PRODUCTION, **CHOSEN, "mail": mail})
     assert chosen.mail.engine == mail["engine"]
 
 

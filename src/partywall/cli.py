@@ -10,6 +10,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from partywall import __version__
+from partywall.commands.terminal import say
 
 
 class Command(NamedTuple):
@@ -52,8 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code: object = app(args=list(arguments) or ["--help"], prog_name="partywall", standalone_mode=False)
     except typer.TyperException as error:
-        for line in error.format_message().splitlines():
-            typer.echo(f"partywall: {line}", err=True)
+        for line in error.format_message().split("\n"):
+            say(f"partywall: {line}", err=True)
         return error.exit_code
     except typer.Abort:
         return INTERRUPTED
@@ -76,7 +77,7 @@ def _build(arguments: Sequence[str]) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"partywall {__version__}")
+        say(f"partywall {__version__}")
         raise typer.Exit
 
 

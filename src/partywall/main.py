@@ -15,6 +15,7 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.draining import set_on_signal
+from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
@@ -25,6 +26,7 @@ from partywall.core.http.request_head import RequestHead
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.spool import Spool
+from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log
@@ -101,6 +103,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
+    app.add_middleware(ForwardedNotice, clients=ClientAddresses(settings.http.trusted_proxies))
     app.add_middleware(RequestContext, access_log=access_log(settings.log))
     app.add_middleware(SocketContext, access_log=access_log(settings.log))
 

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import NamedTuple
 
 import asyncpg
 from redis.asyncio import Redis
@@ -52,8 +53,10 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.liveness import Liveness
 from partywall.core.security.passwords import Passwords
+from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
+from partywall.core.security.watch import CredentialWatch
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.secret_key import secret_key
@@ -135,9 +138,9 @@ async def open_resources(
         cache = _open_cache(stack, cache_url)
         sessions, tls = await _open_sessions(engine, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
-        tokens, keys = _access_tokens(settings, sessions, keeper), ApiKeys(sessions)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
-        announcer, tails, newswire = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
+        live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
+        tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
             engine=engine,
@@ -160,9 +163,9 @@ async def open_resources(
             embedders=embedders,
             language_models=await _open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
-            announcer=announcer,
-            tails=tails,
-            newswire=newswire,
+            announcer=live.announcer,
+            tails=live.tails,
+            newswire=Newswire(live.listener),
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             unused_tickets=_unused_tickets(settings.events),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
@@ -205,9 +208,16 @@ def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dic
     return {"database": ping_database, "cache": ping_cache, **others}
 
 
+class _Live(NamedTuple):
+    announcer: Announcer
+    tails: Tails
+    listener: Listener
+    background: Background
+
+
 async def _open_events(
     stack: AsyncExitStack, settings: Settings, cache: Redis, reads: Pool, draining: asyncio.Event
-) -> tuple[Announcer, Tails, Newswire]:
+) -> _Live:
     """What announces news behind the writers, and what follows it for the readers, with one connection that listens."""
     assert settings.cache.url is not None
     ears = create_listening_cache(settings.cache.url.get_secret_value())
@@ -224,16 +234,27 @@ async def _open_events(
     stack.callback(draining.set)
     for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
         background.start(name, run)
-    return announcer, tails, Newswire(listener)
+    return _Live(announcer, tails, listener, background)
 
 
 def _unused_tickets(settings: EventSettings) -> TimedPlaces:
     return TimedPlaces(SharedPlaces(settings.connections), settings.ticket_ttl.total_seconds())
 
 
-def _access_tokens(settings: Settings, sessions: Sessions, keeper: SecretKeeper) -> AccessTokens:
-    keys = KeyRing(sessions, keeper.box(SIGNING_KEYS))
-    return AccessTokens(keys, ISSUER, settings.accounts.access_token_ttl, Liveness(sessions).may_act)
+def _open_credentials(
+    stack: AsyncExitStack, settings: Settings, sessions: Sessions, keeper: SecretKeeper, cache: Redis, live: _Live
+) -> tuple[AccessTokens, ApiKeys]:
+    """What is revoked here is told, and what is revoked elsewhere ends here."""
+    ring, revocations = KeyRing(sessions, keeper.box(SIGNING_KEYS)), Revocations(cache)
+    ttl = settings.accounts.access_token_ttl
+    tokens = AccessTokens(ring, ISSUER, ttl, Liveness(sessions).may_act, revocations.tell)
+    keys = ApiKeys(sessions, revocations.tell)
+    stack.push_async_callback(revocations.flush)
+    watch = CredentialWatch(ring, tokens, keys, live.tails)
+    watch.listen(live.listener)
+    for name, run in (("revocations", revocations.run), ("credential watch", watch.run)):
+        live.background.start(name, run)
+    return tokens, keys
 
 
 async def _open_database(

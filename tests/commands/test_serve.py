@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from partywall import supervisor
+from partywall.cli import run
+from partywall.supervisor import ServeOptions
+
 PATIENCE = 60.0
 
 
@@ -32,3 +36,38 @@ def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: di
     assert done.stderr.count("\n") == 1
     assert "very-secret" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | None:
+    """What `serve` would warn of, with nothing started."""
+    monkeypatch.chdir(tmp_path)
+    asked: list[ServeOptions] = []
+
+    def serve(options: ServeOptions) -> int:
+        asked.append(options)
+        return 0
+
+    monkeypatch.setattr(supervisor, "serve", serve)
+    assert run(["serve", "--host", host]) == 0
+    return asked[0].warning
+
+
+EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - named, not bound
+
+
+@pytest.mark.parametrize("host", EXPOSED)
+def test_an_address_that_others_reach_is_warned_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+    warning = told(monkeypatch, tmp_path, host)
+    assert warning is not None
+    for what in ("plain HTTP", "everybody may register", "/docs is served"):
+        assert what in warning
+    monkeypatch.setenv("ACCOUNTS__REGISTRATION", "closed")
+    monkeypatch.setenv("HTTP__DOCS", "false")
+    closed = told(monkeypatch, tmp_path, host)
+    assert closed is not None
+    assert "nobody may register; /docs is not served" in closed
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_of_this_machine_alone_nothing_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> None:
+    assert told(monkeypatch, tmp_path, host) is None

@@ -12,7 +12,7 @@ import pytest
 from partywall.core import retention
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
-from partywall.features.accounts.retention import prune_login_failures, prune_sessions
+from partywall.features.accounts.retention import prune_login_counters, prune_sessions
 from partywall.features.documents.blobs import sweep_blobs
 from tests.people import People
 
@@ -72,7 +72,7 @@ async def test_sessions_and_failures_that_count_no_more_are_forgotten(people: Pe
             f"{person.id} {days}".encode(), str(days - 30),
         )  # fmt: skip
     await prune_sessions(resources)
-    await prune_login_failures(resources)
+    await prune_login_counters(resources)
     rows = await people.fetch("SELECT user_agent FROM session WHERE account_id = $1", person.id)
     assert [row["user_agent"] for row in rows] == ["29"]
     query = "SELECT address_hash FROM login_failure WHERE position($1::bytea IN address_hash) = 1"

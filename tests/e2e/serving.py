@@ -156,9 +156,22 @@ class Place:
         return self.parent / "data"
 
     def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> Serving:
-        serving = Serving(command, self.data_dir, self.port, environment or {}).start()
+        environment = {**self._measured(), **(environment or {})}
+        serving = Serving(command, self.data_dir, self.port, environment).start()
         self.runs.append(serving)
         return serving
+
+    def _measured(self) -> dict[str, str]:
+        """What a child of root measures of itself it cannot write into the checkout."""
+        if not os.environ.get("COVERAGE_PROCESS_CONFIG"):
+            return {}
+        self.measured.mkdir(exist_ok=True)
+        self.measured.chmod(0o1777)
+        return {"COVERAGE_FILE": str(self.measured / ".coverage")}
+
+    @property
+    def measured(self) -> Path:
+        return self.parent / "measured"
 
     def close(self) -> None:
         for serving in self.runs:
@@ -169,6 +182,8 @@ class Place:
         wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
         for serving in self.runs:
             serving.ended()
+        for measurement in self.measured.glob(".coverage*"):
+            shutil.move(measurement, measurement.name)
         if self.data_dir.is_dir():
             open_home(self.data_dir).remove()
         shutil.rmtree(self.parent)

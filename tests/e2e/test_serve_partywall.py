@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import os
+import pwd
+import re
 import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -104,3 +108,32 @@ async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) 
     serving.until("the API was killed by SIGKILL; starting it again")
     serving.until("the worker was killed by SIGKILL; starting it again")
     wait_until(lambda: is_ready(place.port), "the API to answer again")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user than root runs everything itself")
+async def test_started_as_root_the_children_are_the_service_account(place: PartywallPlace) -> None:
+    """Also on what an earlier start as root has left, in a home that is closed."""
+    place.parent.chmod(0o700)
+    (place.data_dir / "blobs").mkdir(parents=True)
+    (place.data_dir / "secret.key").write_text("0123456789abcdefghijklmnopqrstuvwxyz")
+    (place.data_dir / "secret.key").chmod(0o600)
+    serving = place.start()
+    for part in ("partywall api", "partywall worker"):
+        pid = wait_until(functools.partial(serving.pid_of, part), part)
+        status = Path(f"/proc/{pid}/status").read_text()
+        uid = str(pwd.getpwnam("partywall").pw_uid)
+        assert re.findall(r"^Uid:(.*)$", status, re.MULTILINE) == [f"\t{uid}" * 4]
+        assert "\nCapBnd:\t0000000000000000\n" in status
+    async with place.client() as client:
+        project = await create_project(client)
+        page = {"file": ("page.html", b"<h1>Zebras</h1><p>are striped", "text/html")}
+        uploaded = await client.post(f"{project}/documents/upload", files=page)
+        assert uploaded.status_code == 201, uploaded.text
+        original = await client.get(f"{project}/documents/{uploaded.json()['id']}/content?original=true")
+        assert original.content == page["file"][1]
+        wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
+        async with asyncio.timeout(20):
+            while not (await client.post(f"{project}/search", json={"query": "striped"})).json()["hits"]:
+                await asyncio.sleep(0.1)
+    assert serving.stop() == 0
+    assert place.parent.stat().st_mode & 0o777 == 0o700

@@ -101,6 +101,8 @@ def _environment(servers: Servers, data: Path) -> dict[str, str]:
         "CACHE__ENGINE": "server",
         "CACHE__URL": servers.cache,
         "MAIL__ENGINE": "directory",
+        "ACCOUNTS__REGISTRATION": "open",
+        "HTTP__TRUSTED_PROXIES": "none",
         **UNMEASURED,
     }
 

@@ -50,7 +50,7 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
 class Unlimited(AttemptLimiter):
     """Counts nothing. What one address or account may ask for in an hour is not what holds the wall."""
 
-    async def admit(self, counted: str, *, per_hour: int | None = None) -> int | None:
+    async def admit(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
         return None
 
 

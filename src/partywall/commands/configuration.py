@@ -17,7 +17,9 @@ from partywall.settings import Settings
 type Values = Mapping[str, str | Path | Mapping[str, str]]
 
 DataDir = Annotated[
-    Path, typer.Option("--data-dir", envvar="DATA_DIR", help="The data directory of `partywall serve`.")
+    Path,
+    # A child of `serve` may enter it, but not list it.
+    typer.Option("--data-dir", envvar="DATA_DIR", help="The data directory of `partywall serve`.", readable=False),
 ]
 
 
@@ -29,6 +31,8 @@ def load_settings(values: Values | None = None) -> Settings:
         raise Refusal("\n".join(line for problem in error.errors() for line in _lines(problem))) from None
     except SettingsError as error:
         raise Refusal(str(error)) from None
+    except OSError as error:
+        raise Refusal(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _lines(problem: ErrorDetails) -> Iterator[str]:

@@ -18,6 +18,7 @@ from partywall.client.projects import Project, create_project, find_project, lis
 from partywall.client.store import RememberedProject, SessionFile, Store
 from partywall.client.tokens import KeyAuth, TokenAuth
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import printable
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000"
 KEY_VARIABLE: Final = "PARTYWALL_KEY"
@@ -97,7 +98,7 @@ def failures() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Refusal(str(error)) from None
+        raise Refusal(printable(str(error))) from None
 
 
 @contextmanager

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from redis.asyncio import Redis
 
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
+from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
 from partywall.core.security.secrets import SecretKeeper
+from partywall.resources import create_cache
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
+from partywall.settings.base import FromEnvironment
 from partywall.supervisor import Endpoints, EngineError, embedded_engines
 
 STATEMENT_TIMEOUT_MS = 60_000
@@ -30,12 +34,8 @@ class _Database(BaseModel):
     url: str | None = None
 
 
-class _Where(BaseSettings):
+class _Where(FromEnvironment):
     """As much of the settings as tells servers from a data directory."""
-
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=".env", extra="ignore", hide_input_in_errors=True
-    )
 
     database: _Database = _Database()
 
@@ -47,6 +47,15 @@ class Operator:
     settings: Settings
     sessions: Sessions
     secrets: SecretKeeper
+    cache: Redis
+
+    async def announce(self, revoked: Revocation) -> None:
+        """To the processes that serve; says so where they cannot be told."""
+        told = await announce(self.cache, revoked)
+        if revoked.kind is Revoked.SIGNING_KEYS:
+            told = await drop_tickets(self.cache) and told
+        if not told:
+            say("the cache is away: running processes notice within five seconds", err=True)
 
 
 @asynccontextmanager
@@ -86,8 +95,19 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
         url = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url)
         options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
         engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options)
+        cache = _cache(settings)
         try:
             with database_failures():
-                yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)))
+                yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)), cache)
         finally:
             await engine.dispose()
+            await cache.aclose()
+
+
+def _cache(settings: Settings) -> Redis:
+    if settings.cache.url is None:
+        raise Refusal("CACHE__URL is not set")
+    try:
+        return create_cache(settings.cache.url.get_secret_value())
+    except ValueError:
+        raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None

@@ -7,7 +7,7 @@ import typer
 from partywall.client import events as streams
 from partywall.client.sse import ServerEvent
 from partywall.commands.connection import ProjectOption, ServerOption, connect
-from partywall.commands.terminal import printable
+from partywall.commands.terminal import say, say_json
 
 app = typer.Typer()
 
@@ -25,16 +25,16 @@ def events(
     with connect(server) as connection:
         where = connection.project(project)
         if follow:
-            typer.echo(f"following {where.name!r}; Ctrl-C ends", err=True)
+            say(f"following {where.name!r}; Ctrl-C ends", err=True)
             stream = streams.follow(connection.api, where.id, after, types, _waiting)
         else:
             stream = streams.kept(connection.api, where.id, after or "0", types)
         for event in stream:
-            typer.echo(event.data if as_json else printable(_line(event)))
+            say_json(event.data) if as_json else say(_line(event))
 
 
 def _waiting(why: str, seconds: float) -> None:
-    typer.echo(f"{why}; connecting again in {seconds:g} s", err=True)
+    say(f"{why}; connecting again in {seconds:g} s", err=True)
 
 
 def _line(raw: ServerEvent) -> str:

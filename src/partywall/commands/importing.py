@@ -33,7 +33,7 @@ from partywall.client.importing import (
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
 from partywall.commands.meter import open_meter
 from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import printable
+from partywall.commands.terminal import printable, say
 
 PATIENCE_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
@@ -84,7 +84,7 @@ def import_(
             if wait and not dry_run and project_id is not None:
                 missing = wait_for_index(connection, project_id, taken)
         except KeyboardInterrupt:
-            typer.echo("interrupted: the same command goes on where this one ended", err=True)
+            say("interrupted: the same command goes on where this one ended", err=True)
             return INTERRUPTED
         finally:
             _sum_up(tally, len(found.skipped), missing)
@@ -108,19 +108,17 @@ def _tell_skipped(skipped: Sequence[Skipped], told: int | None) -> None:
         by_reason[each.reason].append(each.name)
     for reason, names in by_reason.items():
         more = "" if told is None or len(names) <= told else f" and {len(names) - told} more"
-        typer.echo(printable(f"skipped {len(names)} ({reason}): {', '.join(names[:told])}{more}"), err=True)
+        say(f"skipped {len(names)} ({reason}): {', '.join(names[:told])}{more}", err=True)
 
 
 def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
     """Its id; None where a dry run would make it."""
     if dry_run:
         found = connection.project_if_any(name)
-        typer.echo(
-            f"would {'create' if found is None else 'use'} the project {name or (found and found.name)!r}", err=True
-        )
+        say(f"would {'create' if found is None else 'use'} the project {name or (found and found.name)!r}", err=True)
         return None if found is None else found.id
     project, made = connection.project_or_new(name)
-    typer.echo(f"{'created' if made else 'using'} the project {project.name!r} ({project.id})", err=True)
+    say(f"{'created' if made else 'using'} the project {project.name!r} ({project.id})", err=True)
     return project.id
 
 
@@ -133,11 +131,11 @@ def _bring(connection: Connection, project_id: str | None, order: Order, files: 
 
         def told(tally: Tally, failure: str | None) -> None:
             if failure is not None:
-                meter.say(printable(f"failed: {failure}"))
+                meter.say(f"failed: {failure}")
             meter.reach(tally.done)
 
         def planned(outcome: Outcome, name: str) -> None:
-            meter.say(printable(f"{_PLANS[outcome]}: {name}"))
+            meter.say(f"{_PLANS[outcome]}: {name}")
 
         bringing = Import(
             connection.api,
@@ -180,7 +178,7 @@ def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> 
         for name, reason in not_indexed(connection.api, project_id):
             if name in taken:
                 missing += 1
-                typer.echo(printable(f"not indexed: {name}: {reason}"), err=True)
+                say(f"not indexed: {name}: {reason}", err=True)
     return missing
 
 
@@ -188,8 +186,8 @@ def _sum_up(tally: Tally, skipped: int, missing: int) -> None:
     parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
     parts += [f"{missing} not indexed"] if missing else []
-    typer.echo(", ".join(parts))
+    say(", ".join(parts))
 
 
 def _waiting(why: str, seconds: float) -> None:
-    typer.echo(f"{why}; trying again in {seconds:.1f} s", err=True)
+    say(f"{why}; trying again in {seconds:.1f} s", err=True)

@@ -9,6 +9,7 @@ import typer
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.jobs import attempts
 from partywall.core.jobs.queue import requeue
 
@@ -20,9 +21,9 @@ def list_jobs(data_dir: DataDir = Path(".data")) -> None:
     """List the parked jobs, oldest first."""
     parked = asyncio.run(_parked(data_dir))
     for job in parked:
-        typer.echo(f"{job.job_id}  {job.parked_at:%Y-%m-%d %H:%M:%S}Z  {job.kind}  {job.error or ''}")
+        say(f"{job.job_id}  {job.parked_at:%Y-%m-%d %H:%M:%S}Z  {job.kind}  {job.error or ''}")
     if not parked:
-        typer.echo("no job is parked", err=True)
+        say("no job is parked", err=True)
 
 
 @app.command()
@@ -53,6 +54,6 @@ async def _retry(job_ids: list[int], data_dir: Path) -> int:
                 job = await attempts.unpark(session, job_id)
                 if job is not None:
                     await requeue(session, job.kind, job.payload)
-            typer.echo(f"{job_id} is on the queue again" if job else f"{job_id} is not parked", err=job is None)
+            say(f"{job_id} is on the queue again" if job else f"{job_id} is not parked", err=job is None)
             failed += job is None
     return 1 if failed else 0

@@ -8,6 +8,8 @@ import typer
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
+from partywall.commands.terminal import say
+from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
 
 app = typer.Typer(name="keys", help="The keys that sign access tokens.")
@@ -27,11 +29,14 @@ def rotate(
 ) -> None:
     """Make a new signing key; the former one's tokens stay valid until they expire."""
     made = asyncio.run(_rotate(data_dir, now))
-    typer.echo(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
-    typer.echo(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")
+    say(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
+    say(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")
 
 
 async def _rotate(data_dir: Path, now: bool) -> operations.RotatedKey:
     async with operator(data_dir) as acting:
         ttl = acting.settings.accounts.access_token_ttl
-        return await operations.rotate_keys(acting.sessions, acting.secrets, access_token_ttl=ttl, at_once=now)
+        made = await operations.rotate_keys(acting.sessions, acting.secrets, access_token_ttl=ttl, at_once=now)
+        if now:
+            await acting.announce(Revocation(Revoked.SIGNING_KEYS))
+        return made

@@ -10,6 +10,7 @@ from partywall.client import accounts
 from partywall.client.errors import ClientError
 from partywall.commands.connection import ServerOption, failures, server_url, store
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 
 PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
 
@@ -37,7 +38,7 @@ def register(
             raise Refusal(
                 f"accepted, but not logged in ({error}): the account may exist already, or wait to be verified"
             ) from None
-    typer.echo(f"registered and logged in to {url} as {address}")
+    say(f"registered and logged in to {url} as {address}")
 
 
 @app.command()
@@ -50,7 +51,7 @@ def login(
     with failures():
         url, address = server_url(server), _email(email)
         accounts.log_in(store(), url, address, _password(password_stdin))
-    typer.echo(f"logged in to {url} as {address}")
+    say(f"logged in to {url} as {address}")
 
 
 @app.command()
@@ -59,7 +60,7 @@ def logout(server: ServerOption = None) -> None:
     with failures():
         url = server_url(server)
         known = accounts.log_out(store(), url)
-    typer.echo(f"logged out of {url}" if known else f"not logged in to {url}")
+    say(f"logged out of {url}" if known else f"not logged in to {url}")
 
 
 def _email(given: str | None) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from partywall.commands.terminal import printable, say
 
 LINE_SECONDS = 2.0
 
@@ -32,7 +33,8 @@ class Bar:
         self._progress.update(self._task, completed=done, total=self.total)
 
     def say(self, line: str) -> None:
-        self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        # lint: allow raw-echo - printable, and above the bar
+        self._progress.console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
 
 class Lines:
@@ -47,7 +49,7 @@ class Lines:
             self.say(f"{self._what} {done} of {self.total}")
 
     def say(self, line: str) -> None:
-        typer.echo(line, err=True)
+        say(line, err=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import typer
 from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm
 from partywall.commands.configuration import DataDir
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 
 app = typer.Typer(name="models", help="Embedding models that are not bundled.")
 
@@ -28,7 +29,7 @@ def install(
         target = install_minilm(data_dir / "models")
     except (ModelInstallError, OSError) as error:
         raise Refusal(str(error)) from None
-    typer.echo(f"{model.value} is installed in {target}; EMBEDDINGS__ENGINE={model.value} uses it.")
+    say(f"{model.value} is installed in {target}; EMBEDDINGS__ENGINE={model.value} uses it.")
 
 
 @app.callback()

@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from partywall.commands.terminal import say_json
 from partywall.main import create_app
 from partywall.settings import Settings
 
@@ -16,4 +17,4 @@ def openapi() -> None:
     settings = Settings.model_validate(
         {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
-    typer.echo(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
+    say_json(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))

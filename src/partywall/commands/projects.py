@@ -6,7 +6,7 @@ import typer
 
 from partywall.client.projects import create_project, list_projects
 from partywall.commands.connection import ServerOption, connect
-from partywall.commands.terminal import printable
+from partywall.commands.terminal import say
 
 app = typer.Typer(name="projects", help="Your projects.")
 
@@ -17,9 +17,7 @@ def list_(server: ServerOption = None) -> None:
     with connect(server) as connection:
         last = None if connection.last_used is None else connection.last_used.id
         for project in list_projects(connection.api):
-            typer.echo(
-                f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {printable(project.name)}"
-            )
+            say(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
 
 
 @app.command()
@@ -28,4 +26,4 @@ def create(name: Annotated[str, typer.Argument(help="Its name.")], server: Serve
     with connect(server) as connection:
         project = create_project(connection.api, name)
         connection.remember(project)
-        typer.echo(project.id)
+        say(project.id)

@@ -11,7 +11,7 @@ from rich.text import Text
 from partywall.client.searching import Hit, excerpt, read_hits
 from partywall.client.searching import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
-from partywall.commands.terminal import printable
+from partywall.commands.terminal import printable, say, say_json
 
 EXCERPT_CHARACTERS = 300
 
@@ -38,19 +38,22 @@ def search(
         where = connection.project(project)
         answer = ask(connection.api, where.id, query, limit=limit, mode=mode.value)
     if as_json:
-        typer.echo(answer)
+        say_json(answer.decode(errors="replace"))
         return
     hits = read_hits(answer)
     console = Console(highlight=False)
     for rank, hit in enumerate(hits, start=1):
         _show(rank, hit, console)
     if not hits:
-        typer.echo(f"nothing found in {where.name!r}", err=True)
+        say(f"nothing found in {where.name!r}", err=True)
 
 
 def _show(rank: int, hit: Hit, console: Console) -> None:
     """On a terminal the words that were found stand out; elsewhere a hit is two lines, whatever their length."""
-    title = Text.assemble(f"{rank:2}. ", (printable(hit.title), "bold"), f"  {hit.score:.3f}  {hit.document_id}")
+    title = Text.assemble(
+        f"{rank:2}. ", (printable(hit.title), "bold"), f"  {hit.score:.3f}  {printable(hit.document_id)}"
+    )
+    # lint: allow raw-echo - rich's text, of what is printable
     console.print(title, soft_wrap=True)
     shown, spans = excerpt(hit, EXCERPT_CHARACTERS)
     text = Text(printable(shown))
@@ -58,7 +61,10 @@ def _show(rank: int, hit: Hit, console: Console) -> None:
         text.stylize("bold yellow", span.start, span.end)
     flat = Text(" ").join(word for word in text.split(" ") if word.plain)
     if console.is_terminal:
+        # lint: allow raw-echo - rich's text, of what is printable
         console.print(Padding(flat, (0, 0, 0, 4)))
     else:
+        # lint: allow raw-echo - rich's text, of what is printable
         console.print(Text("    ").append_text(flat), soft_wrap=True)
+    # lint: allow raw-echo - rich's text, of what is printable
     console.print()

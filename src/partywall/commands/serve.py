@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +9,9 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.secret_key import secret_key
 from partywall.settings import Settings
+from partywall.settings.base import inheritable
 
 app = typer.Typer()
 
@@ -33,12 +37,47 @@ def serve(
         port=port,
         public_url=None if public_url is None else str(public_url),
         mail=_where_mail_goes(settings),
+        warning=None if _is_loopback(host) else _exposure(host, settings),
+        prepare=lambda: secret_key(settings),
+        given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
+        written=(settings.blob_directory, settings.mail_directory),
+        read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
+        environment=inheritable(os.environ),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)
+
+
+def _own_directories(settings: Settings) -> list[Path]:
+    """Those within the data directory; others are the operator's to give away."""
+    data_dir = settings.data_dir.absolute()
+    kept = (settings.blob_directory, settings.mail_directory)
+    return [path for path in kept if path.absolute().is_relative_to(data_dir) and path.absolute() != data_dir]
 
 
 def _where_mail_goes(settings: Settings) -> str:
     if settings.mail.engine == "smtp":
         return f"by {settings.mail.host}"
     return f"{settings.mail_directory.resolve()} (as files; nothing is sent)"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _exposure(host: str, settings: Settings) -> str:
+    """What whoever reaches this machine gets; in one line."""
+    registration = {
+        "open": "everybody may register (ACCOUNTS__REGISTRATION=open)",
+        "invite": "whoever was invited may register",
+        "closed": "nobody may register",
+    }[settings.accounts.registration]
+    docs = "/docs is served" if settings.serves_docs else "/docs is not served"
+    return (
+        f"warning: listening on {host or 'every address'}, which other machines can reach: in plain HTTP, so that"
+        f" passwords and tokens can be read on the way; {registration}; {docs}."
+        " For other people, put a proxy that speaks TLS in front and listen on 127.0.0.1"
+    )

@@ -1,6 +1,31 @@
+"""The one way to a terminal: whatever was written elsewhere, by a document, an account or a server, steers none."""
+
 from __future__ import annotations
+
+import typer
 
 
 def printable(text: str) -> str:
-    """Of the same length, and without a character that could steer a terminal: documents may hold any."""
+    """Of the same length, and without a character that could steer a terminal or break the line."""
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """One line, whatever is in it."""
+    typer.echo(printable(line), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """Several lines, as they were written by us."""
+    for line in text.split("\n"):
+        say(line, err=err)
+
+
+def say_json(text: str) -> None:
+    """JSON as it came, which means the same with escapes for what could steer a terminal."""
+    typer.echo("".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text))
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

@@ -12,9 +12,11 @@ import typer
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.db.session import Sessions
 from partywall.core.errors import PartywallError
 from partywall.core.security.passwords import Passwords
+from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
 
 DATA: Final = Path(".data")
@@ -36,30 +38,30 @@ def create(
     """Make an account with a verified address, and print its generated password."""
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
     made = asyncio.run(_create(data_dir, email, password, name))
-    typer.echo(f"created {made.email} ({made.id})")
+    say(f"created {made.email} ({made.id})")
     if made.password is not None:
-        typer.echo(f"password: {made.password}")
+        say(f"password: {made.password}")
 
 
 @app.command()
 def disable(email: Email, data_dir: DataDir = DATA) -> None:
     """End an account's sessions and refuse it from now on."""
     asyncio.run(_change(data_dir, operations.disable_user, email))
-    typer.echo(f"disabled {email}")
+    say(f"disabled {email}")
 
 
 @app.command()
 def enable(email: Email, data_dir: DataDir = DATA) -> None:
     """Let a disabled account log in again."""
     asyncio.run(_change(data_dir, operations.enable_user, email))
-    typer.echo(f"enabled {email}")
+    say(f"enabled {email}")
 
 
 @app.command()
 def verify(email: Email, data_dir: DataDir = DATA) -> None:
     """Take an account's address as verified."""
     asyncio.run(_change(data_dir, operations.verify_user, email))
-    typer.echo(f"verified {email}")
+    say(f"verified {email}")
 
 
 @app.command("list")
@@ -67,7 +69,7 @@ def list_users(data_dir: DataDir = DATA) -> None:
     """List all accounts by address."""
     for user in asyncio.run(_list(data_dir)):
         notes = [note for note, holds in (("unverified", not user.verified), ("disabled", user.disabled)) if holds]
-        typer.echo("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
+        say("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
 
 
 async def _create(data_dir: Path, email: str, password: str | None, name: str | None) -> operations.CreatedUser:
@@ -81,9 +83,10 @@ async def _create(data_dir: Path, email: str, password: str | None, name: str | 
 async def _change(data_dir: Path, change: Callable[[Sessions, str], Awaitable[UUID]], email: str) -> None:
     async with operator(data_dir) as acting:
         try:
-            await change(acting.sessions, email)
+            changed = await change(acting.sessions, email)
         except PartywallError as error:
             raise Refusal(f"{error.detail}: {email}") from None
+        await acting.announce(Revocation(Revoked.ACCOUNT, changed))
 
 
 async def _list(data_dir: Path) -> list[operations.ListedUser]:

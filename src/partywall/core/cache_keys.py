@@ -21,6 +21,11 @@ TICKETS_PREFIX: Final = "ticket:"
 # Which projects have news, for the workers: their ids, and nothing of what it is.
 NEWS: Final = CacheKey("partywall:news")
 
+# What was revoked, for the processes that believe credentials for some seconds.
+CREDENTIALS: Final = CacheKey("partywall:credentials")
+# Every ticket, as a pattern.
+TICKETS: Final = "ticket:*"
+
 
 def events_channel(scope: ProjectScope) -> CacheKey:
     """Says that the project has news."""

@@ -72,7 +72,23 @@ def storable(text: str) -> str:
 Storable = Annotated[str, AfterValidator(storable)]
 # Says in the schema what trimming before the length is checked amounts to.
 NOT_BLANK: Final = Field(json_schema_extra={"pattern": r"\S"})
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), NOT_BLANK]
+# Of a line that people read: what would end it, steer a terminal or turn the order of the letters around.
+_STEERING: Final = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+_STEERS: Final = re.compile(f"[{_STEERING}]")
+
+
+def _in_one_line(text: str) -> str:
+    if _STEERS.search(text):
+        raise PydanticCustomError("control_character", "A name may not contain control characters")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_in_one_line),
+    Field(json_schema_extra={"pattern": rf"^[^{_STEERING}]*[^\s{_STEERING}][^{_STEERING}]*$"}),
+]
 
 
 def _check(value: object, depth: int, path: list[str]) -> None:

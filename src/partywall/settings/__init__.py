@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
-from partywall.settings.base import Section
+from partywall.settings.base import FromEnvironment, Section
 from partywall.settings.http import HttpSettings
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.processes import ProcessSettings
@@ -42,20 +43,6 @@ class DatabaseSettings(Section):
 class CacheSettings(Section):
     engine: Engine
     url: SecretStr | None = None
-
-
-class AccountSettings(Section):
-    registration: Literal["open", "invite", "closed"] = "open"
-    verification: Literal["optional", "required"] | None = Field(
-        default=None, description="Unset: optional in development, required in production."
-    )
-    access_token_ttl: timedelta = timedelta(minutes=15)
-    refresh_token_ttl: timedelta = timedelta(days=30)
-    refresh_grace: timedelta = timedelta(seconds=10)
-    max_failed_logins: int = 5
-    lockout: timedelta = timedelta(minutes=30)
-    attempts_per_minute: int = Field(default=30, ge=1, description="Credential attempts per client address.")
-    password_hash_concurrency: int = Field(default=2, ge=1, le=32)
 
 
 class ProjectSettings(Section):
@@ -143,10 +130,8 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class Settings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+class Settings(FromEnvironment):
+    model_config = SettingsConfigDict(frozen=True)
 
     environment: Literal["development", "production"] = "development"
     data_dir: Path = Path(".data")
@@ -230,6 +215,21 @@ class Settings(BaseSettings):
             raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
         if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
+        return self
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Self:
+        """What is no accident in development must be no accident in production."""
+        if self.production and "registration" not in self.accounts.model_fields_set:
+            raise ValueError(
+                "production needs to know who may register: set ACCOUNTS__REGISTRATION to open (everybody who reaches"
+                " the API), invite (addresses that were invited) or closed (nobody)"
+            )
+        if self.production and "trusted_proxies" not in self.http.model_fields_set:
+            raise ValueError(
+                "production needs to know who its clients are: set HTTP__TRUSTED_PROXIES to the addresses of the"
+                " proxies in front of it, or to none where clients connect directly"
+            )
         return self
 
 

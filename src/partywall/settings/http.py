@@ -35,11 +35,17 @@ class HttpSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
+        """An empty text leaves the proxies unchosen; `none` chooses none."""
+        if isinstance(values, dict) and values.get("trusted_proxies") == "":
+            values = {name: value for name, value in values.items() if name != "trusted_proxies"}
         return split_lists(values, {"cors_origins", "trusted_proxies"})
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if values == ("none",):
+            return ()
         for value in values:
-            ip_network(value, strict=False)
+            if ip_network(value, strict=False).prefixlen == 0:
+                raise ValueError(f"{value} would believe everybody: name the proxies' own addresses")
         return values

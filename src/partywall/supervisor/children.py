@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from subprocess import Popen
 
 from partywall.adapters.embedded import EmbeddedEngine, EngineError, process
+from partywall.supervisor.service import Service
 
 REFUSED = 2
 FIRST_DELAY = 0.2
@@ -46,10 +47,14 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     report: Callable[[str], None]
+    service: Service = field(default_factory=lambda: Service(None))
     _process: Popen[bytes] | None = field(default=None, init=False)
 
     def start(self) -> None:
-        self._process = process.spawn(self.command, environment=self.environment)
+        as_whom = self.service
+        self._process = process.spawn(
+            self.command, environment=self.environment, account=as_whom.account, reach=as_whom.reach
+        )
 
     async def keep(self, engines: EngineHealth) -> None:
         """EngineError when it refuses to start and no engine's fall explains that: a repetition would not help."""

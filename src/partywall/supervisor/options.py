@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +14,10 @@ CHECKOUT = Path(__file__).parents[3] / "migrations"
 class ServeOptions:
     """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`.
 
-    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served.
+    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served, `warning`
+    what the operator should know first. Started as root, the children run as a system user: `given` are files and
+    directories of an earlier start that become its own, `written` directories that it writes to, `read` what else it
+    needs. `prepare` makes, as whoever has started it, what all of them share.
     """
 
     data_dir: Path = Path(".data")
@@ -22,6 +25,11 @@ class ServeOptions:
     port: int = 8000
     public_url: str | None = None
     mail: str | None = None
+    warning: str | None = None
+    prepare: Callable[[], object] = lambda: None
+    given: tuple[Path, ...] = ()
+    written: tuple[Path, ...] = ()
+    read: tuple[Path, ...] = ()
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
     # lint: allow environ - the children inherit it: the supervisor reads nothing from it

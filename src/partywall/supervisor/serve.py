@@ -20,6 +20,7 @@ from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.network import require_free_port, status_of
 from partywall.supervisor.options import ServeOptions
+from partywall.supervisor.service import Service
 
 READY = 200
 READY_POLL_SECONDS = 0.02
@@ -60,6 +61,7 @@ class Supervisor:
         self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
         self._valkey = EmbeddedValkey(options.data_dir, report=report)
         self._health = EngineHealth()
+        self._service = Service(None)
         self._children: list[Child] = []
         self._stop = asyncio.Event()
 
@@ -117,8 +119,11 @@ class Supervisor:
         announce(options.base_url, options.data_dir.resolve(), self._postgres.home.directory, options.mail)
 
     async def _claim(self) -> None:
-        await asyncio.to_thread(open_home, self._options.data_dir)
+        if self._options.warning is not None:
+            complain(self._options.warning)
+        home = await asyncio.to_thread(open_home, self._options.data_dir)
         self._lock.acquire()
+        self._service = await asyncio.to_thread(Service.prepared, self._options, home.account)
         await require_free_port(self._options.host, self._options.port)
 
     async def _start_engines(self) -> None:
@@ -136,7 +141,13 @@ class Supervisor:
             return
         report("bringing the schema up to date")
         environment = self._environment(endpoints) | {"DATABASE__OWNER_URL": endpoints.owner_url}
-        code = await process.run([*self._options.program, "migrate"], environment=environment)
+        as_whom = self._service
+        code = await process.run(
+            [*self._options.program, "migrate"],
+            environment=environment,
+            account=as_whom.account,
+            reach=as_whom.reach,
+        )
         if code:
             raise EngineError(f"the migration {describe(code)} (its reason is above)")
 
@@ -145,15 +156,17 @@ class Supervisor:
         environment = self._environment(endpoints)
         address = ("--host", options.host, "--port", str(options.port))
         return (
-            Child("API", [*options.program, "api", *address], environment, report),
-            Child("worker", [*options.program, "worker"], environment, report),
+            Child("API", [*options.program, "api", *address], environment, report, self._service),
+            Child("worker", [*options.program, "worker"], environment, report, self._service),
         )
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:
+        data_dir = self._options.data_dir.resolve()
+        inherited = {name: value for name, value in self._options.environment.items() if name.upper() not in OWNED}
         return {
             **ALLOCATOR,
-            **{name: value for name, value in self._options.environment.items() if name.upper() not in OWNED},
-            "DATA_DIR": str(self._options.data_dir.resolve()),
+            **self._service.environment(inherited, data_dir),
+            "DATA_DIR": str(data_dir),
             "HTTP__PUBLIC_URL": self._options.public_url or self._options.base_url,
             "DATABASE__ENGINE": "embedded",
             "DATABASE__URL": endpoints.runtime_url,

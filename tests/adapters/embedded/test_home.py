@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -44,7 +47,7 @@ def files(directory: Path) -> list[str]:
 async def test_a_closed_home_stays_closed_and_the_data_goes_where_the_account_can(closed: Path) -> None:
     before = {path: path.stat().st_mode for path in closed.parents}
     async with EmbeddedPostgres(closed, {"fsync": "off"}) as postgres:
-        assert postgres.home.directory.is_relative_to(wheels.SYSTEM_DIRECTORY)
+        assert postgres.home.directory.is_relative_to(account.SYSTEM_DIRECTORY)
         assert files(closed) == ["engines.location"]
         secret = postgres.home.secret("partywall_app")
     assert {path: path.stat().st_mode for path in closed.parents} == before
@@ -173,3 +176,26 @@ async def test_a_command_beside_a_starting_server_is_told_to_wait(closed: Path) 
     with pytest.raises(EngineError, match="still starting"):
         running_endpoints(closed)
     lock.release()
+
+
+@as_root
+def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A second `useradd` beside the first would give its account another number."""
+    known = tmp_path / "passwd"
+    calls = tmp_path / "calls"
+    useradd = tmp_path / "useradd"
+    useradd.write_text(f"#!/bin/sh\necho made >> {calls}\nsleep 0.1\nprintf %s $$ > {known}\n")
+    useradd.chmod(0o755)
+
+    def getpwnam(name: str) -> SimpleNamespace:
+        if not known.exists():
+            raise KeyError(name)
+        return SimpleNamespace(pw_uid=int(known.read_text()), pw_gid=1)
+
+    monkeypatch.setattr(pwd, "getpwnam", getpwnam)
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: str(useradd))
+    monkeypatch.setattr(account, "SYSTEM_DIRECTORY", tmp_path)
+    with ThreadPoolExecutor(4) as threads:
+        found = {each.result() for each in [threads.submit(account.service_account) for _ in range(4)]}
+    assert len(found) == 1
+    assert calls.read_text() == "made\n"

@@ -38,6 +38,7 @@ LINTS: dict[str, Lint] = {
     "project-filter": queries.project_filter,
     "project-scope": scope.repository_takes_scope,
     "slice-layer": slices.slice_layer,
+    "raw-echo": purity.raw_echo,
     "settings-import": frameworks.settings_import,
     "slice-private": slices.slice_private,
     "sql-text": sql_text.composed_sql,

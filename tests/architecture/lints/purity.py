@@ -51,6 +51,16 @@ def prints(source: Source, _codebase: Codebase) -> Iterator[Finding]:
             yield source.finding("print", node.lineno, f"{called}: log it, or leave it to the command line")
 
 
+def raw_echo(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """What documents, accounts and servers have written must not steer the terminal of whoever reads it."""
+    if not source.inside(*COMMAND_LINE) or source.inside("commands/terminal.py", "supervisor/"):
+        return
+    for node in source.nodes(ast.Call):
+        called = ast.unparse(node.func)
+        if called in {"print", "typer.secho"} or called.endswith((".echo", ".print", "stdout.write", "stderr.write")):
+            yield source.finding("raw-echo", node.lineno, f"{called}: say it through commands/terminal.py")
+
+
 def _tail(node: ast.Attribute) -> str:
     """The last two names: `datetime.now` also for `datetime.datetime.now`."""
     return ".".join(ast.unparse(node).split(".")[-2:])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.client_address import ClientAddresses, neighbourhood
 
 PROXIES = ("10.0.0.0/8", "192.0.2.7", "fd00::/8")
 
@@ -26,7 +26,16 @@ PROXIES = ("10.0.0.0/8", "192.0.2.7", "fd00::/8")
         ("fd00::1", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::/64"),
         ("fd00::1", ["[2001:db8:1:2::9]:443"], "2001:db8:1:2::/64"),
         ("2001:db8:1:2:aaaa::1", [], "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", ["203.0.113.9"], "fe80::/64"),
+        ("fd00::1%eth0", ["[2001:db8:1:2::9%25eth0]:443"], "2001:db8:1:2::/64"),
+        ("10.1.2.3", ['"[2001:db8:1:2::9]:443"'], "2001:db8:1:2::/64"),
+        ("10.1.2.3", [",".join(["203.0.113.9"] * 500 + ["198.51.100.1"])], "198.51.100.1"),
+        ("10.1.2.3", [",".join(["203.0.113.9"] + ["10.9.9.9"] * 500)], "10.9.9.9"),
+        ("10.1.2.3", ["203.0.113.9", *["10.9.9.9"] * 500], "10.9.9.9"),
+        ("10.1.2.3", ["203.0.113.9,,"], "10.1.2.3"),
+        ("10.1.2.3", ["unknown, 203.0.113.9"], "203.0.113.9"),
         (None, ["203.0.113.9"], "unknown"),
+        ("testclient", ["203.0.113.9"], "unknown"),
     ],
 )
 def test_a_forwarded_address_is_believed_as_far_as_a_trusted_proxy_wrote_it(
@@ -42,3 +51,15 @@ def test_without_trusted_proxies_nobody_is_believed() -> None:
 def test_what_is_no_network_is_refused() -> None:
     with pytest.raises(ValueError, match="example"):
         ClientAddresses(("example.com",))
+
+
+@pytest.mark.parametrize(
+    ("client", "wider"),
+    [
+        ("203.0.113.9", "203.0.113.0/24"),
+        ("2001:db8:1:2::/64", "2001:db8:1::/48"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_neighbours_share_a_wider_network(client: str, wider: str) -> None:
+    assert neighbourhood(client) == wider

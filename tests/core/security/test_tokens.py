@@ -212,11 +212,19 @@ def test_the_cache_forgets_the_oldest_the_expired_and_the_revoked() -> None:
     cache = CredentialCache[str, VerifiedToken](size=2)
     tokens = {name: verified() for name in ("first", "second", "third")}
     for name, each in tokens.items():
-        cache.put(name, each)
+        cache.put(name, each, cache.moment)
     assert cache.get("first") is None
     assert cache.get("second") == tokens["second"]
     cache.forget(lambda each: each == tokens["second"])
     assert cache.get("second") is None
     assert cache.get("third") is not None
-    cache.put("late", verified(expires_in=-1))
+    cache.put("late", verified(expires_in=-1), cache.moment)
     assert cache.get("late") is None
+
+
+def test_what_was_verified_before_something_was_revoked_is_not_believed_after_it() -> None:
+    cache = CredentialCache[str, VerifiedToken]()
+    moment = cache.moment
+    cache.forget(lambda _: False)
+    cache.put("perhaps revoked", verified(), moment)
+    assert cache.get("perhaps revoked") is None

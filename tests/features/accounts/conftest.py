@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from tests.mails import working
 REGISTER: Final = "/api/v1/auth/register"
 TOKEN: Final = "/api/v1/auth/token"
 REVOKE: Final = "/api/v1/auth/revoke"
+VERIFY: Final = "/api/v1/auth/email/verify"
 SESSIONS: Final = "/api/v1/auth/sessions"
 ME: Final = "/api/v1/users/me"
 PASSWORD: Final = "correct horse battery"
@@ -43,13 +44,22 @@ class Visitor:
 
     client: AsyncClient
     email: str
+    address: str | None = None
+
+    def at(self, address: str) -> Visitor:
+        """The same from another network address, where the proxy on loopback is trusted."""
+        return replace(self, address=address)
+
+    @property
+    def _sent(self) -> dict[str, str]:
+        return {} if self.address is None else {"X-Forwarded-For": self.address}
 
     async def register(self, password: str = PASSWORD) -> Response:
-        return await self.client.post(REGISTER, json={"email": self.email, "password": password})
+        return await self.client.post(REGISTER, json={"email": self.email, "password": password}, headers=self._sent)
 
     async def try_login(self, password: str = PASSWORD, username: str | None = None) -> Response:
         form = {"grant_type": "password", "username": username or self.email, "password": password}
-        return await self.client.post(TOKEN, data=form)
+        return await self.client.post(TOKEN, data=form, headers=self._sent)
 
     async def log_in(self) -> Login:
         answer = await self.try_login()
@@ -58,10 +68,15 @@ class Visitor:
         return Login(body["access_token"], body["refresh_token"])
 
     async def refresh(self, token: str) -> Response:
-        return await self.client.post(TOKEN, data={"grant_type": "refresh_token", "refresh_token": token})
+        return await self.client.post(
+            TOKEN, data={"grant_type": "refresh_token", "refresh_token": token}, headers=self._sent
+        )
 
     async def revoke(self, token: str) -> Response:
-        return await self.client.post(REVOKE, data={"token": token})
+        return await self.client.post(REVOKE, data={"token": token}, headers=self._sent)
+
+    async def verify(self, token: str) -> Response:
+        return await self.client.post(VERIFY, json={"token": token}, headers=self._sent)
 
     async def me(self, token: str) -> Response:
         return await self.client.get(ME, headers=bearer(token))
@@ -111,6 +126,7 @@ def variant(settings: Settings) -> Variant:
     async def opened(cache_url: str | None = None, **accounts: object) -> AsyncIterator[Visitor]:
         changed = settings.model_dump()
         changed["accounts"] |= accounts
+        changed["http"]["trusted_proxies"] = ["127.0.0.1"]
         if cache_url is not None:
             changed["cache"]["url"] = cache_url
         app = create_app(Settings.model_validate(changed))

@@ -7,35 +7,48 @@ from datetime import timedelta
 from partywall.core.clock import utc_now
 from partywall.core.resources import Resources
 from partywall.features.accounts.failure_repository import FailureCounter, counted_failures
-from partywall.features.accounts.lockout import LockoutPolicy, after_failure
+from partywall.features.accounts.lockout import of_one_network
 
-POLICY = LockoutPolicy(max_failures=100, duration=timedelta(minutes=30))
+HOUR = timedelta(hours=1)
+POLICY = of_one_network(3, HOUR)
 
 
-async def test_of_failures_at_once_none_is_lost(resources: Resources) -> None:
-    address_hash = secrets.token_bytes(32)
+async def charge(resources: Resources, *counters: bytes) -> timedelta | None:
+    async with resources.sessions.begin() as session:
+        return await FailureCounter(session).charge(dict.fromkeys(counters, POLICY), utc_now())
 
-    async def fail() -> None:
-        async with resources.sessions.begin() as session:
-            counter = FailureCounter(session, address_hash)
-            failures = await counter.open(utc_now())
-            await asyncio.sleep(0.02)
-            await counter.save(after_failure(failures, POLICY, utc_now()))
 
-    await asyncio.gather(*(fail() for _ in range(4)))
+async def counts(resources: Resources, *counters: bytes) -> list[int | None]:
     async with resources.sessions.read() as session:
-        counted = await counted_failures(session, address_hash)
-    assert counted is not None
-    assert counted.count == 4
+        found = await counted_failures(session, counters)
+    return [found[counter].count if counter in found else None for counter in counters]
+
+
+async def test_of_attempts_at_once_no_more_are_admitted_than_allowed(resources: Resources) -> None:
+    """In whatever order they name what they share."""
+    one, other = secrets.token_bytes(32), secrets.token_bytes(32)
+    orders = [(one, other), (other, one)] * 10
+    waits = await asyncio.gather(*(charge(resources, *each) for each in orders))
+    assert sorted(wait is None for wait in waits) == [False] * 17 + [True] * 3
+    assert await counts(resources, one, other) == [3, 3]
+
+
+async def test_an_attempt_that_was_none_is_taken_back(resources: Resources) -> None:
+    one, other = secrets.token_bytes(32), secrets.token_bytes(32)
+    for _ in range(3):
+        assert await charge(resources, one, other) is None
+    async with resources.sessions.begin() as session:
+        await FailureCounter(session).succeeded(one, [other])
+    assert await counts(resources, one, other) == [None, 2]
+    assert await charge(resources, other) is None
 
 
 async def test_what_no_longer_counts_is_dropped(resources: Resources) -> None:
     old, recent = secrets.token_bytes(32), secrets.token_bytes(32)
     now = utc_now()
     async with resources.sessions.begin() as session:
-        await FailureCounter(session, old).open(now - timedelta(hours=1))
-        await FailureCounter(session, recent).open(now)
-        await FailureCounter(session, recent).prune(now - timedelta(minutes=30))
-    async with resources.sessions.read() as session:
-        assert await counted_failures(session, old) is None
-        assert await counted_failures(session, recent) is not None
+        counter = FailureCounter(session)
+        await counter.charge({old: POLICY}, now - HOUR)
+        await counter.charge({recent: POLICY}, now)
+        await counter.prune(now - HOUR / 2)
+    assert await counts(resources, old, recent) == [None, 1]

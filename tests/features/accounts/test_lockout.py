@@ -2,16 +2,25 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from partywall.features.accounts.lockout import Failures, LockoutPolicy, after_failure, locked_for
+from partywall.features.accounts.lockout import (
+    Failures,
+    WaitPolicy,
+    after_failure,
+    locked_for,
+    of_all_strangers,
+    of_one_network,
+)
 
-POLICY = LockoutPolicy(max_failures=5, duration=timedelta(minutes=30))
+LOCKOUT = timedelta(minutes=30)
+POLICY = of_one_network(5, LOCKOUT)
+STRANGERS = of_all_strangers(5, LOCKOUT)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def after(times: int, now: datetime = NOW) -> Failures:
+def after(times: int, now: datetime = NOW, policy: WaitPolicy = POLICY) -> Failures:
     failures: Failures | None = None
     for _ in range(times):
-        failures = after_failure(failures, POLICY, now)
+        failures = after_failure(failures, policy, now)
     assert failures is not None
     return failures
 
@@ -36,3 +45,14 @@ def test_after_a_lock_the_count_starts_anew() -> None:
 def test_failures_long_ago_do_not_count() -> None:
     assert after_failure(after(4), POLICY, NOW + timedelta(minutes=29)).count == 5
     assert after_failure(after(4), POLICY, NOW + timedelta(minutes=30)).count == 1
+
+
+def test_many_networks_together_are_slowed_down_more_and_more() -> None:
+    waits = [locked_for(after(times, policy=STRANGERS), NOW) for times in (20, 21, 22, 23, 28, 29, 30, 10_000)]
+    assert waits[0] is None
+    assert [wait.total_seconds() for wait in waits[1:] if wait is not None] == [1, 2, 4, 128, 256, 300, 300]
+
+
+def test_strangers_wait_no_longer_than_a_lock_of_ones_own() -> None:
+    short = of_all_strangers(5, timedelta(milliseconds=500))
+    assert short.wait(1000) == timedelta(milliseconds=500)

@@ -6,7 +6,7 @@ import pytest
 
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import SecretKeeper
-from partywall.features.accounts.refresh_tokens import Successors, new_token
+from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.rotation import PresentedToken, Verdict, judge
 
 
@@ -28,15 +28,32 @@ def test_only_the_immediate_predecessor_is_excused_and_only_for_a_moment(
     assert judge(PresentedToken(uuid4(), used, fresh, successor_waits, session_lives)) is verdict
 
 
+def of(secret: str) -> RefreshTokens:
+    return RefreshTokens(SecretKeeper(secret).signer("purpose"))
+
+
 def test_a_successor_is_always_the_same_and_needs_the_servers_key() -> None:
-    ours, others = (Successors(SecretKeeper(secret).signer("purpose")) for secret in ("one", "two"))
-    token = new_token()
-    assert ours.of(token) == ours.of(token)
-    assert len({ours.of(token), others.of(token), ours.of(new_token()), ours.of(ours.of(token)), token}) == 5
+    ours, others = of("one"), of("two")
+    token = ours.new()
+    after = ours.successor(token)
+    assert after == ours.successor(token)
+    assert len({after, others.successor(token), ours.successor(ours.new()), ours.successor(after), token}) == 5
 
 
 def test_a_token_has_256_bits_and_its_hash_does_not_hold_it() -> None:
-    tokens = {new_token() for _ in range(100)}
+    ours = of("one")
+    tokens = {ours.new() for _ in range(100)}
     assert len(tokens) == 100
-    assert all(len(token.removeprefix("pwr_")) == 43 for token in tokens)
-    assert len(token_hash(new_token())) == 32
+    assert all(len(token.removeprefix("pwr_")) == 60 for token in tokens)
+    assert len(token_hash(ours.new())) == 32
+
+
+def test_what_we_have_not_made_is_told_apart_unasked() -> None:
+    ours, others = of("one"), of("two")
+    token = ours.new()
+    assert ours.made(token)
+    assert ours.made(ours.successor(token))
+    last = "A" if token[-1] != "A" else "B"
+    strange = ["", "pwr_", "pwr_" + "A" * 43, "pwr_" + "A" * 60, "pwr_" + "ä" * 60, "\0" * 64, token[:-1] + last,
+               token + "A", token.replace("pwr_", "pwv_"), f" {token[1:]}", "pwr_" + "=" * 60]  # fmt: skip
+    assert not any(ours.made(each) for each in [*strange, others.new(), others.successor(token)])

@@ -50,3 +50,20 @@ def test_an_error_never_repeats_the_input() -> None:
 @pytest.mark.parametrize("address", ["ada@house.local", "ada@example.test", "Ada@Example.com"])
 def test_a_houses_own_domain_is_a_domain(address: str) -> None:
     assert normalised(address) == address.lower()
+
+
+@pytest.mark.parametrize(
+    "name", ["A\x1b[31mda", "A\nda", "A\x85da", "A\u2028da", "\u202eadA", "A\u2066da", "A\x7fda", "A\tda"]
+)
+def test_a_name_steers_no_terminal(steering: str) -> None:
+    name = f"A{steering}da"
+    with pytest.raises(ValidationError, match="control characters"):
+        Registration.model_validate({"email": "ada@example.com", "password": "correct horse", "full_name": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["Ada Lovelace", "Zo\u00eb", "\u05d0\u05d3\u05d4", "\U0001f469\u200d\U0001f4bb", "a\u0301"]
+)
+def test_a_name_is_of_any_script(name: str) -> None:
+    wanted = Registration.model_validate({"email": "ada@example.com", "password": "correct horse", "full_name": name})
+    assert wanted.full_name == name

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 from partywall.adapters.embedded.errors import EngineError
 
 ACCOUNT_NAME = "partywall"
+SYSTEM_DIRECTORY = Path("/var/lib/partywall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +25,54 @@ class Account:
     def can_traverse(self, directory: Path) -> bool:
         return all(self._may_enter(path) for path in (directory, *directory.parents))
 
+    def may_write(self, directory: Path) -> bool:
+        """In the directory as such, however it is reached."""
+        return self._may(directory, stat.S_IXOTH | stat.S_IWOTH)
+
+    def may_read(self, directory: Path) -> bool:
+        return self._may(directory, stat.S_IXOTH | stat.S_IROTH)
+
     def _may_enter(self, directory: Path) -> bool:
-        status = directory.stat()
-        if status.st_uid == self.uid:
-            return bool(status.st_mode & stat.S_IXUSR)
-        if status.st_gid == self.gid:
-            return bool(status.st_mode & stat.S_IXGRP)
-        return bool(status.st_mode & stat.S_IXOTH)
+        return self._may(directory, stat.S_IXOTH)
+
+    def _may(self, path: Path, rights: int) -> bool:
+        status = path.stat()
+        shift = 6 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 0
+        wanted = rights << shift
+        return status.st_mode & wanted == wanted
 
 
 def service_account() -> Account | None:
     """None unless started as root: PostgreSQL refuses to run as root, and Valkey should not."""
     if os.geteuid() != 0:
         return None
+    return _existing() or _created()
+
+
+def _existing() -> Account | None:
     try:
         entry = pwd.getpwnam(ACCOUNT_NAME)
     except KeyError:
-        _create_account()
-        entry = pwd.getpwnam(ACCOUNT_NAME)
+        return None
     return Account(entry.pw_uid, entry.pw_gid)
+
+
+def _created() -> Account:
+    """By one at a time: of two useradd at once the second would give the account of the first another number."""
+    SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    with open(SYSTEM_DIRECTORY / "account.lock", "w", opener=_private) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = _existing()
+        if made is None:
+            _create_account()
+            made = _existing()
+    if made is None:
+        raise EngineError(f"cannot create the system user {ACCOUNT_NAME}: useradd made none")
+    return made
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _create_account() -> None:

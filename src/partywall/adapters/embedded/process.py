@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ def spawn(
     *,
     environment: Mapping[str, str] | None = None,
     account: Account | None = None,
+    reach: Sequence[Path] = (),
     death_signal: signal.Signals = signal.SIGKILL,
     output: IO[bytes] | None = None,
     stdin: bytes | None = None,
@@ -33,12 +35,13 @@ def spawn(
     """Start a process that ends with this one, in a session of its own so that Ctrl-C reaches only us.
 
     Without an `environment` it gets a minimal one: nothing of ours configures an engine by accident.
+    As another `account` it may also `reach` what lies in directories that are closed to that account.
     Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
     """
     kept = launch.KEEP_ENVIRONMENT if environment is not None else ""
     user = ("", "") if account is None else (str(account.uid), str(account.gid))
     process = Popen(
-        [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, kept, *command],
+        [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, kept, json.dumps(list(map(str, reach))), *command],
         env=environment,
         cwd=directory,
         stdin=DEVNULL if stdin is None else PIPE,
@@ -63,11 +66,12 @@ async def run(
     *,
     environment: Mapping[str, str] | None = None,
     account: Account | None = None,
+    reach: Sequence[Path] = (),
     output: IO[bytes] | None = None,
     directory: Path | None = None,
 ) -> int:
     """The exit code of a program that ends by itself; it is killed when the wait is cancelled."""
-    process = spawn(command, environment=environment, account=account, output=output, directory=directory)
+    process = spawn(command, environment=environment, account=account, reach=reach, output=output, directory=directory)
     try:
         return await exited(process)
     finally:

@@ -5,10 +5,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from partywall.adapters.embedded.account import Account
+from partywall.adapters.embedded.account import SYSTEM_DIRECTORY, Account
 from partywall.adapters.embedded.errors import EngineError
 
-SYSTEM_DIRECTORY = Path("/var/lib/partywall")
 LEFT_OUT = shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
@@ -199,6 +200,18 @@ class Tails:
 
     def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
         return self._past_reads.hold(_tenant(account))
+
+    def look_again(self, concerns: Callable[[Caller], bool]) -> None:
+        """Something has changed for these callers: their tails ask now what they may still do."""
+        for feed in self._feeds:
+            if concerns(feed.caller) and (tail := self._tails.get(events_channel(feed.scope))) is not None:
+                tail.look()
+
+    def expire(self, concerns: Callable[[Caller], bool]) -> None:
+        """Ends the feeds of these callers, who may come back with another credential."""
+        for feed in self._feeds:
+            if concerns(feed.caller):
+                feed.end(End.EXPIRED)
 
     def require_staying(self) -> None:
         """Raises ServerDrainingError."""

@@ -19,6 +19,7 @@ from partywall.core.errors import NotAuthenticatedError
 from partywall.core.security.authentication import NEVER, VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.opaque_tokens import token_hash
+from partywall.core.security.revocations import Revocation, Revoked, Tell, tell_nobody
 from partywall.core.tenancy import Principal
 
 BEGINNING: Final = "pw_"
@@ -68,8 +69,9 @@ class _Found:
 class ApiKeys:
     """Verifies project keys. Whether one may still enter is asked of the database with every request, as for people."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, tell: Tell = tell_nobody) -> None:
         self._sessions = sessions
+        self._tell = tell
         self._cache = CredentialCache[bytes, VerifiedCredential]()
 
     def cached(self, token: str) -> Principal | None:
@@ -88,6 +90,7 @@ class ApiKeys:
         known = self._cache.get(presented)
         if known is not None:
             return known
+        moment = self._cache.moment
         found = await self._find(form[1])
         matches = hmac.compare_digest(presented, _NO_KEY if found is None else found.secret_hash)
         if found is None or not matches:
@@ -95,11 +98,16 @@ class ApiKeys:
         owner = await self._note_use(found)
         expires_at = NEVER if found.expires_at is None else found.expires_at.timestamp()
         verified = VerifiedCredential(Principal.key(found.key_id, owner), expires_at)
-        self._cache.put(presented, verified)
+        self._cache.put(presented, verified, moment)
         return verified
 
     def forget(self, key_id: UUID) -> None:
-        """Ends a revoked key in this process at once; the others ask again within seconds."""
+        """Ends a revoked key, here and in the processes that hear of it at once, in all others within seconds."""
+        self.drop(key_id)
+        self._tell(Revocation(Revoked.API_KEY, key_id))
+
+    def drop(self, key_id: UUID) -> None:
+        """Ends it in this process."""
         self._cache.forget(lambda verified: verified.principal.id == key_id)
 
     async def _find(self, prefix: str) -> _Found | None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 
 type Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
 _SUBSCRIBER_PREFIX = 64
-# No request has come through more proxies of ours; the header is the client's to lengthen.
-_MOST_HOPS = 32
+# What one holder of many addresses commonly has of them.
+_NEIGHBOURHOOD_V4, _NEIGHBOURHOOD_V6 = 24, 48
+# So many proxies stand behind each other at most; whatever is left of that is not read.
+_MOST_HOPS: Final = 16
 
 
 class ClientAddresses:
@@ -26,9 +29,9 @@ class ClientAddresses:
         address = _parse(peer or "")
         if address is None:
             return UNKNOWN
-        hops = [hop for value in forwarded_for for hop in value.split(",")][-_MOST_HOPS:]
-        while hops and self._is_trusted(address):
-            claimed = _parse(hops.pop())
+        hops = _from_the_right(forwarded_for)
+        while self._is_trusted(address):
+            claimed = _parse(next(hops, ""))
             if claimed is None:
                 break
             address = claimed
@@ -41,19 +44,43 @@ class ClientAddresses:
             return UNKNOWN
         return None if self._is_trusted(address) else _subscriber(address)
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether what this peer says of its clients is believed."""
+        address = _parse(peer or "")
+        return address is not None and self._is_trusted(address)
+
     def _is_trusted(self, address: Address) -> bool:
         return any(address.version == network.version and address in network for network in self._trusted)
 
 
+def neighbourhood(client: str) -> str:
+    """The wider network (/24 or /48) of an address of `ClientAddresses.of`, for shares of what is scarce."""
+    address = _parse(client.partition("/")[0])
+    if isinstance(address, IPv4Address):
+        return str(IPv4Network((int(address), _NEIGHBOURHOOD_V4), strict=False))
+    return client if address is None else str(IPv6Network((int(address), _NEIGHBOURHOOD_V6), strict=False))
+
+
+def _from_the_right(forwarded_for: Iterable[str]) -> Iterator[str]:
+    """The last hops, the nearest first."""
+    left = _MOST_HOPS
+    for value in reversed(list(forwarded_for)):
+        found = value.rsplit(",", left)[-left:]
+        yield from reversed(found)
+        left -= len(found)
+        if left <= 0:
+            return
+
+
 def _parse(text: str) -> Address | None:
-    """`192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`."""
-    text = text.strip()
+    """`192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`, with or without quotes and a zone."""
+    text = text.strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

@@ -17,6 +17,12 @@ class CredentialCache[K, C: VerifiedCredential]:
     def __init__(self, size: int = 20_000) -> None:
         self._size = size
         self._known: OrderedDict[K, tuple[float, C]] = OrderedDict()
+        self._ended = 0
+
+    @property
+    def moment(self) -> int:
+        """To be taken before a credential is verified, and given to `put`."""
+        return self._ended
 
     def get(self, key: K) -> C | None:
         entry = self._known.get(key)
@@ -27,7 +33,10 @@ class CredentialCache[K, C: VerifiedCredential]:
             return None
         return entry[1]
 
-    def put(self, key: K, verified: C) -> None:
+    def put(self, key: K, verified: C, moment: int) -> None:
+        """Not where something has been revoked since then, for it may have been this."""
+        if moment != self._ended:
+            return
         until = min(verified.expires_at, unix_time() + RECHECK_SECONDS)
         self._known[key] = (until, verified)
         self._known.move_to_end(key)
@@ -35,6 +44,7 @@ class CredentialCache[K, C: VerifiedCredential]:
             self._known.popitem(last=False)
 
     def forget(self, ended: Callable[[C], bool]) -> None:
-        """Drops what has been revoked by this process, which need not wait to be told."""
+        """Drops what has been revoked."""
+        self._ended += 1
         for key in [key for key, (_, verified) in self._known.items() if ended(verified)]:
             del self._known[key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -87,15 +87,27 @@ async def rotate(session: AsyncSession, box: SecretBox, *, active_at: datetime, 
     return made.kid
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(slots=True)
 class KeyRing:
-    """The keys in force, read again every minute and when a token names a key that is not known yet."""
+    """The keys in force, read again every minute and when a token names a key that is not known yet.
+
+    `on_loss` is called where a key has gone that should have gone on.
+    """
 
     sessions: Sessions
     box: SecretBox
+    on_loss: Callable[[], None] = _nothing
     _loaded: LoadedKeys | None = None
     _missed_at: float = float("-inf")
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def used(self) -> bool:
+        return self._loaded is not None
 
     async def load(self) -> LoadedKeys:
         """The keys in force, at most a minute old; makes the first key where there is none."""
@@ -103,7 +115,7 @@ class KeyRing:
         if loaded is None or time.monotonic() - loaded.at > _REFRESH_EVERY:
             async with self._lock:
                 if self._loaded is loaded:
-                    self._loaded = await self._read()
+                    await self._replace()
                 loaded = self._loaded
         assert loaded is not None
         return loaded
@@ -114,10 +126,21 @@ class KeyRing:
         found = loaded.verifying(kid)
         if found is None and time.monotonic() - self._missed_at > _MISS_PAUSE:
             self._missed_at = time.monotonic()
-            async with self._lock:
-                self._loaded = await self._read()
-            found = self._loaded.verifying(kid)
+            found = (await self.refresh()).verifying(kid)
         return found
+
+    async def refresh(self) -> LoadedKeys:
+        """Reads them again."""
+        async with self._lock:
+            return await self._replace()
+
+    async def _replace(self) -> LoadedKeys:
+        former, self._loaded = self._loaded, await self._read()
+        if former is not None:
+            kept = {each.key.kid for each in self._loaded.current()}
+            if any(each.key.kid not in kept for each in former.current()):
+                self.on_loss()
+        return self._loaded
 
     async def _read(self) -> LoadedKeys:
         async with self.sessions.read() as session:

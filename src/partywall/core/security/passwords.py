@@ -3,7 +3,8 @@ from __future__ import annotations
 import base64
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,18 +12,12 @@ from anyio import CapacityLimiter, to_thread
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from partywall.core.errors import TooManyRequestsError
+from partywall.core.security.client_address import UNKNOWN
+from partywall.core.security.turns import FairPlaces
 
 _MEMORY_KIB: Final = 65536
 _PASSES: Final = 3
 _LANES: Final = 4
-_MOST_WAITING: Final = 200
-
-
-class PasswordsBusyError(TooManyRequestsError):
-    """More passwords wait to be checked than could be in reasonable time."""
-
-    code = "passwords_busy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +35,36 @@ def _unguessable() -> str:
 
 
 class Passwords:
-    """argon2id with RFC 9106's parameters for servers, in threads, at most `concurrency` at once."""
+    """argon2id with RFC 9106's parameters for servers, in threads, at most `concurrency` at once.
+
+    Networks take turns: one that asks for many waits for itself. `client` is as of `ClientAddresses.of`.
+    """
 
     def __init__(self, concurrency: int) -> None:
         hasher = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
         self._hashes = PasswordHash((hasher,))
+        self._places = FairPlaces(concurrency)
         self._threads = CapacityLimiter(concurrency)
         self._nobodys = _unguessable()
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, client: str = UNKNOWN) -> str:
+        """Raises QueueFullError."""
         prepared = _prepared(password)
-        return await self._run(lambda: self._hashes.hash(prepared))
+        async with self._places.enter(client):
+            return await self._run(lambda: self._hashes.hash(prepared))
 
-    async def check(self, password: str, known_hash: str | None) -> PasswordCheck:
+    async def check(self, password: str, known_hash: str | None, client: str = UNKNOWN) -> PasswordCheck:
+        """Like `check_now`, in turn; raises QueueFullError."""
+        async with self.turn(client):
+            return await self.check_now(password, known_hash)
+
+    @asynccontextmanager
+    async def turn(self, client: str) -> AsyncIterator[None]:
+        """The caller's turn, in which it may `check_now`, once; raises QueueFullError."""
+        async with self._places.enter(client):
+            yield
+
+    async def check_now(self, password: str, known_hash: str | None) -> PasswordCheck:
         """Whether the password has this hash. Without one the answer is no, after the same time."""
         prepared = _prepared(password)
         valid, replacement = await self._run(
@@ -61,8 +73,6 @@ class Passwords:
         return PasswordCheck(valid, replacement)
 
     async def _run[T](self, work: Callable[[], T]) -> T:
-        if self._threads.statistics().tasks_waiting >= _MOST_WAITING:
-            raise PasswordsBusyError(1)
         return await to_thread.run_sync(work, limiter=self._threads)
 
 

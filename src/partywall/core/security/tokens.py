@@ -16,6 +16,7 @@ from partywall.core.ids import new_id
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import ALGORITHM, KeyRing
+from partywall.core.security.revocations import Revocation, Revoked, Tell, tell_nobody
 from partywall.core.tenancy import Principal
 
 AUDIENCE: Final = "partywall"
@@ -55,11 +56,12 @@ class AccessTokens:
     every few seconds, so the hot path stays free of it.
     """
 
-    def __init__(self, keys: KeyRing, issuer: str, ttl: timedelta, may_act: MayAct) -> None:
+    def __init__(self, keys: KeyRing, issuer: str, ttl: timedelta, may_act: MayAct, tell: Tell = tell_nobody) -> None:
         self._keys = keys
         self._issuer = issuer
         self._ttl = int(ttl.total_seconds())
         self._may_act = may_act
+        self._tell = tell
         self._cache = CredentialCache[str, VerifiedToken]()
         self._claims = _Claims(
             iss={"essential": True, "value": issuer},
@@ -102,15 +104,27 @@ class AccessTokens:
         known = self._cache.get(token)
         if known is not None:
             return known
+        moment = self._cache.moment
         verified = await self._decode(token)
         if not await self._may_act(verified.principal.id, verified.session_id):
             raise NotAuthenticatedError
-        self._cache.put(token, verified)
+        self._cache.put(token, verified, moment)
         return verified
 
     def forget_session(self, session_id: UUID) -> None:
-        """Ends a revoked session in this process at once; the others ask again within seconds."""
+        """Ends a revoked session, here and in the processes that hear of it at once, in all others within seconds."""
+        self.drop_session(session_id)
+        self._tell(Revocation(Revoked.SESSION, session_id))
+
+    def drop_session(self, session_id: UUID) -> None:
+        """Ends it in this process, as do the following."""
         self._cache.forget(lambda verified: verified.session_id == session_id)
+
+    def drop_account(self, account_id: UUID) -> None:
+        self._cache.forget(lambda verified: verified.principal.id == account_id)
+
+    def drop_all(self) -> None:
+        self._cache.forget(lambda _: True)
 
     async def jwks(self) -> list[dict[str, str]]:
         """The public keys in force."""

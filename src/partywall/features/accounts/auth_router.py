@@ -14,10 +14,10 @@ from partywall.core.http.responses import json_response
 from partywall.core.schemas import Page
 from partywall.features.accounts import service as accounts
 from partywall.features.accounts.dependencies import (
-    AttemptLimit,
     CurrentSessionDep,
     LoginServiceDep,
     RefreshServiceDep,
+    RegistrationLimit,
     RegistrationServiceDep,
     SessionServiceDep,
     UserAgentDep,
@@ -52,13 +52,13 @@ class FormRoute(OAuthRoute):
 
 
 router = APIRouter(prefix="/auth", tags=["accounts"])
-forms = APIRouter(prefix="/auth", tags=["accounts"], route_class=FormRoute, dependencies=[AttemptLimit])
+forms = APIRouter(prefix="/auth", tags=["accounts"], route_class=FormRoute)
 
 
 @router.post(
     "/register",
     status_code=status.HTTP_202_ACCEPTED,
-    dependencies=[AttemptLimit],
+    dependencies=[RegistrationLimit],
     summary="Register",
     description="Answers the same, after the same work, whether or not the address is known.",
     responses=documented(RegistrationClosedError, TooManyAttemptsError),

@@ -15,52 +15,71 @@ from partywall.core.http.dependencies import (
 )
 from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
-from partywall.features.accounts.exceptions import TooManyAttemptsError
-from partywall.features.accounts.lockout import LockoutPolicy
+from partywall.features.accounts.limits import ClientLimits, Kind
+from partywall.features.accounts.lockout import of_all_strangers, of_one_network
 from partywall.features.accounts.login import LoginService
 from partywall.features.accounts.refresh import RefreshService
+from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.registration import RegistrationService
 from partywall.features.accounts.service import AccountService, SessionService
+from partywall.features.accounts.tries import Tries
 from partywall.features.accounts.verification import VerificationService
 from partywall.features.accounts.verification_tokens import VerificationTokens
 
 
-async def limit_attempts(request: Request, resources: ResourcesDep) -> None:
-    """Stands before every route that takes a credential."""
-    wait = await resources.attempts.admit(client_address(request, resources))
-    if wait is not None:
-        raise TooManyAttemptsError(wait)
+async def get_client_limits(request: Request, resources: ResourcesDep) -> ClientLimits:
+    return ClientLimits(resources.attempts, client_address(request, resources))
 
 
-async def get_registration_service(session: SessionDep, resources: ResourcesDep) -> RegistrationService:
+ClientLimitsDep = Annotated[ClientLimits, Depends(get_client_limits)]
+
+
+async def limit_registrations(limits: ClientLimitsDep) -> None:
+    await limits.admit(Kind.REGISTRATION)
+
+
+async def get_registration_service(
+    session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
+) -> RegistrationService:
     tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return RegistrationService(session, resources.passwords, tokens, resources.settings.accounts.registration)
+    admission = resources.settings.accounts.registration
+    return RegistrationService(session, resources.passwords, tokens, admission, limits.client)
 
 
-async def get_verification_service(session: SessionDep, resources: ResourcesDep) -> VerificationService:
+async def get_verification_service(
+    session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
+) -> VerificationService:
     tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return VerificationService(session, tokens, resources.access_tokens, resources.attempts)
+    return VerificationService(session, tokens, resources.access_tokens, resources.attempts, limits)
 
 
-async def get_login_service(session: SessionDep, resources: ResourcesDep) -> LoginService:
+async def get_login_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> LoginService:
     settings = resources.settings.accounts
+    rules = settings.max_failed_logins, settings.lockout
     return LoginService(
         session=session,
         sessions=resources.sessions,
         passwords=resources.passwords,
         tokens=resources.access_tokens,
+        refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         addresses=resources.secrets.signer(COUNTED_ADDRESSES),
-        policy=LockoutPolicy(settings.max_failed_logins, settings.lockout),
+        limits=limits,
+        tries=Tries(of_one_network(*rules), of_all_strangers(*rules), settings.known_network_retention),
         refresh_ttl=settings.refresh_token_ttl,
         verification_required=resources.settings.verification_required,
     )
 
 
-async def get_refresh_service(session: SessionDep, resources: ResourcesDep) -> RefreshService:
+async def get_refresh_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> RefreshService:
     settings = resources.settings.accounts
-    successors = refresh_tokens.Successors(resources.secrets.signer(refresh_tokens.PURPOSE))
     return RefreshService(
-        session, resources.access_tokens, successors, settings.refresh_token_ttl, settings.refresh_grace
+        session=session,
+        sessions=resources.sessions,
+        tokens=resources.access_tokens,
+        refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
+        limits=limits,
+        ttl=settings.refresh_token_ttl,
+        grace=settings.refresh_grace,
     )
 
 
@@ -87,7 +106,7 @@ async def get_user_agent(request: Request) -> str | None:
     return "".join(each for each in given if each.isprintable())[:MAX_USER_AGENT] or None
 
 
-AttemptLimit = Depends(limit_attempts)
+RegistrationLimit = Depends(limit_registrations)
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service, scope="function")]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service, scope="function")]
 LoginServiceDep = Annotated[LoginService, Depends(get_login_service, scope="function")]

@@ -1,15 +1,46 @@
-"""When an address is locked: pure rules over what is counted."""
+"""How long whoever has failed must wait: pure rules over what is counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
+
+# Of an account, from all networks together that its owner has not logged in from.
+_STRANGERS_FREE: Final = 4
+_STRANGERS_FIRST: Final = timedelta(seconds=1)
+_STRANGERS_LONGEST: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class LockoutPolicy:
-    max_failures: int
-    duration: timedelta
+class WaitPolicy:
+    """`free` failures cost nothing, the next one costs `first`, and each further one twice as long, up to `longest`.
+
+    What was counted is forgotten after `memory` without a failure.
+    """
+
+    free: int
+    first: timedelta
+    longest: timedelta
+    memory: timedelta
+
+    def wait(self, count: int) -> timedelta | None:
+        """None where the next attempt may follow at once."""
+        beyond = count - self.free
+        if beyond <= 0:
+            return None
+        return min(self.first * (1 << min(beyond - 1, 30)), self.longest)
+
+
+def of_one_network(max_failures: int, lockout: timedelta) -> WaitPolicy:
+    """Of one account from one network: locked for `lockout` after so many failures."""
+    return WaitPolicy(max_failures - 1, lockout, lockout, lockout)
+
+
+def of_all_strangers(max_failures: int, lockout: timedelta) -> WaitPolicy:
+    """Of one account from all networks that are not known: slowed down, never locked for long."""
+    longest = min(_STRANGERS_LONGEST, lockout)
+    return WaitPolicy(max_failures * _STRANGERS_FREE, min(_STRANGERS_FIRST, longest), longest, lockout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +53,15 @@ class Failures:
 
 
 def locked_for(failures: Failures | None, now: datetime) -> timedelta | None:
-    """How long the address stays locked, or None where it may try."""
+    """How long the next attempt has to wait, or None where it may be made."""
     if failures is None or failures.locked_until is None or failures.locked_until <= now:
         return None
     return failures.locked_until - now
 
 
-def after_failure(failures: Failures | None, policy: LockoutPolicy, now: datetime) -> Failures:
-    """The count with one failure more. It starts anew after a lockout, and where the last failure is as long ago."""
-    stale = failures is None or failures.locked_until is not None or now - failures.failed_at >= policy.duration
+def after_failure(failures: Failures | None, policy: WaitPolicy, now: datetime) -> Failures:
+    """The count with one failure more."""
+    stale = failures is None or now - failures.failed_at >= policy.memory
     count = 1 if failures is None or stale else failures.count + 1
-    locked_until = now + policy.duration if count >= policy.max_failures else None
-    return Failures(count, now, locked_until)
+    wait = policy.wait(count)
+    return Failures(count, now, None if wait is None else now + wait)

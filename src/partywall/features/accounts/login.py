@@ -13,14 +13,16 @@ from partywall.core.security.passwords import PasswordCheck, Passwords
 from partywall.core.security.secrets import Signer
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
-from partywall.features.accounts import refresh_tokens
 from partywall.features.accounts.constants import MAX_PASSWORD, MAX_SESSIONS, REVOKED_KEPT
 from partywall.features.accounts.email_address import normalised
-from partywall.features.accounts.failure_repository import FailureCounter, counted_failures
+from partywall.features.accounts.exceptions import TooManyAttemptsError
 from partywall.features.accounts.issuing import Granted, Locked, Refused, grant
-from partywall.features.accounts.lockout import LockoutPolicy, after_failure, locked_for
+from partywall.features.accounts.known_networks import KnownNetworks, Origin
+from partywall.features.accounts.limits import ClientLimits
+from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.repository import AccountDirectory, AccountRepository, AccountWriter, Credential
 from partywall.features.accounts.session_repository import SessionWriter
+from partywall.features.accounts.tries import Tries, Try
 
 log = structlog.get_logger(__name__)
 
@@ -39,42 +41,51 @@ def counted_form(username: str) -> str:
 class LoginService:
     """Logs in with a password. No connection is held while the password is hashed.
 
-    The lockout is asked before, which is cheap, and again afterwards under a lock: of many guesses at once only as many
-    count as the policy allows, whatever they were. So is the credential, because whoever confirms the address may have
-    taken the account over in the meantime.
+    Every attempt is counted as a failure before its password is hashed, and taken back where it was right: of many
+    guesses at once no more are made than the policy allows. The credential is asked for again afterwards, because
+    whoever confirms the address may have taken the account over in the meantime.
     """
 
     session: AsyncSession
     sessions: Sessions
     passwords: Passwords
     tokens: AccessTokens
+    refresh_tokens: RefreshTokens
     addresses: Signer
-    policy: LockoutPolicy
+    limits: ClientLimits
+    tries: Tries
     refresh_ttl: timedelta
     verification_required: bool
 
     async def log_in(self, username: str, password: str, user_agent: str | None) -> LoginOutcome:
-        address = counted_form(username)
-        address_hash = self.addresses.sign(address.encode())
+        """Raises TooManyAttemptsError, and QueueFullError where too many passwords wait to be hashed."""
+        address, client = counted_form(username), self.limits.client
+        wait = await self.limits.wait_for_login()
         async with self.sessions.read() as reading:
-            remaining = locked_for(await counted_failures(reading, address_hash), utc_now())
+            attempt = await self.tries.find(reading, Origin.of(self.addresses, address, client))
             credential = await AccountDirectory(reading).credential(address)
-        if remaining is not None:
-            return Locked(remaining)
-        checked = await self._check(password, credential)
+        if wait is not None and not attempt.known:
+            raise TooManyAttemptsError(wait)
+        if attempt.locked is not None:
+            return Locked(attempt.locked)
+        async with self.passwords.turn(client):
+            locked = await self.tries.charge(self.sessions, attempt)
+            if locked is not None:
+                return Locked(locked)
+            checked = await self._check(password, credential)
+            if credential is None or not checked.valid or not self._may_log_in(credential):
+                return Refused()
+            await self.tries.succeeded(self.sessions, attempt)
         await self.tokens.prepare()
-        counter = FailureCounter(self.session, address_hash)
-        if credential is None or not checked.valid or not self._may_log_in(credential):
-            return await self._count(counter)
         if not await self._holds(address, credential):
-            return await self._count(counter)
-        return await self._start(counter, credential, checked.replacement, user_agent)
+            return Refused()
+        return await self._start(attempt, credential, checked.replacement, user_agent)
 
     async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
         """Takes the same time whether or not there is such an account."""
         if len(password) > MAX_PASSWORD:
-            return await self.passwords.check("", None)
-        return await self.passwords.check(password, None if credential is None else credential.password_hash)
+            return await self.passwords.check_now("", None)
+        return await self.passwords.check_now(password, None if credential is None else credential.password_hash)
 
     def _may_log_in(self, credential: Credential) -> bool:
         return not credential.disabled and (credential.verified or not self.verification_required)
@@ -86,33 +97,17 @@ class LoginService:
         now = await AccountDirectory(self.session).credential(address)
         return now is not None and now.password_hash == credential.password_hash and self._may_log_in(now)
 
-    async def _count(self, counter: FailureCounter) -> Refused | Locked:
-        now = utc_now()
-        failures = await counter.open(now)
-        if (remaining := locked_for(failures, now)) is not None:
-            return Locked(remaining)
-        counted = after_failure(failures, self.policy, now)
-        await counter.save(counted)
-        await counter.prune(now - self.policy.duration)
-        if counted.locked_until is not None:
-            log.warning("login_locked", until=counted.locked_until.isoformat())
-        return Refused()
-
     async def _start(
-        self, counter: FailureCounter, credential: Credential, replacement: str | None, user_agent: str | None
-    ) -> Granted | Locked:
+        self, attempt: Try, credential: Credential, replacement: str | None, user_agent: str | None
+    ) -> Granted:
         now = utc_now()
-        failures = await counter.lock()
-        if (remaining := locked_for(failures, now)) is not None:
-            return Locked(remaining)
-        if failures is not None:
-            await counter.clear()
+        await KnownNetworks(self.session).note(attempt.origin, now)
         if replacement is not None:
             await AccountWriter(self.session, credential.account_id).replace_password_hash(replacement)
         writer = SessionWriter(self.session, credential.account_id)
         # A revoked session is told from none for as long as one of its access tokens may be good.
         await writer.prune_sessions(now - self.refresh_ttl, now - max(REVOKED_KEPT, self.tokens.ttl))
-        refresh_token = refresh_tokens.new_token()
+        refresh_token = self.refresh_tokens.new()
         session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)
         await writer.end_oldest(MAX_SESSIONS)
         return await grant(self.tokens, credential.account_id, session_id, refresh_token)

@@ -91,12 +91,26 @@ class RefreshToken(Base):
 
 
 class LoginFailure(Base):
-    """Failures of one address in a row, known or not: the key is a keyed hash of the address."""
+    """Failures in a row of what is counted: of an address from one network, or from all that are not known.
+
+    Addresses may be known or not: `counter` is a keyed hash, under the name that its column was given first.
+    """
 
     __tablename__ = "login_failure"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
 
-    address_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    counter: Mapped[bytes] = mapped_column("address_hash", LargeBinary, primary_key=True)
     failures: Mapped[int] = mapped_column(Integer)
     failed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class KnownNetwork(Base):
+    """Where an account's owner has logged in from; keyed hashes, the second one of the address and the network."""
+
+    __tablename__ = "known_network"
+    __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
+
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    network_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

@@ -82,7 +82,10 @@ async def list_users(sessions: Sessions) -> list[ListedUser]:
 
 
 async def disable_user(sessions: Sessions, email: str) -> UUID:
-    """Ends every session; tokens are refused within seconds. Raises AccountNotFoundError."""
+    """Ends every session; tokens are refused within seconds, or at once where it is announced.
+
+    Raises AccountNotFoundError.
+    """
     async with sessions.begin() as session:
         return _found(await OperatorRepository(session).disable(_address(email)))
 
@@ -106,12 +109,13 @@ async def rotate_keys(
 
     `at_once` is for a key that has leaked: the new one signs now, and every token issued so far is refused.
     """
-    ahead = timedelta() if at_once else keys.PUBLISHED_AHEAD
-    overlap = timedelta() if at_once else access_token_ttl + _MARGIN
+    now, box = utc_now(), keeper.box(keys.SIGNING_KEYS)
+    active_at = now if at_once else now + keys.PUBLISHED_AHEAD
+    # At once on every clock, also on one that is slow.
+    until = now - _MARGIN if at_once else active_at + access_token_ttl + _MARGIN
     async with sessions.begin() as session:
-        active_at = utc_now() + ahead
-        kid = await keys.rotate(session, keeper.box(keys.SIGNING_KEYS), active_at=active_at, until=active_at + overlap)
-    return RotatedKey(kid, active_at, active_at + overlap)
+        kid = await keys.rotate(session, box, active_at=active_at, until=until)
+    return RotatedKey(kid, active_at, max(until, now))
 
 
 def _wanted(email: str, password: str | None, full_name: str | None) -> Registration:

@@ -18,6 +18,7 @@ class RegistrationService:
     passwords: Passwords
     tokens: VerificationTokens
     admission: Literal["open", "invite", "closed"]
+    client: str
 
     async def register(self, wanted: Registration) -> None:
         """Makes the account unless the address is known, or has to be invited and is not, with the same work always.
@@ -27,7 +28,7 @@ class RegistrationService:
         """
         if self.admission == "closed":
             raise RegistrationClosedError
-        password_hash = await self.passwords.hash(wanted.password)
+        password_hash = await self.passwords.hash(wanted.password, self.client)
         new = new_registration(self.tokens)
         account_id = await RegistrationDoor(self.session).add(
             new, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"

@@ -27,6 +27,16 @@ _FAILURES: Final = text("""
     SELECT count(*) FROM removed
 """)
 
+_NETWORKS: Final = text("""
+    WITH removed AS (
+        DELETE FROM known_network WHERE (address_hash, network_hash) IN (
+            SELECT address_hash, network_hash FROM known_network WHERE used_at < :before
+            LIMIT :most FOR UPDATE SKIP LOCKED
+        ) RETURNING 1
+    )
+    SELECT count(*) FROM removed
+""")
+
 
 async def prune_registrations(resources: Resources) -> None:
     """The hash of a password is not kept for longer than it can be confirmed."""
@@ -43,8 +53,11 @@ async def prune_sessions(resources: Resources) -> None:
         log.info("sessions_pruned", sessions=removed)
 
 
-async def prune_login_failures(resources: Resources) -> None:
-    before = utc_now() - resources.settings.accounts.lockout
-    removed = await prune(resources.sessions, _FAILURES, {"before": before, "most": ROWS_AT_ONCE})
+async def prune_login_counters(resources: Resources) -> None:
+    """What no longer counts, and networks that nobody has come from for long."""
+    now, settings = utc_now(), resources.settings.accounts
+    removed = await prune(resources.sessions, _FAILURES, {"before": now - settings.lockout, "most": ROWS_AT_ONCE})
     if removed:
-        log.info("login_failures_pruned", addresses=removed)
+        log.info("login_failures_pruned", counters=removed)
+    before = now - settings.known_network_retention
+    await prune(resources.sessions, _NETWORKS, {"before": before, "most": ROWS_AT_ONCE})

@@ -63,6 +63,12 @@ class SessionRepository:
         query = select(func.count()).select_from(Session).where(*_living(self.account_id))
         return await self.session.scalar(query) or 0
 
+    async def of_token(self, token_hash: bytes) -> UUID | None:
+        query = select(RefreshToken.session_id).where(
+            RefreshToken.account_id == self.account_id, RefreshToken.token_hash == token_hash
+        )
+        return await self.session.scalar(query)
+
 
 @dataclass(frozen=True, slots=True)
 class SessionWriter:
@@ -91,12 +97,6 @@ class SessionWriter:
         values = {"presented": presented, "successor": successor, "grace": grace}
         row = (await self.session.execute(_PRESENTED, values)).one_or_none()
         return None if row is None else PresentedToken(*row)
-
-    async def session_of(self, token_hash: bytes) -> UUID | None:
-        query = select(RefreshToken.session_id).where(
-            RefreshToken.account_id == self.account_id, RefreshToken.token_hash == token_hash
-        )
-        return await self.session.scalar(query)
 
     async def revoke(self, session_id: UUID) -> bool:
         """Whether there was a living session to end."""

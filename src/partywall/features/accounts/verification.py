@@ -14,6 +14,7 @@ from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR, VERIFICATION_TTL
 from partywall.features.accounts.exceptions import TooManyMailsError, VerificationTokenError
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
+from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor
 from partywall.features.accounts.service import get_user
 from partywall.features.accounts.verification_tokens import VerificationTokens
@@ -36,15 +37,18 @@ class VerificationService:
     tokens: VerificationTokens
     access_tokens: AccessTokens
     attempts: AttemptLimiter
+    limits: ClientLimits
 
     async def verify(self, token: str) -> None:
         """Confirms the address by the registration of this token, whose password holds from then on.
 
         Ends what another registration of the address has opened. Raises VerificationTokenError, the same for every
-        reason: malformed, forged, expired, superseded or used.
+        reason: malformed, forged, expired, superseded or used. Only those are counted: TooManyAttemptsError.
         """
+        await self.limits.require_no_guessing()
         ended = await RegistrationDoor(self.session).confirm(token_hash(token))
         if ended is None:
+            await self.limits.count_guess()
             raise VerificationTokenError
 
         async def forget() -> None:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, status
 
 from partywall.core.http.dependencies import PersonDep
 from partywall.core.http.problems import documented
-from partywall.features.accounts.dependencies import AttemptLimit, VerificationServiceDep
+from partywall.features.accounts.dependencies import VerificationServiceDep
 from partywall.features.accounts.exceptions import TooManyAttemptsError, TooManyMailsError, VerificationTokenError
 from partywall.features.accounts.schemas import EmailVerification
 
@@ -14,7 +14,6 @@ router = APIRouter(prefix="/auth/email", tags=["accounts"])
 @router.post(
     "/verify",
     status_code=status.HTTP_204_NO_CONTENT,
-    dependencies=[AttemptLimit],
     summary="Confirm an address",
     description=(
         "Takes the token from the mail that a registration sends, good for one use within a day. It needs no login."

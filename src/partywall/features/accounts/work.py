@@ -4,7 +4,7 @@ from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
 from partywall.features.accounts.jobs import CONFIRM_ADDRESS
-from partywall.features.accounts.retention import prune_login_failures, prune_registrations, prune_sessions
+from partywall.features.accounts.retention import prune_login_counters, prune_registrations, prune_sessions
 from partywall.features.accounts.verification_mail import confirm_address
 
 work = Work(
@@ -12,6 +12,6 @@ work = Work(
     schedules=(
         Schedule("prune_registrations", "33 3 * * *", prune_registrations),
         Schedule("prune_sessions", "37 3 * * *", prune_sessions),
-        Schedule("prune_login_failures", "29 * * * *", prune_login_failures),
+        Schedule("prune_login_counters", "*/10 * * * *", prune_login_counters),
     ),
 )

@@ -1,0 +1,33 @@
+"""networks that an account's owner has logged in from, so that strangers' failures do not count against them"""
+
+from __future__ import annotations
+
+from alembic import op
+
+from partywall.core.db.ddl import grant, script
+
+revision = "0023"
+down_revision = "0022"
+branch_labels = None
+depends_on = None
+
+# Both are keyed hashes, the second one of the address and the network together: the table names nobody and no place,
+# and tells of no two accounts that they share one.
+_TABLE = """
+CREATE TABLE known_network (
+    address_hash bytea NOT NULL,
+    network_hash bytea NOT NULL,
+    used_at timestamptz NOT NULL,
+    CONSTRAINT known_network_pkey PRIMARY KEY (address_hash, network_hash)
+);
+CREATE INDEX known_network_used_at_idx ON known_network (used_at);
+"""
+
+
+def upgrade() -> None:
+    script(_TABLE)
+    grant("SELECT, INSERT, UPDATE, DELETE", "known_network")
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE known_network")

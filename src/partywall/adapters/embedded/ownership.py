@@ -1,0 +1,53 @@
+"""What an earlier start as root has left becomes the account's own."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from partywall.adapters.embedded.account import ACCOUNT_NAME, Account
+from partywall.adapters.embedded.errors import EngineError
+
+
+def hand_over(path: Path, account: Account) -> None:
+    """Gives a file, or a directory with all that is in it, to the account; nothing where there is no such path.
+
+    A directory is given last, so that one that is the account's has been gone through. Raises EngineError for a
+    symbolic link, a file that has another name, and what is neither root's nor the account's.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if status.st_uid == account.uid:
+        return
+    if stat.S_ISDIR(status.st_mode):
+        for _, directories, files, descriptor in os.fwalk(path, topdown=False, follow_symlinks=False, onerror=_raise):
+            for name in (*files, *directories):
+                _give(path, name, account, descriptor)
+    _give(path, str(path), account)
+
+
+def make_private(path: Path, account: Account) -> None:
+    """A directory of mode 0700 of the account's; raises EngineError where there is one that it may not write to."""
+    if not path.exists():
+        path.mkdir(mode=0o700, parents=True)
+        os.chown(path, account.uid, account.gid)
+    elif not account.may_write(path):
+        raise EngineError(f"{path}: the system user {ACCOUNT_NAME} may not write there: give it the directory")
+
+
+def _give(within: Path, name: str, account: Account, descriptor: int | None = None) -> None:
+    status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+    if status.st_uid == account.uid:
+        return
+    if status.st_uid != 0:
+        raise EngineError(f"{within} holds {name} of user {status.st_uid}: start as that user, not as root")
+    if not (stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)):
+        raise EngineError(f"{within} holds {name}, which is a link or no file: remove it")
+    os.chown(name, account.uid, account.gid, dir_fd=descriptor, follow_symlinks=False)
+
+
+def _raise(error: OSError) -> None:
+    raise error

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from partywall.core.security.client_address import ClientAddresses
+
+log = structlog.get_logger(__name__)
+
+AGAIN_AFTER_SECONDS: Final = 3600.0
+_FORWARDED: Final = b"forwarded"
+_FORWARDED_FOR: Final = b"x-forwarded-for"
+_UNTRUSTED: Final = (
+    "a request names its client, but HTTP__TRUSTED_PROXIES does not name who sent it: behind a proxy all clients count"
+    " as one, and one of them can use up the attempts of all"
+)
+_UNREAD: Final = "a trusted proxy names its client in Forwarded alone, which is not read: have it send X-Forwarded-For"
+
+
+class ForwardedNotice:
+    """Says once an hour, and loudly, that clients are named in a way that is not believed."""
+
+    def __init__(self, app: ASGIApp, clients: ClientAddresses) -> None:
+        self._app = app
+        self._clients = clients
+        self._quiet_until = float("-inf")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for name, _ in scope.get("headers", ()):
+            if name in (_FORWARDED_FOR, _FORWARDED):
+                self._look(scope)
+                break
+        await self._app(scope, receive, send)
+
+    def _look(self, scope: Scope) -> None:
+        if time.monotonic() < self._quiet_until:
+            return
+        peer = scope["client"][0] if scope.get("client") else None
+        trusted = self._clients.trusts(peer)
+        if trusted and any(name == _FORWARDED_FOR for name, _ in scope["headers"]):
+            return
+        self._quiet_until = time.monotonic() + AGAIN_AFTER_SECONDS
+        log.error("client_address_unknown", peer=peer, reason=_UNREAD if trusted else _UNTRUSTED)

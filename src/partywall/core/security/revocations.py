@@ -1,0 +1,105 @@
+"""What one process has revoked, told to the others, so that they need not wait until they look by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partywall.core.cache_keys import CREDENTIALS, TICKETS
+
+log = structlog.get_logger(__name__)
+
+# What is not told at once is noticed by then anyway, so no more is ever kept.
+_MOST_PENDING: Final = 10_000
+_AT_ONCE: Final = 500
+
+
+class Revoked(StrEnum):
+    SESSION = "session"
+    ACCOUNT = "account"
+    API_KEY = "api_key"
+    SIGNING_KEYS = "signing_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """`id` is of the session, the account or the key."""
+
+    kind: Revoked
+    id: UUID | None = None
+
+    def written(self) -> str:
+        return self.kind if self.id is None else f"{self.kind} {self.id}"
+
+    @classmethod
+    def read(cls, message: bytes) -> Revocation | None:
+        """None for what is none of ours."""
+        kind, _, id_ = message.decode("ascii", "replace").partition(" ")
+        try:
+            return cls(Revoked(kind), UUID(id_) if id_ else None)
+        except ValueError:
+            return None
+
+
+type Tell = Callable[[Revocation], None]
+
+
+def tell_nobody(_: Revocation) -> None:
+    """For a process that is alone."""
+
+
+class Revocations:
+    """Tells behind the caller, who does not wait for the cache."""
+
+    def __init__(self, cache: Redis) -> None:
+        self._cache = cache
+        self._pending: list[Revocation] = []
+        self._wake = asyncio.Event()
+
+    def tell(self, revoked: Revocation) -> None:
+        if len(self._pending) < _MOST_PENDING:
+            self._pending.append(revoked)
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        pending, self._pending = self._pending, []
+        for start in range(0, len(pending), _AT_ONCE):
+            await announce(self._cache, *pending[start : start + _AT_ONCE])
+
+
+async def announce(cache: Redis, *revoked: Revocation) -> bool:
+    """Whether it could be told; whoever was not told notices within seconds."""
+    try:
+        async with cache.pipeline(transaction=False) as pipeline:
+            for each in revoked:
+                await pipeline.publish(CREDENTIALS, each.written())
+            await pipeline.execute()
+    except (RedisError, OSError) as error:
+        log.warning("revocation_not_told", error=type(error).__name__)
+        return False
+    return True
+
+
+async def drop_tickets(cache: Redis) -> bool:
+    """Those of tokens that are refused from now on; whether it could be done."""
+    try:
+        async for name in cache.scan_iter(match=TICKETS, count=1000):
+            await cache.unlink(name)
+    except (RedisError, OSError) as error:
+        log.warning("tickets_not_dropped", error=type(error).__name__)
+        return False
+    return True

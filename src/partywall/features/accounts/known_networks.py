@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.security.secrets import Signer
+from partywall.features.accounts.models import KnownNetwork
+
+# Of one account; the one used longest ago makes room.
+_MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whom an attempt names and where it comes from, as keyed hashes: `network` is of both, `address` of the one."""
+
+    address: bytes
+    network: bytes
+
+    @classmethod
+    def of(cls, signer: Signer, address: str, client: str) -> Origin:
+        named = address.encode()
+        return cls(signer.sign(named), signer.sign(b"\0".join([named, client.encode()])))
+
+
+async def is_known(session: AsyncReadSession, origin: Origin, since: datetime) -> bool:
+    """Whether somebody has logged in from there as this address since then."""
+    found = exists().where(
+        KnownNetwork.address_hash == origin.address,
+        KnownNetwork.network_hash == origin.network,
+        KnownNetwork.used_at >= since,
+    )
+    return bool(await session.scalar(select(found)))
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNetworks:
+    session: AsyncSession
+
+    async def note(self, origin: Origin, now: datetime) -> None:
+        """Somebody has logged in from there."""
+        row = insert(KnownNetwork).values(address_hash=origin.address, network_hash=origin.network, used_at=now)
+        await self.session.execute(
+            row.on_conflict_do_update(
+                index_elements=[KnownNetwork.address_hash, KnownNetwork.network_hash], set_={"used_at": now}
+            )
+        )
+        kept = select(KnownNetwork.network_hash).where(KnownNetwork.address_hash == origin.address)
+        kept = kept.order_by(KnownNetwork.used_at.desc()).limit(_MOST)
+        await self.session.execute(
+            delete(KnownNetwork).where(
+                KnownNetwork.address_hash == origin.address, KnownNetwork.network_hash.not_in(kept)
+            )
+        )

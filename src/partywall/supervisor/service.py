@@ -1,0 +1,77 @@
+"""As whom the API, the worker and the migrations run: a `serve` that root has started keeps root for itself."""
+
+from __future__ import annotations
+
+import compileall
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from partywall.adapters.embedded import EngineError
+from partywall.adapters.embedded.account import ACCOUNT_NAME, Account
+from partywall.adapters.embedded.ownership import hand_over, make_private
+from partywall.settings.base import DOTENV, DOTENV_INHERITED
+from partywall.supervisor.options import ServeOptions
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_FIRST_PORT_FOR_ALL: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """`reach` is what the account needs of directories that are closed to it."""
+
+    account: Account | None
+    reach: tuple[Path, ...] = ()
+
+    @classmethod
+    def prepared(cls, options: ServeOptions, account: Account | None) -> Service:
+        """Gives the account what the children write to; raises EngineError where it could not serve."""
+        options.prepare()
+        if account is None:
+            return cls(None)
+        _require_port(options.port)
+        # The children may not store what they compile, and would do so anew with each start.
+        compileall.compile_dir(_PACKAGE, quiet=2)
+        for path in options.given:
+            hand_over(path, account)
+        for path in options.written:
+            make_private(path, account)
+        return cls(account, tuple(dict.fromkeys(_needed(options, account))))
+
+    def environment(self, inherited: Mapping[str, str], data_dir: Path) -> dict[str, str]:
+        """The account cannot read the `.env` of root's, whose variables it has inherited, and has no home."""
+        if self.account is None:
+            return dict(inherited)
+        own = {"HOME": str(data_dir), "USER": ACCOUNT_NAME, "LOGNAME": ACCOUNT_NAME, DOTENV: DOTENV_INHERITED}
+        return {**inherited, **own}
+
+
+def _require_port(port: int) -> None:
+    try:
+        first = int(_FIRST_PORT_FOR_ALL.read_text())
+    except (OSError, ValueError):
+        first = 1024
+    if port < first:
+        raise EngineError(
+            f"port {port} is root's alone, and the API runs as the system user {ACCOUNT_NAME}:"
+            f" choose one from {first} on with --port, and put a proxy in front"
+        )
+
+
+def _needed(options: ServeOptions, account: Account) -> Iterator[Path]:
+    """Python and what it imports from, and what the settings name; under its name and where it really is."""
+    imported = (Path(each) for each in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path) if each)
+    for path in _existing([*imported, Path.cwd(), options.migrations.parent, *options.read]):
+        if account.may_read(path) if path.is_dir() else True:
+            yield path
+    yield from _existing([options.data_dir, *options.written])
+
+
+def _existing(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.exists():
+            yield path.absolute()
+            yield path.resolve()

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from partywall import cli
+from partywall.client.errors import ApiError, Problem
+from partywall.commands import connection, users
+from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import printable, say, say_json, say_lines
+from partywall.features.accounts.operations import ListedUser
+
+# Colour, title, C1, line ends, right to left, isolate, a zone of tags, half of a surrogate pair as in a file's name.
+HOSTILE = "\x1b[31mred\x1b]0;title\x07\x9b2J\r\n\x85\u2028\u2029\u202egpj.exe\u2066\U000e0041\udc80\x00\x7f\u200b\tend"
+
+
+def assert_harmless(shown: str, lines: int = 1) -> None:
+    assert shown.endswith("\n")
+    assert shown.count("\n") == len(shown.splitlines()) == lines
+    assert shown.replace("\n", "").isprintable()
+
+
+def test_nothing_steers_a_terminal_or_breaks_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(printable(HOSTILE)) == len(HOSTILE)
+    say(HOSTILE)
+    assert_harmless(capsys.readouterr().out)
+    say(HOSTILE, err=True)
+    assert_harmless(capsys.readouterr().err)
+    say_lines(f"one\n{HOSTILE.replace(chr(10), ' ')}")
+    assert_harmless(capsys.readouterr().out, lines=2)
+
+
+def test_json_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"title": HOSTILE, "emoji": "\U0001f600"}
+    say_json(json.dumps(value, ensure_ascii=False))
+    shown = capsys.readouterr().out
+    assert_harmless(shown)
+    assert json.loads(shown) == value
+
+
+def test_everyone_is_listed_in_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def listed(_: Path) -> list[ListedUser]:
+        return [
+            ListedUser(UUID(int=n), HOSTILE, HOSTILE, False, True, datetime(2026, 1, 1, tzinfo=UTC)) for n in (1, 2)
+        ]
+
+    monkeypatch.setattr(users, "_list", listed)
+    users.list_users(Path())
+    shown = capsys.readouterr().out
+    assert_harmless(shown, lines=2)
+    assert shown.count("unverified  disabled") == 2
+
+
+def test_what_a_server_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Refusal) as refusal, connection.failures():
+        raise ApiError(422, Problem(detail=HOSTILE))
+
+    assert_harmless(f"{refusal.value.message}\n")
+    assert cli.run(["users", "enable", f"--{HOSTILE}"]) == 2
+    assert_harmless(capsys.readouterr().err)

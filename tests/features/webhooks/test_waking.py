@@ -76,7 +76,8 @@ async def test_news_of_one_project_is_no_reason_to_look_at_others(
     await other.hook(receiver.url)
     given = {"worker": uuid4(), "most": 10, "lease": timedelta(seconds=30)}
     async with resources.sessions.begin() as session:
-        for projects, claimed in (([], []), ([loud.project, uuid4()], [(loud.project, hook.id)]), ([loud.project], [])):
+        once = [(loud.owner.id, loud.project, hook.id)]
+        for projects, claimed in (([], []), ([loud.project, uuid4()], once), ([loud.project], [])):
             found = await session.execute(CLAIM_OF, {**given, "projects": projects})
             assert [tuple(row) for row in found] == claimed
 

@@ -133,7 +133,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
         assert original.content == page["file"][1]
         wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
         async with asyncio.timeout(20):
-            while not (await client.post(f"{project}/search", json={"query": "striped"})).json()["hits"]:
+            while not (await client.get(f"{project}/search", params={"q": "striped"})).json()["items"]:
                 await asyncio.sleep(0.1)
     assert serving.stop() == 0
     assert place.parent.stat().st_mode & 0o777 == 0o700

@@ -31,6 +31,20 @@ async def test_one_tenant_leaves_places_for_others_and_takes_turns_with_them() -
         pass
 
 
+async def test_nobody_is_a_tenant_too() -> None:
+    semaphore, order = TenantSemaphore[str | None](1, 1), list[str | None]()
+
+    async def enter() -> None:
+        async with semaphore.enter(None):
+            await asyncio.sleep(0)
+            order.append(None)
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(enter())
+    assert order == [None] * 3
+
+
 async def test_who_gives_up_waiting_holds_nothing() -> None:
     semaphore, order, leave = TenantSemaphore[str](1, 1), list[str](), asyncio.Event()
     async with semaphore.enter("a"):

@@ -48,8 +48,8 @@ class TenantSemaphore[K: Hashable]:
         self._inside[tenant] -= 1
         if not self._inside[tenant]:
             del self._inside[tenant]
-        while (chosen := next(filter(self._admits, self._waiting), None)) is not None:
-            self._wake(chosen)
+        while chosen := [each for each in self._waiting if self._admits(each)][:1]:
+            self._wake(chosen[0])
 
     def _admits(self, tenant: K) -> bool:
         return self._free > 0 and self._inside[tenant] < self._each

@@ -15,8 +15,8 @@ from partywall.core.cache_removal import remove_keys_of
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError
-from partywall.features.projects import repository
+from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project
+from partywall.features.projects import repository, service
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.projects.purge import purge_project, sweep_projects
 from partywall.features.projects.work import work
@@ -301,3 +301,13 @@ async def test_many_are_deleted_at_once(people: People) -> None:
     answers = await asyncio.gather(*(owner.client.delete(f"/api/v1/projects/{each}") for each in made[:10]))
     assert {each.status_code for each in answers} == {204}
     assert sorted(await all_of(owner)) == sorted(str(each) for each in made[10:])
+
+
+async def test_a_read_that_has_entered_ends_as_it_began(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project("Doomed")
+    async with resources.sessions.read() as session:
+        scope = await enter_project(session, owner.principal, project)
+        assert (await asyncio.create_task(owner.client.delete(f"/api/v1/projects/{project}"))).status_code == 204
+        assert (await service.get_project(session, scope)).project.name == "Doomed"
+    assert (await owner.client.get(f"/api/v1/projects/{project}")).status_code == 404

@@ -60,9 +60,9 @@ class Shelf:
         await self.ask(*documents)
         await self.work(resources)
 
-    async def work(self, resources: Resources | None = None) -> None:
+    async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
         """Runs the slice's jobs until none is left."""
-        async with working(resources or self.resources, self.database):
+        async with working(resources or self.resources, self.database, handlers):
             await eventually(self._idle)
 
     async def _idle(self) -> bool:

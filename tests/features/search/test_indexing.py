@@ -7,8 +7,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.embedding import Embedders, EmbeddingError, TextRefused, Vectors
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.kinds import handles
 from partywall.core.text_process.processes import TextLimits
-from partywall.features.documents.jobs import INDEX_DOCUMENTS
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.search import index_writing, indexing
 from partywall.features.search.chunking import chunk_text
@@ -210,3 +212,22 @@ def test_reasons_tell_nothing_of_the_inside() -> None:
     error = DBAPIError("SELECT secret", {}, Exception("secret"))
     assert reason_of(error) == "The text cannot be indexed (SQLSTATE unknown)"
     assert reason_of(KeyError("secret")) == "An internal error (KeyError)"
+
+
+async def test_a_job_whose_turn_is_over_leaves_the_rest_to_another(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(indexing, "DOCUMENTS_AT_ONCE", 1)
+    jobs = 0
+    original = indexing.index_documents
+
+    async def counted(context: JobContext, payload: IndexDocuments) -> None:
+        nonlocal jobs
+        jobs += 1
+        await original(context, payload)
+
+    await shelf.ask(*[await shelf.put(f"Document {number}", "Words.") for number in range(3)])
+    await shelf.work(handlers=(handles(INDEX_DOCUMENTS, counted),))
+    assert jobs == 3
+    assert await shelf.count("chunk") == 3

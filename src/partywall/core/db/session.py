@@ -42,7 +42,8 @@ class Sessions:
 
     def __init__(self, engine: sa.AsyncEngine) -> None:
         self._write = sa.async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
-        read_only = engine.execution_options(postgresql_readonly=True)
+        # One snapshot for all statements: what was there when the caller entered is there until the end.
+        read_only = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
         self._read = sa.async_sessionmaker(read_only, expire_on_commit=False, autoflush=False)
 
     @asynccontextmanager
@@ -60,6 +61,6 @@ class Sessions:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncReadSession]:
-        """A read-only transaction: a write in it is refused by the database."""
+        """A read-only transaction of one snapshot: a write in it is refused by the database."""
         async with self._read() as raw, raw.begin():
             yield AsyncReadSession(raw)

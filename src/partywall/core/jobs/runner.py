@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import asyncpg
@@ -26,6 +26,7 @@ from partywall.core.jobs.leased import LeasedStatements
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
+from partywall.core.jobs.turns import Turns
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.tenant import work_in_background_for
@@ -42,6 +43,10 @@ class JobRunner:
     resources: Resources
     handlers: Sequence[JobHandler]
     schedules: Sequence[Schedule] = ()
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "turns", Turns(self.resources.sessions))
 
     async def run(self, connect: Callable[[], Awaitable[asyncpg.Pool[asyncpg.Record]]], stop: asyncio.Event) -> None:
         """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
@@ -118,8 +123,12 @@ class JobRunner:
         )
         if attempt > limit:
             await self._give_up(handler, context, payload, f"began {limit} times and never finished")
-            return
-        await self._settle(handler, context, payload)
+        elif isinstance(payload, ProjectJobPayload):
+            with self.turns.measured(handler.kind.name, payload.project_id):
+                await self._settle(handler, context, payload)
+            await self.turns.give_way(handler.kind.name, payload.project_id)
+        else:
+            await self._settle(handler, context, payload)
 
     async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:
         try:

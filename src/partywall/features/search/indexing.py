@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from partywall.core.embedding import EmbeddingError, TextRefused
 from partywall.core.errors import QuotaExceededError
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.turns import TURN_SECONDS
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
 from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
-from partywall.features.documents.jobs import IndexDocuments
+from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
 from partywall.features.search.constants import BYTES_AT_ONCE, CHUNKS_AT_ONCE
 from partywall.features.search.cutting import Cutter
 from partywall.features.search.index_repository import IndexReader, IndexWriter, NewChunk
@@ -45,9 +47,8 @@ async def index_documents(context: JobContext, payload: IndexDocuments) -> None:
         staged = await StagedReader(session, scope).documents(payload.documents)
     large = [each for each in found if each.id in staged or _is_large(each)]
     small = [each for each in found if each not in large]
-    for some in groups_of(small, BYTES_AT_ONCE, DOCUMENTS_AT_ONCE):
-        await job.index([each.id for each in some])
     await job.hand_over([each.id for each in large])
+    await job.index_in_turn(list(groups_of(small, BYTES_AT_ONCE, DOCUMENTS_AT_ONCE)))
 
 
 async def index_large_document(context: JobContext, payload: IndexDocuments) -> None:
@@ -104,6 +105,17 @@ class _IndexJob:
             else:
                 for document in found:
                     await self.index([document.id])
+
+    async def index_in_turn(self, groups: Sequence[Sequence[DocumentToIndex]]) -> None:
+        """For as long as a turn takes; the rest goes to the end of the queue, so that others' need not wait for it."""
+        began = time.monotonic()
+        for number, group in enumerate(groups):
+            if number and time.monotonic() - began >= TURN_SECONDS:
+                rest = [each.id for left in groups[number:] for each in left]
+                async with self.context.begin(self.payload) as (session, _):
+                    await enqueue(session, INDEX_DOCUMENTS, self.payload.model_copy(update={"documents": rest}))
+                return
+            await self.index([each.id for each in group])
 
     async def hand_over(self, ids: Sequence[UUID]) -> None:
         """Each to a job of its own."""

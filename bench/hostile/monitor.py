@@ -1,4 +1,4 @@
-"""Memory of the API and the worker with their children, sampled."""
+"""Memory of the API, of the worker, and of the processes that read costly texts for both, sampled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 from bench.memory import part_of
 from bench.processes import children_of
 
-PARTS = ("api", "worker")
+SERVERS = ("api", "worker")
+TEXTS = "texts"
+PARTS = (*SERVERS, TEXTS)
 SAMPLE_SECONDS = 0.2
 PAGE_MB = os.sysconf("SC_PAGE_SIZE") / 2**20
 RESET_PEAK = "5"
@@ -45,13 +47,14 @@ class Monitor:
 
     def sample(self) -> dict[str, float]:
         """Resident memory of each part now."""
-        found: dict[str, float] = {}
+        found: dict[str, float] = {TEXTS: 0.0}
         for child in self._children(self.root):
             with suppress(OSError):
                 part = part_of(child)
-                if part in PARTS and part not in found:
+                if part in SERVERS and part not in found:
                     self._follow(part, child)
-                    found[part] = self._tree(child)
+                    found[part] = _resident(child)
+                    found[TEXTS] += self._below(child)
         for part, value in found.items():
             self.peaks[part] = max(self.peaks.get(part, 0.0), value)
         return found
@@ -75,8 +78,8 @@ class Monitor:
         self.restarts += self._pids.get(part, pid) != pid
         self._pids[part] = pid
 
-    def _tree(self, pid: int) -> float:
-        total = _resident(pid)
+    def _below(self, pid: int) -> float:
+        total = 0.0
         for child in self._children(pid):
             with suppress(OSError):
                 total += _resident(child)

@@ -85,7 +85,7 @@ class Bench:
         late = self.honest.awaited(ended)
         wrong = [*report.faults_in(samples), *(f"{count} x honest {what} has not come" for what, count in late.items())]
         above = {part: value - self.idle[part] for part, value in self.monitor.finish().items()}
-        wrong += [f"{part} {value:.0f} MB above idle" for part, value in above.items() if value > report.MEMORY_MB]
+        wrong += [f"{part} {value:.0f} MB above idle" for part, value in above.items() if value > report.MOST_MB[part]]
         return samples, wrong
 
     async def caught_up(self, until: float) -> None:

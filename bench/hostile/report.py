@@ -93,8 +93,8 @@ def cells(found: Round) -> list[str]:
 def line(found: Round) -> str:
     name, _, answered, honest, failed, api, worker, texts, share = cells(found)
     mark = "FAULT" if any(found.faults()) else "ok"
-    first = f"{mark:5} {name:24} {honest:24} failed {failed:3} API {api:>5} worker {worker:>5} texts {texts:>5} MB  generator {share:>5}"
-    return f"{first}  {answered}"
+    first = f"{mark:5} {name:24} {honest:24} failed {failed:3} API {api:>5} worker {worker:>5} texts {texts:>5} MB"
+    return f"{first}  generator {share:>5}  {answered}"
 
 
 def markdown(rounds: Sequence[Round]) -> str:

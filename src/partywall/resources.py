@@ -269,7 +269,8 @@ async def _open_database(
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
     await warn_unless_utf8(engine)
-    reads = await engines.create_read_pool(url, size=settings.pool_size, settings=options)
+    # So that one account may have `pool_size` of them, and a third is still left for others.
+    reads = await engines.create_read_pool(url, size=settings.pool_size * 3 // 2, settings=options)
     stack.callback(reads.terminate)
     return engine, reads
 

@@ -28,7 +28,19 @@ MISWRITTEN = (
     "0.1234567",
     "9" * 5000,
 )
-OUTSIDE = ("1000000000.1", 1_000_000_001, -1, 10**400, math.nan, math.inf, -1e-9, True, None, [], {})
+OUTSIDE: tuple[object, ...] = (
+    "1000000000.1",
+    1_000_000_001,
+    -1,
+    10**400,
+    math.nan,
+    math.inf,
+    -1e-9,
+    True,
+    None,
+    [],
+    {},
+)
 WHOLE = ("tokens", "tool_calls", "seconds")
 
 
@@ -61,9 +73,9 @@ def test_a_number_is_rounded(given: float, kept: str) -> None:
 def test_a_whole_number_may_have_a_fraction_of_nothing(name: str) -> None:
     for given in (3, 3.0, 2.0**53):
         assert getattr(BudgetUpdate.model_validate({name: given}), name) == int(given)
-    for given in (3.5, -1, -1.0, 2.0**54, math.nan, math.inf, True, "3"):
+    for refused in (3.5, -1, -1.0, 2.0**54, math.nan, math.inf, True, "3"):
         with pytest.raises(ValidationError):
-            BudgetUpdate.model_validate({name: given})
+            BudgetUpdate.model_validate({name: refused})
     [bounds, _] = BudgetUpdate.model_json_schema()["properties"][name]["anyOf"]
     assert bounds == {"type": "integer", "minimum": 0, "maximum": 2**53}
 

@@ -57,9 +57,9 @@ async def test_every_refusal_is_the_same(member: Visitor, people: People) -> Non
 @pytest.mark.usefixtures("full_cost")
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(member: Visitor) -> None:
     async def spent(username: str) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         assert (await member.try_login(WRONG, username)).status_code == 400
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     wrong = min([await spent(member.email) for _ in range(4)])
     unknown = min([await spent(new_address()) for _ in range(4)])

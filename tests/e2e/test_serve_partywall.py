@@ -126,7 +126,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
         assert "\nCapBnd:\t0000000000000000\n" in status
     async with place.client() as client:
         project = await create_project(client)
-        page = {"file": ("page.html", b"<h1>Zebras</h1><p>are striped", "text/html")}
+        page = {"file": ("page.html", b"<h1>Zebras</h1><p>are striped" + b"<p>and large" * 8000, "text/html")}
         uploaded = await client.post(f"{project}/documents/upload", files=page)
         assert uploaded.status_code == 201, uploaded.text
         original = await client.get(f"{project}/documents/{uploaded.json()['id']}/content?original=true")

@@ -12,6 +12,7 @@ from pydantic_core import SchemaError as PatternError
 
 from partywall.adapters.language_models.answers import _SURROGATES, events_of
 from partywall.core.language_models import ModelInvalidError
+from partywall.features.agents.amounts import GivenAmount
 from partywall.features.agents.catalogue import formats
 from partywall.features.agents.catalogue.checking import Checker, compiled, repetitions
 from partywall.features.agents.catalogue.citing import Text, marks, unmarked
@@ -136,6 +137,8 @@ AGENTS: Final = (
         16 * 1024,
         {"a name": repeated("a.", start="#/$defs/"), "slashes": repeated("/", start="#")},
     ),
+    Reader(("features/agents/amounts.py:_PATTERN", "features/agents/amounts.py:_amount"), validating(GivenAmount),
+           HEADERS, {"digits": repeated("1"), "decimals": repeated("0", start="0.")}, refusing=(ValidationError,)),
     Reader((_CATALOGUE + "reading.py:Language",), validating(Language), HEADERS, {"parts": repeated("ab-")},
            refusing=(ValidationError, PydanticCustomError)),
     Reader(("features/agents/schemas.py:AgentName",), validating(AgentName), HEADERS, refusing=(ValidationError,)),

@@ -57,6 +57,14 @@ GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidato
 UNSTORABLE: Final = frozenset({"nul_byte", "lone_surrogate"})
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# With a StrictInt, and after its bounds: JSON's whole numbers may be written with a fraction of nothing, as 3.0.
+WHOLE: Final = BeforeValidator(_whole)
+
+
 def storable(text: str) -> str:
     """Refuses what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if "\x00" in text:

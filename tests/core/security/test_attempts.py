@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+import pytest
+from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from partywall.core.resources import Resources
@@ -44,3 +46,56 @@ async def test_everyone_is_admitted_while_valkey_is_away_and_it_is_said_once() -
         assert [await limiter.admit("client") for _ in range(20)] == [None] * 20
     assert [each["event"] for each in logs] == ["attempt_limit_away"]
     await cache.aclose()
+
+
+async def write(cache: Redis, key: str, garbage: str) -> None:
+    """Some that Valkey refuses to count, some that no number of Python's is made of, some that look like counts."""
+    match garbage:
+        case "list":
+            await cache.rpush(key, "1")
+        case "hash":
+            await cache.hset(key, "a", "1")
+        case "endless":
+            await cache.set(key, "3")
+        case _:
+            await cache.set(key, garbage.encode(errors="surrogateescape"), ex=100)
+
+
+GARBAGE = ["list", "hash", "x", "", "1.5", "1e400", "inf", "٣", "\udcff", "9" * 19, "9" * 400, "9" * 5000]
+GARBAGE += ["0" * 100_000 + "x", "endless"]
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=lambda each: ascii(each[:8]) + str(len(each)))
+@pytest.mark.parametrize("window", ["current", "previous"])
+@pytest.mark.parametrize("asked", ["admit", "wait"])
+async def test_what_is_no_count_is_forgotten(resources: Resources, garbage: str, window: str, asked: str) -> None:
+    """Nobody meets an error, nobody is kept waiting for ever, and the next attempts are counted as usual."""
+    cache, client = resources.cache, uuid4().hex
+    limiter = AttemptLimiter(cache, per_minute=3)
+    await limiter.admit(f"login/{client}")
+    [current] = [key.decode() async for key in cache.scan_iter(f"*{client}*", count=10_000)]
+    key = current if window == "current" else f"{current}/-1"
+    await cache.delete(current)
+    await write(cache, key, garbage)
+    with capture_logs() as logs:
+        assert await getattr(limiter, asked)(f"login/{client}") is None
+        assert await limiter.admit(uuid4().hex) is None
+        answers = [await limiter.admit(f"login/{client}") for _ in range(8)]
+    assert None in answers
+    assert answers[-1] is not None
+    assert {log["event"] for log in logs} <= {"attempt_count_unreadable"}
+    assert {log.get("counted") for log in logs} <= {"login"}
+    assert client not in str(logs)
+
+
+async def test_garbage_in_one_count_is_said_and_opens_no_other(resources: Resources) -> None:
+    cache, one, other = resources.cache, uuid4().hex, uuid4().hex
+    limiter = AttemptLimiter(cache, per_minute=1)
+    assert [await limiter.admit(each) for each in (one, other)] == [None] * 2
+    [key] = [key async for key in cache.scan_iter(f"*{one}*", count=10_000)]
+    await cache.set(key, "garbage", ex=100)
+    with capture_logs() as logs:
+        assert await limiter.admit(one) is None
+    assert [log["event"] for log in logs] == ["attempt_count_unreadable"]
+    assert await limiter.admit(other) is not None
+    assert [await limiter.admit(one) is None for _ in range(2)] == [True, False]

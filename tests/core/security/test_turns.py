@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from partywall.core.security.turns import FairPlaces, QueueFullError
+from partywall.core.security.fair_queue import QueueFullError, Room
+from partywall.core.security.turns import FairPlaces
 
 
 class Hall:
@@ -18,13 +19,13 @@ class Hall:
         self.tasks: list[asyncio.Task[None]] = []
         self.doors = asyncio.Event()
 
-    async def come(self, client: str, times: int = 1) -> None:
-        self.tasks += [asyncio.create_task(self._visit(client)) for _ in range(times)]
+    async def come(self, client: str, times: int = 1, *, known: bool = False) -> None:
+        self.tasks += [asyncio.create_task(self._visit(client, known)) for _ in range(times)]
         await settle()
 
-    async def _visit(self, client: str) -> None:
+    async def _visit(self, client: str, known: bool) -> None:
         try:
-            async with self.places.enter(client):
+            async with self.places.enter(client, known=known):
                 self.entered.append(client)
                 await self.doors.wait()
         except QueueFullError:
@@ -55,7 +56,7 @@ async def test_networks_take_turns_and_so_do_their_clients() -> None:
 
 
 async def test_a_client_and_a_network_fill_their_own_share_only() -> None:
-    hall = Hall(FairPlaces(1, most=100, per_network=5, per_client=3))
+    hall = Hall(FairPlaces(1, Room(most=100, per_network=5, per_client=3)))
     await hall.come("192.0.2.1")
     await hall.come("203.0.113.1", times=10)
     await hall.come("203.0.113.2", times=10)
@@ -65,7 +66,7 @@ async def test_a_client_and_a_network_fill_their_own_share_only() -> None:
 
 
 async def test_where_the_queue_is_full_the_heaviest_makes_room() -> None:
-    hall = Hall(FairPlaces(1, most=6, per_network=4, per_client=4))
+    hall = Hall(FairPlaces(1, Room(most=6, per_network=4, per_client=4)))
     await hall.come("192.0.2.1")
     await hall.come("203.0.113.1", times=4)
     await hall.come("198.51.100.1", times=2)
@@ -92,9 +93,90 @@ async def test_whoever_leaves_loses_no_place() -> None:
 
 
 async def test_a_full_queue_is_said_with_a_time_to_come_back() -> None:
-    places = FairPlaces(1, most=0)
+    places = FairPlaces(1, Room(most=0))
     async with places.enter("192.0.2.1"):
         with pytest.raises(QueueFullError) as refusal:
             async with places.enter("192.0.2.2"):
                 pass
     assert refusal.value.headers == {"Retry-After": "1"}
+
+
+KNOWN, GUESSERS = "192.0.2.9", [f"10.{number}.0.1" for number in range(100)]
+
+
+async def test_one_who_is_known_does_not_wait_for_a_hundred_networks() -> None:
+    hall = Hall(FairPlaces(1))
+    for guesser in GUESSERS:
+        await hall.come(guesser, times=2)
+    await hall.come(KNOWN, known=True)
+    entered = await hall.let_through()
+    assert entered.index(KNOWN) == 1
+    assert len(entered) == 201
+
+
+async def test_of_several_places_one_is_never_a_strangers() -> None:
+    hall = Hall(FairPlaces(3))
+    for guesser in GUESSERS:
+        await hall.come(guesser)
+    assert hall.entered == GUESSERS[:2]
+    await hall.come(KNOWN, known=True)
+    assert hall.entered == [*GUESSERS[:2], KNOWN]
+    assert len(await hall.let_through()) == 101
+
+
+async def test_those_who_are_known_leave_every_second_turn() -> None:
+    hall = Hall(FairPlaces(1))
+    await hall.come(KNOWN, known=True)
+    for number in range(20):
+        await hall.come(f"172.16.{number}.1", known=True)
+    for guesser in GUESSERS[:10]:
+        await hall.come(guesser)
+    entered = await hall.let_through()
+    assert entered[1:21:2] == GUESSERS[:10]
+    assert entered[2:21:2] == [f"172.16.{number}.1" for number in range(10)]
+    assert entered[21:] == [f"172.16.{number}.1" for number in range(10, 20)]
+
+
+async def test_of_two_places_a_stranger_gets_one_whenever_one_may() -> None:
+    """However many come who are known."""
+    hall = Hall(FairPlaces(2))
+    await hall.come(KNOWN, times=20, known=True)
+    await hall.come(GUESSERS[0], times=5)
+    assert hall.entered == [KNOWN] * 2
+    entered = await hall.let_through()
+    assert entered[2:12].count(GUESSERS[0]) == 5
+    assert len(entered) == 25
+
+
+async def test_those_who_are_known_take_turns_among_themselves() -> None:
+    hall = Hall(FairPlaces(1))
+    await hall.come(KNOWN, times=6, known=True)
+    await hall.come("198.51.100.1", known=True)
+    assert (await hall.let_through())[1:3] == [KNOWN, "198.51.100.1"]
+
+
+async def test_a_full_queue_of_strangers_refuses_nobody_who_is_known() -> None:
+    hall = Hall(FairPlaces(1, Room(most=2)))
+    for guesser in GUESSERS[:5]:
+        await hall.come(guesser)
+    await hall.come(KNOWN, known=True)
+    assert hall.refused == dict.fromkeys(GUESSERS[3:5], 1)
+    assert KNOWN in await hall.let_through()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_no_place_is_lost_by_those_who_leave_and_none_is_made(known: bool) -> None:
+    places = FairPlaces(2)
+    hall = Hall(places)
+    await hall.come(KNOWN, times=3, known=known)
+    await hall.come(GUESSERS[0], times=3)
+    for task in hall.tasks[::-1]:
+        task.cancel()
+    await settle()
+    assert places.waiting == 0
+    again = Hall(places)
+    await again.come(GUESSERS[1], times=3)
+    assert again.entered == [GUESSERS[1]]
+    await again.come(KNOWN, times=3, known=True)
+    assert again.entered == [GUESSERS[1], KNOWN]
+    assert len(await again.let_through()) == 6

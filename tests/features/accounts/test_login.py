@@ -57,9 +57,9 @@ async def test_every_refusal_is_the_same(member: Visitor, people: People) -> Non
 @pytest.mark.usefixtures("full_cost")
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(member: Visitor) -> None:
     async def spent(username: str) -> float:
-        started = time.perf_counter()
+        started = time.process_time()
         assert (await member.try_login(WRONG, username)).status_code == 400
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     wrong = min([await spent(member.email) for _ in range(4)])
     unknown = min([await spent(new_address()) for _ in range(4)])
@@ -134,12 +134,15 @@ async def test_many_honest_logins_at_once_all_succeed(member: Visitor) -> None:
 
 
 @pytest.mark.usefixtures("full_cost")
-async def test_a_hash_of_weaker_parameters_is_replaced_at_login(member: Visitor, superuser: asyncpg.Connection) -> None:
-    weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
-    await superuser.execute("UPDATE account SET password_hash = $1 WHERE email = $2", weak, member.email)
+@pytest.mark.parametrize(("passes", "memory", "lanes"), [(1, 8192, 1), (3, 65536, 4)])
+async def test_a_hash_of_other_parameters_is_replaced_at_login(
+    member: Visitor, superuser: asyncpg.Connection, passes: int, memory: int, lanes: int
+) -> None:
+    old = PasswordHasher(time_cost=passes, memory_cost=memory, parallelism=lanes).hash(PASSWORD)
+    await superuser.execute("UPDATE account SET password_hash = $1 WHERE email = $2", old, member.email)
     await member.log_in()
     stored = await superuser.fetchval("SELECT password_hash FROM account WHERE email = $1", member.email)
-    assert stored.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert stored.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
     await member.log_in()
 
 

@@ -114,3 +114,24 @@ async def test_of_a_hundred_guesses_at_once_no_more_are_hashed_than_allowed(
         answers = await asyncio.gather(*guesses)
     allowed = 5 if len(addresses) == 1 else 21
     assert len(hashed) == sum(answer.status_code == 400 for answer in answers) <= allowed
+
+
+async def test_guesses_from_everywhere_do_not_keep_an_owner_waiting(owner: Visitor) -> None:
+    await owner.log_in()
+    over, check, used = asyncio.Event(), Passwords.check_now, set[Passwords]()
+
+    async def slow(self: Passwords, password: str, known_hash: str | None) -> PasswordCheck:
+        used.add(self)
+        if password == WRONG:
+            await over.wait()
+        return await check(self, password, known_hash)
+
+    with patch.object(Passwords, "check_now", slow):
+        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+            guesses = [group.create_task(owner.at(f"10.0.{n}.1").try_login(WRONG)) for n in range(10)]
+            while sum(each.waiting for each in used) < 8:
+                await asyncio.sleep(0.01)
+            login = await owner.try_login()
+            over.set()
+    assert login.status_code == 200
+    assert [guess.result().status_code for guess in guesses] == [400] * 10

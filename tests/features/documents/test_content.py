@@ -94,6 +94,19 @@ async def test_a_range_of_the_original(shelf: Shelf) -> None:
     assert disposition.isascii()
 
 
+@pytest.mark.parametrize("media_type", ["text/plain", "text/markdown", "text/html"])
+@pytest.mark.parametrize("status", [200, 206])
+async def test_every_media_type_of_an_original_is_documented(shelf: Shelf, media_type: str, status: int) -> None:
+    made = (await shelf.post("/upload", files={"file": ("a", b"<p>x", media_type)})).json()
+    ranged = {"Range": "bytes=0-1"} if status == 206 else {}
+    answer = await shelf.get(f"/{made['id']}/content?original=true", headers=ranged)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
+    document = (await shelf.client.get("/openapi.json")).json()
+    [path] = [each for each in document["paths"] if each.endswith("/documents/{document_id}/content")]
+    assert media_type in document["paths"][path]["get"]["responses"][str(status)]["content"]
+
+
 async def test_a_lost_blob_is_said_before_the_answer_begins(shelf: Shelf, inside: Inside) -> None:
     made = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
     await inside.people.execute(

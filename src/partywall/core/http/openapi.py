@@ -83,8 +83,12 @@ def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> No
         if public and status == "401":
             continue
         entry = responses.setdefault(status, {"description": description})
-        if status == "422" or "content" not in entry:
-            entry["content"] = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        if status == "422":
+            entry["content"] = {}
+    for status, entry in responses.items():
+        content = entry.setdefault("content", {}) if status[0] in "45d" else None
+        if isinstance(content, dict):  # Whatever form a route has for it, what stands before the route has this one.
+            content[MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 def _absent_is_not_null(parameter: dict[str, JsonValue]) -> None:

@@ -11,33 +11,35 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from partywall.core.cache_keys import ATTEMPTS_PREFIX
-from partywall.core.clock import unix_time
 
 log = structlog.get_logger(__name__)
 
 _AWAY_FOR: Final = 5.0
 
 type Allows = Callable[[RateLimitItem, str], Awaitable[bool]]
+# How many attempts the window before has and for how many seconds it counts, and the same of the present one.
+type Window = tuple[int, float, int, float]
 
 
 class AttemptLimiter:
     """Counts attempts in Valkey over a sliding minute or hour: credentials by who presents them, mails by who asks.
 
-    Where Valkey is away every attempt is admitted: the lockout, which PostgreSQL keeps, still stands.
+    Where Valkey is away every attempt is admitted: the lockout, which PostgreSQL keeps, still stands. A count that is
+    none of ours is thrown away, and the attempt that met it is admitted.
     """
 
     def __init__(self, cache: Redis, per_minute: int) -> None:
-        storage = RedisStorage(
+        self._storage = RedisStorage(
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",
             key_prefix=ATTEMPTS_PREFIX,
             connection_pool=cache.connection_pool,  # type: ignore[arg-type]  # passed through to redis-py as documented
         )
-        self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._per_minute = per_minute
         self._away_until = float("-inf")
 
@@ -60,11 +62,37 @@ class AttemptLimiter:
         if time.monotonic() < self._away_until:
             return None
         try:
-            if await allows(limit, counted):
-                return None
-            window = await self._limiter.get_window_stats(limit, counted)
+            try:
+                return await self._wait_for(allows, limit, counted)
+            except (StorageError, ValueError, ArithmeticError) as error:
+                if not _says_garbage(error):
+                    raise
+                log.warning("attempt_count_unreadable", counted=counted.partition("/")[0], error=type(error).__name__)
+                await self._limiter.clear(limit, counted)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
             log.warning("attempt_limit_away", error=type(error).__name__)
+        return None
+
+    async def _wait_for(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:
+        if await allows(limit, counted):
             return None
-        return min(limit.get_expiry(), max(1, math.ceil(window.reset_time - unix_time())))
+        expiry = limit.get_expiry()
+        return _seconds(limit, await self._storage.get_sliding_window(limit.key_for(counted), expiry))
+
+
+def _says_garbage(error: Exception) -> bool:
+    """Valkey is there, and what it holds is no count: another type, no number, or one that is too large."""
+    return type(error.storage_error) is ResponseError if isinstance(error, StorageError) else True
+
+
+def _seconds(limit: RateLimitItem, window: Window) -> int:
+    """Until one attempt less counts, as `limits` says it. Raises ValueError for a count that we cannot have written."""
+    previous, previous_ends, current, current_ends = window
+    if max(previous, current) > limit.amount or (current and not current_ends):
+        raise ValueError("more attempts than are ever counted, or a count that never ends")
+    expiry = limit.get_expiry()
+    ends = [current_ends % expiry] if current else []
+    if previous:
+        ends.append(previous_ends % (expiry / previous))
+    return min(expiry, max(1, math.ceil(min(ends, default=0))))

@@ -68,7 +68,7 @@ class LoginService:
             raise TooManyAttemptsError(wait)
         if attempt.locked is not None:
             return Locked(attempt.locked)
-        async with self.passwords.turn(client):
+        async with self.passwords.turn(client, known=attempt.known):
             locked = await self.tries.charge(self.sessions, attempt)
             if locked is not None:
                 return Locked(locked)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -8,7 +7,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
 from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import WHOLE, Instant, JsonObject, RequestModel, ResponseModel
+from partywall.features.agents.amounts import GivenAmount
 
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -127,8 +127,14 @@ class RunQuery(SortedQuery):
 
 
 class DollarAmount(RequestModel):
-    amount: Decimal = Field(ge=0, le=Decimal("1e9"), max_digits=18, decimal_places=6, examples=["25.00"])
+    amount: GivenAmount = Field(
+        description="At most a billion, in digits with up to six decimals; a number is rounded to six.",
+        examples=["25.00"],
+    )
     currency: Literal["USD"] = "USD"
+
+
+_Most = Annotated[StrictInt, Field(ge=0, le=2**53), WHOLE]
 
 
 class BudgetUpdate(RequestModel):
@@ -147,9 +153,9 @@ class BudgetUpdate(RequestModel):
         }
     )
 
-    tokens: StrictInt | None = Field(default=None, ge=0, le=2**53)
-    tool_calls: StrictInt | None = Field(default=None, ge=0, le=2**53)
-    seconds: StrictInt | None = Field(default=None, ge=0, le=2**53)
+    tokens: _Most | None = None
+    tool_calls: _Most | None = None
+    seconds: _Most | None = None
     cost: DollarAmount | None = None
 
 

@@ -16,7 +16,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import bind_principal
@@ -31,8 +31,10 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import content, uploading
+from partywall.features.documents.constants import PLAIN_TEXT
 from partywall.features.documents.creating import may_write, require_room
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
+from partywall.features.documents.ingest import HTML, MARKDOWN
 from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import Document, UploadFields
 
@@ -40,6 +42,7 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
 
 _TEXT: Final = {"Content-Type": "text/plain; charset=utf-8"}
 _FIELDS: Final = frozenset({"file", "title", "external_id", "metadata"})
+_CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} for name in (PLAIN_TEXT, MARKDOWN, HTML)}
 
 
 @router.post(
@@ -139,7 +142,8 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
     description="The text, or with `original=true` the uploaded file; whole or one range of bytes.",
     responses={
         **documented(ProjectNotFoundError, DocumentNotFoundError, OriginalNotFoundError, RangeNotSatisfiableError),
-        206: {"description": "The range that was asked for", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        200: {"description": "The whole", "content": _CONTENT},
+        206: {"description": "The range that was asked for", "content": _CONTENT},
     },
 )
 async def get_document_content(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from partywall.core.schemas import RequestModel, ResponseModel
+from partywall.core.schemas import NOT_BLANK, RequestModel, ResponseModel
 from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 
 DocumentStatus = Literal["draft", "published"]
@@ -23,7 +23,9 @@ class SearchGroup(StrEnum):
     CHUNK = "chunk"
 
 
-QueryText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS)]
+QueryText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUERY_CHARACTERS), NOT_BLANK
+]
 
 
 class SearchQuery(RequestModel):

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
+
+from partywall.core.errors import TooManyRequestsError
+from partywall.core.security.client_address import neighbourhood
+
+type Turn = asyncio.Future[None]
+
+
+class QueueFullError(TooManyRequestsError):
+    """As many wait already as may, of this client, of its network, or of all."""
+
+    code = "passwords_busy"
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many may wait: at all, of one network, and of one client."""
+
+    most: int = 256
+    per_network: int = 64
+    per_client: int = 32
+
+
+class FairQueue:
+    """Of those who wait, networks take turns, and so do the clients of one network.
+
+    Where the queue is full, whoever comes from a network that has fewer in it takes the place of the last comer of the
+    one that has most.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._networks: OrderedDict[str, OrderedDict[str, deque[Turn]]] = OrderedDict()
+        self._waiting: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self._waiting.total()
+
+    def join(self, client: str) -> Turn:
+        """Raises QueueFullError; so does a turn that has to make room."""
+        network = neighbourhood(client)
+        self._make_room(network, client)
+        turn = asyncio.get_running_loop().create_future()
+        self._networks.setdefault(network, OrderedDict()).setdefault(client, deque()).append(turn)
+        self._waiting[network] += 1
+        return turn
+
+    def leave(self, client: str, turn: Turn) -> None:
+        turns = self._of(client)
+        if turn in turns:
+            turns.remove(turn)
+            self._count_off(neighbourhood(client), client)
+
+    def next(self) -> Turn:
+        """Of the first client of the first network, both of which then stand at the end of their lines."""
+        network = next(iter(self._networks))
+        clients = self._networks[network]
+        client = next(iter(clients))
+        turn = clients[client].popleft()
+        clients.move_to_end(client)
+        self._networks.move_to_end(network)
+        self._count_off(network, client)
+        return turn
+
+    def _make_room(self, network: str, client: str) -> None:
+        if len(self._of(client)) >= self._room.per_client or self._waiting[network] >= self._room.per_network:
+            raise QueueFullError
+        if len(self) < self._room.most:
+            return
+        [(heaviest, held)] = self._waiting.most_common(1) or [(network, 0)]
+        if held <= self._waiting[network] + 1:
+            raise QueueFullError
+        loser, turns = max(self._networks[heaviest].items(), key=lambda item: len(item[1]))
+        turn = turns[-1]
+        self.leave(loser, turn)
+        turn.set_exception(QueueFullError())
+
+    def _of(self, client: str) -> deque[Turn]:
+        clients = self._networks.get(neighbourhood(client))
+        return deque() if clients is None else clients.get(client, deque())
+
+    def _count_off(self, network: str, client: str) -> None:
+        clients = self._networks[network]
+        if not clients[client]:
+            del clients[client]
+        if not clients:
+            del self._networks[network]
+        self._waiting[network] -= 1
+        if not self._waiting[network]:
+            del self._waiting[network]

@@ -15,12 +15,12 @@ import httpx
 
 from bench.house import House
 from bench.seed import PASSWORD
+from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.tenancy import Principal, enter_project
-from partywall.resources import create_cache
 
 WRITERS = 6
 SIZES = (1, 1, 1, 2, 9)

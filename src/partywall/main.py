@@ -113,7 +113,7 @@ def _add_admission(app: FastAPI, settings: Settings) -> None:
     http = settings.http
     app.add_middleware(
         Admission,
-        targets=targets(app.routes, PUBLIC, http.max_body_bytes),
+        targets=lambda: targets(app.routes, PUBLIC, http.max_body_bytes),
         spool=Spool(settings.spool_directory, SharedBudget[str](http.spool_bytes, http.spool_bytes // 3)),
         memory=SharedBudget[str](http.body_memory_bytes, http.body_memory_bytes // 3),
     )

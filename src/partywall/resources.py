@@ -10,10 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import NamedTuple
 
-import asyncpg
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.adapters.blobs.directory import DirectoryBlobStore
@@ -28,10 +25,10 @@ from partywall.adapters.language_models.catalogue import (
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
+from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.db import engine as engines
-from partywall.core.db.character_type import warn_unless_utf8
+from partywall.core.db.opening import Pool, open_database
 from partywall.core.db.quotas import publish_quotas
-from partywall.core.db.roles import refuse_privileged_role
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
@@ -71,7 +68,6 @@ from partywall.settings import (
     Settings,
 )
 
-CACHE_TIMEOUT_SECONDS = 2.0
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
 # Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
@@ -79,28 +75,9 @@ UPLOADS_AT_ONCE, UPLOADS_EACH, UPLOAD_PATIENCE = 4, 2, 60.0
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
-type Pool = asyncpg.Pool[asyncpg.Record]
-
 
 class MissingUrlError(Exception):
     """A setting that names where an engine is has not been set."""
-
-
-def create_cache(url: str) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_timeout=CACHE_TIMEOUT_SECONDS,
-        socket_connect_timeout=CACHE_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=30,
-    )
-
-
-def create_listening_cache(url: str) -> Redis:
-    """For the subscription connection, which waits as long as it takes and is opened anew by its own loop."""
-    return Redis.from_url(
-        url, socket_timeout=None, socket_connect_timeout=CACHE_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
-    )
 
 
 def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
@@ -260,25 +237,11 @@ def _open_credentials(
 async def _open_database(
     stack: AsyncExitStack, settings: DatabaseSettings, application: str, *, background: bool
 ) -> tuple[AsyncEngine, Pool]:
-    """The engine of the transactions and the pool of the hot reads, both as a role that may not climb the wall."""
     assert settings.url is not None
-    url = settings.url.get_secret_value()
     limits = {} if background else _waiting_limits(settings)
     options = engines.server_settings(application, _milliseconds(settings.statement_timeout), **limits)
-    engine = engines.create_engine(url, pool_size=settings.pool_size, overflow=settings.pool_overflow, settings=options)
-    stack.push_async_callback(engine.dispose)
-    await refuse_privileged_role(engine)
-    await warn_unless_utf8(engine)
-    # So that one account may have `pool_size` of them, and a third is still left for others.
-    reads = await engines.create_read_pool(url, size=settings.pool_size * 3 // 2, settings=options)
-    stack.callback(reads.terminate)
-    return engine, reads
-
-
-async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:
-    sessions = Sessions(engine)
-    await publish_quotas(sessions, settings.quotas.limits)
-    return sessions
+    url = settings.url.get_secret_value()
+    return await open_database(stack, url, options, size=settings.pool_size, overflow=settings.pool_overflow)
 
 
 def _waiting_limits(settings: DatabaseSettings) -> dict[str, int]:
@@ -290,6 +253,12 @@ def _waiting_limits(settings: DatabaseSettings) -> dict[str, int]:
 
 def _milliseconds(duration: timedelta) -> int:
     return int(duration.total_seconds() * 1000)
+
+
+async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:
+    sessions = Sessions(engine)
+    await publish_quotas(sessions, settings.quotas.limits)
+    return sessions
 
 
 async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:

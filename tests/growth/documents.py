@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
 from partywall.client.importing.files import HEADING
+from partywall.client.importing.scan import _matches
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
@@ -104,6 +106,16 @@ DOCUMENTS: Final = (
         255,
         {"quotes": repeated('"\\')},
     ),
+    Reader(
+        (
+            "client/importing/files.py:name_in",
+            "client/importing/known.py:known_documents",
+            "client/importing/scan.py:_matches",
+        ),
+        lambda text: _matches(unicodedata.normalize("NFC", text), "*a*b/*c[de]*"),
+        4096,  # the longest path
+        {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/b")},
+    ),
     Reader(("client/importing/files.py:HEADING",), HEADING.search, DOCUMENT, _HEADINGS, seconds=2),
     Reader(
         (
@@ -111,6 +123,7 @@ DOCUMENTS: Final = (
             "client/importing/files.py:_read_line",
             "adapters/language_models/answers.py:_json",
             "features/search/chunking.py:chunks_of",
+            "core/http/idempotency.py:_subjects",
         ),
         json.loads,
         8 * 1024 * 1024,

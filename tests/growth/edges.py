@@ -23,13 +23,14 @@ from partywall.core.masking import mask
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
 from partywall.core.outgoing.retrying import seconds_asked
 from partywall.core.pagination import Cursors
-from partywall.core.schemas import GivenInstant
+from partywall.core.schemas import GivenInstant, Name
 from partywall.core.security.api_keys import _FORM
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.passwords import _prepared
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.constants import MAX_PASSWORD
 from partywall.features.accounts.email_address import normalised
+from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.live.schemas import EventNumber, TypePatterns
 from partywall.features.mcp.schemas import IdempotencyKey
 from partywall.features.webhooks.schemas import TypePattern
@@ -40,6 +41,7 @@ _MASKING: Final = "core/masking.py:"
 _OUT: Final = "core/outgoing/destinations.py:"
 _LISTING: Final = ("documents", 1)
 _CURSORS: Final = Cursors(Signer(b"a key of these tests"))
+_REFRESH_TOKENS: Final = RefreshTokens(Signer(b"a key of these tests"))
 _DESTINATIONS: Final = Destinations.of(plain_http=True, networks=(), ports=())
 _PROXIES: Final = ClientAddresses(["127.0.0.0/8"])
 
@@ -157,6 +159,14 @@ EDGES: Final = (
         HEADERS,
         refusing=(ValidationError,),
     ),
+    Reader(
+        ("core/schemas.py:_STEERS",),
+        validating(Name),
+        HEADERS,
+        {"blanks around": repeated(" ", "a"), "separators": repeated("\u2028")},
+        refusing=(ValidationError,),
+    ),
+    Reader(("features/accounts/refresh_tokens.py:RefreshTokens.made",), _REFRESH_TOKENS.made, HEADERS),
     Reader(("features/live/schemas.py:EventNumber",), validating(EventNumber), HEADERS, refusing=(ValidationError,)),
     Reader(
         ("features/live/schemas.py:TypePatterns", "features/webhooks/schemas.py:TypePattern"),

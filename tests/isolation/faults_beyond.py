@@ -65,7 +65,8 @@ def _everybodys(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     return select(
         func.sum(SearchStatistic.chunks).label("chunks"), func.sum(SearchStatistic.terms).label("terms"),
         literal_column("ARRAY['english']").label("configurations"), null().label("id"), null().label("model"),
-        null().label("dimension"), null().label("approximate"), literal_column("false").label("purging"),
+        null().label("dimension"), null().label("approximate"), literal_column("false").label("staged"),
+        literal_column("false").label("purging"),
     ).where(proved)  # fmt: skip
 
 

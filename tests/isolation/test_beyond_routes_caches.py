@@ -22,8 +22,9 @@ from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 from partywall.features.live.tickets import PURPOSE, Tickets
 from tests.people import People
 
-# Named by what belongs to no project; the ticket's value names its project, and the way in compares it.
-OF_NO_PROJECT = {"ticket"}
+# Named by what belongs to no project; the ticket's value names its project, and the way in compares it. A claim is
+# named by a hash that the project and the caller go into, and holds nothing of either.
+OF_NO_PROJECT = {"ticket", "request_claim"}
 
 
 def builders() -> dict[str, object]:
@@ -74,7 +75,7 @@ async def test_the_cache_holds_nothing_under_another_name(people: People, resour
     await person.client.get(f"/api/v1/projects/{project}/search?q=c")
     await person.client.post(f"/api/v1/projects/{project}/events/ticket")
     names = [key.decode() async for key in resources.cache.scan_iter("*")]
-    known = ("ticket:", f"{cache_keys.ATTEMPTS_PREFIX}", "proj:")
+    known = ("ticket:", "claim:", f"{cache_keys.ATTEMPTS_PREFIX}", "proj:")
     assert [name for name in names if cache_keys.ATTEMPTS_PREFIX not in name and not name.startswith(known)] == []
     assert [name for name in names if str(project) in name and not name.startswith("proj:")] == []
 

@@ -49,6 +49,9 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "index_documents": lambda project, by, of: IndexDocuments(
         project_id=project, principal=by, documents=[of.room.document]
     ),
+    "index_large_document": lambda project, by, of: IndexDocuments(
+        project_id=project, principal=by, documents=[of.room.document]
+    ),
     "purge_document": lambda project, by, of: PurgeDocument(
         project_id=project, principal=by, document_id=of.room.document
     ),

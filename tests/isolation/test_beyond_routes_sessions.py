@@ -30,7 +30,8 @@ async def outlived(people: People, resources: Resources) -> list[str]:
     credential = await _in_a_new_session(people, resources, person)
     tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     async with resources.sessions.read() as session:
-        ticket = await tickets.issue(await enter_project(session, person.principal, project), credential)
+        scope = await enter_project(session, person.principal, project)
+    ticket = await tickets.issue(scope, credential)
     begun = await _follow(resources, credential, project)
     assert b"amber" in (await begun.next() or b"")
     await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", credential.session_id)

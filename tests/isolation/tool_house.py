@@ -86,13 +86,16 @@ class _Translated:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._start: Message = {}
+        self._pieces: list[bytes] = []
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._start = message
             return
-        assert not message.get("more_body"), "an answer in one piece"
-        status, body = _as_route(self._start["status"], message["body"])
+        self._pieces.append(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        status, body = _as_route(self._start["status"], b"".join(self._pieces))
         headers = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
         await self._send({**self._start, "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})

@@ -14,11 +14,11 @@ from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say
+from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
 from partywall.core.security.secrets import SecretKeeper
-from partywall.resources import create_cache
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.settings.base import FromEnvironment

@@ -11,12 +11,13 @@ from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import require_postgres
 from partywall.commands.refusal import Refusal
+from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedding import EmbeddingError
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.features.search.constants import DIMENSIONS
-from partywall.resources import MissingUrlError, create_cache, create_mailer, embedding_engine
+from partywall.resources import MissingUrlError, create_mailer, embedding_engine
 from partywall.secret_key import secret_key
 from partywall.settings import Settings
 from partywall.supervisor import EngineError

@@ -13,6 +13,7 @@ import typer
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import PartywallError
 from partywall.features.quotas import operations
@@ -33,7 +34,7 @@ def show(project: Project = None, account: Account = None, data_dir: DataDir = D
     """Print every limit of a project or account, and which of them were set for it alone."""
     for quota, limit in asyncio.run(_show(project, account, data_dir)).items():
         most = UNLIMITED if limit.most is None else f"{limit.most.normalize():f}"
-        typer.echo(f"{quota}  {most}{'  (set)' if limit.own else ''}")
+        say(f"{quota}  {most}{'  (set)' if limit.own else ''}")
 
 
 @app.command("set")
@@ -47,7 +48,7 @@ def set_quota(
     """Set a limit for one project or account; it holds from the next request."""
     _require_known(quota, project)
     asyncio.run(_set(quota, _limit(limit), project, account, data_dir))
-    typer.echo(f"{quota} is {limit} for {project or account}")
+    say(f"{quota} is {limit} for {project or account}")
 
 
 @app.command()
@@ -61,14 +62,14 @@ def clear(
     if quota is not None:
         _require_known(quota, project)
     asyncio.run(_clear(quota, project, account, data_dir))
-    typer.echo(f"the settings hold again for {project or account}")
+    say(f"the settings hold again for {project or account}")
 
 
 @app.command()
 def recount(project: Project = None, data_dir: DataDir = DATA) -> None:
     """Count anew what one project stores, or each of them; each is locked against writers meanwhile."""
     counted, wrong = asyncio.run(_recount(project, data_dir))
-    typer.echo(f"counted {counted} projects, {wrong} of them had been counted wrongly")
+    say(f"counted {counted} projects, {wrong} of them had been counted wrongly")
 
 
 def _limit(given: str) -> Decimal | None:

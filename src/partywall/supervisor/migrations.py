@@ -8,7 +8,8 @@ from typing import Final
 
 import asyncpg
 
-_NAMES: Final = ("revision", "down_revision")
+# What a migration says of its place among the others.
+_CHAIN: Final = frozenset({"revision", "down_revision"})
 
 
 def heads(directory: Path) -> set[str]:
@@ -39,7 +40,7 @@ def _assignments(module: ast.Module) -> dict[str, object]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         for target in targets:
-            if isinstance(target, ast.Name) and target.id in _NAMES and value is not None:
+            if isinstance(target, ast.Name) and target.id in _CHAIN and isinstance(value, ast.Constant | ast.Tuple):
                 found[target.id] = ast.literal_eval(value)
     return found
 

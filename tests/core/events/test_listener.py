@@ -12,11 +12,11 @@ from redis.asyncio import Redis
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
+from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, enter_project
-from partywall.resources import create_cache, create_listening_cache
 from tests.people import People
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
+from partywall.core.budget import SharedBudget
 from partywall.core.http import spool as spools
+from partywall.core.http.admission import Admission
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
@@ -69,6 +74,29 @@ async def test_an_unknown_or_a_bodyless_route_reads_none(people: People, server:
         lines = (f"Content-Length: {HUGE}", JSON, bearer(owner.token))
         answer = await ask(server, head(method, path, *lines))
         assert (answer.status, answer.headers["connection"]) == (status, "close")
+
+
+async def test_what_declares_no_body_sees_none_of_it() -> None:
+    seen: list[bytes] = []
+    coming: list[Message] = [
+        {"type": "http.request", "body": b"a body", "more_body": True},
+        {"type": "http.request", "body": b" and more", "more_body": False},
+        {"type": "http.disconnect"},
+    ]
+
+    async def careless(_: Scope, receive: Receive, __: Send) -> None:
+        seen.append(await Request({"type": "http"}, receive).body())
+        assert await receive() == {"type": "http.disconnect"}
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(_: Message) -> None: ...
+
+    room = SharedBudget[str](1, 1)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"15")], "state": {}}
+    await Admission(careless, tuple, spools.Spool(Path(), room), room)(scope, receive, send)
+    assert (seen, coming) == ([b""], [])
 
 
 async def test_a_known_caller_is_served(people: People, server: Serving) -> None:

@@ -7,9 +7,9 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from partywall.core.caches import create_cache
 from partywall.core.resources import Resources
 from partywall.core.security.attempts import AttemptLimiter
-from partywall.resources import create_cache
 
 
 async def test_each_client_has_so_many_attempts_a_minute(resources: Resources) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +23,7 @@ from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.problems import database_fact, problem_of
-from partywall.core.http.replay import replayed, replayed_pieces
+from partywall.core.http.replay import replayed, replayed_pieces, without_body
 from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.http.unread import leave_unread
 from partywall.core.resources import Resources
@@ -56,7 +56,10 @@ class Target:
         )
 
 
-def targets(routes: Iterable[BaseRoute], public: frozenset[str], ceiling: int) -> tuple[Target, ...]:
+type Targets = tuple[Target, ...]
+
+
+def targets(routes: Iterable[BaseRoute], public: frozenset[str], ceiling: int) -> Targets:
     """None takes more than the ceiling, whatever it says."""
     found = (each for each in iter_route_contexts(tuple(routes)) if getattr(each, "body_field", None) is not None)
     return tuple(Target.of(each, public, ceiling) for each in found)
@@ -133,11 +136,14 @@ class Taken:
 
 
 class Admission:
-    """Stands before the router, which reads a body before it asks who sends it."""
+    """Stands before the router, which reads a body before it asks who sends it.
 
-    def __init__(self, app: ASGIApp, targets: tuple[Target, ...], spool: Spool, memory: SharedBudget[str]) -> None:
+    `targets` is asked when the first request comes, with all routes there. Whatever else is sent a body sees none.
+    """
+
+    def __init__(self, app: ASGIApp, targets: Callable[[], Targets], spool: Spool, memory: SharedBudget[str]) -> None:
         self._app = app
-        self._targets = targets
+        self._targets = targets()
         self._spool = spool
         self._memory = memory
 
@@ -152,7 +158,7 @@ class Admission:
         target, path = self._find(scope)
         if target is None:
             leave_unread(scope)
-            await self._app(scope, receive, send)
+            await self._app(scope, without_body(receive), send)
             return
         incoming = Incoming(receive)
         try:

@@ -69,7 +69,7 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
                 _absent_is_not_null(parameter)
             if operation["operationId"] in app.state.public:
                 operation["security"] = _own_schemes(operation.get("security", []))
-            _refusals(operation["responses"], public=not operation["security"])
+            _refusals(operation["responses"], public=not operation.get("security"))
     return document
 
 

@@ -18,6 +18,17 @@ def replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+def without_body(receive: Receive) -> Receive:
+    """For what reads no body: it learns when the client has gone, and nothing else."""
+
+    async def skip() -> Message:
+        while (message := await receive())["type"] == "http.request":
+            pass
+        return message
+
+    return replayed(b"", skip)
+
+
 def replayed_pieces(pieces: AsyncIterator[bytes], receive: Receive) -> Receive:
     ended = False
 

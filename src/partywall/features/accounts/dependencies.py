@@ -50,7 +50,7 @@ async def get_verification_service(
     session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
 ) -> VerificationService:
     tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return VerificationService(session, tokens, resources.access_tokens, resources.attempts, limits)
+    return VerificationService(session, resources.sessions, tokens, resources.access_tokens, resources.attempts, limits)
 
 
 async def get_login_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> LoginService:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from partywall.core.clock import utc_now
-from partywall.core.db.session import AsyncSession, after_commit, bind_principal
+from partywall.core.db.session import AsyncSession, Sessions, bind_principal
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
 from partywall.core.security.attempts import AttemptLimiter
@@ -34,6 +34,7 @@ async def enqueue_mail(session: AsyncSession, account_id: UUID, new: NewRegistra
 @dataclass(frozen=True, slots=True)
 class VerificationService:
     session: AsyncSession
+    sessions: Sessions
     tokens: VerificationTokens
     access_tokens: AccessTokens
     attempts: AttemptLimiter
@@ -46,16 +47,13 @@ class VerificationService:
         reason: malformed, forged, expired, superseded or used. Only those are counted: TooManyAttemptsError.
         """
         await self.limits.require_no_guessing()
-        ended = await RegistrationDoor(self.session).confirm(token_hash(token))
+        async with self.sessions.begin() as session:
+            ended = await RegistrationDoor(session).confirm(token_hash(token))
         if ended is None:
             await self.limits.count_guess()
             raise VerificationTokenError
-
-        async def forget() -> None:
-            for session_id in ended:
-                self.access_tokens.forget_session(session_id)
-
-        after_commit(self.session, forget)
+        for session_id in ended:
+            self.access_tokens.forget_session(session_id)
 
     async def resend(self, account_id: UUID) -> None:
         """Answers alike where the address is verified; raises AccountGoneError or TooManyMailsError."""

@@ -56,7 +56,7 @@ CREATE TABLE document_text (
         FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
 );
 
-ALTER TABLE document ADD COLUMN history_bytes bigint DEFAULT 0 NOT NULL;
+ALTER TABLE document ADD COLUMN history_bytes bigint DEFAULT 0 NOT NULL, ADD COLUMN deleted_at timestamptz;
 ALTER TABLE agent_usage ADD COLUMN runs bigint DEFAULT 0 NOT NULL;
 """
 
@@ -182,7 +182,8 @@ BEGIN
 END
 $$;
 
--- What a document holds of the quota of bytes.
+-- What a document holds of the quota of bytes. One that is marked as deleted holds nothing of any quota: its room is
+-- free at once, and its purge gives back nothing more.
 CREATE FUNCTION wall.bytes_of(size integer, original_size bigint, history_bytes bigint, metadata jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN size + coalesce(original_size, 0) + history_bytes + octet_length(metadata::text);
@@ -196,7 +197,7 @@ BEGIN
     FOR of_project IN
         SELECT project_id, count(*) AS documents,
             sum(wall.bytes_of(size, original_size, history_bytes, metadata))::bigint AS bytes
-        FROM added GROUP BY project_id
+        FROM added WHERE deleted_at IS NULL GROUP BY project_id
     LOOP
         PERFORM wall.add_usage(of_project.project_id, of_project.documents, of_project.bytes);
     END LOOP;
@@ -213,7 +214,7 @@ BEGIN
     FOR of_project IN
         SELECT project_id, count(*) AS documents,
             sum(wall.bytes_of(size, original_size, history_bytes, metadata))::bigint AS bytes
-        FROM removed GROUP BY project_id
+        FROM removed WHERE deleted_at IS NULL GROUP BY project_id
     LOOP
         PERFORM wall.add_usage(of_project.project_id, -of_project.documents, -of_project.bytes);
     END LOOP;
@@ -221,15 +222,21 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION wall.count_resized_document() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION wall.count_changed_document() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 DECLARE
-    more bigint := wall.bytes_of(NEW.size, NEW.original_size, NEW.history_bytes, NEW.metadata)
-        - wall.bytes_of(OLD.size, OLD.original_size, OLD.history_bytes, OLD.metadata);
+    more_documents bigint := (NEW.deleted_at IS NULL)::integer - (OLD.deleted_at IS NULL)::integer;
+    more_bytes bigint := 0;
 BEGIN
-    IF more <> 0 THEN
-        PERFORM wall.add_usage(NEW.project_id, 0, more);
+    IF NEW.deleted_at IS NULL THEN
+        more_bytes := wall.bytes_of(NEW.size, NEW.original_size, NEW.history_bytes, NEW.metadata);
+    END IF;
+    IF OLD.deleted_at IS NULL THEN
+        more_bytes := more_bytes - wall.bytes_of(OLD.size, OLD.original_size, OLD.history_bytes, OLD.metadata);
+    END IF;
+    IF more_documents <> 0 OR more_bytes <> 0 THEN
+        PERFORM wall.add_usage(NEW.project_id, more_documents, more_bytes);
     END IF;
     RETURN NULL;
 END
@@ -258,8 +265,26 @@ BEGIN
 END
 $$;
 
+-- The answers that show what is deleted are emptied.
+CREATE FUNCTION wall.count_changed_answers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM wall.add_usage(of_project.project_id, 0, of_project.bytes) FROM (
+        SELECT answer.project_id, sum(answer.bytes)::bigint AS bytes FROM (
+            SELECT project_id, octet_length(body) AS bytes FROM current
+            UNION ALL SELECT project_id, -octet_length(body) FROM former
+        ) AS answer GROUP BY answer.project_id
+    ) AS of_project WHERE of_project.bytes <> 0;
+    RETURN NULL;
+END
+$$;
+
 CREATE TRIGGER idempotency_key_added AFTER INSERT ON idempotency_key
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION wall.count_added_answers();
+CREATE TRIGGER idempotency_key_changed AFTER UPDATE ON idempotency_key
+    REFERENCING OLD TABLE AS former NEW TABLE AS current
+    FOR EACH STATEMENT EXECUTE FUNCTION wall.count_changed_answers();
 CREATE TRIGGER idempotency_key_removed AFTER DELETE ON idempotency_key
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION wall.count_removed_answers();
 CREATE TRIGGER project_quota_changed AFTER INSERT OR UPDATE OR DELETE ON project_quota
@@ -270,8 +295,8 @@ CREATE TRIGGER document_added AFTER INSERT ON document
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION wall.count_added_documents();
 CREATE TRIGGER document_removed AFTER DELETE ON document
     REFERENCING OLD TABLE AS removed FOR EACH STATEMENT EXECUTE FUNCTION wall.count_removed_documents();
-CREATE TRIGGER document_resized AFTER UPDATE OF size, original_size, history_bytes, metadata ON document
-    FOR EACH ROW EXECUTE FUNCTION wall.count_resized_document();
+CREATE TRIGGER document_changed AFTER UPDATE OF size, original_size, history_bytes, metadata, deleted_at ON document
+    FOR EACH ROW EXECUTE FUNCTION wall.count_changed_document();
 """
 
 # A text that gives way to another is kept, once. `history_bytes` stands on the document, so that a change is counted as
@@ -556,7 +581,7 @@ BEGIN
     INSERT INTO public.project_usage (project_id, documents, bytes)
     SELECT project, count(*), coalesce(sum(wall.bytes_of(d.size, d.original_size, d.history_bytes, d.metadata)), 0)
         + (SELECT coalesce(sum(octet_length(k.body)), 0) FROM public.idempotency_key AS k WHERE k.project_id = project)
-    FROM public.document AS d WHERE d.project_id = project
+    FROM public.document AS d WHERE d.project_id = project AND d.deleted_at IS NULL
     RETURNING documents, bytes INTO after;
     RETURN before.documents <> after.documents OR before.bytes <> after.bytes;
 END
@@ -569,7 +594,8 @@ _CALLED = (
 _OWN = """wall.quota_of_account(uuid, text), wall.require_quota(text, numeric, numeric, numeric, boolean),
     wall.add_usage(uuid, bigint, bigint), wall.require_room(uuid, bigint, bigint, bigint), wall.look_again(),
     wall.count_added_documents(), wall.count_removed_documents(),
-    wall.count_resized_document(), wall.count_added_answers(), wall.count_removed_answers(),
+    wall.count_changed_document(), wall.count_added_answers(), wall.count_changed_answers(),
+    wall.count_removed_answers(),
     wall.keep_text(), wall.drop_old_versions(), wall.limit_keys(),
     wall.limit_webhooks(), wall.limit_members(), wall.limit_invitations(), wall.limit_projects(), wall.count_run(),
     wall.recount_usage(uuid)"""
@@ -600,6 +626,7 @@ def downgrade() -> None:
     script("""
         DROP TRIGGER run_added ON run;
         DROP TRIGGER idempotency_key_removed ON idempotency_key;
+        DROP TRIGGER idempotency_key_changed ON idempotency_key;
         DROP TRIGGER idempotency_key_added ON idempotency_key;
         DROP TRIGGER project_member_given ON project_member;
         DROP TRIGGER project_member_founded ON project_member;
@@ -609,7 +636,7 @@ def downgrade() -> None:
         DROP TRIGGER api_key_limit ON api_key;
         DROP TRIGGER document_version_added ON document_version;
         DROP TRIGGER document_text_replaced ON document;
-        DROP TRIGGER document_resized ON document;
+        DROP TRIGGER document_changed ON document;
         DROP TRIGGER document_removed ON document;
         DROP TRIGGER document_added ON document;
     """)
@@ -620,7 +647,7 @@ def downgrade() -> None:
         DROP POLICY counting ON agent_usage;
         DROP TABLE document_text, project_usage, account_quota, project_quota, quota_default;
         ALTER TABLE agent_usage DROP COLUMN runs;
-        ALTER TABLE document DROP COLUMN history_bytes;
+        ALTER TABLE document DROP COLUMN deleted_at, DROP COLUMN history_bytes;
     """)
     # lint: allow sql-text - constant lists of functions
     op.execute(f"DROP FUNCTION {_CALLED}, {_OWN}")

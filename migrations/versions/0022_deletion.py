@@ -19,7 +19,6 @@ _MARKS = """
 ALTER TABLE project ADD COLUMN deleted_at timestamptz;
 CREATE INDEX project_deleted_at_idx ON project (deleted_at) WHERE deleted_at IS NOT NULL;
 
-ALTER TABLE document ADD COLUMN deleted_at timestamptz;
 CREATE INDEX document_deleted_at_idx ON document (project_id, deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX document_original_key_idx ON document (project_id, original_key) WHERE original_key IS NOT NULL;
 
@@ -32,7 +31,6 @@ _UNMARKS = """
 DROP INDEX session_expires_at_idx, idempotency_key_project_id_idx, idempotency_key_subjects_idx,
     document_original_key_idx, document_deleted_at_idx, project_deleted_at_idx;
 ALTER TABLE idempotency_key DROP COLUMN subjects;
-ALTER TABLE document DROP COLUMN deleted_at;
 ALTER TABLE project DROP COLUMN deleted_at;
 """
 

@@ -10,6 +10,7 @@ from partywall.client.projects import create_project, find_project, list_project
 from partywall.client.tokens import TokenAuth
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
+from tests.engines import Superuser
 from tests.serving import free_port
 
 
@@ -66,6 +67,16 @@ def test_a_name_that_two_projects_have_is_ambiguous(person: Person, api: Api) ->
     assert second.id in str(refusal.value)
 
 
+@pytest.fixture
+async def unlimited(person: Person, kept: Superuser) -> None:
+    """The person may own any number of projects."""
+    await kept.execute(
+        "INSERT INTO account_quota (account_id, quota) SELECT id, 'projects' FROM account WHERE email = $1",
+        person.email,
+    )
+
+
+@pytest.mark.usefixtures("unlimited")
 def test_all_pages_of_projects_are_read(api: Api) -> None:
     names = [f"Project {number}" for number in range(103)]
     for name in names:

@@ -34,7 +34,7 @@ TAGS: Final[tuple[Tag, ...]] = (
     Tag("accounts", "Registration, tokens, sessions and the caller's own account."),
     Tag("projects", "Projects that the caller is a member of."),
     Tag("members", "Who belongs to a project, in which role, and who is invited."),
-    Tag("quotas", "What the caller's account and a project use, and what they may."),
+    Tag("quotas", "What a project and an account may use, and what is used."),
     Tag("api keys", "Credentials of a project for programs."),
     Tag("documents", "Documents of a project, their content and versions."),
     Tag("search", "Search in a project's documents by word and by meaning."),

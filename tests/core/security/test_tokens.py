@@ -182,7 +182,7 @@ MANGLED: dict[str, Callable[[str], str]] = {
     "a null signature": lambda token: token.rpartition(".")[0] + "." + "A" * 86,
     "no JSON": lambda token: "bm8." + token.partition(".")[2],
     "a list as header": lambda token: part([1]) + "." + token.partition(".")[2],
-    "a huge token": lambda token: token + "A" * 4_000,
+    "a huge token": lambda token: token + "A" * 7_000,
     "dots": lambda _: "..",
     "nothing": lambda _: "",
     "words": lambda _: "let me in",

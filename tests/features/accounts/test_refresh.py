@@ -143,7 +143,7 @@ async def test_a_rotated_token_revokes_its_family_too(member: Visitor) -> None:
 async def test_revoking_an_unknown_token_is_answered_alike(member: Visitor) -> None:
     login = await member.log_in()
     known = await member.revoke(login.refresh)
-    for token in (login.refresh, "pwr_unknown", "a.b.c", login.access, "\0", "x" * 5_000):
+    for token in (login.refresh, "pwr_unknown", "a.b.c", login.access, "\0", "x" * 7_000):
         answer = await member.revoke(token)
         assert (answer.status_code, answer.content) == (200, known.content)
     for form in ({}, {"token": ""}, {"token": ["a", "b"]}):

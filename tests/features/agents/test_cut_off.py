@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -224,14 +225,16 @@ async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_count
     """Both the step's end and the run's wait for the month's row, which another has."""
     bureau.model.says(final(answer="Done.", sources=[]))
     first = used_by(await bureau.run())
-    async with bureau.working():
-        async with bureau.people.transaction() as other:
-            await other.execute("SELECT FROM agent_usage WHERE project_id = $1 FOR UPDATE", bureau.project)
-            run = await bureau.start()
+    run = await bureau.start()
+    async with AsyncExitStack() as holding:
+        other = await holding.enter_async_context(bureau.people.transaction())
+        await other.execute("SELECT FROM agent_usage WHERE project_id = $1 FOR UPDATE", bureau.project)
+        async with bureau.working():
             await until_waiting(bureau, "finish_step")
             await cancel(bureau, run)
             await until_waiting(bureau, "count_usage")
-        found = await bureau.until(run)
+            await holding.aclose()
+            found = await bureau.until(run)
     assert found["status"] == "cancelled"
     second = used_by(found)
     assert (second["model_calls"], second["output_tokens"]) == (1, first["output_tokens"])

@@ -47,15 +47,17 @@ class Limited:
         return found
 
     async def stored(self) -> dict[str, int]:
-        """As the slots say, and as it is."""
+        """As the slots say, and as it is: what is marked as deleted counts for nothing."""
         [row] = await self.people.fetch(
             """
+            WITH alive AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NULL)
             SELECT (SELECT coalesce(sum(documents), 0) FROM project_usage WHERE project_id = $1)::bigint AS documents,
                 (SELECT coalesce(sum(bytes), 0) FROM project_usage WHERE project_id = $1)::bigint AS bytes,
-                (SELECT count(*) FROM document WHERE project_id = $1) AS true_documents,
+                (SELECT count(*) FROM alive) AS true_documents,
                 (SELECT coalesce(sum(octet_length(content) + coalesce(original_size, 0)
-                    + octet_length(metadata::text)), 0) FROM document WHERE project_id = $1)::bigint
-                + (SELECT coalesce(sum(octet_length(content)), 0) FROM document_text WHERE project_id = $1)::bigint
+                    + octet_length(metadata::text)), 0) FROM alive)::bigint
+                + (SELECT coalesce(sum(octet_length(t.content)), 0) FROM document_text AS t
+                    JOIN alive ON alive.project_id = t.project_id AND alive.id = t.document_id)::bigint
                 + (SELECT coalesce(sum(octet_length(body)), 0) FROM idempotency_key WHERE project_id = $1)::bigint
                     AS true_bytes
             """,

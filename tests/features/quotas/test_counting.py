@@ -3,29 +3,57 @@
 from __future__ import annotations
 
 import random
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
+from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
+from partywall.features.documents.jobs import PURGE_DOCUMENT, PurgeDocument
+from partywall.features.projects.jobs import ProjectDeleted
+from partywall.features.projects.purge import purge_project
 from partywall.features.quotas import operations
 from tests.engines import DatabaseUrls
 from tests.features.quotas.conftest import Limited
+from tests.isolation.work import run_job
 
 
-async def test_a_mix_of_everything(limited: Limited, database: DatabaseUrls) -> None:
+async def test_a_mix_of_everything(limited: Limited, resources: Resources, database: DatabaseUrls) -> None:
     chance = random.Random(8)
     await limited.limit(documents=12, bytes=4_000, versions_per_document=3)
     alive: list[str] = []
     for step in range(90):
         await act(limited, alive, chance, step)
-    counted = await limited.stored()
-    assert (counted["documents"], counted["bytes"]) == (counted["true_documents"], counted["true_bytes"])
-    assert counted["documents"] == len(alive)
+        if step % 10 == 9:
+            await counted_as_it_is(limited, len(alive))
+        if step % 30 == 29:
+            await purge(limited, resources)
+    counted = await counted_as_it_is(limited, len(alive))
     assert await recount(limited, database) is False
     await limited.people.execute("UPDATE project_usage SET bytes = bytes + 7 WHERE project_id = $1", limited.project)
     assert await recount(limited, database) is True
     assert await limited.stored() == counted
+
+
+async def counted_as_it_is(limited: Limited, documents: int) -> dict[str, int]:
+    counted = await limited.stored()
+    assert (counted["documents"], counted["bytes"]) == (counted["true_documents"], counted["true_bytes"])
+    assert counted["documents"] == documents
+    return counted
+
+
+async def purge(limited: Limited, resources: Resources) -> int:
+    """Removes what is marked; how many documents that were."""
+    marked = "SELECT id FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL"
+    doomed = [row["id"] for row in await limited.people.fetch(marked, limited.project)]
+    for id_ in doomed:
+        payload = PurgeDocument(
+            project_id=limited.project, principal=str(Principal.service(limited.project)), document_id=id_
+        )
+        await run_job(limited.people, resources, PURGE_DOCUMENT.name, payload)
+    assert await limited.people.fetch(marked, limited.project) == []
+    return len(doomed)
 
 
 async def act(limited: Limited, alive: list[str], chance: random.Random, step: int) -> None:
@@ -85,9 +113,57 @@ async def test_writers_do_not_wait_for_one_another_to_count(limited: Limited, re
     assert len(rows) == 2
 
 
-async def test_the_end_of_a_project_leaves_no_count(limited: Limited) -> None:
+async def test_a_deleted_document_gives_its_room_back_at_once_and_once(limited: Limited, resources: Resources) -> None:
+    """With the texts of its versions and the answers that show it; its purge counts nothing."""
+    kept = await limited.document("kept")
+    before = await limited.stored()
+    made = await limited.client.post(
+        f"{limited.url}/documents", json={"title": "t", "content": "é" * 50}, headers={"Idempotency-Key": "k"}
+    )
+    at = f"{limited.url}/documents/{made.json()['id']}"
+    assert (await limited.client.patch(at, json={"content": "b" * 30})).status_code == 200
+    assert (await limited.stored())["bytes"] == before["bytes"] + 100 + 30 + len("{}") + len(made.content)
+    assert (await limited.client.delete(at)).status_code == 204
+    assert await limited.stored() == before
+    assert (await limited.client.delete(at)).status_code == 404
+    assert await purge(limited, resources) == 1
+    assert await limited.stored() == before
+    assert (await limited.client.get(f"{limited.url}/documents/{kept.json()['id']}")).status_code == 200
+
+
+async def test_a_recount_leaves_out_what_waits_to_be_purged(
+    limited: Limited, resources: Resources, database: DatabaseUrls
+) -> None:
+    made = (await limited.document("a text")).json()["id"]
+    assert (await limited.client.delete(f"{limited.url}/documents/{made}")).status_code == 204
+    assert await recount(limited, database) is False
+    assert await purge(limited, resources) == 1
+    assert await recount(limited, database) is False
+    assert await counted_as_it_is(limited, 0)
+
+
+async def test_a_mark_that_is_rolled_back_gives_nothing_back(limited: Limited) -> None:
+    made = (await limited.document("a text")).json()["id"]
+    before = await limited.stored()
+    mark = "UPDATE document SET deleted_at = {} WHERE project_id = $1 AND id = $2"
+    async with limited.people.transaction() as writing:
+        await writing.execute("SAVEPOINT before")
+        await writing.execute(mark.format("now()"), limited.project, UUID(made))
+        await writing.execute("ROLLBACK TO before")
+    assert await limited.stored() == before
+    await limited.people.execute(mark.format("now()"), limited.project, UUID(made))
+    await counted_as_it_is(limited, 0)
+    await limited.people.execute(mark.format("NULL"), limited.project, UUID(made))
+    assert await limited.stored() == before
+
+
+async def test_the_end_of_a_project_leaves_no_count(limited: Limited, resources: Resources) -> None:
     await limited.document("a text")
+    marked = (await limited.document("another")).json()["id"]
+    assert (await limited.client.delete(f"{limited.url}/documents/{marked}")).status_code == 204
     assert (await limited.client.delete(limited.url)).status_code == 204
+    context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
+    await purge_project(context, ProjectDeleted(project_id=limited.project))
     for table in ("project_usage", "project_quota", "document_text", "document"):
         rows = await limited.people.fetch(f"SELECT FROM {table} WHERE project_id = $1", limited.project)
         assert rows == [], table

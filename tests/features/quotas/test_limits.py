@@ -81,19 +81,23 @@ async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resour
 
 
 async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> None:
-    """Made under a key, deleted and made again, nothing of it would count otherwise."""
+    """Each may be as large as its document. They are emptied with it: what is deleted leaves no room taken."""
     await limited.limit(bytes=5_000)
-    refused = None
+    made = []
     for number in range(9):
         body = {"title": "t", "content": "c" * 600}
         headers = {"Idempotency-Key": f"k{number}"}
-        refused = await limited.client.post(f"{limited.url}/documents", json=body, headers=headers)
-        if refused.status_code != 201:
+        answer = await limited.client.post(f"{limited.url}/documents", json=body, headers=headers)
+        if answer.status_code != 201:
             break
-        await limited.client.delete(f"{limited.url}/documents/{refused.json()['id']}")
-    assert refused is not None
-    assert exceeded(refused)[:2] == (403, "bytes")
-    assert await limited.used("documents") == 0
+        made.append(answer)
+    assert exceeded(answer)[:2] == (403, "bytes")
+    used = sum(600 + len("{}") + len(each.content) for each in made)
+    assert await limited.used("bytes") == used > 5_000 - 2 * 600 - len(made[0].content)
+    for each in made:
+        at = f"{limited.url}/documents/{each.json()['id']}"
+        assert (await limited.client.delete(at)).status_code == 204
+    assert (await limited.used("documents"), await limited.used("bytes")) == (0, 0)
 
 
 async def test_keys_that_are_over_are_not_kept_without_end(limited: Limited) -> None:

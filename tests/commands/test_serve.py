@@ -10,6 +10,7 @@ import pytest
 
 from partywall import supervisor
 from partywall.cli import run
+from partywall.settings import CacheSettings, DatabaseSettings, Settings
 from partywall.supervisor import ServeOptions
 
 PATIENCE = 60.0
@@ -38,8 +39,8 @@ def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: di
     assert list(tmp_path.iterdir()) == []
 
 
-def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | None:
-    """What `serve` would warn of, with nothing started."""
+def asked_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> ServeOptions:
+    """What `serve` would do, with nothing started."""
     monkeypatch.chdir(tmp_path)
     asked: list[ServeOptions] = []
 
@@ -49,7 +50,24 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | No
 
     monkeypatch.setattr(supervisor, "serve", serve)
     assert run(["serve", "--host", host]) == 0
-    return asked[0].warning
+    return asked[0]
+
+
+def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str) -> str | None:
+    return asked_of(monkeypatch, tmp_path, host).warning
+
+
+def test_the_children_may_write_to_every_directory_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Started as root they are somebody else, who can make no directory here."""
+    options = asked_of(monkeypatch, tmp_path, "127.0.0.1")
+    names = [name for name in vars(Settings) if name.endswith("_directory")]
+    settings = Settings(
+        data_dir=options.data_dir, database=DatabaseSettings(engine="embedded"), cache=CacheSettings(engine="embedded")
+    )
+    assert len(names) >= 3
+    assert {getattr(settings, name) for name in names} == set(options.written) <= set(options.given)
 
 
 EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - named, not bound

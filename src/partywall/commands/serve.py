@@ -40,7 +40,7 @@ def serve(
         warning=None if _is_loopback(host) else _exposure(host, settings),
         prepare=lambda: secret_key(settings),
         given=(settings.data_dir / "secret.key", settings.data_dir / "models", *_own_directories(settings)),
-        written=(settings.blob_directory, settings.mail_directory),
+        written=_written(settings),
         read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
         environment=inheritable(os.environ),
         stop_with_parent=stop_with_parent,
@@ -48,10 +48,13 @@ def serve(
     return supervisor.serve(options)
 
 
+def _written(settings: Settings) -> tuple[Path, ...]:
+    return settings.blob_directory, settings.mail_directory, settings.spool_directory
+
+
 def _own_directories(settings: Settings) -> list[Path]:
     """Those within the data directory; others are the operator's to give away."""
-    data_dir = settings.data_dir.absolute()
-    kept = (settings.blob_directory, settings.mail_directory)
+    data_dir, kept = settings.data_dir.absolute(), _written(settings)
     return [path for path in kept if path.absolute().is_relative_to(data_dir) and path.absolute() != data_dir]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Final
 
 import asyncpg
+
+_NAMES: Final = ("revision", "down_revision")
 
 
 def heads(directory: Path) -> set[str]:
@@ -36,7 +39,7 @@ def _assignments(module: ast.Module) -> dict[str, object]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         for target in targets:
-            if isinstance(target, ast.Name) and isinstance(value, ast.Constant | ast.Tuple):
+            if isinstance(target, ast.Name) and target.id in _NAMES and value is not None:
                 found[target.id] = ast.literal_eval(value)
     return found
 

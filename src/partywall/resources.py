@@ -56,6 +56,7 @@ from partywall.core.security.tokens import AccessTokens
 from partywall.core.security.watch import CredentialWatch
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
+from partywall.core.uploads import Uploads
 from partywall.secret_key import secret_key
 from partywall.settings import (
     AgentSettings,
@@ -70,8 +71,6 @@ from partywall.settings import (
 
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
-# Uploads that are read and stored at the same time, and those of one account: each may be in memory as a whole.
-UPLOADS_AT_ONCE, UPLOADS_EACH, UPLOAD_PATIENCE = 4, 2, 60.0
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
 
@@ -134,7 +133,7 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            uploads=TenantSemaphore(UPLOADS_AT_ONCE, each=UPLOADS_EACH, patience=UPLOAD_PATIENCE),
+            uploads=Uploads(),
             searches=_searches(settings.search),
             texts=TextProcesses(_text_limits(settings.processes)),
             embedders=embedders,

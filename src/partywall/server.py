@@ -10,6 +10,7 @@ import uvicorn
 from partywall.core.http.connection_limits import Connections, Limits
 from partywall.core.http.connections import Http
 from partywall.core.http.socket_protocol import Sockets
+from partywall.core.memory import give_back_memory
 from partywall.core.security.client_address import ClientAddresses
 from partywall.logs import configure_logging
 from partywall.main import create_app
@@ -82,6 +83,7 @@ def connections(settings: Settings) -> Connections:
 def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     """The API process, or, with several workers, uvicorn's supervisor of as many, each reading the settings anew."""
     configure_logging(settings.log)
+    give_back_memory()
     _allow_many_connections()
     uvicorn.run(
         create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app",

@@ -10,6 +10,7 @@ import uvloop
 from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
+from partywall.core.memory import give_back_memory
 from partywall.core.retention import work as retention
 from partywall.core.watchdog import watched
 from partywall.features.work import WORK
@@ -51,4 +52,5 @@ async def _until_signalled(settings: Settings) -> None:
 def run_worker(settings: Settings) -> None:
     """The worker process: ends cleanly on SIGINT and SIGTERM."""
     configure_logging(settings.log)
+    give_back_memory()
     uvloop.run(_until_signalled(settings))

@@ -66,3 +66,22 @@ async def test_who_gives_up_waiting_takes_nothing() -> None:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
     assert budget.taken == 0
+
+
+async def test_of_those_that_wait_who_holds_least_comes_first() -> None:
+    """However many another key has asked for before."""
+    budget = SharedBudget[str](total=4, each=4)
+    came: list[str] = []
+
+    async def work(key: str) -> None:
+        async with budget.take(key, 2, 5):
+            came.append(key)
+
+    async with asyncio.TaskGroup() as group, budget.take("many", 2):
+        async with budget.take("other", 2):
+            for key in ("many", "many", "many", "few"):
+                group.create_task(work(key))
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert came[0] == "few"
+    assert came.count("many") == 3

@@ -27,9 +27,10 @@ class _Waiting[K]:
 
 
 class SharedBudget[K: Hashable]:
-    """So much of a resource at the same time: `total` for all, `each` for one key, in the order of asking.
+    """So much of a resource at the same time: `total` for all, `each` for one key.
 
-    One amount that is larger than a limit passes where nothing else counts against that limit.
+    Of those that wait, whose key holds least comes first, and then who asked first. One amount that is larger than a
+    limit passes where nothing else counts against that limit.
     """
 
     def __init__(self, total: int, each: int, most_waiting: int = 16) -> None:
@@ -43,6 +44,10 @@ class SharedBudget[K: Hashable]:
     @property
     def taken(self) -> int:
         return self._sum
+
+    @property
+    def waiting(self) -> int:
+        return len(self._queue)
 
     @asynccontextmanager
     async def take(self, key: K, amount: int, seconds: float = 0.0) -> AsyncIterator[None]:
@@ -65,7 +70,10 @@ class SharedBudget[K: Hashable]:
         return not self._sum or self._sum + amount <= self._total
 
     def _fits(self, key: K, amount: int) -> bool:
-        return self._fits_all(amount) and (not self._held[key] or self._held[key] + amount <= self._each)
+        return self._fits_all(amount) and self._fits_share(key, amount)
+
+    def _fits_share(self, key: K, amount: int) -> bool:
+        return not self._held[key] or self._held[key] + amount <= self._each
 
     def _count(self, key: K, amount: int) -> None:
         self._sum += amount
@@ -92,11 +100,12 @@ class SharedBudget[K: Hashable]:
             raise
 
     def _admit(self) -> None:
-        """In order; who waits for what all share holds up those behind, who waits for its own share does not."""
-        for waiting in list(self._queue):
-            if not self._fits_all(waiting.amount):
-                return
-            if self._fits(waiting.key, waiting.amount):
-                self._queue.remove(waiting)
-                self._count(waiting.key, waiting.amount)
-                waiting.turn.set_result(None)
+        """Who waits for what all share holds up those behind, who waits for its own share does not."""
+        while (waiting := self._next()) is not None and self._fits_all(waiting.amount):
+            self._queue.remove(waiting)
+            self._count(waiting.key, waiting.amount)
+            waiting.turn.set_result(None)
+
+    def _next(self) -> _Waiting[K] | None:
+        own = (each for each in self._queue if self._fits_share(each.key, each.amount))
+        return min(own, key=lambda each: self._held[each.key], default=None)

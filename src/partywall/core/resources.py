@@ -27,6 +27,7 @@ from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
+from partywall.core.uploads import Uploads
 from partywall.settings import Settings
 
 type Ping = Callable[[], Awaitable[None]]
@@ -51,7 +52,7 @@ class Resources:
     blobs: BlobStore
     answers: LargeAnswers
     mailer: Mailer
-    uploads: TenantSemaphore
+    uploads: Uploads
     searches: TenantSemaphore
     texts: TextProcesses
     embedders: Embedders

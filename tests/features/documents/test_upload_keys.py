@@ -16,14 +16,16 @@ from partywall.core.idempotency.claims import LEASE, claim
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
+from partywall.core.uploads import EACH
 from partywall.features.documents import uploading
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.features.documents.ingest import Extracted
 from partywall.features.documents.uploading import UploadedFile
-from partywall.resources import UPLOADS_EACH
 from partywall.settings import Settings
 from tests.features.documents.conftest import Shelf
 from tests.people import People
 
+LARGE = b"words " * LARGEST_INLINE_PAGE
 CLAIM = request_claim(b"a request of the tests")
 
 
@@ -44,7 +46,7 @@ class Reading:
         return await self._read(file, name, max_bytes, texts, scope)
 
 
-async def send(shelf: Shelf, key: str, content: bytes = b"words", media_type: str = "text/plain") -> Response:
+async def send(shelf: Shelf, key: str, content: bytes = LARGE, media_type: str = "text/plain") -> Response:
     return await shelf.post("/upload", files={"file": ("a.txt", content, media_type)}, headers={"Idempotency-Key": key})
 
 
@@ -53,7 +55,7 @@ async def hanging(shelf: Shelf, reading: Reading, *keys: str) -> AsyncIterator[l
     async with asyncio.timeout(20):
         tasks = [asyncio.create_task(send(shelf, key)) for key in keys]
         try:
-            while reading.begun < min(len(keys), UPLOADS_EACH):
+            while reading.begun < min(len(keys), EACH):
                 await asyncio.sleep(0.01)
             yield tasks
         finally:

@@ -129,6 +129,10 @@ class Taken:
     caller: str
     incoming: Incoming
 
+    def memory(self, size: int) -> int:
+        """What JSON is made of is in memory beside it; a form's file is not read as a whole."""
+        return size if self.is_form else 2 * size
+
     def refuse_many_values(self, body: bytes) -> None:
         limit = values_for(self.target.max_bytes)
         if not self.is_form and has_more_values_than(limit, body):
@@ -197,7 +201,7 @@ class Admission:
         async with self._spool.open(taken.caller, incoming.limit) as spooled:
             async for piece in incoming.pieces():
                 await spooled.write(piece)
-            async with self._memory.take(taken.caller, spooled.size, TURN_SECONDS):
+            async with self._memory.take(taken.caller, taken.memory(spooled.size), TURN_SECONDS):
                 yield await _judged(taken, spooled)
 
 
@@ -213,7 +217,7 @@ async def _judge(target: Target, path: Mapping[str, str], scope: Scope, arriving
     size = arriving.at_most(target.max_bytes)
     if principal is not None and size > ORDINARY_BYTES:
         await _require_member(resources, principal, path.get("project_id", ""))
-    return str(principal), size
+    return "" if principal is None else principal.tenant.name, size
 
 
 async def _require_member(resources: Resources, principal: Principal, project: str) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from partywall.core.http.turns import Turns
 from partywall.core.security.client_address import ClientAddresses
 
 SWEEP_SECONDS: Final = 1.0
@@ -58,6 +59,7 @@ class Connections:
 
     def __init__(self, limits: Limits, clients: ClientAddresses) -> None:
         self.limits = limits
+        self.turns = Turns()
         self._clients = clients
         self._by_address: Counter[str] = Counter()
         self._sum = 0

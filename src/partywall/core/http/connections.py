@@ -19,6 +19,7 @@ from partywall.core.http.event_stream import is_open_stream
 from partywall.core.http.request_head import HeadersTooLargeError, fault_of_upgrade
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.socket_protocol import Sockets
+from partywall.core.http.turns import Turn, note_turn
 
 # How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
 UNREAD_SECONDS = 60.0
@@ -57,6 +58,7 @@ class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
     _served: RequestResponseCycle | None = None
+    _turn: Turn | None = None
 
     def __init__(
         self,
@@ -161,6 +163,8 @@ class Http(HttpToolsProtocol):
         served = self._served
         if served is not None and served.more_body and not self.transport.is_closing():
             self.transport.close()
+        if self._turn is not None:
+            self._turn.end()
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self._others.is_idle(self)
@@ -234,7 +238,12 @@ class Http(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._served = cycle
-        super()._start_asgi_task(cycle, app)
+        begin = partial(super()._start_asgi_task, cycle, app)
+        if self._address is None:
+            begin()
+        else:
+            self._turn = self._others.turns.take(self._address, begin)
+            note_turn(cycle.scope["state"], self._turn)
 
     def _unfinished(self) -> RequestResponseCycle | None:
         return None if self._served is None or self._served.response_complete else self._served
@@ -262,3 +271,5 @@ class Http(HttpToolsProtocol):
         if served is not None:
             served.disconnected = True
             served.message_event.set()
+            if self._turn is not None:
+                self._turn.abandon()

@@ -8,6 +8,8 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from partywall.core.http.turns import end_turn
+
 log = structlog.get_logger(__name__)
 
 # How long a client may leave what was sent to it unread before the connection is given up, unless told otherwise.
@@ -17,7 +19,9 @@ _OPEN_STREAM: Final = "open_stream"
 
 def mark_open_stream(scope: Scope) -> None:
     """Tells the server that the answer ends when it pleases, so that nothing behind the request is worth waiting."""
-    scope.setdefault("state", {})[_OPEN_STREAM] = True
+    state = scope.setdefault("state", {})
+    state[_OPEN_STREAM] = True
+    end_turn(state)
 
 
 def is_open_stream(scope: Mapping[str, object]) -> bool:

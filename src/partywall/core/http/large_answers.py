@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +37,11 @@ class LargeAnswers:
         """In bytes."""
         return self._room.taken
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for memory."""
+        return self._memory.waiting
+
     async def json(self, caller: str, size: int, produce: Callable[[], Awaitable[Produced]]) -> Response:
         """What `produce` gives, a text of about that size in JSON with its headers; raises BudgetSpentError."""
         async with AsyncExitStack() as stack:
@@ -45,6 +50,15 @@ class LargeAnswers:
                 body, headers = await produce()
                 await file.write(body)
             return SpooledAnswer(file, headers, stack.pop_all())
+
+    @asynccontextmanager
+    async def room(self, caller: str, size: int) -> AsyncIterator[None]:
+        """Memory for what is worked on before it is an answer of about that size; raises BudgetSpentError."""
+        if size <= LARGE_BYTES:
+            yield
+            return
+        async with self._memory.take(caller, 2 * size, _TURN_SECONDS):
+            yield
 
     async def copied(self, caller: str, size: int, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The pieces, as soon as all are here, so that their source is not held for a slow client."""

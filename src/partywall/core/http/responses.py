@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.core.tenant import current_tenant
 
 _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -40,7 +41,7 @@ class JsonBytes(Response):
             await super().__call__(scope, receive, send)
             return
         answers: LargeAnswers = scope["app"].state.resources.answers
-        await answers.send(str(scope["state"].get("principal")), self, (scope, receive, send))
+        await answers.send(current_tenant().name, self, (scope, receive, send))
 
 
 def json_bytes(body: bytes, status: int = 200, headers: Mapping[str, str] = _NO_HEADERS) -> Response:

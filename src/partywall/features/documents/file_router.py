@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import bind_principal
-from partywall.core.errors import InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
+from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
@@ -31,7 +31,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextTooCostlyError
 from partywall.features.documents import content, uploading
-from partywall.features.documents.constants import PLAIN_TEXT
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
 from partywall.features.documents.creating import may_write, require_room
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.ingest import HTML, MARKDOWN
@@ -72,7 +72,10 @@ async def upload_document(
     may_write(scope)
     await _refuse_unknown_fields(request)
     asked = _fields(title, external_id, metadata)
-    async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant):
+    small = file.size is not None and file.size <= LARGEST_INLINE_PAGE
+    async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant, small=small):
+        if await request.is_disconnected():
+            raise BadRequestError("The client has gone.")
         fingerprint = await _fingerprint(once.key, file, asked)
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
@@ -154,7 +157,7 @@ async def get_document_content(
     wish: WishDep,
     original: Annotated[bool, Query(description="The uploaded bytes, with their media type.")] = False,
 ) -> Response:
-    caller, answers = str(reader.principal), resources.answers
+    caller, answers = reader.principal.tenant.name, resources.answers
     if original:
         file = await content.find_original(reader, project_id, document_id)
         headers = {"Content-Type": f"{file.media_type}; charset=utf-8", "Content-Disposition": _attachment(file.name)}

@@ -103,7 +103,7 @@ async def get_document(
         return not_modified(tag)
     if isinstance(found, Shown):
         return json_bytes(found.body, 200, {"ETag": tag})
-    return await answers.json(str(reader.principal), found.size, produce)
+    return await answers.json(reader.principal.tenant.name, found.size, produce)
 
 
 @router.get(

@@ -138,6 +138,13 @@ async def _version(
     return row
 
 
+async def largest(reader: ScopedReader, project_id: UUID, document_id: UUID) -> int:
+    """How many bytes the largest text has that the document has or had; 0 where there is none."""
+    _, row = await reader.row(reads.LARGEST, project_id, {"document_id": document_id})
+    size: int | None = row["size"]
+    return size or 0
+
+
 async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
     scope, row = await reader.row(reads.STATS, project_id, {})
     require(scope, Right.DOCUMENT_READ)

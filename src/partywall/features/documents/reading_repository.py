@@ -276,7 +276,15 @@ def _room(proved: Proof) -> Found:
     ).where(used.c.project_id == PROJECT_ID, proved)
 
 
+def _largest(proved: Proof) -> Found:
+    versions = DOCUMENT_VERSION.c
+    return select(func.max(versions.size).label("size")).where(
+        versions.project_id == PROJECT_ID, versions.document_id == _DOCUMENT_ID, proved
+    )
+
+
 ROOM: Final = ScopedRead(_room)
+LARGEST: Final = ScopedRead(_largest)
 TAKEN: Final = ScopedRead(_taken)
 CONTENT: Final = ScopedRead(_content)
 CONTENT_PIECE: Final = ScopedRead(_content_piece)

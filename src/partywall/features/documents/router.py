@@ -15,7 +15,7 @@ from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents import creating, reading
-from partywall.features.documents.dependencies import DocumentServiceDep
+from partywall.features.documents.dependencies import ROOM_TO_CHANGE, DocumentServiceDep
 from partywall.features.documents.exceptions import (
     DocumentNotFoundError,
     ExternalIdTakenError,
@@ -75,6 +75,7 @@ async def create_documents(
 @router.patch(
     "/{document_id:uuid}",
     response_model=Document,
+    dependencies=[ROOM_TO_CHANGE],
     summary="Change a document",
     description="A JSON merge patch (RFC 7396), also for `metadata`.",
     max_body_size=LARGE_BYTES,
@@ -91,6 +92,7 @@ async def update_document(
 @router.put(
     "/{document_id:uuid}",
     response_model=Document,
+    dependencies=[ROOM_TO_CHANGE],
     summary="Replace a document",
     description="What is absent goes back to its default.",
     max_body_size=LARGE_BYTES,
@@ -121,6 +123,7 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
     "/{document_id:uuid}/reindex",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Document,
+    dependencies=[ROOM_TO_CHANGE],
     summary="Index a document again",
     description="Also what retries one that has failed.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError),
@@ -143,12 +146,17 @@ async def get_version(
         return await reading.get_whole_version(reader, project_id, document_id, number), {}
 
     found = await reading.get_version(reader, project_id, document_id, number)
-    return json_bytes(found) if isinstance(found, bytes) else await answers.json(str(reader.principal), found, produce)
+    return (
+        json_bytes(found)
+        if isinstance(found, bytes)
+        else await answers.json(reader.principal.tenant.name, found, produce)
+    )
 
 
 @router.post(
     "/{document_id:uuid}/versions/{number}/restore",
     response_model=Document,
+    dependencies=[ROOM_TO_CHANGE],
     summary="Restore a version",
     description="Makes its title and content the newest version.",
     responses=documented(

@@ -1,0 +1,21 @@
+"""How this process takes memory from the system, so that what large requests took is given back."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+# The numbers of glibc's <malloc.h>.
+_MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
+# What is larger is memory of its own, which goes back when it is free; left alone, glibc raises this up to 32 MB.
+_LARGE_BYTES: Final = 256 * 1024
+_ARENAS: Final = 2
+
+
+def give_back_memory() -> None:
+    """Where the C library is another one than glibc, it does nothing."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_ARENA_MAX, _ARENAS)

@@ -1,0 +1,51 @@
+"""A burst of one address waits behind itself alone."""
+
+from __future__ import annotations
+
+import asyncio
+
+from partywall.core.http.turns import Turn, Turns, end_turn, note_turn
+
+PATIENCE = 10
+
+
+async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
+    turns, begun = Turns(at_once=2), list[str]()
+    mine = [turns.take("a", lambda n=n: begun.append(f"a{n}")) for n in range(5)]  # type: ignore[misc]  # bound early
+    turns.take("b", lambda: begun.append("b"))
+    assert begun == ["a0", "a1", "b"]
+    mine[1].end()
+    mine[1].end()
+    assert begun == ["a0", "a1", "b", "a2"]
+
+
+async def test_one_that_nobody_waits_for_is_not_begun() -> None:
+    turns, begun = Turns(at_once=1), list[int]()
+
+    def take(number: int) -> Turn:
+        return turns.take("a", lambda: begun.append(number))
+
+    first, second, third = take(0), take(1), take(2)
+    second.abandon()
+    first.abandon()  # it is worked on, whoever waits for it
+    assert begun == [0]
+    first.end()
+    assert begun == [0, 2]
+    third.end()
+    take(3)
+    assert begun == [0, 2, 3]
+
+
+async def test_a_long_one_and_an_open_stream_hold_up_nobody() -> None:
+    turns, begun = Turns(at_once=1, seconds=0.01), asyncio.Event()
+    turns.take("a", lambda: None)
+    turns.take("a", begun.set)
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+    turns, state = Turns(at_once=1), dict[str, object]()
+    note_turn(state, turns.take("a", lambda: None))
+    begun.clear()
+    turns.take("a", begun.set)
+    assert not begun.is_set()
+    end_turn(state)
+    assert begun.is_set()

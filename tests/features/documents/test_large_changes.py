@@ -1,0 +1,51 @@
+"""A change of a large document waits for memory before its transaction; one of a small document does not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from httpx import Response
+from sqlalchemy.pool import QueuePool
+
+from partywall.core.resources import Resources
+from tests.features.documents.conftest import Shelf
+from tests.people import People
+
+LARGE = "word " * 200_000
+CHANGES = {
+    "PATCH": ("", {"title": "Another"}),
+    "PUT": ("", {"title": "Another", "content": "Short."}),
+    "restore": ("/versions/1/restore", None),
+    "reindex": ("/reindex", None),
+}
+
+
+async def change(shelf: Shelf, kind: str, document: str) -> Response:
+    path, body = CHANGES[kind]
+    method = kind if kind.isupper() else "POST"
+    return await shelf.client.request(method, f"{shelf.url}/{document}{path}", json=body)
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_a_large_one_waits_for_memory(shelf: Shelf, resources: Resources, kind: str) -> None:
+    large = str((await shelf.document(content=LARGE))["id"])
+    small = str((await shelf.document())["id"])
+    pool = resources.engine.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    async with asyncio.timeout(20):
+        async with resources.answers.room("somebody else", resources.settings.http.answer_memory_bytes):
+            waiting = asyncio.create_task(change(shelf, kind, large))
+            while not resources.answers.waiting:
+                await asyncio.sleep(0.01)
+            assert pool.checkedout() == 0
+            assert (await change(shelf, kind, small)).is_success
+            assert not waiting.done()
+        assert (await waiting).is_success
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+async def test_strangers_see_nothing(shelf: Shelf, people: People, kind: str) -> None:
+    large = str((await shelf.document(content=LARGE))["id"])
+    stranger = Shelf(shelf.project, await people.person())
+    assert (await change(stranger, kind, large)).status_code == 404

@@ -83,15 +83,13 @@ async def test_an_upload_is_refused_before_it_is_stored(limited: Limited, resour
 async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> None:
     """Each may be as large as its document. They are emptied with it: what is deleted leaves no room taken."""
     await limited.limit(bytes=5_000)
-    made = []
-    for number in range(9):
-        body = {"title": "t", "content": "c" * 600}
-        headers = {"Idempotency-Key": f"k{number}"}
-        answer = await limited.client.post(f"{limited.url}/documents", json=body, headers=headers)
-        if answer.status_code != 201:
-            break
-        made.append(answer)
-    assert exceeded(answer)[:2] == (403, "bytes")
+    body = {"title": "t", "content": "c" * 600}
+    answers = [
+        await limited.client.post(f"{limited.url}/documents", json=body, headers={"Idempotency-Key": f"k{number}"})
+        for number in range(5)
+    ]
+    made = [answer for answer in answers if answer.status_code == 201]
+    assert exceeded(answers[-1])[:2] == (403, "bytes")
     used = sum(600 + len("{}") + len(each.content) for each in made)
     assert await limited.used("bytes") == used > 5_000 - 2 * 600 - len(made[0].content)
     for each in made:

@@ -84,6 +84,16 @@ async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server
     assert (semaphore.in_use, semaphore.waiting) == (2, 0)
 
 
+async def test_who_has_less_than_an_equal_share_is_not_told_to_ask_for_less() -> None:
+    semaphore = TenantSemaphore(6, each=6, patience=0.01)
+    assert semaphore.try_acquire(HONEST)
+    full_of(semaphore, GREEDY)
+    with pytest.raises(SharedOutError):
+        await semaphore.acquire(HONEST)
+    with pytest.raises(TooMuchAtOnceError):
+        await semaphore.acquire(GREEDY)
+
+
 async def test_cancelled_waiters_leave_no_place_taken() -> None:
     semaphore = TenantSemaphore(1, each=1)
     assert semaphore.try_acquire(GREEDY)

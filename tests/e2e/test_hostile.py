@@ -16,21 +16,25 @@ pytestmark = pytest.mark.e2e
 
 SECONDS = 1.0
 REFUSED = {"400", "401", "403", "404", "408", "413", "414", "422", "429", "431", "closed"}
-SERVED = {"200", "201", "202", "no answer"}
-# What each kind may be answered with. `no answer`: its time was over, which only what is served may come to.
+SERVED = {"200", "201", "202"}
+# The time of an attack ended before the answer came, as it may with any.
+ENDED = {"no answer"}
+# What each kind may be answered with.
 KINDS = {
     "braces-anonymous": REFUSED,
     "unknown-keys": REFUSED,
-    "endless-header": REFUSED,
+    "endless-header": REFUSED | {"closed after"},
     "idle-700": REFUSED | {"held", "no connection"},
     "path-secrets": REFUSED,
-    "login-honest-many": REFUSED | {"no answer", "no connection"},
+    "login-honest-many": REFUSED | {"no connection"},
     "search-repeated": REFUSED | {"503"},
     "html-keyed": REFUSED | SERVED | {"503"},
     "reindex": REFUSED | SERVED,
     "runs-hanging": REFUSED | SERVED | {"6 projects"},
     "heading-blanks-large": REFUSED | SERVED,
 }
+# Of these each request may take longer than the attack.
+SLOW = {"login-honest-many", "html-keyed", "reindex", "heading-blanks-large"}
 numbers = itertools.count(1)
 
 
@@ -50,7 +54,8 @@ async def test_no_honest_request_fails_beside(testbed: Bench, kind: str) -> None
     assert made.samples
     assert [sample for sample in made.samples if sample.wrong] == []
     assert made.counts
-    assert set(made.counts) <= KINDS[kind], made.counts
+    assert set(made.counts) <= KINDS[kind] | ENDED, made.counts
+    assert kind in SLOW or set(made.counts) - ENDED, made.counts
     assert made.restarts == 0
 
 

@@ -137,7 +137,11 @@ class TenantSemaphore:
             raise SharedOutError
 
     def _refusal(self, tenant: Tenant) -> TooMuchAtOnceError | SharedOutError:
-        return TooMuchAtOnceError() if self._held[tenant.name] and not tenant.background else SharedOutError()
+        return TooMuchAtOnceError() if self._has_its_share(tenant) and not tenant.background else SharedOutError()
+
+    def _has_its_share(self, tenant: Tenant) -> bool:
+        held, tenants = self._held[tenant.name], len(self._held.keys() | self._queues.keys())
+        return held >= self._each or (held > 0 and held * tenants >= self._capacity)
 
     def _grant(self) -> None:
         """Gives what is free to those that wait: first to who holds the fewest, and among equals to who waited."""

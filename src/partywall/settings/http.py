@@ -23,7 +23,7 @@ class HttpSettings(Section):
     spool_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large bodies on disk while they arrive.")
     spool_directory: Path | None = Field(default=None, description="Unset: DATA_DIR/spool.")
     answer_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large answers on disk while they are sent.")
-    answer_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large answers being made.")
+    answer_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large answers, and changes, being made.")
     connections: int = Field(default=10_000, ge=16, description="Of one process, files permitting.")
     connections_per_address: int | None = Field(default=None, ge=1, description="Unset: half of all.")
     unserved_per_address: int = Field(default=256, ge=1, description="Connections without a request so far.")

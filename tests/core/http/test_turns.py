@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
-from partywall.core.http.turns import Turn, Turns, end_turn, note_turn
+from partywall.core.http.turns import AT_ONCE, Turn, Turns, end_turn, note_turn
+from tests.core.http.bytes import answer_on, head
+from tests.features.live.serving import Serving
+from tests.features.live.wire import wired
 
 PATIENCE = 10
 
@@ -49,3 +53,16 @@ async def test_a_long_one_and_an_open_stream_hold_up_nobody() -> None:
     assert not begun.is_set()
     end_turn(state)
     assert begun.is_set()
+
+
+async def test_of_a_burst_all_are_answered_also_behind_those_that_have_left(server: Serving) -> None:
+    async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(server)) for _ in range(3 * AT_ONCE)]
+        for wire in wires:
+            wire.say(head("GET", "/healthz"))
+        for wire in wires[::2]:
+            wire.writer.transport.abort()
+        for _ in range(2):
+            assert {(await answer_on(wire)).status for wire in wires[1::2]} == {200}
+            for wire in wires[1::2]:
+                wire.say(head("GET", "/healthz"))

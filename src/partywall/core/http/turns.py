@@ -8,7 +8,7 @@ from collections.abc import Callable, MutableMapping
 from typing import Final
 
 # How many of one address may be without an answer before the next ones wait.
-AT_ONCE: Final = 64
+AT_ONCE: Final = 16
 # A request counts no longer than that: one that takes its time does not hold up others of the same network.
 COUNTED_SECONDS: Final = 1.0
 _TURN: Final = "turn"

@@ -22,7 +22,6 @@ from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
 from partywall.core.http.public import set_public
-from partywall.core.http.request_head import RequestHead
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.spool import Spool
@@ -91,7 +90,6 @@ def _include_routes(app: FastAPI) -> None:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
     app.add_middleware(HotLane, plans=hot_plans(app.routes))
-    app.add_middleware(RequestHead)
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:
         app.add_middleware(
@@ -103,8 +101,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
-    app.add_middleware(ForwardedNotice, clients=ClientAddresses(settings.http.trusted_proxies))
-    app.add_middleware(RequestContext, access_log=access_log(settings.log))
+    notice = ForwardedNotice(ClientAddresses(settings.http.trusted_proxies))
+    app.add_middleware(RequestContext, access_log=access_log(settings.log), notice=notice)
     app.add_middleware(SocketContext, access_log=access_log(settings.log))
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from starlette.types import Message, Scope
 from structlog.testing import capture_logs
 
 from partywall.core.http.forwarded import ForwardedNotice
@@ -11,38 +10,26 @@ FORWARDED_FOR = (b"x-forwarded-for", b"203.0.113.9")
 FORWARDED = (b"forwarded", b"for=203.0.113.9")
 
 
-async def nothing(scope: Scope, receive: object, send: object) -> None:
-    pass
-
-
-async def receive() -> Message:
-    raise AssertionError
-
-
-async def send(message: Message) -> None:
-    raise AssertionError
-
-
-async def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> list[str]:
+def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> list[str]:
     scope = {"type": "http", "client": (peer, 1), "headers": list(headers)}
     with capture_logs() as logs:
-        await notice(scope, receive, send)
+        notice(scope)
     return [each["reason"] for each in logs if each["event"] == "client_address_unknown"]
 
 
 @pytest.mark.parametrize("header", [FORWARDED_FOR, FORWARDED])
-async def test_a_client_that_a_stranger_names_is_said_once(header: tuple[bytes, bytes]) -> None:
-    notice = ForwardedNotice(nothing, ClientAddresses(["10.0.0.0/8"]))
-    assert await said(notice, "192.0.2.1", (b"host", b"x")) == []
-    [reason] = await said(notice, "192.0.2.1", header)
+def test_a_client_that_a_stranger_names_is_said_once(header: tuple[bytes, bytes]) -> None:
+    notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
+    assert said(notice, "192.0.2.1", (b"host", b"x")) == []
+    [reason] = said(notice, "192.0.2.1", header)
     assert "HTTP__TRUSTED_PROXIES" in reason
     for _ in range(3):
-        assert await said(notice, "192.0.2.2", header) == []
+        assert said(notice, "192.0.2.2", header) == []
 
 
-async def test_a_trusted_proxy_that_writes_another_header_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    notice = ForwardedNotice(nothing, ClientAddresses(["10.0.0.0/8"]))
-    assert await said(notice, "10.0.0.1", FORWARDED_FOR) == []
-    assert await said(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []
-    [reason] = await said(notice, "10.0.0.1", FORWARDED)
+def test_a_trusted_proxy_that_writes_another_header_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
+    assert said(notice, "10.0.0.1", FORWARDED_FOR) == []
+    assert said(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []
+    [reason] = said(notice, "10.0.0.1", FORWARDED)
     assert "X-Forwarded-For" in reason

@@ -12,8 +12,10 @@ from httpx import AsyncClient
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.access_log import AccessEntry
+from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
+from partywall.core.security.client_address import ClientAddresses
 from partywall.settings import Settings
 from tests.features.live.serving import serve
 from tests.people import People, Person
@@ -98,7 +100,9 @@ async def test_the_access_line_tells_of_a_head_and_its_project() -> None:
         await send({"type": "http.response.body", "body": b"left out"})
 
     lines: list[AccessEntry] = []
-    transport = httpx.ASGITransport(RequestContext(HeadAsGet(endpoint), lines.append))
+    transport = httpx.ASGITransport(
+        RequestContext(HeadAsGet(endpoint), lines.append, ForwardedNotice(ClientAddresses([])))
+    )
     async with AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.head("/")).content == b""
     [line] = lines

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from partywall.core.security.client_address import ClientAddresses
 
@@ -23,17 +23,15 @@ _UNREAD: Final = "a trusted proxy names its client in Forwarded alone, which is 
 class ForwardedNotice:
     """Says once an hour, and loudly, that clients are named in a way that is not believed."""
 
-    def __init__(self, app: ASGIApp, clients: ClientAddresses) -> None:
-        self._app = app
+    def __init__(self, clients: ClientAddresses) -> None:
         self._clients = clients
         self._quiet_until = float("-inf")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        for name, _ in scope.get("headers", ()):
+    def __call__(self, scope: Scope) -> None:
+        for name, _ in scope["headers"]:
             if name in (_FORWARDED_FOR, _FORWARDED):
                 self._look(scope)
                 break
-        await self._app(scope, receive, send)
 
     def _look(self, scope: Scope) -> None:
         if time.monotonic() < self._quiet_until:

@@ -10,7 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
+from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.problems import crash_problem
+from partywall.core.http.request_head import refusal_of
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.unread import CLOSING, UNREAD, end_answer
 
@@ -30,10 +32,14 @@ _SECURITY: Final = (*_DOCS_SECURITY, (b"content-security-policy", b"default-src 
 
 
 class RequestContext:
-    """The outermost layer: request id, security headers, the answer to a crash, one access line for each request."""
+    """The outermost layer: request id, security headers, the answer to a crash, one access line for each request.
 
-    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
+    What stands above the body is judged here, so that a request which has too much of it costs no more.
+    """
+
+    def __init__(self, app: ASGIApp, access_log: AccessLog, notice: ForwardedNotice) -> None:
         self._app = app
+        self._notice = notice
         self._access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +67,9 @@ class RequestContext:
                 return
             await send(message)
 
+        self._notice(scope)
         try:
-            await self._app(scope, receive, send_with_headers)
+            await (refusal_of(scope) or self._app)(scope, receive, send_with_headers)
         except Exception:
             log.exception("unhandled_error")
             if status is not None:

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Scope
 
 from partywall.core.errors import BadRequestError, PartywallError
 from partywall.core.http.problems import problem_of
@@ -37,20 +37,14 @@ class HeadersTooLargeError(PartywallError):
     title = "The headers are too large"
 
 
-class RequestHead:
-    """Refuses a URL or headers that are too large, and a query that is not UTF-8: it would mean something else."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = _fault(scope) if scope["type"] == "http" else None
-        if error is None:
-            await self._app(scope, receive, send)
-            return
-        leave_unread(scope)
-        scope["path"] = scope["path"][:URL_BYTES]
-        await problem_of(Request(scope), error)(scope, receive, send)
+def refusal_of(scope: Scope) -> ASGIApp | None:
+    """The answer to a URL or headers that are too large, or to a query that is not UTF-8: it would mean another."""
+    error = _fault(scope)
+    if error is None:
+        return None
+    leave_unread(scope)
+    scope["path"] = scope["path"][:URL_BYTES]
+    return problem_of(Request(scope), error)
 
 
 def _fault(scope: Scope) -> PartywallError | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass, field
 from typing import Final
 
 # How many of one address may be without an answer before the next ones wait.
@@ -17,67 +18,91 @@ _TURN: Final = "turn"
 class Turn:
     """What one request of an address holds until its answer begins."""
 
-    __slots__ = ("_address", "_begin", "_timer", "_turns")
+    __slots__ = ("_address", "_turns", "begin")
 
     def __init__(self, turns: Turns, address: str, begin: Callable[[], None]) -> None:
         self._turns = turns
         self._address = address
-        self._begin = begin
-        self._timer: asyncio.TimerHandle | None = None
-
-    def start(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._turns.seconds, self.end)
-        self._begin()
+        self.begin = begin
 
     def end(self) -> None:
         """Once it has begun; again it does nothing."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-            self._turns.ended(self._address)
+        self._turns.ended(self._address, self)
 
     def abandon(self) -> None:
         """Nobody waits for it any more. One that has begun is still worked on."""
         self._turns.leave(self._address, self)
 
 
+@dataclass(slots=True)
+class _Address:
+    """Its turns in the order in which they have begun, each with the time, and those that wait."""
+
+    begun: dict[Turn, float] = field(default_factory=dict)
+    waiting: dict[Turn, None] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+
+
 class Turns:
     """A burst of one address waits behind itself, so that the event loop has only so many of it to do at once."""
 
     def __init__(self, at_once: int = AT_ONCE, seconds: float = COUNTED_SECONDS) -> None:
-        self.seconds = seconds
+        self._seconds = seconds
         self._at_once = at_once
-        self._under_way: Counter[str] = Counter()
-        self._waiting: dict[str, OrderedDict[Turn, None]] = {}
+        self._addresses: dict[str, _Address] = {}
 
     def take(self, address: str, begin: Callable[[], None]) -> Turn:
         """Calls `begin` now, or when its turn has come."""
         turn = Turn(self, address, begin)
-        if self._under_way[address] < self._at_once:
-            self._under_way[address] += 1
-            turn.start()
+        state = self._addresses.get(address)
+        if state is None:
+            state = self._addresses[address] = _Address()
+        if len(state.begun) < self._at_once:
+            state.begun[turn] = time.monotonic()
+            begin()
         else:
-            self._waiting.setdefault(address, OrderedDict())[turn] = None
+            state.waiting[turn] = None
+            if state.timer is None:
+                self._look_later(address, state)
         return turn
 
-    def ended(self, address: str) -> None:
-        waiting = self._waiting.get(address)
-        if waiting is None:
-            self._under_way[address] -= 1
-            if not self._under_way[address]:
-                del self._under_way[address]
+    def ended(self, address: str, turn: Turn) -> None:
+        state = self._addresses.get(address)
+        if state is None or state.begun.pop(turn, None) is None:
             return
-        following, _ = waiting.popitem(last=False)
-        if not waiting:
-            del self._waiting[address]
-        following.start()
+        if state.waiting:
+            self._begin_next(state)
+        elif not state.begun:
+            self._forget(address, state)
 
     def leave(self, address: str, turn: Turn) -> None:
-        waiting = self._waiting.get(address)
-        if waiting is not None:
-            waiting.pop(turn, None)
-            if not waiting:
-                del self._waiting[address]
+        state = self._addresses.get(address)
+        if state is not None:
+            state.waiting.pop(turn, None)
+
+    def _begin_next(self, state: _Address) -> None:
+        turn = next(iter(state.waiting))
+        del state.waiting[turn]
+        state.begun[turn] = time.monotonic()
+        turn.begin()
+
+    def _look_later(self, address: str, state: _Address) -> None:
+        left = next(iter(state.begun.values())) + self._seconds - time.monotonic()
+        state.timer = asyncio.get_running_loop().call_later(left, self._look, address, state)
+
+    def _look(self, address: str, state: _Address) -> None:
+        """Those that have begun long ago count no more, as long as others wait."""
+        state.timer = None
+        before = time.monotonic() - self._seconds
+        while state.waiting and state.begun and next(iter(state.begun.values())) <= before:
+            self.ended(address, next(iter(state.begun)))
+        if state.waiting:
+            self._look_later(address, state)
+
+    def _forget(self, address: str, state: _Address) -> None:
+        if state.timer is not None:
+            state.timer.cancel()
+        del self._addresses[address]
 
 
 def note_turn(state: MutableMapping[str, object], turn: Turn) -> None:

@@ -6,10 +6,13 @@ import ctypes
 from typing import Final
 
 # The numbers of glibc's <malloc.h>.
+_TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
 # What is larger is memory of its own, which goes back when it is free; left alone, glibc raises this up to 32 MB.
 _LARGE_BYTES: Final = 256 * 1024
+# So much may be free at the end of the heap: with the usual 128 KB it would shrink and grow with every few requests.
+_FREE_BYTES: Final = 16 * 1024 * 1024
 _ARENAS: Final = 2
 
 
@@ -18,4 +21,5 @@ def give_back_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(_TRIM_THRESHOLD, _FREE_BYTES)
         mallopt(_ARENA_MAX, _ARENAS)

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import socket
+import sys
+from contextlib import suppress
 from functools import partial
 from typing import Final, TypedDict, cast
 
+import structlog
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
+from partywall.core.http.acceptor import Acceptor, listeners
 from partywall.core.http.connection_limits import Connections, Limits
 from partywall.core.http.connections import Http
 from partywall.core.http.socket_protocol import Sockets
@@ -16,7 +22,11 @@ from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 DRAIN_SECONDS: Final = 10
+STARTUP_FAILED: Final = 3
+TAKEN_AT_ONCE: Final = 16
 # A client's longest message: room for a token and a filter.
 LARGEST_MESSAGE: Final = 8 * 1024
 PONG_SECONDS: Final = 20.0
@@ -85,7 +95,7 @@ def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
     configure_logging(settings.log)
     give_back_memory()
     _allow_many_connections()
-    uvicorn.run(
+    config = uvicorn.Config(
         create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app",
         host=host,
         port=port,
@@ -93,6 +103,49 @@ def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
         loop="uvloop",
         **server_options(settings),
     )
+    with suppress(KeyboardInterrupt):
+        if workers > 1:
+            bound = config.bind_socket()
+            # uvicorn's own servers take one connection of each socket in a round of the loop.
+            Multiprocess(config, sockets=[bound, *(bound.dup() for _ in range(TAKEN_AT_ONCE - 1))]).run()
+            return
+        server = Server(config)
+        server.run()
+        if not server.started:
+            sys.exit(STARTUP_FAILED)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server with acceptors of its own."""
+
+    _acceptors: tuple[Acceptor, ...] = ()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        config = self.config
+        try:
+            bound = listeners(config.host, config.port) if sockets is None else sockets
+        except OSError as error:
+            log.warning("cannot_listen", host=config.host, port=config.port, error=error.strerror)
+            self.started = False
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILED)
+        self._acceptors = tuple(Acceptor(each, self._protocol, config.backlog) for each in bound)
+
+    @property
+    def port(self) -> int:
+        return self._acceptors[0].port
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for acceptor in self._acceptors:
+            acceptor.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        config = self.config
+        return config.http_protocol_class(  # type: ignore[call-arg]  # uvicorn's own protocols take these
+            config=config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
 
 def _allow_many_connections() -> None:

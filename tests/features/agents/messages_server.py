@@ -130,7 +130,7 @@ async def messages_server() -> AsyncIterator[MessagesServer]:
         serving = group.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0.01)
-        found.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        found.url = f"http://127.0.0.1:{server.port}"
         try:
             yield found
         finally:

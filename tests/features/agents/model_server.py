@@ -222,7 +222,7 @@ async def model_server() -> AsyncIterator[ModelServer]:
         serving = group.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0.01)
-        model.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/v1"
+        model.url = f"http://127.0.0.1:{server.port}/v1"
         try:
             yield model
         finally:

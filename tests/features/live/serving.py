@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import uvicorn
 from fastapi import FastAPI
 
+from partywall import server as serving
 from partywall.core.resources import Resources
 from partywall.main import create_app
-from partywall.server import server_options
 from partywall.settings import Settings
 
 
-class Server(uvicorn.Server):
+class Server(serving.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """The test run keeps its own signal handlers."""
@@ -26,7 +26,7 @@ class Server(uvicorn.Server):
 @dataclass(frozen=True, slots=True)
 class Serving:
     app: FastAPI
-    server: uvicorn.Server
+    server: Server
     url: str
     task: asyncio.Task[None]
 
@@ -45,16 +45,15 @@ class Serving:
 @asynccontextmanager
 async def serve(settings: Settings, port: int = 0) -> AsyncIterator[Serving]:
     app = create_app(settings)
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, **server_options(settings))
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **serving.server_options(settings))
     server = Server(config)
     task = asyncio.create_task(server.serve())
     while not server.started:
         if task.done():
             await task
         await asyncio.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    serving = Serving(app, server, f"http://127.0.0.1:{port}", task)
+    served = Serving(app, server, f"http://127.0.0.1:{server.port}", task)
     try:
-        yield serving
+        yield served
     finally:
-        await serving.stop()
+        await served.stop()

@@ -114,9 +114,10 @@ async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
         opened(narrow.url, project, greeting(owner, after=0)) as quick,
     ):
         assert (await slow.next())["id"] == (await quick.next())["id"] == 1
+        reading = asyncio.create_task(quick.take(40))
         for number in range(40):
             await write(resources, owner, project, str(number), size=LARGE)
-        assert [event["id"] for event in await quick.take(40)] == list(range(2, 42))
+        assert [event["id"] for event in await reading] == list(range(2, 42))
         await until(lambda: len(narrow.resources.tails._feeds) == 1)
         rest = await slow.rest()
         assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "what came, came in order"

@@ -150,10 +150,10 @@ def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
     (tmp_path / "many.jsonl").write_text("\n".join(lines))
     project = member.run("projects", "create", "Interrupted").stdout.strip()
     command = [sys.executable, "-m", "partywall", "import", str(tmp_path), "--project", project]
-    first = subprocess.Popen(
-        command, env=member.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-    )
     with call(member) as client:  # the command line would be too slow to see the beginning
+        first = subprocess.Popen(
+            command, env=member.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
         documents = f"/projects/{project}/documents"
         wait_until(lambda: client.get(documents, params={"limit": 1}).json()["items"], "the import to begin")
     first.send_signal(signal.SIGINT)

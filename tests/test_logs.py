@@ -99,3 +99,21 @@ for what in ("starting response", "completing response", "completing handshake")
     assert [json.loads(line)["event"] for line in ran.stdout.splitlines()] == [
         "ASGI callable returned without starting response."
     ]
+
+
+def test_a_frame_that_is_no_text_is_one_line_and_no_error() -> None:
+    program = """
+import logging
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+try:
+    b"\\xff".decode()
+except UnicodeDecodeError:
+    logging.getLogger("uvicorn.error").exception("Invalid UTF-8 sequence received from client.")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    [line] = ran.stdout.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["event"]) == ("info", "Invalid UTF-8 sequence received from client.")
+    assert "exception" not in told

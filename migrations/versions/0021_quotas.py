@@ -299,11 +299,14 @@ CREATE TRIGGER document_changed AFTER UPDATE OF size, original_size, history_byt
     FOR EACH ROW EXECUTE FUNCTION wall.count_changed_document();
 """
 
-# A text that gives way to another is kept, once. `history_bytes` stands on the document, so that a change is counted as
-# one, and the end of a document without a look at each of its texts.
+# A text that gives way to another is kept, once, and one that becomes the current text again stands in the document
+# alone. `history_bytes` stands on the document, so that a change is counted as one, and the end of a document without a
+# look at each of its texts.
 _TEXTS = """
-CREATE FUNCTION wall.keep_text() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog
+CREATE FUNCTION wall.keep_text() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
+DECLARE
+    again bigint;
 BEGIN
     INSERT INTO public.document_text (project_id, document_id, content_sha256, size, content)
     VALUES (OLD.project_id, OLD.id, OLD.content_sha256, OLD.size, OLD.content)
@@ -311,6 +314,10 @@ BEGIN
     IF FOUND THEN
         NEW.history_bytes := NEW.history_bytes + OLD.size;
     END IF;
+    DELETE FROM public.document_text AS t
+    WHERE t.project_id = NEW.project_id AND t.document_id = NEW.id AND t.content_sha256 = NEW.content_sha256
+    RETURNING t.size INTO again;
+    NEW.history_bytes := NEW.history_bytes - coalesce(again, 0);
     RETURN NEW;
 END
 $$;

@@ -49,6 +49,9 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """The exit code: 0, 1 when a part of the work failed, 2 when it was asked wrongly or could not begin."""
+    if (wrong := _not_text(arguments)) is not None:
+        say(f"partywall: an argument is not UTF-8: {wrong!a}", err=True)
+        return 2
     app = _build(arguments)
     try:
         code: object = app(args=list(arguments) or ["--help"], prog_name="partywall", standalone_mode=False)
@@ -59,6 +62,25 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Abort:
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _not_text(arguments: Sequence[str]) -> str | None:
+    """The first that cannot be sent or stored. What is imported may lie anywhere: only what is in it is sent."""
+    before = "-"
+    for argument in arguments:
+        is_folder = arguments[0] == "import" and not before.startswith("-") and not argument.startswith("-")
+        if not is_folder and not _is_text(argument):
+            return argument
+        before = argument
+    return None
+
+
+def _is_text(argument: str) -> bool:
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _build(arguments: Sequence[str]) -> typer.Typer:

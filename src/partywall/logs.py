@@ -22,11 +22,22 @@ _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _GONE: Final = frozenset(
     {"ASGI callable returned without completing handshake.", "ASGI callable returned without completing response."}
 )
+# The connection of such a client is closed with the code 1007.
+_NO_TEXT: Final = "Invalid UTF-8 sequence received from client."
 
 
 def client_stayed(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn's is about something else than a client that is gone."""
     return record.getMessage() not in _GONE
+
+
+def as_of_client(record: logging.LogRecord) -> bool:
+    """Makes one line of information of what is no error of ours; false where such lines are not wanted."""
+    if record.getMessage() != _NO_TEXT:
+        return True
+    record.levelno, record.levelname = logging.INFO, "INFO"
+    record.exc_info = record.exc_text = None
+    return logging.getLogger().isEnabledFor(logging.INFO)
 
 
 def _merge_request(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -130,5 +141,6 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("uvicorn.error").addFilter(client_stayed)
+    logging.getLogger("uvicorn.error").addFilter(as_of_client)
     for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

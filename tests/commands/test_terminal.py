@@ -9,6 +9,7 @@ import pytest
 
 from partywall import cli
 from partywall.client.errors import ApiError, Problem
+from partywall.client.importing import source_root
 from partywall.commands import connection, users
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import printable, say, say_json, say_lines
@@ -64,3 +65,34 @@ def test_what_a_server_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert_harmless(f"{refusal.value.message}\n")
     assert cli.run(["users", "enable", f"--{HOSTILE}"]) == 2
     assert_harmless(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["import", "examples", "--project", "\udcff\udcfe"],
+        ["search", "\udcff"],
+        ["login", "--email", "\udcff@x.de", "--server", "http://127.0.0.1:1"],
+        ["serve", "--data-dir=/no/such/\udcff"],
+        ["\udcff"],
+        ["import", "examples", "--prefix=\udcff"],
+        ["projects", "create", "a\ud800b"],
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert cli.run(arguments) == 2
+    said = capsys.readouterr().err
+    assert_harmless(said)
+    assert "is not UTF-8" in said
+
+
+def test_a_folder_that_is_imported_may_have_any_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "\udcff"
+    folder.mkdir()
+    assert cli.run(["import", str(folder), "--project", "X"]) == 2
+    assert "nothing to import" in capsys.readouterr().err
+    assert source_root(folder).startswith("\ufffd#")
+    assert cli.run(["import", "examples", "--project", str(folder)]) == 2
+    assert "is not UTF-8" in capsys.readouterr().err

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import refuse_unstorable
+from partywall.core.schemas import JsonObject, RequestModel, refuse_unstorable
 
 
 @pytest.mark.parametrize("wrong", ["\0", "\ud800", float("nan"), {"\0": 1}])
@@ -16,3 +17,23 @@ def test_a_pointer_leads_to_what_cannot_be_stored(wrong: object) -> None:
 def test_many_values_under_a_long_name_are_no_more_work_than_under_a_short_one() -> None:
     """Their pointers together would have a hundred billion characters."""
     refuse_unstorable({"x" * 1_000_000: [0] * 100_000})
+
+
+class Given(RequestModel):
+    a: JsonObject
+
+
+@pytest.mark.parametrize(
+    "number", [1e308, -1e308, 1e-300, 5e-324, 1e21, 9.99e-21, 10**30, -(10**30), 10**4000], ids=lambda n: repr(n)[:9]
+)
+def test_a_number_that_postgresql_writes_at_length_is_refused(number: float) -> None:
+    with pytest.raises(ValidationError) as error:
+        Given.model_validate({"a": {"b": [1, {"c": number}]}})
+    [found] = error.value.errors()
+    assert (found["type"], found["ctx"]["pointer"]) == ("long_number", "/a/b/1/c")
+    refuse_unstorable({"a": number})
+
+
+def test_numbers_that_clients_send_are_taken() -> None:
+    usual = [0, 0.0, -0.0, True, 2**63 - 1, -(2**63), 2**64 - 1, 10**30 - 1, 1e-20, 0.1 + 0.2 - 0.3, 9.99e20]
+    assert Given.model_validate({"a": {"b": usual}}).a == {"b": usual}

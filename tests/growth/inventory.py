@@ -35,6 +35,7 @@ UNFED: Final[Mapping[str, str]] = {
     "core/http/hot_plan.py:_pattern": "the paths of our own routes, at start",
     "core/mail/mime.py:_encoding": "a mail that our templates have rendered",
     "features/agents/definition.py:NAME": "the names of the agents in the code",
+    "features/documents/schemas.py:_longer": "one float as Python writes it",
     "features/mcp/dependencies.py:_own_hosts": "the operator's own address",
     "core/http/sockets.py:socket_gate": "the operator's own address",
     "settings/__init__.py:MailSettings._one_address": "a setting",

@@ -22,6 +22,13 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 _MAX_DEPTH: Final = 32
+# PostgreSQL writes each number of a jsonb out in full: these are the ones that take about as much room there as here.
+_MOST_DIGITS: Final = 30
+_TOO_LONG: Final[int] = 10**_MOST_DIGITS
+_LARGEST_FLOAT: Final = 1e21
+_SMALLEST_FLOAT: Final = 1e-20
+_LONG_INTEGER: Final = f"Integers have at most {_MOST_DIGITS} digits"
+_LONG_FLOAT: Final = "Numbers with a fraction or an exponent are 0, or between 1e-20 and 1e21 without their sign"
 # So many unknown fields are named one by one.
 _MOST_UNKNOWN: Final = 20
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -53,8 +60,8 @@ def _in_utc(instant: datetime) -> datetime:
 GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
-# The types of error for text that PostgreSQL cannot hold.
-UNSTORABLE: Final = frozenset({"nul_byte", "lone_surrogate"})
+# The types of error for text that PostgreSQL cannot hold, and for numbers that it would write at length.
+UNSTORABLE: Final = frozenset({"nul_byte", "lone_surrogate", "long_number"})
 
 
 def _whole(value: object) -> object:
@@ -99,7 +106,7 @@ Name = Annotated[
 ]
 
 
-def _check(value: object, depth: int, path: list[str]) -> None:
+def _check(value: object, depth: int, path: list[str], *, given: bool) -> None:
     if isinstance(value, str):
         try:
             storable(value)
@@ -108,19 +115,23 @@ def _check(value: object, depth: int, path: list[str]) -> None:
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise PydanticCustomError("not_finite", "Numbers are finite", _at(path))
+        if given and value and not _SMALLEST_FLOAT <= abs(value) < _LARGEST_FLOAT:
+            raise PydanticCustomError("long_number", _LONG_FLOAT, _at(path))
     elif isinstance(value, dict | list):
         if depth == 0:
             raise PydanticCustomError("too_deep", "Nested too deeply", _at(path))
-        _check_items(value, depth - 1, path)
+        _check_items(value, depth - 1, path, given=given)
+    elif given and isinstance(value, int) and not -_TOO_LONG < value < _TOO_LONG:
+        raise PydanticCustomError("long_number", _LONG_INTEGER, _at(path))
 
 
-def _check_items(value: dict[object, object] | list[object], depth: int, path: list[str]) -> None:
+def _check_items(value: dict[object, object] | list[object], depth: int, path: list[str], *, given: bool) -> None:
     if isinstance(value, dict):
         for key in value:
-            _check(key, 0, path)
+            _check(key, 0, path, given=given)
     for name, item in value.items() if isinstance(value, dict) else enumerate(value):
         path.append(str(name))
-        _check(item, depth, path)
+        _check(item, depth, path, given=given)
         path.pop()
 
 
@@ -131,7 +142,12 @@ def _at(path: list[str]) -> dict[str, str]:
 
 def refuse_unstorable(value: object) -> None:
     """Raises PydanticCustomError with a `pointer`: text as of `storable`, numbers that are not finite, much depth."""
-    _check(value, _MAX_DEPTH, [])
+    _check(value, _MAX_DEPTH, [], given=False)
+
+
+def refuse_excessive(value: object) -> None:
+    """Like `refuse_unstorable`, and for what clients give: no number that would be many times longer in an answer."""
+    _check(value, _MAX_DEPTH, [], given=True)
 
 
 class RequestModel(BaseModel):
@@ -144,7 +160,7 @@ class RequestModel(BaseModel):
     def _storable(cls, values: object) -> object:
         if isinstance(values, dict) and len(values) > len(cls.model_fields) + _MOST_UNKNOWN:
             raise PydanticCustomError("too_many_fields", "There are many fields that are not known here")
-        refuse_unstorable(values)
+        refuse_excessive(values)
         return values
 
 

@@ -159,8 +159,31 @@ async def test_a_body_that_is_no_storable_json_is_refused(shelf: Shelf, raw: byt
 
 
 async def test_numbers_beyond_64_bits_are_kept(shelf: Shelf) -> None:
-    made = await shelf.document(metadata={"big": 10**40, "float": 0.1})
-    assert made["metadata"] == {"big": 10**40, "float": 0.1}
+    made = await shelf.document(metadata={"big": 10**30 - 1, "float": 0.1})
+    assert made["metadata"] == {"big": 10**30 - 1, "float": 0.1}
+
+
+async def test_a_number_that_would_grow_in_answers_is_refused(shelf: Shelf) -> None:
+    """PostgreSQL writes 1e308 out with its 308 zeros."""
+    made = await shelf.document()
+    long = {"title": "x", "content": "x", "metadata": {"a": [1e308]}}
+    for method, path, sent, pointer in (
+        ("POST", "", long, "/metadata/a/0"),
+        ("POST", "/batch", {"documents": [BODY, long]}, "/documents/1/metadata/a/0"),
+        ("PUT", f"/{made['id']}", long, "/metadata/a/0"),
+        ("PATCH", f"/{made['id']}", {"metadata": {"b": 1e-300}}, "/metadata/b"),
+        ("PATCH", f"/{made['id']}", {"metadata": {"b": 10**4000}}, "/metadata/b"),
+    ):
+        answer = await shelf.client.request(method, shelf.url + path, json=sent)
+        assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
+        assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_metadata_is_measured_as_it_is_answered(shelf: Shelf) -> None:
+    fits, grows = [1e20] * 2_900, [1e20] * 3_100
+    assert (await shelf.post(json={**BODY, "metadata": {"a": fits}})).status_code == 201
+    answer = await shelf.post(json={**BODY, "metadata": {"a": grows}})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/metadata")
 
 
 async def test_the_longest_title_and_external_id_fit(shelf: Shelf) -> None:

@@ -114,9 +114,9 @@ async def test_what_cannot_be_read_is_refused(desk: Desk) -> None:
                 assert (answer.status_code, answer.json()["code"]) == expected
 
 
-@pytest.mark.parametrize("text", ["\0", "\ud800"])
+@pytest.mark.parametrize("text", ["\0", "\ud800", 1e308, 10**30])
 @pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
-async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str) -> None:
+async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str | float) -> None:
     async with desk.raw() as client:
         answer = await client.post(desk.url(), content=json.dumps(calling(tool, q=text, deep=[[text]])), headers=JSON)
         nowhere = await client.post(

@@ -100,6 +100,20 @@ async def recount(limited: Limited, database: DatabaseUrls) -> bool:
         await engine.dispose()
 
 
+async def test_a_restored_text_counts_once(limited: Limited, database: DatabaseUrls) -> None:
+    made = (await limited.document("a" * 1000)).json()["id"]
+    document = f"{limited.url}/documents/{made}"
+    assert (await limited.client.patch(document, json={"content": "b" * 10})).status_code == 200
+    both = await limited.used("bytes")
+    for number in (1, 2, 1):
+        assert (await limited.client.post(f"{document}/versions/{number}/restore")).status_code == 200
+        assert await limited.used("bytes") == both
+    await counted_as_it_is(limited, 1)
+    assert await recount(limited, database) is False
+    contents = [(await limited.client.get(f"{document}/versions/{n}")).json()["content"][0] for n in range(1, 6)]
+    assert contents == ["a", "b", "a", "b", "a"]
+
+
 async def test_writers_do_not_wait_for_one_another_to_count(limited: Limited, resources: Resources) -> None:
     """One transaction that stays open holds a slot; others take another."""
     await limited.document()

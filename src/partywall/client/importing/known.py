@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,8 @@ SOURCE_ROOT = "source_root"
 def source_root(source: Path) -> str:
     """Tells folders of one name apart without telling the server where they lie."""
     folder = (source if source.is_dir() else source.parent).resolve()
-    return f"{folder.name}#{hashlib.sha256(str(folder).encode(errors='surrogateescape')).hexdigest()[:8]}"
+    name = os.fsencode(folder.name).decode(errors="replace")
+    return f"{name}#{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
 
 
 class Known(BaseModel):

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from partywall.core.errors import InvalidInputError
 from partywall.core.schemas import JsonObject
 from partywall.features.documents.constants import MAX_METADATA_BYTES
-from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status, metadata_json
+from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status, metadata_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def patched(current: Wanted, patch: DocumentPatch) -> Wanted:
     if "metadata" not in given:
         return replace(current, **plain)
     metadata = {} if patch.metadata is None else merge(current.metadata, patch.metadata)
-    if len(metadata_json(metadata).encode()) > MAX_METADATA_BYTES:
+    if metadata_bytes(metadata) > MAX_METADATA_BYTES:
         raise InvalidInputError("/metadata", f"Metadata may have at most {MAX_METADATA_BYTES} bytes")
     return replace(current, metadata=metadata, **plain)
 

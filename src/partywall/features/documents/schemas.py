@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from partywall.core.pagination import PageQuery
@@ -23,8 +24,21 @@ def metadata_json(metadata: JsonObject) -> str:
     return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
 
 
+def metadata_bytes(metadata: JsonObject) -> int:
+    """Of its JSON as it is answered: PostgreSQL writes numbers without an exponent."""
+    text = metadata_json(metadata)
+    return len(text.encode()) + (_longer(metadata) if "e+" in text or "e-" in text else 0)
+
+
+def _longer(value: JsonValue) -> int:
+    if isinstance(value, float):
+        return max(0, len(format(Decimal(repr(value)), "f")) - len(repr(value)))
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return sum(map(_longer, items))
+
+
 def _small(metadata: JsonObject) -> JsonObject:
-    if metadata and len(metadata_json(metadata).encode()) > MAX_METADATA_BYTES:
+    if metadata and metadata_bytes(metadata) > MAX_METADATA_BYTES:
         raise PydanticCustomError("too_large", f"Metadata may have at most {MAX_METADATA_BYTES} bytes")
     return metadata
 

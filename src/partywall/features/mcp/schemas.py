@@ -40,13 +40,13 @@ class McpMessage(RequestModel):
 
     @property
     def unsendable_arguments(self) -> dict[str, object] | None:
-        """A tool's arguments with text that no JSON of ours carries on; `params` is without them then."""
+        """A tool's arguments with text or numbers that nothing of ours carries on; `params` is without them then."""
         return self._arguments
 
     @model_validator(mode="wrap")
     @classmethod
     def _apart(cls, values: object, judge: ModelWrapValidatorHandler[Self]) -> Self:
-        """Of arguments with such text the message is none the worse: the tool refuses them, in its own words."""
+        """Of such arguments the message is none the worse: the tool refuses them, in its own words."""
         try:
             return judge(values)
         except ValidationError as error:

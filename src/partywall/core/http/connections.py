@@ -159,12 +159,13 @@ class Http(HttpToolsProtocol):
     # What is said of the answers.
 
     def on_response_complete(self) -> None:
-        """A body that was not read is not read now, to no end."""
+        """A body that was not read is not read now, to no end: the connection ends with the answer."""
         served = self._served
-        if served is not None and served.more_body and not self.transport.is_closing():
-            self.transport.close()
         if self._turn is not None:
             self._turn.end()
+        if served is not None and served.more_body and not self.transport.is_closing():
+            self._leave()
+            return
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self._others.is_idle(self)
@@ -255,9 +256,13 @@ class Http(HttpToolsProtocol):
             self._give_up()
             return
         self._end_served()
+        self.transport.write(bare_problem(error))
+        self._leave()
+
+    def _leave(self) -> None:
+        """Says no more. A connection that is closed with bytes on their way is reset, and its answer may be lost."""
         self._leaving, self._listens = True, False
         self.flow.resume_reading()
-        self.transport.write(bare_problem(error))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._others.expect(self, self.loop.time() + _LEAVING_SECONDS)

@@ -277,16 +277,3 @@ async def test_the_websocket_gives_its_place_back(people: People, strict: Servin
     for _ in range(PER_ADDRESS + 5):
         async with opened(strict.url, project, greeting(owner, after=0)) as follower:
             assert (await follower.next())["id"] == 1
-
-
-async def test_a_body_that_nothing_asks_for_does_not_reset_the_answer(people: People, server: Serving) -> None:
-    """Clients send it behind the head, and look for the answer only then."""
-    owner = await people.person()
-    path = f"{PROJECTS}/{await owner.project()}/documents"
-    async with wired(server) as wire:
-        wire.say(head("GET", path, bearer(owner.token), "Content-Length: 3000"))
-        for _ in range(2):
-            await asyncio.sleep(0.1)
-            wire.say(b"x" * 1000)
-        await asyncio.sleep(0.1)
-        assert (await answer_on(wire)).status == 200

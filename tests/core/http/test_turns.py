@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
+
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from partywall.core.http.turns import AT_ONCE, Turn, Turns, end_turn, note_turn
 from tests.core.http.bytes import answer_on, head
@@ -66,3 +69,24 @@ async def test_of_a_burst_all_are_answered_also_behind_those_that_have_left(serv
             assert {(await answer_on(wire)).status for wire in wires[1::2]} == {200}
             for wire in wires[1::2]:
                 wire.say(head("GET", "/healthz"))
+
+
+def cycles() -> int:
+    return sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+
+
+async def test_an_answered_request_is_freed_without_the_collector(server: Serving) -> None:
+    """A cycle of references would keep its body and its answer until Python looks for such, which stops everybody."""
+    async with wired(server) as wire:
+        wire.say(head("GET", "/healthz"))
+        await answer_on(wire)
+        gc.collect()
+        gc.disable()
+        try:
+            before = cycles()
+            for _ in range(5):
+                wire.say(head("GET", "/healthz"))
+                assert (await answer_on(wire)).status == 200
+            assert cycles() == before
+        finally:
+            gc.enable()

@@ -18,12 +18,11 @@ _TURN: Final = "turn"
 class Turn:
     """What one request of an address holds until its answer begins."""
 
-    __slots__ = ("_address", "_turns", "begin")
+    __slots__ = ("_address", "_turns")
 
-    def __init__(self, turns: Turns, address: str, begin: Callable[[], None]) -> None:
+    def __init__(self, turns: Turns, address: str) -> None:
         self._turns = turns
         self._address = address
-        self.begin = begin
 
     def end(self) -> None:
         """Once it has begun; again it does nothing."""
@@ -36,10 +35,14 @@ class Turn:
 
 @dataclass(slots=True)
 class _Address:
-    """Its turns in the order in which they have begun, each with the time, and those that wait."""
+    """Its turns in the order in which they have begun, each with the time, and those that wait, with what begins them.
+
+    A turn is kept by its request, so it must not keep what begins the request: each would be garbage that only
+    Python's collector finds.
+    """
 
     begun: dict[Turn, float] = field(default_factory=dict)
-    waiting: dict[Turn, None] = field(default_factory=dict)
+    waiting: dict[Turn, Callable[[], None]] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
 
 
@@ -53,7 +56,7 @@ class Turns:
 
     def take(self, address: str, begin: Callable[[], None]) -> Turn:
         """Calls `begin` now, or when its turn has come."""
-        turn = Turn(self, address, begin)
+        turn = Turn(self, address)
         state = self._addresses.get(address)
         if state is None:
             state = self._addresses[address] = _Address()
@@ -61,7 +64,7 @@ class Turns:
             state.begun[turn] = time.monotonic()
             begin()
         else:
-            state.waiting[turn] = None
+            state.waiting[turn] = begin
             if state.timer is None:
                 self._look_later(address, state)
         return turn
@@ -82,9 +85,9 @@ class Turns:
 
     def _begin_next(self, state: _Address) -> None:
         turn = next(iter(state.waiting))
-        del state.waiting[turn]
+        begin = state.waiting.pop(turn)
         state.begun[turn] = time.monotonic()
-        turn.begin()
+        begin()
 
     def _look_later(self, address: str, state: _Address) -> None:
         left = next(iter(state.begun.values())) + self._seconds - time.monotonic()

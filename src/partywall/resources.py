@@ -27,8 +27,9 @@ from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.db import engine as engines
-from partywall.core.db.opening import Pool, open_database
+from partywall.core.db.opening import open_database
 from partywall.core.db.quotas import publish_quotas
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
@@ -192,7 +193,7 @@ class _Live(NamedTuple):
 
 
 async def _open_events(
-    stack: AsyncExitStack, settings: Settings, cache: Redis, reads: Pool, draining: asyncio.Event
+    stack: AsyncExitStack, settings: Settings, cache: Redis, reads: ReadPool, draining: asyncio.Event
 ) -> _Live:
     """What announces news behind the writers, and what follows it for the readers, with one connection that listens."""
     assert settings.cache.url is not None
@@ -235,7 +236,7 @@ def _open_credentials(
 
 async def _open_database(
     stack: AsyncExitStack, settings: DatabaseSettings, application: str, *, background: bool
-) -> tuple[AsyncEngine, Pool]:
+) -> tuple[AsyncEngine, ReadPool]:
     assert settings.url is not None
     limits = {} if background else _waiting_limits(settings)
     options = engines.server_settings(application, _milliseconds(settings.statement_timeout), **limits)

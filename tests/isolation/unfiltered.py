@@ -41,7 +41,7 @@ async def filters_taken_away(copy: Copy) -> AsyncIterator[set[str]]:
 async def _renew_connections(copy: Copy) -> None:
     """A connection remembers the statements that it has prepared."""
     await copy.resources.engine.dispose()
-    await copy.resources.reads.expire_connections()
+    copy.resources.reads.close_idle()
 
 
 def _changed(method: Run, database: str, seen: set[str]) -> Run:

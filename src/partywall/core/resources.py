@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import asyncpg
 from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.core.blobs import BlobStore
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.embedding import Embedders
 from partywall.core.events.announcer import Announcer
@@ -40,7 +40,7 @@ class Resources:
     settings: Settings
     engine: AsyncEngine
     sessions: Sessions
-    reads: asyncpg.Pool[asyncpg.Record]
+    reads: ReadPool
     cache: Redis
     secrets: SecretKeeper
     access_tokens: AccessTokens

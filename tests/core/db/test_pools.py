@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
-from partywall.core.db.pools import SharedPool, SharedQueuePool
+from partywall.core.db.pools import SharedQueuePool
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.http.problems import database_fact
 from partywall.core.tenant import Tenant, current_tenant, work_for
@@ -19,7 +20,7 @@ GREEDY, HONEST = Tenant("greedy"), Tenant("honest")
 
 
 @pytest.fixture
-async def pool(database: DatabaseUrls) -> AsyncIterator[SharedPool]:
+async def pool(database: DatabaseUrls) -> AsyncIterator[ReadPool]:
     pool = await create_read_pool(database.runtime, size=3, settings=OPTIONS)
     yield pool
     pool.terminate()
@@ -34,7 +35,7 @@ async def sessions(database: DatabaseUrls) -> AsyncIterator[tuple[Sessions, Shar
 
 
 async def test_a_tenant_that_waits_for_locks_leaves_statements_to_others(
-    pool: SharedPool, database: DatabaseUrls
+    pool: ReadPool, database: DatabaseUrls
 ) -> None:
     async def greedy() -> None:
         work_for(GREEDY)

@@ -43,7 +43,7 @@ def idle(serving: Serving) -> bool:
     resources = serving.resources
     pool = resources.engine.pool
     assert isinstance(pool, QueuePool)
-    held = resources.reads.get_size() - resources.reads.get_idle_size() + pool.checkedout()
+    held = resources.reads.places.in_use + pool.checkedout()
     return bool(resources.tails._places.taken + resources.tails.followed + held == 0)
 
 

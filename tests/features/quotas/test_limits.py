@@ -192,4 +192,4 @@ async def test_no_tenant_changes_a_limit(limited: Limited, resources: Resources)
         "SELECT wall.recount_usage(gen_random_uuid())",
     ):
         with pytest.raises(Exception, match="permission denied"):
-            await pool.execute(sql)
+            await pool.fetch(sql)

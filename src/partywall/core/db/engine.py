@@ -9,11 +9,14 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from partywall.core.db.pools import SharedPool, SharedQueuePool
+from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
+from partywall.core.db.read_pool import ReadPool
 
 DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
+# What PostgreSQL has not answered by then, in a connection of the read pool, is given up.
+COMMAND_SECONDS = 30
 
 
 def asyncpg_dsn(url: str) -> str:
@@ -63,26 +66,13 @@ def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object)
         raise DisconnectionError
 
 
-async def _keep(_: object) -> None:
-    """A connection that only ever ran single autocommitted statements holds nothing to reset."""
-
-
-async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> SharedPool:
+async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> ReadPool:
     """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
-    pool = SharedPool(
-        asyncpg_dsn(url),
-        connection_class=asyncpg.Connection,
-        record_class=asyncpg.Record,
-        loop=None,
-        min_size=1,
-        max_size=size,
-        max_queries=50_000,
-        max_inactive_connection_lifetime=300.0,
-        server_settings=dict(settings),
-        command_timeout=30,
-        reset=_keep,
+    pool = ReadPool(
+        partial(asyncpg.connect, asyncpg_dsn(url), server_settings=dict(settings), command_timeout=COMMAND_SECONDS),
+        size,
     )
-    await pool
+    await pool.open()
     return pool
 
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.core.db import engine as engines
 from partywall.core.db.character_type import warn_unless_utf8
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.roles import refuse_privileged_role
-
-type Pool = asyncpg.Pool[asyncpg.Record]
 
 
 async def open_database(
     stack: AsyncExitStack, url: str, options: Mapping[str, str], *, size: int, overflow: int
-) -> tuple[AsyncEngine, Pool]:
+) -> tuple[AsyncEngine, ReadPool]:
     """The engine of the transactions and the pool of the hot reads, both as a role that may not climb the wall."""
     engine = engines.create_engine(url, pool_size=size, overflow=overflow, settings=options)
     stack.push_async_callback(engine.dispose)

@@ -1,10 +1,9 @@
-"""The two pools of a process, each shared fairly between the tenants whose work takes its connections."""
+"""The pool for transactions, shared fairly between the tenants whose work takes its connections."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import asyncpg
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import await_only
@@ -38,33 +37,3 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         super()._do_return_conn(record)
         self.places.release(self._tenants.pop(record))
-
-
-class SharedPool(asyncpg.Pool):  # type: ignore[misc]  # asyncpg leaves its pool untyped
-    """For single statements that need no transaction of their own."""
-
-    def __init__(self, *arguments: str, max_size: int, **options: object) -> None:
-        super().__init__(*arguments, max_size=max_size, **options)
-        self.places = TenantSemaphore(max_size)
-
-    async def fetchrow(self, query: str, *args: object, timeout: float | None = None) -> asyncpg.Record | None:  # noqa: ASYNC109 - asyncpg's signature
-        tenant = current_tenant()
-        if not self.places.try_acquire(tenant):
-            await self.places.acquire(tenant)
-        try:
-            async with self.acquire() as connection:
-                row: asyncpg.Record | None = await connection.fetchrow(query, *args, timeout=timeout)
-                return row
-        finally:
-            self.places.release(tenant)
-
-    async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:  # noqa: ASYNC109 - asyncpg's signature
-        tenant = current_tenant()
-        if not self.places.try_acquire(tenant):
-            await self.places.acquire(tenant)
-        try:
-            async with self.acquire() as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(query, *args, timeout=timeout)
-                return rows
-        finally:
-            self.places.release(tenant)

@@ -33,6 +33,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.dialects.postgresql.base import PGCompiler
 
 from partywall.core.db.availability import reported
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, prove
 
 type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence[object] | None
@@ -94,7 +95,7 @@ _ENTER: Final = compiled(select(func.wall.enter(PRINCIPAL, PROJECT_ID).label(ROL
 class ScopedReader:
     """Reads for one caller. The answer carries the proof: a stranger raises ProjectNotFoundError."""
 
-    pool: asyncpg.Pool[asyncpg.Record]
+    pool: ReadPool
     principal: Principal
 
     async def row(
@@ -116,8 +117,8 @@ class ScopedReader:
         if self.principal.kind is PrincipalKind.USER:
             return self.principal.id
         with reported():
-            owner: UUID | None = await self.pool.fetchval("SELECT wall.owner_account($1)", project_id)
-        if owner is None:
+            owner = await self.pool.fetchval("SELECT wall.owner_account($1)", project_id)
+        if not isinstance(owner, UUID):
             raise ProjectNotFoundError
         return owner
 

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import CTE, ColumnElement, LargeBinary, Select, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.availability import reported
 from partywall.core.db.quotas import quotas_reported
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
 from partywall.core.db.session import AsyncSession, after_commit
 from partywall.core.events.announcer import Announcer
@@ -82,7 +82,7 @@ class ScopedWrite:
 class ScopedWriter:
     """Writes for one caller: in the session's transaction where one is given, or else in one of its own of the pool."""
 
-    pool: asyncpg.Pool[asyncpg.Record] | None
+    pool: ReadPool | None
     principal: Principal
     announcer: Announcer
     session: AsyncSession | None = None

@@ -10,11 +10,11 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError, UnavailableError
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
@@ -35,8 +35,6 @@ FULL_SECONDS: Final = 10
 # Reads under way at once: of what is past, by account, and of what is new.
 PAST_READS: Final = 4
 NEW_READS, NEW_READS_EACH = 6, 2
-
-type Pool = asyncpg.Pool[asyncpg.Record]
 
 
 class TooManyStreamsError(TooManyRequestsError):
@@ -74,7 +72,9 @@ class Tail:
     It reads when it is told to look, and at the latest after `poll`: nothing depends on having been told.
     """
 
-    def __init__(self, pool: Pool, scope: ProjectScope, position: int, poll: timedelta, reads: TenantSemaphore) -> None:
+    def __init__(
+        self, pool: ReadPool, scope: ProjectScope, position: int, poll: timedelta, reads: TenantSemaphore
+    ) -> None:
         self._reads = reads
         self._account: UUID | None = None
         self._project_id = scope.project_id
@@ -136,7 +136,7 @@ class Tails:
 
     def __init__(
         self,
-        pool: Pool,
+        pool: ReadPool,
         background: Background,
         listener: Listener,
         *,

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import asyncpg
-
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.feed import Feed, Terms
 from partywall.core.events.filters import TypeFilter
@@ -22,7 +21,7 @@ def _may_read(scope: ProjectScope) -> None:
 
 @dataclass(frozen=True, slots=True)
 class LiveService:
-    reads: asyncpg.Pool[asyncpg.Record]
+    reads: ReadPool
     tails: Tails
     heartbeat: timedelta
     send_timeout: float

@@ -1,0 +1,134 @@
+"""The pool for reads, shared fairly between the tenants whose work takes its connections."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from partywall.core.tenant import Tenant, current_tenant
+from partywall.core.tenant_semaphore import TenantSemaphore
+
+type Connection = asyncpg.Connection[asyncpg.Record]
+
+# A connection that nothing needed for so long is closed.
+UNUSED_SECONDS: Final = 300.0
+
+
+class ReadPool:
+    """For single statements that need no transaction of their own.
+
+    A statement that commits by itself leaves nothing behind, so nothing is reset before the next one: that, and the
+    task which asyncpg's pool starts for it, would cost as much as the statement.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
+        self.places = TenantSemaphore(size)
+        self._connect = connect
+        # The last one is taken first, so the first ones are those that a quiet process does not need.
+        self._idle: list[Connection] = []
+        self._used: dict[Connection, Tenant] = {}
+        self._fewest_idle = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_open = False
+
+    async def open(self) -> None:
+        """Makes the first connection, so that a wrong address is noticed at once."""
+        self._is_open = True
+        self._idle.append(await self._connect())
+        self._close_unused_later()
+
+    def terminate(self) -> None:
+        self._is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in [*self._idle, *self._used]:
+            connection.terminate()
+        self._idle.clear()
+
+    async def fetchrow(self, query: str, *args: object, timeout: float | None = None) -> asyncpg.Record | None:  # noqa: ASYNC109 - asyncpg's signature
+        connection = await self._take()
+        try:
+            return await connection.fetchrow(query, *args, timeout=timeout)
+        except (asyncio.CancelledError, TimeoutError):
+            connection.terminate()  # its answer is still on the way
+            raise
+        finally:
+            self._give_back(connection)
+
+    async def fetch(self, query: str, *args: object, timeout: float | None = None) -> list[asyncpg.Record]:  # noqa: ASYNC109 - asyncpg's signature
+        connection = await self._take()
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *args, timeout=timeout)
+            return rows
+        except (asyncio.CancelledError, TimeoutError):
+            connection.terminate()
+            raise
+        finally:
+            self._give_back(connection)
+
+    async def fetchval(self, query: str, *args: object, timeout: float | None = None) -> object:  # noqa: ASYNC109 - asyncpg's signature
+        """The first column of the first row."""
+        row = await self.fetchrow(query, *args, timeout=timeout)
+        return None if row is None else row[0]
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """A connection for several statements. It is given back as it is, so nothing may be left set in it."""
+        connection = await self._take()
+        try:
+            yield connection
+        except (asyncio.CancelledError, TimeoutError):
+            connection.terminate()
+            raise
+        finally:
+            self._give_back(connection)
+
+    def close_idle(self) -> None:
+        """Those that are used are not touched."""
+        for connection in self._idle:
+            connection.terminate()
+        self._idle.clear()
+
+    async def _take(self) -> Connection:
+        tenant = current_tenant()
+        if not self.places.try_acquire(tenant):
+            await self.places.acquire(tenant)
+        try:
+            connection = self._take_idle() or await self._connect()
+        except BaseException:
+            self.places.release(tenant)
+            raise
+        self._used[connection] = tenant
+        return connection
+
+    def _take_idle(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            self._fewest_idle = min(self._fewest_idle, len(self._idle))
+            if not connection.is_closed():
+                return connection
+        return None
+
+    def _give_back(self, connection: Connection) -> None:
+        tenant = self._used.pop(connection)
+        if not self._is_open:
+            connection.terminate()
+        elif not connection.is_closed():
+            self._idle.append(connection)
+        self.places.release(tenant)
+
+    def _close_unused_later(self) -> None:
+        self._fewest_idle = len(self._idle)
+        self._timer = asyncio.get_running_loop().call_later(UNUSED_SECONDS, self._close_unused)
+
+    def _close_unused(self) -> None:
+        """As many as were idle at every moment since the last time; one stays."""
+        unused = min(self._fewest_idle, len(self._idle) - 1)
+        for connection in self._idle[: max(unused, 0)]:
+            connection.terminate()
+        del self._idle[: max(unused, 0)]
+        self._close_unused_later()

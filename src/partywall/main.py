@@ -25,6 +25,7 @@ from partywall.core.http.public import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.spool import Spool
+from partywall.core.memory import exempt_from_collection
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
@@ -44,6 +45,8 @@ def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
         with watched(settings.processes.loop_timeout) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
                 app.state.resources = resources
+                if own_process:
+                    exempt_from_collection()
                 with set_on_signal(app.state.draining):
                     yield
 

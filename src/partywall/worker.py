@@ -10,7 +10,7 @@ import uvloop
 from partywall.core.background import keep
 from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
-from partywall.core.memory import give_back_memory
+from partywall.core.memory import exempt_from_collection, give_back_memory
 from partywall.core.retention import work as retention
 from partywall.core.watchdog import watched
 from partywall.features.work import WORK
@@ -34,6 +34,7 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
     schedules = [schedule for work in (retention, *WORK) for schedule in work.schedules]
     async with open_resources(settings, application="partywall-worker", background=True) as resources:
         connect = functools.partial(_connect, direct.get_secret_value())
+        exempt_from_collection()
         async with asyncio.TaskGroup() as group:
             for name, loop in ((name, loop) for work in WORK for name, loop in work.loops.items()):
                 group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)

@@ -12,7 +12,7 @@ from structlog.typing import Processor, WrappedLogger
 from partywall.core.clock import utc_now
 from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import request_facts
-from partywall.core.masking import harmless, mask, shortened
+from partywall.core.masking import harmless, mask
 from partywall.settings import LogSettings
 
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
@@ -76,7 +76,6 @@ def access_log(settings: LogSettings) -> AccessLog:
 
 def _write_access_line(entry: AccessEntry) -> None:
     line: dict[str, object] = {**entry, "event": "request", "level": "info", "timestamp": utc_now()}
-    line["path"] = shortened(str(entry["path"]))
     written = orjson.dumps(line, option=_LINE)
     if not harmless(written.decode()):
         written = orjson.dumps(_mask_values(None, "info", line), option=_LINE)

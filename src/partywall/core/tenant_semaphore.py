@@ -67,7 +67,7 @@ class TenantSemaphore:
 
     def try_acquire(self, tenant: Tenant) -> bool:
         """Takes a place if there is one; then `release` must follow."""
-        held = self._held[tenant.name]
+        held = self._held.get(tenant.name, 0)
         if self._in_use >= self._capacity or held >= self._each:
             return False
         if not tenant.known:

@@ -206,7 +206,7 @@ class Http(HttpToolsProtocol):
         """What came was a part of a head or of a body, or made a request whole."""
         part, progress = self._awaited(), self._progress
         if part is Part.NOTHING:
-            if progress.part is not Part.NOTHING:
+            if progress.part is not part:
                 self._note_whole()
             return
         if part is not progress.part:
@@ -218,16 +218,13 @@ class Http(HttpToolsProtocol):
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
 
     def _awaited(self) -> Part:
-        if not self._head_is_whole():
-            return Part.HEAD
-        if self.cycle.more_body:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.scope is not self.scope:
+            return Part.HEAD  # it is not whole yet
+        if cycle.more_body:
             return Part.BODY
         # Where the answer is out already, what came begins no request: it may be empty lines without end.
-        return Part.HEAD if self.cycle.response_complete else Part.NOTHING
-
-    def _head_is_whole(self) -> bool:
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and cycle.scope is self.scope
+        return Part.HEAD if cycle.response_complete else Part.NOTHING
 
     def _note_whole(self) -> None:
         self._progress.part = Part.NOTHING

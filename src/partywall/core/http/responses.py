@@ -38,7 +38,8 @@ class JsonBytes(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if len(self.body) <= LARGE_BYTES:
-            await super().__call__(scope, receive, send)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": self.body})
             return
         answers: LargeAnswers = scope["app"].state.resources.answers
         await answers.send(current_tenant().name, self, (scope, receive, send))

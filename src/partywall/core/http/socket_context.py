@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
@@ -36,10 +37,12 @@ class SocketContext:
         self._app = app
         self._access_log = access_log
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "websocket":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = choose_request_id(next((v for k, v in scope["headers"] if k == b"x-request-id"), None))
         scope.setdefault("state", {})["request_id"] = request_id
         begin_request(scope)

@@ -11,7 +11,7 @@ from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from partywall.adapters.language_models.chain import chained
+from partywall.adapters.language_models.chain import ChatModel, chained
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
@@ -102,7 +102,9 @@ class ConfiguredModels:
     def _model(self, name: str) -> Model:
         provider, _, model = name.partition(":")
         server = self.options.server(provider)
-        return infer_model(f"{_KINDS.get(provider, _COMPATIBLE)}:{model}", lambda kind: self._provider(kind, server))
+        kind = _KINDS.get(provider, _COMPATIBLE)
+        found = infer_model(f"{kind}:{model}", lambda kind: self._provider(kind, server))
+        return found if kind == "anthropic" else ChatModel(found)
 
     def _provider(self, kind: str, server: ServerOptions) -> Provider[object]:
         """The library imports a provider's SDK only when its class is asked for."""

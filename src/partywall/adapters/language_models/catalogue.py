@@ -20,6 +20,8 @@ from partywall.core.outgoing.endpoints import KEPT_ALIVE
 from partywall.core.outgoing.retrying import Retries
 
 CONNECT_SECONDS: Final = 5.0
+# Of a pause within one request, which holds a run's place; a server that wants more is asked in the run's next attempt.
+LONGEST_PAUSE: Final = 2.0
 NO_KEY: Final = "none"  # what servers of one's own are told, which ask for no key
 
 # Chat completions, which every compatible server speaks.
@@ -67,7 +69,7 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
     limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=KEPT_ALIVE)
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
-    transport = ModelTransport(inner, Retries(options.retries), Circuits(), options.timeout)
+    transport = ModelTransport(inner, Retries(options.retries, longest=LONGEST_PAUSE), Circuits(), options.timeout)
     client = create_async_httpx2_client(timeout=timeout, transport=transport)
     client.cookies = no_cookies()
     return client

@@ -87,7 +87,8 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
         raise MissingUrlError(
             "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
         )
-    return OpenAiOptions(str(settings.url), settings.model, settings.dimension, settings.api_key)
+    budgets = (settings.timeout, settings.query_timeout)
+    return OpenAiOptions(str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets)
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -55,6 +55,15 @@ class EmbeddingSettings(Section):
     model: str | None = None
     api_key: SecretStr | None = None
     dimension: int | None = None
+    timeout: timedelta = Field(
+        default=timedelta(minutes=5),
+        gt=timedelta(0),
+        le=timedelta(hours=1),
+        description="For all requests to an endpoint that one call for passages makes, with repeats and pauses.",
+    )
+    query_timeout: timedelta = Field(
+        default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5), description="The same for a search."
+    )
 
 
 class BlobSettings(Section):

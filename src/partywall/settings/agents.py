@@ -44,6 +44,12 @@ class AgentSettings(Section):
     open_runs_per_project: int = Field(default=200, ge=1, description="Queued, running and waiting.")
     open_runs_per_account: int = Field(default=500, ge=1)
     max_attempts: int = Field(default=5, ge=1, description="Beginnings of a run without progress.")
+    retry_for: timedelta = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(0),
+        le=timedelta(days=1),
+        description="How long a run is tried again where its model does not answer.",
+    )
     model_timeout: timedelta = Field(default=timedelta(minutes=2), gt=timedelta(0))
     model_retries: int = Field(default=2, ge=0, le=10)
     model_connections: int = Field(default=50, ge=1)

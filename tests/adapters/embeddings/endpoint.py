@@ -19,18 +19,21 @@ DIMENSION = 256
 
 @dataclass
 class Endpoint:
-    """`faults` answer first, one each; `requests` are the bodies that came, `keys` their Authorization headers."""
+    """`faults` answer first, one each, and all wait for `hold`; `requests` came, with `keys` as Authorization."""
 
     url: str = ""
     faults: list[Callable[[], Response]] = field(default_factory=list)
     requests: list[dict[str, object]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     dimension: int = DIMENSION
+    hold: asyncio.Event | None = None
 
     async def embeddings(self, request: Request) -> Response:
         body = await request.json()
         self.requests.append(body)
         self.keys.append(request.headers.get("authorization"))
+        if self.hold is not None:
+            await self.hold.wait()
         if self.faults:
             return self.faults.pop(0)()
         data = [

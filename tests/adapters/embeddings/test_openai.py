@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import numpy as np
@@ -131,6 +133,26 @@ async def test_infinite_numbers_are_refused(client: httpx.AsyncClient, endpoint:
 async def test_a_zero_vector_stays_zero(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults.append(lambda: broken({"data": [{"index": 0, "embedding": [0.0] * DIMENSION}]}))
     assert not (await embedder(client, endpoint.url).embed_query("a text")).any()
+
+
+@pytest.mark.parametrize("call", ["documents", "query", "ping"])
+async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
+    client: httpx.AsyncClient, endpoint: Endpoint, call: str
+) -> None:
+    """Each request would be within its own time, and be repeated with pauses."""
+    endpoint.faults += [status(503, **{"Retry-After": "19"})] * 9
+    endpoint.hold = hold = asyncio.Event()
+    if call != "ping":
+        hold.set()
+    brief = timedelta(seconds=0.2)
+    asked = OpenAiEmbedder(client, OpenAiOptions(endpoint.url, "m", DIMENSION, budget=brief, query_budget=brief))
+    calls = {"documents": asked.embed_documents(["x"]), "query": asked.embed_query("x"), "ping": asked.ping()}
+    chosen = calls.pop(call)
+    for other in calls.values():
+        other.close()
+    with pytest.raises(EmbeddingError, match=r"within 0\.2 seconds"):
+        await chosen
+    hold.set()
 
 
 async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx.AsyncClient, endpoint: Endpoint) -> None:

@@ -71,6 +71,8 @@ def test_a_time_to_come_back_is_read_as_seconds_or_as_a_date() -> None:
     date = format_datetime(utc_now() + timedelta(seconds=90), usegmt=True)
     assert 80 < (seconds_asked(date) or 0) <= 90
     assert seconds_asked(format_datetime(utc_now() - timedelta(hours=1), usegmt=True)) == 0
+    naive = (utc_now() + timedelta(seconds=90)).strftime("%a %b %d %H:%M:%S %Y")  # as asctime has it, in UTC
+    assert 80 < (seconds_asked(naive) or 0) <= 90
     assert seconds_asked("9" * 5000) == 999_999_999
     for nothing in (None, "", "soon", "-5", "1.5", "\u0663", "Fri, 99 Foo 2026"):
         assert seconds_asked(nothing) is None

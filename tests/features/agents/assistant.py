@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from pydantic_ai import RunContext, Tool
 from partywall.core.schemas import ResponseModel
 from partywall.features.agents.definition import AgentDefinition, AgentInput, Limits
 from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.exceptions import TryAgainError
 from partywall.features.documents.schemas import DocumentPatch
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchQuery
@@ -86,6 +88,13 @@ async def perish(_: Context) -> str:
     return "never"
 
 
+async def stumble(_: Context, again: bool) -> str:
+    """Never does what it should."""
+    if again:
+        raise TryAgainError("The scales are being calibrated.", after=timedelta(seconds=0.2))
+    raise RuntimeError("the password of the scales is 0000")
+
+
 agent = AgentDefinition(
     name="assistant",
     description="Answers questions, for tests.",
@@ -100,6 +109,7 @@ agent = AgentDefinition(
         Tool(note),
         Tool(character),
         Tool(perish),
+        Tool(stumble),
         Tool(publish, requires_approval=True),
     ),
     limits=Limits(model_calls=10, tool_calls=20, tokens=50_000),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -34,7 +34,7 @@ class Call:
 class Reply:
     """What one request is answered with; `pause` is waited for before each of its pieces, in seconds.
 
-    `raw` are the pieces themselves, whatever they may be.
+    `raw` are the pieces themselves, whatever they may be. `error` and `headers` go with a `status` that is no success.
     """
 
     text: str = ""
@@ -44,6 +44,8 @@ class Reply:
     wait: asyncio.Event | None = None
     cut: bool = False
     raw: Sequence[str] | None = None
+    error: object = None
+    headers: Mapping[str, str] | None = None
     media_type: str = "text/event-stream"
 
 
@@ -126,7 +128,8 @@ class ModelServer:
         reply = found if isinstance(found, Reply) else await found
         if reply.status != 200:
             await asyncio.sleep(reply.pause)
-            return JSONResponse({"error": {"message": "scripted", "type": "scripted"}}, reply.status)
+            error = reply.error or {"error": {"message": "scripted", "type": "scripted"}}
+            return JSONResponse(error, reply.status, reply.headers)
         if reply.raw is not None:
             return StreamingResponse(_raw(reply.raw, reply.pause), media_type=reply.media_type)
         if asked.body.get("stream"):

@@ -4,8 +4,10 @@ from uuid import uuid4
 
 import pytest
 from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from partywall.features.agents.catalogue import AGENTS
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.features.agents.bureau import Bureau
@@ -64,6 +66,19 @@ async def test_the_catalogue_shows_the_schemas(bureau: Bureau) -> None:
     assert assistant["available"] is True
     assert assistant["input_schema"]["required"] == ["question"]
     assert set(assistant["output_schema"]["properties"]) == {"answer", "sources"}
+
+
+def test_the_contract_has_the_types_of_the_shipped_agents_outputs(app: FastAPI) -> None:
+    schemas = app.openapi()["components"]["schemas"]
+    choices = schemas["Run"]["properties"]["output"]["anyOf"]
+    found = [schemas[each["$ref"].rpartition("/")[2]] if "$ref" in each else each for each in choices]
+    by_title = {each["title"]: each for each in found if "title" in each}
+    for agent in AGENTS:
+        schema = agent.output.model_json_schema(mode="serialization")
+        shown = by_title[schema["title"]]
+        assert (shown["required"], shown["properties"].keys()) == (schema["required"], schema["properties"].keys())
+    assert {"type": "null"} in choices
+    assert {"type": "object"}.items() <= found[len(AGENTS)].items(), "of agents of the operator's own"
 
 
 async def test_a_run_begins_queued(bureau: Bureau) -> None:

@@ -51,6 +51,32 @@ async def test_what_fails_is_tried_later_and_what_follows_does_not_wait_for_it(
     assert str(failed["next_attempt_at"]) > str(failed["created_at"])
 
 
+@pytest.mark.parametrize("code", [429, 503])
+async def test_a_receiver_that_wants_time_gets_it_for_all_its_events(
+    office: Office, receiver: Receiver, resources: Resources, code: int
+) -> None:
+    async def answer(_: Arrived) -> bytes:
+        return status(code, "Retry-After: 120")
+
+    receiver.answer = answer
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created", "document.updated")
+    async with dispatching(resources):
+        await until(lambda: asked_to_wait(office, hook))
+        await office.happen("document.deleted")
+    assert len(receiver.arrived) == 1
+
+
+async def asked_to_wait(office: Office, hook: Hook) -> bool:
+    """The delivery, and the webhook with all that it would send."""
+    sql = """
+        SELECT 1 FROM webhook_delivery AS d JOIN webhook_progress AS p USING (project_id, webhook_id)
+        WHERE d.webhook_id::text = $1 AND d.attempts = 1 AND d.next_attempt_at > now() + interval '100 seconds'
+            AND p.paused_until BETWEEN now() + interval '100 seconds' AND now() + interval '121 seconds'
+    """
+    return bool(await office.people.fetch(sql, str(hook.id)))
+
+
 async def test_after_its_last_attempt_a_delivery_has_failed(
     office: Office, receiver: Receiver, resources: Resources
 ) -> None:

@@ -40,6 +40,14 @@ def test_a_webhook_rests_after_some_failures_in_a_row_but_never_for_long() -> No
         assert timedelta(minutes=4) <= rest <= timedelta(minutes=6)
 
 
+def test_nothing_is_sent_before_the_receiver_wants_it() -> None:
+    hour = timedelta(hours=1)
+    assert RULES.retry_in(1, hour) == hour
+    assert (RULES.retry_in(8, timedelta(seconds=1)) or hour) > hour
+    assert RULES.retry_in(10, hour) is None
+    assert (RULES.pause(1, hour), RULES.pause(9, hour), RULES.pause(1)) == (hour, hour, None)
+
+
 @pytest.mark.parametrize(
     ("outcome", "failing_for", "reason"),
     [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 import httpx
@@ -35,6 +38,10 @@ class OpenAiOptions:
     model: str
     dimension: int
     api_key: SecretStr | None = None
+    budget: timedelta = timedelta(minutes=5)
+    """For all requests of one call together, with their repeats and pauses."""
+    query_budget: timedelta = timedelta(seconds=10)
+    """The same where a person waits for it."""
 
 
 class OpenAiEmbedder:
@@ -56,20 +63,26 @@ class OpenAiEmbedder:
         return self._options.dimension
 
     async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+        async with _within(self._options.budget):
+            return await self._embed_all(texts)
+
+    async def embed_query(self, text: str) -> Vectors:
+        async with _within(self._options.query_budget):
+            vectors = await self._embed_all([text])
+        return np.asarray(vectors[0], dtype=np.float32)
+
+    async def _embed_all(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         for start in range(0, len(texts), _BATCH):
             batch = list(texts[start : start + _BATCH])
             vectors[start : start + len(batch)] = await self._embed(batch)
         return vectors
 
-    async def embed_query(self, text: str) -> Vectors:
-        vectors = await self.embed_documents([text])
-        return np.asarray(vectors[0], dtype=np.float32)
-
     async def ping(self) -> None:
         """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
         if time.monotonic() - self._answered_at > _FRESH:
-            self._read(await self._post(["ping"], {RETRIES: 0}), 1)
+            async with _within(self._options.query_budget):
+                self._read(await self._post(["ping"], {RETRIES: 0}), 1)
 
     async def close(self) -> None:
         """The HTTP client belongs to the process."""
@@ -104,6 +117,19 @@ class OpenAiEmbedder:
             )
         self._answered_at = time.monotonic()
         return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
+
+
+@asynccontextmanager
+async def _within(budget: timedelta) -> AsyncIterator[None]:
+    limit = asyncio.timeout(budget.total_seconds())
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        seconds = budget.total_seconds()
+        raise EmbeddingError(f"the embeddings endpoint has not answered within {seconds:g} seconds") from error
 
 
 def _normalised(vectors: Vectors) -> Vectors:

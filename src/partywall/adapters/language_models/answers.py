@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, NoReturn
 
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from partywall.adapters.language_models.usage import Fields, UsageTally, merged, usage_in, words_in
 from partywall.core.language_models import ModelInvalidError
 
 # Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.
@@ -25,9 +26,6 @@ _SPOKEN: Final = ("choices", "delta", "content_block")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
-type _Fields = dict[str, JsonValue]
-
-
 class _Form(BaseModel):
     """As much of an event's form as must be right for its reader; both APIs have other fields, which may be new."""
 
@@ -36,7 +34,7 @@ class _Form(BaseModel):
 
 class _Function(_Form):
     name: str | None = None
-    arguments: str | _Fields | None = None
+    arguments: str | Fields | None = None
 
 
 class _ToolCall(_Form):
@@ -46,7 +44,7 @@ class _ToolCall(_Form):
 
 
 class _Delta(_Form):
-    content: str | list[_Fields] | None = None
+    content: str | list[Fields] | None = None
     refusal: str | None = None
     tool_calls: list[_ToolCall] | None = None
 
@@ -57,7 +55,7 @@ class _Choice(_Form):
 
 
 class _Message(_Form):
-    usage: _Fields | None = None
+    usage: Fields | None = None
 
 
 class _Chunk(_Form):
@@ -65,9 +63,9 @@ class _Chunk(_Form):
 
     type: str | None = None
     choices: list[_Choice] | None = None
-    usage: _Fields | None = None
-    delta: _Fields | None = None
-    content_block: _Fields | None = None
+    usage: Fields | None = None
+    delta: Fields | None = None
+    content_block: Fields | None = None
     message: _Message | None = None
 
 
@@ -123,9 +121,12 @@ class Answer:
 
     complete: bool = False
     _said: int = 0
+    _words: int = 0
+    _tally: UsageTally = field(default_factory=UsageTally)
+    _told: Fields = field(default_factory=dict)
 
     def take(self, event: ServerEvent) -> ServerEvent:
-        """The event as it is passed on: without lone surrogates, and with token counts that can be summed.
+        """The event as it is passed on: without lone surrogates, and with what the whole answer has used by now.
 
         Raises ModelInvalidError for what is no answer, and for more than an answer may hold.
         """
@@ -139,15 +140,28 @@ class Answer:
             refuse(f"it holds more than {MOST_CHARACTERS:,} characters")
         ended = any(choice.finish_reason for choice in form.choices or ())
         self.complete = self.complete or ended or form.type == "message_stop"
-        bounded = [_bound(usage) for usage in _usages(chunk)]
-        return ServerEvent(event.name, orjson.dumps(chunk)) if cleaned or any(bounded) else event
+        self._words += words_in(chunk)
+        counted = self._count(chunk, form.message is not None or form.type == "message_delta")
+        return ServerEvent(event.name, orjson.dumps(chunk)) if cleaned or counted else event
+
+    def _count(self, chunk: Fields, anthropic: bool) -> bool:
+        """Whether the chunk tells what was used; then it tells it for all of the answer so far."""
+        message = chunk.get("message")
+        holder = message if anthropic and isinstance(message, dict) else chunk
+        usage = usage_in(holder)
+        if usage is None:
+            return False
+        _bound(usage)
+        self._told = merged(self._told, usage) if anthropic else self._tally.take(usage, self._words)
+        holder["usage"] = self._told
+        return True
 
 
 def refuse(why: str) -> NoReturn:
     raise ModelInvalidError(why)
 
 
-def _parsed(data: bytes) -> tuple[_Fields, bool]:
+def _parsed(data: bytes) -> tuple[Fields, bool]:
     """And whether it had to be cleaned."""
     chunk, cleaned = _json(data)
     if not isinstance(chunk, dict):
@@ -167,17 +181,11 @@ def _json(data: bytes) -> tuple[JsonValue, bool]:
     return cleaned, True
 
 
-def _form_of(chunk: _Fields) -> _Chunk:
+def _form_of(chunk: Fields) -> _Chunk:
     try:
         return _Chunk.model_validate(chunk)
     except ValidationError as error:
         refuse(f"{'.'.join(map(str, error.errors()[0]['loc'][:5]))} is not what it should be")
-
-
-def _usages(chunk: _Fields) -> Iterator[_Fields]:
-    for holder in (chunk, chunk.get("message")):
-        if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
-            yield usage
 
 
 def _characters(value: JsonValue) -> int:
@@ -195,16 +203,12 @@ def _characters(value: JsonValue) -> int:
     return count
 
 
-def _bound(usage: dict[str, JsonValue]) -> bool:
-    """Whether a count had to be changed; a count that is no number is refused."""
-    changed = False
+def _bound(usage: Fields) -> None:
+    """A count that is no number is refused."""
     for fields in (usage, *(each for each in usage.values() if isinstance(each, dict))):
         for name, value in fields.items():
             if not name.endswith("tokens") or value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float):
                 refuse("it counts its tokens otherwise than in numbers")
-            bounded = int(min(max(value, 0), MOST_TOKENS))
-            if value != bounded or isinstance(value, float):
-                fields[name], changed = bounded, True
-    return changed
+            fields[name] = int(min(max(value, 0), MOST_TOKENS))

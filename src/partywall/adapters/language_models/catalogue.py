@@ -11,7 +11,7 @@ from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
-from partywall.adapters.language_models.chain import chained
+from partywall.adapters.language_models.chain import ChatModel, chained
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
@@ -20,6 +20,8 @@ from partywall.core.outgoing.endpoints import KEPT_ALIVE
 from partywall.core.outgoing.retrying import Retries
 
 CONNECT_SECONDS: Final = 5.0
+# Of a pause within one request, which holds a run's place; a server that wants more is asked in the run's next attempt.
+LONGEST_PAUSE: Final = 2.0
 NO_KEY: Final = "none"  # what servers of one's own are told, which ask for no key
 
 # Chat completions, which every compatible server speaks.
@@ -67,7 +69,7 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
     limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=KEPT_ALIVE)
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
-    transport = ModelTransport(inner, Retries(options.retries), Circuits(), options.timeout)
+    transport = ModelTransport(inner, Retries(options.retries, longest=LONGEST_PAUSE), Circuits(), options.timeout)
     client = create_async_httpx2_client(timeout=timeout, transport=transport)
     client.cookies = no_cookies()
     return client
@@ -102,7 +104,9 @@ class ConfiguredModels:
     def _model(self, name: str) -> Model:
         provider, _, model = name.partition(":")
         server = self.options.server(provider)
-        return infer_model(f"{_KINDS.get(provider, _COMPATIBLE)}:{model}", lambda kind: self._provider(kind, server))
+        kind = _KINDS.get(provider, _COMPATIBLE)
+        found = infer_model(f"{kind}:{model}", lambda kind: self._provider(kind, server))
+        return found if kind == "anthropic" else ChatModel(found)
 
     def _provider(self, kind: str, server: ServerOptions) -> Provider[object]:
         """The library imports a provider's SDK only when its class is asked for."""

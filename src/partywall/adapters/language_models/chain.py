@@ -1,18 +1,26 @@
-"""Models that are asked one after the other."""
+"""Models that are asked one after the other, and how they are read."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final, cast
 
 from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.models.fallback import FallbackModel
-from pydantic_ai.settings import ModelSettings
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.settings import ModelSettings, merge_model_settings
 
 from partywall.core.language_models import ModelBrokeOffError
+
+# The library takes each chunk's usage for all of the answer's, as the transport makes it; servers are not asked to tell
+# it with each chunk, which some refuse.
+_TOTALS: Final = cast(
+    "ModelSettings", {"openai_continuous_usage_stats": True, "extra_body": {"stream_options": {"include_usage": True}}}
+)
 
 
 def chained(models: Sequence[Model]) -> Model:
@@ -45,3 +53,19 @@ class ModelChain(FallbackModel):
                 if not others:
                     raise
                 raise ModelBrokeOffError(error, chained(others)) from error
+
+
+class ChatModel(WrapperModel):
+    """A model of OpenAI's chat completions, whose usage comes as running totals."""
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[object] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        settings = merge_model_settings(model_settings, _TOTALS)
+        async with self.wrapped.request_stream(messages, settings, model_request_parameters, run_context) as response:
+            yield response

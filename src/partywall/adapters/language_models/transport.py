@@ -9,6 +9,7 @@ from typing import Final
 import httpx2
 
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
+from partywall.adapters.language_models.refusals import refusal
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.retrying import Faults, Retries, ask
@@ -73,6 +74,8 @@ class ModelTransport(httpx2.AsyncBaseTransport):
             response = await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
         except CircuitOpenError as error:
             raise httpx2.ConnectError(str(error), request=request) from error
+        if response.is_error:
+            return await refusal(request, response)
         streams = response.is_success and _STREAMED in request.content
         return self._read(response) if streams else response
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -35,7 +36,14 @@ class LeaseLostError(Exception):
 
 
 class AnotherAttemptError(Exception):
-    """What a handler raises for the job to be run again after a pause, without anything having failed in it."""
+    """What a handler raises for the job to be run again after a pause, without anything having failed in it.
+
+    The pause grows with the attempts, unless `after` says how long it is.
+    """
+
+    def __init__(self, reason: str, after: timedelta | None = None) -> None:
+        super().__init__(reason)
+        self.after = after
 
 
 def _nothing() -> None: ...

@@ -3,15 +3,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Self
+from typing import Final, Self
 
 import orjson
 from pgqueuer.ports.driver import Driver, TaskManagerPort
 from pgqueuer.queries import Queries
 from pydantic import JsonValue
+from sqlalchemy import text
 
-from partywall.core.db.session import AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.jobs.kinds import JobKind, JobPayload
+
+_ON_QUEUE: Final = text("SELECT EXISTS (SELECT FROM pgqueuer WHERE id = :job)")
 
 
 class SessionDriver(Driver):
@@ -70,6 +73,11 @@ async def enqueue_once[P: JobPayload](session: AsyncSession, kind: JobKind[P], p
     body = payload.model_dump_json().encode()
     key = f"{kind.name}:{subject}"
     await Queries(SessionDriver(session)).enqueue(kind.name, body, dedupe_key=key, on_conflict="skip")
+
+
+async def is_on_queue(session: AsyncReadSession, job_id: int) -> bool:
+    """Whether the job waits or is at work."""
+    return bool(await session.scalar(_ON_QUEUE, {"job": job_id}))
 
 
 async def requeue(session: AsyncSession, kind: str, payload: Mapping[str, JsonValue]) -> None:

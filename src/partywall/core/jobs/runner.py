@@ -139,6 +139,7 @@ class JobRunner:
         except ProjectNotFoundError:
             log.info("job_dropped", reason="its principal may no longer enter the project")
         except Exception as error:
+            after = error.after if isinstance(error, AnotherAttemptError) else None
             if isinstance(error, AnotherAttemptError):
                 log.info("job_put_back", attempt=context.attempt, reason=str(error))
             else:
@@ -147,7 +148,7 @@ class JobRunner:
                 await self._give_up(handler, context, payload, f"{type(error).__name__}: {error}")
                 return
             # PgQueuer keeps the traceback in its log: none that quotes what the job was about.
-            raise RetryRequested(attempts.backoff(context.attempt), type(error).__name__) from None
+            raise RetryRequested(after or attempts.backoff(context.attempt), type(error).__name__) from None
         async with self.resources.sessions.begin() as session:
             await attempts.forget(session, context.job_id)
 

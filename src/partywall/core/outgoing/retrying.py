@@ -7,6 +7,7 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
@@ -72,7 +73,8 @@ def seconds_asked(retry_after: str | None) -> float | None:
     if retry_after.isascii() and retry_after.isdigit():
         return float(retry_after[:9])
     try:
-        return max(0.0, parsedate_to_datetime(retry_after[:_LONGEST_DATE]).timestamp() - unix_time())
+        at = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
+        return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - unix_time())
     except (ValueError, TypeError, OverflowError):
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 
 import structlog
 from pydantic import JsonValue
@@ -21,6 +22,7 @@ from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
 from partywall.features.agents.pending import pending_id
 from partywall.features.agents.repository import RunWriter
+from partywall.features.agents.retrying import next_attempt
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
 
@@ -40,44 +42,45 @@ async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome, cut_
         await _end(context, payload.model_copy(update={"principal": service}), payload, outcome, cut_off)
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The run goes on, or is tried again, `after` a time or after the pause that the job's attempts make."""
+
+    after: timedelta | None = None
+
+
 async def interrupt_run(
     context: JobContext, payload: RunAgent, interrupted: Interrupted, cut_off: CutOff | None
-) -> bool:
-    """Puts the run back, for another attempt or for other models in this one; False where it is over instead.
+) -> Again | None:
+    """Puts the run back, for another attempt or for other models in this one; None where it is over instead.
 
     It was tried too often and has failed with this, somebody wants it to end, or nobody may run it any more.
     """
     try:
-        instead = await _put_back(context, payload, interrupted, cut_off)
+        found = await _put_back(context, payload, interrupted, cut_off)
     except ProjectNotFoundError:
-        instead = LOST
-    if instead is not None:
-        await end_run(context, payload, instead, cut_off)
-    return instead is None
+        found = LOST
+    if isinstance(found, Again):
+        return found
+    await end_run(context, payload, found, cut_off)
+    return None
 
 
 async def _put_back(
     context: JobContext, payload: RunAgent, interrupted: Interrupted, cut_off: CutOff | None
-) -> Outcome | None:
-    """How the run ends instead; None where it is put back."""
-    last, goes_on = interrupted.last, interrupted.others is not None
+) -> Again | Outcome:
+    """How the run ends instead, if it does."""
     async with context.begin(payload) as (session, scope):
-        writer = RunWriter(session, scope)
-        run = await writer.lock(payload.run_id)
+        ending = _Ending(session, scope, context)
+        await ending.admission.lock()
+        run = await RunWriter(session, scope).lock(payload.run_id)
         if run is None or run.principal != payload.principal:
-            return last  # there is nothing to end, as `end_run` finds too
+            return interrupted.last  # there is nothing to end, as `end_run` finds too
         if run.cancel_requested_at is not None:
             return Cancelled()
-        if run.attempts >= context.resources.settings.agents.max_attempts and not goes_on:
-            return last
-        if run.status == RunStatus.RUNNING:
-            ending = _Ending(session, scope, context)
-            await ending.count(run, cut_off)
-            # What goes on begins again, and is counted then.
-            counted = max(0, run.attempts - 1) if goes_on else run.attempts
-            await writer.change(run.id, {"status": RunStatus.QUEUED.value, "attempts": counted})
-            ending.tell(run, "run.queued", {"agent": run.agent, "reason": last.code})
-    return None
+        if interrupted.passing and interrupted.others is None:
+            return await ending.wait(run, interrupted, cut_off)
+        return await ending.repeat(run, interrupted, cut_off)
 
 
 async def _end(
@@ -93,9 +96,51 @@ class _Ending:
     scope: ProjectScope
     context: JobContext
 
+    @property
+    def admission(self) -> Admission:
+        return Admission(self.session, self.scope, RunPlaces.of(self.context.resources))
+
+    async def repeat(self, run: Run, interrupted: Interrupted, cut_off: CutOff | None) -> Again | Outcome:
+        """The run keeps its place, for its next attempt or for other models in this one."""
+        goes_on = interrupted.others is not None
+        if run.attempts >= self.context.resources.settings.agents.max_attempts and not goes_on:
+            return interrupted.last
+        if run.status == RunStatus.RUNNING:
+            await self.count(run, cut_off)
+            # What goes on begins again, and is counted then.
+            counted = max(0, run.attempts - 1) if goes_on else run.attempts
+            await self._queue(run, interrupted, {"attempts": counted})
+        return Again()
+
+    async def wait(self, run: Run, interrupted: Interrupted, cut_off: CutOff | None) -> Again | Outcome:
+        """The run leaves its place to others until it is tried again; over where it has been failing for long enough.
+
+        Nothing of ours has failed, so no attempt counts, except where an answer broke off that has to be paid for.
+        """
+        failing = await RunWriter(self.session, self.scope).failing_for(run.id)
+        settings, broke_off = self.context.resources.settings.agents, bool(cut_off and cut_off.used.model_calls)
+        after = next_attempt(failing, settings.retry_for, interrupted.retry_after)
+        if after is None or (broke_off and run.attempts >= settings.max_attempts):
+            return interrupted.last
+        if run.status == RunStatus.RUNNING:
+            await self.count(run, cut_off)
+            since = func.coalesce(Run.failing_at, func.clock_timestamp())
+            values = {"failing_at": since, "retry_at": func.clock_timestamp() + after, "admitted": False}
+            counted = run.attempts if broke_off else max(0, run.attempts - 1)
+            await self._queue(run, interrupted, {**values, "job_id": None, "attempts": counted})
+            await self.admission.fill()
+        return Again(after)
+
+    async def _queue(self, run: Run, interrupted: Interrupted, values: dict[str, object]) -> None:
+        values["status"] = RunStatus.QUEUED.value
+        changed = await RunWriter(self.session, self.scope).change(run.id, values)
+        told: dict[str, JsonValue] = {"agent": run.agent, "reason": interrupted.last.code}
+        if changed.retry_at is not None:
+            told["retry_at"] = changed.retry_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        self.tell(run, "run.queued", told)
+
     async def write(self, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
-        places = RunPlaces.of(self.context.resources)
-        admission = Admission(self.session, self.scope, places)
+        admission = self.admission
         await admission.lock()
         writer = RunWriter(self.session, self.scope)
         run = await writer.lock(payload.run_id)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -57,6 +58,18 @@ class RunPendingChangedError(ConflictError):
 class RunFinishedError(ConflictError):
     code = "run_finished"
     title = "The run is over"
+
+
+class TryAgainError(Exception):
+    """What a tool raises for the run to be tried again later: what it needs is away, and may come back.
+
+    `detail` is shown to people where it does not; `after` is how long to wait at least.
+    """
+
+    def __init__(self, detail: str, after: timedelta | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.after = after
 
 
 class NothingToWorkOnError(NotFoundError):

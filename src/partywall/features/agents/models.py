@@ -34,8 +34,9 @@ class Run(Base):
     """One run of an agent.
 
     `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
-    finished; `admitted` says that it holds a place, and has a job of its own; `state` counts visible
-    changes. `priced` is false once a model was used whose price is not known.
+    finished; `admitted` says that it holds a place, and has a job of its own, `job_id` which job works on it; `state`
+    counts visible changes. `priced` is false once a model was used whose price is not known. Since `failing_at` it
+    waits for what is away, and is tried again from `retry_at` on.
     """
 
     __tablename__ = "run"
@@ -84,6 +85,9 @@ class Run(Base):
     cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")
     priced: Mapped[bool] = mapped_column(server_default=text("true"))
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    retry_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    failing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    job_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -121,6 +122,23 @@ class RunWriter:
             .execution_options(populate_existing=True)
         )
         return found
+
+    async def waits_for(self, run_id: UUID) -> timedelta | None:
+        """How long it is until the run may be admitted again; None where it may be now."""
+        left: timedelta | None = await self.session.scalar(
+            select(Run.retry_at - func.clock_timestamp()).where(
+                Run.project_id == self.scope.project_id, Run.id == run_id, Run.retry_at > func.clock_timestamp()
+            )
+        )
+        return left
+
+    async def failing_for(self, run_id: UUID) -> timedelta:
+        """How long it has waited for what is away, since its last finished step."""
+        since = func.coalesce(func.clock_timestamp() - Run.failing_at, timedelta())
+        found: timedelta | None = await self.session.scalar(
+            select(since).where(Run.project_id == self.scope.project_id, Run.id == run_id)
+        )
+        return found or timedelta()
 
     async def change(self, run_id: UUID, values: Mapping[str, object]) -> Run:
         """The run after the change, which every reader can see."""

@@ -18,9 +18,11 @@ from partywall.core.outgoing.cause import caused_by
 from partywall.features.agents.beginning import Begun, begin_run
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
+from partywall.features.agents.failures import meaning_of, model_errors_of
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import CancelRequestedError, CutOff, Journal, WorkerStopsError
-from partywall.features.agents.outcomes import TIMED_OUT, Cancelled, Ending, Failed, Interrupted, Outcome, meaning_of
+from partywall.features.agents.model_errors import facts_of
+from partywall.features.agents.outcomes import TIMED_OUT, Ending, Failed, Interrupted, Outcome
 from partywall.features.agents.project_documents import JournalEffects, ScopedDocuments
 from partywall.features.agents.registry import registry_of
 from partywall.features.agents.repository import CANCEL_REQUESTED
@@ -35,13 +37,14 @@ WATCH_SECONDS: Final = 0.5
 
 async def run_agent(context: JobContext, payload: RunAgent) -> None:
     """Idempotent: what the journal holds is not done again, and nothing is written once the lease is lost."""
-    with bound_contextvars(run_id=str(payload.run_id)):
+    with bound_contextvars(run_id=str(payload.run_id), project_id=str(payload.project_id)):
         ending, cut_off = await _attempt(context, payload)
         while isinstance(ending, Interrupted):
-            if not await interrupt_run(context, payload, ending, cut_off):
+            again = await interrupt_run(context, payload, ending, cut_off)
+            if again is None:
                 return
             if ending.others is None:
-                raise AnotherAttemptError(ending.last.code)
+                raise AnotherAttemptError(ending.last.code, again.after)
             ending, cut_off = await _attempt(context, payload, ending.others)
         if ending is not None:
             await end_run(context, payload, ending, cut_off)
@@ -58,20 +61,25 @@ async def _attempt(
             return begun, None
         worker = _Worker(context, payload, begun, instead)
         return await worker.run(), worker.cut_off
-    except LeaseLostError:
+    except (LeaseLostError, AnotherAttemptError):
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - each means something for the run, and is logged
         ending = meaning_of(error)
-        if not isinstance(ending, Cancelled):  # which is no failure, and has its line when the run ends
-            event = "run_interrupted" if isinstance(ending, Interrupted) else "run_failed"
-            log.warning(event, error=type(error).__name__, exc_info=error if _is_ours(ending) else None)
+        _log(error, ending, worker.begun.run.agent if worker else None)
         return ending, worker.cut_off if worker else None
 
 
-def _is_ours(ending: Ending) -> bool:
-    """A failure that says nothing of itself to the people who see it; the log must."""
+def _log(error: Exception, ending: Ending, agent: str | None) -> None:
+    """A cancelled run has its line when it ends."""
     failed = ending.last if isinstance(ending, Interrupted) else ending
-    return isinstance(failed, Failed) and failed.code in ("internal_error", "agent_broken")
+    if not isinstance(failed, Failed):
+        return
+    event = "run_interrupted" if isinstance(ending, Interrupted) else "run_failed"
+    # These say nothing of themselves to the people who see them; the log must.
+    ours = failed.code in ("internal_error", "agent_broken", "tool_failed", "unavailable")
+    facts = {"code": failed.code, "agent": agent, "error": type(error).__name__}
+    for said in [facts_of(each) for each in model_errors_of(error)] or [{}]:
+        log.warning(event, **facts, **said, exc_info=error if ours else None)
 
 
 @dataclass(slots=True)
@@ -90,7 +98,9 @@ class _Worker:
         """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
         if self.begun.run.attempts == 1:
             self.context.progressed()  # it had finished a step since it was begun the last time
-        with caused_by(request_id=self.begun.run.request_id, traceparent=self.begun.run.traceparent):
+        run = self.begun.run
+        cause = caused_by(request_id=run.request_id, traceparent=run.traceparent)
+        with cause, bound_contextvars(agent=run.agent):
             turn = await self._turn()
             if isinstance(turn, Failed):
                 return turn
@@ -102,7 +112,7 @@ class _Worker:
                     watching.cancel()
                     return outcome
             except ExceptionGroup as errors:
-                raise errors.exceptions[0] from errors
+                raise errors.exceptions[0] from errors.exceptions[0].__cause__
 
     async def _turn(self) -> Turn | Failed:
         run, answered, resources = self.begun.run, self.begun.answered, self.context.resources

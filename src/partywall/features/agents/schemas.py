@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 from partywall.core.pagination import SortedQuery
 from partywall.core.schemas import WHOLE, Instant, JsonObject, RequestModel, ResponseModel
 from partywall.features.agents.amounts import GivenAmount
+from partywall.features.agents.outputs import RunOutput
 
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -104,13 +105,13 @@ class PendingCall(ResponseModel):
 
 
 class Run(ResponseModel):
-    """`output` fits the agent's output schema once the run has succeeded; `pending` is what a waiting run asks for."""
+    """`output` is of the agent's output type once the run has succeeded; `pending` is what a waiting run asks for."""
 
     id: UUID
     agent: str
     status: RunStatus
     input: JsonObject
-    output: JsonObject | None
+    output: RunOutput | None
     error: RunError | None
     usage: Usage
     pending: list[PendingCall]

@@ -19,6 +19,7 @@ from partywall.core.errors import PartywallError
 from partywall.core.events.log import News
 from partywall.core.language_models import LanguageModel
 from partywall.core.schemas import refuse_unstorable
+from partywall.features.agents.agent_code import ToolError, agent_code
 from partywall.features.agents.definition import AgentInput, Check
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
@@ -66,7 +67,7 @@ class Turn:
         history: list[ModelMessage] = ModelMessagesTypeAdapter.validate_python(list(self.history))
         with replay_scope():
             result = await self._agent().run(
-                None if self.answered else self.definition.prompt(self.deps.input),
+                None if self.answered else self._prompt(),
                 message_history=history or None,
                 deferred_tool_results=self.answered.results() if self.answered else None,
                 deps=self.deps,
@@ -76,6 +77,10 @@ class Turn:
         if isinstance(result.output, DeferredToolRequests):
             return _waiting(result.output, messages)
         return Succeeded(result.output.model_dump(mode="json"), messages)
+
+    def _prompt(self) -> str:
+        with agent_code():
+            return self.definition.prompt(self.deps.input)
 
     def _agent(self) -> Agent[Deps, AnyOutput]:
         definition = self.definition
@@ -116,13 +121,16 @@ class ProjectTools(FunctionToolset[Deps]):
         self, name: str, tool_args: dict[str, object], ctx: RunContext[Deps], tool: ToolsetTool[Deps]
     ) -> object:
         try:
-            return await super().call_tool(name, tool_args, ctx, tool)
+            with agent_code(name):
+                return await super().call_tool(name, tool_args, ctx, tool)
         except PartywallError as error:
             if error.status >= 500 or isinstance(error, NothingToWorkOnError):
                 raise
             raise ToolFailed(error.detail) from error
-        except ValidationError as error:
-            found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        except ToolError as error:
+            if not isinstance(error.__cause__, ValidationError):
+                raise
+            found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.__cause__.errors())
             raise ToolFailed(f"This cannot be asked for: {found}"[:1000]) from error
 
 
@@ -137,7 +145,8 @@ def _judge(
         _refuse_unstorable(output)
         if check is None:
             return output
-        checked = await check(ctx, output)
+        with agent_code():
+            checked = await check(ctx, output)
         _refuse_unstorable(checked)
         return checked
 

@@ -13,6 +13,9 @@ OVERLAP: Final = timedelta(hours=24)
 # Failures in a row from which on the webhook as a whole is tried at times only, and the longest of these times.
 BREAKS_AFTER: Final = 5
 LONGEST_PAUSE: Final = timedelta(minutes=5)
+# How long a receiver may ask to be left alone, and with which answers.
+LONGEST_ASKED: Final = timedelta(hours=1)
+ASKING: Final = frozenset({429, 503})
 # Each retry waits for so many times as long as the one before it.
 GROWTH: Final = 3
 # Events that are made deliveries in one transaction.

@@ -14,10 +14,14 @@ GONE: Final = 410
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt went: the status that was answered, or why there is none."""
+    """How an attempt went: the status that was answered, or why there is none.
+
+    `asked` is how long the receiver wants to be left alone.
+    """
 
     status_code: int | None
     error: str | None
+    asked: timedelta | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -30,18 +34,21 @@ class Rules:
     attempts: int
     disable_after: timedelta
 
-    def retry_in(self, attempt: int) -> timedelta | None:
-        """How long to wait after this failed attempt, from 1 on; None after the last."""
+    def retry_in(self, attempt: int, asked: timedelta | None = None) -> timedelta | None:
+        """How long to wait after this failed attempt, from 1 on, and not less than was asked; None after the last."""
         if attempt >= self.attempts:
             return None
-        return _about(self.first_retry * GROWTH ** (attempt - 1))
+        return max(_about(self.first_retry * GROWTH ** (attempt - 1)), asked or timedelta())
 
-    def pause(self, failures: int) -> timedelta | None:
-        """How long the webhook as a whole rests after so many failures in a row: a dead receiver costs little."""
+    def pause(self, failures: int, asked: timedelta | None = None) -> timedelta | None:
+        """How long the webhook as a whole rests after so many failures in a row: a dead receiver costs little.
+
+        Also, from the first on, as long as the receiver has asked: another event would not be welcome either.
+        """
         if failures < BREAKS_AFTER:
-            return None
+            return asked
         steps = min(failures - BREAKS_AFTER, 20)
-        return _about(min(self.first_retry * 2**steps, LONGEST_PAUSE))
+        return max(_about(min(self.first_retry * 2**steps, LONGEST_PAUSE)), asked or timedelta())
 
     def disables(self, outcome: Outcome, failing_at: datetime | None, now: datetime) -> str | None:
         """Why the webhook is to be disabled after this failure, if it is."""

@@ -12,6 +12,8 @@ import httpx
 import structlog
 
 from partywall.core.outgoing.destinations import RefusedDestinationError
+from partywall.core.outgoing.retrying import seconds_asked
+from partywall.features.webhooks.constants import ASKING, LONGEST_ASKED
 from partywall.features.webhooks.retrying import Outcome
 
 log = structlog.get_logger(__name__)
@@ -34,7 +36,7 @@ class Letter:
 
 
 async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
-    """Any 2xx is success. Of the answer only the status is read: its body is the receiver's own."""
+    """Any 2xx is success. Of the answer only the status and `Retry-After` are read: its body is the receiver's own."""
     headers = {**letter.headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
     seconds = timeout.total_seconds()
     # What the client allows for each step by itself is less than what a receiver may take.
@@ -45,11 +47,18 @@ async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) ->
             asyncio.timeout(seconds),
             client.stream("POST", letter.url, headers=headers, content=content, timeout=steps) as answer,
         ):
-            status = answer.status_code
+            status, asked = answer.status_code, _asked(answer)
     except (RefusedDestinationError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
         log.info("webhook_not_delivered", reason=str(error)[:200], error=type(error).__name__)
         return Outcome(None, NOT_DELIVERED)
-    return Outcome(status, _fault(status))
+    return Outcome(status, _fault(status), asked)
+
+
+def _asked(answer: httpx.Response) -> timedelta | None:
+    if answer.status_code not in ASKING:
+        return None
+    seconds = seconds_asked(answer.headers.get("retry-after"))
+    return None if seconds is None else timedelta(seconds=min(seconds, LONGEST_ASKED.total_seconds()))
 
 
 def _fault(status: int) -> str | None:

@@ -157,7 +157,7 @@ class Turn:
             return True
         now = utc_now()
         disabled = self.rules.disables(outcome, progress.failing_at, now)
-        pause = None if again else self.rules.pause(progress.failures + 1)
+        pause = self.rules.pause(0 if again else progress.failures + 1, outcome.asked)
         if disabled is not None and progress.disabled_reason is None:
             self._tell(session, repository.scope, disabled)
         await repository.note_failure(
@@ -166,7 +166,7 @@ class Turn:
         return disabled is None and pause is None
 
     async def _settle(self, repository: TurnRepository, due: Due, outcome: Outcome) -> None:
-        wait = None if outcome.succeeded else self.rules.retry_in(due.attempt)
+        wait = None if outcome.succeeded else self.rules.retry_in(due.attempt, outcome.asked)
         if wait is None:
             status = "succeeded" if outcome.succeeded else "failed"
             await repository.finish(due.id, status, outcome.status_code, outcome.error)

@@ -1,0 +1,94 @@
+"""What an error means for its run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    FallbackExceptionGroup,
+    ModelAPIError,
+    OutputTokenLimitExceeded,
+    UnexpectedModelBehavior,
+    UserError,
+)
+
+from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
+from partywall.core.language_models import ModelBrokeOffError
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.features.agents.agent_code import AgentCodeError, ToolError
+from partywall.features.agents.budgets import Exceeded
+from partywall.features.agents.exceptions import TryAgainError
+from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
+from partywall.features.agents.model_errors import meaning_of_model_error
+from partywall.features.agents.outcomes import LOST, Cancelled, Ending, Failed, Interrupted
+
+_NO_MODEL: Final = Failed("model_invalid", "No model answered in the form of an answer.")
+_FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
+    (CancelRequestedError, Cancelled()),
+    (WorkerStopsError, Interrupted(Failed("worker_stopped", "The workers stopped too often."))),
+    (ProjectNotFoundError, LOST),
+    (MissingRightError, LOST),
+    (ValidationError, Failed("input_invalid", "The input no longer fits the agent.")),
+    (AgentCodeError, Failed("agent_broken", "The agent's own code failed; see the worker's log.")),
+    (UnavailableError, Interrupted(Failed("unavailable", "What the run needs is away."), passing=True)),
+    (UserError, Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")),
+    (ContentFilterError, Failed("output_invalid", "The model's provider has withheld its answer.")),
+    (
+        OutputTokenLimitExceeded,
+        Failed("output_invalid", "The model's answer grew too long, and ended before it was whole."),
+    ),
+    (UnexpectedModelBehavior, Failed("output_invalid", "The model did not answer as it should, however often asked.")),
+)
+
+
+def meaning_of(error: Exception) -> Ending:
+    """Shown to people, so it says what happened and nothing of the inside."""
+    for kind, ending in _FIXED:
+        if isinstance(error, kind):
+            return ending
+    match error:
+        case ModelAPIError() | FallbackExceptionGroup():
+            return _of_models(error)
+        case Exceeded():
+            return Failed(error.code, error.detail)
+        case ToolError():
+            return Failed("tool_failed", f"The tool {error.name} failed; see the worker's log.")
+        case TryAgainError():
+            return Interrupted(Failed("tool_unavailable", error.detail), passing=True, retry_after=error.after)
+        case PartywallError() if error.status < 500:
+            return Failed(error.code, error.detail)
+        case _:
+            return Interrupted(Failed("internal_error", "Something went wrong in the worker; see its log."))
+
+
+def _of_models(error: ModelAPIError | FallbackExceptionGroup) -> Ending:
+    """Of those that were asked in vain, one that may pass is enough to try again: not before any wants to be asked."""
+    endings = [meaning_of_model_error(each) for each in model_errors_of(error)]
+    passing = [each for each in endings if isinstance(each, Interrupted)]
+    if isinstance(error, ModelBrokeOffError):
+        return Interrupted(passing[0].last if passing else _failed(endings), error.others)
+    if not passing:
+        return _failed(endings)
+    asked = [each.retry_after for each in passing if each.retry_after is not None]
+    return replace(passing[0], retry_after=max(asked, default=None))
+
+
+def _failed(endings: Sequence[Failed | Interrupted]) -> Failed:
+    return next((each for each in reversed(endings) if isinstance(each, Failed)), _NO_MODEL)
+
+
+def model_errors_of(error: Exception) -> list[ModelAPIError]:
+    """Of each model that was asked."""
+    match error:
+        case ModelBrokeOffError():
+            return [error.error]
+        case FallbackExceptionGroup():
+            return [each for each in error.exceptions if isinstance(each, ModelAPIError)]
+        case ModelAPIError():
+            return [error]
+        case _:
+            return []

@@ -1,0 +1,121 @@
+"""What a model's server says where it does not answer: the kind of it for people, its words for the log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from pydantic_ai.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelContextWindowExceededError,
+    ModelHTTPError,
+    ModelNotFoundError,
+    ModelQuotaExceededError,
+    ModelRateLimitError,
+    ModelRequestRejectedError,
+    ModelServerError,
+    ModelUnavailableError,
+)
+
+from partywall.core.language_models import ModelInvalidError, cleaned_words
+from partywall.core.outgoing.retrying import RETRIED, seconds_asked
+from partywall.features.agents.outcomes import Failed, Interrupted
+
+# Of what a server says: the whole of it may be a page.
+MOST_CHARACTERS: Final = 500
+_MOST_READ: Final = 4_000
+_LONGEST_WAIT: Final = timedelta(days=1)
+_PASSING: Final = (ModelConnectionError, ModelRateLimitError, ModelUnavailableError, ModelServerError)
+_REFUSING: Final = (ModelHTTPError, ModelRequestRejectedError, ModelQuotaExceededError)
+
+# How servers put it that have no code of their own for it, in small letters. The first that fits is told.
+_TOOLS: Final = (
+    "support tool", "support function", "not support `tool", "tool choice requires", "tools param requires",
+    "tool use is not supported", "tool calling is not supported", "function calling is not supported",
+    "supports tool use", "tools are not supported", "tools is not supported",
+)  # fmt: skip
+_CONTEXT: Final = (
+    "context length", "context size", "context window", "context_length", "prompt is too long", "input is too long",
+    "input token count", "maximum model length", "max_model_len", "too many tokens",
+)  # fmt: skip
+_MODEL: Final = (
+    "invalid model", "unknown model", "not a valid model", "model not found", "model does not exist", "no such model",
+    "model_not_found",
+)  # fmt: skip
+_KEY: Final = ("api key", "api_key", "api-key", "invalid key", "invalid token", "unauthorized")
+
+
+def meaning_of_model_error(error: ModelAPIError) -> Failed | Interrupted:
+    """Shown to people, so it has none of the server's own words."""
+    if isinstance(error, ModelInvalidError):
+        return Failed("model_invalid", f"What the model answered cannot be used: {error.why}.")
+    said = f" (status {error.status_code})" if isinstance(error, ModelHTTPError) else ""
+    refused = _refused(error, said)
+    if refused is not None:
+        return refused
+    if isinstance(error, ModelRateLimitError):
+        rate = Failed("model_rate_limited", f"The model {error.model_name} is asked more often than it allows{said}.")
+        return Interrupted(rate, passing=True, retry_after=_asked(error))
+    if _is_passing(error):
+        away = Failed("model_unavailable", f"The model {error.model_name} does not answer{said}.")
+        return Interrupted(away, passing=True, retry_after=_asked(error))
+    if isinstance(error, _REFUSING) or error.in_stream:
+        return Failed("model_refused", f"The model {error.model_name} refuses the request{said}.")
+    return Failed("model_invalid", f"What the model {error.model_name} answered is not in the form of an answer.")
+
+
+def _refused(error: ModelAPIError, said: str) -> Failed | None:
+    """Where the server says what is wrong, and asking again is no help."""
+    if isinstance(error, ModelRateLimitError | ModelConnectionError | ModelUnavailableError):
+        return None
+    words, model = f"{error.provider_error_code} {_message(error)}".lower(), error.model_name
+    if isinstance(error, ModelQuotaExceededError):
+        return Failed("model_quota_exceeded", f"The account at the provider of {model} has used up what it has{said}.")
+    if _says(words, _TOOLS):
+        return Failed("model_without_tools", f"The model {model} cannot call tools, which agents need{said}.")
+    if isinstance(error, ModelContextWindowExceededError) or _says(words, _CONTEXT) or _status(error) == 413:
+        return Failed("model_context_exceeded", f"The conversation is too long for the model {model}{said}.")
+    if isinstance(error, ModelServerError):
+        return None
+    if isinstance(error, ModelAuthenticationError) or _says(words, _KEY):
+        return Failed("model_key_refused", f"The key for the model {model} is wrong, or not for this model{said}.")
+    if isinstance(error, ModelNotFoundError) or _says(words, _MODEL):
+        return Failed("model_not_found", f"Its server knows no model {model}, or its address is another{said}.")
+    return None
+
+
+def _is_passing(error: ModelAPIError) -> bool:
+    return isinstance(error, _PASSING) or _status(error) in RETRIED
+
+
+def _status(error: ModelAPIError) -> int | None:
+    return error.status_code if isinstance(error, ModelHTTPError) else None
+
+
+def _says(words: str, phrases: tuple[str, ...]) -> bool:
+    return any(phrase in words for phrase in phrases)
+
+
+def _asked(error: ModelAPIError) -> timedelta | None:
+    """How long the server wants to be left alone."""
+    seconds = error.retry_after
+    if seconds is None and isinstance(error, ModelHTTPError):
+        seconds = seconds_asked((error.headers or {}).get("retry-after"))
+    return None if seconds is None else timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
+
+
+def facts_of(error: ModelAPIError) -> dict[str, str | int | None]:
+    """For the log: the model, and what its server said."""
+    said = cleaned_words(_message(error), MOST_CHARACTERS)
+    return {"model": error.model_name or None, "status": _status(error), "said": said}
+
+
+def _message(error: ModelAPIError) -> str:
+    """The server's own words, as far as they can be of use."""
+    body = error.body
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        body = body["error"]
+    said = body.get("message") if isinstance(body, dict) else None
+    return str(said or body or error.message)[:_MOST_READ]

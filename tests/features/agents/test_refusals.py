@@ -1,0 +1,92 @@
+"""What a model's server says of a call that it refuses: its kind for people, its words for the log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from partywall.adapters.language_models.catalogue import ServerOptions
+from tests.features.agents.bureau import Bureau, code_of
+from tests.features.agents.model_server import Reply
+from tests.features.agents.test_garbage import event
+from tests.features.agents.test_providers import NOTHING, models_of, run_on
+
+KEY = "a-key-of-the-tests"
+
+
+def error(message: str, **fields: object) -> object:
+    return {"error": {"message": message, **fields}}
+
+
+CASES = {
+    "ollama-tools": (400, error("registry.ollama.ai/library/gemma:2b does not support tools"), "model_without_tools"),
+    "vllm-tools": (
+        400,
+        error('"auto" tool choice requires --enable-auto-tool-choice to be set'),
+        "model_without_tools",
+    ),
+    "router-tools": (404, error("No endpoints found that support tool use."), "model_without_tools"),
+    "llama-tools": (500, error("tools param requires --jinja flag"), "model_without_tools"),
+    "openai-context": (400, error("41 words too many", code="context_length_exceeded"), "model_context_exceeded"),
+    "llama-context": (400, error("the request exceeds the available context size"), "model_context_exceeded"),
+    "unknown": (404, error('model "nope" not found, try pulling it first'), "model_not_found"),
+    "mistral-unknown": (400, {"message": "Invalid model: nope", "code": "1500"}, "model_not_found"),
+    "key": (401, error(f"Incorrect API key provided: {KEY}."), "model_key_refused"),
+    "google-key": (400, error("API key not valid. Please pass a valid API key."), "model_key_refused"),
+    "quota": (429, error("You exceeded your quota", code="insufficient_quota"), "model_quota_exceeded"),
+    "text": (422, "a page\x1b[31m\nof text", "model_refused"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_the_kind_is_in_the_error_and_the_words_in_the_log(bureau: Bureau, name: str) -> None:
+    status, said, code = CASES[name]
+    bureau.model.says(Reply(status=status, error=said))
+    server = ServerOptions(bureau.model.url, SecretStr(KEY))
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as logs:
+        run = await run_on(bureau, replace(NOTHING, default="lab:nope", servers={"lab": server}))
+    assert (code_of(run), len(bureau.model.asked)) == (code, 1)
+    assert f"(status {status})" in str(run["error"])
+    for name_ in ("model_refusal", "run_failed"):
+        [found] = [log for log in logs if log["event"] == name_]
+        assert (found["project_id"], found["agent"], found["model"]) == (str(bureau.project), "assistant", "nope")
+        assert found["status"] == status
+    [failed] = [log for log in logs if log["event"] == "run_failed"]
+    message = said["error"] if isinstance(said, dict) and "error" in said else said
+    words = str(message["message"] if isinstance(message, dict) else message)
+    assert failed["said"] == words.replace(KEY, "***").replace("\x1b", " ").replace("\n", " ")
+    assert KEY not in str(logs)
+    assert words not in str(run["error"])
+
+
+async def test_what_is_said_in_the_middle_of_an_answer_is_in_the_log(bureau: Bureau) -> None:
+    bureau.model.says(Reply(raw=[event(error("no tokens left", code="insufficient_quota"))]))
+    with structlog.testing.capture_logs() as logs:
+        run = await bureau.run()
+    assert code_of(run) == "model_quota_exceeded"
+    assert [log["said"] for log in logs if log["event"] == "run_failed"] == ["no tokens left"]
+
+
+async def test_a_long_refusal_is_cut(bureau: Bureau) -> None:
+    bureau.model.says(Reply(status=400, error=error("word " * 1_000_000)))
+    with structlog.testing.capture_logs() as logs:
+        await bureau.run()
+    assert {len(str(log["said"])) <= 500 for log in logs if "said" in log} == {True}
+
+
+async def test_a_model_that_another_stands_in_for_is_in_the_log(bureau: Bureau) -> None:
+    """Nobody would see otherwise that its key is wrong."""
+    bureau.model.script = lambda asked: Reply(status=401) if asked.body["model"] == "first" else Reply(status=400)
+    servers = {"lab": ServerOptions(bureau.model.url)}
+    options = replace(NOTHING, default="lab:first", fallbacks=("lab:second",), servers=servers)
+    async with models_of(bureau.resources, options) as resources:
+        with structlog.testing.capture_logs() as logs:
+            run = await bureau.start()
+            async with bureau.working(resources):
+                await bureau.until(run)
+    assert [(log["model"], log["status"]) for log in logs if log["event"] == "model_refusal"] == [
+        ("first", 401), ("second", 400),
+    ]  # fmt: skip

@@ -1,0 +1,178 @@
+"""Runs whose model is away for minutes: they wait without a place, as long as the server asks, and go on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import structlog
+
+from partywall.core.jobs import attempts
+from partywall.core.resources import Resources
+from partywall.features.agents import retrying
+from partywall.features.agents.retrying import next_attempt
+from tests.features.agents.bureau import Bureau, Json, code_of, used_by
+from tests.features.agents.model_server import Reply, calling, final
+
+DONE = final(answer="Done.", sources=[])
+ROW = """
+    SELECT status, admitted, attempts, failing_at, retry_at, extract(epoch FROM retry_at - now()) AS waits,
+        (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'run_agent' AND status = 'picked') AS at_work
+    FROM run WHERE id::text = $1
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 50)
+    monkeypatch.setattr(retrying, "LONGEST_PAUSE", attempts.FIRST_DELAY)
+
+
+def patient(resources: Resources, **changed: object) -> Resources:
+    """With the usual patience, and a single place in each project."""
+    values = {"retry_for": timedelta(minutes=15), "concurrency_per_project": 1, **changed}
+    settings = resources.settings
+    agents = settings.agents.model_copy(update=values)
+    return replace(resources, settings=settings.model_copy(update={"agents": agents}))
+
+
+def limited(retry_after: str) -> Reply:
+    return Reply(status=429, headers={"Retry-After": retry_after})
+
+
+async def until_waiting(bureau: Bureau, run: str) -> Json:
+    """Its row once it has been put back, and its worker has nothing in hand."""
+    while True:
+        [row] = await bureau.people.fetch(ROW, run)
+        if row["retry_at"] is not None and row["status"] == "queued" and not row["at_work"]:
+            return dict(row)
+
+
+async def awake(bureau: Bureau, run: str) -> None:
+    """As if the time had come."""
+    await bureau.people.execute("UPDATE run SET retry_at = now() WHERE id::text = $1", run)
+    await bureau.people.execute("UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'run_agent'")
+
+
+async def test_more_failures_than_attempts_are_waited_for(bureau: Bureau) -> None:
+    away = [Reply(status=503)] * (bureau.resources.settings.agents.max_attempts + 1)
+    bureau.model.says(*away, calling("search", query="x"), Reply(status=503), DONE)
+    run = await bureau.start()
+    async with bureau.working(patient(bureau.resources)):
+        found = await bureau.until(run)
+    assert (found["status"], used_by(found)["model_calls"]) == ("succeeded", 2), found
+    [row] = await bureau.people.fetch(ROW, run)
+    assert (row["failing_at"], row["retry_at"]) == (None, None)
+    reasons = [data for kind, data in await bureau.events(run) if kind == "queued" and "reason" in data]
+    assert {data["reason"] for data in reasons} == {"model_unavailable"}
+    assert all(str(data["retry_at"]).endswith("Z") for data in reasons)
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(bureau: Bureau, form: str) -> None:
+    """The one place of the project is free meanwhile, and cancelling ends the run at once."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
+    bureau.model.says(limited("120" if form == "seconds" else date), DONE)
+    async with bureau.working(patient(bureau.resources)):
+        run = await bureau.start()
+        row = await until_waiting(bureau, run)
+        assert row["admitted"] is False
+        assert 100 < float(str(row["waits"])) <= 120
+        assert (await bureau.until(await bureau.start()))["status"] == "succeeded"
+        assert (await bureau.get(run))["status"] == "queued"
+        cancelled = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/cancel")
+        assert cancelled.json()["status"] == "cancelled"
+        await awake(bureau, run)
+    assert len(bureau.model.asked) == 2
+
+
+async def test_another_worker_goes_on_after_the_pause(bureau: Bureau) -> None:
+    document = await bureau.document()
+    bureau.model.says(calling("append", document_id=document, text="once"), limited("120"), DONE)
+    run = await bureau.start()
+    async with bureau.working(patient(bureau.resources)):
+        await until_waiting(bureau, run)
+    await awake(bureau, run)
+    async with bureau.working(patient(bureau.resources)):
+        found = await bureau.until(run)
+    assert (found["status"], len(bureau.model.asked)) == ("succeeded", 3)
+    assert used_by(found)["tool_calls"] == 1
+
+
+async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
+    bureau.model.says(limited("120"), DONE)
+    run = await bureau.start()
+    async with bureau.working(patient(bureau.resources)):
+        await until_waiting(bureau, run)
+        await bureau.people.execute("UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'run_agent'")
+        with structlog.testing.capture_logs() as logs:
+            while not [log for log in logs if log["event"] == "job_put_back"]:
+                await until_waiting(bureau, run)
+    assert len(bureau.model.asked) == 1
+
+
+async def test_a_server_that_wants_more_than_there_is_is_asked_once_more(bureau: Bureau) -> None:
+    bureau.model.says(limited("3600"))
+    run = await bureau.start()
+    async with bureau.working(patient(bureau.resources, retry_for=timedelta(seconds=0.5))):
+        found = await bureau.until(run)
+    assert (code_of(found), len(bureau.model.asked)) == ("model_rate_limited", 2)
+
+
+async def test_a_job_that_was_left_over_does_not_work_beside_another(bureau: Bureau) -> None:
+    """As where its worker died between the run's end of waiting and its own."""
+    run = await bureau.start()
+    [other] = await bureau.people.fetch("SELECT id FROM pgqueuer WHERE entrypoint = 'run_agent'")
+    await bureau.people.execute(
+        "INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, status) "
+        "SELECT priority, entrypoint, payload, now() + interval '1 hour', 'queued' FROM pgqueuer WHERE id = $1",
+        other["id"],
+    )
+    await bureau.people.execute(
+        "UPDATE run SET status = 'running', job_id = (SELECT max(id) FROM pgqueuer) WHERE id::text = $1", run
+    )
+    async with bureau.working():
+        while await bureau.people.fetch("SELECT FROM pgqueuer WHERE id = $1", other["id"]):
+            pass
+    assert (bureau.model.asked, (await bureau.get(run))["status"]) == ([], "running")
+
+
+async def test_a_tool_that_raises_is_called_once(bureau: Bureau) -> None:
+    bureau.model.says(calling("stumble", again=False), DONE)
+    with structlog.testing.capture_logs() as logs:
+        run = await bureau.run()
+    assert (code_of(run), len(bureau.model.asked)) == ("tool_failed", 1)
+    assert "0000" not in str(run["error"])
+    assert [type(log["exc_info"].__cause__) for log in logs if log["event"] == "run_failed"] == [RuntimeError]
+    assert await calls_of(bureau, run) == [1]
+
+
+async def test_a_tool_that_asks_for_it_is_called_again_later(bureau: Bureau) -> None:
+    bureau.model.says(calling("stumble", again=True), DONE)
+    run = await bureau.start()
+    async with bureau.working(patient(bureau.resources, retry_for=timedelta(seconds=0.5))):
+        found = await bureau.until(run)
+    assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
+    [calls] = await calls_of(bureau, found)
+    assert calls > 2
+
+
+async def calls_of(bureau: Bureau, run: Json) -> list[int]:
+    sql = "SELECT attempts FROM run_step WHERE run_id::text = $1 AND name NOT LIKE '%.request%'"
+    return [row["attempts"] for row in await bureau.people.fetch(sql, str(run["id"]))]
+
+
+def test_the_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    at, lasting, pauses = timedelta(), timedelta(minutes=15), []
+    while (pause := next_attempt(at, lasting, None)) is not None:
+        pauses.append(pause)
+        at += pause
+    assert at == lasting
+    assert max(pauses) <= retrying.LONGEST_PAUSE
+    assert 15 < len(pauses) < 50
+    assert next_attempt(timedelta(), lasting, timedelta(seconds=45)) == timedelta(seconds=45)
+    assert next_attempt(timedelta(minutes=14), lasting, timedelta(hours=1)) == timedelta(minutes=1)
+    assert next_attempt(timedelta(), timedelta(), None) is None

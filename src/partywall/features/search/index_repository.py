@@ -68,6 +68,11 @@ class NewChunk:
     text: str
 
     @property
+    def place(self) -> tuple[int, int, str, str]:
+        """What tells it from others of the same text."""
+        return self.first, self.last, self.configuration, self.context
+
+    @property
     def indexed(self) -> str:
         return f"{self.context}\n{self.text}"
 

@@ -183,7 +183,7 @@ def _require_room(used: int, more: int, most: Decimal | None) -> None:
 
 def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[Indexed]:
     counts = Counter(chunk.document_id for chunk in chunks)
-    return [Indexed(document.id, document.version, counts[document.id]) for document in found]
+    return [Indexed(document.id, document.version, counts[document.id], document.language) for document in found]
 
 
 def _is_data_at_fault(error: Exception) -> bool:

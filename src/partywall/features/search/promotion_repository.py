@@ -40,11 +40,17 @@ class VectorPromoter:
 
     async def finish(self, index: KnownIndex) -> bool:
         """Lets searches enter the HNSW index, unless a vector is missing there; waits until nobody writes vectors."""
-        mine = and_(SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index.id)
-        await self.session.execute(select(SearchIndex.id).where(mine).with_for_update())
+        project_id = self.scope.project_id
+        locked = select(SearchIndex.id).where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
+        await self.session.execute(locked.with_for_update())
         if await self.session.scalar(self._exact(EMBEDDINGS[index.dimension], index).limit(1)) is not None:
             return False
-        finished = update(SearchIndex).where(mine).values(approximate=True).returning(SearchIndex.id)
+        finished = (
+            update(SearchIndex)
+            .where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
+            .values(approximate=True)
+            .returning(SearchIndex.id)
+        )
         return (await self.session.scalar(finished)) is not None
 
     def _exact(self, table: Table, index: KnownIndex) -> Select[int]:

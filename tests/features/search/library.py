@@ -24,6 +24,8 @@ from partywall.features.search.work import work
 from tests.engines import DatabaseUrls
 from tests.people import People, Person
 
+MINE = tuple(handler.kind.name for handler in work.jobs)
+
 
 @dataclass(frozen=True, slots=True)
 class Shelf:

@@ -54,6 +54,24 @@ async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "raw", "warnings"),
+    [
+        ("a.html", b"<title>App</title><body><div id=root>&nbsp;</div><script>start()</script>", ["no_text"]),
+        ("a.html", b"<p>x", []),
+        ("a.html", b"", ["no_text"]),
+        ("a.md", b"", ["no_text"]),
+        ("a.txt", b"\r\n \t\xc2\xa0\n", ["no_text"]),
+        ("a.txt", "\u6f22".encode(), []),
+    ],
+)
+async def test_a_file_without_text_says_so(shelf: Shelf, name: str, raw: bytes, warnings: list[str]) -> None:
+    answer = await shelf.post("/upload", files={"file": (name, raw)})
+    assert (answer.status_code, answer.json()["warnings"]) == (201, warnings), answer.text
+    [listed] = (await shelf.get()).json()["items"]
+    assert listed["warnings"] == warnings
+
+
+@pytest.mark.parametrize(
     ("name", "declared", "raw", "title", "media_type"),
     [
         ("a.txt", "text/plain", b"# no heading", "a", "text/plain"),

@@ -79,7 +79,7 @@ class Import:
             self._fail(document.name, document.reason)
             return
         if document.external_id in self.taken:
-            self._fail(document.external_id, "another file here has this path, apart from its Unicode form")
+            self._fail(document.place, "another file here has this path, apart from its Unicode form")
             return
         self.taken.add(document.external_id)
         known = self.known.get(document.external_id)
@@ -129,7 +129,7 @@ class Import:
 
     def _alone(self, document: Local, known: Known | None) -> None:
         if known is not None and self._overwrites(document, known):
-            self._fail(document.external_id, _from_elsewhere(known))
+            self._fail(document.place, _from_elsewhere(known))
             return
         try:
             outcome = self._bring(document, known)
@@ -213,7 +213,7 @@ class Import:
     def _look(self, document: Local) -> None:
         """Of a page the server says whether there is text in it."""
         if document.upload is None and not document.content.strip():
-            self._warn(document.external_id)
+            self._warn(document.place)
 
     def _warn(self, name: str) -> None:
         self.tally.blank.append(name)
@@ -223,7 +223,7 @@ class Import:
         self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
         if self._server_failures >= SERVER_FAILURES:
             raise error
-        self._fail(document.external_id, _explained(error))
+        self._fail(document.place, _explained(error))
 
     def _fail(self, name: str, reason: str) -> None:
         self.tally.failed.append(Unreadable(name, reason))

@@ -40,7 +40,7 @@ SUPERUSER_URL = "FLOOR_SUPERUSER_URL"
 INSTANT = """to_char(timezone('UTC', {0}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS {0}"""
 SUMMARY = f"""id, external_id, title, metadata, status, index_status, index_error, media_type, size, content_sha256,
     revision, version, split_part(created_by, ':', 2) AS created_by,
-    {INSTANT.format("created_at")}, {INSTANT.format("updated_at")}"""
+    {INSTANT.format("created_at")}, {INSTANT.format("updated_at")}, '{{}}'::text[] AS warnings"""
 GET = f"""SELECT convert_to(row_to_json(shown)::text, 'UTF8')
     FROM (SELECT {SUMMARY}, content FROM document WHERE project_id = $1 AND id = $2) AS shown"""  # noqa: S608 - constants
 LIST = f"""SELECT convert_to(json_agg(shown)::text, 'UTF8') FROM (

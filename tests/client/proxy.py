@@ -14,11 +14,15 @@ METHODS = (b"GET ", b"POST ", b"PATCH ", b"DELETE ")
 
 
 class Proxy:
-    """`lose`: so many answers are cut off after the server has sent them. `busy`: so many requests meet a 503."""
+    """`lose`: so many answers are cut off after the server has sent them. `busy`: so many requests meet a 503.
+
+    `posts`: after so many POST requests all others meet a 503.
+    """
 
     def __init__(self, port: int) -> None:
         self.lose = 0
         self.busy = 0
+        self.posts: int | None = None
         self.requests = 0
         self._upstream = port
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -63,8 +67,7 @@ class Proxy:
         if readable is client:
             begins = data.startswith(METHODS)
             self.requests += begins
-            if self.busy and begins:
-                self.busy -= 1
+            if begins and self._is_busy(data):
                 client.sendall(BUSY)
                 return False
             server.sendall(data)
@@ -74,3 +77,12 @@ class Proxy:
             return False
         client.sendall(data)
         return True
+
+    def _is_busy(self, request: bytes) -> bool:
+        if self.posts is not None and request.startswith(b"POST "):
+            self.posts -= 1
+            return self.posts < 0
+        if self.busy:
+            self.busy -= 1
+            return True
+        return False

@@ -5,8 +5,9 @@ import time
 import pytest
 
 from partywall.client.api import Api, Patience
-from partywall.client.errors import ApiError, Unreachable
+from partywall.client.errors import ApiError, ClientError, Unreachable
 from partywall.client.projects import create_project, find_project, list_projects
+from partywall.client.searching import search
 from partywall.client.tokens import TokenAuth
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
@@ -82,3 +83,10 @@ def test_all_pages_of_projects_are_read(api: Api) -> None:
     for name in names:
         create_project(api, name)
     assert [project.name for project in list_projects(api)] == names
+
+
+@pytest.mark.parametrize(("characters", "said"), [(1001, "at most 1000 characters"), (10_000, "too long")])
+def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, characters: int, said: str) -> None:
+    project = person.project()
+    with person.api() as api, pytest.raises(ClientError, match=said):
+        search(api, project, "\u6f22" * characters, limit=1, mode="text")

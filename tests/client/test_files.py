@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
@@ -96,6 +97,15 @@ def test_an_id_that_is_repeated_is_refused_by_its_line(tmp_path: Path) -> None:
     first, second = read(write(tmp_path, {"c.jsonl": "\n".join(lines)}))
     assert isinstance(first, Local)
     assert second == Unreadable("c.jsonl line 3", "line 1 has the same id")
+    assert first.place == "c.jsonl line 1"
+
+
+def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": id_, "title": "t", "text": "x"}) for id_ in ("e\u0301", "\u00e9")]
+    first, second = read(write(tmp_path, {"c.jsonl": "\n".join(lines)}))
+    assert isinstance(first, Local)
+    assert first.external_id == "c.jsonl#\u00e9"
+    assert second == Unreadable("c.jsonl line 2", "line 1 has the same id")
 
 
 def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -191,5 +201,5 @@ def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
     path.write_text('{"id": "1", "title": "t", "text": "\\ud800"}\n{"id": "2", "title": "t", "text": "fine"}\n')
     bad, good = documents_in(tmp_path, path)
     assert isinstance(bad, Unreadable)
-    assert bad.name == "lines.jsonl#1"
+    assert bad.name == "lines.jsonl line 1"
     assert isinstance(good, Local)

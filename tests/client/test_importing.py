@@ -37,6 +37,7 @@ class Target:
     api: Api
     id: str
     failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def run(
         self,
@@ -49,7 +50,9 @@ class Target:
     ) -> tuple[int, int, int, int]:
         known = known_documents(self.api, self.id) if known is None else known
         tally = Tally()
-        Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, tally).run(documents)
+        bringing = Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, tally)
+        bringing.warned = self.warnings.append
+        bringing.run(documents)
         assert tally.done == len(documents)
         return tally.sent, tally.changed, tally.unchanged, len(tally.failed)
 
@@ -221,3 +224,18 @@ async def test_what_could_not_be_indexed_is_named(
     )
     assert wait_for_index(Connection(target.api, None), target.id, {"a.txt", "c.txt"}) == 1
     assert capsys.readouterr().err == "not indexed: a.txt: too long\n"
+
+
+def test_what_holds_no_text_is_told(target: Target) -> None:
+    scripts = b"<title>App</title><body><noscript>Enable scripts</noscript><div id=root></div><script>start()</script>"
+    app = Local("app.html", "", "", hashlib.sha256(scripts).hexdigest(), upload=scripts)
+    documents = [text("a.txt", "fine"), text("b.txt", " \n"), page("p.html", "fine"), app]
+    assert target.run(*documents) == (4, 0, 0, 0)
+    assert target.warnings == ["app.html", "b.txt"]
+    assert target.run(*documents) == (0, 0, 4, 0)
+    assert len(target.warnings) == 2
+    assert [target.document(name)["warnings"] for name in ("app.html", "b.txt", "p.html")] == [
+        ["no_text"],
+        ["no_text"],
+        [],
+    ]

@@ -11,7 +11,12 @@ import pytest
 
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 from partywall.core.text_process import processes
-from partywall.core.text_process.processes import TextLimits, TextProcesses, TextTooCostlyError
+from partywall.core.text_process.processes import (
+    TextLimits,
+    TextProcessBusyError,
+    TextProcesses,
+    TextTooCostlyError,
+)
 from partywall.features.documents.html_text import Page, read_page
 from partywall.features.search.chunking import chunk_text, chunks_of, cut
 
@@ -45,6 +50,12 @@ async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(text
     with pytest.raises(TextTooCostlyError, match=said):
         await TextProcesses(LIMITS).run(a_scope(), read_page, text)
     assert children() <= before
+
+
+async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_PATIENCE", 0.01)
+    with pytest.raises(TextProcessBusyError):
+        await TextProcesses(LIMITS).run(a_scope(), read_page, b"<div>" * 300_000)
 
 
 async def test_a_process_that_dies_is_no_answer() -> None:

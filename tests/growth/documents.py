@@ -15,10 +15,12 @@ from partywall.features.documents.html_text import markdown_of
 from partywall.features.documents.ingest import extract, media_type_of, plain_name
 from partywall.features.search.chunking import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
+from partywall.features.search.machine_text import readable
 from tests.growth.reader import DOCUMENT, HEADERS, Feed, Reader
 from tests.growth.shapes import repeated
 
 _CHUNKING: Final = "features/search/chunking.py:"
+_MACHINE: Final = "features/search/machine_text.py:"
 _PAGE: Final = "features/documents/html_text.py:"
 _INGEST: Final = "features/documents/ingest.py:"
 _LARGEST_INLINE: Final = 32 * 1024
@@ -41,7 +43,7 @@ DOCUMENTS: Final = (
     Reader(
         tuple(
             _CHUNKING + each
-            for each in ("_LINE", "_HEADING", "_UNDERLINE", "_FENCE", "_PARAGRAPH", "_SENTENCE", "_SPACE")
+            for each in ("_LINE", "_HEADING", "_UNDERLINE", "_FENCE", "_PARAGRAPH", "_SENTENCE", "_SPACE", "_WORD")
         ),
         chunk_text,
         DOCUMENT,
@@ -57,6 +59,24 @@ DOCUMENTS: Final = (
             "a stop, brackets, blanks": lambda n: "." + ")" * (n // 2) + " " * (n // 2) + "a",
             "line separators": repeated("\u2028"),
             "short lines": repeated("ab\n"),
+        },
+        seconds=10,
+    ),
+    Reader(
+        tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP")),
+        readable,
+        DOCUMENT,
+        {
+            "short words": repeated("a" * 255 + ","),
+            "addresses that begin": repeated("data:a/"),
+            "types that do not end": repeated("a", start="data:"),
+            "addresses that are short": repeated("data:a/" + "a" * 200 + " "),
+            "three lines": repeated(("a" * 60 + "\n") * 3 + "\n"),
+            "lines that begin": repeated(">\n"),
+            "quotes": repeated("> "),
+            "a map without a version": repeated(" ", start="{"),
+            "versions": repeated('"version" ', start="{"),
+            "dense and sparse": repeated("a" * 1000 + " " * 1000),
         },
         seconds=10,
     ),

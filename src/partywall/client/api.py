@@ -13,7 +13,7 @@ from typing import Self, TypedDict, Unpack
 import httpx
 from pydantic import JsonValue
 
-from partywall.client.errors import ApiError, Unreachable, read_problem
+from partywall.client.errors import ApiError, ClientError, Unreachable, read_problem
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 FIRST_DELAY = 0.25
@@ -119,6 +119,8 @@ class Api:
             response = self._client.request(method, path, **options)
         except httpx.TransportError as error:
             raise _TryAgain(Unreachable(f"cannot reach {self.server}: {reason(error)}")) from None
+        except httpx.InvalidURL:
+            raise ClientError("what is asked for is too long: shorten it") from None
         if not response.is_error:
             return response.content
         failure = ApiError(response.status_code, read_problem(response.content))

@@ -147,6 +147,7 @@ def _bring(connection: Connection, project_id: str | None, order: Order, files: 
             replace,
             planned=planned if order.dry_run else None,
             tally=tally,
+            warned=lambda name: meter.say(f"warning: no text was found in {name}"),
         )
         bringing.run(chain.from_iterable(documents_in(order.source, path, order.prefix) for path in files))
     return bringing.taken
@@ -185,6 +186,7 @@ def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> 
 def _sum_up(tally: Tally, skipped: int, missing: int) -> None:
     parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
+    parts += [f"{len(tally.blank)} without text"] if tally.blank else []
     parts += [f"{missing} not indexed"] if missing else []
     say(", ".join(parts))
 

@@ -3,17 +3,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import ContentTooLargeError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import WAITING_PER_PROJECT, TextLimits
-from partywall.features.documents.constants import LARGEST_INLINE_PAGE
+from partywall.features.documents import uploading
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
+from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.ingest import Utf8Decoder
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
 from tests.people import People
@@ -51,6 +57,24 @@ async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
     assert original.headers["content-type"].startswith("text/html")
     assert original.headers["content-disposition"].startswith('attachment; filename="page.html"')
     assert original.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "warnings"),
+    [
+        ("a.html", b"<title>App</title><body><div id=root>&nbsp;</div><script>start()</script>", ["no_text"]),
+        ("a.html", b"<p>x", []),
+        ("a.html", b"", ["no_text"]),
+        ("a.md", b"", ["no_text"]),
+        ("a.txt", b"\r\n \t\xc2\xa0\n", ["no_text"]),
+        ("a.txt", "\u6f22".encode(), []),
+    ],
+)
+async def test_a_file_without_text_says_so(shelf: Shelf, name: str, raw: bytes, warnings: list[str]) -> None:
+    answer = await shelf.post("/upload", files={"file": (name, raw)})
+    assert (answer.status_code, answer.json()["warnings"]) == (201, warnings), answer.text
+    [listed] = (await shelf.get()).json()["items"]
+    assert listed["warnings"] == warnings
 
 
 @pytest.mark.parametrize(
@@ -194,6 +218,73 @@ async def test_a_large_page_is_read_apart(shelf: Shelf) -> None:
     assert (made["title"], made["content"].count("Zażółć\n\n")) == ("Large", 4999)
     broken = await shelf.post("/upload", files={"file": ("a.html", page.encode() + b"\xff", "text/html")})
     assert (broken.status_code, broken.json()["code"]) == (415, "unsupported_media_type")
+
+
+@dataclass
+class Received:
+    """A file of a megabyte of one piece again and again, as the server has it on its disk."""
+
+    piece: bytes
+    content_type: str
+    size: int = 24 * 1024 * 1024
+    filename: str = "a"
+    _read: int = 0
+
+    async def read(self, size: int = -1) -> bytes:
+        assert 0 < size <= PIECE_BYTES
+        if self._read >= self.size:
+            return b""
+        self._read += size
+        return self.piece * (size // len(self.piece))
+
+    async def seek(self, offset: int) -> None:
+        self._read = offset
+
+
+async def test_a_page_is_never_in_memory_as_a_whole(people: People, resources: Resources) -> None:
+    person = await people.person()
+    scope = await ScopedReader(resources.reads, person.principal).scope(await person.project())
+    page = Received(b"<!-- a page -->\n", "text/html")
+    tracemalloc.start()
+    try:
+        extracted, _ = await uploading.read_text(page, "a.html", page.size, resources.texts, scope)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert extracted.content == ""
+    assert peak < 8 * PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("piece", "content_type", "error"),
+    [
+        (b"too much", "text/plain", ContentTooLargeError),
+        (b"\xc5\xbc\xff\xc5", "text/html", NotTextError),
+    ],
+)
+async def test_what_is_refused_is_not_read_to_its_end(
+    people: People, resources: Resources, piece: bytes, content_type: str, error: type[Exception]
+) -> None:
+    person = await people.person()
+    scope = await ScopedReader(resources.reads, person.principal).scope(await person.project())
+    file = Received(piece, content_type)
+    with pytest.raises(error):
+        await uploading.read_text(file, "a", file.size, resources.texts, scope)
+    assert file._read <= PIECE_BYTES
+
+
+def test_a_character_may_lie_on_two_pieces() -> None:
+    decoder = Utf8Decoder()
+    assert [decoder.decode(b"a\xe6\xbc"), decoder.decode(b"\xa2b"), decoder.decode(b"", last=True)] == [
+        "a",
+        "\u6f22b",
+        "",
+    ]
+    with pytest.raises(NotTextError, match="at byte 6"):
+        decoder.decode(b"c\xff")
+    for last in (b"\xe6\xbc", b"\x00"):
+        with pytest.raises(NotTextError):
+            Utf8Decoder().decode(last, last=True)
 
 
 @pytest.mark.parametrize(

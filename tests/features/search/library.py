@@ -61,12 +61,14 @@ class Shelf:
         await self.work(resources)
 
     async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
-        """Runs the slice's jobs until none is left."""
-        async with working(resources or self.resources, self.database, handlers):
-            await eventually(self._idle)
+        """Runs the handlers' jobs until none is left."""
+        kinds = [handler.kind.name for handler in handlers]
 
-    async def _idle(self) -> bool:
-        return await self.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", list(MINE)) == 0
+        async def idle() -> bool:
+            return await self.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", kinds) == 0
+
+        async with working(resources or self.resources, self.database, handlers):
+            await eventually(idle)
 
     async def value(self, sql: str, *values: object) -> object:
         [row] = await self.people.fetch(sql, *values)

@@ -1,10 +1,17 @@
 # ruff: noqa: RUF001 - typographic characters are what the texts here are about
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 import pytest
 from pydantic import JsonValue
 
+from partywall.core.embedding import Embedders
+from partywall.features.search import index_writing, indexing, large_documents
 from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
+from partywall.features.search.index_repository import NewChunk
+from partywall.features.search.index_writing import Embedded
 from partywall.features.search.languages import configuration_of
 from tests.features.search.library import Shelf
 
@@ -67,3 +74,45 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
 async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:
     await shelf.index(await shelf.put("Found", text, metadata={"language": language}))
     assert await shelf.titles(word, mode="text") == ["Found"]
+
+
+async def tag(shelf: Shelf, document: UUID, **metadata: JsonValue) -> str:
+    """Changes the metadata as a client does; the index status right after."""
+    path = f"/api/v1/projects/{shelf.project}/documents/{document}"
+    answer = await shelf.person.client.patch(path, json={"metadata": {**metadata}})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["index_status"])
+
+
+async def test_another_language_is_another_index(shelf: Shelf) -> None:
+    document = await shelf.put("Häuser", "Die Häuser stehen am Fluss.")
+    await shelf.index(document)
+    assert await tag(shelf, document, language="de") == "pending"
+    await shelf.work()
+    assert await shelf.titles("Haus", mode="text") == ["Häuser"]
+    assert await tag(shelf, document, author="Ann", language="de") == "indexed"
+    assert await tag(shelf, document, author=None) == "indexed"
+    assert await tag(shelf, document, language=None) == "pending"
+    await shelf.work()
+    assert await shelf.titles("Haus", mode="text") == []
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_a_language_that_changes_while_a_job_is_at_work_counts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    document = await shelf.put("Häuser", "Die Häuser stehen am Fluss.")
+    if large:
+        monkeypatch.setattr(indexing, "BYTES_AT_ONCE", 1)
+    calls = list[str]()
+
+    async def embed(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+        if not calls:
+            assert await tag(shelf, document, language="de") == "pending"
+        calls.append(chunks[0].configuration)
+        return await index_writing.embed(embedders, models, chunks)
+
+    monkeypatch.setattr(large_documents if large else indexing, "embed", embed)
+    await shelf.index(document)
+    assert calls == ["english", "german"]
+    assert await shelf.titles("Haus", mode="text") == ["Häuser"]

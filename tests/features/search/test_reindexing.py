@@ -11,7 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from partywall.core.embedding import Embedder, EmbeddingError, Vectors
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
-from partywall.features.search import index_repository, index_writing, reindexing
+from partywall.features.search import reindexing
 from partywall.features.search.jobs import EMBED_CHUNKS, EmbedChunks
 from partywall.features.search.reindexing import notice_change
 from tests.features.search.library import Shelf, eventually, with_embedder, working
@@ -186,16 +186,3 @@ async def test_many_chunks_take_many_steps(stocked: Shelf, monkeypatch: pytest.M
     await change(stocked, Marked("marked@1"), stocked.resources.embedders.current)
     assert await stocked.count("embedding_384") == 5
     assert await stocked.count("embedding_256") == 0
-
-
-async def test_a_large_project_moves_into_the_hnsw_index(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 3)
-    monkeypatch.setattr(index_repository, "PROMOTED_AT_ONCE", 2)
-    monkeypatch.setattr("partywall.features.search.planning.uses_index", lambda *_: True)
-    for number in range(1, 9):
-        await shelf.index(await shelf.put(f"Number {number}", f"cats and word{number}"))
-    indexed = "SELECT bool_and(approximate) FROM embedding_256 WHERE project_id = $1"
-    assert await shelf.value(indexed, shelf.project) is True
-    assert await shelf.value("SELECT approximate FROM search_index WHERE project_id = $1", shelf.project) is True
-    assert len(await shelf.titles("cats", mode="vector")) == 8
-    assert (await shelf.titles("cats word5"))[0] == "Number 5"

@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -26,13 +26,22 @@ HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A document as it lies here. `upload` holds a page's bytes, from which the server takes the text."""
+    """A document as it lies here. `upload` holds a page's bytes, from which the server takes the text.
+
+    `line` says where in its file it stands, for those of a `.jsonl`.
+    """
 
     external_id: str
     title: str
     content: str
     sha256: str
     upload: bytes | None = None
+    line: str = field(default="", compare=False)
+
+    @property
+    def place(self) -> str:
+        """By which a person finds it."""
+        return self.line or self.external_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,9 @@ def _read_line(name: str, number: int, line: bytes) -> Local | Unreadable:
     title, text = record.get("title"), record.get("text")
     if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
         return Unreadable(f"{name} line {number}", "id, title or text is missing")
-    return _local(f"{name}#{id_}", title or str(id_), text)
+    place = f"{name} line {number}"
+    document = _local(unicodedata.normalize("NFC", f"{name}#{id_}"), title or str(id_), text)
+    return replace(document, line=place) if isinstance(document, Local) else replace(document, name=place)
 
 
 def _local(external_id: str, title: str, content: str) -> Local | Unreadable:

@@ -37,6 +37,7 @@ class Tally:
     changed: int = 0
     unchanged: int = 0
     failed: list[Unreadable] = field(default_factory=list)
+    blank: list[str] = field(default_factory=list)
 
     @property
     def done(self) -> int:
@@ -48,8 +49,9 @@ class Import:
     """Brings local documents into one project: the new in batches, the changed one by one, the unchanged not at all.
 
     `told` hears of every document, with the reason where it failed. What the server refuses does not stop the rest.
-    `root` says which folder the documents are from; those of another folder are left alone unless `replace`. With
-    `planned` nothing is sent, and it hears what would be done with each document.
+    `warned` hears the names of those that hold no text. `root` says which folder the documents are from; those of
+    another folder are left alone unless `replace`. With `planned` nothing is sent, and it hears what would be done with
+    each document.
     """
 
     api: Api
@@ -62,6 +64,7 @@ class Import:
     planned: Callable[[Outcome, str], None] | None = None
     tally: Tally = field(default_factory=Tally)
     taken: set[str] = field(default_factory=set)
+    warned: Callable[[str], None] = field(default=lambda _name: None)
     _batch: list[Local] = field(default_factory=list)
     _characters: int = 0
     _server_failures: int = 0
@@ -76,7 +79,7 @@ class Import:
             self._fail(document.name, document.reason)
             return
         if document.external_id in self.taken:
-            self._fail(document.external_id, "another file here has this path, apart from its Unicode form")
+            self._fail(document.place, "another file here has this path, apart from its Unicode form")
             return
         self.taken.add(document.external_id)
         known = self.known.get(document.external_id)
@@ -120,12 +123,13 @@ class Import:
             else:
                 self._refused(batch[0], error)
         else:
-            for _ in batch:
+            for document in batch:
                 self._succeed(Outcome.SENT)
+                self._look(document)
 
     def _alone(self, document: Local, known: Known | None) -> None:
         if known is not None and self._overwrites(document, known):
-            self._fail(document.external_id, _from_elsewhere(known))
+            self._fail(document.place, _from_elsewhere(known))
             return
         try:
             outcome = self._bring(document, known)
@@ -135,6 +139,8 @@ class Import:
             self._refused(document, error)
         else:
             self._succeed(outcome)
+            if outcome is not Outcome.UNCHANGED:
+                self._look(document)
 
     def _bring(self, document: Local, known: Known | None) -> Outcome:
         if known is not None and known.same_as(document, self.metadata):
@@ -173,7 +179,10 @@ class Import:
     def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
         form = {"external_id": external_id, "metadata": json.dumps({**self._metadata(), SOURCE_SHA256: sha256})}
         files = {"file": (PurePosixPath(name).name, page, "text/html")}
-        return _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
+        accepted = _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
+        if accepted.warnings:
+            self._warn(name)
+        return accepted
 
     def _body(self, document: Local) -> JsonValue:
         body: dict[str, JsonValue] = {
@@ -201,11 +210,20 @@ class Import:
                 self.tally.unchanged += 1
         self.told(self.tally, None)
 
+    def _look(self, document: Local) -> None:
+        """Of a page the server says whether there is text in it."""
+        if document.upload is None and not document.content.strip():
+            self._warn(document.place)
+
+    def _warn(self, name: str) -> None:
+        self.tally.blank.append(name)
+        self.warned(name)
+
     def _refused(self, document: Local, error: ApiError) -> None:
         self._server_failures = self._server_failures + 1 if error.status >= 500 else 0
         if self._server_failures >= SERVER_FAILURES:
             raise error
-        self._fail(document.external_id, _explained(error))
+        self._fail(document.place, _explained(error))
 
     def _fail(self, name: str, reason: str) -> None:
         self.tally.failed.append(Unreadable(name, reason))
@@ -229,3 +247,4 @@ class _Accepted(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     id: str
+    warnings: list[str] = []

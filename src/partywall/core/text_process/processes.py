@@ -10,13 +10,13 @@ import contextlib
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
-from partywall.core.errors import PartywallError
+from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.fairness import FairGate
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process import child
@@ -43,6 +43,16 @@ class TextTooCostlyError(PartywallError):
     title = "Reading the text takes too much time or memory"
 
 
+class TextProcessBusyError(UnavailableError):
+    """The text did not use up its time of a processor: others had them."""
+
+    code = "text_process_busy"
+    title = "Reading the text took too long here"
+
+    def __init__(self) -> None:
+        super().__init__("This machine is too busy to read the text; try again later.", headers={"Retry-After": "30"})
+
+
 @dataclass(frozen=True, slots=True)
 class TextLimits:
     """`at_once` processes in all, of one project at most one; for each its time of a processor and its memory."""
@@ -57,15 +67,16 @@ class TextProcesses:
         self._limits = limits
         self.turns = FairGate(limits.at_once, WAITING_PER_PROJECT)
 
-    async def run(self, scope: ProjectScope, work: Work, text: bytes) -> bytes:
-        """What `work` answers; raises TextTooCostlyError, and TooManyRequestsError where the project's queue is full.
+    async def run(self, scope: ProjectScope, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:
+        """What `work` answers to the text, which may come in pieces; what they raise is raised.
 
-        A wait that is cancelled ends the process.
+        Raises TextTooCostlyError, TextProcessBusyError, and TooManyRequestsError where the project's queue is full. A
+        wait that is cancelled ends the process.
         """
         async with self.turns.enter(scope):
             return await self._run(work, text)
 
-    async def _run(self, work: Work, text: bytes) -> bytes:
+    async def _run(self, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:
         limits = self._limits
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-m", child.__name__, work.__module__, work.__qualname__, str(limits.cpu_seconds),
@@ -77,7 +88,7 @@ class TextProcesses:
                 answer = await _receive(process)
                 code = await process.wait()
         except TimeoutError as error:
-            raise self._too_long() from error
+            raise TextProcessBusyError from error
         finally:
             await _end(process)
         if code:
@@ -97,14 +108,19 @@ class TextProcesses:
         return TextTooCostlyError("This text cannot be read: the process that reads it has ended.")
 
 
-async def _send(process: Process, text: bytes) -> None:
+async def _send(process: Process, text: bytes | AsyncIterator[bytes]) -> None:
     """A process that has ended does not read; its exit code says why."""
     assert process.stdin is not None
     with contextlib.suppress(ConnectionError):
-        process.stdin.write(text)
-        await process.stdin.drain()
+        async for piece in _one(text) if isinstance(text, bytes) else text:
+            process.stdin.write(piece)
+            await process.stdin.drain()
         process.stdin.close()
         await process.stdin.wait_closed()
+
+
+async def _one(text: bytes) -> AsyncIterator[bytes]:
+    yield text
 
 
 async def _receive(process: Process) -> bytes:

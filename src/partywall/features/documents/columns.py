@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sqlalchemy import ColumnElement, Text, func, literal_column
+from sqlalchemy import ColumnElement, Integer, Text, and_, case, func, literal_column
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from partywall.core.db.json_rows import rfc3339
+from partywall.features.documents.constants import LARGEST_BLANK
 
 
 class Rows(Protocol):
@@ -26,8 +28,21 @@ def document_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]
         principal_id(rows),
         instant(rows, "created_at"),
         instant(rows, "updated_at"),
+        _warnings(rows),
         *([rows.c.content] if content else []),
     ]
+
+
+def _warnings(rows: Rows) -> ColumnElement[object]:
+    """What is no error and yet hardly meant: content without a letter. That of an HTML page has no margins."""
+    blank = and_(
+        rows.c["size"] <= literal_column(str(LARGEST_BLANK), Integer),
+        rows.c["content"].op("!~")(literal_column(r"'\S'", Text)),
+    )
+    texts = ARRAY(Text)
+    return case(
+        (blank, literal_column("'{no_text}'::text[]", texts)), else_=literal_column("'{}'::text[]", texts)
+    ).label("warnings")
 
 
 def version_columns(rows: Rows) -> list[ColumnElement[object]]:

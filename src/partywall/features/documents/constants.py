@@ -13,5 +13,7 @@ MAX_INDEX_ERROR: Final = 1000
 INLINE_BYTES: Final = 512 * 1024  # what takes longer than a few milliseconds goes to a thread
 PIECE_BYTES: Final = 1024 * 1024
 HEAD_BYTES: Final = 64 * 1024
+LANGUAGE: Final = "language"  # the key in a document's metadata that says how its words are indexed
+LARGEST_BLANK: Final = 1024  # in bytes; whether a longer text is blank is not looked at
 PLAIN_TEXT: Final = "text/plain"
 LARGEST_INLINE_PAGE: Final = 32 * 1024

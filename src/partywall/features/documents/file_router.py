@@ -29,7 +29,7 @@ from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.core.text_process.processes import TextTooCostlyError
+from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
 from partywall.features.documents.creating import may_write, require_room
@@ -53,7 +53,9 @@ _CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} fo
     description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
     max_body_size=LARGE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
-    responses=documented(*CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TooManyRequestsError),
+    responses=documented(
+        *CREATION_ERRORS, UnsupportedMediaTypeError, TextTooCostlyError, TextProcessBusyError, TooManyRequestsError
+    ),
 )
 async def upload_document(
     project_id: UUID,

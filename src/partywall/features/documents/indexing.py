@@ -15,6 +15,7 @@ from partywall.core.events.log import EventLog, News
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
 from partywall.features.documents.indexing_repository import IndexingRepository
+from partywall.features.documents.merging import language_of
 
 
 class DocumentText(NamedTuple):
@@ -26,6 +27,10 @@ class DocumentText(NamedTuple):
     media_type: str
     version: int
     metadata: dict[str, JsonValue]
+
+    @property
+    def language(self) -> str | None:
+        return language_of(self.metadata)
 
 
 class DocumentToIndex(NamedTuple):
@@ -39,11 +44,12 @@ class DocumentToIndex(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """What of a document is in the index now: this version, cut into so many chunks."""
+    """What of a document is in the index now: this version in this language, cut into so many chunks."""
 
     id: UUID
     version: int
     chunks: int
+    language: str | None = None
 
 
 async def documents_to_index(
@@ -68,7 +74,7 @@ async def ids_in_project(
 async def mark_indexed(
     session: AsyncSession, scope: ProjectScope, announcer: Announcer, indexed: Sequence[Indexed]
 ) -> set[UUID]:
-    """Marks those whose version is still the newest, and answers their ids.
+    """Marks those whose version and language are still the newest, and answers their ids.
 
     Locks those documents until the transaction ends. What is missing from the answer has changed meanwhile, which asks
     for no job of its own while a document is waiting, or is gone: keep nothing of it, and index it again if it waits.

@@ -6,11 +6,27 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import Integer, Row, TableValuedAlias, Update, Uuid, and_, column, func, literal, select, update
+from sqlalchemy import (
+    Integer,
+    Row,
+    TableValuedAlias,
+    Text,
+    Update,
+    Uuid,
+    and_,
+    case,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
+from partywall.features.documents.constants import LANGUAGE
 from partywall.features.documents.models import Document
 
 
@@ -38,12 +54,19 @@ class IndexingRepository:
             query = query.where(Document.id > after)
         return list(await self.session.scalars(query.order_by(Document.id).limit(limit)))
 
-    async def mark_indexed(self, indexed: Sequence[tuple[UUID, int, int]]) -> list[Row[UUID, int, int]]:
+    async def mark_indexed(self, indexed: Sequence[tuple[UUID, int, int, str | None]]) -> list[Row[UUID, int, int]]:
         """Locks in the order of the ids, so that two workers cannot wait for each other."""
         given = _given(indexed)
         current = (
             select(Document.id, given.c.chunks)
-            .join(given, and_(given.c.id == Document.id, given.c.version == Document.version))
+            .join(
+                given,
+                and_(
+                    given.c.id == Document.id,
+                    given.c.version == Document.version,
+                    given.c.language.is_not_distinct_from(_LANGUAGE),
+                ),
+            )
             .where(Document.project_id == self.scope.project_id)
             .order_by(Document.id)
             .with_for_update(of=Document)
@@ -74,16 +97,30 @@ class IndexingRepository:
 
 
 _NO_SYNC: Final = {"synchronize_session": False}
+# As `language_of` reads it.
+_LANGUAGE: Final = case(
+    (
+        func.jsonb_typeof(Document.attributes[LANGUAGE]) == literal_column("'string'", Text),
+        Document.attributes[LANGUAGE].astext,
+    )
+)
 
 
-def _given(indexed: Sequence[tuple[UUID, int, int]]) -> TableValuedAlias:
-    ids, versions, chunks = zip(*indexed, strict=True) if indexed else ((), (), ())
+def _given(indexed: Sequence[tuple[UUID, int, int, str | None]]) -> TableValuedAlias:
+    ids, versions, chunks, languages = zip(*indexed, strict=True) if indexed else ((), (), (), ())
     return (
         func.unnest(
             literal(list(ids), ARRAY(Uuid)),
             literal(list(versions), ARRAY(Integer)),
             literal(list(chunks), ARRAY(Integer)),
+            literal(list(languages), ARRAY(Text)),
         )
-        .table_valued(column("id", Uuid), column("version", Integer), column("chunks", Integer), name="given")
+        .table_valued(
+            column("id", Uuid),
+            column("version", Integer),
+            column("chunks", Integer),
+            column("language", Text),
+            name="given",
+        )
         .render_derived()
     )

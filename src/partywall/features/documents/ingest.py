@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -68,21 +69,32 @@ def media_type_of(declared: str | None, file_name: str | None) -> str:
 
 def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
     """Text and Markdown exactly as they are, HTML as Markdown; raises NotTextError for bytes that are no text."""
-    text = decoded(data)
-    if media_type == HTML:
-        return of_page(markdown_of(text), file_name)
+    text = Utf8Decoder().decode(data, last=True)
+    return of_page(markdown_of(text), file_name) if media_type == HTML else of_text(text, media_type, file_name)
+
+
+class Utf8Decoder:
+    """Bytes become text piece by piece; raises NotTextError for what is no text."""
+
+    def __init__(self) -> None:
+        self._decoder = getincrementaldecoder("utf-8")()
+        self._taken = 0
+
+    def decode(self, piece: bytes, *, last: bool = False) -> str:
+        waiting = len(self._decoder.getstate()[0])
+        try:
+            text = self._decoder.decode(piece, last)
+        except UnicodeDecodeError as error:
+            at = self._taken - waiting + error.start
+            raise NotTextError(f"The file is not UTF-8 text (at byte {at}).") from error
+        if "\x00" in text:
+            raise NotTextError("The file contains NUL bytes: it is not text.")
+        self._taken += len(piece)
+        return text
+
+
+def of_text(text: str, media_type: str, file_name: str | None) -> Extracted:
     return Extracted(_title("", text if media_type == MARKDOWN else "", file_name), text)
-
-
-def decoded(data: bytes) -> str:
-    """Raises NotTextError for bytes that are no text."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise NotTextError(f"The file is not UTF-8 text (at byte {error.start}).") from error
-    if "\x00" in text:
-        raise NotTextError("The file contains NUL bytes: it is not text.")
-    return text
 
 
 def of_page(page: Page, file_name: str | None) -> Extracted:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from partywall.core.errors import InvalidInputError
 from partywall.core.schemas import JsonObject
-from partywall.features.documents.constants import MAX_METADATA_BYTES
+from partywall.features.documents.constants import LANGUAGE, MAX_METADATA_BYTES
 from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status, metadata_bytes
 
 
@@ -27,6 +27,16 @@ class Wanted:
         """The names of the fields; JSON's `1`, `1.0` and `true` are three values."""
         names = {name for name in ("title", "content", "external_id", "status") if _of(self, name) != _of(other, name)}
         return names | ({"metadata"} if _canonical(self.metadata) != _canonical(other.metadata) else set())
+
+    @property
+    def language(self) -> str | None:
+        return language_of(self.metadata)
+
+
+def language_of(metadata: JsonObject) -> str | None:
+    """The tag under `language`, as it stands there; what is no string is none."""
+    tag = metadata.get(LANGUAGE)
+    return tag if isinstance(tag, str) else None
 
 
 def _of(wanted: Wanted, name: str) -> object:

@@ -13,6 +13,7 @@ from partywall.core.schemas import NOT_BLANK, Instant, JsonObject, RequestModel,
 from partywall.features.documents.constants import MAX_BATCH, MAX_EXTERNAL_ID, MAX_METADATA_BYTES, MAX_TITLE
 
 type Status = Literal["draft", "published"]
+type Concern = Literal["no_text"]
 type IndexStatus = Literal["pending", "indexed", "failed"]
 type Sort = Literal["-created_at", "created_at", "title", "-title", "updated_at", "-updated_at"]
 
@@ -102,7 +103,10 @@ class UploadFields(RequestModel):
 
 
 class DocumentSummary(ResponseModel):
-    """A document without its content. `size` is in bytes; `revision` counts changes, `version` those of the text."""
+    """A document without its content. `size` is in bytes; `revision` counts changes, `version` those of the text.
+
+    The warning `no_text`: the content is blank, as that of an empty file, or of a page that only scripts fill.
+    """
 
     id: UUID
     external_id: str | None
@@ -119,6 +123,7 @@ class DocumentSummary(ResponseModel):
     created_by: UUID
     created_at: Instant
     updated_at: Instant
+    warnings: list[Concern]
 
 
 class Document(DocumentSummary):

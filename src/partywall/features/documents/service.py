@@ -131,8 +131,11 @@ class DocumentService:
         differing = wanted.differs_in(locked.current)
         if differing:
             values: dict[str, Column] = {name: cast("Column", getattr(wanted, name)) for name in differing}
+            reindexed = bool(differing & _TEXT) or wanted.language != locked.current.language
+            if reindexed:
+                values |= {"index_status": WAITING, "index_error": None}
             if differing & _TEXT:
-                values |= {"version": locked.version + 1, "index_status": "pending", "index_error": None}
+                values |= {"version": locked.version + 1}
             writer = DocumentWriter(self.session, self.scope)
             if "content" in differing:
                 size, sha256 = digest(wanted.content)
@@ -141,8 +144,8 @@ class DocumentService:
                 revision = await writer.change(locked.id, values)
             if differing & _TEXT:
                 await writer.add_version(locked.id)
-                if locked.index_status != WAITING:  # else there is a job, which indexes what is newest then
-                    await self._index(locked.id)
+            if reindexed and locked.index_status != WAITING:  # else there is a job, which indexes what is newest then
+                await self._index(locked.id)
             self._tell("document.updated", locked.id, wanted, revision)
         return await self._shown(locked.id)
 

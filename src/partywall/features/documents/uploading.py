@@ -14,11 +14,20 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
-from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
+from partywall.features.documents.constants import LARGEST_INLINE_PAGE, MAX_CONTENT_BYTES, PIECE_BYTES
 from partywall.features.documents.creating import Original, insert, prepare
 from partywall.features.documents.creating_repository import NewDocument
 from partywall.features.documents.html_text import Page, read_page
-from partywall.features.documents.ingest import HTML, Extracted, decoded, extract, media_type_of, of_page, plain_name
+from partywall.features.documents.ingest import (
+    HTML,
+    Extracted,
+    Utf8Decoder,
+    extract,
+    media_type_of,
+    of_page,
+    of_text,
+    plain_name,
+)
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
@@ -60,14 +69,34 @@ async def read_text(
     Raises NotTextError and ContentTooLargeError, and what the processes do where the file is costly to read.
     """
     media_type = media_type_of(file.content_type, name)
-    if file.size is not None and file.size > max_bytes:
+    size = max_bytes if file.size is None else file.size
+    if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
-    data = b"".join([piece async for piece in pieces(file)])
-    if media_type != HTML or len(data) <= LARGEST_INLINE_PAGE:
-        return await asyncio.to_thread(extract, data, media_type, name), media_type
-    await asyncio.to_thread(decoded, data)  # so that what is no text is said to be none
-    page = await texts.run(scope, read_page, data)
+    if media_type != HTML:
+        return await _read_plain(file, size, media_type, name), media_type
+    if size <= LARGEST_INLINE_PAGE:
+        await file.seek(0)
+        return await asyncio.to_thread(extract, await file.read(), media_type, name), media_type
+    page = await texts.run(scope, read_page, _text_pieces(file))
     return await asyncio.to_thread(lambda: of_page(Page.parse(page), name)), media_type
+
+
+async def _read_plain(file: UploadedFile, size: int, media_type: str, name: str | None) -> Extracted:
+    if size > MAX_CONTENT_BYTES:
+        raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
+    decoder = Utf8Decoder()
+    parts = [await asyncio.to_thread(decoder.decode, piece) async for piece in pieces(file)]
+    parts.append(decoder.decode(b"", last=True))
+    return await asyncio.to_thread(lambda: of_text("".join(parts), media_type, name))
+
+
+async def _text_pieces(file: UploadedFile) -> AsyncIterator[bytes]:
+    """The file's bytes; raises NotTextError as soon as they are no text."""
+    decoder = Utf8Decoder()
+    async for piece in pieces(file):
+        await asyncio.to_thread(decoder.decode, piece)
+        yield piece
+    decoder.decode(b"", last=True)
 
 
 @dataclass(slots=True)

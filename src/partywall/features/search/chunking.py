@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from partywall.features.search.machine_text import Span, readable
 
 MAX_CHARACTERS: Final = 2400
 """The longest chunk; about 400 English words."""
@@ -31,6 +34,7 @@ _SENTENCE: Final = re.compile(
     re.VERBOSE,
 )
 _SPACE: Final = re.compile(r"\s")
+_WORD: Final = re.compile(r"\w")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +65,28 @@ def chunks_of(written: bytes) -> list[Chunk]:
 def chunk_text(content: str) -> list[Chunk]:
     """Cuts plain text or Markdown of any language at headings, paragraphs and sentences.
 
-    The chunks are in order, do not overlap and leave out nothing but white space; each is at most
-    MAX_CHARACTERS long. Text without any place to cut is cut anywhere. Content without text gives one empty
-    chunk, so that a document can still be found by its title.
+    The chunks are in order, do not overlap and leave out nothing but white space and what is written for machines;
+    each is at most MAX_CHARACTERS long. Text without any place to cut is cut anywhere. Content without text gives one
+    empty chunk, so that a document can still be found by its title.
     """
+    spans = readable(content)
     chunks = [
         chunk
         for section in _merged(_sections(content))
-        for index, (start, end) in enumerate(_parts(content, section.start, section.end))
+        for index, (start, end) in enumerate(_readable_parts(content, section, spans))
         if (chunk := _stripped(content, start, end, section.heading if index else "")) is not None
     ]
     return chunks or [Chunk(0, 0)]
+
+
+def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Iterator[tuple[int, int]]:
+    """The section's parts; between two of them may stand what is written for machines."""
+    for start, end in spans[max(0, bisect_right(spans, (section.start, len(content))) - 1) :]:
+        if start >= section.end:
+            return
+        first, last = max(start, section.start), min(end, section.end)
+        if first < last and (len(spans) == 1 or _WORD.search(content, first, last)):
+            yield from _parts(content, first, last)
 
 
 def _sections(content: str) -> Iterator[_Section]:

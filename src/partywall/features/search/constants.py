@@ -27,7 +27,8 @@ DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
 EXACT_CHUNKS: Final = 10_000
 """A project up to this size compares with every vector; a larger one enters the shared HNSW index."""
 
-PROMOTED_AT_ONCE: Final = 200
+PROMOTED_AT_ONCE: Final = 51_200
+"""Dimensions of the vectors that enter the HNSW index in one transaction: 200 vectors of 256 dimensions."""
 
 CHUNKS_AT_ONCE: Final = 200
 """Chunks that are embedded and written in one transaction, which takes some tenths of a second."""

@@ -24,7 +24,7 @@ class Cutter:
     texts: TextProcesses
 
     async def chunks(self, scope: ProjectScope, found: Sequence[DocumentText]) -> list[NewChunk]:
-        """Raises TextTooCostlyError."""
+        """Raises TextTooCostlyError and TextProcessBusyError."""
         short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
         cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
         for document in found:

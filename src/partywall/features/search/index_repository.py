@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import LONGEST_TERM, PROMOTED_AT_ONCE
+from partywall.features.search.constants import LONGEST_TERM
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 _ADD: Final = text("""
@@ -66,6 +66,11 @@ class NewChunk:
     configuration: str
     context: str
     text: str
+
+    @property
+    def place(self) -> tuple[int, int, str, str]:
+        """What tells it from others of the same text."""
+        return self.first, self.last, self.configuration, self.context
 
     @property
     def indexed(self) -> str:
@@ -172,7 +177,10 @@ class IndexWriter:
     async def add_vectors(
         self, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], *, approximate: bool
     ) -> None:
-        """Vectors in PostgreSQL's own notation; a chunk that has one, or has gone meanwhile, is passed over."""
+        """Vectors in PostgreSQL's own notation; a chunk that has one, or is being removed, is passed over.
+
+        Waiting for who removes chunks would be a deadlock where they wait for a chunk whose vector was just added.
+        """
         table = EMBEDDINGS[index.dimension]
         given = (
             func.unnest(literal(list(numbers), ARRAY(BigInteger)), literal(list(vectors), ARRAY(Text)))
@@ -186,6 +194,7 @@ class IndexWriter:
             )
             .join(given, given.c.number == SearchChunk.number)
             .where(SearchChunk.project_id == self.scope.project_id)
+            .with_for_update(of=SearchChunk, read=True, key_share=True, skip_locked=True)
         )  # fmt: skip
         columns = ["project_id", "index_id", "chunk", "approximate", "embedding"]
         await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
@@ -196,16 +205,6 @@ class IndexWriter:
         await self.session.execute(_REMEMBER, values)
         query = select(SearchStatistic.chunks).where(SearchStatistic.project_id == self.scope.project_id)
         return await self.session.scalar(query) or 0
-
-    async def promote(self, index: KnownIndex) -> None:
-        """Takes some more of a large project's older vectors into the HNSW index, and says so when none is left."""
-        table = EMBEDDINGS[index.dimension]
-        own = and_(table.c.project_id == self.scope.project_id, table.c.index_id == index.id)
-        older = select(table.c.chunk).where(own, not_(table.c.approximate)).limit(PROMOTED_AT_ONCE)
-        taken = update(table).where(own, table.c.chunk.in_(older)).values(approximate=True).returning(table.c.chunk)
-        rows = (await self.session.execute(taken)).all()
-        if len(rows) < PROMOTED_AT_ONCE:
-            await self._set(index.id, approximate=True)
 
     async def activate(self, index: KnownIndex) -> UUID | None:
         """Lets the index serve and retires the one that did; answers the retired one's id."""

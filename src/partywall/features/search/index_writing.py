@@ -10,12 +10,13 @@ import structlog
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import Embedders
-from partywall.core.jobs.queue import enqueue
-from partywall.core.tenancy import ProjectScope
+from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
 from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.index_repository import IndexWriter, KnownIndex, NewChunk
+from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger(__name__)
@@ -86,11 +87,15 @@ async def _serving(writer: IndexWriter, embedders: Embedders) -> list[KnownIndex
 async def add_vectors(
     writer: IndexWriter, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], size: int
 ) -> None:
-    """Adds vectors to a project of `size` chunks; a large one moves into the HNSW index bit by bit."""
+    """Adds vectors to a project of `size` chunks; a job takes the older ones of a large one into the HNSW index."""
     large = size > EXACT_CHUNKS
-    await writer.add_vectors(index, numbers, vectors, approximate=large)
+    await writer.add_vectors(index, numbers, vectors, approximate=large or index.approximate)
     if large and not index.approximate:
-        await writer.promote(index)
+        scope = writer.scope
+        payload = PromoteVectors(
+            project_id=scope.project_id, principal=str(Principal.service(scope.project_id)), index=index.id
+        )
+        await enqueue_once(writer.session, PROMOTE_VECTORS, payload, index.id)
 
 
 async def ask_again(

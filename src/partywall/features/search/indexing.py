@@ -20,7 +20,7 @@ from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.turns import TURN_SECONDS
 from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
-from partywall.core.text_process.processes import TextTooCostlyError
+from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents import indexing as documents
 from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
@@ -183,7 +183,7 @@ def _require_room(used: int, more: int, most: Decimal | None) -> None:
 
 def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[Indexed]:
     counts = Counter(chunk.document_id for chunk in chunks)
-    return [Indexed(document.id, document.version, counts[document.id]) for document in found]
+    return [Indexed(document.id, document.version, counts[document.id], document.language) for document in found]
 
 
 def _is_data_at_fault(error: Exception) -> bool:
@@ -197,7 +197,7 @@ def reason_of(error: Exception) -> str:
     match error:
         case TextRefused():
             return f"The embedding model refused the text: {error}"
-        case TextTooCostlyError():
+        case TextTooCostlyError() | TextProcessBusyError():
             return error.detail
         case QuotaExceededError():
             return f"{error.code}: {error.detail}"

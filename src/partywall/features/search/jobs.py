@@ -18,6 +18,12 @@ class EmbedChunks(ProjectJobPayload):
     after: int = 0
 
 
+class PromoteVectors(ProjectJobPayload):
+    """The vectors of a project that has grown large, which are to enter the HNSW index."""
+
+    index: UUID
+
+
 class ClearIndex(ProjectJobPayload):
     """The vectors of an index that no longer serves."""
 
@@ -28,4 +34,6 @@ class ClearIndex(ProjectJobPayload):
 INDEX_LARGE_DOCUMENT: Final = JobKind("index_large_document", IndexDocuments)
 BUILD_INDEX: Final = JobKind("build_index", BuildIndex)
 EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
+# Each attempt goes on where the last has ended.
+PROMOTE_VECTORS: Final = JobKind("promote_vectors", PromoteVectors, max_attempts=1_000)
 CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)

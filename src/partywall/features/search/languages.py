@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from pydantic import JsonValue
 
+from partywall.features.documents.constants import LANGUAGE
 from partywall.features.search.constants import CONFIGURATIONS, DEFAULT_CONFIGURATION, PLAIN_CONFIGURATION
-
-METADATA_KEY: Final = "language"
 
 
 def configuration_of(metadata: Mapping[str, JsonValue]) -> str:
     """The text search configuration for a document: by the BCP 47 tag under `language` in its metadata."""
-    tag = metadata.get(METADATA_KEY)
+    tag = metadata.get(LANGUAGE)
     if not isinstance(tag, str) or not tag.strip():
         return DEFAULT_CONFIGURATION
     primary = tag.strip().lower().replace("_", "-").partition("-")[0]

@@ -45,11 +45,11 @@ class LargeDocument:
             found = await documents.texts_to_index(session, scope, [self.document.id])
         if not found:
             return
-        version = found[0].version
+        version, language = found[0].version, found[0].language
         chunks = await self.cutter.chunks(scope, found)
         del found
         if await self._stage(chunks, version):
-            await self._switch(Indexed(self.document.id, version, len(chunks)))
+            await self._switch(Indexed(self.document.id, version, len(chunks), language))
         else:
             async with self.context.begin(self.payload) as (session, scope):
                 await ask_again(session, scope, self.payload, [self.document.id])
@@ -58,9 +58,9 @@ class LargeDocument:
         """Writes what is not written yet; False as soon as the document has another version."""
         await self.sweep(keep=version)
         async with self.context.read(self.payload) as (session, scope):
-            staged = await StagedReader(session, scope).spans(self.document.id, version)
-        if staged != [(chunk.first, chunk.last, chunk.context) for chunk in chunks[: len(staged)]]:
-            await self.sweep()  # cut in another way
+            staged = await StagedReader(session, scope).places(self.document.id, version)
+        if staged != [each.place for each in chunks[: len(staged)]]:
+            await self.sweep()  # cut in another way, or for another language
             staged = []
         for some in batched(chunks[len(staged) :], CHUNKS_AT_ONCE):
             if not await self._add(some, version):

@@ -32,10 +32,10 @@ class StagedReader:
         )
         return set(await self.session.scalars(found))
 
-    async def spans(self, document_id: UUID, version: int) -> list[tuple[int, int, str]]:
-        """Where each chunk that is staged for the version begins and ends, and its context, in their order."""
+    async def places(self, document_id: UUID, version: int) -> list[tuple[int, int, str, str]]:
+        """`NewChunk.place` of each chunk that is staged for the version, in their order."""
         query = (
-            select(SearchChunk.first, SearchChunk.last, SearchChunk.context)
+            select(SearchChunk.first, SearchChunk.last, SearchChunk.configuration, SearchChunk.context)
             .where(
                 SearchChunk.project_id == self.scope.project_id,
                 SearchChunk.document_id == document_id,
@@ -43,7 +43,7 @@ class StagedReader:
             )
             .order_by(SearchChunk.number)
         )
-        return [(first, last, context) for first, last, context in await self.session.execute(query)]
+        return [(*row,) for row in await self.session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""Parts of a text that are written for machines: embedded images, keys, minified programs, source maps.
+
+Nobody looks for them by word or meaning, and each would be hundreds of passages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Final
+
+SHOWN: Final = 9600
+"""So many characters of minified text, from its beginning, become passages like others; of encoded bytes none do."""
+
+_LONGEST_WORD: Final = 256
+_WINDOW: Final = 1000
+# Prose has a space in six characters, minified programs one in fifty; between two stretches of these, one in ten.
+_DENSE: Final = 0.06
+_DENSE_BETWEEN: Final = 0.1
+_MOST_FOREIGN: Final = 0.1  # some languages are written without spaces, but none of them in ASCII
+
+# Base64 in both alphabets, hexadecimal and percent-encoding. A run begins where none is going on, and gives nothing
+# back: the time is linear.
+_ENCODED: Final = re.compile(rf"(?<![A-Za-z0-9+/=_%-])[A-Za-z0-9+/=_%-]{{{_LONGEST_WORD},}}+")
+_DATA_URI: Final = re.compile(rf"\bdata:[a-z]++/[^\s\"'()<>\]]{{{_LONGEST_WORD},}}+", re.IGNORECASE)
+# Four lines or more of nothing else, as keys, certificates and mails have them.
+_WRAPPED: Final = re.compile(
+    r"^[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+(?:\r?\n[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+){3,}+", re.MULTILINE
+)
+
+_SOURCE_MAP: Final = re.compile(r"\s*+\{[^{}]{0,1000}?\"version\"\s*+:\s*+3\b")
+
+type Span = tuple[int, int]
+
+
+def readable(content: str) -> list[Span]:
+    """What is left for people, in order. All of it where nothing is for machines."""
+    left_out = _union([*_encoded(content), *_minified(content)])
+    edges = [0, *(edge for span in left_out for edge in span), len(content)]
+    return [(start, end) for start, end in list(pairwise(edges))[::2] if start < end]
+
+
+def _encoded(content: str) -> Iterator[Span]:
+    for pattern in (_DATA_URI, _ENCODED, _WRAPPED):
+        yield from (found.span() for found in pattern.finditer(content))
+
+
+def _minified(content: str) -> Iterator[Span]:
+    """Of each stretch of dense text, and of a source map, what follows its beginning."""
+    dense = [(0, len(content))] if _is_source_map(content) else _union(_dense(content), apart=2)
+    return ((start + SHOWN, end) for start, end in dense if end - start > SHOWN)
+
+
+def _is_source_map(content: str) -> bool:
+    return _SOURCE_MAP.match(content) is not None and '"mappings"' in content
+
+
+def _dense(content: str) -> Iterator[Span]:
+    """Stretches of long lines which have hardly any space in them."""
+    start = 0
+    for line in content.splitlines(keepends=True):
+        if len(line) >= _WINDOW:
+            yield from ((start + first, start + last) for first, last in _dense_in_line(line))
+        start += len(line)
+
+
+def _dense_in_line(line: str) -> Iterator[Span]:
+    """What is left at the line's end belongs to its last window."""
+    begins = range(0, len(line) - _WINDOW + 1, _WINDOW)
+    edges = [*begins, len(line)]
+    found: list[Span] = []
+    waiting: list[Span] = []  # may lie between two stretches
+    for first, last in pairwise(edges):
+        space = _space(line[first:last])
+        if space <= _DENSE:
+            found += (*waiting, (first, last))
+        waiting = [*waiting, (first, last)] if found and _DENSE < space <= _DENSE_BETWEEN else []
+    yield from found
+
+
+def _space(window: str) -> float:
+    """Its share of white space; 1 where the language may be one that is written without."""
+    if not window.isascii() and len(window.encode("ascii", "ignore")) < (1 - _MOST_FOREIGN) * len(window):
+        return 1
+    return (window.count(" ") + window.count("\t")) / len(window)
+
+
+def _union(spans: Iterable[Span], apart: int = 0) -> list[Span]:
+    """In order, and joined where no more than so many characters lie between them."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1] + apart:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined

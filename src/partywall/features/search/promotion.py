@@ -1,0 +1,49 @@
+"""A project that has grown large: its vectors enter the shared HNSW index, some in each transaction.
+
+Until all of them are in, searches compare with every vector, so nothing waits for this.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError
+
+from partywall.core.db.locks import was_lock_timeout
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.features.search.constants import PROMOTED_AT_ONCE
+from partywall.features.search.index_repository import IndexReader, KnownIndex
+from partywall.features.search.jobs import PromoteVectors
+from partywall.features.search.promotion_repository import VectorPromoter
+
+
+async def promote_vectors(context: JobContext, payload: PromoteVectors) -> None:
+    """Idempotent: what has been promoted stays so, and an attempt takes the others."""
+    async with context.read(payload) as (session, scope):
+        known = await IndexReader(session, scope).indexes()
+    index = next((each for each in known if each.id == payload.index and not each.approximate), None)
+    if index is None:
+        return
+    after: int | None = 0
+    while after is not None:
+        if context.stopping.is_set():
+            raise AnotherAttemptError("the worker stops")
+        after = await _promote(context, payload, index, after)
+    if not await _finish(context, payload, index):
+        raise AnotherAttemptError("some vectors are being written or removed")
+
+
+async def _promote(context: JobContext, payload: PromoteVectors, index: KnownIndex, after: int) -> int | None:
+    async with context.begin(payload) as (session, scope):
+        limit = max(1, PROMOTED_AT_ONCE // index.dimension)
+        last = await VectorPromoter(session, scope).promote(index, after, limit)
+    context.progressed()
+    return last
+
+
+async def _finish(context: JobContext, payload: PromoteVectors, index: KnownIndex) -> bool:
+    try:
+        async with context.begin(payload) as (session, scope):
+            return await VectorPromoter(session, scope).finish(index)
+    except DBAPIError as error:
+        if was_lock_timeout(error):
+            return False
+        raise

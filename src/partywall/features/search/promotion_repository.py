@@ -1,0 +1,60 @@
+"""Moves the vectors of a project that has grown large into the HNSW index, while others write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Select, Table, and_, not_, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.search.index_repository import KnownIndex
+from partywall.features.search.models import EMBEDDINGS, SearchIndex
+
+
+@dataclass(frozen=True, slots=True)
+class VectorPromoter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def promote(self, index: KnownIndex, after: int, limit: int) -> int | None:
+        """Takes some vectors of chunks after that number into the HNSW index; the last one's, None where none is left.
+
+        Passes over those that somebody changes or removes: who waits for them while holding others blocks both.
+        """
+        table = EMBEDDINGS[index.dimension]
+        own = self._own(table, index)
+        some = (
+            self._exact(table, index)
+            .where(table.c.chunk > after)
+            .order_by(table.c.chunk)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        chunks = list(await self.session.scalars(some))
+        if not chunks:
+            return None
+        await self.session.execute(update(table).where(own, table.c.chunk.in_(chunks)).values(approximate=True))
+        return chunks[-1]
+
+    async def finish(self, index: KnownIndex) -> bool:
+        """Lets searches enter the HNSW index, unless a vector is missing there; waits until nobody writes vectors."""
+        project_id = self.scope.project_id
+        locked = select(SearchIndex.id).where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
+        await self.session.execute(locked.with_for_update())
+        if await self.session.scalar(self._exact(EMBEDDINGS[index.dimension], index).limit(1)) is not None:
+            return False
+        finished = (
+            update(SearchIndex)
+            .where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
+            .values(approximate=True)
+            .returning(SearchIndex.id)
+        )
+        return (await self.session.scalar(finished)) is not None
+
+    def _exact(self, table: Table, index: KnownIndex) -> Select[int]:
+        return select(table.c.chunk).where(self._own(table, index), not_(table.c.approximate))
+
+    def _own(self, table: Table, index: KnownIndex) -> ColumnElement[bool]:
+        return and_(table.c.project_id == self.scope.project_id, table.c.index_id == index.id)

@@ -1,0 +1,123 @@
+"""A project that has grown large: its vectors enter the HNSW index while others write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.tenancy import enter_to_write
+from partywall.features.search import index_writing, promotion
+from partywall.features.search.index_repository import IndexReader, IndexWriter
+from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
+from partywall.features.search.promotion import promote_vectors
+from partywall.features.search.work import work
+from tests.engines import DatabaseUrls
+from tests.features.search.library import Shelf
+
+OTHERS = [each for each in work.jobs if each.kind.name != PROMOTE_VECTORS.name]
+CLAIM = "UPDATE pgqueuer SET queue_manager_id = $1 WHERE entrypoint = 'promote_vectors' RETURNING id"
+
+
+@pytest.fixture
+async def large(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """Of six vectors three are to enter the HNSW index, two in each transaction; the later ones are in it."""
+    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 3)
+    monkeypatch.setattr(promotion, "PROMOTED_AT_ONCE", 2 * 256)
+    monkeypatch.setattr("partywall.features.search.planning.uses_index", lambda *_: True)
+    for numbers in ((0, 1, 2), (3, 4, 5)):
+        await shelf.ask(*[await shelf.put(f"Number {number}", f"cats and word{number}") for number in numbers])
+        await shelf.work(handlers=OTHERS)
+    return shelf
+
+
+async def exact(shelf: Shelf) -> object:
+    """How many vectors are not in the HNSW index."""
+    return await shelf.value(
+        "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND NOT approximate", shelf.project
+    )
+
+
+async def finished(shelf: Shelf) -> object:
+    return await shelf.value("SELECT approximate FROM search_index WHERE project_id = $1", shelf.project)
+
+
+async def promote(shelf: Shelf, *, stopping: bool = False) -> None:
+    """One attempt at the one job there is."""
+    worker = uuid4()
+    [[job]] = await shelf.people.fetch(CLAIM, worker)
+    index = await shelf.value("SELECT id FROM search_index WHERE project_id = $1", shelf.project)
+    assert isinstance(index, UUID)
+    context = JobContext(shelf.resources, worker, job, 1, last=False)
+    if stopping:
+        context.stopping.set()
+    payload = PromoteVectors(project_id=shelf.project, principal=f"service:{shelf.project}", index=index)
+    await promote_vectors(context, payload)
+
+
+async def test_a_large_project_enters_the_index_by_one_job(large: Shelf) -> None:
+    assert (await exact(large), await finished(large)) == (3, False)
+    assert len(await large.titles("cats", mode="vector")) == 6
+    await promote(large)
+    assert (await exact(large), await finished(large)) == (0, True)
+    assert len(await large.titles("cats", mode="vector")) == 6
+    assert (await large.titles("cats word5"))[0] == "Number 5"
+
+
+async def test_a_worker_that_stops_leaves_the_rest_to_another(large: Shelf) -> None:
+    with pytest.raises(AnotherAttemptError):
+        await promote(large, stopping=True)
+    await large.work()
+    assert (await exact(large), await finished(large)) == (0, True)
+
+
+@asynccontextmanager
+async def removing(shelf: Shelf) -> AsyncIterator[None]:
+    """The project's first passage is being removed, and then is not."""
+    connection = await asyncpg.connect(DatabaseUrls.dsn(shelf.database.superuser))
+    try:
+        removal = connection.transaction()
+        await removal.start()
+        await connection.execute(
+            "DELETE FROM chunk WHERE number = (SELECT min(number) FROM chunk WHERE project_id = $1)", shelf.project
+        )
+        async with asyncio.timeout(10):
+            yield
+        await removal.rollback()
+    finally:
+        await connection.close()
+
+
+async def test_it_waits_for_nobody_who_removes_passages(large: Shelf) -> None:
+    """Who removes a passage waits for its vector: both waiting for each other is a deadlock."""
+    async with removing(large):
+        with pytest.raises(AnotherAttemptError):
+            await promote(large)
+        assert (await exact(large), await finished(large)) == (1, False)
+    await promote(large)
+    assert (await exact(large), await finished(large)) == (0, True)
+
+
+async def test_vectors_for_passages_that_are_being_removed_wait_for_nobody(large: Shelf) -> None:
+    async with removing(large), large.resources.sessions.begin() as session:
+        scope = await enter_to_write(session, large.person.principal, large.project)
+        writer = IndexWriter(session, scope)
+        other = await writer.open("another@1", 256, "building")
+        index = next(each for each in await IndexReader(session, scope).indexes() if each.id == other)
+        numbers = await large.people.fetch("SELECT number FROM chunk WHERE project_id = $1", large.project)
+        vector = f"[{','.join(['1'] * 256)}]"
+        await writer.add_vectors(index, [row[0] for row in numbers], [vector] * 6, approximate=False)
+        assert len(await IndexReader(session, scope).without_vector(index, 0, 10)) == 1
+
+
+async def test_a_project_that_shrinks_stays_in_the_index(large: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    await large.work()
+    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 100)
+    await large.index(await large.put("Number 7", "cats and word7"))
+    assert await exact(large) == 0
+    assert len(await large.titles("cats", mode="vector")) == 7

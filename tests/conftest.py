@@ -110,7 +110,15 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 
 @pytest.fixture
-async def people(app: FastAPI, resources: Resources, database: DatabaseUrls, kept: Superuser) -> AsyncIterator[People]:
+async def empty_queue(kept: Superuser) -> None:
+    """No job waits and none is parked: hundreds that earlier tests left are not this one's to work off."""
+    await kept.execute("WITH attempts AS (DELETE FROM job_attempt) DELETE FROM pgqueuer")
+
+
+@pytest.fixture
+async def people(
+    app: FastAPI, resources: Resources, database: DatabaseUrls, kept: Superuser, empty_queue: None
+) -> AsyncIterator[People]:
     """Makes callers: `await people.person()` is a new account with a client that carries its token."""
     async with People(app, resources, database, kept) as made:
         yield made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from partywall.core.db.ddl import grant, script
+from partywall.core.db.ddl import grant, runtime_role, script
 
 revision = "0002"
 down_revision = "0001"
@@ -108,4 +108,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE UPDATE (password_hash) ON account FROM {runtime_role()}")
     script(_DROP)

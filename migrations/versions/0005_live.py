@@ -60,6 +60,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(f"REVOKE UPDATE (last) ON event_counter FROM {runtime_role()}")
     grant("UPDATE", "event_counter")
     grant("DELETE", "event")
     script(_DROP)

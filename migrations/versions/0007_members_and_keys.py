@@ -162,7 +162,7 @@ $$;
 CREATE FUNCTION wall.keep_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
-    PERFORM FROM public.project WHERE project.id = OLD.project_id FOR NO KEY UPDATE;
+    PERFORM FROM public.project AS p WHERE p.id = OLD.project_id FOR NO KEY UPDATE;
     IF FOUND AND NOT EXISTS (
         SELECT FROM public.project_member AS m WHERE m.project_id = OLD.project_id AND m.role = 'owner'
     ) THEN

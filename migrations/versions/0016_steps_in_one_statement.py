@@ -60,8 +60,7 @@ CREATE FUNCTION wall.finish_step(
     of_run uuid, of_turn integer, named text, numbered integer, answer json, news jsonb, in_month date,
     model integer, tool integer, tokens_in bigint, tokens_out bigint, took double precision, price numeric,
     OUT held text, OUT ours boolean, OUT last bigint
-) RETURNS SETOF record LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
-{head}
+) RETURNS SETOF record LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $${head}
     UPDATE public.run_step AS step SET result = answer, finished_at = clock_timestamp()
     WHERE step.project_id = entered AND step.run_id = of_run AND step.turn = of_turn
         AND step.name = named AND step.number = numbered;
@@ -70,7 +69,6 @@ CREATE FUNCTION wall.finish_step(
     ON CONFLICT (project_id, month) DO UPDATE SET
         tokens = used.tokens + excluded.tokens, tool_calls = used.tool_calls + excluded.tool_calls,
         seconds = used.seconds + excluded.seconds, cost = used.cost + excluded.cost;
-    -- The run has made progress, so its attempts begin anew. Null is an unknown price.
     UPDATE public.run AS r SET
         model_calls = r.model_calls + model, tool_calls = r.tool_calls + tool,
         input_tokens = r.input_tokens + tokens_in, output_tokens = r.output_tokens + tokens_out,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -72,11 +73,14 @@ async def attack(
 
     Both realms are put back as they were, so that a world can be attacked again.
     """
+    async with _put_back(world):
+        return await _attack(app, world, full=full, only=only, progress=progress)
+
+
+async def _attack(app: Besieged, world: World, *, full: bool, only: Only | None, progress: Progress | None) -> Report:
     client, report = Client(app), Report()
-    world.home.known.clear()  # what was learnt there before is gone
     operations = read_surface(app.openapi())
     chosen = [each for each in operations if only is None or only(each)]
-    home, projects = await world.superuser.rows(world.besiegers), await _projects(world)
     learner = Learner(client, world, operations)
     recipes = await _recipes(learner, chosen, report)
     spoils = await gather(client, learner, world, operations)
@@ -95,8 +99,6 @@ async def attack(
     report.unexercised += await _spoilt(client, learner, world, recipes)
     report.attempts = len(seen)
     report.statuses = engagement.statuses
-    await world.superuser.restore(world.besiegers, home)
-    await _forget(world, projects)
     return report
 
 
@@ -137,13 +139,21 @@ async def _engage(engagement: Engagement, attempts: Sequence[Attempt], report: R
         report.callers[each.caller.name] += 1
 
 
-async def _projects(world: World) -> list[object]:
-    return [row["id"] for row in await world.superuser.fetch("SELECT id FROM project")]
-
-
-async def _forget(world: World, projects: list[object]) -> None:
-    """Takes away the projects that were made on the way."""
-    await world.superuser.execute("DELETE FROM project WHERE id <> ALL ($1::uuid[])", projects)
+@asynccontextmanager
+async def _put_back(world: World) -> AsyncIterator[None]:
+    """Whatever is made, learnt or spoilt in between is gone at the end, in both realms."""
+    superuser, realms = world.superuser, (world.home, world.foreign)
+    known = [dict(each.known) for each in realms]
+    projects = [row["id"] for row in await superuser.fetch("SELECT id FROM project")]
+    kept = [(of, await superuser.rows(of)) for of in (world.besiegers, world.foreign.belongings)]
+    try:
+        yield
+    finally:
+        await superuser.execute("DELETE FROM project WHERE id <> ALL ($1::uuid[])", projects)
+        for of, rows in kept:
+            await superuser.restore(of, rows)
+        for realm, was in zip(realms, known, strict=True):
+            realm.known = was
 
 
 __all__ = ["Leak", "Operation", "Report", "attack"]

@@ -104,7 +104,7 @@ def new_address() -> str:
 
 
 @pytest.fixture
-def visitor(anonymous: AsyncClient) -> Visitor:
+def visitor(anonymous: AsyncClient, empty_queue: None) -> Visitor:
     return Visitor(anonymous, new_address())
 
 
@@ -145,11 +145,8 @@ async def superuser(kept: Superuser) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def working_accounts(
-    resources: Resources, database: DatabaseUrls, superuser: asyncpg.Connection
-) -> AsyncIterator[None]:
-    """A worker that runs the jobs of the accounts, from now on: hundreds that other tests left are not worked off."""
-    await superuser.execute("DELETE FROM pgqueuer")
+async def working_accounts(resources: Resources, database: DatabaseUrls, empty_queue: None) -> AsyncIterator[None]:
+    """A worker that runs the jobs of the accounts."""
     async with working(resources, database, work.jobs):
         yield
 

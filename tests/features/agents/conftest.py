@@ -68,6 +68,5 @@ def resources(app: FastAPI) -> Resources:
 @pytest.fixture
 async def bureau(people: People, resources: Resources, database: DatabaseUrls, model: ModelServer) -> Bureau:
     """A project with its owner, who starts runs."""
-    await people.execute("DELETE FROM pgqueuer WHERE entrypoint = 'run_agent'")  # what another test left undone
     owner = await people.person()
     return Bureau(people, owner, await owner.project(), resources, database, model)

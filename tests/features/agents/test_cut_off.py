@@ -97,16 +97,35 @@ async def test_a_call_that_is_cut_off_before_it_answers_counts_what_it_was_sent(
     assert usage["input_tokens"] >= 150
 
 
-async def test_the_end_of_its_time_counts_what_was_said(bureau: Bureau) -> None:
-    limit = agent.limits.time.total_seconds()
+async def test_the_end_of_its_time_counts_what_was_said(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = agent.limits.time.total_seconds() / 2 + 1
+    ends = _timeouts_of(agent.limits.time.total_seconds() - spent, monkeypatch)
     bureau.model.says(endless())
     run = await bureau.start()
-    await bureau.people.execute("UPDATE run SET seconds = $2 WHERE id::text = $1", run, limit - 2.5)
+    await bureau.people.execute("UPDATE run SET seconds = $2 WHERE id::text = $1", run, spent)
     async with bureau.working():
+        await until_told(bureau, run)
+        [end] = ends
+        end.reschedule(asyncio.get_running_loop().time())
         found = await bureau.until(run)
     assert code_of(found) == "run_limit_reached"
     await assert_counted(bureau, found)
-    assert float(str(used_by(found)["seconds"])) > limit - 2.5
+    assert float(str(used_by(found)["seconds"])) > spent
+
+
+def _timeouts_of(seconds: float, monkeypatch: pytest.MonkeyPatch) -> list[asyncio.Timeout]:
+    """Those that are set for so long from now on: to let a long time end when everything is ready for it."""
+    found: list[asyncio.Timeout] = []
+    timeout = asyncio.timeout
+
+    def kept(delay: float | None) -> asyncio.Timeout:
+        made = timeout(delay)
+        if delay == seconds:
+            found.append(made)
+        return made
+
+    monkeypatch.setattr(asyncio, "timeout", kept)
+    return found
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,6 @@ async def test_from_the_invitation_to_the_membership_by_the_worker(
     people: People, house: House, post: Post, resources: Resources, database: DatabaseUrls
 ) -> None:
     guest = await people.person()
-    await people.execute("DELETE FROM pgqueuer")  # what other tests have left is not worked off first
     await post.invite(house, guest.email, "viewer")
     stop = asyncio.Event()
     connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)

@@ -64,7 +64,6 @@ async def indexed(person: Person, url: str) -> None:
 async def test_a_silent_mail_server_holds_up_no_document(
     people: People, resources: Resources, database: DatabaseUrls
 ) -> None:
-    await people.execute("DELETE FROM pgqueuer")  # what other tests have left for a worker would come first
     inviter, writer = await people.person(), await people.person()
     documents = f"/api/v1/projects/{await writer.project()}/documents"
     async with silent_server() as server, AsyncExitStack() as worker:

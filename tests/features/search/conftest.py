@@ -22,12 +22,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.configure(**before)
 
 
-@pytest.fixture(autouse=True)
-async def empty_queue(people: People) -> None:
-    """Jobs that tests of other slices have left behind are not ours to work off."""
-    await people.execute("DELETE FROM pgqueuer")
-
-
 @pytest.fixture
 async def shelf(people: People, resources: Resources, database: DatabaseUrls) -> Shelf:
     person = await people.person()

@@ -79,7 +79,6 @@ async def get_refresh_service(session: SessionDep, resources: ResourcesDep, limi
         refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         limits=limits,
         ttl=settings.refresh_token_ttl,
-        grace=settings.refresh_grace,
     )
 
 

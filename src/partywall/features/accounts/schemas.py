@@ -55,7 +55,7 @@ class TokenForm(BaseModel):
     grant_type: str | None = Field(default=None, description="`password` or `refresh_token`")
     username: str | None = Field(default=None, description="The e-mail address, with `grant_type=password`")
     password: str | None = Field(default=None, json_schema_extra={"format": "password"})
-    refresh_token: str | None = Field(default=None, description="With `grant_type=refresh_token`; good for one use")
+    refresh_token: str | None = Field(default=None, description="With `grant_type=refresh_token`")
 
 
 class TokenAnswer(ResponseModel):

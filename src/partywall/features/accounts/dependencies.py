@@ -49,8 +49,8 @@ async def get_registration_service(
 async def get_verification_service(
     session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
 ) -> VerificationService:
-    tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return VerificationService(session, resources.sessions, tokens, resources.access_tokens, resources.attempts, limits)
+    addresses = resources.secrets.signer(COUNTED_ADDRESSES)
+    return VerificationService(session, resources.sessions, resources.access_tokens, addresses, limits)
 
 
 async def get_login_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> LoginService:

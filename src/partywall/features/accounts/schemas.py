@@ -47,6 +47,12 @@ class EmailVerification(RequestModel):
     token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the mail that a registration sends")
 
 
+class ConfirmationRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com"}]})
+
+    email: EmailAddress
+
+
 class TokenForm(BaseModel):
     """RFC 6749: a parameter without a value counts as left out, and unknown ones are ignored."""
 

@@ -36,6 +36,7 @@ ANONYMOUS = {
     "POST /api/v1/auth/token",
     "POST /api/v1/auth/revoke",
     "POST /api/v1/auth/email/verify",  # the token from the mail is the credential
+    "POST /api/v1/auth/email/resend",  # for who cannot log in yet; the answer is always the same
     "GET /api/v1/projects/{project_id}/events",  # the ticket or the bearer token is read by the route itself
     "GET /api/v1/projects/{project_id}/runs/{run_id}/events",  # likewise
     "GET /.well-known/jwks.json",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from partywall.client.errors import ApiError, Problem
 from partywall.client.importing import source_root
 from partywall.commands import connection, users
 from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import printable, say, say_json, say_lines
+from partywall.commands.terminal import password_line, printable, say, say_json, say_lines
 from partywall.features.accounts.operations import ListedUser
 
 # Colour, title, C1, line ends, right to left, isolate, a zone of tags, half of a surrogate pair as in a file's name.
@@ -56,6 +57,15 @@ def test_everyone_is_listed_in_one_line_each(
     shown = capsys.readouterr().out
     assert_harmless(shown, lines=2)
     assert shown.count("unverified  disabled") == 2
+
+
+def test_a_password_is_one_line_of_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    for given, read in ((b" a b\r\nrest", " a b"), ("ä\n".encode(), "ä"), (b"", "")):
+        monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(given)))
+        assert password_line() == read
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"\xff\xfe\n")))
+    with pytest.raises(Refusal, match="UTF-8"):
+        password_line()
 
 
 def test_what_a_server_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -67,17 +67,17 @@ async def test_sessions_and_failures_that_count_no_more_are_forgotten(people: Pe
             person.id, str(days - 30),
         )  # fmt: skip
         await people.execute(
-            "INSERT INTO login_failure (address_hash, failures, failed_at)"
-            " VALUES ($1, 1, now() - ($2 || ' min')::interval)",
+            "INSERT INTO login_failure (counter, address_hash, failures, failed_at)"
+            " VALUES ($1, $1, 1, now() - ($2 || ' min')::interval)",
             f"{person.id} {days}".encode(), str(days - 30),
         )  # fmt: skip
     await prune_sessions(resources)
     await prune_login_counters(resources)
     rows = await people.fetch("SELECT user_agent FROM session WHERE account_id = $1", person.id)
     assert [row["user_agent"] for row in rows] == ["29"]
-    query = "SELECT address_hash FROM login_failure WHERE position($1::bytea IN address_hash) = 1"
+    query = "SELECT counter FROM login_failure WHERE position($1::bytea IN counter) = 1"
     failures = await people.fetch(query, str(person.id).encode())
-    assert [row["address_hash"] for row in failures] == [f"{person.id} 59".encode()]
+    assert [row["counter"] for row in failures] == [f"{person.id} 59".encode()]
 
 
 async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(people: People, resources: Resources) -> None:

@@ -186,7 +186,13 @@ def test_operators_find_the_running_engines(house: House) -> None:
     refused(house.run("login", "--email", "ops@example.com", "--server", house.url), "wrong")
     assert house.on_the_machine("users", "enable", "ops@example.com").returncode == 0
     assert house.run("login", "--email", "ops@example.com", "--server", house.url).returncode == 0
-    refused(house.on_the_machine("users", "disable", "nobody@example.com"), "nobody@example.com")
+    other = f"another {PASSWORD}"
+    changed = house.on_the_machine("users", "password", "ops@example.com", "--password-stdin", stdin=f"{other}\n")
+    assert (changed.returncode, changed.stdout.count("password:")) == (0, 0), changed.stderr
+    refused(house.run("login", "--email", "ops@example.com", "--server", house.url), "wrong")
+    assert house.on_the_machine("users", "unlock", "ops@example.com").returncode == 0
+    for command in ("disable", "unlock", "password"):
+        refused(house.on_the_machine("users", command, "nobody@example.com"), "nobody@example.com")
 
 
 def test_a_generated_password_logs_in(house: House) -> None:

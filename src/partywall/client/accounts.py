@@ -37,7 +37,7 @@ def log_in(store: Store, server: str, email: str, password: str) -> None:
             tokens = Tokens.model_validate_json(api.submit("/auth/token", form))
         except ApiError as error:
             if error.error == "invalid_grant":
-                raise ClientError("wrong e-mail address or password") from None
+                raise ClientError("wrong e-mail address or password, or an address not confirmed yet") from None
             raise
     file = store.session(server)
     with file.locked():

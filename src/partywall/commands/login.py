@@ -10,7 +10,7 @@ from partywall.client import accounts
 from partywall.client.errors import ClientError
 from partywall.commands.connection import ServerOption, failures, server_url, store
 from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import password_line, say
 
 PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
 
@@ -36,7 +36,8 @@ def register(
             accounts.log_in(store(), url, address, secret)
         except ClientError as error:
             raise Refusal(
-                f"accepted, but not logged in ({error}): the account may exist already, or wait to be verified"
+                f"accepted, but not logged in ({error}): if a mail asks you to confirm the address,"
+                " do that and then `partywall login`; otherwise there was an account already"
             ) from None
     say(f"registered and logged in to {url} as {address}")
 
@@ -74,7 +75,7 @@ def _email(given: str | None) -> str:
 def _password(from_stdin: bool, *, confirm: bool = False) -> str:
     """Never from an argument, which every user of the machine can read."""
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        return password_line()
     given = os.environ.get(PASSWORD_VARIABLE)
     if given is not None:
         return given

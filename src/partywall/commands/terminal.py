@@ -1,8 +1,19 @@
-"""The one way to a terminal: whatever was written elsewhere, by a document, an account or a server, steers none."""
+"""The one way to a terminal: whatever was written elsewhere, by a document, an account or a server, steers none.
+
+And the one way in: what is read from standard input.
+"""
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
 import typer
+
+from partywall.commands.refusal import Refusal
+
+# In bytes: more than the longest password that is accepted.
+_LONGEST_LINE: Final = 10_000
 
 
 def printable(text: str) -> str:
@@ -24,6 +35,15 @@ def say_lines(text: str, *, err: bool = False) -> None:
 def say_json(text: str) -> None:
     """JSON as it came, which means the same with escapes for what could steer a terminal."""
     typer.echo("".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text))
+
+
+def password_line() -> str:
+    """The first line of standard input."""
+    line = sys.stdin.buffer.readline(_LONGEST_LINE)
+    try:
+        return line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Refusal("the password on standard input is not UTF-8") from None
 
 
 def _escaped(character: str) -> str:

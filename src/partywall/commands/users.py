@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,57 +9,73 @@ from uuid import UUID
 import typer
 
 from partywall.commands.configuration import DataDir
-from partywall.commands.engines import operator
+from partywall.commands.engines import Operator, operator
 from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
-from partywall.core.db.session import Sessions
+from partywall.commands.terminal import password_line, say
 from partywall.core.errors import PartywallError
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
+from partywall.features.accounts.exceptions import AccountNotFoundError
 
 DATA: Final = Path(".data")
 
 app = typer.Typer(name="users", help="Accounts, for operators.")
 
 Email = Annotated[str, typer.Argument(help="The account's e-mail address.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password instead of making one.")]
 
 
 @app.command()
 def create(
     email: Email,
     name: Annotated[str | None, typer.Option(help="The full name.")] = None,
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password instead of making one.")
-    ] = False,
+    password_stdin: PasswordStdin = False,
     data_dir: DataDir = DATA,
 ) -> None:
     """Make an account with a verified address, and print its generated password."""
-    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
-    made = asyncio.run(_create(data_dir, email, password, name))
+    given = password_line() if password_stdin else None
+    made = asyncio.run(_create(data_dir, email, given, name))
     say(f"created {made.email} ({made.id})")
     if made.password is not None:
         say(f"password: {made.password}")
 
 
 @app.command()
+def password(email: Email, password_stdin: PasswordStdin = False, data_dir: DataDir = DATA) -> None:
+    """Give an account another password, end its sessions, and print a generated password."""
+    given = password_line() if password_stdin else None
+    changed = asyncio.run(_set_password(data_dir, email, given))
+    say(f"changed the password of {changed.email}; its sessions have ended")
+    if changed.password is not None:
+        say(f"password: {changed.password}")
+
+
+@app.command()
+def unlock(email: Email, data_dir: DataDir = DATA) -> None:
+    """Forget an account's failed logins, so that nobody who knows the password has to wait."""
+    asyncio.run(_unlock(data_dir, email))
+    say(f"unlocked {email}")
+
+
+@app.command()
 def disable(email: Email, data_dir: DataDir = DATA) -> None:
     """End an account's sessions and refuse it from now on."""
-    asyncio.run(_change(data_dir, operations.disable_user, email))
+    asyncio.run(_change(data_dir, lambda acting: operations.disable_user(acting.sessions, email), email))
     say(f"disabled {email}")
 
 
 @app.command()
 def enable(email: Email, data_dir: DataDir = DATA) -> None:
     """Let a disabled account log in again."""
-    asyncio.run(_change(data_dir, operations.enable_user, email))
+    asyncio.run(_change(data_dir, lambda acting: operations.enable_user(acting.sessions, email), email))
     say(f"enabled {email}")
 
 
 @app.command()
 def verify(email: Email, data_dir: DataDir = DATA) -> None:
     """Take an account's address as verified."""
-    asyncio.run(_change(data_dir, operations.verify_user, email))
+    asyncio.run(_change(data_dir, lambda acting: operations.verify_user(acting.sessions, acting.secrets, email), email))
     say(f"verified {email}")
 
 
@@ -72,7 +87,7 @@ def list_users(data_dir: DataDir = DATA) -> None:
         say("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
 
 
-async def _create(data_dir: Path, email: str, password: str | None, name: str | None) -> operations.CreatedUser:
+async def _create(data_dir: Path, email: str, password: str | None, name: str | None) -> operations.GivenPassword:
     async with operator(data_dir) as acting:
         try:
             return await operations.create_user(acting.sessions, Passwords(1), email, password, name)
@@ -80,10 +95,30 @@ async def _create(data_dir: Path, email: str, password: str | None, name: str | 
             raise Refusal(error.detail) from None
 
 
-async def _change(data_dir: Path, change: Callable[[Sessions, str], Awaitable[UUID]], email: str) -> None:
+async def _set_password(data_dir: Path, email: str, given: str | None) -> operations.GivenPassword:
     async with operator(data_dir) as acting:
         try:
-            changed = await change(acting.sessions, email)
+            changed = await operations.set_password(acting.sessions, Passwords(1), acting.secrets, email, given)
+        except AccountNotFoundError as error:
+            raise Refusal(f"{error.detail}: {email}") from None
+        except PartywallError as error:
+            raise Refusal(error.detail) from None
+        await acting.announce(Revocation(Revoked.ACCOUNT, changed.id))
+        return changed
+
+
+async def _unlock(data_dir: Path, email: str) -> None:
+    async with operator(data_dir) as acting:
+        try:
+            await operations.unlock_user(acting.sessions, acting.secrets, email)
+        except PartywallError as error:
+            raise Refusal(f"{error.detail}: {email}") from None
+
+
+async def _change(data_dir: Path, change: Callable[[Operator], Awaitable[UUID]], email: str) -> None:
+    async with operator(data_dir) as acting:
+        try:
+            changed = await change(acting)
         except PartywallError as error:
             raise Refusal(f"{error.detail}: {email}") from None
         await acting.announce(Revocation(Revoked.ACCOUNT, changed))

@@ -55,6 +55,7 @@ PUBLIC: Final = frozenset(
         "issue_token",
         "revoke_token",
         "verify_email",
+        "resend_verification",
         "get_jwks",
         "stream_events",
         "stream_run_events",

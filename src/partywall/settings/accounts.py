@@ -17,7 +17,6 @@ class AccountSettings(Section):
     )
     access_token_ttl: timedelta = timedelta(minutes=15)
     refresh_token_ttl: timedelta = timedelta(days=30)
-    refresh_grace: timedelta = timedelta(seconds=10)
     max_failed_logins: int = Field(default=5, ge=1, description="In a row, of one account from one network.")
     lockout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0))
     known_network_retention: timedelta = Field(

@@ -23,6 +23,7 @@ REGISTER: Final = "/api/v1/auth/register"
 TOKEN: Final = "/api/v1/auth/token"
 REVOKE: Final = "/api/v1/auth/revoke"
 VERIFY: Final = "/api/v1/auth/email/verify"
+RESEND: Final = "/api/v1/auth/email/resend"
 SESSIONS: Final = "/api/v1/auth/sessions"
 ME: Final = "/api/v1/users/me"
 PASSWORD: Final = "correct horse battery"
@@ -77,6 +78,9 @@ class Visitor:
 
     async def verify(self, token: str) -> Response:
         return await self.client.post(VERIFY, json={"token": token}, headers=self._sent)
+
+    async def resend(self) -> Response:
+        return await self.client.post(RESEND, json={"email": self.email}, headers=self._sent)
 
     async def me(self, token: str) -> Response:
         return await self.client.get(ME, headers=bearer(token))

@@ -10,8 +10,8 @@ from httpx import AsyncClient, Response
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
-from partywall.features.accounts.verification_mail import confirm_address
+from partywall.features.accounts.jobs import CONFIRM_ADDRESS, RESEND_CONFIRMATION, ConfirmAddress, ResendConfirmation
+from partywall.features.accounts.verification_mail import confirm_address, resend_confirmation
 from tests.features.accounts.conftest import Visitor, account_id
 from tests.mails import mails_to, text_of
 
@@ -45,14 +45,31 @@ class Office:
             str(account),
         )
 
+    async def asked(self, address: str) -> list[ResendConfirmation]:
+        """What asks for the mail to this address again, taken off the queue."""
+        rows = await self.superuser.fetch(
+            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'"
+            " RETURNING payload",
+            RESEND_CONFIRMATION.name,
+            address,
+        )
+        return [ResendConfirmation.model_validate_json(row["payload"]) for row in rows]
+
+    async def resend(self, address: str) -> None:
+        for payload in await self.asked(address):
+            await resend_confirmation(JobContext(self.resources, uuid4(), id(payload), 1, last=False), payload)
+
     def texts(self, address: str) -> list[str]:
         return [text_of(mail) for mail in mails_to(self.resources.settings.mail_directory, address)]
 
     async def token(self, visitor: Visitor) -> str:
         """Of the newest mail to a visitor who has registered."""
         await self.work(await account_id(self.superuser, visitor.email))
-        [token] = [line for line in self.texts(visitor.email)[-1].splitlines() if line.startswith("pwv_")]
-        return token
+        return self.tokens(visitor.email)[-1]
+
+    def tokens(self, address: str) -> list[str]:
+        """One of each mail, oldest first."""
+        return [line for each in self.texts(address) for line in each.splitlines() if line.startswith("pwv_")]
 
 
 def assert_refused(answer: Response) -> None:

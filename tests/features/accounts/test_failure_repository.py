@@ -15,7 +15,7 @@ POLICY = of_one_network(3, HOUR)
 
 async def charge(resources: Resources, *counters: bytes) -> timedelta | None:
     async with resources.sessions.begin() as session:
-        return await FailureCounter(session).charge(dict.fromkeys(counters, POLICY), utc_now())
+        return await FailureCounter(session).charge(b"an address", dict.fromkeys(counters, POLICY), utc_now())
 
 
 async def counts(resources: Resources, *counters: bytes) -> list[int | None]:
@@ -48,7 +48,7 @@ async def test_what_no_longer_counts_is_dropped(resources: Resources) -> None:
     now = utc_now()
     async with resources.sessions.begin() as session:
         counter = FailureCounter(session)
-        await counter.charge({old: POLICY}, now - HOUR)
-        await counter.charge({recent: POLICY}, now)
+        await counter.charge(b"an address", {old: POLICY}, now - HOUR)
+        await counter.charge(b"an address", {recent: POLICY}, now)
         await counter.prune(now - HOUR / 2)
     assert await counts(resources, old, recent) == [None, 1]

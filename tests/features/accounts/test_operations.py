@@ -18,6 +18,8 @@ from tests.engines import DatabaseUrls, Urls, new_database
 from tests.features.accounts.conftest import PASSWORD, Variant, Visitor, new_address
 
 PASSWORDS = Passwords(1)
+SECRETS = SecretKeeper("of nobody")
+WRONG = "wrong password"
 
 
 @pytest.fixture
@@ -60,9 +62,16 @@ async def test_an_operator_is_told_what_is_wrong(owner: Sessions, member: Visito
         with pytest.raises(InvalidInputError) as refused:
             await operations.create_user(owner, PASSWORDS, email, password, name)
         assert password == "" or password not in refused.value.detail
-    for operation in (operations.disable_user, operations.enable_user, operations.verify_user):
+    for operation in (operations.disable_user, operations.enable_user):
         with pytest.raises(AccountNotFoundError):
             await operation(owner, new_address())
+    for keeping in (operations.verify_user, operations.unlock_user):
+        with pytest.raises(AccountNotFoundError):
+            await keeping(owner, SECRETS, new_address())
+    with pytest.raises(AccountNotFoundError):
+        await operations.set_password(owner, PASSWORDS, SECRETS, new_address())
+    with pytest.raises(InvalidInputError):
+        await operations.set_password(owner, PASSWORDS, SECRETS, member.email, "short")
 
 
 async def test_disabling_ends_every_session_and_enabling_lets_in_again(owner: Sessions, member: Visitor) -> None:
@@ -76,10 +85,38 @@ async def test_disabling_ends_every_session_and_enabling_lets_in_again(owner: Se
     assert (await member.try_login()).status_code == 200
 
 
+async def lock(member: Visitor) -> None:
+    assert [(await member.try_login(WRONG)).status_code for _ in range(6)] == [400] * 5 + [429]
+
+
+async def test_an_operator_lifts_a_lock(owner: Sessions, resources: Resources, member: Visitor) -> None:
+    for lift in (operations.unlock_user, operations.verify_user):
+        await lock(member)
+        await lift(owner, resources.secrets, member.email.upper())
+        assert (await member.try_login()).status_code == 200
+
+
+async def test_another_password_ends_every_session_and_the_lock(
+    owner: Sessions, resources: Resources, member: Visitor
+) -> None:
+    login = await member.log_in()
+    await lock(member)
+    changed = await operations.set_password(owner, PASSWORDS, resources.secrets, member.email.upper())
+    assert changed.password is not None
+    assert (await member.refresh(login.refresh)).status_code == 400
+    assert (await member.me(login.access)).status_code == 401
+    assert (await member.try_login()).status_code == 400
+    again = await member.try_login(changed.password)
+    assert (await member.me(again.json()["access_token"])).json()["id"] == str(changed.id)
+    given = await operations.set_password(owner, PASSWORDS, resources.secrets, member.email, PASSWORD)
+    assert given.password is None
+    assert (await member.try_login()).status_code == 200
+
+
 async def test_everyone_is_listed(owner: Sessions, member: Visitor) -> None:
     found = {each.email: each for each in await operations.list_users(owner)}[member.email]
     assert (found.verified, found.disabled, found.full_name) == (False, False, None)
-    await operations.verify_user(owner, member.email)
+    await operations.verify_user(owner, SECRETS, member.email)
     await operations.disable_user(owner, member.email)
     found = {each.email: each for each in await operations.list_users(owner)}[member.email]
     assert (found.verified, found.disabled) == (True, True)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from multiprocessing import get_context
 
 import asyncpg
 from structlog.testing import capture_logs
 
+from partywall.settings import Settings
 from tests.features.accounts.conftest import ME, REVOKE, Login, Variant, Visitor, account_id, bearer
+from tests.features.accounts.dying import refresh_and_die
 from tests.people import People
 
 STALE = "UPDATE refresh_token SET used_at = used_at - interval '1 minute' WHERE account_id = $1 AND used_at IS NOT NULL"
@@ -45,6 +49,7 @@ async def test_reuse_ends_the_family_and_that_is_stored(
     first = await member.log_in()
     other = await member.log_in()
     second = await refreshed(member, first.refresh)
+    third = await refreshed(member, second.refresh)
     await superuser.execute(STALE, await account_id(superuser, member.email))
     with capture_logs() as logs:
         reused = await member.refresh(first.refresh)
@@ -53,13 +58,13 @@ async def test_reuse_ends_the_family_and_that_is_stored(
     assert member.email not in str(logs)
     async with variant() as elsewhere:
         for client in (member, elsewhere):
-            assert (await client.refresh(second.refresh)).status_code == 400
-            assert (await client.me(second.access)).status_code == 401
+            assert (await client.refresh(third.refresh)).status_code == 400
+            assert (await client.me(third.access)).status_code == 401
             assert (await client.me(first.access)).status_code == 401
     assert (await member.refresh(other.refresh)).status_code == 200
 
 
-async def test_a_grandparent_is_reuse_even_within_the_grace(member: Visitor) -> None:
+async def test_a_grandparent_is_reuse_however_soon(member: Visitor) -> None:
     first = await member.log_in()
     second = await refreshed(member, first.refresh)
     third = await refreshed(member, second.refresh)
@@ -67,12 +72,31 @@ async def test_a_grandparent_is_reuse_even_within_the_grace(member: Visitor) -> 
     assert (await member.refresh(third.refresh)).status_code == 400
 
 
-async def test_the_immediate_predecessor_gets_the_same_successor_for_some_seconds(member: Visitor) -> None:
+async def test_a_predecessor_gets_the_same_successor_for_as_long_as_that_was_not_used(
+    member: Visitor, superuser: asyncpg.Connection
+) -> None:
     first = await member.log_in()
-    second = await refreshed(member, first.refresh)
-    again = await refreshed(member, first.refresh)
-    assert again.refresh == second.refresh
-    assert (await refreshed(member, again.refresh)).refresh not in {first.refresh, second.refresh}
+    lost = await refreshed(member, first.refresh)
+    for _ in range(2):
+        await superuser.execute(STALE.replace("1 minute", "9 days"), await account_id(superuser, member.email))
+        again = await refreshed(member, first.refresh)
+        assert again.refresh == lost.refresh
+        assert (await member.me(again.access)).status_code == 200
+    assert (await refreshed(member, again.refresh)).refresh not in {first.refresh, lost.refresh}
+
+
+async def test_a_process_that_is_killed_between_commit_and_answer_ends_no_session(
+    member: Visitor, settings: Settings, superuser: asyncpg.Connection
+) -> None:
+    token, own = (await member.log_in()).refresh, await account_id(superuser, member.email)
+    dying = get_context("spawn").Process(target=refresh_and_die, args=(settings, token))
+    dying.start()
+    await asyncio.to_thread(dying.join)
+    assert dying.exitcode == -signal.SIGKILL
+    assert await superuser.fetchval("SELECT count(*) FROM refresh_token WHERE account_id = $1", own) == 2
+    await superuser.execute(STALE, own)
+    after = await refreshed(member, token)
+    await refreshed(member, after.refresh)
 
 
 async def test_refreshing_many_times_at_once_revokes_nobody(member: Visitor) -> None:
@@ -82,15 +106,6 @@ async def test_refreshing_many_times_at_once_revokes_nobody(member: Visitor) -> 
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.json()["refresh_token"] for answer in answers}) == 1
         token = answers[0].json()["refresh_token"]
-
-
-async def test_no_grace_where_none_is_set(variant: Variant) -> None:
-    async with variant(refresh_grace=0) as visitor:
-        await visitor.register()
-        first = await visitor.log_in()
-        second = await refreshed(visitor, first.refresh)
-        assert (await visitor.refresh(first.refresh)).status_code == 400
-        assert (await visitor.refresh(second.refresh)).status_code == 400
 
 
 async def test_an_expired_session_is_refused_and_refreshing_prolongs_it(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -18,11 +17,11 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.login import LoginService
-from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor, waiting_registration
+from partywall.features.accounts.registration_repository import waiting_registration
 from partywall.features.accounts.repository import Credential
 from partywall.features.accounts.retention import prune_registrations
 from partywall.features.accounts.work import work
-from tests.features.accounts.conftest import PASSWORD, REGISTER, SESSIONS, Variant, Visitor, account_id, bearer
+from tests.features.accounts.conftest import PASSWORD, REGISTER, Variant, Visitor, account_id, bearer
 from tests.features.accounts.office import Office, assert_refused, verify
 from tests.people import People
 
@@ -126,20 +125,6 @@ async def test_who_confirms_the_first_registration_stays_logged_in_under_the_sam
     assert (await member.try_login(PASSWORD)).status_code == 200
 
 
-async def test_a_confirmation_asked_for_again_confirms_the_password_of_the_account(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
-) -> None:
-    """And supersedes nothing: either mail does."""
-    own, headers = await account_id(superuser, member.email), bearer((await member.log_in()).access)
-    await office.work(own)
-    await register(member, OWN, "Mallory")
-    await office.work(own)
-    assert (await member.client.post("/api/v1/auth/email/resend", headers=headers)).status_code == 204
-    assert (await verify(member.client, await office.token(member))).status_code == 204
-    assert (await member.client.get(SESSIONS, headers=headers)).status_code == 200
-    assert (await member.try_login(PASSWORD)).status_code == 200
-
-
 async def test_the_mail_says_when_the_password_was_chosen(
     member: Visitor, office: Office, superuser: asyncpg.Connection
 ) -> None:
@@ -160,9 +145,6 @@ async def test_an_address_has_so_many_registrations_within_an_hour(
 ) -> None:
     own = await account_id(superuser, member.email)
     await asyncio.gather(*(member.register(f"{OWN} {number}") for number in range(MAILS_PER_HOUR + 1)))
-    assert await waiting(superuser, member.email) == MAILS_PER_HOUR
-    login = bearer((await member.log_in()).access)
-    assert (await member.client.post("/api/v1/auth/email/resend", headers=login)).status_code == 204
     assert await waiting(superuser, member.email) == MAILS_PER_HOUR
     await superuser.execute("UPDATE registration SET created_at = now() - interval '1 hour' WHERE account_id = $1", own)
     await member.register(OWN)
@@ -274,10 +256,3 @@ async def test_a_registration_is_seen_by_its_own_account_alone(
             if principal is not None:
                 await bind_principal(session, principal)
             assert (await waiting_registration(session, payload.registration_id) is not None) is seen
-
-
-async def test_nobody_bound_asks_for_nothing_again(resources: Resources, superuser: asyncpg.Connection) -> None:
-    new = NewRegistration(uuid4(), uuid4().bytes, utc_now() + timedelta(hours=1))
-    async with resources.sessions.begin() as session:
-        assert await RegistrationDoor(session).add_again(new) is False
-    assert await superuser.fetchval("SELECT count(*) FROM registration WHERE id = $1", new.id) == 0

@@ -11,21 +11,19 @@ from partywall.features.accounts.rotation import PresentedToken, Verdict, judge
 
 
 @pytest.mark.parametrize(
-    ("used", "fresh", "successor_waits", "session_lives", "verdict"),
+    ("used", "successor_waits", "session_lives", "verdict"),
     [
-        (True, True, True, True, Verdict.REPEAT),
-        (True, True, False, True, Verdict.REVOKE),
-        (True, False, True, True, Verdict.REVOKE),
-        (True, False, False, True, Verdict.REVOKE),
-        (True, True, True, False, Verdict.REFUSE),
-        (True, False, False, False, Verdict.REFUSE),
-        (False, False, False, False, Verdict.REFUSE),
+        (True, True, True, Verdict.REPEAT),
+        (True, False, True, Verdict.REVOKE),
+        (True, True, False, Verdict.REFUSE),
+        (True, False, False, Verdict.REFUSE),
+        (False, False, False, Verdict.REFUSE),
     ],
 )
-def test_only_the_immediate_predecessor_is_excused_and_only_for_a_moment(
-    used: bool, fresh: bool, successor_waits: bool, session_lives: bool, verdict: Verdict
+def test_only_the_immediate_predecessor_is_excused(
+    used: bool, successor_waits: bool, session_lives: bool, verdict: Verdict
 ) -> None:
-    assert judge(PresentedToken(uuid4(), used, fresh, successor_waits, session_lives)) is verdict
+    assert judge(PresentedToken(uuid4(), used, successor_waits, session_lives)) is verdict
 
 
 def of(secret: str) -> RefreshTokens:

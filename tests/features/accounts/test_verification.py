@@ -23,12 +23,10 @@ from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.verification_mail import confirm_address
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from partywall.settings import MailLinks
-from tests.features.accounts.conftest import Variant, Visitor, account_id, bearer, new_address
+from tests.features.accounts.conftest import Variant, Visitor, account_id, new_address
 from tests.features.accounts.office import Office, assert_refused, verify
 from tests.mails import mails_to, text_of
 from tests.people import People
-
-RESEND = "/api/v1/auth/email/resend"
 
 
 @pytest.fixture
@@ -178,32 +176,6 @@ async def test_nobodys_mailbox_is_filled(member: Visitor, office: Office, superu
     assert len(office.texts(member.email)) == MAILS_PER_HOUR
     assert [line["event"] for line in logs].count("confirmation_withheld") == 3
     assert all(member.email not in str(line) for line in logs)
-
-
-async def test_the_mail_is_sent_again_to_who_has_logged_in(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
-) -> None:
-    own, headers = await account_id(superuser, member.email), bearer((await member.log_in()).access)
-    await office.work(own)
-    answer = await member.client.post(RESEND, headers=headers)
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert (await verify(member.client, await office.token(member))).status_code == 204
-    confirmed = await member.client.post(RESEND, headers=headers)
-    assert (confirmed.status_code, confirmed.content) == (204, b"")
-    await office.work(own)
-    assert len(office.texts(member.email)) == 2
-
-
-async def test_the_mail_is_sent_again_only_so_often(member: Visitor) -> None:
-    headers = bearer((await member.log_in()).access)
-    answers = [await member.client.post(RESEND, headers=headers) for _ in range(MAILS_PER_HOUR + 1)]
-    assert [answer.status_code for answer in answers] == [204] * MAILS_PER_HOUR + [429]
-    assert answers[-1].json()["code"] == "too_many_mails"
-    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 3600
-
-
-async def test_who_is_nobody_gets_nothing_sent(anonymous: AsyncClient) -> None:
-    assert (await anonymous.post(RESEND)).status_code == 401
 
 
 async def invite(people: People, address: str, expires: timedelta) -> None:

@@ -15,6 +15,8 @@ from tests.features.webhooks.post import Hook, Office, dispatching, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 
 LATER = timedelta(hours=1)
+# For attempts that are not answered.
+SHORT = timedelta(seconds=0.2)
 
 
 async def test_a_failed_attempt_is_repeated_under_the_same_id_until_it_succeeds(
@@ -101,7 +103,7 @@ async def test_a_receiver_that_answers_too_late_has_failed(
     receiver.answer = drip
     hook = await office.hook(receiver.url)
     await office.happen("document.created")
-    async with dispatching(resources, timeout=timedelta(seconds=0.2), attempts=1):
+    async with dispatching(resources, timeout=SHORT, attempts=1):
         await until(lambda: has(office, hook, "failed"))
     [delivery] = await office.deliveries(hook)
     assert (delivery["status_code"], delivery["error"]) == (None, NOT_DELIVERED)
@@ -115,7 +117,7 @@ async def test_what_a_receiver_says_is_not_kept(office: Office, receiver: Receiv
     receiver.answer = garbage
     hook = await office.hook(receiver.url)
     await office.happen("document.created")
-    async with dispatching(resources, attempts=1):
+    async with dispatching(resources, timeout=SHORT, attempts=1):
         await until(lambda: has(office, hook, "failed"))
     assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
@@ -125,7 +127,7 @@ async def test_a_receiver_that_is_not_there_has_failed(
 ) -> None:
     hook = await office.hook("http://127.0.0.1:1024/")
     await office.happen("document.created")
-    async with dispatching(resources, attempts=2):
+    async with dispatching(resources, timeout=SHORT, attempts=2):
         await until(lambda: has(office, hook, "failed"))
     assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED
 
@@ -137,7 +139,7 @@ async def test_an_address_that_has_turned_inward_since_is_not_called(
     hook = await office.hook(receiver.url)
     await office.happen("document.created")
     outgoing = Outgoing.open(Destinations(plain_http=True), _loopback)
-    async with outgoing.client, dispatching(resources, outgoing=outgoing, attempts=1):
+    async with outgoing.client, dispatching(resources, outgoing=outgoing, timeout=SHORT, attempts=1):
         await until(lambda: has(office, hook, "failed"))
     assert receiver.arrived == []
     assert (await office.deliveries(hook))[0]["error"] == NOT_DELIVERED

@@ -74,7 +74,8 @@ async def register_account(body: Registration, service: RegistrationServiceDep) 
     summary="Get an access token",
     description=(
         "RFC 6749: with `grant_type=password` by address and password, with `grant_type=refresh_token` by a refresh"
-        " token, which is good for one use. Using one twice ends the session that it belongs to."
+        " token. The answer holds the next one. Where that answer was lost, the same request gets the same token again;"
+        " once the next one has been used, showing the one before it ends the session."
     ),
     responses=documented(
         InvalidRequestError, UnsupportedGrantTypeError, InvalidGrantError, LoginLockedError, TooManyAttemptsError

@@ -49,8 +49,8 @@ async def get_registration_service(
 async def get_verification_service(
     session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep
 ) -> VerificationService:
-    tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
-    return VerificationService(session, resources.sessions, tokens, resources.access_tokens, resources.attempts, limits)
+    addresses = resources.secrets.signer(COUNTED_ADDRESSES)
+    return VerificationService(session, resources.sessions, resources.access_tokens, addresses, limits)
 
 
 async def get_login_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> LoginService:
@@ -79,7 +79,6 @@ async def get_refresh_service(session: SessionDep, resources: ResourcesDep, limi
         refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         limits=limits,
         ttl=settings.refresh_token_ttl,
-        grace=settings.refresh_grace,
     )
 
 

@@ -79,6 +79,12 @@ class InvalidGrantError(OAuthError):
     code = "invalid_grant"
     title = "The credentials are not valid"
 
+    def __init__(self) -> None:
+        super().__init__(
+            "The credentials are not valid, or the address is not confirmed yet: "
+            "POST /api/v1/auth/email/resend mails the confirmation again."
+        )
+
 
 class LoginLockedError(TooManyRequestsError):
     """The same for a known and an unknown address."""

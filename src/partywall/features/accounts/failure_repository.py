@@ -41,9 +41,12 @@ class FailureCounter:
 
     session: AsyncSession
 
-    async def charge(self, counters: Counters, now: datetime) -> timedelta | None:
-        """Counts one attempt under every counter, or answers how long it has to wait, and then counts nothing."""
-        found = await self._open(counters, now)
+    async def charge(self, address: bytes, counters: Counters, now: datetime) -> timedelta | None:
+        """Counts one attempt under every counter, or answers how long it has to wait, and then counts nothing.
+
+        `address` is the keyed hash of the address that all of them are about.
+        """
+        found = await self._open(address, counters, now)
         wait = longest_wait(found, now)
         if wait is not None:
             return wait
@@ -53,6 +56,13 @@ class FailureCounter:
             if counted.locked_until is not None:
                 log.warning("login_locked", failures=counted.count, until=counted.locked_until.isoformat())
         return None
+
+    async def lift(self, address: bytes) -> None:
+        """Forgets all that is counted of an address, from every network."""
+        # Locked in the order of `charge`.
+        counters = select(LoginFailure.counter).where(LoginFailure.address_hash == address)
+        locked = list(await self.session.scalars(counters.order_by(LoginFailure.counter).with_for_update()))
+        await self.session.execute(delete(LoginFailure).where(LoginFailure.counter.in_(locked)))
 
     async def succeeded(self, own: bytes, shared: Collection[bytes]) -> None:
         """An attempt was no failure after all: its own counter is forgotten, and taken back from those it shares."""
@@ -76,9 +86,12 @@ class FailureCounter:
         )
         await self.session.execute(delete(LoginFailure).where(LoginFailure.counter.in_(stale)))
 
-    async def _open(self, counters: Iterable[bytes], now: datetime) -> dict[bytes, Failures]:
+    async def _open(self, address: bytes, counters: Iterable[bytes], now: datetime) -> dict[bytes, Failures]:
         """The counters, locked, and made where there were none; in one order, so that nobody waits in vain."""
-        rows = [{"counter": counter, "failures": 0, "failed_at": now} for counter in sorted(counters)]
+        rows = [
+            {"counter": counter, "address_hash": address, "failures": 0, "failed_at": now}
+            for counter in sorted(counters)
+        ]
         opened = insert(LoginFailure).values(rows)
         # What is set changes nothing: it locks the row.
         opened = opened.on_conflict_do_update(

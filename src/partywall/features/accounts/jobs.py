@@ -8,7 +8,7 @@ from partywall.core.mail.message import ATTEMPTS
 
 
 class ConfirmAddress(JobPayload):
-    """Enqueued by every registration, also of a known address, and where somebody asks for the mail again.
+    """Enqueued by every registration, also of a known address, and where the mail is sent again.
 
     The token is derived when the mail is written. There may be no such account or registration: see `wall.register`.
     """
@@ -18,4 +18,12 @@ class ConfirmAddress(JobPayload):
     registered: bool
 
 
+class ResendConfirmation(JobPayload):
+    """Enqueued whenever the mail is asked for again. Whether there is such an account the job finds out, so that who
+    has asked learns nothing from how long that takes."""
+
+    address: str
+
+
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)
+RESEND_CONFIRMATION: Final = JobKind("resend_confirmation", ResendConfirmation)

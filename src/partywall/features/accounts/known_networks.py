@@ -15,6 +15,11 @@ from partywall.features.accounts.models import KnownNetwork
 _MOST: Final = 20
 
 
+def hash_of_address(signer: Signer, address: str) -> bytes:
+    """Under which failures are counted and networks are known: a keyed hash, which names nobody."""
+    return signer.sign(address.encode())
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Whom an attempt names and where it comes from, as keyed hashes: `network` is of both, `address` of the one."""
@@ -24,8 +29,7 @@ class Origin:
 
     @classmethod
     def of(cls, signer: Signer, address: str, client: str) -> Origin:
-        named = address.encode()
-        return cls(signer.sign(named), signer.sign(b"\0".join([named, client.encode()])))
+        return cls(hash_of_address(signer, address), signer.sign(b"\0".join([address.encode(), client.encode()])))
 
 
 async def is_known(session: AsyncReadSession, origin: Origin, since: datetime) -> bool:

@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from partywall.core.security.attempts import AttemptLimiter
-from partywall.features.accounts.exceptions import TooManyAttemptsError
+from partywall.features.accounts.constants import MAILS_PER_HOUR
+from partywall.features.accounts.exceptions import TooManyAttemptsError, TooManyMailsError
 
 # What costs us an index look-up may come so much more often than what costs a password's hash.
 _CHEAP: Final = 10
@@ -16,6 +17,7 @@ class Kind(StrEnum):
 
     LOGIN = "login"
     REGISTRATION = "registration"
+    RESEND = "resend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +28,14 @@ class ClientLimits:
     client: str
 
     async def admit(self, kind: Kind) -> None:
-        """Counts an attempt that costs a password's hash; raises TooManyAttemptsError."""
+        """Counts an attempt that costs a password's hash or a mail; raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"{kind}/{self.client}"))
+
+    async def admit_mail(self, address: bytes) -> None:
+        """Counts a mail that is asked for, whether or not it will be sent; raises TooManyMailsError."""
+        wait = await self.attempts.admit(f"mail/{address.hex()}", per_hour=MAILS_PER_HOUR)
+        if wait is not None:
+            raise TooManyMailsError(wait)
 
     async def wait_for_login(self) -> int | None:
         """Counts a login: None, or the seconds that whoever is not known here has to wait.

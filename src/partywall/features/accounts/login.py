@@ -41,9 +41,9 @@ def counted_form(username: str) -> str:
 class LoginService:
     """Logs in with a password. No connection is held while the password is hashed.
 
-    Every attempt is counted as a failure before its password is hashed, and taken back where it was right: of many
-    guesses at once no more are made than the policy allows. The credential is asked for again afterwards, because
-    whoever confirms the address may have taken the account over in the meantime.
+    Every attempt is counted as a failure before its password is hashed, and taken back where it was right, also where
+    the account may not log in: of many guesses at once no more are made than the policy allows. The credential is
+    asked for again afterwards, because whoever confirms the address may have taken the account over in the meantime.
     """
 
     session: AsyncSession
@@ -73,9 +73,11 @@ class LoginService:
             if locked is not None:
                 return Locked(locked)
             checked = await self._check(password, credential)
-            if credential is None or not checked.valid or not self._may_log_in(credential):
+            if credential is None or not checked.valid:
                 return Refused()
             await self.tries.succeeded(self.sessions, attempt)
+        if not self._may_log_in(credential):
+            return Refused()
         await self.tokens.prepare()
         if not await self._holds(address, credential):
             return Refused()

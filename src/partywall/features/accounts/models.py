@@ -40,7 +40,7 @@ class Registration(Base):
     """One of an address that is not confirmed yet; the runtime role reaches it through functions alone.
 
     `token_hash` is the SHA-256 of the token that is mailed. One without a `password_hash` goes by the account's own: it
-    has made the account, or was asked for by who has logged in.
+    has made the account, or was asked for when no other waited any more. `resent` counts the mails after the first.
     """
 
     __tablename__ = "registration"
@@ -51,6 +51,7 @@ class Registration(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     password_hash: Mapped[str | None] = mapped_column(Text)
     full_name: Mapped[str | None] = mapped_column(Text)
+    resent: Mapped[int] = mapped_column(Integer, server_default="0")
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
@@ -93,13 +94,14 @@ class RefreshToken(Base):
 class LoginFailure(Base):
     """Failures in a row of what is counted: of an address from one network, or from all that are not known.
 
-    Addresses may be known or not: `counter` is a keyed hash, under the name that its column was given first.
+    Addresses may be known or not. Both are keyed hashes, `counter` of what is counted.
     """
 
     __tablename__ = "login_failure"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
 
-    counter: Mapped[bytes] = mapped_column("address_hash", LargeBinary, primary_key=True)
+    counter: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    address_hash: Mapped[bytes] = mapped_column(LargeBinary, index=True)
     failures: Mapped[int] = mapped_column(Integer)
     failed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     locked_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

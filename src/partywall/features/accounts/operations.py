@@ -11,13 +11,16 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from partywall.core.clock import utc_now
-from partywall.core.db.session import Sessions
+from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.errors import InvalidInputError
 from partywall.core.security import keys
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
+from partywall.features.accounts.constants import COUNTED_ADDRESSES
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.exceptions import AccountNotFoundError, AddressTakenError
+from partywall.features.accounts.failure_repository import FailureCounter
+from partywall.features.accounts.known_networks import hash_of_address
 from partywall.features.accounts.operator_repository import OperatorRepository, all_accounts
 from partywall.features.accounts.schemas import Registration
 
@@ -27,7 +30,7 @@ _MARGIN: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
-class CreatedUser:
+class GivenPassword:
     """`password` is the generated one, or None where the operator gave it."""
 
     id: UUID
@@ -56,7 +59,7 @@ class RotatedKey:
 
 async def create_user(
     sessions: Sessions, passwords: Passwords, email: str, password: str | None = None, full_name: str | None = None
-) -> CreatedUser:
+) -> GivenPassword:
     """A verified account; raises InvalidInputError or AddressTakenError."""
     generated = secrets.token_urlsafe(_GENERATED_BYTES) if password is None else None
     wanted = _wanted(email, password if generated is None else generated, full_name)
@@ -65,7 +68,7 @@ async def create_user(
         made = await OperatorRepository(session).add(wanted.email, password_hash, wanted.full_name)
     if made is None:
         raise AddressTakenError
-    return CreatedUser(made, wanted.email, generated)
+    return GivenPassword(made, wanted.email, generated)
 
 
 async def list_users(sessions: Sessions) -> list[ListedUser]:
@@ -96,10 +99,33 @@ async def enable_user(sessions: Sessions, email: str) -> UUID:
         return _found(await OperatorRepository(session).enable(_address(email)))
 
 
-async def verify_user(sessions: Sessions, email: str) -> UUID:
-    """Takes the address as verified. Raises AccountNotFoundError."""
+async def verify_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> UUID:
+    """Takes the address as verified, and forgets failed logins as confirming does. Raises AccountNotFoundError."""
+    address = _address(email)
     async with sessions.begin() as session:
-        return _found(await OperatorRepository(session).verify(_address(email)))
+        await _lift(session, keeper, address)
+        return _found(await OperatorRepository(session).verify(address))
+
+
+async def unlock_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> UUID:
+    """Forgets the failed logins of an account, from every network. Raises AccountNotFoundError."""
+    address = _address(email)
+    async with sessions.begin() as session:
+        await _lift(session, keeper, address)
+        return _found(await OperatorRepository(session).find(address))
+
+
+async def set_password(
+    sessions: Sessions, passwords: Passwords, keeper: SecretKeeper, email: str, password: str | None = None
+) -> GivenPassword:
+    """Ends every session, and forgets failed logins; raises InvalidInputError or AccountNotFoundError."""
+    generated = secrets.token_urlsafe(_GENERATED_BYTES) if password is None else None
+    wanted = _wanted(email, password if generated is None else generated, None)
+    password_hash = await passwords.hash(wanted.password)
+    async with sessions.begin() as session:
+        await _lift(session, keeper, wanted.email)
+        changed = _found(await OperatorRepository(session).set_password(wanted.email, password_hash))
+    return GivenPassword(changed, wanted.email, generated)
 
 
 async def rotate_keys(
@@ -127,6 +153,10 @@ def _wanted(email: str, password: str | None, full_name: str | None) -> Registra
         first = error.errors(include_input=False)[0]
         field = "".join(f"/{part}" for part in first["loc"])
         raise InvalidInputError(field, f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")) from None
+
+
+async def _lift(session: AsyncSession, keeper: SecretKeeper, address: str) -> None:
+    await FailureCounter(session).lift(hash_of_address(keeper.signer(COUNTED_ADDRESSES), address))
 
 
 def _address(email: str) -> str:

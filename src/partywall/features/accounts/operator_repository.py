@@ -35,12 +35,20 @@ class OperatorRepository:
         found = await self.session.scalar(
             disabled.values(disabled_at=func.coalesce(Account.disabled_at, func.now())).returning(Account.id)
         )
-        await self.session.execute(
-            update(Session)
-            .where(Session.account_id == found, Session.revoked_at.is_(None))
-            .values(revoked_at=func.now())
-        )
+        await self._end_sessions(found)
         return found
+
+    async def set_password(self, address: str, password_hash: str) -> UUID | None:
+        """Also ends every session; None where there is no such account."""
+        changed = update(Account).where(Account.email == address)
+        found = await self.session.scalar(
+            changed.values(password_hash=password_hash, updated_at=func.now()).returning(Account.id)
+        )
+        await self._end_sessions(found)
+        return found
+
+    async def find(self, address: str) -> UUID | None:
+        return await self.session.scalar(select(Account.id).where(Account.email == address))
 
     async def enable(self, address: str) -> UUID | None:
         enabled = update(Account).where(Account.email == address).values(disabled_at=None)
@@ -52,4 +60,11 @@ class OperatorRepository:
             verified.values(email_verified_at=func.coalesce(Account.email_verified_at, func.now())).returning(
                 Account.id
             )
+        )
+
+    async def _end_sessions(self, account_id: UUID | None) -> None:
+        await self.session.execute(
+            update(Session)
+            .where(Session.account_id == account_id, Session.revoked_at.is_(None))
+            .values(revoked_at=func.now())
         )

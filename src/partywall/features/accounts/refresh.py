@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """The token had been used before: its session is revoked, and that must be stored."""
+    """The token's successor had been used before: its session is revoked, and that must be stored."""
 
     session_id: UUID
 
@@ -47,7 +47,6 @@ class RefreshService:
     refresh_tokens: RefreshTokens
     limits: ClientLimits
     ttl: timedelta
-    grace: timedelta
 
     async def refresh(self, presented: str) -> RefreshOutcome:
         """Raises TooManyAttemptsError."""
@@ -80,13 +79,14 @@ class RefreshService:
         return found
 
     async def _judge(self, writer: SessionWriter, presented: str, successor: str) -> RefreshOutcome:
-        token = await writer.presented(token_hash(presented), token_hash(successor), self.grace)
+        token = await writer.presented(token_hash(presented), token_hash(successor))
         if token is None:
             return Refused()
         match judge(token):
             case Verdict.REFUSE:
                 return Refused()
             case Verdict.REPEAT:
+                log.info("refresh_token_repeated", session_id=str(token.session_id))
                 return await grant(self.tokens, writer.account_id, token.session_id, successor)
             case Verdict.REVOKE:
                 await self._revoke(writer, token.session_id)

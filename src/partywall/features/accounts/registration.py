@@ -33,4 +33,4 @@ class RegistrationService:
         account_id = await RegistrationDoor(self.session).add(
             new, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
         )
-        await enqueue_mail(self.session, account_id, new, registered=True)
+        await enqueue_mail(self.session, account_id, new.id, registered=True)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Uuid, bindparam, func, select, text
+from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -14,7 +14,11 @@ from partywall.features.accounts.constants import MAILS_PER_HOUR
 _REGISTER: Final = text(
     "SELECT wall.register(:id, :token_hash, :expires_at, :address, :password_hash, :full_name, :invited_only, :most)"
 )
-_AGAIN: Final = text("SELECT wall.register_again(:id, :token_hash, :expires_at, :most)")
+_TO_RESEND: Final = text(
+    "SELECT account_id, registration_id"
+    " FROM wall.registrations_to_resend(:address, :id, :token_hash, :expires_at, :most)"
+)
+_ADDRESS: Final = select(func.wall.address_of_registration(bindparam("presented", type_=LargeBinary), type_=Text))
 _WAITING: Final = text("SELECT chosen_at, expires_at FROM wall.waiting_registration(:id)")
 _CONFIRM: Final = select(func.wall.confirm_registration(bindparam("presented", type_=LargeBinary), type_=ARRAY(Uuid)))
 
@@ -35,6 +39,14 @@ class Waiting:
     id: UUID
     chosen_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The address, and the sessions that its confirmation has ended."""
+
+    address: str
+    ended: list[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +71,24 @@ class RegistrationDoor:
         registered: UUID = (await self.session.execute(_REGISTER, values)).scalar_one()
         return registered
 
-    async def add_again(self, new: NewRegistration) -> bool:
-        """One more of the bound user, who has logged in: whether it is kept."""
-        values = {
-            "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "most": MAILS_PER_HOUR,
-        }  # fmt: skip
-        return bool(await self.session.scalar(_AGAIN, values))
+    async def to_resend(self, address: str, new: NewRegistration) -> list[tuple[UUID, UUID]]:
+        """The account and each registration of the address that is to be mailed again, with more time to confirm it.
 
-    async def confirm(self, token_hash: bytes) -> list[UUID] | None:
-        """The sessions that it has ended; None where the token is not good."""
-        ended: list[UUID] | None = await self.session.scalar(_CONFIRM, {"presented": token_hash})
-        return ended
+        None of a confirmed or unknown address, and none that was mailed too often. `new` takes the account's own
+        password, where no registration waits any more.
+        """
+        values = {
+            "address": address, "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at,
+            "most": MAILS_PER_HOUR,
+        }  # fmt: skip
+        return [(row.account_id, row.registration_id) for row in await self.session.execute(_TO_RESEND, values)]
+
+    async def confirm(self, token_hash: bytes) -> Confirmed | None:
+        """None where the token is not good."""
+        presented = {"presented": token_hash}
+        address: str | None = await self.session.scalar(_ADDRESS, presented)
+        ended: list[UUID] | None = await self.session.scalar(_CONFIRM, presented)
+        return None if address is None or ended is None else Confirmed(address, ended)
 
 
 async def waiting_registration(session: AsyncReadSession, id_: UUID) -> Waiting | None:

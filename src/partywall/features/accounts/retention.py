@@ -19,8 +19,8 @@ _REGISTRATIONS: Final = select(func.wall.prune_registrations(_MOST))
 _SESSIONS: Final = select(func.wall.prune_sessions(bindparam("before", type_=DateTime(timezone=True)), _MOST))
 _FAILURES: Final = text("""
     WITH removed AS (
-        DELETE FROM login_failure WHERE address_hash = ANY (ARRAY(
-            SELECT address_hash FROM login_failure WHERE failed_at < :before AND coalesce(locked_until <= now(), true)
+        DELETE FROM login_failure WHERE counter = ANY (ARRAY(
+            SELECT counter FROM login_failure WHERE failed_at < :before AND coalesce(locked_until <= now(), true)
             LIMIT :most FOR UPDATE SKIP LOCKED
         )) RETURNING 1
     )

@@ -9,20 +9,19 @@ from uuid import UUID
 
 class Verdict(Enum):
     REPEAT = auto()
-    """The same successor again: the client, or a request beside this one, asked twice."""
+    """The same successor again: its answer was lost, or a request beside this one asked as well."""
     REFUSE = auto()
     """The session has ended; there is nothing left to protect."""
     REVOKE = auto()
-    """Someone else has used the token: the family ends."""
+    """Its successor was used, so two clients hold tokens of one session: the session ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """`fresh`: it was used within the grace. `successor_waits`: the token that followed it has not been used yet."""
+    """`successor_waits`: the token that it was exchanged for has not been used yet."""
 
     session_id: UUID
     used: bool
-    fresh: bool
     successor_waits: bool
     session_lives: bool
 
@@ -30,4 +29,4 @@ class PresentedToken:
 def judge(token: PresentedToken) -> Verdict:
     if not token.session_lives or not token.used:
         return Verdict.REFUSE
-    return Verdict.REPEAT if token.fresh and token.successor_waits else Verdict.REVOKE
+    return Verdict.REPEAT if token.successor_waits else Verdict.REVOKE

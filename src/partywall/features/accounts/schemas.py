@@ -47,6 +47,12 @@ class EmailVerification(RequestModel):
     token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the mail that a registration sends")
 
 
+class ConfirmationRequest(RequestModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "ada@example.com"}]})
+
+    email: EmailAddress
+
+
 class TokenForm(BaseModel):
     """RFC 6749: a parameter without a value counts as left out, and unknown ones are ignored."""
 
@@ -55,7 +61,7 @@ class TokenForm(BaseModel):
     grant_type: str | None = Field(default=None, description="`password` or `refresh_token`")
     username: str | None = Field(default=None, description="The e-mail address, with `grant_type=password`")
     password: str | None = Field(default=None, json_schema_extra={"format": "password"})
-    refresh_token: str | None = Field(default=None, description="With `grant_type=refresh_token`; good for one use")
+    refresh_token: str | None = Field(default=None, description="With `grant_type=refresh_token`")
 
 
 class TokenAnswer(ResponseModel):

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +33,6 @@ _ROTATE: Final = text("""
 """)
 _PRESENTED: Final = text("""
     SELECT token.session_id, token.used_at IS NOT NULL AS used,
-        coalesce(clock_timestamp() - token.used_at <= :grace, false) AS fresh,
         EXISTS (SELECT FROM refresh_token AS next WHERE next.token_hash = :successor AND next.used_at IS NULL)
             AS successor_waits,
         session.revoked_at IS NULL AND session.expires_at > now() AND account.disabled_at IS NULL AS session_lives
@@ -93,8 +92,8 @@ class SessionWriter:
         session_id: UUID | None = await self.session.scalar(_ROTATE, values)
         return session_id
 
-    async def presented(self, presented: bytes, successor: bytes, grace: timedelta) -> PresentedToken | None:
-        values = {"presented": presented, "successor": successor, "grace": grace}
+    async def presented(self, presented: bytes, successor: bytes) -> PresentedToken | None:
+        values = {"presented": presented, "successor": successor}
         row = (await self.session.execute(_PRESENTED, values)).one_or_none()
         return None if row is None else PresentedToken(*row)
 

@@ -42,7 +42,8 @@ class Tries:
         now = utc_now()
         async with sessions.begin() as session:
             counter = FailureCounter(session)
-            wait = await counter.charge(self._counters(attempt.origin, known=attempt.known), now)
+            counters = self._counters(attempt.origin, known=attempt.known)
+            wait = await counter.charge(attempt.origin.address, counters, now)
             await counter.prune(now - self.of_one_network.memory)
         return wait
 

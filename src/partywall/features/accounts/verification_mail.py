@@ -12,9 +12,10 @@ from partywall.core.mail.rendering import MailTemplate
 from partywall.core.mail.sending import link_with, send_mail
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
-from partywall.features.accounts.jobs import ConfirmAddress
-from partywall.features.accounts.registration_repository import Waiting, waiting_registration
+from partywall.features.accounts.jobs import ConfirmAddress, ResendConfirmation
+from partywall.features.accounts.registration_repository import RegistrationDoor, Waiting, waiting_registration
 from partywall.features.accounts.repository import AccountRepository
+from partywall.features.accounts.verification import enqueue_mail, new_registration
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,17 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
         await send_mail(context, KNOWN, account.email, {"created_at": f"{account.created_at:%d %B %Y}"})
     else:
         await send_mail(context, CONFIRM, account.email, _confirmation(context, waiting))
+
+
+async def resend_confirmation(context: JobContext, payload: ResendConfirmation) -> None:
+    """Has every registration of the address that can still be confirmed mailed again, in a job each."""
+    tokens = VerificationTokens(context.resources.secrets.signer(PURPOSE))
+    async with context.resources.sessions.begin() as session:
+        waiting = await RegistrationDoor(session).to_resend(payload.address, new_registration(tokens))
+        for account_id, registration_id in waiting:
+            await enqueue_mail(session, account_id, registration_id, registered=False)
+    if not waiting:
+        log.info("confirmation_not_needed")
 
 
 def _confirmation(context: JobContext, waiting: Waiting) -> dict[str, str | None]:

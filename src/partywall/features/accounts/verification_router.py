@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, status
 
-from partywall.core.http.dependencies import PersonDep
 from partywall.core.http.problems import documented
 from partywall.features.accounts.dependencies import VerificationServiceDep
 from partywall.features.accounts.exceptions import TooManyAttemptsError, TooManyMailsError, VerificationTokenError
-from partywall.features.accounts.schemas import EmailVerification
+from partywall.features.accounts.schemas import Accepted, ConfirmationRequest, EmailVerification
 
 router = APIRouter(prefix="/auth/email", tags=["accounts"])
 
@@ -26,10 +25,14 @@ async def verify_email(body: EmailVerification, service: VerificationServiceDep)
 
 @router.post(
     "/resend",
-    status_code=status.HTTP_204_NO_CONTENT,
+    status_code=status.HTTP_202_ACCEPTED,
     summary="Send the confirmation again",
-    description="To the caller's own address. Where that is confirmed, the answer is the same and nothing is sent.",
-    responses=documented(TooManyMailsError),
+    description=(
+        "To an address that was registered and is not confirmed. It needs no login, and answers the same, after the"
+        " same work, whether or not there is such an address."
+    ),
+    responses=documented(TooManyAttemptsError, TooManyMailsError),
 )
-async def resend_verification(principal: PersonDep, service: VerificationServiceDep) -> None:
-    await service.resend(principal.id)
+async def resend_verification(body: ConfirmationRequest, service: VerificationServiceDep) -> Accepted:
+    await service.resend(body.email)
+    return Accepted(status="accepted")

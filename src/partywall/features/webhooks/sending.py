@@ -20,7 +20,8 @@ log = structlog.get_logger(__name__)
 
 USER_AGENT: Final = "Partywall-Webhooks/1"
 # Whatever it was that no answer came, refusal or silence, TLS or a name: or the ports and names of other people's
-# networks could be found out. The log has the reason.
+# networks could be found out. The log has the reason. All of these take the whole time that an answer may take, for
+# whoever reads the deliveries sees when an attempt is over and when the next one is due.
 NOT_DELIVERED: Final = "could not be delivered"
 # Of one address of a name, so that there is time for the next.
 CONNECT_SECONDS: Final = 5.0
@@ -41,15 +42,17 @@ async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) ->
     seconds = timeout.total_seconds()
     # What the client allows for each step by itself is less than what a receiver may take.
     steps = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    ends = asyncio.get_running_loop().time() + seconds
     content = letter.body.encode()
     try:
         async with (
-            asyncio.timeout(seconds),
+            asyncio.timeout_at(ends),
             client.stream("POST", letter.url, headers=headers, content=content, timeout=steps) as answer,
         ):
             status, asked = answer.status_code, _asked(answer)
     except (RefusedDestinationError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
         log.info("webhook_not_delivered", reason=str(error)[:200], error=type(error).__name__)
+        await asyncio.sleep(ends - asyncio.get_running_loop().time())
         return Outcome(None, NOT_DELIVERED)
     return Outcome(status, _fault(status), asked)
 

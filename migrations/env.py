@@ -7,12 +7,8 @@ from sqlalchemy import Connection
 
 from partywall.features.models import METADATA
 
-# A migration waits for its lock no longer than a request would, rather than queue all traffic behind it.
-LOCK_TIMEOUT = "5s"
-
 
 def run(connection: Connection) -> None:
-    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
     context.configure(
         connection=connection,
         target_metadata=METADATA,

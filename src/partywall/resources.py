@@ -7,7 +7,6 @@ import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import timedelta
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -239,21 +238,11 @@ async def _open_database(
     stack: AsyncExitStack, settings: DatabaseSettings, application: str, *, background: bool
 ) -> tuple[AsyncEngine, ReadPool]:
     assert settings.url is not None
-    limits = {} if background else _waiting_limits(settings)
-    options = engines.server_settings(application, _milliseconds(settings.statement_timeout), **limits)
+    options = engines.server_settings(application, **settings.limits_ms(background=background))
     url = settings.url.get_secret_value()
-    return await open_database(stack, url, options, size=settings.pool_size, overflow=settings.pool_overflow)
-
-
-def _waiting_limits(settings: DatabaseSettings) -> dict[str, int]:
-    return {
-        "lock_timeout": _milliseconds(settings.lock_timeout),
-        "transaction_timeout": _milliseconds(settings.transaction_timeout),
-    }
-
-
-def _milliseconds(duration: timedelta) -> int:
-    return int(duration.total_seconds() * 1000)
+    return await open_database(
+        stack, url, options, size=settings.pool_size, overflow=settings.pool_overflow, pooled=settings.pooled
+    )
 
 
 async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from alembic.util import CommandError
+from sqlalchemy import make_url
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator_settings
@@ -28,6 +29,8 @@ def migrate(
 async def _migrate(target: str, data_dir: Path) -> None:
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
+        if make_url(runtime).username is None:
+            raise Refusal("DATABASE__URL names no role: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():

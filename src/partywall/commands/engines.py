@@ -94,7 +94,7 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
     async with operator_settings(data_dir) as settings:
         url = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url)
         options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
-        engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options)
+        engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options, pooled=True)
         cache = _cache(settings)
         try:
             with database_failures():

@@ -1,41 +1,78 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Final
 
 import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import asyncpg_dsn
+from partywall.core.db.pooler import connect_pooled
 
 CONNECT_SECONDS = 10.0
 SCHEMA = "SELECT to_regclass('account') IS NOT NULL"
+_LIMIT: Final = "statement_timeout"
+_POOLER: Final = "a pooler is between: set DATABASE__DIRECT_URL to the way past it"
+_FAILURES: Final = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # something else speaks there
+    ValueError,
+    OverflowError,  # no port has that number
+)
+
+type Connection = asyncpg.Connection[asyncpg.Record]
 
 
-async def require_postgres(variable: str, secret: SecretStr | None, *, schema: bool = True) -> str:
-    """The URL, once somebody answered there and, with `schema`, the migrations have been run. Raises Refusal."""
+async def require_postgres(
+    variable: str, secret: SecretStr | None, *, schema: bool = True, direct: Mapping[str, str] | None = None
+) -> str:
+    """The URL, once somebody answered there and, with `schema`, the migrations have been run. Raises Refusal.
+
+    With `direct`, no pooler may be between: these settings have to last as long as the connection.
+    """
     if secret is None:
         raise Refusal(f"{variable} is not set")
     url = secret.get_secret_value()
     try:
         dsn = asyncpg_dsn(url)
-    except ArgumentError:
+    except ValueError:
         raise Refusal(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+        connection = await _connect(dsn, direct)
+        try:
+            ready = not schema or await connection.fetchval(SCHEMA)
+            dropped = direct is not None and await _drops(connection, direct)
+        finally:
+            await connection.close()
+    except _FAILURES as error:
         raise Refusal(f"cannot reach PostgreSQL at {place(url)} ({variable}): {_reason(error)}") from None
-    try:
-        ready = not schema or await connection.fetchval(SCHEMA)
-    finally:
-        await connection.close()
+    if dropped:
+        raise Refusal(f"{variable} does not keep what is set on a connection: {_POOLER}")
     if not ready:
         raise Refusal("the database has no schema yet: run `partywall migrate`")
     return url
+
+
+async def _connect(dsn: str, direct: Mapping[str, str] | None) -> Connection:
+    if direct is None:
+        return await connect_pooled(dsn, server_settings={}, timeout=CONNECT_SECONDS)
+    options = {"server_settings": dict(direct), "timeout": CONNECT_SECONDS, "statement_cache_size": 0}
+    connection: Connection = await asyncpg.connect(dsn, **options)
+    return connection
+
+
+async def _drops(connection: Connection, settings: Mapping[str, str]) -> bool:
+    """A pooler may be told to take what it does not know and to do nothing with it."""
+    kept = await connection.fetchval("SELECT setting FROM pg_settings WHERE name = $1", _LIMIT)
+    return bool(kept != settings[_LIMIT])
 
 
 @contextmanager
@@ -47,6 +84,8 @@ def database_failures() -> Iterator[None]:
         raise Refusal(f"{_first_line(error)}: has `partywall migrate` been run with this version?") from None
     except DBAPIError as error:
         raise Refusal(f"PostgreSQL refused: {_first_line(error)}") from None
+    except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Refusal(f"PostgreSQL is away: {_reason(error)}") from None
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -66,6 +105,11 @@ def place(url: str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {CONNECT_SECONDS:g} s"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'failed').lower().replace('_', ' ')}"
     if isinstance(error, OSError):
         return os.strerror(error.errno).lower() if error.errno and error.errno > 0 else (error.strerror or str(error))
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return f"{said}: {_POOLER}" if said.startswith("unsupported startup parameter") else said

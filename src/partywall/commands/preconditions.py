@@ -9,7 +9,7 @@ from contextlib import contextmanager
 # lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.configuration import load_settings
-from partywall.commands.postgres import require_postgres
+from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
@@ -82,11 +82,14 @@ def _check_agents(settings: Settings) -> None:
 
 
 async def _check_database(settings: Settings) -> None:
-    url = await require_postgres("DATABASE__URL", settings.database.url)
-    if settings.database.direct_url is not None:
-        await require_postgres("DATABASE__DIRECT_URL", settings.database.direct_url)
-    engine = engines.create_engine(url, pool_size=1, overflow=0, settings={})
+    database = settings.database
+    options = engines.server_settings("partywall-start", **database.limits_ms())
+    url = await require_postgres("DATABASE__URL", database.url, direct=None if database.pooled else options)
+    if database.pooled:
+        await require_postgres("DATABASE__DIRECT_URL", database.direct_url, direct=options)
+    engine = engines.create_engine(url, pool_size=1, overflow=0, settings={}, pooled=True)
     try:
-        await refuse_privileged_role(engine)
+        with database_failures():
+            await refuse_privileged_role(engine)
     finally:
         await engine.dispose()

@@ -39,6 +39,17 @@ class DatabaseSettings(Section):
     lock_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
     transaction_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
 
+    @property
+    def pooled(self) -> bool:
+        """Whether `url` passes a transaction pooler: then there is another way, which does not."""
+        return self.direct_url is not None and self.direct_url != self.url
+
+    def limits_ms(self, *, background: bool = False) -> dict[str, int]:
+        """What `server_settings` takes beside a name; a process in the background may wait for locks."""
+        waiting = {"lock_timeout": self.lock_timeout, "transaction_timeout": self.transaction_timeout}
+        limits = {"statement_timeout_ms": self.statement_timeout, **({} if background else waiting)}
+        return {name: int(limit.total_seconds() * 1000) for name, limit in limits.items()}
+
 
 class CacheSettings(Section):
     engine: Engine

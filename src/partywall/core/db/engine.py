@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
+from typing import Final
 
 import asyncpg
 from sqlalchemy import event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from partywall.core.db.pooler import connect_pooled
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
 from partywall.core.db.read_pool import ReadPool
@@ -17,20 +19,31 @@ DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
 # What PostgreSQL has not answered by then, in a connection of the read pool, is given up.
 COMMAND_SECONDS = 30
+_BACKENDS: Final = frozenset({"postgresql", "postgres"})
 
 
 def asyncpg_dsn(url: str) -> str:
-    """The URL as the driver takes it, whichever driver it named. `ssl` is what SQLAlchemy calls `sslmode`."""
-    parsed = make_url(url).set(drivername="postgresql")
+    """The URL as the driver takes it, whichever driver it named. `ssl` is what SQLAlchemy calls `sslmode`.
+
+    Raises ValueError for what is no URL of PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ValueError("no URL") from error
+    if parsed.get_backend_name() not in _BACKENDS:
+        raise ValueError("no URL of PostgreSQL")
+    parsed = parsed.set(drivername="postgresql")
     if "ssl" in parsed.query:
         mode = parsed.query["ssl"]
         parsed = parsed.difference_update_query(["ssl"]).update_query_dict({"sslmode": mode})
     return parsed.render_as_string(hide_password=False)
 
 
-def connector(url: str, settings: Mapping[str, str] | None = None) -> Callable[[], Awaitable[object]]:
-    """Opens connections for an engine with every option that PostgreSQL's own URLs have."""
-    return partial(asyncpg.connect, asyncpg_dsn(url), server_settings=dict(settings or {}))
+def connect_args(url: str, settings: Mapping[str, str] | None = None, *, pooled: bool = False) -> dict[str, object]:
+    """Of an engine: opens connections with every option that PostgreSQL's own URLs have."""
+    connect = connect_pooled if pooled else asyncpg.connect
+    return {"async_creator_fn": partial(connect, asyncpg_dsn(url), server_settings=dict(settings or {}))}
 
 
 def server_settings(application: str, statement_timeout_ms: int, **limits_ms: int) -> dict[str, str]:
@@ -44,10 +57,13 @@ def server_settings(application: str, statement_timeout_ms: int, **limits_ms: in
     }
 
 
-def create_engine(url: str, *, pool_size: int, overflow: int, settings: Mapping[str, str]) -> AsyncEngine:
+def create_engine(
+    url: str, *, pool_size: int, overflow: int, settings: Mapping[str, str], pooled: bool = False
+) -> AsyncEngine:
+    """With `pooled`, the connections may pass a transaction pooler, and statements are parsed anew each time."""
     engine = create_async_engine(
         f"{DRIVER}://",
-        async_creator=connector(url, settings),
+        connect_args=connect_args(url, settings, pooled=pooled),
         poolclass=SharedQueuePool,
         pool_size=pool_size,
         max_overflow=overflow,
@@ -66,10 +82,11 @@ def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object)
         raise DisconnectionError
 
 
-async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str]) -> ReadPool:
+async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str], pooled: bool = False) -> ReadPool:
     """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
+    connect = connect_pooled if pooled else asyncpg.connect
     pool = ReadPool(
-        partial(asyncpg.connect, asyncpg_dsn(url), server_settings=dict(settings), command_timeout=COMMAND_SECONDS),
+        partial(connect, asyncpg_dsn(url), server_settings=dict(settings), command_timeout=COMMAND_SECONDS),
         size,
     )
     await pool.open()

@@ -8,15 +8,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from partywall.core.db.engine import DRIVER, connector
+from partywall.core.db.engine import DRIVER, connect_args
 
 _PACKAGED: Final = Path(__file__).parents[2] / "_migrations"
 _CHECKOUT: Final = Path(__file__).parents[4] / "migrations"
 # Two deploys that migrate at once take turns.
-_LOCK: Final = text("SELECT pg_advisory_lock(hashtext('partywall.migrations'))")
+_LOCK: Final = text(
+    "SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('partywall.migrations'))"
+)
+# A migration waits for its locks no longer than a request would, rather than queue all traffic behind it.
+_LOCK_TIMEOUT_MS: Final = 5000
 
 
 def migrations_directory() -> Path:
@@ -48,15 +52,20 @@ def _run(connection: Connection, config: Config, target: str) -> None:
 
 async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> None:
     """As the owner, brings the schema up to `head` or a revision, or back by `-1` or to `base`."""
-    engine = create_async_engine(f"{DRIVER}://", async_creator=connector(owner_url), poolclass=NullPool)
+    engine = _engine(owner_url)
     try:
-        async with engine.connect() as connection:
-            await connection.execute(_LOCK)
-            await connection.commit()
+        # In a transaction of another connection: a lock of the session would stay behind in a transaction pooler.
+        async with engine.begin() as locking, engine.connect() as connection:
+            await locking.execute(_LOCK)
             await connection.run_sync(_run, _config(runtime_url), target)
             await connection.commit()
     finally:
         await engine.dispose()
+
+
+def _engine(owner_url: str) -> AsyncEngine:
+    options = connect_args(owner_url, {"lock_timeout": str(_LOCK_TIMEOUT_MS)}, pooled=True)
+    return create_async_engine(f"{DRIVER}://", connect_args=options, poolclass=NullPool)
 
 
 def migrate_blocking(owner_url: str, runtime_url: str, target: str = "head") -> None:

@@ -14,14 +14,14 @@ from partywall.core.db.roles import refuse_privileged_role
 
 
 async def open_database(
-    stack: AsyncExitStack, url: str, options: Mapping[str, str], *, size: int, overflow: int
+    stack: AsyncExitStack, url: str, options: Mapping[str, str], *, size: int, overflow: int, pooled: bool
 ) -> tuple[AsyncEngine, ReadPool]:
     """The engine of the transactions and the pool of the hot reads, both as a role that may not climb the wall."""
-    engine = engines.create_engine(url, pool_size=size, overflow=overflow, settings=options)
+    engine = engines.create_engine(url, pool_size=size, overflow=overflow, settings=options, pooled=pooled)
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
     await warn_unless_utf8(engine)
     # So that one account may have `size` of them, and a third is still left for others.
-    reads = await engines.create_read_pool(url, size=size * 3 // 2, settings=options)
+    reads = await engines.create_read_pool(url, size=size * 3 // 2, settings=options, pooled=pooled)
     stack.callback(reads.terminate)
     return engine, reads

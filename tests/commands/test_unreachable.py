@@ -1,0 +1,134 @@
+"""A database that cannot be used is one line and exit code 2, whichever command meets it and whatever is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from partywall.cli import run
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.serving import free_port
+
+SERVING = ("api", "worker")
+# What the owner does, with arguments that would change nothing.
+OWNING = (
+    ("migrate", "nosuchrevision"),
+    ("users", "list"),
+    ("users", "disable", "nobody@example.com"),
+    ("keys", "rotate"),
+    ("quotas", "recount"),
+    ("jobs", "list"),
+)
+WRONG = {
+    "password": "password authentication failed",
+    "database": "does not exist",
+    "host": "nosuch.invalid",
+    "port": "connection refused",
+    "port number": "DATABASE__",
+    "port word": "is no URL",
+    "scheme": "is no URL",
+    "bracket": "is no URL",
+    "sslmode": "sslmode",
+    "certificate": "no such file",
+    "parameter": "nosuchparameter",
+    "empty": "is no URL",
+    "another service": "DATABASE__",
+}
+
+
+def spoiled(url: str, what: str, cache: str = "redis://127.0.0.1") -> str:
+    """A URL whose password can be told from the message."""
+    there = make_url(url).set(drivername="postgresql")
+    elsewhere = there.set(host="127.0.0.1", port=free_port()).difference_update_query(["host"])
+    made = {
+        "password": there.set(password="very-secret"),
+        "database": there.set(database="nosuchdatabase"),
+        "host": elsewhere.set(host="nosuch.invalid"),
+        "port": elsewhere,
+        "port number": elsewhere.set(port=99999),
+        "sslmode": there.update_query_dict({"sslmode": "perhaps"}),
+        "certificate": elsewhere.update_query_dict({"sslmode": "verify-full", "sslrootcert": "/nosuch"}),
+        "parameter": there.update_query_dict({"nosuchparameter": "1"}),
+        "another service": there.set(host="127.0.0.1", port=make_url(cache).port).difference_update_query(["host"]),
+    }
+    texts = {
+        "port word": "postgresql://app:very-secret@127.0.0.1:port/wall",
+        "scheme": "mysql://app:very-secret@127.0.0.1/wall",
+        "bracket": "postgresql://app:very-secret@[::1/wall",
+        "empty": "",
+    }
+    return texts[what] if what in texts else made[what].render_as_string(hide_password=False)
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
+    assert settings.cache.url is not None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE__ENGINE", "server")
+    monkeypatch.setenv("DATABASE__URL", database.runtime)
+    monkeypatch.setenv("DATABASE__OWNER_URL", database.owner)
+    monkeypatch.setenv("CACHE__ENGINE", "server")
+    monkeypatch.setenv("CACHE__URL", settings.cache.url.get_secret_value())
+
+
+def refused(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    assert run(command) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert "very-secret" not in said
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_whatever_is_wrong_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    settings: Settings,
+    database: DatabaseUrls,
+    what: str,
+) -> None:
+    assert settings.cache.url is not None
+    cache = settings.cache.url.get_secret_value()
+    monkeypatch.setenv("DATABASE__URL", spoiled(database.runtime, what, cache))
+    said = refused(capsys, "api")
+    assert WRONG[what] in said
+    assert "DATABASE__URL" in said
+    monkeypatch.setenv("DATABASE__URL", database.runtime)
+    monkeypatch.setenv("DATABASE__OWNER_URL", spoiled(database.owner, what, cache))
+    assert WRONG[what] in refused(capsys, "users", "list")
+
+
+@pytest.mark.parametrize("command", SERVING)
+def test_each_process_says_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: DatabaseUrls, command: str
+) -> None:
+    monkeypatch.setenv("DATABASE__URL", spoiled(database.runtime, "password"))
+    assert "DATABASE__URL" in refused(capsys, command)
+    monkeypatch.setenv("DATABASE__URL", database.runtime)
+    monkeypatch.setenv("DATABASE__DIRECT_URL", spoiled(database.runtime, "port"))
+    assert "DATABASE__DIRECT_URL" in refused(capsys, command)
+
+
+@pytest.mark.parametrize("command", OWNING, ids=" ".join)
+def test_each_command_of_the_owner_says_it(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    database: DatabaseUrls,
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv("DATABASE__OWNER_URL", spoiled(database.owner, "password"))
+    assert "DATABASE__OWNER_URL" in refused(capsys, *command)
+
+
+def test_a_migration_needs_the_name_of_the_runtime_role(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], database: DatabaseUrls
+) -> None:
+    owner = make_url(database.owner)
+    monkeypatch.setenv("PGUSER", owner.username or "")
+    monkeypatch.setenv("PGPASSWORD", owner.password or "")
+    monkeypatch.setenv("DATABASE__URL", f"postgresql:///{owner.database}?host={owner.query['host']}")
+    assert "DATABASE__URL names no role" in refused(capsys, "migrate")

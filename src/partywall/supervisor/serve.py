@@ -52,13 +52,20 @@ def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
     return f"{error.filename or data_dir}: {error.strerror or error}"
 
 
+def _is_hangup_ignored(signum: signal.Signals) -> bool:
+    """Started by `nohup`, to outlive the terminal."""
+    return signum == signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN
+
+
 class Supervisor:
     """Engines, migrations, API and worker of one data directory, as one thing that starts and stops."""
 
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
         self._lock = DirectoryLock(options.data_dir, SERVE_LOCK)
-        self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
+        self._postgres = EmbeddedPostgres(
+            options.data_dir, settings=options.postgres_settings, connections=options.connections, report=report
+        )
         self._valkey = EmbeddedValkey(options.data_dir, report=report)
         self._health = EngineHealth()
         self._service = Service(None)
@@ -84,7 +91,8 @@ class Supervisor:
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for signum in STOP_SIGNALS:
-            loop.add_signal_handler(signum, self._on_signal)
+            if not _is_hangup_ignored(signum):
+                loop.add_signal_handler(signum, self._on_signal)
         if self._options.stop_with_parent:
             process.stop_with_parent(signal.SIGTERM)
 

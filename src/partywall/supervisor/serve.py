@@ -15,6 +15,7 @@ from partywall.adapters.embedded import (
     open_home,
     process,
 )
+from partywall.core.system_errors import explained
 from partywall.supervisor.children import Child, EngineHealth, describe, keep_engine
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
@@ -49,7 +50,7 @@ def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     assert isinstance(error, OSError)
-    return f"{error.filename or data_dir}: {error.strerror or error}"
+    return explained(error) if error.filename is not None else f"{data_dir}: {error.strerror or error}"
 
 
 def _is_hangup_ignored(signum: signal.Signals) -> bool:

@@ -17,6 +17,7 @@ from partywall.core.occupancy import TimedPlaces
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import Signer
+from partywall.core.storage import is_full
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
 from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 
@@ -92,7 +93,9 @@ class Tickets:
                 await pipeline.getrange(key, 0, _LONGEST)
                 await pipeline.delete(key)
                 value, deleted = await pipeline.execute(raise_on_error=False)
-        except ResponseError:
+        except ResponseError as error:
+            if is_full(error):
+                raise TicketsUnavailableError from error
             return b""
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error

@@ -139,11 +139,12 @@ class Api:
 
 
 def _is_json(response: httpx.Response) -> bool:
-    return response.headers.get("Content-Type", "").partition(";")[0].strip() == "application/json"
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.partition(";")[0].strip() == "application/json"
 
 
 def _backoff(attempt: int) -> float:
-    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
 def no_cookies() -> CookieJar:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     assert isinstance(error, OSError)
-    return explained(error) if error.filename is not None else f"{data_dir}: {error.strerror or error}"
+    if error.filename is None:
+        return f"{data_dir}: {error.strerror or error}"
+    elsewhere = ": set DATA_DIR to a directory that can be written to" if error.errno == errno.EROFS else ""
+    return f"{explained(error)}{elsewhere}"
 
 
 def _is_hangup_ignored(signum: signal.Signals) -> bool:

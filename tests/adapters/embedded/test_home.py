@@ -94,7 +94,7 @@ def test_what_a_start_as_root_has_left_is_told_to_another_user(monkeypatch: pyte
     monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
     home = open_home(tmp_path / "data")
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    with pytest.raises(EngineError, match="belongs to .*: remove it as root .* or start as .* again$"):
+    with pytest.raises(EngineError, match=r"belongs to .*: remove it as root .* or start as .* again$"):
         open_home(tmp_path / "data")
     home.runtime.chmod(0o755)
     monkeypatch.undo()

@@ -15,7 +15,7 @@ from partywall.adapters.embedded.errors import EngineError
 from partywall.core.system_errors import owner_name
 
 LOG_BYTES_KEPT = 10_000_000
-RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked
+RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked  # nosec B108
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from partywall.core import cache_keys
 from partywall.core.clock import unix_time
@@ -17,7 +17,6 @@ from partywall.core.occupancy import TimedPlaces
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import Signer
-from partywall.core.storage import is_full
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
 from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 
@@ -93,10 +92,6 @@ class Tickets:
                 await pipeline.getrange(key, 0, _LONGEST)
                 await pipeline.delete(key)
                 value, deleted = await pipeline.execute(raise_on_error=False)
-        except ResponseError as error:
-            if is_full(error):
-                raise TicketsUnavailableError from error
-            return b""
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error
         return value if isinstance(value, bytes) and deleted == 1 else b""

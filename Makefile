@@ -7,6 +7,9 @@ PORT ?= 8000
 DATA_DIR ?= .data
 PYTEST_ARGS ?=
 
+# As it was given: a `$` in it is no variable, and the shell, which takes it from its environment, splits no blanks.
+override DATA_DIR := $(value DATA_DIR)
+
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check install
@@ -19,6 +22,8 @@ DEV_READY := $(STAMPS)/dev-$(call key,requirements/dev.txt)
 LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header -q --group build
 
+# A checkout that cannot be written to serves what is installed in it.
+AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2>/dev/null && echo yes; })
 # A virtual environment whose Python is gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
@@ -28,8 +33,9 @@ $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: install ## Run everything: database, cache, API, worker (HOST= PORT= DATA_DIR=)
-	@exec $(RUN) partywall serve --host $(HOST) --port $(PORT) --data-dir $(DATA_DIR) --stop-with-parent
+serve: export SERVED_DATA_DIR := $(DATA_DIR)
+serve: $(if $(AS_INSTALLED),,install) ## Run everything: database, cache, API, worker (HOST= PORT= DATA_DIR=)
+	@exec $(RUN) partywall serve --host $(HOST) --port $(PORT) --data-dir="$$SERVED_DATA_DIR" --stop-with-parent
 
 install: $(RUNTIME_READY) ## Install what running needs
 
@@ -37,9 +43,10 @@ dev: $(DEV_READY) ## Install what developing needs
 
 test: dev lint types contracts pytest ## Check everything: style, types, contracts, tests, coverage
 
-lint: dev ## Check style and formatting
+lint: dev ## Check style, formatting and what bandit knows of
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(RUN) bandit --quiet --configfile pyproject.toml --recursive src migrations tools
 
 types: dev ## Check types
 	$(RUN) mypy

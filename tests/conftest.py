@@ -14,9 +14,14 @@ from httpx import ASGITransport, AsyncClient
 from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
+from partywall.settings.names import read_names
 from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
 from tests.held import HELD
 from tests.people import People
+
+# A person's own settings, and what `make test DATA_DIR=` is given, are not those of the tests.
+for _name in [name for name in os.environ if any(read_names([name.lower()], Settings))]:
+    del os.environ[_name]
 
 # Left alone it draws every frame's variables in a traceback, which takes a second for each exception in this house.
 structlog.configure(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -117,3 +118,23 @@ except UnicodeDecodeError:
     told = json.loads(line)
     assert (told["level"], told["event"]) == ("info", "Invalid UTF-8 sequence received from client.")
     assert "exception" not in told
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is full")
+def test_a_disk_that_takes_no_more_lines_stops_nothing() -> None:
+    program = """
+import logging, os, structlog
+from partywall.logs import access_log, configure_logging
+from partywall.settings import LogSettings
+from partywall.supervisor.console import report
+configure_logging(LogSettings(format="json"))
+for _ in range(3):
+    structlog.get_logger("a").warning("a line", text="x" * 10_000)
+    logging.getLogger("b").warning("a line of a library's")
+    access_log(LogSettings(format="json"))({"path": "/healthz"})
+    report("a line of the supervisor's")
+os._exit(7)
+"""
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert ran.returncode == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
@@ -11,6 +12,7 @@ import typer
 
 from partywall import __version__
 from partywall.commands.terminal import say
+from partywall.core.system_errors import explained
 
 
 class Command(NamedTuple):
@@ -61,7 +63,18 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except typer.Abort:
         return INTERRUPTED
+    except BrokenPipeError:
+        return _nobody_reads()
+    except OSError as error:
+        say(f"partywall: {explained(error)}", err=True)
+        return 2
     return code if isinstance(code, int) else 0
+
+
+def _nobody_reads() -> int:
+    """As in `partywall events | head`. Python writes what is left at its end, to where nobody complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _not_text(arguments: Sequence[str]) -> str | None:

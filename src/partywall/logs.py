@@ -3,7 +3,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Final
+from contextlib import suppress
+from typing import BinaryIO, Final, cast
 
 import orjson
 import structlog
@@ -38,6 +39,17 @@ def as_of_client(record: logging.LogRecord) -> bool:
     record.levelno, record.levelname = logging.INFO, "INFO"
     record.exc_info = record.exc_text = None
     return logging.getLogger().isEnabledFor(logging.INFO)
+
+
+class _Lines:
+    """Standard output. That it takes no more, as on a full disk, undoes nothing of what a line tells of."""
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError):
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+
+    def flush(self) -> None: ...
 
 
 def _merge_request(_: WrappedLogger, __: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
@@ -79,8 +91,7 @@ def _write_access_line(entry: AccessEntry) -> None:
     written = orjson.dumps(line, option=_LINE)
     if not harmless(written.decode()):
         written = orjson.dumps(_mask_values(None, "info", line), option=_LINE)
-    sys.stdout.buffer.write(written)
-    sys.stdout.buffer.flush()
+    _Lines().write(written)
 
 
 def _log_access(entry: AccessEntry) -> None:
@@ -109,7 +120,7 @@ def configure_logging(settings: LogSettings) -> None:
     structlog.configure(
         processors=[*shared, *tail],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer)
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", _Lines()))
         if as_json
         else structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=True,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -107,7 +108,11 @@ def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
         if workers > 1:
             bound = config.bind_socket()
             # uvicorn's own servers take one connection of each socket in a round of the loop.
-            Multiprocess(config, sockets=[bound, *(bound.dup() for _ in range(TAKEN_AT_ONCE - 1))]).run()
+            hangup = signal.getsignal(signal.SIGHUP)
+            several = Multiprocess(config, sockets=[bound, *(bound.dup() for _ in range(TAKEN_AT_ONCE - 1))])
+            if hangup is signal.SIG_IGN:  # by `nohup`, of which uvicorn's supervisor knows nothing
+                signal.signal(signal.SIGHUP, hangup)
+            several.run()
             return
         server = Server(config)
         server.run()

@@ -9,9 +9,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from partywall.core.db.base import TableKind
+from partywall.core.db.engine import create_engine
 from partywall.features.models import METADATA
 from tests.engines import DatabaseUrls
 from tests.people import People
@@ -49,7 +49,7 @@ async def test_every_table_of_the_database_is_classified(superuser: asyncpg.Conn
 
 
 async def test_the_migrations_make_what_the_models_say(database: DatabaseUrls) -> None:
-    engine = create_async_engine(database.owner)
+    engine = create_engine(database.owner, pool_size=1, overflow=0, settings={})
     async with engine.connect() as connection:
         differences = await connection.run_sync(differences_from_models)
     await engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ def test_no_file_carries(what: str) -> None:
     trace = TRACES[what]
     guilty = [path.relative_to(ROOT).as_posix() for path in tracked_files() if trace.search(text_of(path))]
     assert not guilty
+
+
+def test_every_check_that_is_installed_is_run() -> None:
+    said = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for tool in ("ruff check", "ruff format --check", "bandit", "mypy", "lint-imports", "pytest"):
+        assert re.search(rf"(?m)^\S+python \S+ ?{tool}\b|^\S+python \S+/{tool}\b|-m {tool}", said.stdout), tool
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)

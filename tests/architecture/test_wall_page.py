@@ -10,6 +10,7 @@ import pytest
 from partywall.adapters.embedded.wheels import postgres_binaries
 from tests.architecture.house import ROOT
 from tests.engines import DatabaseUrls
+from tests.libpq import without_libpq
 from tests.people import People
 
 PAGE = ROOT / "docs" / "explanation" / "the-wall.md"
@@ -23,7 +24,9 @@ def questions() -> list[tuple[str, str]]:
 def ask(url: str, sql: str) -> str:
     """What psql shows, without the blanks at the ends of its lines."""
     command = [str(postgres_binaries(None) / "psql"), "--no-psqlrc", "--quiet", "--pset=pager=off", url]
-    done = subprocess.run(command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)
+    done = subprocess.run(
+        command, input=sql, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=without_libpq()
+    )
     return re.sub(r" +$", "", done.stdout, flags=re.MULTILINE).strip("\n") + "\n"
 
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import pytest
 
 from partywall.commands.configuration import load_settings
 from partywall.commands.refusal import Refusal
+from partywall.settings import Settings
 
 SERVERS = {
     "DATABASE__ENGINE": "server",
@@ -11,6 +15,34 @@ SERVERS = {
     "CACHE__ENGINE": "server",
     "CACHE__URL": "redis://cache",
 }
+
+FOREIGN = (
+    "MAIL", "JOBS", "LOG", "DATABASE", "HTTP", "CACHE", "AGENTS", "SEARCH", "EVENTS", "ACCOUNTS", "QUOTAS", "BLOBS",
+    "DATABASE_URL", "LOG_LEVEL", "MAIL_HOST", "HTTP_PROXY", "CACHE_URL", "ENV", "NODE_ENV", "ENVIRONMENT_NAME",
+    "__CF_USER_TEXT_ENCODING", "__INTELLIJ_COMMAND_HISTFILE__", "_P9K__X", "npm_config__x", "npm_config__auth", "GIT__",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "GITEA__LOG__LEVEL", "Logging__LogLevel__Default", "services__api__http__0",
+    "PROJECT__NAME", "JOB__ID", "ACCOUNT__ID", "CACHES__DEFAULT", "QDRANT__SERVICE__HTTP_PORT", "BASH_FUNC_a__b%%",
+    "PARTYWALL_SERVICE_HOST", "PARTYWALL_PORT_8000_TCP_ADDR", "PARTYWALL_APP_PASSWORD", "PARTYWALL_SERVER", "__", "a__",
+)  # fmt: skip
+MISSPELLED = (
+    ("ACCOUNT__REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("ACCOUNTS__REGISTRATON", "ACCOUNTS__REGISTRATION"),
+    ("accounts__registrations", "ACCOUNTS__REGISTRATION"),
+    ("ACCOUNTS_REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("ACCOUNTS___REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("PARTYWALL_ACCOUNTS__REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("PARTYWALL__ACCOUNTS__REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("HTTP__REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("ACCOUNTS__REGISTRATION__MODE", "ACCOUNTS__REGISTRATION"),
+    ("ENVIROMENT", "ENVIRONMENT"),
+    ("DATABSE__POOL_SIZE", "DATABASE__POOL_SIZE"),
+    ("DATABASE__URL__X", "DATABASE__URL"),
+    ("LOGGING__LEVEL", "LOG__LEVEL"),
+    ("QUOTA__DOCUMENTS", "QUOTAS__DOCUMENTS"),
+    ("MAIL__LINK__VERIFICATION", "MAIL__LINKS__VERIFICATION"),
+    ("AGENT__MODELS__ANSWER", "AGENTS__MODELS__ANSWER"),
+    ("AGENTS__SERVERS__LAB__UR", "AGENTS__SERVERS__LAB__URL"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,12 +75,10 @@ def test_each_wrong_value_has_a_line_that_does_not_repeat_it(monkeypatch: pytest
         DATABASE__POOL_SIZE="very-secret",
         ACCOUNTS__LOCKOUT="very-secret",
         LOG__LEVEL="loud",
-        DATABASE__TYPO="1",
     )
     assert sorted(line.partition(":")[0] for line in found) == [
         "ACCOUNTS__LOCKOUT",
         "DATABASE__POOL_SIZE",
-        "DATABASE__TYPO",
         "LOG__LEVEL",
     ]
 
@@ -63,9 +93,42 @@ def test_an_abbreviation_stays_as_it_is_written(monkeypatch: pytest.MonkeyPatch)
     assert line.startswith("AGENTS__BASE_URL: URL scheme should be")
 
 
-def test_a_section_that_is_no_object_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    [line] = lines(monkeypatch, DATABASE="{")
-    assert "database" in line
+def test_only_names_with_a_section_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a mail reader, make, a shell, a platform or another program sets stops nothing and changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    before = load_with(monkeypatch, SERVERS)
+    (tmp_path / ".env").write_text("".join(f"{name}=nonsense\n" for name in FOREIGN if name.isidentifier()))
+    assert load_with(monkeypatch, dict.fromkeys(FOREIGN, "nonsense")) == before
+
+
+def load_with(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load_settings()
+
+
+@pytest.mark.parametrize(("given", "meant"), MISSPELLED)
+def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
+    monkeypatch: pytest.MonkeyPatch, given: str, meant: str
+) -> None:
+    [line] = lines(monkeypatch, **SERVERS, **{given: "very-secret"})
+    assert line == f"{given.upper()} is no setting: the nearest is {meant}"
+
+
+def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("ACCOUNT__REGISTRATION=closed\nexport HTTPS__DOCS=false\n")
+    assert lines(monkeypatch, **SERVERS) == [
+        "ACCOUNT__REGISTRATION is no setting: the nearest is ACCOUNTS__REGISTRATION",
+        "HTTPS__DOCS is no setting: the nearest is HTTP__DOCS",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes(b"LOG__LEVEL=\xff\xfe\n")
+    [line] = lines(monkeypatch, **SERVERS)
+    assert line == ".env: not UTF-8"
 
 
 def test_values_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from partywall.cli import COMMANDS
 from partywall.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text()
+SETTINGS = (ROOT / "docs" / "reference" / "settings.md").read_text().partition("\n## Bounds\n")[0]
 COMMAND_LINE = (ROOT / "docs" / "reference" / "command-line.md").read_text()
 GUIDE = (ROOT / "docs" / "how-to" / "servers.md").read_text()
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from alembic.util import CommandError
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from partywall.commands.postgres import database_failures, place, require_postgres
 from partywall.commands.refusal import Refusal
-from tests.engines import DatabaseUrls, Urls, create_database
+from partywall.core.db.engine import create_engine
+from partywall.core.db.migrate import Migrated, head_revision, migrate
+from tests.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.serving import free_port
 
 
@@ -53,7 +55,7 @@ async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> Non
     [("SELECT * FROM nowhere", 'relation "nowhere" does not exist'), ("SELECT 1/0", "division by zero")],
 )
 async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
-    engine = create_async_engine(database.runtime)
+    engine = create_engine(database.runtime, pool_size=1, overflow=0, settings={})
     try:
         with pytest.raises(Refusal, match=reason) as refusal, database_failures():
             async with engine.connect() as connection:
@@ -65,3 +67,18 @@ async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: 
 
 def test_a_place_shows_the_socket_and_no_password() -> None:
     assert place("postgresql://app:very-secret@/wall?host=/run/pg") == "/run/pg/wall as app"
+
+
+async def test_a_migration_says_what_it_did(engines: Urls) -> None:
+    """A way back is asked for in steps: the name of an older revision is not one."""
+    database = await new_database(engines, "said")
+    newest = head_revision()
+    older = f"{int(newest) - 1:04}"
+    assert str(await migrate(database.owner, database.runtime)) == f"nothing to do: the schema is at revision {newest}"
+    back = await migrate(database.owner, database.runtime, "-1")
+    assert str(back) == f"the schema went from revision {newest} to revision {older}"
+    forth = await migrate(database.owner, database.runtime)
+    assert str(forth) == f"the schema went from revision {older} to revision {newest}"
+    with pytest.raises(CommandError, match=f"at revision {newest}, past {older}: go back with -1$"):
+        await migrate(database.owner, database.runtime, older)
+    assert str(Migrated(None, newest)) == f"the schema went from nothing to revision {newest}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from partywall import supervisor
+from partywall.adapters.embedded.postgres import CONNECTIONS
 from partywall.cli import run
 from partywall.settings import CacheSettings, DatabaseSettings, Settings
 from partywall.supervisor import ServeOptions
@@ -68,6 +69,13 @@ def test_the_children_may_write_to_every_directory_of_the_settings(
     )
     assert len(names) >= 3
     assert {getattr(settings, name) for name in names} == set(options.written) <= set(options.given)
+
+
+def test_larger_pools_fit_into_the_embedded_postgres(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    usual = asked_of(monkeypatch, tmp_path, "127.0.0.1").connections
+    assert usual <= CONNECTIONS
+    monkeypatch.setenv("DATABASE__POOL_SIZE", "100")
+    assert asked_of(monkeypatch, tmp_path, "127.0.0.1").connections >= usual + 2 * (84 + 126)
 
 
 EXPOSED = ("0.0.0.0", "::", "192.0.2.1", "::ffff:192.0.2.1", "example.test", "")  # noqa: S104 - named, not bound

@@ -21,8 +21,11 @@ from pathlib import Path
 import asyncpg
 
 from partywall.adapters.embedded import open_home
+from tests.libpq import LIBPQ_VARIABLES
 
 PATIENCE = 30.0
+# What other programs are told by the environment, and what libpq would be.
+NONSENSE = dict.fromkeys(("MAIL", "JOBS", "LOG", "DATABASE", "HTTP", "npm_config__x", *LIBPQ_VARIABLES), "nonsense")
 
 
 def free_port() -> int:
@@ -153,10 +156,11 @@ class Place:
 
     @property
     def data_dir(self) -> Path:
-        return self.parent / "data"
+        """As awkward as a person's own may be."""
+        return self.parent / """Zoë's "data" dir"""
 
     def run(self, command: list[str], environment: Mapping[str, str] | None = None) -> Serving:
-        environment = {**self._measured(), **(environment or {})}
+        environment = {**NONSENSE, **self._measured(), **(environment or {})}
         serving = Serving(command, self.data_dir, self.port, environment).start()
         self.runs.append(serving)
         return serving

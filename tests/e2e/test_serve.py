@@ -22,9 +22,18 @@ def place() -> Iterator[StandInPlace]:
         yield place
 
 
+@contextlib.contextmanager
+def hangup(handling: signal.Handlers) -> Iterator[None]:
+    """What programs that are started here do at a hangup: the tests may have been started by `nohup` themselves."""
+    before = signal.signal(signal.SIGHUP, handling)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.fixture
 def serving(place: StandInPlace) -> Serving:
-    return place.start().until_ready()
+    with hangup(signal.SIG_DFL):
+        return place.start().until_ready()
 
 
 async def test_first_start_reports_progress_and_says_what_is_next(serving: Serving) -> None:
@@ -47,6 +56,16 @@ async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
     assert "creating" not in again.output
     assert "bringing the schema" not in again.output
     assert again.stop() == 0
+
+
+async def test_a_hangup_is_ignored_where_nohup_says_so(place: StandInPlace) -> None:
+    with hangup(signal.SIG_IGN):
+        serving = place.start().until_ready()
+    serving.process.send_signal(signal.SIGHUP)
+    await serving.execute("INSERT INTO note VALUES ('stayed')")
+    assert serving.process.poll() is None
+    assert serving.stop() == 0
+    assert "stopping" in serving.output
 
 
 async def test_ctrl_c_reaches_the_whole_group_and_still_stops_in_order(serving: Serving) -> None:

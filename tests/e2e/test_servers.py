@@ -21,6 +21,7 @@ from partywall.adapters.embedded import wheels
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from tests.engines import APART, FAST, Urls
+from tests.libpq import without_libpq
 from tests.serving import UNMEASURED, free_port, program, until_ready
 
 pytestmark = pytest.mark.e2e
@@ -83,6 +84,7 @@ async def _administer(servers: Servers, postgres: EmbeddedPostgres) -> None:
         str(psql / "psql"),
         "--set=ON_ERROR_STOP=1",
         servers.url(servers.superuser, "postgres"),
+        env=without_libpq(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -18,6 +18,11 @@ def normalize(server: str) -> str:
         raise ClientError(f"{server!r} is no server's URL: {error}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
+    root, api, _ = str(url).partition("/api/v1")
+    if api:
+        raise ClientError(f"{server!r} is the address of the API, not the server's: give {root.rstrip('/')}")
+    if url.query or url.fragment or url.userinfo:
+        raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
     return str(url).rstrip("/")
 
 

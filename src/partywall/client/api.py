@@ -14,12 +14,14 @@ import httpx
 from pydantic import JsonValue
 
 from partywall.client.errors import ApiError, ClientError, Unreachable, read_problem
+from partywall.client.routes import advice, not_ours, open_client
 
 TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 BUSY = {429, 502, 503, 504}
 IN_PROGRESS = "request_in_progress"
+NO_ROUTE = "route_not_found"
 
 type Parameters = Mapping[str, str | int]
 type Form = Mapping[str, str]
@@ -55,7 +57,7 @@ class Api:
     def __init__(self, server: str, auth: httpx.Auth | None = None, patience: Patience | None = None) -> None:
         self.server = server
         self._patience = patience or Patience()
-        self._client = httpx.Client(base_url=f"{server}/api/v1", auth=auth, timeout=TIMEOUT, cookies=no_cookies())
+        self._client = open_client(server, auth, timeout=TIMEOUT, cookies=no_cookies())
 
     def __enter__(self) -> Self:
         return self
@@ -94,12 +96,12 @@ class Api:
         try:
             response = self._client.send(request, stream=True)
         except httpx.TransportError as error:
-            raise Unreachable(f"cannot reach {self.server}: {reason(error)}") from None
-        if response.is_error:
-            response.read()
-            response.close()
-            raise ApiError(response.status_code, read_problem(response.content))
-        return response
+            raise self._unreachable(error) from None
+        if response.is_success:
+            return response
+        response.read()
+        response.close()
+        raise self._failure(response)
 
     def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
         deadline = time.monotonic() + self._patience.seconds
@@ -118,19 +120,33 @@ class Api:
         try:
             response = self._client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise _TryAgain(Unreachable(f"cannot reach {self.server}: {reason(error)}")) from None
+            raise _TryAgain(self._unreachable(error)) from None
         except httpx.InvalidURL:
             raise ClientError("what is asked for is too long: shorten it") from None
-        if not response.is_error:
+        if response.is_success and (not response.content or _is_json(response)):
             return response.content
-        failure = ApiError(response.status_code, read_problem(response.content))
+        failure = self._failure(response)
         if response.status_code in BUSY or failure.code == IN_PROGRESS:
             raise _TryAgain(failure, _asked_to_wait(response))
         raise failure
 
+    def _failure(self, response: httpx.Response) -> ApiError:
+        problem = read_problem(response.content)
+        if problem.code in ("", NO_ROUTE) and not problem.error:
+            return not_ours(self.server, response)
+        return ApiError(response.status_code, problem)
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        return Unreachable(f"cannot reach {self.server}: {reason(error)}{advice(self.server)}")
+
+
+def _is_json(response: httpx.Response) -> bool:
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.partition(";")[0].strip() == "application/json"
+
 
 def _backoff(attempt: int) -> float:
-    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
 def no_cookies() -> CookieJar:

@@ -5,7 +5,7 @@ from collections.abc import Generator
 import httpx
 from pydantic import BaseModel, ConfigDict
 
-from partywall.client.errors import ClientError, NotLoggedIn
+from partywall.client.errors import ApiError, ClientError, NotLoggedIn, read_problem
 from partywall.client.store import Session, SessionFile
 
 KEY_BEGINNING = "pw_"
@@ -50,8 +50,10 @@ class TokenAuth(httpx.Auth):
             if current.access_token == used.access_token:
                 answer = yield self._renewal(current)
                 answer.read()
-                if answer.status_code != httpx.codes.OK:
+                if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED):
                     raise NotLoggedIn(self._server)
+                if answer.status_code != httpx.codes.OK:
+                    raise ApiError(answer.status_code, read_problem(answer.content))
                 tokens = Tokens.model_validate_json(answer.content)
                 current = current.model_copy(update=tokens.model_dump())
                 self._file.write(current)

@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError
 
 from partywall.commands.refusal import Refusal
 from partywall.settings import Settings
+from partywall.settings.base import DOTENV_FILE
 
 type Values = Mapping[str, str | Path | Mapping[str, str]]
 
@@ -38,7 +39,8 @@ def load_settings(values: Values | None = None) -> Settings:
 def _lines(problem: ErrorDetails) -> Iterator[str]:
     message = problem["msg"].removeprefix("Value error, ")
     if not problem["loc"]:
-        yield message
+        unreadable = isinstance(problem.get("ctx", {}).get("error"), UnicodeDecodeError)
+        yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message
         return
     if problem["type"] == "missing":
         for variable in _required(problem["loc"]):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from pydantic import ValidationError
 
 from partywall.client.accounts import normalize
 from partywall.client.api import Api, Patience
@@ -99,6 +100,8 @@ def failures() -> Iterator[None]:
         yield
     except ClientError as error:
         raise Refusal(printable(str(error))) from None
+    except ValidationError:
+        raise Refusal("the server's answer is not one of Partywall's: is --server its address?") from None
 
 
 @contextmanager

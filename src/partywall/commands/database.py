@@ -12,6 +12,7 @@ from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
+from partywall.commands.terminal import say
 from partywall.core.db import migrate as migrations
 
 app = typer.Typer()
@@ -34,6 +35,6 @@ async def _migrate(target: str, data_dir: Path) -> None:
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():
-                await migrations.migrate(owner, runtime, target)
+                say(str(await migrations.migrate(owner, runtime, target)))
         except CommandError as error:
             raise Refusal(str(error)) from None

@@ -10,7 +10,7 @@ import typer
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.secret_key import secret_key
-from partywall.settings import Settings
+from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
 
 app = typer.Typer()
@@ -43,9 +43,16 @@ def serve(
         written=_written(settings),
         read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
         environment=inheritable(os.environ),
+        connections=_connections(settings.database),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)
+
+
+def _connections(database: DatabaseSettings) -> int:
+    """Of the API and the worker with both of their pools, and some for listening, operators and PostgreSQL itself."""
+    pools = database.pool_size + database.pool_overflow + database.pool_size * 3 // 2
+    return 2 * pools + 24
 
 
 def _written(settings: Settings) -> tuple[Path, ...]:

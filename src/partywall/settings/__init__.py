@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from email.utils import getaddresses
 from ipaddress import ip_address
@@ -9,12 +10,25 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import SettingsConfigDict, SettingsError
 
 from partywall.settings.accounts import AccountSettings
 from partywall.settings.agents import AgentSettings
-from partywall.settings.base import FromEnvironment, Section
+from partywall.settings.base import (
+    DAY,
+    GIB,
+    HOUR,
+    KIB,
+    MIB,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    YEAR,
+    FromEnvironment,
+    Section,
+)
 from partywall.settings.http import HttpSettings
+from partywall.settings.names import unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
@@ -35,9 +49,9 @@ class DatabaseSettings(Section):
     direct_url: SecretStr | None = None
     pool_size: int = Field(default=16, ge=1, le=200)
     pool_overflow: int = Field(default=4, ge=0, le=200)
-    statement_timeout: timedelta = timedelta(seconds=15)
-    lock_timeout: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
-    transaction_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    statement_timeout: timedelta = Field(default=15 * SECOND, ge=100 * MILLISECOND, le=DAY)
+    lock_timeout: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=DAY)
+    transaction_timeout: timedelta = Field(default=30 * SECOND, ge=100 * MILLISECOND, le=DAY)
 
     @property
     def pooled(self) -> bool:
@@ -57,7 +71,7 @@ class CacheSettings(Section):
 
 
 class ProjectSettings(Section):
-    invitation_ttl: timedelta = Field(default=timedelta(days=7), gt=timedelta(0), le=timedelta(days=365))
+    invitation_ttl: timedelta = Field(default=7 * DAY, ge=MINUTE, le=YEAR)
 
 
 class EmbeddingSettings(Section):
@@ -65,21 +79,21 @@ class EmbeddingSettings(Section):
     url: HttpUrl | None = None
     model: str | None = None
     api_key: SecretStr | None = None
-    dimension: int | None = None
+    dimension: int | None = Field(default=None, ge=1, le=4096)
     timeout: timedelta = Field(
-        default=timedelta(minutes=5),
-        gt=timedelta(0),
-        le=timedelta(hours=1),
+        default=5 * MINUTE,
+        ge=SECOND,
+        le=HOUR,
         description="For all requests to an endpoint that one call for passages makes, with repeats and pauses.",
     )
     query_timeout: timedelta = Field(
-        default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=5), description="The same for a search."
+        default=10 * SECOND, ge=100 * MILLISECOND, le=5 * MINUTE, description="The same for a search."
     )
 
 
 class BlobSettings(Section):
     directory: Path | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
-    max_upload_bytes: int = Field(default=25 * 1024 * 1024, ge=1)
+    max_upload_bytes: int = Field(default=25 * MIB, ge=KIB, le=16 * GIB)
 
 
 class MailLinks(Section):
@@ -108,7 +122,7 @@ class MailSettings(Section):
     username: str | None = None
     password: SecretStr | None = None
     ca_file: Path | None = None
-    timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
     links: MailLinks = MailLinks()
 
     @field_validator("sender")
@@ -129,20 +143,20 @@ class MailSettings(Section):
 
 
 class EventSettings(Section):
-    retention: timedelta = timedelta(days=30)
-    poll_interval: timedelta = timedelta(seconds=5)
-    heartbeat: timedelta = timedelta(seconds=15)
-    ticket_ttl: timedelta = timedelta(seconds=30)
-    connections: int = Field(default=5000, ge=1, description="Open streams and sockets of one process.")
-    connections_per_principal: int = Field(default=100, ge=1)
-    send_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    retention: timedelta = Field(default=30 * DAY, ge=HOUR, le=10 * YEAR)
+    poll_interval: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=HOUR)
+    heartbeat: timedelta = Field(default=15 * SECOND, ge=SECOND, le=HOUR)
+    ticket_ttl: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
+    connections: int = Field(default=5000, ge=1, le=1_000_000, description="Open streams and sockets of one process.")
+    connections_per_principal: int = Field(default=100, ge=1, le=1_000_000)
+    send_timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
 
 
 class JobSettings(Section):
     """A worker that is silent for `heartbeat_timeout` is taken for dead, and its jobs go to the others."""
 
-    heartbeat_timeout: timedelta = Field(default=timedelta(seconds=20), ge=timedelta(seconds=1))
-    poll_interval: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0))
+    heartbeat_timeout: timedelta = Field(default=20 * SECOND, ge=SECOND, le=HOUR)
+    poll_interval: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=HOUR)
 
 
 class LogSettings(Section):
@@ -173,6 +187,11 @@ class Settings(FromEnvironment):
     quotas: QuotaSettings = QuotaSettings()
     search: SearchSettings = SearchSettings()
     log: LogSettings = LogSettings()
+
+    @classmethod
+    def check_names(cls, names: Iterable[str]) -> None:
+        if lines := list(unknown_names(names, cls)):
+            raise SettingsError("\n".join(lines))
 
     @property
     def production(self) -> bool:

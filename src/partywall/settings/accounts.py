@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from partywall.settings.base import Section
+from partywall.settings.base import DAY, HOUR, MINUTE, SECOND, YEAR, Section
 
 
 class AccountSettings(Section):
@@ -15,12 +15,15 @@ class AccountSettings(Section):
     verification: Literal["optional", "required"] | None = Field(
         default=None, description="Unset: optional in development, required in production."
     )
-    access_token_ttl: timedelta = timedelta(minutes=15)
-    refresh_token_ttl: timedelta = timedelta(days=30)
-    max_failed_logins: int = Field(default=5, ge=1, description="In a row, of one account from one network.")
-    lockout: timedelta = Field(default=timedelta(minutes=30), gt=timedelta(0))
+    access_token_ttl: timedelta = Field(default=15 * MINUTE, ge=SECOND, le=DAY)
+    refresh_token_ttl: timedelta = Field(default=30 * DAY, ge=MINUTE, le=10 * YEAR)
+    max_failed_logins: int = Field(default=5, ge=1, le=1000, description="In a row, of one account from one network.")
+    lockout: timedelta = Field(default=30 * MINUTE, ge=SECOND, le=YEAR)
     known_network_retention: timedelta = Field(
-        default=timedelta(days=90), description="How long a network counts as the account's own after a login."
+        default=90 * DAY,
+        ge=HOUR,
+        le=10 * YEAR,
+        description="A network is the account's own for so long after a login.",
     )
-    attempts_per_minute: int = Field(default=30, ge=1, description="Credential attempts per client address.")
+    attempts_per_minute: int = Field(default=30, ge=1, le=1_000_000, description="Credential attempts per address.")
     password_hash_concurrency: int = Field(default=2, ge=1, le=32)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
 
-from partywall.settings.base import CommaSeparated, Section, split_lists
+from partywall.settings.base import HOUR, MILLISECOND, MINUTE, SECOND, CommaSeparated, Section, split_lists
 
 PROVIDERS: Final = ("openai", "anthropic", "ollama")
 
@@ -41,19 +41,19 @@ class AgentSettings(Section):
     concurrency_per_account: int | None = Field(
         default=None, ge=1, le=2000, description="Over all projects that it owns. Unset: a third of `concurrency`."
     )
-    open_runs_per_project: int = Field(default=200, ge=1, description="Queued, running and waiting.")
-    open_runs_per_account: int = Field(default=500, ge=1)
-    max_attempts: int = Field(default=5, ge=1, description="Beginnings of a run without progress.")
+    open_runs_per_project: int = Field(default=200, ge=1, le=1_000_000, description="Queued, running and waiting.")
+    open_runs_per_account: int = Field(default=500, ge=1, le=1_000_000)
+    max_attempts: int = Field(default=5, ge=1, le=1000, description="Beginnings of a run without progress.")
     retry_for: timedelta = Field(
-        default=timedelta(minutes=15),
-        ge=timedelta(0),
-        le=timedelta(days=1),
+        default=15 * MINUTE,
+        ge=0 * SECOND,
+        le=DAY,
         description="How long a run is tried again where its model does not answer.",
     )
-    model_timeout: timedelta = Field(default=timedelta(minutes=2), gt=timedelta(0))
+    model_timeout: timedelta = Field(default=2 * MINUTE, ge=SECOND, le=HOUR)
     model_retries: int = Field(default=2, ge=0, le=10)
-    model_connections: int = Field(default=50, ge=1)
-    token_interval: timedelta = timedelta(milliseconds=50)
+    model_connections: int = Field(default=50, ge=1, le=10_000)
+    token_interval: timedelta = Field(default=50 * MILLISECOND, ge=10 * MILLISECOND, le=MINUTE)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,16 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 from typing import Annotated, Final
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from partywall.settings.names import read_names
+
 DOTENV_FILE: Final = ".env"
 # Says that the variables of that file have been inherited already, by a process that may not read it.
 DOTENV: Final = "PARTYWALL_DOTENV"
 DOTENV_INHERITED: Final = "inherited"
+
+# What bounds are made of: every number and every duration has a least and a most (`tests/test_settings_bounds.py`).
+MILLISECOND: Final = timedelta(milliseconds=1)
+SECOND: Final = timedelta(seconds=1)
+MINUTE: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+YEAR: Final = timedelta(days=365)
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+GIB: Final = 1024 * MIB
+TIB: Final = 1024 * GIB
 
 type CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -20,7 +35,7 @@ class Section(BaseModel):
 
 
 class FromEnvironment(BaseSettings):
-    """Read from the environment, and behind it from `.env`."""
+    """Read from the environment, and behind it from `.env`; of either only what is a setting."""
 
     model_config = SettingsConfigDict(
         env_nested_delimiter="__", env_file=DOTENV_FILE, extra="ignore", hide_input_in_errors=True
@@ -36,9 +51,17 @@ class FromEnvironment(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         assert isinstance(env_settings, EnvSettingsSource)
-        if env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED:
-            return init_settings, env_settings, file_secret_settings
-        return init_settings, env_settings, dotenv_settings, file_secret_settings
+        assert isinstance(dotenv_settings, EnvSettingsSource)
+        inherited = env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED
+        sources = [env_settings] if inherited else [env_settings, dotenv_settings]
+        for source in sources:
+            cls.check_names(source.env_vars)
+            source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
+        return init_settings, *sources, file_secret_settings
+
+    @classmethod
+    def check_names(cls, names: Iterable[str]) -> None:
+        """Raises SettingsError for names that are not settings and look like one."""
 
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:

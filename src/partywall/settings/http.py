@@ -7,9 +7,8 @@ from typing import Self
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
-from partywall.settings.base import CommaSeparated, Section, split_lists
+from partywall.settings.base import DAY, GIB, HOUR, KIB, MIB, SECOND, TIB, CommaSeparated, Section, split_lists
 
-_MIB = 1024 * 1024
 _LONGEST_SUB_PATH = 256
 _PUNCTUATION = str.maketrans("", "", "-._~")
 
@@ -29,19 +28,21 @@ class HttpSettings(Section):
     docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
-    max_body_bytes: int = Field(default=32 * _MIB, ge=1024)
-    body_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large bodies being worked on.")
-    spool_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large bodies on disk while they arrive.")
+    max_body_bytes: int = Field(default=32 * MIB, ge=KIB, le=16 * GIB)
+    body_memory_bytes: int = Field(default=32 * MIB, ge=MIB, le=TIB, description="Large bodies being worked on.")
+    spool_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large bodies as they arrive.")
     spool_directory: Path | None = Field(default=None, description="Unset: DATA_DIR/spool.")
-    answer_bytes: int = Field(default=512 * _MIB, ge=_MIB, description="Large answers on disk while they are sent.")
-    answer_memory_bytes: int = Field(default=32 * _MIB, ge=_MIB, description="Large answers, and changes, being made.")
-    connections: int = Field(default=10_000, ge=16, description="Of one process, files permitting.")
-    connections_per_address: int | None = Field(default=None, ge=1, description="Unset: half of all.")
-    unserved_per_address: int = Field(default=256, ge=1, description="Connections without a request so far.")
-    header_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
-    body_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
-    min_rate: int = Field(default=16 * 1024, ge=1, description="Bytes a second, of bodies and of answers.")
-    keep_alive: timedelta = Field(default=timedelta(seconds=75), ge=timedelta(seconds=1))
+    answer_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large answers while they are sent.")
+    answer_memory_bytes: int = Field(
+        default=32 * MIB, ge=MIB, le=TIB, description="Large answers and changes being made."
+    )
+    connections: int = Field(default=10_000, ge=16, le=1_000_000, description="Of one process, files permitting.")
+    connections_per_address: int | None = Field(default=None, ge=1, le=1_000_000, description="Unset: half of all.")
+    unserved_per_address: int = Field(default=256, ge=1, le=1_000_000, description="Connections without a request.")
+    header_timeout: timedelta = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
+    body_timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=DAY)
+    min_rate: int = Field(default=16 * KIB, ge=1, le=GIB, description="Bytes a second, of bodies and of answers.")
+    keep_alive: timedelta = Field(default=75 * SECOND, ge=SECOND, le=DAY)
 
     @property
     def sub_path(self) -> str:

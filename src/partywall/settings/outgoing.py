@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from partywall.settings.base import CommaSeparated, Section
+from partywall.settings.base import DAY, HOUR, MILLISECOND, MINUTE, SECOND, YEAR, CommaSeparated, Section
 
 
 class OutgoingSettings(Section):
@@ -16,7 +16,7 @@ class OutgoingSettings(Section):
 
     allow_http: bool = False
     allowed_networks: CommaSeparated = ()
-    allowed_ports: Annotated[tuple[int, ...], NoDecode] = ()
+    allowed_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = ()
     ca_file: Path | None = None
 
     @field_validator("allowed_networks", "allowed_ports", mode="before")
@@ -36,9 +36,9 @@ class WebhookSettings(Section):
     """`attempts` of one delivery; a webhook that has failed for `disable_after` without a success is disabled."""
 
     attempts: int = Field(default=10, ge=1, le=20)
-    first_retry: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(hours=1))
-    disable_after: timedelta = Field(default=timedelta(days=5), gt=timedelta(0))
-    timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(seconds=60))
+    first_retry: timedelta = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
+    disable_after: timedelta = Field(default=5 * DAY, ge=MINUTE, le=YEAR)
+    timeout: timedelta = Field(default=10 * SECOND, ge=SECOND, le=MINUTE)
     concurrency: int = Field(default=50, ge=1, le=200, description="Webhooks that one worker serves at once.")
-    poll_interval: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))
-    retention: timedelta = Field(default=timedelta(days=30), ge=timedelta(days=7))
+    poll_interval: timedelta = Field(default=SECOND, ge=100 * MILLISECOND, le=HOUR)
+    retention: timedelta = Field(default=30 * DAY, ge=7 * DAY, le=10 * YEAR)

@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from partywall.settings.base import Section
+from partywall.settings.base import HOUR, MIB, SECOND, TIB, Section
 
 
 class ProcessSettings(Section):
     """When a process is given up: one whose event loop does not answer, and one that reads a costly text."""
 
-    loop_timeout: timedelta = Field(default=timedelta(seconds=30), ge=timedelta(seconds=2))
+    loop_timeout: timedelta = Field(default=30 * SECOND, ge=2 * SECOND, le=HOUR)
     texts_at_once: int = Field(default=2, ge=1, le=32)
-    text_cpu_time: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(seconds=1))
-    text_memory: int = Field(default=512 * 1024 * 1024, ge=128 * 1024 * 1024)
+    text_cpu_time: timedelta = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
+    text_memory: int = Field(default=512 * MIB, ge=128 * MIB, le=TIB)

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from partywall.settings.base import Section
+from partywall.settings.base import MILLISECOND, MINUTE, SECOND, Section
 
 
 class SearchSettings(Section):
     """What searching may take of the database."""
 
-    timeout: timedelta = Field(default=timedelta(seconds=3), gt=timedelta(0), le=timedelta(seconds=60))
+    timeout: timedelta = Field(default=3 * SECOND, ge=100 * MILLISECOND, le=MINUTE)
     concurrency: int = Field(default=12, ge=1, le=200, description="Searches at work at once in one process.")
     concurrency_per_account: int = Field(default=4, ge=1, le=200)

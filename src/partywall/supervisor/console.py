@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -43,5 +44,6 @@ def _program() -> str:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    stream.write(f"{text}\n")
-    stream.flush()
+    with suppress(OSError):  # it runs on where nobody reads, or on a full disk
+        stream.write(f"{text}\n")
+        stream.flush()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from partywall.adapters.embedded import (
     open_home,
     process,
 )
+from partywall.core.system_errors import explained
 from partywall.supervisor.children import Child, EngineHealth, describe, keep_engine
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
@@ -49,7 +51,15 @@ def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     assert isinstance(error, OSError)
-    return f"{error.filename or data_dir}: {error.strerror or error}"
+    if error.filename is None:
+        return f"{data_dir}: {error.strerror or error}"
+    elsewhere = ": set DATA_DIR to a directory that can be written to" if error.errno == errno.EROFS else ""
+    return f"{explained(error)}{elsewhere}"
+
+
+def _is_hangup_ignored(signum: signal.Signals) -> bool:
+    """Started by `nohup`, to outlive the terminal."""
+    return signum == signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN
 
 
 class Supervisor:
@@ -58,7 +68,9 @@ class Supervisor:
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
         self._lock = DirectoryLock(options.data_dir, SERVE_LOCK)
-        self._postgres = EmbeddedPostgres(options.data_dir, settings=options.postgres_settings, report=report)
+        self._postgres = EmbeddedPostgres(
+            options.data_dir, settings=options.postgres_settings, connections=options.connections, report=report
+        )
         self._valkey = EmbeddedValkey(options.data_dir, report=report)
         self._health = EngineHealth()
         self._service = Service(None)
@@ -84,7 +96,8 @@ class Supervisor:
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for signum in STOP_SIGNALS:
-            loop.add_signal_handler(signum, self._on_signal)
+            if not _is_hangup_ignored(signum):
+                loop.add_signal_handler(signum, self._on_signal)
         if self._options.stop_with_parent:
             process.stop_with_parent(signal.SIGTERM)
 

@@ -85,8 +85,22 @@ def test_files_of_another_user_are_refused(closed: Path) -> None:
 def test_a_runtime_directory_that_somebody_else_made_is_refused(closed: Path) -> None:
     home = open_home(closed)
     os.chown(home.runtime, 12345, 12345)
-    with pytest.raises(EngineError, match="not a private directory of ours"):
+    with pytest.raises(EngineError, match=r"belongs to user 12345, .*: remove it as root \(sudo rm -r /tmp/pw-"):
         open_home(closed)
+    home.runtime.rmdir()
+
+
+def test_what_a_start_as_root_has_left_is_told_to_another_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
+    home = open_home(tmp_path / "data")
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(EngineError, match=r"belongs to .*: remove it as root .* or start as .* again$"):
+        open_home(tmp_path / "data")
+    home.runtime.chmod(0o755)
+    monkeypatch.undo()
+    monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
+    with pytest.raises(EngineError, match=f"not a private directory of ours: remove it .rm -r {home.runtime}"):
+        open_home(tmp_path / "data")
     home.runtime.rmdir()
 
 

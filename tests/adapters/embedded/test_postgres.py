@@ -11,10 +11,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from partywall.adapters.embedded import DirectoryHeld, EmbeddedPostgres, EngineError, process, wheels
 from partywall.adapters.embedded.cluster import cluster_directory
+from partywall.core.db.engine import create_engine
+from tests.libpq import LIBPQ_VARIABLES
 
 SMALL = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
 
@@ -24,6 +25,33 @@ async def postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(data_dir, SMALL)
     async with server:
         yield server
+    server.remove()
+
+
+async def test_no_variable_of_libpq_changes_anything(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the making of the cluster on; each alone, too: a wrong value of one may hide another's effect."""
+    services = data_dir / "services"
+    services.write_text("[nonsense]\nhost=nonsense\nport=1\nsslmode=verify-full\ntarget_session_attrs=standby\n")
+    for name in LIBPQ_VARIABLES:
+        monkeypatch.setenv(name, str(services) if name == "PGSERVICEFILE" else "nonsense")
+    server = EmbeddedPostgres(data_dir, SMALL)
+    async with server, connected(server.dsn("partywall_app")):
+        pass
+    async with server:
+        for name in LIBPQ_VARIABLES:
+            monkeypatch.delenv(name)
+        for name, value in {"PGPORT": "1", "PGSSLMODE": "verify-full", "PGTARGETSESSIONATTRS": "standby"}.items():
+            monkeypatch.setenv(name, value)
+            async with connected(server.dsn("partywall_owner")) as connection:
+                assert await connection.fetchval("SELECT current_user") == "partywall_owner"
+            monkeypatch.delenv(name)
+    server.remove()
+
+
+async def test_it_takes_as_many_connections_as_are_asked_for(data_dir: Path) -> None:
+    server = EmbeddedPostgres(data_dir, {name: SMALL[name] for name in ("fsync", "shared_buffers")}, connections=130)
+    async with server, connected(server.dsn("partywall_app")) as connection:
+        assert await connection.fetchval("SHOW max_connections") == "130"
     server.remove()
 
 
@@ -60,8 +88,8 @@ async def test_no_role_of_the_program_has_a_dangerous_attribute(postgres: Embedd
     assert owner == "partywall_owner"
 
 
-async def test_the_owner_may_create_tables_and_sqlalchemy_understands_its_url(postgres: EmbeddedPostgres) -> None:
-    engine = create_async_engine(postgres.owner_url)
+async def test_the_owner_may_create_tables_and_an_engine_understands_its_url(postgres: EmbeddedPostgres) -> None:
+    engine = create_engine(postgres.owner_url, pool_size=1, overflow=0, settings={})
     async with engine.begin() as connection:
         await connection.execute(text("CREATE TABLE item (id int, embedding vector(3))"))
         assert await connection.scalar(text("SELECT tableowner FROM pg_tables WHERE tablename = 'item'")) == (
@@ -82,7 +110,7 @@ async def test_it_is_closed_to_the_network_and_to_a_wrong_password(postgres: Emb
     async with connected(postgres.dsn("partywall_app")) as connection:
         assert await connection.fetchval("SHOW listen_addresses") == ""
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(host=str(postgres.home.runtime), user="postgres", password="postgres")
+        await asyncpg.connect(postgres.dsn("postgres"), password="postgres")
     assert stat.S_IMODE(postgres.home.runtime.stat().st_mode) == 0o700
     for secret in (postgres.home.directory / "secrets").iterdir():
         assert stat.S_IMODE(secret.stat().st_mode) == 0o600

@@ -11,7 +11,7 @@ from partywall.core.db.engine import create_engine, create_read_pool, server_set
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
-from partywall.core.http.problems import database_fact
+from partywall.core.http.problems import system_fact
 from partywall.core.tenant import Tenant, current_tenant, work_for
 from tests.engines import DatabaseUrls
 
@@ -101,7 +101,7 @@ async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(database: Data
         with pytest.raises(DBAPIError) as refused:
             async with Sessions(engine).begin() as waiter:
                 await waiter.execute(lock)
-    assert database_fact(refused.value).status == 503
+    assert system_fact(refused.value).status == 503
     await engine.dispose()
 
 

@@ -156,6 +156,25 @@ async def test_compressed_bodies_are_refused_unread(people: People, server: Serv
         said = ("Content-Length: 5000", JSON, f"Content-Encoding: {encoding}", bearer(owner.token))
         answer = await ask(server, head("POST", documents(await owner.project()), *said))
         assert (answer.status, answer.code) == (415, "unsupported_media_type")
+        assert answer.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("kind", [(), ("Content-Type:",), ("Content-Type: text/plain",), ("Content-Type: text/json",)])
+async def test_json_and_forms_say_what_they_are(people: People, server: Serving, kind: tuple[str, ...]) -> None:
+    """What a route would take for nothing, for text or for a form is not taken at all."""
+    owner = await people.person()
+    project = await owner.project()
+    body = b'{"title": "Notes", "content": "Some text", "name": "x"}'
+    for method, path in (
+        ("POST", documents(project)),
+        ("PATCH", f"{PROJECTS}/{project}"),
+        ("POST", PROJECTS),
+        ("POST", "/api/v1/auth/register"),
+        ("POST", f"{documents(project)}/upload"),
+    ):
+        said = (f"Content-Length: {len(body)}", bearer(owner.token), *kind)
+        answer = await ask(server, head(method, path, *said), body)
+        assert (answer.status, answer.code) == (415, "unsupported_media_type"), (method, path)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +268,7 @@ async def test_a_full_disk_is_told_before_anything_is_written(
     owner = await people.person()
     said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
     answer = await ask(server, head("POST", documents(await owner.project()), *said))
-    assert (answer.status, answer.code) == (507, "insufficient_storage")
+    assert (answer.status, answer.code) == (503, "insufficient_storage")
 
 
 async def test_a_form_has_few_parts(people: People, server: Serving) -> None:

@@ -46,7 +46,9 @@ TOO_LARGE = {
                      "headers_too_large"),
     "many headers": (head("GET", "/healthz", *["X: x"] * MOST_HEADERS), 431, "headers_too_large"),
     "many parameters": (head("GET", f"/healthz?{'a&' * 200}"), 400, "bad_request"),
-    "an endless URL": (b"GET /" + b"x" * (HEAD_BYTES + 1), 431, "headers_too_large"),
+    "an endless URL": (b"GET /" + b"x" * (HEAD_BYTES + 1), 414, "url_too_long"),
+    "a URL of a megabyte": (head("GET", f"/{'x' * 1_000_000}"), 414, "url_too_long"),
+    "a query of a megabyte": (head("GET", f"/healthz?q={'x' * 1_000_000}"), 414, "url_too_long"),
     "an endless line": (b"GET / HTTP/1.1\r\nX: " + b"x" * HEAD_BYTES, 431, "headers_too_large"),
     "endless headers": (b"GET / HTTP/1.1\r\n" + b"X: x\r\n" * (HEAD_BYTES // 6), 431, "headers_too_large"),
     "endless empty lines": (b"\r\n" * HEAD_BYTES, 431, "headers_too_large"),
@@ -70,6 +72,15 @@ async def test_a_head_has_limits(server: Serving, name: str) -> None:
     sent, status, code = TOO_LARGE[name]
     answer = await ask(server, sent)
     assert (answer.status, answer.code) == (status, code)
+
+
+async def test_a_request_names_one_host(server: Serving) -> None:
+    for hosts in ([], ["Host: here", "Host: here"], ["Host: here", "host: there"], ["Host: he re"], ["Host: a/b"]):
+        asked = "\r\n".join(["GET /healthz HTTP/1.1", *hosts, "", ""]).encode()
+        answer = await ask(server, asked)
+        assert (answer.status, answer.code) == (400, "bad_request"), hosts
+    for asked in (b"GET /healthz HTTP/1.0\r\n\r\n", head("GET", "/healthz"), b"GET /healthz HTTP/1.1\r\nHost:\r\n\r\n"):
+        assert (await ask(server, asked)).status == 200
 
 
 async def test_what_is_just_within_them_is_served(server: Serving) -> None:
@@ -209,7 +220,7 @@ async def test_one_address_has_so_many_connections(strict: Serving) -> None:
     assert (await ask(strict, HEALTH)).status == 200
 
 
-@pytest.mark.parametrize("crowd", [HEALTH, b"GET /healthz HTTP/1.1\r\n"])
+@pytest.mark.parametrize("crowd", [HEALTH, HEALTH.removesuffix(b"\r\n")])
 async def test_where_all_places_are_taken_the_idle_make_room(settings: Settings, crowd: bytes) -> None:
     update = {"connections": 16, "connections_per_address": 100}
     async with (

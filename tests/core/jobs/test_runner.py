@@ -15,6 +15,7 @@ from pgqueuer.errors import FailingListenerError
 from pgqueuer.models import HealthCheckEvent
 from sqlalchemy import text
 
+from partywall.core.http.current import begin_request
 from partywall.core.jobs import attempts, runner
 from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
@@ -205,6 +206,35 @@ async def test_a_service_principal_enters_its_own_project_alone(resources: Resou
     with pytest.raises(ProjectNotFoundError):
         async with context.read(own.model_copy(update={"project_id": other})):
             pass
+
+
+async def test_its_log_lines_name_the_project_and_the_request(
+    resources: Resources, database: DatabaseUrls, people: People
+) -> None:
+    """Of the job that a request has caused, and of the one that this job has caused in turn."""
+    owner = await people.person()
+    payload = InProject(project_id=await owner.project(), principal=str(owner.principal))
+    first, second = kind_of(InProject), kind_of(InProject)
+
+    async def ask() -> None:
+        begin_request({"type": "http", "state": {"request_id": "asked-for"}})
+        async with resources.sessions.begin() as session:
+            await enqueue(session, first, InProject(**payload.model_dump(exclude={"request_id"})))
+
+    async def pass_on(context: JobContext, given: InProject) -> None:
+        async with context.begin(given) as (session, _):
+            await enqueue(session, second, InProject(**payload.model_dump(exclude={"request_id"})))
+
+    async def fail(_: JobContext, __: InProject) -> None:
+        raise ValueError("never")
+
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        async with working(resources, database, handles(first, pass_on), handles(second, fail)):
+            await asyncio.create_task(ask())
+            await eventually(lambda: _is_parked(resources, second.name))
+    lines = [line for line in logs if line["event"] in ("job_failed", "job_parked")]
+    assert len(lines) == 4
+    assert {(line["request_id"], line["project_id"]) for line in lines} == {("asked-for", str(payload.project_id))}
 
 
 async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, people: People) -> None:

@@ -2,22 +2,32 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import orjson
 import pytest
 from httpx import ASGITransport, AsyncClient
+from redis.asyncio import Redis
 
+from partywall.adapters.embedded import EmbeddedValkey
 from partywall.core import cache_keys
+from partywall.core.caches import create_cache
 from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import NotAuthenticatedError
+from partywall.core.idempotency.claims import claim
 from partywall.core.resources import Resources
+from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
+from partywall.core.storage import is_full
 from partywall.core.tenancy import Principal, enter_project
-from partywall.features.live.tickets import PURPOSE, Tickets
+from partywall.features.live.tickets import PURPOSE, Tickets, TicketsUnavailableError
 from partywall.settings import CacheSettings, Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
@@ -202,3 +212,41 @@ async def test_no_ticket_speaks_for_a_service(people: People, resources: Resourc
     await resources.cache.set(cache_keys.ticket("signed"), value)
     with pytest.raises(NotAuthenticatedError):
         await tickets.redeem("signed", project)
+
+
+@pytest.fixture
+async def brittle() -> AsyncIterator[Redis]:
+    """A Valkey of its own, for what must not be done to the others'."""
+    directory = Path(tempfile.mkdtemp(prefix="pw-test-"))
+    directory.chmod(0o711)
+    valkey = EmbeddedValkey(directory / "data")
+    async with valkey, create_cache(valkey.url) as cache:
+        yield cache
+        await cache.connection_pool.disconnect()
+    valkey.remove()
+    shutil.rmtree(directory)
+
+
+async def test_a_cache_that_is_full_or_takes_no_writes_is_away(
+    people: People, resources: Resources, brittle: Redis
+) -> None:
+    """What has been bought is not called invalid then."""
+    owner = await people.person()
+    verified = await resources.access_tokens.verify(owner.token)
+    scope = await ScopedReader(resources.reads, owner.principal).scope(await owner.project())
+    tickets = Tickets(brittle, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
+    ticket = await tickets.issue(scope, verified)
+    await brittle.config_set("maxmemory-policy", "noeviction")
+    await brittle.config_set("maxmemory", "1")
+    with pytest.raises(TicketsUnavailableError) as full:
+        await tickets.issue(scope, verified)
+    assert is_full(full.value.__cause__)
+    await brittle.config_set("maxmemory", "0")
+    await brittle.config_set("min-replicas-to-write", "1")
+    with pytest.raises(TicketsUnavailableError):
+        await tickets.redeem(ticket, scope.project_id)
+    assert await AttemptLimiter(brittle, 1).admit("someone") is None
+    async with claim(brittle, cache_keys.ticket("any")) as claimed:
+        assert claimed
+    await brittle.config_set("min-replicas-to-write", "0")
+    assert (await tickets.redeem(ticket, scope.project_id)).principal == owner.principal

@@ -139,5 +139,7 @@ def _settle(file: IO[bytes], temporary: Path, path: Path) -> None:
 
 
 def _discard(file: IO[bytes], temporary: Path) -> None:
-    file.close()
-    temporary.unlink(missing_ok=True)
+    try:
+        file.close()  # writes what is left, and fails on a full disk
+    finally:
+        temporary.unlink(missing_ok=True)

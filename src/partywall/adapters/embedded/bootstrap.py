@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import asyncpg
 
@@ -22,22 +22,16 @@ ATTRIBUTES = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRL
 type Connection = asyncpg.Connection
 
 
-async def bootstrap(socket_directory: str, passwords: Mapping[str, str]) -> None:
-    """`passwords`: one for each of ROLES."""
-    await _create_extensions(await _connect(socket_directory, "template1", passwords))
-    connection = await _connect(socket_directory, "postgres", passwords)
+async def bootstrap(dsn: Callable[[str], str], passwords: Mapping[str, str]) -> None:
+    """`dsn`: the superuser's, of a database; `passwords`: one for each of ROLES."""
+    await _create_extensions(await asyncpg.connect(dsn("template1")))
+    connection = await asyncpg.connect(dsn("postgres"))
     try:
         for role in (OWNER, RUNTIME):
             await _create_role(connection, role, passwords[role])
         await _create_database(connection)
     finally:
         await connection.close()
-
-
-async def _connect(socket_directory: str, database: str, passwords: Mapping[str, str]) -> Connection:
-    return await asyncpg.connect(
-        host=socket_directory, user=SUPERUSER, password=passwords[SUPERUSER], database=database
-    )
 
 
 async def _create_extensions(template: Connection) -> None:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partywall.adapters.embedded import wheels
-from partywall.adapters.embedded.account import Account, service_account
+from partywall.adapters.embedded.account import ACCOUNT_NAME, Account, service_account
 from partywall.adapters.embedded.errors import EngineError
+from partywall.core.system_errors import owner_name
 
 LOG_BYTES_KEPT = 10_000_000
-RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked
+RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked  # nosec B108
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,14 @@ def _runtime_directory(directory: Path, account: Account | None) -> Path:
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     allowed = {os.geteuid()} if account is None else {0, account.uid}
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in allowed or status.st_mode & 0o077:
-        raise EngineError(f"{path} is not a private directory of ours: remove it")
+    if stat.S_ISDIR(status.st_mode) and status.st_uid not in allowed:
+        owner = owner_name(status.st_uid)
+        raise EngineError(
+            f"{path} belongs to {owner}, as whom it was started before: remove it as root (sudo rm -r {path}),"
+            f" or start as {'root' if owner == ACCOUNT_NAME else owner} again"
+        )
+    if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
+        raise EngineError(f"{path} is not a private directory of ours: remove it (rm -r {path})")
     if account is not None:
         os.chown(path, account.uid, account.gid)
     return path

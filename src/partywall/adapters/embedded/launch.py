@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another
     # lint: allow environ - it is handed on, not read
     variables = dict(os.environ) if environment == KEEP_ENVIRONMENT else MINIMAL_ENVIRONMENT
     try:
-        os.execvpe(command[0], command, variables)  # noqa: S606 - becoming that program is the purpose
+        os.execvpe(command[0], command, variables)  # noqa: S606 - becoming that program is the purpose  # nosec B606
     except OSError as error:
         # lint: allow print - it is a script, which its parent's reader sees the end of
         sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")

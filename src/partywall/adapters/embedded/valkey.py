@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +61,7 @@ class EmbeddedValkey(EmbeddedEngine):
             f"unixsocket {self.socket}",
             "unixsocketperm 700",
             f"requirepass {self._password}",
-            f'dir "{directory}"',
+            f"dir {_quoted(str(directory))}",
             'save ""',
             "appendonly no",
             f"maxmemory {self.max_memory}",
@@ -79,3 +80,8 @@ class EmbeddedValkey(EmbeddedEngine):
             return await reader.readline() == b"+OK\r\n" and await reader.readline() == b"+PONG\r\n"
         finally:
             writer.close()
+
+
+def _quoted(text: str) -> str:
+    """As Valkey's configuration reads a word: whatever bytes it is made of."""
+    return '"' + "".join(f"\\x{byte:02x}" for byte in os.fsencode(text)) + '"'

@@ -7,6 +7,7 @@ from typing import Final
 import asyncpg
 
 from partywall.core.errors import UnavailableError
+from partywall.core.storage import StorageFullError, is_full
 
 
 class DatabaseAwayError(UnavailableError):
@@ -41,6 +42,8 @@ class _Reported:
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        if is_full(error):
+            raise StorageFullError from error
         if is_away(error):
             raise DatabaseAwayError from error
 

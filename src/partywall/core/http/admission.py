@@ -22,7 +22,7 @@ from partywall.core.errors import BadRequestError, ContentTooLargeError, Partywa
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
-from partywall.core.http.problems import database_fact, problem_of
+from partywall.core.http.problems import problem_of, system_fact
 from partywall.core.http.replay import replayed, replayed_pieces, without_body
 from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.http.unread import leave_unread
@@ -32,6 +32,13 @@ from partywall.core.tenancy import Principal
 # How long a large body that is whole waits until there is memory for it.
 TURN_SECONDS: Final = 20.0
 _FORMS: Final = (b"multipart/form-data", b"application/x-www-form-urlencoded")
+
+
+class UnsupportedEncodingError(UnsupportedMediaTypeError):
+    """The header says which encodings are accepted (RFC 7694, 3)."""
+
+    def __init__(self) -> None:
+        super().__init__("A body is not accepted in compressed form.", headers={"Accept-Encoding": "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ class Arriving:
 
     def refuse_compressed(self) -> None:
         if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-            raise UnsupportedMediaTypeError("A body is not accepted in compressed form.")
+            raise UnsupportedEncodingError
 
 
 def too_large(limit: int) -> ContentTooLargeError:
@@ -232,7 +239,7 @@ async def _require_member(resources: Resources, principal: Principal, project: s
 async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:
     if not incoming.whole:
         leave_unread(scope)
-    known = error if isinstance(error, PartywallError) else database_fact(error)
+    known = error if isinstance(error, PartywallError) else system_fact(error)
     await problem_of(Request(scope), known)(scope, incoming.receive, send)
 
 

@@ -16,7 +16,7 @@ from partywall.core.errors import BadRequestError, PartywallError, UnavailableEr
 from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
-from partywall.core.http.request_head import HeadersTooLargeError, fault_of_upgrade
+from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.socket_protocol import Sockets
 from partywall.core.http.turns import Turn, note_turn
@@ -57,6 +57,7 @@ class UnknownVersionError(Exception):
 class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
+    url = b""
     _served: RequestResponseCycle | None = None
     _turn: Turn | None = None
 
@@ -212,10 +213,13 @@ class Http(HttpToolsProtocol):
         if part is not progress.part:
             progress.begin(part, self.loop.time(), self._content)
         elif not progress.admits(size, self._content):
-            self._refuse(HeadersTooLargeError() if part is Part.HEAD else MalformedRequestError())
+            self._refuse(self._excess() if part is Part.HEAD else MalformedRequestError())
             return
         limits = self._others.limits
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
+
+    def _excess(self) -> PartywallError:
+        return HeadersTooLargeError() if len(self.url) <= URL_BYTES else url_too_long()
 
     def _awaited(self) -> Part:
         cycle: RequestResponseCycle | None = self.cycle

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.budget import BudgetSpentError, SharedBudget
-from partywall.core.http.spool import Spool, SpooledBody, StorageFullError
+from partywall.core.http.spool import Spool, SpooledBody
+from partywall.core.storage import StorageFullError
 
 # What is larger is large.
 LARGE_BYTES: Final = 256 * 1024

@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
@@ -23,6 +24,7 @@ from partywall.core.db.availability import DatabaseAwayError, is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sub_path import sub_path_of
+from partywall.core.storage import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,7 @@ _UNREADABLE: Final = (
     (ValueError, "The body has an integer of too many digits."),
 )
 
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 # Of the things that are wrong with a request so many are told, and of each so many characters.
 MOST_ERRORS: Final = 20
@@ -160,12 +163,16 @@ async def _on_invalid_handshake(request: Request, error: Exception) -> Response:
 
 
 def _wrong_media_type(request: Request, error: RequestValidationError) -> bool:
-    """The body says itself that it is of another kind than the route's, and so could not be read as that."""
+    """There is a body, which is not said to be of the route's kind, and so could not be read as that."""
     given = _media_type(request)
     if isinstance(error.body, FormData):
-        return _is_json(given)
+        return given not in _FORMS and _has_body(request)
     unread = isinstance(error.body, bytes) and any(item["loc"] == ("body",) for item in error.errors())
-    return unread and bool(given) and not _is_json(given)
+    return unread and not _is_json(given)
+
+
+def _has_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
 
 
 def _media_type(request: Request) -> str:
@@ -198,6 +205,8 @@ def _shown(text: str) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if is_full(error.__cause__):  # while a form was read
+        return problem_of(request, StorageFullError())
     if status == HTTPStatus.BAD_REQUEST and _is_json(_media_type(request)):
         for kind, detail in _UNREADABLE:
             if isinstance(error.__cause__, kind):
@@ -209,21 +218,31 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return problem(request, status, _CODES.get(status, "http_error"), title, str(error.detail), headers=headers)
 
 
-async def _on_database(request: Request, error: Exception) -> Response:
-    return problem_of(request, database_fact(error))
+async def _on_system(request: Request, error: Exception) -> Response:
+    return problem_of(request, system_fact(error))
 
 
-def database_fact(error: Exception) -> PartywallError:
-    """The database being away, or too slow, is said as such; anything else it refuses is our fault and raised again."""
+def system_fact(error: Exception) -> PartywallError:
+    """That a disk is full, the database away or too slow is said as such; all else is our fault and raised again."""
+    cause = _cause(error)
+    if is_full(cause):
+        log.warning("storage_full", error=type(cause).__name__)
+        return StorageFullError()
     if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
         log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
         return DatabaseAwayError()
     raise error
 
 
+def _cause(error: Exception) -> BaseException | None:
+    """What the driver has said, or the system."""
+    if not isinstance(error, DBAPIError):
+        return error
+    return None if error.orig is None else error.orig.__cause__
+
+
 def _is_away(error: DBAPIError) -> bool:
-    cause = None if error.orig is None else error.orig.__cause__
-    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(cause)
+    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(_cause(error))
 
 
 def crash_problem(request: HTTPConnection) -> ProblemResponse:
@@ -236,5 +255,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_handshake)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(DBAPIError, _on_database)
-    app.add_exception_handler(PoolTimeoutError, _on_database)
+    app.add_exception_handler(OSError, _on_system)
+    app.add_exception_handler(RedisError, _on_system)
+    app.add_exception_handler(DBAPIError, _on_system)
+    app.add_exception_handler(PoolTimeoutError, _on_system)

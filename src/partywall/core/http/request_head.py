@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,8 @@ LINE_BYTES: Final = 8 * 1024
 HEADER_BYTES: Final = 32 * 1024
 MOST_HEADERS: Final = 100
 MOST_PARAMETERS: Final = 100
+# Of a name, an address or a port (RFC 3986, 3.2.2).
+_OF_HOSTS: Final = (string.ascii_letters + string.digits + "-._~!$&'()*+,;=:%[]").encode()
 
 
 type Headers = Sequence[tuple[bytes, bytes]]
@@ -50,8 +53,13 @@ def refusal_of(scope: Scope) -> ASGIApp | None:
 def _fault(scope: Scope) -> PartywallError | None:
     query = scope["query_string"]
     if len(scope.get("raw_path") or scope["path"]) + len(query) > URL_BYTES:
-        return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
-    return _fault_of_headers(scope["headers"]) or (fault_of_query(query) if query else None)
+        return url_too_long()
+    fault = _fault_of_headers(scope["headers"], wants_host=scope["http_version"] != "1.0")
+    return fault or (fault_of_query(query) if query else None)
+
+
+def url_too_long() -> UrlTooLongError:
+    return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
 
 
 def fault_of_upgrade(url: bytes, headers: Headers) -> PartywallError | None:
@@ -60,13 +68,19 @@ def fault_of_upgrade(url: bytes, headers: Headers) -> PartywallError | None:
         return UrlTooLongError(f"The URL of a WebSocket has at most {SOCKET_URL_BYTES} bytes.")
     if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers):
         return BadRequestError("A request for a WebSocket has no body.")
-    return _fault_of_headers(headers)
+    return _fault_of_headers(headers, wants_host=True)
 
 
-def _fault_of_headers(headers: Headers) -> PartywallError | None:
-    total = 0
+def _fault_of_headers(headers: Headers, *, wants_host: bool) -> PartywallError | None:
+    total = hosts = 0
     for name, value in headers:
         total += len(name) + len(value)
+        if name == b"host":
+            hosts += 1
+            if value.translate(None, _OF_HOSTS):
+                return BadRequestError("The Host is none.")
+    if hosts != 1 and (hosts or wants_host):
+        return BadRequestError("A request names one Host.")
     if total > LINE_BYTES and (total > HEADER_BYTES or _has_long_line(headers)):
         return HeadersTooLargeError(f"A header has at most {LINE_BYTES} bytes, and all of them {HEADER_BYTES}.")
     if len(headers) > MOST_HEADERS:

@@ -13,17 +13,11 @@ from pathlib import Path
 from typing import IO, Final
 
 from partywall.core.budget import SharedBudget
-from partywall.core.errors import PartywallError
+from partywall.core.storage import StorageFullError, is_full
 
 # What stays free on the disk for everything else.
 RESERVE_BYTES: Final = 256 * 1024 * 1024
 _PIECE_BYTES: Final = 256 * 1024
-
-
-class StorageFullError(PartywallError):
-    status = 507
-    code = "insufficient_storage"
-    title = "There is no room for this right now"
 
 
 @dataclass(slots=True)
@@ -38,7 +32,7 @@ class SpooledBody:
         try:
             await asyncio.to_thread(_write, self._file, piece)
         except OSError as error:
-            raise _full(error) from error
+            raise (StorageFullError() if is_full(error) else error) from error
 
     async def whole(self) -> bytes:
         return await asyncio.to_thread(self._read, -1, rewind=True)
@@ -69,7 +63,7 @@ class Spool:
             try:
                 file = await asyncio.to_thread(self._create, size)
             except OSError as error:
-                raise _full(error) from error
+                raise (StorageFullError() if is_full(error) else error) from error
             try:
                 yield SpooledBody(file)
             finally:
@@ -87,7 +81,3 @@ def _write(file: IO[bytes], piece: bytes) -> None:
     rest = memoryview(piece)
     while rest:
         rest = rest[file.write(rest) :]
-
-
-def _full(error: OSError) -> Exception:
-    return StorageFullError() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else error

@@ -21,7 +21,7 @@ LONGEST_DELAY: Final = timedelta(minutes=5)
 def backoff(attempt: int) -> timedelta:
     """How long to wait after this attempt has failed: doubling, with jitter."""
     delay: timedelta = min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)
-    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret
+    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
 @dataclass(frozen=True, slots=True)

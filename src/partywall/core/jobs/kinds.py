@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from structlog.contextvars import get_contextvars
 
+from partywall.core.http.current import request_facts
 from partywall.core.tenancy import Principal
 
 if TYPE_CHECKING:
@@ -17,10 +19,31 @@ if TYPE_CHECKING:
 type Concurrency = int | Callable[[Resources], int]
 
 
+def _causing_request() -> str | None:
+    """Of the request that caused the job at hand, or of the request at hand."""
+    found = get_contextvars().get("request_id") or request_facts().get("request_id")
+    return None if found is None else str(found)
+
+
 class JobPayload(BaseModel):
-    """What a job knows. It outlives a deploy: add fields with defaults, never rename one."""
+    """What a job knows. It outlives a deploy: add fields with defaults, never rename one.
+
+    `request_id` is that of the request which caused it, directly or through other jobs; log lines carry it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request_id: str | None = Field(default_factory=_causing_request)
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        values: dict[str, object] = dump(self)
+        return {name: value for name, value in values.items() if name != "request_id" or value is not None}
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What a log line says of it."""
+        return {} if self.request_id is None else {"request_id": self.request_id}
 
 
 class ProjectJobPayload(JobPayload):
@@ -28,6 +51,10 @@ class ProjectJobPayload(JobPayload):
 
     project_id: UUID
     principal: str
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return {**super().facts, "project_id": str(self.project_id)}
 
     @property
     def acting(self) -> Principal:

@@ -106,6 +106,12 @@ class JobRunner:
         except ValidationError as error:
             await self._park_unreadable(handler, job, error)
             return
+        with bound_contextvars(**payload.facts):
+            await self._attempt_of(queue, suspects, handler, job, payload)
+
+    async def _attempt_of(
+        self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job, payload: JobPayload
+    ) -> None:
         if isinstance(payload, ProjectJobPayload):
             work_in_background_for(payload.acting.tenant)
         body = payload.model_dump(mode="json")

@@ -53,7 +53,7 @@ class Retries:
         """Seconds until the next attempt after this one, from 1 on; None after the last."""
         if attempt > self.most:
             return None
-        return min(self.longest, self.first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - spreads load
+        return min(self.longest, self.first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - spreads load  # nosec B311
 
     def after_answer(self, attempt: int, answer: Answer) -> float | None:
         """None for what is to be taken as it is, also where the server asks for more patience than there is."""

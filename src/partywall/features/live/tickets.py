@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from partywall.core import cache_keys
 from partywall.core.clock import unix_time
@@ -92,8 +92,6 @@ class Tickets:
                 await pipeline.getrange(key, 0, _LONGEST)
                 await pipeline.delete(key)
                 value, deleted = await pipeline.execute(raise_on_error=False)
-        except ResponseError:
-            return b""
         except (RedisError, OSError) as error:
             raise TicketsUnavailableError from error
         return value if isinstance(value, bytes) and deleted == 1 else b""

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 
 from partywall import __version__
 from partywall.core.errors import PartywallError
-from partywall.core.http.problems import database_fact
+from partywall.core.http.problems import system_fact
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.exceptions import ArgumentsError, InternalError
 from partywall.features.mcp.tools import BY_NAME, DESCRIBED, AnyTool
@@ -86,7 +86,7 @@ class _Calls:
 
 def _known(error: Exception) -> PartywallError:
     try:
-        return database_fact(error)
+        return system_fact(error)
     except Exception:
         log.exception("unhandled_error")
         return InternalError()

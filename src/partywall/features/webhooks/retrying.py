@@ -60,4 +60,4 @@ class Rules:
 
 
 def _about(time: timedelta) -> timedelta:
-    return time * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret
+    return time * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret  # nosec B311

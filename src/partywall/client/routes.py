@@ -1,0 +1,63 @@
+"""How requests get to the server: past or through a proxy of the environment, and what to do where they do not."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from partywall.client.errors import ApiError, ClientError, Problem
+
+_API = "/api/v1"
+
+
+def open_client(server: str, auth: httpx.Auth | None, **options: object) -> httpx.Client:
+    """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
+    url = httpx.URL(server)
+    # No proxy reaches this machine's own loopback.
+    direct = {f"all://{url.netloc.decode().rpartition('@')[2]}": None} if _is_loopback(url.host) else None
+    try:
+        return httpx.Client(base_url=f"{server}{_API}", auth=auth, mounts=direct, **options)  # type: ignore[arg-type]  # passed through as they came
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from None
+    except OSError as error:
+        raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from None
+
+
+def advice(server: str) -> str:
+    """What to do about a proxy in between; empty where there is none."""
+    url = httpx.URL(server)
+    proxies = getproxies()
+    scheme = next((each for each in (url.scheme, "all") if proxies.get(each)), None)
+    if scheme is None or _is_loopback(url.host) or proxy_bypass(url.host):
+        return ""
+    name = f"{scheme.upper()}_PROXY"
+    return f" (asked through the proxy that {name} names: set NO_PROXY={url.host} to go past it)"
+
+
+def not_ours(server: str, response: httpx.Response) -> ApiError:
+    """An answer that says nothing of what Partywall would."""
+    to = response.headers.get("Location", "")
+    if response.is_redirect and to:
+        said = f"{server} sends to {_root(response, to)}: give that as --server"
+    else:
+        where = advice(server) or ": is --server its address, without a path?"
+        said = f"{server} answered {response.status_code}, not as Partywall does{where}"
+    return ApiError(response.status_code, Problem(detail=said))
+
+
+def _root(response: httpx.Response, location: str) -> str:
+    url = response.url.join(location)
+    return str(url.copy_with(path=url.path.partition(_API)[0], query=None, fragment=None)).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

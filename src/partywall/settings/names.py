@@ -1,0 +1,122 @@
+"""Which variables are settings, which only look like one, and which are another program's.
+
+A variable that is misspelled must not start a machine open, and one that others set must not stop it. So what names a
+section of ours is ours, and so is what names nearly one of ours, section and name. All else is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Annotated, Final, TypeAliasType, get_args, get_origin
+
+from pydantic import BaseModel
+
+SEPARATOR: Final = "__"
+_OUR_PREFIX: Final = "PARTYWALL_"
+# With one underscore they are easily taken for set, and they keep something closed. Nobody else's begin so.
+_CLOSING: Final = ("ACCOUNTS", "OUTGOING", "QUOTAS")
+_LONGEST: Final = 100
+_NEAR_SECTION: Final = 0.6
+_NEAR_NAME: Final = 0.65
+_NEAR_ENVIRONMENT: Final = 0.9
+_ANY: Final = "*"
+
+type Path = tuple[str, ...]
+
+
+def read_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
+    """Those of `names` that `model` is read from: `SECTION__NAME`, and the settings that have no section."""
+    for name in names:
+        field = model.model_fields.get(name.partition(SEPARATOR)[0].lower())
+        if field is not None and (SEPARATOR in name) == _is_section(field.annotation):
+            yield name
+
+
+def unknown_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
+    """A line for each that is meant for `model`, to all appearances, and that it does not know."""
+    known = list(_known(model))
+    spelled = {SEPARATOR.join(path): path for path in known if _ANY not in path}
+    for name in sorted({name.upper() for name in names}):
+        if _is_meant(name, known, spelled) and not any(_fits(name, path) for path in known):
+            nearest = _nearest(name, known)
+            yield f"{name} is no setting" + (f": the nearest is {nearest}" if nearest else "")
+
+
+def _is_meant(name: str, known: Sequence[Path], spelled: Mapping[str, Path]) -> bool:
+    section, separator, rest = name.partition(SEPARATOR)
+    if not separator:
+        return _is_meant_without_section(name, spelled)
+    sections = {path[0] for path in known if len(path) > 1}
+    if section in sections or name.startswith(_OUR_PREFIX):
+        return True
+    if not section or len(name) > _LONGEST:
+        return False
+    near = {each for each in sections if _likeness(section, each) >= _NEAR_SECTION}
+    return any(
+        path[0] in near and _likeness(rest, SEPARATOR.join(_filled(path, name)[1:])) >= _NEAR_NAME for path in known
+    )
+
+
+def _is_meant_without_section(name: str, spelled: Mapping[str, Path]) -> bool:
+    if name.removeprefix(_OUR_PREFIX) != name:
+        return name.removeprefix(_OUR_PREFIX) in spelled
+    if name in {"_".join(path) for path in spelled.values() if path[0] in _CLOSING}:
+        return True
+    return name not in spelled and len(name) <= _LONGEST and _likeness(name, "ENVIRONMENT") >= _NEAR_ENVIRONMENT
+
+
+def _nearest(name: str, known: Collection[Path]) -> str | None:
+    if len(name) > _LONGEST:
+        return None
+    given = name.removeprefix(_OUR_PREFIX).removeprefix("_")
+    return max((SEPARATOR.join(_filled(path, name)) for path in known), key=lambda each: _likeness(given, each))
+
+
+def _likeness(one: str, other: str) -> float:
+    """From 0 to 1."""
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+
+
+def _fits(name: str, path: Path) -> bool:
+    """A whole section within a section may come as JSON."""
+    parts = name.split(SEPARATOR)
+    if len(parts) > len(path) or len(parts) < min(2, len(path)):
+        return False
+    return all(part == each or (each == _ANY and part) for part, each in zip(parts, path, strict=False))
+
+
+def _filled(path: Path, name: str) -> Path:
+    """With the operator's own words, such as an agent's name, where the path leaves room for them."""
+    given = name.split(SEPARATOR)
+    return tuple(
+        (given[place] if place < len(given) and given[place] else "NAME") if part == _ANY else part
+        for place, part in enumerate(path)
+    )
+
+
+def _known(model: type[BaseModel], before: Path = ()) -> Iterator[Path]:
+    for name, field in model.model_fields.items():
+        yield from _below(field.annotation, (*before, (field.alias or name).upper()))
+
+
+def _below(annotation: object, path: Path) -> Iterator[Path]:
+    found = _bare(annotation)
+    if isinstance(found, type) and issubclass(found, BaseModel):
+        yield from _known(found, path)
+    elif get_origin(found) is dict:
+        yield from _below(get_args(found)[1], (*path, _ANY))
+    else:
+        yield path
+
+
+def _bare(annotation: object) -> object:
+    """Without the name and the notes that a type has been given."""
+    while isinstance(annotation, TypeAliasType) or get_origin(annotation) is Annotated:
+        annotation = annotation.__value__ if isinstance(annotation, TypeAliasType) else get_args(annotation)[0]
+    return annotation
+
+
+def _is_section(annotation: object) -> bool:
+    found = _bare(annotation)
+    return isinstance(found, type) and issubclass(found, BaseModel)

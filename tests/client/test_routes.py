@@ -1,0 +1,142 @@
+"""What the client says where it does not reach Partywall: a wrong address, a proxy in between, another's answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from partywall.client.accounts import normalize
+from partywall.client.api import Api, Patience
+from partywall.client.errors import ClientError
+from partywall.client.projects import list_projects
+from partywall.client.tokens import TokenAuth
+from partywall.commands.connection import failures
+from partywall.commands.refusal import Refusal
+from tests.client.conftest import Person
+from tests.serving import free_port
+
+ELSEWHERE = "http://partywall.invalid"
+
+
+@contextmanager
+def answering(status: int, body: bytes = b"<html>", **headers: str) -> Iterator[str]:
+    """A proxy, or somebody else's server, which answers everything so."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Type": "text/html", **headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_CONNECT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def said_of(server: str) -> str:
+    """In one line, as a command says it."""
+    with pytest.raises(Refusal) as refusal, failures(), Api(server, None, Patience(0.0)) as api:
+        list_projects(api)
+    assert "\n" not in refusal.value.message
+    return refusal.value.message
+
+
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/projects", "/api/v1/projects?limit=1"])
+def test_the_address_of_the_api_is_not_the_servers(path: str) -> None:
+    with pytest.raises(ClientError, match=r"not the server's: give http://localhost:8000$"):
+        normalize(f"localhost:8000{path}")
+    with pytest.raises(ClientError, match=r"give https://example\.test/below$"):
+        normalize(f"https://example.test/below{path}")
+
+
+@pytest.mark.parametrize(
+    "server", ["localhost:8000?x=1", "localhost:8000#x", "http://me:secret@localhost:8000", "ftp://x"]
+)
+def test_what_is_no_servers_address_is_told(server: str) -> None:
+    with pytest.raises(ClientError, match="no server's URL"):
+        normalize(server)
+
+
+def test_a_path_that_is_not_the_servers_is_told(person: Person) -> None:
+    said = said_of(f"{person.server}/app")
+    assert "answered 404" in said
+    assert "is --server its address, without a path?" in said
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"), [(200, b"<html>", "text/html"), (200, b'{"id": 1}', "application/json"),
+                                 (404, b"{}", "application/json"), (500, b"oops", "text/plain")],
+)  # fmt: skip
+def test_the_answer_of_another_server_is_told(status: int, body: bytes, kind: str) -> None:
+    with answering(status, body, **{"Content-Type": kind}) as server:
+        assert "is --server its address" in said_of(server)
+
+
+def test_where_a_server_sends_to_is_told() -> None:
+    with answering(301, Location="https://example.test/api/v1/projects?limit=100") as server:
+        assert said_of(server) == f"{server} sends to https://example.test: give that as --server"
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_refuses_is_named(monkeypatch: pytest.MonkeyPatch, status: int, scheme: str) -> None:
+    with answering(status) as proxy:
+        monkeypatch.setenv(f"{scheme}_proxy", proxy)
+        said = said_of(ELSEWHERE.replace("http", scheme, 1))
+    assert str(status) in said
+    assert f"through the proxy that {scheme.upper()}_PROXY names: set NO_PROXY=partywall.invalid to go past it" in said
+
+
+def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("all_proxy", f"http://me:secret@127.0.0.1:{free_port()}")
+    said = said_of(ELSEWHERE)
+    assert said.startswith(f"cannot reach {ELSEWHERE}: ")
+    assert "ALL_PROXY" in said
+    assert "secret" not in said
+
+
+def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in ("gopher://127.0.0.1:1", "socks5://127.0.0.1:1", "http://[::"):
+        monkeypatch.setenv("http_proxy", value)
+        assert said_of(ELSEWHERE).startswith("a proxy that the environment names cannot be used: ")
+
+
+def test_certificates_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    assert said_of(ELSEWHERE).startswith("SSL_CERT_FILE or SSL_CERT_DIR cannot be used: ")
+
+
+def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    with answering(403) as proxy:
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        for server in (person.server, person.server.replace("127.0.0.1", "localhost")):
+            with Api(server, TokenAuth(person.server, person.file), Patience(0.0)) as api:
+                assert list_projects(api) == []
+        monkeypatch.setenv("no_proxy", "partywall.invalid")
+        assert "PROXY" not in said_of(ELSEWHERE)

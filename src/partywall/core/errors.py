@@ -42,9 +42,16 @@ class NotAuthenticatedError(PartywallError):
     status = 401
     code = "not_authenticated"
     title = "A valid credential is required"
+    challenge: ClassVar[str] = "Bearer"
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+        super().__init__(detail, headers={"WWW-Authenticate": self.challenge})
+
+
+class InvalidTokenError(NotAuthenticatedError):
+    """A token or key was given and is none, or none any more: expired, revoked or unknown (RFC 6750)."""
+
+    challenge = 'Bearer error="invalid_token", error_description="The token is expired, revoked or unknown"'
 
 
 class ForbiddenError(PartywallError):

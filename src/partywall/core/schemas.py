@@ -17,6 +17,7 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -39,7 +40,11 @@ def to_rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-Instant = Annotated[datetime, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(to_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 
 
 def _written(value: object) -> object:

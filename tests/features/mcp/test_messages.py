@@ -174,7 +174,7 @@ async def test_versions_are_negotiated_and_then_known(desk: Desk) -> None:
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/event-stream"])
 async def test_an_answer_has_the_form_that_the_client_reads(desk: Desk, accept: str | None) -> None:
     modern = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
-    envelope = {
+    envelope: Json = {
         "_meta": {
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
             "io.modelcontextprotocol/clientCapabilities": {},

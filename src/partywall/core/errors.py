@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
+from partywall.core.field_errors import FieldCode, field_error
+
 
 class PartywallError(Exception):
     """A business fact that undoes the unit of work and that the caller may know of.
@@ -128,8 +130,15 @@ class InvalidInputError(PartywallError):
     code = "validation_failed"
     title = "The request is not valid"
 
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(message, extensions={"errors": [{"pointer": pointer, "message": message}]})
+    def __init__(self, pointer: str, code: FieldCode, message: str) -> None:
+        super().__init__(message, extensions={"errors": [field_error(pointer, code, message)]})
+
+
+class ForeignCursorError(InvalidInputError):
+    """A cursor of another list, or none of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("/query/cursor", FieldCode.BAD_CURSOR, "This cursor does not belong to this list")
 
 
 class TooManyRequestsError(PartywallError):

@@ -185,7 +185,7 @@ async def test_an_answer_has_the_form_that_the_client_reads(desk: Desk, accept: 
         headers = {} if accept is None else {"Accept": accept}
         answers = [
             await client.post(desk.url(), json=message(), headers=headers),
-            await client.post(desk.url(), json=message(**envelope), headers={**headers, **modern}),
+            await client.post(desk.url(), json={**message(), "params": envelope}, headers={**headers, **modern}),
         ]
         waited = await client.post(desk.url(), json=calling("follow_run", run_id="no id"), headers=headers)
     for answer in (*answers, waited):

@@ -8,7 +8,7 @@ from typing import Final
 import anyio
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import UNSUPPORTED_PROTOCOL_VERSION
-from mcp_types.version import KNOWN_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message as AsgiMessage
@@ -19,7 +19,7 @@ from partywall.core.http.event_stream import mark_open_stream
 from partywall.core.schemas import JsonObject
 from partywall.features.mcp.accept import Accepted
 from partywall.features.mcp.caller import Caller
-from partywall.features.mcp.messages import INVALID_PARAMS, INVALID_REQUEST, Message, MessageError, read_message
+from partywall.features.mcp.messages import INVALID_REQUEST, Message, MessageError, read_message
 from partywall.features.mcp.service import server_for
 from partywall.features.mcp.tools import BY_NAME
 
@@ -36,7 +36,7 @@ async def exchange(caller: Caller, request: Request) -> Response:
         message = read_message(await request.body())
         _require_known_version(message, request)
     except MessageError as error:
-        return JSONResponse(error.body, _status(error, request))
+        return JSONResponse(error.body, 400)
     if not accepted.json and not accepted.stream:
         said = "Not Acceptable: answers are application/json or text/event-stream"
         return JSONResponse(MessageError(INVALID_REQUEST, said, message.id).body, 406)
@@ -49,12 +49,6 @@ def _require_known_version(message: Message, request: Request) -> None:
     if version and version not in KNOWN_PROTOCOL_VERSIONS and message.method != "initialize":
         data: JsonObject = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": version[:100]}
         raise MessageError(UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", message.id, data)
-
-
-def _status(error: MessageError, request: Request) -> int:
-    """A request as such may have an answer in the older revisions; the newest has a status for each kind of error."""
-    is_request = error.code == INVALID_PARAMS and error.message_id is not None
-    return 200 if is_request and request.headers.get(_VERSION) not in MODERN_PROTOCOL_VERSIONS else 400
 
 
 class _Exchange(Response):

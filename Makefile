@@ -20,7 +20,7 @@ VENV_READY := $(STAMPS)/venv
 RUNTIME_READY := $(STAMPS)/runtime-$(call key,requirements/runtime.txt)
 DEV_READY := $(STAMPS)/dev-$(call key,requirements/dev.txt)
 LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
-	--no-annotate --no-header -q --group build
+	--no-annotate --no-header -q
 
 # A checkout that cannot be written to serves what is installed in it.
 AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2>/dev/null && echo yes; })
@@ -92,11 +92,12 @@ bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client
 	$(RUN) bench.hostile --markdown
 
 lock: dev ## Compile the locks from pyproject.toml again
-	$(LOCK) -o requirements/runtime.txt pyproject.toml
-	$(LOCK) --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --group build -o requirements/runtime.txt pyproject.toml
+	$(LOCK) --group build --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --group pyproject.toml:openapi-client -o requirements/openapi-client.txt
 
 clean: ## Remove the virtual environment and caches; the data stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* .test-packages
 
 $(VENV_READY):
 	@$(RUN) pip --version >/dev/null 2>&1 || { python=$$(sh tools/find-python $(PYTHON)) && \

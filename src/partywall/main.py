@@ -102,7 +102,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match",
                            "Last-Event-ID", "X-Request-ID", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name"],
-            expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
+            expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed",
+                            "WWW-Authenticate"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
     clients = ClientAddresses(settings.http.trusted_proxies)

@@ -13,6 +13,7 @@ from partywall.client import sse
 from partywall.core.errors import InvalidInputError, PartywallError, PreconditionFailedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.http import etag, ranges
+from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.request_head import fault_of_query
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.sockets import may_come_from
@@ -32,6 +33,8 @@ from partywall.features.accounts.constants import MAX_PASSWORD
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.live.schemas import EventNumber, TypePatterns
+from partywall.features.mcp.accept import Accepted
+from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.schemas import IdempotencyKey
 from partywall.features.webhooks.schemas import TypePattern
 from tests.growth.reader import HEADERS, Reader, validating
@@ -119,6 +122,14 @@ EDGES: Final = (
         HEADERS,
         refusing=(ValidationError,),
     ),
+    Reader(
+        ("features/mcp/messages.py:_parsed",),
+        lambda text: read_message(text.encode()),
+        MEDIUM_BYTES,
+        {"params": repeated('"a":{},', '"b":1}}', '{"jsonrpc":"2.0","id":1,"method":"a","params":{')},
+        refusing=(MessageError,),
+    ),
+    Reader((), lambda text: Accepted.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
     Reader(("core/http/ranges.py:_RANGE",), _range, HEADERS, {"minus": repeated("-"), "tabs": repeated("\t")},
            refusing=(PartywallError,)),
     Reader(("core/http/request_id.py:_SANE",), lambda text: choose_request_id(text.encode()), HEADERS),

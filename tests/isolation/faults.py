@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partywall.core.cache_keys import CacheKey
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession
-from partywall.core.errors import InvalidInputError, MissingRightError
+from partywall.core.errors import ForeignCursorError, MissingRightError
 from partywall.core.http import dependencies
 from partywall.core.http.dependencies import PrincipalDep, ReadSessionDep, gate, get_read_project_scope
 from partywall.core.http.idempotency import Idempotency
@@ -194,7 +194,7 @@ async def a_cursor_that_trusts_its_content(at: Besieged) -> AsyncIterator[FastAP
         except ValueError:
             position = []
         if len(position) != length:
-            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+            raise ForeignCursorError
         return position
 
     with patched((Cursors, "decode", trusting)):

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from pydantic import JsonValue
 
+from partywall.core.field_errors import FieldCode, field_error
+
 
 class PartywallError(Exception):
     """A business fact that undoes the unit of work and that the caller may know of.
@@ -42,9 +44,16 @@ class NotAuthenticatedError(PartywallError):
     status = 401
     code = "not_authenticated"
     title = "A valid credential is required"
+    challenge: ClassVar[str] = "Bearer"
 
     def __init__(self, detail: str = "") -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": "Bearer"})
+        super().__init__(detail, headers={"WWW-Authenticate": self.challenge})
+
+
+class InvalidTokenError(NotAuthenticatedError):
+    """A token or key was given and is none, or none any more: expired, revoked or unknown (RFC 6750)."""
+
+    challenge = 'Bearer error="invalid_token", error_description="The token is expired, revoked or unknown"'
 
 
 class ForbiddenError(PartywallError):
@@ -121,8 +130,15 @@ class InvalidInputError(PartywallError):
     code = "validation_failed"
     title = "The request is not valid"
 
-    def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(message, extensions={"errors": [{"pointer": pointer, "message": message}]})
+    def __init__(self, pointer: str, code: FieldCode, message: str) -> None:
+        super().__init__(message, extensions={"errors": [field_error(pointer, code, message)]})
+
+
+class ForeignCursorError(InvalidInputError):
+    """A cursor of another list, or none of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("/query/cursor", FieldCode.BAD_CURSOR, "This cursor does not belong to this list")
 
 
 class TooManyRequestsError(PartywallError):

@@ -9,7 +9,8 @@ from typing import Final
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from partywall.core.errors import InvalidInputError
+from partywall.core.errors import ForeignCursorError, InvalidInputError
+from partywall.core.field_errors import FieldCode
 from partywall.core.schemas import Storable
 from partywall.core.security.secrets import Signer
 
@@ -30,7 +31,7 @@ class PageQuery(BaseModel):
 
     def refuse_both(self) -> None:
         if self.cursor is not None and self.offset is not None:
-            raise InvalidInputError("/query/offset", "Give cursor or offset, not both")
+            raise InvalidInputError("/query/offset", FieldCode.CONFLICTING, "Give cursor or offset, not both")
 
 
 class SortedQuery(PageQuery):
@@ -58,9 +59,9 @@ class Cursors:
                 raise ValueError("forged")
             position = orjson.loads(payload)
         except (ValueError, binascii.Error, UnicodeError) as error:
-            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list") from error
+            raise ForeignCursorError from error
         if len(position) != length:
-            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+            raise ForeignCursorError
         return [str(part) for part in position]
 
     def _mac(self, listing: Sequence[object], payload: bytes) -> bytes:

@@ -17,6 +17,7 @@ from pydantic import (
     JsonValue,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -39,7 +40,11 @@ def to_rfc3339(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-Instant = Annotated[datetime, PlainSerializer(to_rfc3339, return_type=str, when_used="json")]
+Instant = Annotated[
+    datetime,
+    PlainSerializer(to_rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
 
 
 def _written(value: object) -> object:
@@ -60,16 +65,13 @@ def _in_utc(instant: datetime) -> datetime:
 GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
-# The types of error for text that PostgreSQL cannot hold, and for numbers that it would write at length.
-UNSTORABLE: Final = frozenset({"nul_byte", "lone_surrogate", "long_number"})
-
-
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """Leaves alone what is no number, and numbers with a fraction."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 # With a StrictInt, and after its bounds: JSON's whole numbers may be written with a fraction of nothing, as 3.0.
-WHOLE: Final = BeforeValidator(_whole)
+WHOLE: Final = BeforeValidator(whole)
 
 
 def storable(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
 
-from partywall.settings.base import HOUR, MILLISECOND, MINUTE, SECOND, CommaSeparated, Section, split_lists
+from partywall.settings.base import DAY, HOUR, MILLISECOND, MINUTE, SECOND, CommaSeparated, Section, split_lists
 
 PROVIDERS: Final = ("openai", "anthropic", "ollama")
 

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastapi import FastAPI
+from pydantic import JsonValue
+
+from partywall.features.mcp.tools import DESCRIBED
 
 STREAMS = {"stream_events", "stream_run_events"}
 
@@ -43,3 +48,33 @@ def test_a_query_of_blanks_is_none_by_its_schema(app: FastAPI) -> None:
     [q] = [each for each in app.openapi()["paths"][path]["get"]["parameters"] if each["name"] == "q"]
     assert q["schema"]["pattern"] == r"\S"
     assert q["schema"]["maxLength"] == 1000
+
+
+def instants(node: JsonValue, where: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Every property and parameter that is named as an instant, at any depth, with its schema."""
+    if isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from instants(each, f"{where}/{number}")
+    if not isinstance(node, dict):
+        return
+    properties = node.get("properties")
+    named = list(properties.items()) if isinstance(properties, dict) else []
+    named += [(str(node["name"]), node.get("schema"))] if "in" in node and "name" in node else []
+    yield from ((f"{where}/{name}", each) for name, each in named if name == "at" or name.endswith("_at"))
+    for name, each in node.items():
+        yield from instants(each, f"{where}/{name}")
+
+
+def is_instant(schema: JsonValue) -> bool:
+    assert isinstance(schema, dict)
+    choices = schema.get("anyOf", [schema])
+    assert isinstance(choices, list)
+    given = [each for each in choices if isinstance(each, dict) and each != {"type": "null"}]
+    return [(each.get("type"), each.get("format")) for each in given] == [("string", "date-time")]
+
+
+def test_what_is_named_as_an_instant_is_one_by_its_schema(app: FastAPI) -> None:
+    """In the document, and in what the tools answer with."""
+    found = [*instants(app.openapi()), *instants([tool.output_schema for tool in DESCRIBED])]
+    assert len(found) > 40
+    assert [where for where, schema in found if not is_instant(schema)] == []

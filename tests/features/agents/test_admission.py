@@ -143,7 +143,8 @@ async def test_what_is_not_over_has_a_limit(
 async def test_an_input_has_a_largest_size(bureau: Bureau) -> None:
     answer = await bureau.post("x" * (service.LARGEST_INPUT + 1))
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"pointer": "/input", "message": "At most 200,000 bytes as JSON"}]
+    said = {"pointer": "/input", "code": "too_large", "message": "At most 200,000 bytes as JSON"}
+    assert answer.json()["errors"] == [said]
 
 
 async def test_a_conversation_does_not_grow_for_ever(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:

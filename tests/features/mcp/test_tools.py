@@ -167,7 +167,7 @@ async def test_what_is_wrong_is_said_to_the_model(desk: Desk, era: str) -> None:
     assert missing["request_id"]
 
 
-@pytest.mark.parametrize("value", [True, "3", 3.0])
+@pytest.mark.parametrize("value", [True, "3", 3.5])
 async def test_a_number_is_written_as_one(desk: Desk, value: object) -> None:
     nobody = str(desk.bureau.project)
     async with desk.client() as client:

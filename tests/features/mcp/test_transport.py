@@ -23,7 +23,6 @@ from partywall.features.mcp.dependencies import refuse_foreign_pages
 from partywall.features.mcp.tool import Tell
 from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
-from tests.features.agents.bureau import Json
 from tests.features.live.serving import Serving, serve
 from tests.features.live.wire import wired
 from tests.features.mcp.desk import Desk, calling, message
@@ -84,36 +83,6 @@ async def test_a_notification_is_heard_and_not_answered(desk: Desk) -> None:
     assert (answer.status_code, answer.content) == (202, b"")
 
 
-@pytest.mark.parametrize(
-    ("content", "headers", "status"),
-    [
-        (b"{", {}, 400),
-        (json.dumps(message()).encode(), {"Content-Type": "text/plain"}, 415),
-        (json.dumps([message()]).encode(), {}, 422),
-        (json.dumps({**message(), "id": None}).encode(), {}, 422),
-        (json.dumps({"jsonrpc": "2.0", "id": 1, "result": {}}).encode(), {}, 422),
-        (json.dumps(message("no/such/method")).encode(), {}, 200),
-        (json.dumps(message()).encode(), {"MCP-Protocol-Version": "1999-01-01"}, 400),
-        (json.dumps(message()).encode(), {"Accept": "text/html"}, 406),
-    ],
-)
-async def test_what_is_no_message_is_refused(desk: Desk, content: bytes, headers: dict[str, str], status: int) -> None:
-    async with desk.raw() as client:
-        answer = await client.post(desk.url(), content=content, headers={"Content-Type": "application/json", **headers})
-    assert answer.status_code == status, answer.text
-    assert "result" not in answer.json()
-
-
-async def test_what_cannot_be_read_is_refused(desk: Desk) -> None:
-    """As on every route, and of nobody else is anything read."""
-    contents = (b"{", b"[" * 4_000, b'{"id": ' + b"1" * 5000 + b"}", b'"\xff"')
-    for key, expected in ((None, (400, "invalid_json")), ("", (401, "not_authenticated"))):
-        async with desk.raw(key) as client:
-            for content in contents:
-                answer = await client.post(desk.url(), content=content, headers=JSON)
-                assert (answer.status_code, answer.json()["code"]) == expected
-
-
 @pytest.mark.parametrize("text", ["\0", "\ud800", 1e308, 10**30])
 @pytest.mark.parametrize("tool", ["search_documents", "follow_run"])
 async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, tool: str, text: str | float) -> None:
@@ -128,29 +97,6 @@ async def test_arguments_that_cannot_be_stored_are_the_tools_affair(desk: Desk, 
     assert (said["id"], said["result"]["isError"]) == (1, True)
     assert json.loads(said["result"]["content"][0]["text"])["code"] == "validation_failed"
     assert nowhere.status_code == 404
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        message("tools/call", name="read_document\0", arguments={"document_id": "\0"}),
-        message("tools/call", name="read_document", arguments="\0"),
-        {**calling("read_document", document_id="\0"), "id": "\ud800"},
-        {**calling("read_document", document_id="\0"), "params/arguments": "\0"},
-        {**message(), "params": ["\0"]},
-    ],
-)
-async def test_a_message_that_cannot_be_stored_elsewhere_is_refused(desk: Desk, wrong: Json) -> None:
-    async with desk.raw() as client:
-        answer = await client.post(desk.url(), content=json.dumps(wrong), headers=JSON)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
-
-
-async def test_who_does_not_say_what_it_accepts_gets_json(desk: Desk) -> None:
-    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {desk.key}"}) as client:
-        del client.headers["accept"]
-        answer = await client.post(desk.url(), json=message())
-    assert answer.json()["result"]["tools"]
 
 
 async def test_a_huge_body_is_refused_before_it_is_sent(desk: Desk) -> None:

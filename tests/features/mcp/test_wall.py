@@ -71,6 +71,7 @@ async def test_a_key_that_is_revoked_calls_nothing_more(desk: Desk) -> None:
         after = await client.post(desk.url(), json=calling("list_documents"))
     assert before.json()["result"]["isError"] is False
     assert (revoked.status_code, after.status_code) == (204, 401)
+    assert after.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
 
 
 async def test_a_key_that_was_revoked_elsewhere_enters_no_project(desk: Desk) -> None:

@@ -101,6 +101,7 @@ async def test_a_bad_role_is_refused(house: House, body: dict[str, object], poin
     assert answer.status_code == 422
     [error] = answer.json()["errors"]
     assert error["pointer"] == pointer
+    assert error["code"] == ("not_one_of" if pointer == "/role" else "unknown_field")
     if pointer == "/role":
         assert error["message"] == "Input should be 'owner', 'admin', 'editor' or 'viewer'"
     assert (await house.roles())[house.viewer.id] == "viewer"
@@ -113,7 +114,7 @@ async def test_what_names_no_member_is_one_error_of_the_path(house: House, metho
     answer = await house.owner.client.request(method, f"{house.url}/members/{member}", json=body)
     assert said(answer) == (422, "validation_failed")
     assert answer.json()["errors"] == [
-        {"pointer": "/path/user_id", "message": "Input should be a member's id or 'me'"},
+        {"pointer": "/path/user_id", "code": "bad_format", "message": "Input should be a member's id or 'me'"},
     ]
 
 

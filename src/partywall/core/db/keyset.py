@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, DateTime, Select, UnaryExpression, Uuid, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-from partywall.core.errors import InvalidInputError
+from partywall.core.errors import ForeignCursorError
 from partywall.core.schemas import to_rfc3339
 
 type SortColumn = InstrumentedAttribute[datetime] | InstrumentedAttribute[str]
@@ -61,4 +61,4 @@ class Keyset:
                 "after_id": UUID(id_),
             }
         except ValueError as error:
-            raise InvalidInputError("/query/cursor", "This cursor does not belong to this list") from error
+            raise ForeignCursorError from error

@@ -16,7 +16,7 @@ from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.errors import NotAuthenticatedError, TooManyRequestsError, UnavailableError
+from partywall.core.errors import InvalidTokenError, TooManyRequestsError, UnavailableError
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
@@ -165,7 +165,7 @@ class Tails:
     async def follow(self, reader: ScopedReader, project_id: UUID, terms: Terms, after: int | None = None) -> Feed:
         """A feed of what lies behind `after`, or of what comes; close it when done.
 
-        Raises ProjectNotFoundError for a stranger, NotAuthenticatedError where the session of `terms` is revoked, what
+        Raises ProjectNotFoundError for a stranger, InvalidTokenError where the session of `terms` is revoked, what
         `terms` raises where the right is lacking, TooManyStreamsError, and ServerDrainingError.
         """
         self.require_staying()
@@ -259,6 +259,6 @@ async def _open(reader: ScopedReader, project_id: UUID, terms: Terms) -> EventBa
     caller = Caller(reader.principal, terms.session_id)
     opened = await read_batch(reader, project_id, after=0, limit=0, callers=(caller,))
     if opened.roles[caller] is None:
-        raise NotAuthenticatedError
+        raise InvalidTokenError
     terms.require(opened.scope)
     return opened

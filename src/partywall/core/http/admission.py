@@ -68,8 +68,13 @@ type Targets = tuple[Target, ...]
 
 def targets(routes: Iterable[BaseRoute], public: frozenset[str], ceiling: int) -> Targets:
     """None takes more than the ceiling, whatever it says."""
-    found = (each for each in iter_route_contexts(tuple(routes)) if getattr(each, "body_field", None) is not None)
+    found = (each for each in iter_route_contexts(tuple(routes)) if _reads_bodies(each))
     return tuple(Target.of(each, public, ceiling) for each in found)
+
+
+def _reads_bodies(route: RouteContext) -> bool:
+    """By itself where it says how large a body may be, and has the framework read none."""
+    return getattr(route, "body_field", None) is not None or getattr(route, "max_body_size", None) is not None
 
 
 @dataclass(frozen=True, slots=True)

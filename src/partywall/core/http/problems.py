@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -22,6 +23,7 @@ from starlette.responses import Response
 
 from partywall.core.db.availability import DatabaseAwayError, is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
+from partywall.core.field_errors import field_errors
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sub_path import sub_path_of
 from partywall.core.storage import StorageFullError, is_full
@@ -47,13 +49,12 @@ _UNREADABLE: Final = (
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
-# Of the things that are wrong with a request so many are told, and of each so many characters.
-MOST_ERRORS: Final = 20
-_MOST_CHARACTERS: Final = 500
-
 
 class FieldProblem(BaseModel):
+    """`pointer` and `code` are stable, `message` is for people."""
+
     pointer: str = Field(examples=["/title"])
+    code: str = Field(examples=["too_long"])
     message: str
 
 
@@ -124,10 +125,10 @@ async def _on_error(request: Request, error: Exception) -> Response:
     return problem_of(request, error)
 
 
-def pointer(location: Sequence[str | int]) -> str:
+def _in_body(found: ErrorDetails) -> ErrorDetails:
     """`("body", "documents", 0, "title")` -> `/documents/0/title`; parameters keep their place: `/query/limit`."""
-    parts = location[1:] if location and location[0] == "body" else location
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+    location = found["loc"]
+    return {**found, "loc": location[1:]} if location and location[0] == "body" else found
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -137,17 +138,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         return problem_of(request, UnsupportedMediaTypeError("The route reads bodies of another type."))
     if any(item.get("type") == "json_invalid" for item in found):
         return _invalid_json(request, "The body is not valid JSON.")
-    extensions: dict[str, JsonValue] = {
-        "errors": [
-            {
-                "pointer": _shown(pointer(item["loc"]) + item.get("ctx", {}).get("pointer", "")),
-                "message": _shown(str(item["msg"])),
-            }
-            for item in found[:MOST_ERRORS]
-        ]
-    }
-    if len(found) > MOST_ERRORS:
-        extensions["more_errors"] = len(found) - MOST_ERRORS
+    extensions = field_errors([_in_body(each) for each in found])
     return problem(
         request, 422, "validation_failed", "The request is not valid", "See errors.", extensions=extensions
     )  # fmt: skip
@@ -193,13 +184,6 @@ def allowed_methods(request: Request) -> list[str]:
     # Of `/documents/stats` and `/documents/{document_id}` the earlier one serves the path.
     methods = {method for route in matching if route.path == matching[0].path for method in route.methods or ()}
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
-def _shown(text: str) -> str:
-    """Printable, and cut where the client has made it long."""
-    if len(text) > _MOST_CHARACTERS:
-        text = text[:_MOST_CHARACTERS] + "…"
-    return text.encode("utf-8", "replace").decode()
 
 
 async def _on_http(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, select, text
 
 from partywall.core.db.session import Sessions
-from partywall.core.errors import NotAuthenticatedError
+from partywall.core.errors import InvalidTokenError
 from partywall.core.security.authentication import NEVER, VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.opaque_tokens import token_hash
@@ -82,10 +82,10 @@ class ApiKeys:
         return (await self.verify(token)).principal
 
     async def verify(self, token: str) -> VerifiedCredential:
-        """Raises NotAuthenticatedError, the same for a key that is malformed, unknown, expired or revoked."""
+        """Raises InvalidTokenError, the same for a key that is malformed, unknown, expired or revoked."""
         form = _FORM.fullmatch(token)
         if form is None:
-            raise NotAuthenticatedError
+            raise InvalidTokenError
         presented = token_hash(token)
         known = self._cache.get(presented)
         if known is not None:
@@ -94,7 +94,7 @@ class ApiKeys:
         found = await self._find(form[1])
         matches = hmac.compare_digest(presented, _NO_KEY if found is None else found.secret_hash)
         if found is None or not matches:
-            raise NotAuthenticatedError
+            raise InvalidTokenError
         owner = await self._note_use(found)
         expires_at = NEVER if found.expires_at is None else found.expires_at.timestamp()
         verified = VerifiedCredential(Principal.key(found.key_id, owner), expires_at)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Uuid, bindparam, func, select
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, Sessions
-from partywall.core.errors import NotAuthenticatedError
+from partywall.core.errors import InvalidTokenError
 from partywall.core.security.authentication import VerifiedCredential
 
 _CREDENTIAL: Final = "partywall.credential"
@@ -28,13 +28,13 @@ async def require_live(session: AsyncSession) -> None:
     """Before something is made that outlives the caller's session, such as a key or an address that events go to.
 
     Verified credentials are believed for some seconds, and a request may have waited. Behind a lock of the project,
-    which a takeover of the account takes too, nothing comes in between. Raises NotAuthenticatedError.
+    which a takeover of the account takes too, nothing comes in between. Raises InvalidTokenError.
     """
     credential: VerifiedCredential | None = session.info.get(_CREDENTIAL)
     if credential is None or credential.session_id is None:
         return
     if not await may_act(session, credential.principal.id, credential.session_id):
-        raise NotAuthenticatedError
+        raise InvalidTokenError
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from joserfc.errors import InvalidClaimError, JoseError
 from joserfc.jwt import JWTClaimsRegistry, Token
 
 from partywall.core.clock import unix_time
-from partywall.core.errors import NotAuthenticatedError
+from partywall.core.errors import InvalidTokenError
 from partywall.core.ids import new_id
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
@@ -96,18 +96,18 @@ class AccessTokens:
         return None if verified is None else verified.principal
 
     async def authenticate(self, token: str) -> Principal:
-        """The user of a valid token; raises NotAuthenticatedError without saying what was wrong."""
+        """The user of a valid token; raises InvalidTokenError without saying what was wrong."""
         return (await self.verify(token)).principal
 
     async def verify(self, token: str) -> VerifiedToken:
-        """Who a valid token speaks for, and in which session; raises NotAuthenticatedError."""
+        """Who a valid token speaks for, and in which session; raises InvalidTokenError."""
         known = self._cache.get(token)
         if known is not None:
             return known
         moment = self._cache.moment
         verified = await self._decode(token)
         if not await self._may_act(verified.principal.id, verified.session_id):
-            raise NotAuthenticatedError
+            raise InvalidTokenError
         self._cache.put(token, verified, moment)
         return verified
 
@@ -132,14 +132,14 @@ class AccessTokens:
 
     async def _decode(self, token: str) -> VerifiedToken:
         if len(token) > _MAX_TOKEN_LENGTH:
-            raise NotAuthenticatedError
+            raise InvalidTokenError
         try:
             key = await self._keys.find(_kid(token))
             if key is None:
-                raise NotAuthenticatedError
+                raise InvalidTokenError
             return self._read(jwt.decode(token, key, algorithms=[ALGORITHM]))
         except (JoseError, ValueError, TypeError, LookupError, AttributeError) as error:
-            raise NotAuthenticatedError from error
+            raise InvalidTokenError from error
 
     def _read(self, decoded: Token) -> VerifiedToken:
         self._claims.validate(decoded.claims)

@@ -6,7 +6,7 @@ from partywall.core.errors import (
     BadRequestError,
     ConflictError,
     ForbiddenError,
-    NotAuthenticatedError,
+    InvalidTokenError,
     NotFoundError,
     TooManyRequestsError,
 )
@@ -14,7 +14,7 @@ from partywall.core.errors import (
 NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-class AccountGoneError(NotAuthenticatedError):
+class AccountGoneError(InvalidTokenError):
     """The token is valid, but its account has been disabled or erased."""
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession, Sessions
 from partywall.core.errors import InvalidInputError
+from partywall.core.field_errors import CODES, FieldCode, pointer
 from partywall.core.security import keys
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
@@ -151,8 +152,8 @@ def _wanted(email: str, password: str | None, full_name: str | None) -> Registra
         return Registration.model_validate(given)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        field = "".join(f"/{part}" for part in first["loc"])
-        raise InvalidInputError(field, f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")) from None
+        field, code = pointer(first["loc"]), CODES.get(first["type"], FieldCode.INVALID)
+        raise InvalidInputError(field, code, f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")) from None
 
 
 async def _lift(session: AsyncSession, keeper: SecretKeeper, address: str) -> None:
@@ -163,7 +164,7 @@ def _address(email: str) -> str:
     try:
         return normalised(email)
     except ValueError as error:
-        raise InvalidInputError("/email", "Not a valid e-mail address") from error
+        raise InvalidInputError("/email", FieldCode.BAD_FORMAT, "Not a valid e-mail address") from error
 
 
 def _found(account_id: UUID | None) -> UUID:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import JsonValue, ValidationError
 
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError, TooManyRequestsError
+from partywall.core.field_errors import FieldCode, field_error, field_errors
 
 OPEN_RUNS_SECONDS: Final = 30
 
@@ -123,19 +124,14 @@ class AgentInputError(PartywallError):
     code = "validation_failed"
     title = "The request is not valid"
 
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
-        listed: list[JsonValue] = [{"pointer": f"/input{pointer}", "message": message} for pointer, message in errors]
-        super().__init__("See errors.", extensions={"errors": listed})
+    def __init__(self, extensions: Mapping[str, JsonValue]) -> None:
+        super().__init__("See errors.", extensions=extensions)
 
     @classmethod
     def of(cls, error: ValidationError) -> AgentInputError:
-        return cls(
-            [
-                (_pointer(item["loc"]) + str(item.get("ctx", {}).get("pointer", "")), item["msg"])
-                for item in error.errors()
-            ]
-        )
+        return cls(field_errors(error.errors(), "/input"))
 
-
-def _pointer(location: Sequence[str | int]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    @classmethod
+    def at(cls, pointers: Iterable[str], code: FieldCode, message: str) -> AgentInputError:
+        """The same at each of these; they lead into the input."""
+        return cls({"errors": [field_error(f"/input{pointer}", code, message) for pointer in pointers]})

@@ -15,6 +15,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModels
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
@@ -99,7 +100,7 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
 def _refuse_large(wanted: RunStart) -> None:
     """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
     if len(to_json(wanted.input)) > LARGEST_INPUT:
-        raise AgentInputError([("", f"At most {LARGEST_INPUT:,} bytes as JSON")])
+        raise AgentInputError.at([""], FieldCode.TOO_LARGE, f"At most {LARGEST_INPUT:,} bytes as JSON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +187,8 @@ class RunService:
         named = given.documents()
         missing = await DocumentService(self.session, self.scope, self.announcer).missing(named.values())
         if missing:
-            gone = [(pointer, "No such document") for pointer, document in named.items() if document in missing]
-            raise AgentInputError(gone)
+            gone = [pointer for pointer, document in named.items() if document in missing]
+            raise AgentInputError.at(gone, FieldCode.NOT_FOUND, "No such document")
 
     async def _refuse_unfit(self, run_id: UUID, agent: str) -> None:
         earlier = await RunRepository(self.session, self.scope).get(run_id)

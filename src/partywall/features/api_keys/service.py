@@ -9,6 +9,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession, after_comm
 from partywall.core.errors import InvalidInputError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.field_errors import FieldCode
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -38,7 +39,7 @@ def _present(row: ApiKeyRow) -> ApiKey:
 
 def _future(expires_at: datetime | None) -> datetime | None:
     if expires_at is not None and expires_at <= utc_now():
-        raise InvalidInputError("/expires_at", "A key expires in the future")
+        raise InvalidInputError("/expires_at", FieldCode.IN_THE_PAST, "A key expires in the future")
     return expires_at
 
 

@@ -21,6 +21,7 @@ from pydantic import JsonValue, ValidationError
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
+from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
@@ -117,16 +118,16 @@ async def _refuse_unknown_fields(request: Request) -> None:
     given = Counter(name for name, _ in (await request.form()).multi_items())
     for name, times in given.items():
         if name not in _FIELDS:
-            raise InvalidInputError(f"/{name}", "Extra inputs are not permitted")
+            raise InvalidInputError(f"/{name}", FieldCode.UNKNOWN_FIELD, "Extra inputs are not permitted")
         if times > 1:
-            raise InvalidInputError(f"/{name}", "Given more than once")
+            raise InvalidInputError(f"/{name}", FieldCode.REPEATED, "Given more than once")
 
 
 def _fields(title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:
     try:
         parsed = json.loads(metadata) if metadata is not None else {}
     except (ValueError, RecursionError) as error:
-        raise InvalidInputError("/metadata", "This is not JSON") from error
+        raise InvalidInputError("/metadata", FieldCode.BAD_FORMAT, "This is not JSON") from error
     try:
         return UploadFields.model_validate({"title": title, "external_id": external_id, "metadata": parsed})
     except ValidationError as error:

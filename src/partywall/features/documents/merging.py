@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pydantic import JsonValue
 
 from partywall.core.errors import InvalidInputError
+from partywall.core.field_errors import FieldCode
 from partywall.core.schemas import JsonObject
 from partywall.features.documents.constants import LANGUAGE, MAX_METADATA_BYTES
 from partywall.features.documents.schemas import DocumentPatch, DocumentReplace, Status, metadata_bytes
@@ -59,7 +60,9 @@ def patched(current: Wanted, patch: DocumentPatch) -> Wanted:
         return replace(current, **plain)
     metadata = {} if patch.metadata is None else merge(current.metadata, patch.metadata)
     if metadata_bytes(metadata) > MAX_METADATA_BYTES:
-        raise InvalidInputError("/metadata", f"Metadata may have at most {MAX_METADATA_BYTES} bytes")
+        raise InvalidInputError(
+            "/metadata", FieldCode.TOO_LARGE, f"Metadata may have at most {MAX_METADATA_BYTES} bytes"
+        )
     return replace(current, metadata=metadata, **plain)
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader, Value
-from partywall.core.errors import InvalidInputError
+from partywall.core.errors import ForeignCursorError, InvalidInputError
 from partywall.core.pagination import Cursors, PageQuery
 from partywall.features.documents import reading_repository as reads
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
@@ -169,7 +169,7 @@ def _window(query: PageQuery) -> dict[str, Value]:
 
 def _number(position: str) -> int:
     if not position.isdecimal():
-        raise InvalidInputError("/query/cursor", "This cursor does not belong to this list")
+        raise ForeignCursorError
     return int(position)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 from pydantic import ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.events.filters import PATTERN
-from partywall.core.schemas import JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import WHOLE, JsonObject, RequestModel, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
@@ -36,7 +36,7 @@ class SocketHello(RequestModel):
 
     token: str | None = None
     ticket: Annotated[str, StringConstraints(max_length=200)] | None = None
-    after: Annotated[StrictInt, Field(ge=0, lt=10**18)] | None = None
+    after: Annotated[StrictInt, Field(ge=0, lt=10**18), WHOLE] | None = None
     types: TypePatterns | None = None
 
     @model_validator(mode="after")

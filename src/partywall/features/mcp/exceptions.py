@@ -3,7 +3,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from partywall.core.errors import PartywallError
-from partywall.core.http.problems import pointer
+from partywall.core.field_errors import field_errors
 
 
 class ArgumentsError(PartywallError):
@@ -14,16 +14,7 @@ class ArgumentsError(PartywallError):
     title = "The arguments are not valid"
 
     def __init__(self, error: ValidationError) -> None:
-        super().__init__(
-            "See errors.",
-            extensions={
-                "errors": [
-                    {"pointer": pointer(("body", *item["loc"])) + item.get("ctx", {}).get("pointer", ""),
-                     "message": item["msg"].encode("utf-8", "replace").decode()}
-                    for item in error.errors()
-                ]
-            },
-        )  # fmt: skip
+        super().__init__("See errors.", extensions=field_errors(error.errors()))
 
 
 class InternalError(PartywallError):

@@ -8,6 +8,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
 
+from partywall.core.errors import UnsupportedMediaTypeError
 from partywall.core.http.body_limits import MEDIUM_BYTES
 from partywall.core.http.problems import documented
 from partywall.core.http.sockets import OriginNotAllowedError
@@ -15,11 +16,11 @@ from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.dependencies import CallerDep, PageGuard
-from partywall.features.mcp.schemas import McpMessage
+from partywall.features.mcp.messages import SCHEMA
 
 router = APIRouter(prefix="/projects/{project_id}/mcp", tags=["mcp"])
 
-type Exchange = Callable[[Caller, McpMessage, Request], Awaitable[Response]]
+type Exchange = Callable[[Caller, Request], Awaitable[Response]]
 
 _EXCHANGE: Final = "partywall.features.mcp.exchange"
 # What JSON-RPC answers a request with: a result or an error.
@@ -47,14 +48,23 @@ async def _load() -> Exchange:
     description="The project as an MCP server: streamable HTTP, one message a request and no session. Answers with "
     "JSON, and with server-sent events where a call waits.",
     max_body_size=MEDIUM_BYTES,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}}},
     responses={
-        **documented(ProjectNotFoundError, OriginNotAllowedError),
+        **documented(ProjectNotFoundError, OriginNotAllowedError, UnsupportedMediaTypeError),
         200: {"description": "The answer to a request", "content": {**_JSON, **_STREAM}},
         202: {"description": "A notification was heard"},
         400: {"description": "No message of the protocol", "content": _JSON},
         406: {"description": "The client accepts neither form of the answer", "content": _JSON},
     },
 )
-async def exchange_mcp_message(message: McpMessage, request: Request, caller: CallerDep) -> Response:
+async def exchange_mcp_message(request: Request, caller: CallerDep) -> Response:
+    """Reads the body itself: whatever is wrong with it is said in the protocol's own terms."""
+    _require_json(request.headers.get("content-type", ""))
     exchange = await _load()
-    return await exchange(caller, message, request)
+    return await exchange(caller, request)
+
+
+def _require_json(content_type: str) -> None:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise UnsupportedMediaTypeError("A message is sent as application/json.")

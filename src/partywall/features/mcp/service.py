@@ -30,8 +30,8 @@ _INSTRUCTIONS: Final = (
 )
 
 
-def server_for(caller: Caller, arguments: Arguments | None = None) -> Server:
-    """Knows this caller alone, and is made for one message; `arguments` are those that the message cannot carry."""
+def server_for(caller: Caller, arguments: Arguments) -> Server:
+    """Knows this caller alone, and is made for one message; `arguments` are those of its tool, if it calls one."""
     calls = _Calls(caller, arguments)
     return Server(
         "partywall",
@@ -51,9 +51,11 @@ def _input_schema(name: str) -> dict[str, JsonValue] | None:
 @dataclass(frozen=True, slots=True)
 class _Calls:
     caller: Caller
-    arguments: Arguments | None
+    arguments: Arguments
 
-    async def list(self, _: ServerRequestContext, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list(self, _: ServerRequestContext, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        if params is not None and params.cursor is not None:
+            raise MCPError(types.INVALID_PARAMS, "There is one page of tools, and no cursor to another")
         return types.ListToolsResult(tools=list(DESCRIBED))
 
     async def call(self, context: ServerRequestContext, params: types.CallToolRequestParams) -> types.CallToolResult:
@@ -61,7 +63,7 @@ class _Calls:
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name}")
         try:
-            return _result(await self._work(tool, self.arguments or params.arguments or {}, context))
+            return _result(await self._work(tool, self.arguments, context))
         except PartywallError as error:
             return _refusal(error, self.caller.request_id)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client learns the request id and nothing else

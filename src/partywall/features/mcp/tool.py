@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from partywall.core.schemas import RequestModel, ResponseModel
 from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.flat_schema import flat_schema
 
 # Tells the client how far a call is, if it asked to be told.
 type Tell = Callable[[str], Awaitable[None]]
@@ -34,8 +35,8 @@ class Tool[I: RequestModel, O: ResponseModel]:
             name=self.name,
             title=self.title,
             description=self.description,
-            input_schema=self.input.model_json_schema(),
-            output_schema=self.output.model_json_schema(mode="serialization"),
+            input_schema=flat_schema(self.input.model_json_schema(), nulls=False),
+            output_schema=flat_schema(self.output.model_json_schema(mode="serialization")),
             annotations=types.ToolAnnotations(
                 read_only_hint=self.reads,
                 destructive_hint=self.destroys,

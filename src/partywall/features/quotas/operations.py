@@ -10,6 +10,7 @@ from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError, NotFoundError
+from partywall.core.field_errors import FieldCode
 from partywall.features.quotas.operator_repository import QuotaOperator
 from partywall.features.quotas.owners import Owner
 
@@ -42,9 +43,10 @@ def valid_limit(quota: str, most: Decimal | None) -> Decimal | None:
         return None
     least = 1 if quota in _AT_LEAST_ONE else 0
     if not most.is_finite() or not least <= most <= LARGEST:
-        raise InvalidInputError("/limit", f"{quota} is limited to a number from {least} to {LARGEST}, or unlimited")
+        said = f"{quota} is limited to a number from {least} to {LARGEST}, or unlimited"
+        raise InvalidInputError("/limit", FieldCode.OUT_OF_RANGE, said)
     if quota not in _IN_DOLLARS and most != most.to_integral_value():
-        raise InvalidInputError("/limit", f"{quota} is limited to a whole number, or unlimited")
+        raise InvalidInputError("/limit", FieldCode.BAD_NUMBER, f"{quota} is limited to a whole number, or unlimited")
     return most
 
 

@@ -11,6 +11,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.field_errors import FieldCode
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -151,4 +152,4 @@ def _decided(row: WebhookModel, patch: WebhookPatch) -> Decided:
 
 def _accept(refusal: str | None) -> None:
     if refusal is not None:
-        raise InvalidInputError("/url", refusal)
+        raise InvalidInputError("/url", FieldCode.ADDRESS_REFUSED, refusal)

@@ -1,0 +1,104 @@
+"""What is wrong with single values of a request: where, a stable code, and words for people, which may change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import JsonValue
+from pydantic_core import ErrorDetails
+
+# Of the things that are wrong with a request so many are told, and of each so many characters.
+MOST_ERRORS: Final = 20
+_MOST_CHARACTERS: Final = 500
+
+
+class FieldCode(StrEnum):
+    """Told to clients, who word it themselves; docs/reference/http-api.md says what each means."""
+
+    ADDRESS_REFUSED = "address_refused"
+    BAD_CHARACTER = "bad_character"
+    BAD_CURSOR = "bad_cursor"
+    BAD_FORMAT = "bad_format"
+    BAD_NUMBER = "bad_number"
+    BLANK = "blank"
+    CONFLICTING = "conflicting"
+    EXACTLY_ONE = "exactly_one"
+    INVALID = "invalid"
+    IN_THE_PAST = "in_the_past"
+    MISSING = "missing"
+    NOT_FOUND = "not_found"
+    NOT_ONE_OF = "not_one_of"
+    NOT_UNIQUE = "not_unique"
+    OUT_OF_RANGE = "out_of_range"
+    REPEATED = "repeated"
+    SCHEMA_REFUSED = "schema_refused"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    TOO_SHORT = "too_short"
+    TOO_SMALL = "too_small"
+    UNKNOWN_FIELD = "unknown_field"
+    WRONG_TYPE = "wrong_type"
+
+
+# The types of error that a schema finds: Pydantic's, and those of our own validators.
+_KINDS: Final[Mapping[FieldCode, str]] = {
+    FieldCode.BAD_CHARACTER: "nul_byte lone_surrogate control_character string_unicode",
+    FieldCode.BAD_FORMAT: "string_pattern_mismatch uuid_parsing uuid_version datetime_parsing datetime_object_invalid "
+    "datetime_from_date_parsing timezone_naive timezone_aware date_parsing date_from_datetime_parsing time_parsing "
+    "time_delta_parsing url_parsing url_scheme url_syntax_violation decimal_parsing email_address not_rfc3339 "
+    "member_id not_an_amount",
+    FieldCode.BAD_NUMBER: "finite_number multiple_of int_parsing_size decimal_max_digits decimal_max_places "
+    "decimal_whole_digits not_finite long_number",
+    FieldCode.BLANK: "blank",
+    FieldCode.EXACTLY_ONE: "one_of",
+    FieldCode.OUT_OF_RANGE: "instant_out_of_range",
+    FieldCode.MISSING: "missing missing_argument",
+    FieldCode.NOT_ONE_OF: "literal_error enum union_tag_invalid union_tag_not_found",
+    FieldCode.NOT_UNIQUE: "not_unique",
+    FieldCode.SCHEMA_REFUSED: "schema_refused",
+    FieldCode.TOO_DEEP: "too_deep recursion_loop",
+    FieldCode.TOO_LARGE: "less_than less_than_equal too_large",
+    FieldCode.TOO_LONG: "string_too_long too_long bytes_too_long url_too_long",
+    FieldCode.TOO_SHORT: "string_too_short too_short bytes_too_short",
+    FieldCode.TOO_SMALL: "greater_than greater_than_equal",
+    FieldCode.UNKNOWN_FIELD: "extra_forbidden too_many_fields",
+    FieldCode.WRONG_TYPE: "string_type int_type int_parsing int_from_float float_type float_parsing "
+    "bool_type bool_parsing dict_type mapping_type list_type tuple_type set_type bytes_type uuid_type datetime_type "
+    "date_type time_type time_delta_type url_type decimal_type model_type model_attributes_type none_required "
+    "is_instance_of",
+}
+CODES: Final[Mapping[str, FieldCode]] = MappingProxyType(
+    {kind: code for code, kinds in _KINDS.items() for kind in kinds.split()}
+)
+
+
+def field_error(pointer: str, code: FieldCode, message: str) -> dict[str, JsonValue]:
+    return {"pointer": _shown(pointer), "code": code.value, "message": _shown(message)}
+
+
+def field_errors(found: Sequence[ErrorDetails], under: str = "") -> dict[str, JsonValue]:
+    """`errors` and, where there are too many to be told, `more_errors`; each pointer begins with `under`."""
+    told: list[JsonValue] = [
+        field_error(
+            under + pointer(each["loc"]) + str(each.get("ctx", {}).get("pointer", "")),
+            CODES.get(each["type"], FieldCode.INVALID),
+            str(each["msg"]),
+        )
+        for each in found[:MOST_ERRORS]
+    ]
+    return {"errors": told} if len(found) <= MOST_ERRORS else {"errors": told, "more_errors": len(found) - MOST_ERRORS}
+
+
+def pointer(location: Sequence[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _shown(text: str) -> str:
+    """Printable, and cut where the client has made it long."""
+    if len(text) > _MOST_CHARACTERS:
+        text = text[:_MOST_CHARACTERS] + "…"
+    return text.encode("utf-8", "replace").decode()

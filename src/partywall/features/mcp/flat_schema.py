@@ -1,0 +1,57 @@
+"""JSON Schemas without references: many clients hand a tool's schema to a model's API that follows none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast
+
+from pydantic import JsonValue
+
+from partywall.core.schemas import JsonObject
+
+_PREFIX: Final = "#/$defs/"
+_NULL: Final[JsonObject] = {"type": "null"}
+
+
+def flat_schema(schema: JsonObject, *, nulls: bool = True) -> JsonObject:
+    """Each definition stands where it is used; raises ValueError for one that holds itself.
+
+    Without `nulls`, a property that may be absent is not offered null as well.
+    """
+    definitions = cast("Mapping[str, JsonObject]", schema.get("$defs", {}))
+    found = _flat({name: value for name, value in schema.items() if name != "$defs"}, definitions, ())
+    flat = cast("JsonObject", found)
+    if not nulls:
+        flat["properties"] = {
+            name: _without_null(cast("JsonObject", each))
+            for name, each in cast("JsonObject", flat.get("properties", {})).items()
+        }
+    return flat
+
+
+def _flat(value: JsonValue, definitions: Mapping[str, JsonObject], within: tuple[str, ...]) -> JsonValue:
+    if isinstance(value, list):
+        return [_flat(each, definitions, within) for each in value]
+    if not isinstance(value, dict):
+        return value
+    beside = {name: _flat(each, definitions, within) for name, each in value.items() if name != "$ref"}
+    reference = value.get("$ref")
+    if not isinstance(reference, str):
+        return beside
+    name = reference.removeprefix(_PREFIX)
+    if name in within:
+        raise ValueError(f"{name} holds itself")
+    definition = cast("JsonObject", _flat(definitions[name], definitions, (*within, name)))
+    return {**definition, **beside}
+
+
+def _without_null(schema: JsonObject) -> JsonObject:
+    """What is null is absent: nobody needs to be told that it may be written."""
+    choices = schema.get("anyOf")
+    if not isinstance(choices, list) or _NULL not in choices:
+        return schema
+    rest = {name: value for name, value in schema.items() if name not in ("anyOf", "default")}
+    left = [each for each in choices if each != _NULL]
+    if len(left) == 1 and isinstance(left[0], dict):
+        return {**left[0], **rest}
+    return {**rest, "anyOf": left}

@@ -1,0 +1,57 @@
+"""What openapi-python-client has generated, used. Runs apart, in the generator's own environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from api import AuthenticatedClient, Client
+from api.api.accounts import issue_token, register_account
+from api.api.documents import create_document, get_document
+from api.api.projects import create_project
+from api.api.search import search_documents
+from api.models import (
+    Accepted,
+    Document,
+    DocumentCreate,
+    Problem,
+    Project,
+    ProjectCreate,
+    Registration,
+    SearchMode,
+    SearchResult,
+    TokenAnswer,
+    TokenForm,
+)
+
+url, email = sys.argv[1:]
+password = "correct horse battery staple"
+
+anonymous = Client(base_url=url)
+accepted = register_account.sync(client=anonymous, body=Registration(email=email, password=password))
+assert isinstance(accepted, Accepted), accepted
+token = issue_token.sync(client=anonymous, body=TokenForm(grant_type="password", username=email, password=password))
+assert isinstance(token, TokenAnswer), token
+client = AuthenticatedClient(base_url=url, token=token.access_token)
+project = create_project.sync(client=client, body=ProjectCreate(name="Generated"))
+assert isinstance(project, Project), project
+wanted = DocumentCreate.from_dict({"title": "Prices", "content": "Ten euros.", "metadata": {"year": 2027}})
+document = create_document.sync(project.id, client=client, body=wanted)
+while isinstance(document, Document) and document.index_status == "pending":
+    time.sleep(0.05)
+    document = get_document.sync(project.id, document.id, client=client)
+assert isinstance(document, Document), document
+found = search_documents.sync(project.id, client=client, q="euros", mode=SearchMode.TEXT)
+assert isinstance(found, SearchResult), found
+problem = create_project.sync(client=client, body=ProjectCreate(name=""))
+assert isinstance(problem, Problem), problem
+said = {
+    "accepted": accepted.status,
+    "project": project.name,
+    "dated": project.created_at.tzinfo is not None,
+    "found": [hit.title for hit in found.items],
+    "code": problem.code,
+    "errors": [[each.pointer, each.code] for each in problem.errors or ()],
+}
+sys.stdout.write(json.dumps(said))

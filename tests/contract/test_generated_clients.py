@@ -1,0 +1,73 @@
+"""Clients are generated from the OpenAPI document and used against the application: types, answers and refusals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from partywall.settings import Settings
+from tests import packages
+from tests.engines import DatabaseUrls
+from tests.features.live.serving import Serving, serve
+from tests.features.search.library import working
+
+SCRIPTS = Path(__file__).with_name("generated")
+
+
+@pytest.fixture(scope="module")
+async def working_server(settings: Settings, database: DatabaseUrls) -> AsyncIterator[Serving]:
+    async with serve(settings) as served, working(served.resources, database):
+        yield served
+
+
+@pytest.fixture
+def document(working_server: Serving, tmp_path: Path) -> Path:
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(working_server.app.openapi()))
+    return path
+
+
+async def succeed(*command: str | Path, cwd: Path) -> str:
+    code, output = await packages.run(*command, cwd=cwd)
+    assert code == 0, output
+    return output
+
+
+def expected() -> dict[str, JsonValue]:
+    return {
+        "accepted": "accepted",
+        "project": "Generated",
+        "dated": True,
+        "found": ["Prices"],
+        "code": "validation_failed",
+        "errors": [["/name", "too_short"]],
+    }
+
+
+async def test_openapi_typescript(working_server: Serving, document: Path, tmp_path: Path) -> None:
+    """With the option that a field of a body with a default may be left out, as the documentation has it."""
+    (tmp_path / "node_modules").symlink_to(await packages.node_packages() / "node_modules")
+    tools = tmp_path / "node_modules" / ".bin"
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    for name in ("use_api.ts", "tsconfig.json"):
+        shutil.copy(SCRIPTS / name, tmp_path)
+    options = ("--default-non-nullable=false", "-o", "api.ts")
+    await succeed(tools / "openapi-typescript", document, *options, cwd=tmp_path)
+    await succeed(tools / "tsc", cwd=tmp_path)
+    output = await succeed("node", "use_api.js", working_server.url, "ts@example.com", cwd=tmp_path)
+    assert json.loads(output) == expected()
+
+
+async def test_openapi_python_client(working_server: Serving, document: Path, tmp_path: Path) -> None:
+    tools = await packages.python_packages()
+    (tmp_path / "generator.yaml").write_text("post_hooks: []\n")
+    options = ("--meta", "none", "--output-path", "api", "--config", "generator.yaml", "--fail-on-warning")
+    await succeed(tools / "openapi-python-client", "generate", "--path", document, *options, cwd=tmp_path)
+    shutil.copy(SCRIPTS / "use_api.py", tmp_path)
+    output = await succeed(tools / "python", "use_api.py", working_server.url, "py@example.com", cwd=tmp_path)
+    assert json.loads(output) == expected()

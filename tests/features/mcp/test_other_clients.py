@@ -1,0 +1,63 @@
+"""The official clients in JavaScript and the inspector, as they are installed; the one in Python is in test_tools."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from partywall.features.mcp.tools import BY_NAME
+from tests import packages
+from tests.features.agents.bureau import Json
+from tests.features.mcp.desk import Desk
+
+SCRIPT = Path(__file__).with_name("talk.mjs")
+VERSIONS = {"1": "2025-11-25", "2": "2026-07-28"}
+
+
+@pytest.fixture
+async def node(tmp_path: Path) -> Path:
+    """A folder in which scripts find the installed packages."""
+    (tmp_path / "node_modules").symlink_to(await packages.node_packages() / "node_modules")
+    return tmp_path
+
+
+def structured(result: object) -> Json:
+    assert isinstance(result, dict)
+    assert not result.get("isError"), result
+    return cast("Json", result["structuredContent"])
+
+
+@pytest.mark.parametrize("generation", VERSIONS)
+async def test_the_typescript_client_works_with_a_project(desk: Desk, node: Path, generation: str) -> None:
+    document = await desk.bureau.document("Prices", "Ten euros.")
+    run = await desk.bureau.start()
+    script = shutil.copy(SCRIPT, node)
+    code, output = await packages.run("node", script, generation, desk.url(), desk.key, document, run)
+    assert code == 0, output
+    said = json.loads(output)
+    assert (said["version"], said["server"], said["tools"]) == (VERSIONS[generation], "partywall", list(BY_NAME))
+    listed = cast("list[Json]", structured(said["listed"])["items"])
+    assert [each["id"] for each in listed] == [document]
+    assert structured(said["page"])["text"] == "Ten"
+    assert "document_not_found" in said["missing"]["content"][0]["text"]
+    assert structured(said["followed"])["settled"] is False
+    assert structured(said["cancelled"])["status"] == "cancelled"
+    assert {structured(said[name]).keys() >= {"items"} for name in ("found", "agents")} == {True}
+    assert said["unknown"]["code"] == -32602
+    assert "401" in json.dumps(said["dead"]), said["dead"]
+
+
+async def test_the_inspector_calls_a_tool(desk: Desk, node: Path) -> None:
+    # It looks for its own version beside the folder that it is started in.
+    inspector = node / "node_modules" / "@modelcontextprotocol" / "inspector-cli" / "build"
+    common = ("--cli", desk.url(), "--transport", "http", "--header", f"Authorization: Bearer {desk.key}")
+    code, output = await packages.run(
+        "node", "cli.js", *common, "--method", "tools/call", "--tool-name", "list_documents", "--tool-arg", "limit=5",
+        cwd=inspector,
+    )  # fmt: skip
+    assert code == 0, output
+    assert json.loads(output[output.index("{") :])["structuredContent"]["items"] == []

@@ -53,7 +53,7 @@ async def fingerprint(file: UploadedFile) -> bytes:
 
 
 async def read_text(
-    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, scope: ProjectScope
+    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses
 ) -> tuple[Extracted, str]:
     """Title and text of the file, and its media type.
 
@@ -66,7 +66,7 @@ async def read_text(
     if media_type != HTML or len(data) <= LARGEST_INLINE_PAGE:
         return await asyncio.to_thread(extract, data, media_type, name), media_type
     await asyncio.to_thread(decoded, data)  # so that what is no text is said to be none
-    page = await texts.run(scope, read_page, data)
+    page = await texts.run(read_page, data)
     return await asyncio.to_thread(lambda: of_page(Page.parse(page), name)), media_type
 
 
@@ -100,7 +100,7 @@ async def received(
 ) -> AsyncIterator[Received]:
     """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
     name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes, texts, scope)
+    extracted, media_type = await read_text(file, name, max_bytes, texts)
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,

@@ -117,3 +117,15 @@ except UnicodeDecodeError:
     told = json.loads(line)
     assert (told["level"], told["event"]) == ("info", "Invalid UTF-8 sequence received from client.")
     assert "exception" not in told
+
+
+def test_the_end_of_a_pool_is_no_line() -> None:
+    program = """
+from partywall.core.db.pools import SharedQueuePool
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+SharedQueuePool(object).recreate()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""

@@ -39,7 +39,8 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
     "",
     response_model=Page[DocumentSummary],
     summary="List documents",
-    description="Without their content. Filters combine; `q_title` finds a part of the title in any case.",
+    description="Without their content. Filters combine; `q_title` finds a part of the title in any case. A page of "
+    "large metadata ends after 1 MiB, and the next one goes on.",
     responses=documented(ProjectNotFoundError),
 )
 async def list_documents(

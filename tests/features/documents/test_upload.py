@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope
-from partywall.core.text_process.processes import WAITING_PER_PROJECT, TextLimits
+from partywall.core.text_process.processes import WAITING_EACH, TextLimits
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
-from tests.people import People
+from tests.people import People, Person
 
 PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
@@ -229,14 +227,14 @@ async def test_one_file_at_a_time(people: People) -> None:
     assert (await person.client.get(url)).json()["items"] == []
 
 
-async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People, resources: Resources) -> None:
+async def test_a_costly_page_waits_its_accounts_turn_and_no_other(people: People, resources: Resources) -> None:
+    """In whichever of its projects it is."""
     one, other = await people.person(), await people.person()
     busy, idle = await one.project(), await other.project()
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
-    scope = await ScopedReader(resources.reads, one.principal).scope(busy)
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
-        await held.enter_async_context(resources.texts.turns.enter(scope))
-        waiting = [group.create_task(_wait_in(resources, scope)) for _ in range(WAITING_PER_PROJECT)]
+        await held.enter_async_context(resources.texts.turns.hold(one.principal.tenant))
+        waiting = [group.create_task(_wait_with(resources, one)) for _ in range(WAITING_EACH)]
         await asyncio.sleep(0)
         refused = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -249,6 +247,6 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
     assert freed.status_code == 201, freed.text
 
 
-async def _wait_in(resources: Resources, scope: ProjectScope) -> None:
-    async with resources.texts.turns.enter(scope):
+async def _wait_with(resources: Resources, person: Person) -> None:
+    async with resources.texts.turns.hold(person.principal.tenant):
         await asyncio.sleep(60)

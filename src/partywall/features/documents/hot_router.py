@@ -66,7 +66,7 @@ async def create_document(
     async def produce() -> Response:
         return created(request, document.id, await creating.insert(writer, project_id, document))
 
-    return await once.run_write(writer, creating.may_write, produce)
+    return await once.run_write(writer, creating.may_write, produce, show=creating.show_one)
 
 
 @router.get(

@@ -138,3 +138,15 @@ os._exit(7)
     with Path("/dev/full").open("wb") as full:
         ran = subprocess.run([sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, check=False)
     assert ran.returncode == 7
+
+
+def test_the_end_of_a_pool_is_no_line() -> None:
+    program = """
+from partywall.core.db.pools import SharedQueuePool
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+SharedQueuePool(object).recreate()
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == ""

@@ -27,6 +27,10 @@ _GONE: Final = frozenset(
 _NO_TEXT: Final = "Invalid UTF-8 sequence received from client."
 
 
+# SQLAlchemy's pools log under the name of their class, and say at every stop that they are made anew.
+_POOLS: Final = "partywall.core.db.pools"
+
+
 def client_stayed(record: logging.LogRecord) -> bool:
     """Whether a record of uvicorn's is about something else than a client that is gone."""
     return record.getMessage() not in _GONE
@@ -152,5 +156,5 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("uvicorn.error").addFilter(client_stayed)
     logging.getLogger("uvicorn.error").addFilter(as_of_client)
-    for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp"):
+    for noisy in ("httpx", "httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp", _POOLS):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -5,11 +5,10 @@ import os
 import sys
 import zlib
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from partywall.core.tenancy import Principal, ProjectScope, Role, prove
+from partywall.core.tenant import Tenant, work_for
 from partywall.core.text_process import processes
 from partywall.core.text_process.processes import (
     TextLimits,
@@ -24,20 +23,16 @@ MEGABYTE = 1024 * 1024
 LIMITS = TextLimits(at_once=2, cpu_seconds=1, memory=256 * MEGABYTE)
 
 
-def a_scope() -> ProjectScope:
-    return prove(uuid4(), Principal.user(uuid4()), Role.EDITOR)
-
-
 def children() -> set[int]:
     return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
 
 
 async def test_a_text_is_read_as_it_is_here() -> None:
     texts = TextProcesses(LIMITS)
-    page = Page.parse(await texts.run(a_scope(), read_page, "<title>Zażółć</title><p>One<p>Two".encode()))
+    page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode()))
     assert page == Page("Zażółć", "One\n\nTwo")
     content = "# Head\n\n" + "A sentence. " * 10_000
-    assert chunks_of(await texts.run(a_scope(), cut, content.encode())) == chunk_text(content)
+    assert chunks_of(await texts.run(cut, content.encode())) == chunk_text(content)
 
 
 @pytest.mark.parametrize(
@@ -48,37 +43,49 @@ async def test_a_text_is_read_as_it_is_here() -> None:
 async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(text: bytes, said: str) -> None:
     before = children()
     with pytest.raises(TextTooCostlyError, match=said):
-        await TextProcesses(LIMITS).run(a_scope(), read_page, text)
+        await TextProcesses(LIMITS).run(read_page, text)
     assert children() <= before
 
 
 async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_PATIENCE", 0.01)
     with pytest.raises(TextProcessBusyError):
-        await TextProcesses(LIMITS).run(a_scope(), read_page, b"<div>" * 300_000)
+        await TextProcesses(LIMITS).run(read_page, b"<div>" * 300_000)
 
 
 async def test_a_process_that_dies_is_no_answer() -> None:
     with pytest.raises(TextTooCostlyError, match="has ended"):
-        await TextProcesses(LIMITS).run(a_scope(), os.abort, b"x" * MEGABYTE)  # type: ignore[arg-type]  # refuses them
+        await TextProcesses(LIMITS).run(os.abort, b"x" * MEGABYTE)  # type: ignore[arg-type]  # refuses them
 
 
 async def test_an_answer_has_an_end() -> None:
     bomb = zlib.compress(bytes(processes.LARGEST_ANSWER + 1))
     with pytest.raises(TextTooCostlyError, match="bytes"):
-        await TextProcesses(LIMITS).run(a_scope(), zlib.decompress, bomb)
+        await TextProcesses(LIMITS).run(zlib.decompress, bomb)
 
 
 async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
     before = children()
     texts = TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory))
-    waiting = asyncio.create_task(texts.run(a_scope(), read_page, b"<div>" * 300_000))
+    waiting = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
     while children() <= before:
         await asyncio.sleep(0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert children() <= before
+
+
+async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
+    texts, greedy = TextProcesses(LIMITS), Tenant("greedy")
+    work_for(greedy)
+    async with texts.turns.hold(greedy):
+        behind = asyncio.create_task(texts.run(read_page, b"<p>One"))
+        work_for(Tenant("other"))
+        assert Page.parse(await texts.run(read_page, b"<p>Two")) == Page("", "Two")
+        assert not behind.done()
+        assert texts.turns.waiting == 1
+    assert Page.parse(await behind) == Page("", "One")
 
 
 async def test_a_process_imports_little() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import cast, get_type_hints
+from typing import get_type_hints
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +14,6 @@ from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.core import cache_keys
 from partywall.core.cache_keys import CacheKey
 from partywall.core.errors import NotFoundError
-from partywall.core.fairness import FairGate
 from partywall.core.resources import Resources
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
@@ -78,20 +76,6 @@ async def test_the_cache_holds_nothing_under_another_name(people: People, resour
     known = ("ticket:", "claim:", f"{cache_keys.ATTEMPTS_PREFIX}", "proj:")
     assert [name for name in names if cache_keys.ATTEMPTS_PREFIX not in name and not name.startswith(known)] == []
     assert [name for name in names if str(project) in name and not name.startswith("proj:")] == []
-
-
-async def test_a_queue_of_costly_work_is_a_projects_own() -> None:
-    gate, one, other = FairGate(at_once=2, waiting_per_project=0), a_scope(), a_scope()
-    async with gate.enter(one):
-        async with asyncio.timeout(1), gate.enter(other):
-            pass
-        with pytest.raises(AttributeError):
-            await _enter(gate, cast("ProjectScope", one.project_id))
-
-
-async def _enter(gate: FairGate, scope: ProjectScope) -> None:
-    async with gate.enter(scope):
-        pass
 
 
 async def test_a_ticket_is_bound_by_its_value_too(people: People, resources: Resources) -> None:

@@ -13,6 +13,10 @@ from partywall.core.schemas import Page
 type Rows[R] = Callable[[str, int, int, After | None], Awaitable[Sequence[R]]]
 
 
+class ShortPage[R](list[R]):
+    """Rows that have as many bytes as a page may have: more of them follow."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
     """One page of a list that a keyset walks.
@@ -41,7 +45,7 @@ class PageRequest:
         after = self.keyset.parse(query.sort, self.cursors.decode(listing, query.cursor, 2)) if query.cursor else None
         found = await rows(query.sort, query.limit + 1, query.offset or 0, after)
         items = [present(row) for row in found[: query.limit]]
-        more = len(found) > query.limit
+        more = len(found) > query.limit or isinstance(found, ShortPage)
         return Page(
             items=items,
             next_cursor=self.cursors.encode(listing, self.keyset.written(*position(items[-1]))) if more else None,

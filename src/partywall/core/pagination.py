@@ -16,6 +16,8 @@ from partywall.core.security.secrets import Signer
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
+# What the items of a page may have together: where they are large, a page ends earlier, and the next one goes on.
+PAGE_BYTES: Final = 1024 * 1024
 _MAC_BYTES: Final = 16
 _MAX_CURSOR: Final = 6000  # holds the longest value that a list is sorted by
 

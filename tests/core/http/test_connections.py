@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.http import connections
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.settings import Settings
@@ -140,6 +141,74 @@ async def test_requests_behind_one_another_are_few(people: People, server: Servi
 
 
 @pytest.mark.parametrize(
+    ("version", "lines", "status"),
+    [
+        ("1.1", ("Transfer-Encoding: gzip, chunked",), 501),
+        ("1.1", ("Transfer-Encoding: gzip", "Transfer-Encoding: chunked"), 501),
+        ("1.1", ("Transfer-Encoding: chunked, chunked",), 400),
+        ("1.0", ("Transfer-Encoding: chunked",), 400),
+        ("1.1", ("Transfer-Encoding: Chunked",), 201),
+    ],
+)
+async def test_no_transfer_coding_but_chunked_is_taken(
+    people: People, server: Serving, version: str, lines: tuple[str, ...], status: int
+) -> None:
+    said = head("POST", PROJECTS, "Content-Type: application/json", bearer((await people.person()).token), *lines)
+    async with wired(server) as wire:
+        wire.say(said.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n')
+        answer = await answer_on(wire)
+        assert answer.status == status
+        if status != 201:
+            assert answer.code in {"unknown_transfer_coding", "bad_request", "malformed_request"}
+            assert await wire.rest() == b""
+
+
+async def test_no_coding_of_a_body_that_nobody_asked_for(people: People, server: Serving) -> None:
+    """Nor in the hot lane."""
+    owner = await people.person()
+    project = await owner.project()
+    for path in ("/healthz", f"{PROJECTS}/{project}/documents?limit=1"):
+        await ask(server, head("GET", path, bearer(owner.token)))
+        answer = await ask(server, head("GET", path, bearer(owner.token), "Transfer-Encoding: gzip, chunked"))
+        assert answer.code == "unknown_transfer_coding"
+
+
+async def test_who_says_no_more_gets_every_answer(people: People, server: Serving) -> None:
+    owner, body = await people.person(), b'{"name": "x"}'
+    lines = (bearer(owner.token), "Content-Type: application/json", f"Content-Length: {len(body)}")
+    async with wired(server) as wire:
+        wire.say(head("POST", PROJECTS, *lines) + body + HEALTH)
+        wire.writer.write_eof()
+        assert (await answer_on(wire)).status == 201
+        answer = await answer_on(wire)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert await wire.rest() == b""
+
+
+async def test_half_a_request_gets_none(server: Serving) -> None:
+    for half in (b"GET /healthz HTTP/1.1\r\n", head("POST", PROJECTS, "Content-Length: 5"), b""):
+        async with wired(server) as wire:
+            wire.say(half)
+            wire.writer.write_eof()
+            assert b"HTTP/1.1 200" not in await wire.rest()
+
+
+async def test_who_says_no_more_does_not_wait_for_ever(strict: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        await answered.wait()
+
+    monkeypatch.setattr(connections, "HALF_CLOSED_SECONDS", 0.2)
+    monkeypatch.setattr(strict.app, "middleware_stack", hang)
+    async with wired(strict) as wire:
+        wire.say(HEALTH)
+        wire.writer.write_eof()
+        assert await wire.rest() == b""
+    answered.set()
+
+
+@pytest.mark.parametrize(
     ("method", "query", "lines", "status"),
     [
         ("GET", "x" * 9_000, (), 414),
@@ -149,6 +218,9 @@ async def test_requests_behind_one_another_are_few(people: People, server: Servi
         ("GET", "", ("Transfer-Encoding: chunked",), 400),
         ("POST", "", (), 400),
         ("GET", "", ("Sec-WebSocket-Key: again",), 400),
+        ("GET", "", ("Upgrade: websocket",), 426),
+        ("GET", "", ("Origin: one", "Origin: two"), 400),
+        ("GET", "", (f"X: {'x' * (LINE_BYTES - 1)}",), 400),
     ],
 )
 async def test_a_request_for_a_socket_has_limits(
@@ -163,7 +235,9 @@ async def test_a_request_for_a_socket_has_limits(
     )
     async with wired(server) as wire:
         wire.say(head(method, path, *asked, *lines))
-        assert (await answer_on(wire)).status == status
+        answer = await answer_on(wire)
+        assert answer.status == status
+        assert answer.code
         await wire.rest()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -24,6 +25,7 @@ from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
+from partywall.core.tenant import Tenant, current_tenant
 from tests.engines import DatabaseUrls
 from tests.people import People
 
@@ -138,6 +140,25 @@ async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources
 
 async def _is_parked(resources: Resources, name: str) -> bool:
     return bool(await parked_of(resources, name))
+
+
+async def test_a_job_takes_the_share_of_the_account_that_owns_its_project(
+    resources: Resources, database: DatabaseUrls, people: People
+) -> None:
+    """Whoever asked for it: an account may have many projects, and many keys in each."""
+    kind, person = kind_of(InProject), await people.person()
+    seen: list[Tenant] = []
+
+    async def handle(context: JobContext, payload: InProject) -> None:
+        seen.append(current_tenant())
+
+    projects = [await person.project() for _ in range(2)]
+    async with resources.sessions.begin() as session:
+        for project in projects:
+            await enqueue(session, kind, InProject(project_id=project, principal=str(Principal.key(uuid4()))))
+    async with working(resources, database, handles(kind, handle)):
+        await eventually(lambda: _done(resources, kind))
+    assert seen == [replace(person.principal.tenant, background=True)] * 2
 
 
 async def test_crashes_count_as_attempts(resources: Resources, database: DatabaseUrls) -> None:

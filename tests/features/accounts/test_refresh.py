@@ -76,7 +76,7 @@ async def test_a_predecessor_gets_the_same_successor_for_as_long_as_that_was_not
     member: Visitor, superuser: asyncpg.Connection
 ) -> None:
     first = await member.log_in()
-    lost = await refreshed(member, first.refresh)
+    again = lost = await refreshed(member, first.refresh)
     for _ in range(2):
         await superuser.execute(STALE.replace("1 minute", "9 days"), await account_id(superuser, member.email))
         again = await refreshed(member, first.refresh)

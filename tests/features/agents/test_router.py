@@ -7,6 +7,7 @@ from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
+from partywall.core.pagination import PAGE_BYTES
 from partywall.features.agents.catalogue import AGENTS
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -139,6 +140,20 @@ async def test_a_key_starts_and_follows_runs(bureau: Bureau) -> None:
     bureau.model.says(final(answer="Soon.", sources=[]))
     async with bureau.working():
         assert (await bureau.until(answer.json()["id"]))["status"] == "succeeded"
+
+
+async def test_a_page_of_large_runs_ends_earlier_and_the_next_goes_on(bureau: Bureau) -> None:
+    runs = [await bureau.start() for _ in range(8)]
+    large = "UPDATE run SET input = jsonb_build_object('question', repeat('x', 190000)) WHERE id = ANY ($1)"
+    await bureau.people.execute(large, runs)
+    url = f"{bureau.url}/runs"
+    first = await bureau.owner.client.get(url, params={"limit": 100, "offset": 0})
+    assert PAGE_BYTES < len(first.content) < PAGE_BYTES + 200_000
+    assert first.json()["total"] == 8
+    rest = await bureau.owner.client.get(url, params={"limit": 100, "cursor": first.json()["next_cursor"]})
+    assert rest.json()["next_cursor"] is None
+    seen = [each["id"] for each in (*first.json()["items"], *rest.json()["items"])]
+    assert seen == runs[::-1]
 
 
 async def test_the_list_is_filtered_and_walked(bureau: Bureau) -> None:

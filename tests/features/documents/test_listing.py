@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.pagination import PAGE_BYTES
+from partywall.features.documents.constants import MAX_METADATA_BYTES
 from partywall.features.documents.schemas import Document, DocumentSummary, Stats, Version, VersionSummary
 from tests.features.documents.conftest import Shelf
 from tests.people import People
@@ -149,3 +151,21 @@ async def test_an_empty_project_answers_with_nothing(shelf: Shelf) -> None:
         "size": 0,
         "chunks": 0,
     }
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-title"])
+async def test_a_page_of_large_metadata_ends_earlier_and_the_next_goes_on(shelf: Shelf, sort: str) -> None:
+    note = "n" * (MAX_METADATA_BYTES - 100)
+    batch = [{"title": f"T{n:02}", "content": "", "metadata": {"note": note}} for n in range(20)]
+    assert (await shelf.post("/batch", json={"documents": batch})).status_code == 201
+    first = await shelf.get(params={"sort": sort, "limit": 100, "offset": 0})
+    assert PAGE_BYTES < len(first.content) < PAGE_BYTES + 2 * MAX_METADATA_BYTES
+    assert (first.json()["total"], len(first.json()["items"])) == (20, 17)
+    rest = (await shelf.get(params={"sort": sort, "limit": 100, "cursor": first.json()["next_cursor"]})).json()
+    assert rest["next_cursor"] is None
+    titles = [item["title"] for item in first.json()["items"] + rest["items"]]
+    if sort == "-title":
+        assert titles == sorted(titles, reverse=True)
+    assert len(set(titles)) == 20
+    few = (await shelf.get(params={"sort": sort, "limit": 3})).json()
+    assert (len(few["items"]), few["next_cursor"] is None) == (3, False)

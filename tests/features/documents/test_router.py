@@ -269,6 +269,30 @@ async def test_a_key_replays_the_first_creation(shelf: Shelf) -> None:
     assert len((await shelf.get()).json()["items"]) == 3
 
 
+async def test_a_large_answer_is_replayed_without_being_stored(shelf: Shelf, people: People) -> None:
+    large = {**BODY, "content": "words " * 50_000}
+    batch = [{**BODY, "metadata": {"note": "n" * 60_000}} for _ in range(5)]
+    file = {"file": ("a.txt", b"line " * 60_000, "text/plain")}
+    for key, path, sent in (("a", "", {"json": large}), ("b", "/batch", {"json": {"documents": batch}}),
+                            ("c", "/upload", {"files": file})):  # fmt: skip
+        headers = {"Idempotency-Key": key}
+        first = await shelf.post(path, headers=headers, **sent)
+        again = await shelf.post(path, headers=headers, **sent)
+        assert (first.status_code, again.status_code) == (201, 201), first.text
+        assert again.headers["idempotent-replayed"] == "true"
+        assert again.headers.get("location") == first.headers.get("location")
+        assert again.json() == first.json()
+    [row] = await people.fetch(
+        "SELECT sum(octet_length(body)) FROM idempotency_key WHERE project_id = $1", shelf.project
+    )
+    assert row[0] == 0
+    made = (await shelf.get()).json()["items"]
+    assert len(made) == 7
+    for each in made:
+        await shelf.client.delete(f"{shelf.url}/{each['id']}")
+    assert (await shelf.post(json=large, headers={"Idempotency-Key": "a"})).status_code == 404
+
+
 async def test_a_member_who_was_removed_gets_no_replay(shelf: Shelf, people: People) -> None:
     editor = await people.person()
     await people.join(shelf.project, editor, "editor")

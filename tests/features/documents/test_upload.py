@@ -11,18 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import ContentTooLargeError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope
-from partywall.core.text_process.processes import WAITING_PER_PROJECT, TextLimits
+from partywall.core.text_process.processes import WAITING_EACH, TextLimits
 from partywall.features.documents import uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.ingest import Utf8Decoder
 from partywall.settings import Settings
 from tests.features.documents.conftest import Inside, Shelf
-from tests.people import People
+from tests.people import People, Person
 
 PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
@@ -241,13 +239,11 @@ class Received:
         self._read = offset
 
 
-async def test_a_page_is_never_in_memory_as_a_whole(people: People, resources: Resources) -> None:
-    person = await people.person()
-    scope = await ScopedReader(resources.reads, person.principal).scope(await person.project())
+async def test_a_page_is_never_in_memory_as_a_whole(resources: Resources) -> None:
     page = Received(b"<!-- a page -->\n", "text/html")
     tracemalloc.start()
     try:
-        extracted, _ = await uploading.read_text(page, "a.html", page.size, resources.texts, scope)
+        extracted, _ = await uploading.read_text(page, "a.html", page.size, resources.texts)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -263,13 +259,11 @@ async def test_a_page_is_never_in_memory_as_a_whole(people: People, resources: R
     ],
 )
 async def test_what_is_refused_is_not_read_to_its_end(
-    people: People, resources: Resources, piece: bytes, content_type: str, error: type[Exception]
+    resources: Resources, piece: bytes, content_type: str, error: type[Exception]
 ) -> None:
-    person = await people.person()
-    scope = await ScopedReader(resources.reads, person.principal).scope(await person.project())
     file = Received(piece, content_type)
     with pytest.raises(error):
-        await uploading.read_text(file, "a", file.size, resources.texts, scope)
+        await uploading.read_text(file, "a", file.size, resources.texts)
     assert file._read <= PIECE_BYTES
 
 
@@ -320,14 +314,14 @@ async def test_one_file_at_a_time(people: People) -> None:
     assert (await person.client.get(url)).json()["items"] == []
 
 
-async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People, resources: Resources) -> None:
+async def test_a_costly_page_waits_its_accounts_turn_and_no_other(people: People, resources: Resources) -> None:
+    """In whichever of its projects it is."""
     one, other = await people.person(), await people.person()
     busy, idle = await one.project(), await other.project()
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
-    scope = await ScopedReader(resources.reads, one.principal).scope(busy)
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
-        await held.enter_async_context(resources.texts.turns.enter(scope))
-        waiting = [group.create_task(_wait_in(resources, scope)) for _ in range(WAITING_PER_PROJECT)]
+        await held.enter_async_context(resources.texts.turns.hold(one.principal.tenant))
+        waiting = [group.create_task(_wait_with(resources, one)) for _ in range(WAITING_EACH)]
         await asyncio.sleep(0)
         refused = await one.client.post(f"/api/v1/projects/{busy}/documents/upload", files={"file": page})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -340,6 +334,6 @@ async def test_a_costly_page_waits_its_projects_turn_and_no_other(people: People
     assert freed.status_code == 201, freed.text
 
 
-async def _wait_in(resources: Resources, scope: ProjectScope) -> None:
-    async with resources.texts.turns.enter(scope):
+async def _wait_with(resources: Resources, person: Person) -> None:
+    async with resources.texts.turns.hold(person.principal.tenant):
         await asyncio.sleep(60)

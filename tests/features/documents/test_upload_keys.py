@@ -14,7 +14,6 @@ from sqlalchemy.pool import QueuePool
 from partywall.core.cache_keys import request_claim
 from partywall.core.idempotency.claims import LEASE, claim
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import EACH
 from partywall.features.documents import uploading
@@ -39,11 +38,11 @@ class Reading:
         monkeypatch.setattr(uploading, "read_text", self)
 
     async def __call__(
-        self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, scope: ProjectScope
+        self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses
     ) -> tuple[Extracted, str]:
         self.begun += 1
         await self.go_on.wait()
-        return await self._read(file, name, max_bytes, texts, scope)
+        return await self._read(file, name, max_bytes, texts)
 
 
 async def send(shelf: Shelf, key: str, content: bytes = LARGE, media_type: str = "text/plain") -> Response:

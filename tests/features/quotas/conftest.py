@@ -65,6 +65,21 @@ class Limited:
         )
         return dict(row)
 
+    async def marked(self) -> dict[str, int]:
+        """What waits to be purged, as the slots say, and as it is."""
+        [row] = await self.people.fetch(
+            """
+            WITH marked AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL)
+            SELECT (SELECT sum(marked_documents) FROM project_usage WHERE project_id = $1)::bigint AS documents,
+                (SELECT sum(marked_bytes) FROM project_usage WHERE project_id = $1)::bigint AS bytes,
+                (SELECT count(*) FROM marked) AS true_documents,
+                (SELECT coalesce(sum(octet_length(content) + coalesce(original_size, 0) + history_bytes
+                    + octet_length(metadata::text)), 0) FROM marked)::bigint AS true_bytes
+            """,
+            self.project,
+        )
+        return dict(row)
+
 
 @pytest.fixture
 async def limited(people: People) -> Limited:

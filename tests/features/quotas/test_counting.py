@@ -34,12 +34,15 @@ async def test_a_mix_of_everything(limited: Limited, resources: Resources, datab
     await limited.people.execute("UPDATE project_usage SET bytes = bytes + 7 WHERE project_id = $1", limited.project)
     assert await recount(limited, database) is True
     assert await limited.stored() == counted
+    await counted_as_it_is(limited, len(alive))
 
 
 async def counted_as_it_is(limited: Limited, documents: int) -> dict[str, int]:
     counted = await limited.stored()
     assert (counted["documents"], counted["bytes"]) == (counted["true_documents"], counted["true_bytes"])
     assert counted["documents"] == documents
+    marked = await limited.marked()
+    assert (marked["documents"], marked["bytes"]) == (marked["true_documents"], marked["true_bytes"])
     return counted
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from partywall.core.resources import Resources
+from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from tests.features.quotas.conftest import Limited, exceeded
+from tests.isolation.work import run_job
 from tests.people import People, Person
 
 
@@ -123,6 +126,38 @@ async def test_what_a_project_has_few_of(limited: Limited, path: str, quota: str
     emails = [{"email": f"{secrets.token_hex(8)}@example.com"} if quota == "members" else {} for _ in range(2)]
     assert (await limited.post(path, body | emails[0])).status_code == 201
     assert exceeded(await limited.post(path, body | emails[1])) == (403, quota, limit, limit)
+
+
+@pytest.mark.parametrize("what", ["documents", "bytes"])
+async def test_what_is_deleted_counts_until_it_is_gone(limited: Limited, what: str) -> None:
+    """Otherwise a loop that creates and deletes fills the disk faster than the purge empties it."""
+    await limited.limit(documents=5, bytes=10_000)
+    made = await limited.document("some text")
+    assert (await limited.client.delete(f"{limited.url}/documents/{made.json()['id']}")).status_code == 204
+    assert (await limited.document()).status_code == 201, "the room is free at once, as long as the purge keeps up"
+    most = {"documents": 1000, "bytes": 256 * 1024 * 1024}[what]
+    pretend = {
+        "documents": "UPDATE project_usage SET marked_documents = marked_documents + $1 WHERE project_id = $2",
+        "bytes": "UPDATE project_usage SET marked_bytes = marked_bytes + $1 WHERE project_id = $2",
+    }[what]
+    await limited.people.execute(pretend, most, limited.project)
+    refused = (await limited.document()).json()
+    assert (refused["status"], refused["quota"], refused["limit"]) == (403, f"{what}_being_deleted", most)
+    await limited.people.execute(pretend, -most, limited.project)
+    assert (await limited.document()).status_code == 201
+
+
+async def test_projects_that_are_deleted_count_until_they_are_gone(people: People, resources: Resources) -> None:
+    person = await people.person()
+    await own_at_most(people, person, 1)
+    deleted: list[UUID] = []
+    for _ in range(10):
+        deleted.append(await person.project())
+        assert (await person.client.delete(f"/api/v1/projects/{deleted[-1]}")).status_code == 204
+    refused = await person.client.post("/api/v1/projects", json={"name": "p"})
+    assert exceeded(refused) == (403, "projects_being_deleted", 10, 10)
+    await run_job(people, resources, PROJECT_DELETED.name, ProjectDeleted(project_id=deleted[0]))
+    assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
 
 
 async def test_projects_of_an_account(people: People) -> None:

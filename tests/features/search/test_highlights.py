@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from partywall.features.search.highlights import CLOSE, OPEN, Span, spans
+from partywall.features.search.highlights import CLOSE, MOST, OPEN, Span, spans
 
 
 @given(st.lists(st.tuples(st.text(max_size=8), st.booleans()), max_size=20))
@@ -24,3 +24,9 @@ def test_text_that_carries_the_marks_itself_has_no_highlights() -> None:
 
 def test_another_text_has_no_highlights() -> None:
     assert spans(f"{OPEN}a{CLOSE} b", "c") == []
+
+
+def test_the_spans_are_not_without_end() -> None:
+    """A text may be a thousand times the word that was asked for."""
+    found = spans(f"{OPEN}a{CLOSE} " * 1_200, "a " * 1_200)
+    assert found == [Span(2 * n, 2 * n + 1) for n in range(MOST)]

@@ -24,6 +24,7 @@ from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.problems import problem_of, system_fact
 from partywall.core.http.replay import replayed, replayed_pieces, without_body
+from partywall.core.http.request_head import fault_of_coding
 from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.http.unread import leave_unread
 from partywall.core.resources import Resources
@@ -170,6 +171,10 @@ class Admission:
         arriving = Arriving(dict(reversed(scope["headers"])))
         if not arriving.is_there:
             await self._app(scope, receive, send)
+            return
+        fault = fault_of_coding(scope) if b"transfer-encoding" in arriving.headers else None
+        if fault is not None:
+            await _refuse(fault, scope, Incoming(receive), send)
             return
         target, path = self._find(scope)
         if target is None:

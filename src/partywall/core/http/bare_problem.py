@@ -11,13 +11,18 @@ from partywall.core.errors import PartywallError
 from partywall.core.http.problems import MEDIA_TYPE, TYPE_PREFIX
 from partywall.core.ids import new_id_text
 
-_HEAD: Final = (
-    "HTTP/1.1 {status} {phrase}\r\ncontent-type: {type}\r\ncontent-length: {length}\r\nx-request-id: {id}\r\n"
-    "cache-control: no-store\r\nx-content-type-options: nosniff\r\nconnection: close\r\n{more}\r\n"
-)
+_HEADERS: Final = (("cache-control", "no-store"), ("x-content-type-options", "nosniff"), ("connection", "close"))
 
 
 def bare_problem(error: PartywallError) -> bytes:
+    headers, body = bare_answer(error)
+    status = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}"
+    lines = (status, *(f"{name}: {said}" for name, said in headers), "", "")
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def bare_answer(error: PartywallError) -> tuple[list[tuple[str, str]], bytes]:
+    """Its headers and its body."""
     request_id = new_id_text()
     body = orjson.dumps(
         {
@@ -30,9 +35,5 @@ def bare_problem(error: PartywallError) -> bytes:
             "request_id": request_id,
         }
     )
-    more = "".join(f"{name.lower()}: {value}\r\n" for name, value in error.headers.items())
-    phrase = HTTPStatus(error.status).phrase
-    head = _HEAD.format(
-        status=error.status, phrase=phrase, type=MEDIA_TYPE, length=len(body), id=request_id, more=more
-    )  # fmt: skip
-    return head.encode("latin-1") + body
+    own = (("content-type", MEDIA_TYPE), ("content-length", str(len(body))), ("x-request-id", request_id))
+    return [*own, *_HEADERS, *((name.lower(), said) for name, said in error.headers.items())], body

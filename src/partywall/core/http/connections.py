@@ -26,6 +26,8 @@ UNREAD_SECONDS = 60.0
 # Requests behind one that is being answered. Browsers send none.
 MOST_PIPELINED: Final = 16
 _VERSIONS: Final = ("1.1", "1.0")
+# How long a client that has said all it is going to say waits for the beginning of its answer.
+HALF_CLOSED_SECONDS = 60.0
 # How long a client may go on sending that is told to stop.
 _LEAVING_SECONDS: Final = 1.0
 
@@ -77,6 +79,7 @@ class Http(HttpToolsProtocol):
         self._content = 0
         # It has a place; what it says is heard; its first request has come; it has been told to leave.
         self._held = self._listens = self._was_served = self._leaving = False
+        self._has_said_all = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
@@ -102,6 +105,16 @@ class Http(HttpToolsProtocol):
         super().data_received(data)
         if self._listens:
             self._note(len(data))
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
+        """Who sends no more may still wait for an answer. Who follows a stream has left it."""
+        served = self._unfinished()
+        if not self._listens or served is None or self.cycle.more_body or is_open_stream(served.scope):
+            return False
+        self._has_said_all = True
+        self.cycle.keep_alive = False
+        self._others.expect(self, self.loop.time() + HALF_CLOSED_SECONDS)
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """uvicorn tells the request that came last; the one that is being answered may be another."""
@@ -145,7 +158,7 @@ class Http(HttpToolsProtocol):
             self._give_up()
             return
         fault = fault_of_upgrade(self.url, list(self.scope["headers"]))
-        if fault is not None or self.scope["method"] != "GET":
+        if fault is not None or self.scope["method"] != "GET" or self.scope["http_version"] != "1.1":
             self._refuse(fault or MalformedRequestError())
             return
         super().handle_websocket_upgrade()
@@ -154,8 +167,9 @@ class Http(HttpToolsProtocol):
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, Sockets)
         protocol.on_lost = partial(self._others.give_back, self._address)
-        if not protocol.handshake_initiated:
-            self.transport.close()  # its parser has refused the request
+        if not protocol.handshake_initiated:  # its parser has refused the request
+            self.transport.write(bare_problem(MalformedRequestError()))
+            self.transport.close()
 
     # What is said of the answers.
 
@@ -188,7 +202,10 @@ class Http(HttpToolsProtocol):
     # What the limits ask and tell.
 
     def take_too_long(self) -> None:
-        if self._leaving or (not self._progress.has_begun and self._unfinished() is None):
+        served = self._unfinished()
+        if self._has_said_all and served is not None and served.response_started:
+            return  # how fast it reads is judged elsewhere
+        if self._leaving or self._has_said_all or (not self._progress.has_begun and served is None):
             self.end()
         else:
             self._refuse(RequestTimeoutError())
@@ -198,7 +215,7 @@ class Http(HttpToolsProtocol):
         self.transport.abort()
 
     def waits_for_us(self) -> bool:
-        return self.flow.read_paused and not self._leaving
+        return self.flow.read_paused and not self._leaving and not self._has_said_all
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size()

@@ -70,6 +70,8 @@ class HotLane:
 def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
     """Whoever was verified a moment ago."""
     resources: Resources = scope["app"].state.resources
+    if b"transfer-encoding" in headers:
+        return None
     token = bearer_token(headers.get(b"authorization", b"").decode("latin-1"))
     principal = resources.authenticator.cached(token) if token else None
     return None if principal is None else Caller(resources, principal, scope)

@@ -1,9 +1,11 @@
-"""`Idempotency-Key`: the first success is stored in the transaction that made it, and replayed."""
+"""`Idempotency-Key`: the first success is stored in the transaction that made it, and replayed.
+
+Of a large answer only what it was about is stored: it is replayed with what is there now.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -11,6 +13,7 @@ from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
+import orjson
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from redis.asyncio import Redis
@@ -30,6 +33,8 @@ from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
+# What is larger is not kept for a day: one account could fill the disk with it.
+LARGEST_KEPT: Final = 256 * 1024
 _REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
 
 KeyHeader = Annotated[
@@ -42,6 +47,10 @@ KeyHeader = Annotated[
         description="Repeats under the same key replay the first success for 24 hours.",
     ),
 ]
+
+
+type Show = Callable[[AsyncReadSession, Sequence[UUID]], Awaitable[bytes]]
+"""The body of an answer that shows these things, in the project that the session has entered."""
 
 
 class IdempotencyKeyReusedError(PartywallError):
@@ -70,12 +79,13 @@ class Idempotency:
         *,
         fingerprint: bytes = b"",
         keep: Callable[[bytes], bytes] = bytes,
+        show: Show | None = None,
     ) -> Response:
         """`produce()`, or the replay of what it answered before.
 
         The session's principal must be bound and the caller authorised by now. `fingerprint` adds what the request's
         own body does not hold, e.g. the hash of an upload's bytes; `keep` makes of the answer's body what is stored,
-        where the body holds a secret.
+        where the body holds a secret; `show` makes it again where it was too large to be stored.
         """
         if self.key is None:
             return await produce()
@@ -83,20 +93,24 @@ class Idempotency:
             raise RequestInProgressError
         row = await self._row(session)
         if row is not None and _is_kept(row):
-            return _replay(row, self._print(fingerprint))
+            return await _replay(session, row, self._print(fingerprint), show)
         if row is not None:
             await session.execute(delete(IdempotencyKey).where(self._same()))
         response = await produce()
         if response.status_code < 300:
-            await self._keep(session, self._print(fingerprint), response, keep(bytes(response.body)))
+            await self._keep(session, self._print(fingerprint), response, keep(bytes(response.body)), show)
         return response
 
-    async def replay(self, session: AsyncReadSession, *, fingerprint: bytes = b"") -> Response | None:
+    async def replay(
+        self, session: AsyncReadSession, *, fingerprint: bytes = b"", show: Show | None = None
+    ) -> Response | None:
         """What the request was answered before. As in `run`, the principal must be bound and the caller authorised."""
         if self.key is None:
             return None
         row = await self._row(session)
-        return _replay(row, self._print(fingerprint)) if row is not None and _is_kept(row) else None
+        if row is None or not _is_kept(row):
+            return None
+        return await _replay(session, row, self._print(fingerprint), show)
 
     @asynccontextmanager
     async def claimed(self, cache: Redis) -> AsyncIterator[None]:
@@ -126,12 +140,15 @@ class Idempotency:
         produce: Callable[[], Awaitable[Response]],
         *,
         fingerprint: bytes = b"",
+        show: Callable[[ProjectScope], Show] | None = None,
     ) -> Response:
         """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
         if self.key is None or writer.session is None:
             return await produce()
-        authorise(await enter_to_write(writer.session, writer.principal, self.project_id))
-        return await self.run(writer.session, produce, fingerprint=fingerprint)
+        scope = await enter_to_write(writer.session, writer.principal, self.project_id)
+        authorise(scope)
+        shown = None if show is None else show(scope)
+        return await self.run(writer.session, produce, fingerprint=fingerprint, show=shown)
 
     async def _row(self, session: AsyncReadSession) -> IdempotencyKey | None:
         row: IdempotencyKey | None = await session.scalar(select(IdempotencyKey).where(self._same()))
@@ -154,13 +171,19 @@ class Idempotency:
     def _lock(self) -> int:
         return int.from_bytes(self._name()[:8], signed=True)
 
-    async def _keep(self, session: AsyncSession, fingerprint: bytes, response: Response, body: bytes) -> None:
+    async def _keep(
+        self, session: AsyncSession, fingerprint: bytes, response: Response, body: bytes, show: Show | None
+    ) -> None:
         headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}
+        subjects = _subjects(headers.get("location"), body)
+        if show is not None and len(body) > LARGEST_KEPT:
+            headers.pop("etag", None)  # of what is shown again it may be another
+            body = b""
         await session.execute(
             insert(IdempotencyKey).values(
                 principal=str(self.principal), project_id=self.project_id, route=self.route, key=self.key,
                 fingerprint=fingerprint, status=response.status_code, headers=headers, body=body,
-                subjects=_subjects(headers.get("location"), body),
+                subjects=subjects,
             )
         )  # fmt: skip
 
@@ -169,19 +192,20 @@ def _is_kept(row: IdempotencyKey) -> bool:
     return utc_now() - row.created_at < KEPT_FOR
 
 
-def _replay(row: IdempotencyKey, fingerprint: bytes) -> Response:
+async def _replay(session: AsyncReadSession, row: IdempotencyKey, fingerprint: bytes, show: Show | None) -> Response:
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReusedError
     if row.status == NotFoundError.status:
         raise NotFoundError("What this request has made is deleted.")
-    return Response(row.body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
+    body = await show(session, row.subjects) if show is not None and not row.body else row.body
+    return Response(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
 def _subjects(location: str | None, body: bytes) -> list[UUID]:
     """The ids of what an answer shows: of the one thing that it made, or of each in a list."""
     if location is not None:
         return _ids([location.rpartition("/")[2]])
-    answer = json.loads(body) if body else None
+    answer = orjson.loads(body) if body else None
     shown = answer.get("items", [answer]) if isinstance(answer, dict) else []
     return _ids([each.get("id") for each in shown if isinstance(each, dict)])
 

@@ -34,6 +34,12 @@ class UrlTooLongError(PartywallError):
     title = "The URL is too long"
 
 
+class UnknownTransferCodingError(PartywallError):
+    status = 501
+    code = "unknown_transfer_coding"
+    title = "The only transfer coding is chunked"
+
+
 class HeadersTooLargeError(PartywallError):
     status = 431
     code = "headers_too_large"
@@ -60,6 +66,15 @@ def _fault(scope: Scope) -> PartywallError | None:
 
 def url_too_long() -> UrlTooLongError:
     return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
+
+
+def fault_of_coding(scope: Scope) -> PartywallError | None:
+    """Of a body whose framing the parser has understood, but not what else was done to it (RFC 9112, 6.1)."""
+    codings = b",".join(value for name, value in scope["headers"] if name == b"transfer-encoding")
+    names = [each.strip().lower() for each in codings.split(b",")]
+    if scope["http_version"] == "1.0" or names.count(b"chunked") > 1:
+        return BadRequestError("The framing of the body is not clear.")
+    return None if names == [b"chunked"] else UnknownTransferCodingError()
 
 
 def fault_of_upgrade(url: bytes, headers: Headers) -> PartywallError | None:

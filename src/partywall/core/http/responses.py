@@ -16,9 +16,7 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The model as JSON, serialised once and by Pydantic, with headers of its own."""
-    return Response(
-        model.model_dump_json().encode(), status, headers=dict(headers or {}), media_type="application/json"
-    )
+    return JsonBytes(model.model_dump_json().encode(), status, headers or _NO_HEADERS)
 
 
 class JsonBytes(Response):

@@ -15,6 +15,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 
 from partywall.core.http.event_socket import TOO_MANY
+from partywall.core.http.handshake import Handshake
 
 # How long a client may take to answer the close of a server that drains.
 FAREWELL_SECONDS: Final = 1.0
@@ -33,6 +34,7 @@ class Sockets(WebSocketsSansIOProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = Handshake(max_size=config.ws_max_size, logger=self.logger)
         self.on_lost: Callable[[], None] | None = None
         self._minute = self.loop.time()
         self._frames = 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Uuid, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -16,6 +17,7 @@ from partywall.core.jobs.models import JobAttempt
 
 FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=5)
+_ACCOUNT: Final = func.wall.owner_account(JobAttempt.payload["project_id"].astext.cast(Uuid))
 
 
 def backoff(attempt: int) -> timedelta:
@@ -36,17 +38,23 @@ class ParkedJob:
     payload: dict[str, JsonValue]
 
 
-async def begin_attempt(session: AsyncSession, job_id: int, kind: str, payload: dict[str, JsonValue]) -> int:
-    """Counts one more attempt and answers its number, from 1."""
+class Attempt(NamedTuple):
+    """`number` counts from 1; `account` is whose share the job takes: that of its project, where it has one."""
+
+    number: int
+    account: UUID | None
+
+
+async def begin_attempt(session: AsyncSession, job_id: int, kind: str, payload: dict[str, JsonValue]) -> Attempt:
+    """Counts one more attempt."""
     counted = insert(JobAttempt).values(job_id=job_id, kind=kind, attempts=1, payload=payload)
-    number: int | None = await session.scalar(
+    begun = await session.execute(
         counted.on_conflict_do_update(
             index_elements=[JobAttempt.job_id],
             set_={"attempts": JobAttempt.attempts + 1, "updated_at": func.now()},
-        ).returning(JobAttempt.attempts)
+        ).returning(JobAttempt.attempts, _ACCOUNT)
     )
-    assert number is not None
-    return number
+    return Attempt(*begun.one())
 
 
 async def forget(session: AsyncSession, job_id: int) -> None:

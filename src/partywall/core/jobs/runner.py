@@ -28,7 +28,7 @@ from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.jobs.turns import Turns
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
@@ -112,11 +112,11 @@ class JobRunner:
     async def _attempt_of(
         self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job, payload: JobPayload
     ) -> None:
-        if isinstance(payload, ProjectJobPayload):
-            work_in_background_for(payload.acting.tenant)
         body = payload.model_dump(mode="json")
         async with self.resources.sessions.begin() as session:
-            attempt = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
+            attempt, account = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
+        if isinstance(payload, ProjectJobPayload):
+            work_in_background_for(payload.acting.tenant if account is None else Principal.user(account).tenant)
         limit = handler.kind.max_attempts
         context = JobContext(
             self.resources,

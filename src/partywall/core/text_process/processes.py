@@ -17,8 +17,8 @@ from typing import Final
 import structlog
 
 from partywall.core.errors import PartywallError, UnavailableError
-from partywall.core.fairness import FairGate
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenant import current_tenant
+from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process import child
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ type Work = Callable[[bytes], bytes]
 """A function of a module that imports little. It runs in the process, and is given there by its name."""
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
-WAITING_PER_PROJECT: Final = 8
+WAITING_EACH: Final = 8
 # How much longer the work may take than its time of a processor: others use the processors too.
 _PATIENCE: Final = 6
 _PIECE: Final = 256 * 1024
@@ -55,7 +55,7 @@ class TextProcessBusyError(UnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class TextLimits:
-    """`at_once` processes in all, of one project at most one; for each its time of a processor and its memory."""
+    """`at_once` processes in all, of one account at most a third; for each its time of a processor and its memory."""
 
     at_once: int
     cpu_seconds: int
@@ -65,15 +65,18 @@ class TextLimits:
 class TextProcesses:
     def __init__(self, limits: TextLimits) -> None:
         self._limits = limits
-        self.turns = FairGate(limits.at_once, WAITING_PER_PROJECT)
+        self.turns = TenantSemaphore(
+            limits.at_once, each=max(1, limits.at_once // 3), waiting=WAITING_EACH, patience=None
+        )
 
-    async def run(self, scope: ProjectScope, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:
+    async def run(self, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:
         """What `work` answers to the text, which may come in pieces; what they raise is raised.
 
-        Raises TextTooCostlyError, TextProcessBusyError, and TooManyRequestsError where the project's queue is full. A
+
+        Raises TextTooCostlyError, TextProcessBusyError, and TooMuchAtOnceError where the tenant's queue is full. A
         wait that is cancelled ends the process.
         """
-        async with self.turns.enter(scope):
+        async with self.turns.hold(current_tenant()):
             return await self._run(work, text)
 
     async def _run(self, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:

@@ -7,11 +7,13 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, cast, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, cast, func, insert, literal, select, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.listing import ShortPage
+from partywall.core.pagination import PAGE_BYTES
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.models import Run, RunTurn
 
@@ -24,6 +26,10 @@ def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
     )
 
 
+# What is shown of a run in JSON, in bytes.
+_WEIGHT: Final = func.octet_length(cast(Run.input, Text)) + sum(
+    (func.coalesce(func.octet_length(cast(column, Text)), 0) for column in (Run.output, Run.pending)), start=literal(0)
+)
 # Asked twice a second of each run that is at work.
 CANCEL_REQUESTED: Final = ScopedRead(_cancel_requested)
 
@@ -54,8 +60,22 @@ class RunRepository:
         offset: int,
         after: After | None,
     ) -> list[Run]:
-        query = select(Run).where(Run.project_id == self.scope.project_id, *_matching(filters))
-        return list(await self.session.scalars(KEYSET.page(query, sort, limit, offset, after)))
+        """As many as a page may have bytes; one at least."""
+        query = select(Run.id, _WEIGHT.label("weight")).where(
+            Run.project_id == self.scope.project_id, *_matching(filters)
+        )
+        chosen = KEYSET.page(query, sort, limit, offset, after).subquery("chosen")
+        before = func.sum(chosen.c.weight).over(rows=(None, 0)) - chosen.c.weight
+        weighed = select(chosen.c.id, before.label("before")).subquery("weighed")
+        fitting = select(weighed.c.id).where(weighed.c.before < PAGE_BYTES)
+        rows = await self.session.execute(
+            select(Run, select(func.count()).select_from(chosen).scalar_subquery())
+            .where(Run.project_id == self.scope.project_id, Run.id.in_(fitting))
+            .order_by(*KEYSET.order(sort))
+        )
+        found = [(run, of) for run, of in rows]
+        runs = [run for run, _ in found]
+        return ShortPage(runs) if found and found[0][1] > len(found) else runs
 
     async def count(self, filters: Mapping[str, str]) -> int:
         query = select(func.count()).select_from(Run)

@@ -72,8 +72,9 @@ async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: Idempo
 
 @router.get(
     "/runs",
+    response_model=Page[Run],
     summary="List runs",
-    description="Newest first; `status` and `agent` choose among them.",
+    description="Newest first; `status` and `agent` choose among them. A page ends after 1 MiB, and the next goes on.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_runs(
@@ -81,8 +82,8 @@ async def list_runs(
     scope: ReadProjectScopeDep,
     query: Annotated[RunQuery, Query()],
     cursors: CursorsDep,
-) -> Page[Run]:
-    return await runs.list_runs(session, scope, query, cursors)
+) -> Response:
+    return json_response(await runs.list_runs(session, scope, query, cursors))
 
 
 @router.get(

@@ -12,7 +12,9 @@ from uuid import UUID
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
+from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
+from partywall.core.http.idempotency import Show
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import Job
 from partywall.core.tenancy import ProjectScope
@@ -26,6 +28,7 @@ from partywall.features.documents.constants import (
 from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, NewDocument, values_of
 from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
 from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
 from partywall.features.projects.rights import Right, require, roles_with
 
@@ -123,6 +126,25 @@ def _refuse_twins(documents: Sequence[NewDocument]) -> None:
             seen[document.external_id] += 1
             if seen[document.external_id] > 1:
                 raise ExternalIdTakenError(index)
+
+
+def show_one(scope: ProjectScope) -> Show:
+    """A document as it is now."""
+
+    async def show(session: AsyncReadSession, ids: Sequence[UUID]) -> bytes:
+        body, _, _ = await DocumentRepository(session, scope).shown(ids[0])
+        return body
+
+    return show
+
+
+def show_batch(scope: ProjectScope) -> Show:
+    """In the order in which they were made."""
+
+    async def show(session: AsyncReadSession, ids: Sequence[UUID]) -> bytes:
+        return b'{"items":%b}' % await DocumentRepository(session, scope).summaries(ids)
+
+    return show
 
 
 async def require_room(reader: ScopedReader, project_id: UUID, size: int) -> None:

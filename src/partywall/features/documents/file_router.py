@@ -19,7 +19,6 @@ from fastapi.responses import PlainTextResponse
 from pydantic import JsonValue, ValidationError
 
 from partywall.core.db.scoped_write import ScopedWriter
-from partywall.core.db.session import bind_principal
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
@@ -29,11 +28,11 @@ from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
 from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.tenancy import ProjectNotFoundError, enter_project
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents import content, uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
-from partywall.features.documents.creating import may_write, require_room
+from partywall.features.documents.creating import may_write, require_room, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.documents.ingest import HTML, MARKDOWN
 from partywall.features.documents.router import CREATION_ERRORS, created
@@ -102,7 +101,7 @@ async def _store(
         return await store(writer)
     async with resources.sessions.begin() as session:
         writing = replace(writer, session=session)
-        return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint)
+        return await once.run_write(writing, may_write, partial(store, writing), fingerprint=fingerprint, show=show_one)
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
@@ -110,8 +109,8 @@ async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -
     if once.key is None:
         return None
     async with resources.sessions.read() as session:
-        await bind_principal(session, once.principal)
-        return await once.replay(session, fingerprint=fingerprint)
+        scope = await enter_project(session, once.principal, once.project_id)
+        return await once.replay(session, fingerprint=fingerprint, show=show_one(scope))
 
 
 async def _refuse_unknown_fields(request: Request) -> None:

@@ -39,7 +39,8 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
     "",
     response_model=Page[DocumentSummary],
     summary="List documents",
-    description="Without their content. Filters combine; `q_title` finds a part of the title in any case.",
+    description="Without their content. Filters combine; `q_title` finds a part of the title in any case. A page of "
+    "large metadata ends after 1 MiB, and the next one goes on.",
     responses=documented(ProjectNotFoundError),
 )
 async def list_documents(
@@ -65,7 +66,7 @@ async def create_document(
     async def produce() -> Response:
         return created(request, document.id, await creating.insert(writer, project_id, document))
 
-    return await once.run_write(writer, creating.may_write, produce)
+    return await once.run_write(writer, creating.may_write, produce, show=creating.show_one)
 
 
 @router.get(

@@ -88,8 +88,11 @@ async def list_documents(reader: ScopedReader, project_id: UUID, query: Document
     if query.cursor is not None:
         position = await _position(reader, project_id, cursors, listing, query.cursor, 2)
         after = KEYSET.parse(query.sort, position)
-    page = reads.page_of(Listing(query.sort, bool(after), query.offset is not None, frozenset(filters)))
-    scope, row = await reader.row(page, project_id, {**_window(query), **filters, **after})
+    page = Listing(query.sort, bool(after), query.offset is not None, frozenset(filters))
+    values: dict[str, Value] = {**_window(query), **filters, **after}
+    scope, row = await reader.row(reads.page_of(page), project_id, values)
+    if row["items"] is None:
+        scope, row = await reader.row(reads.page_of(page._replace(short=True)), project_id, values)
     require(scope, Right.DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return _page(row["items"], cursor, row["total"])

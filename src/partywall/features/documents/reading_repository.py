@@ -16,7 +16,6 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     case,
-    cast,
     column,
     exists,
     func,
@@ -27,9 +26,8 @@ from sqlalchemy import (
     table,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.selectable import LateralFromClause
 
-from partywall.core.db.json_rows import json_bytes, json_object, json_row, json_rows
+from partywall.core.db.json_rows import json_bytes, json_object, json_row
 from partywall.core.db.keyset import Keyset
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
 from partywall.core.http.large_answers import LARGE_BYTES
@@ -41,6 +39,7 @@ from partywall.features.documents.models import (
     Document,
     DocumentVersion,
 )
+from partywall.features.documents.pages import short_page, unless_large, whole_page
 
 type Found = Select[*tuple[object, ...]]
 type Proof = ColumnElement[bool]
@@ -48,22 +47,24 @@ type Proof = ColumnElement[bool]
 KEYSET: Final = Keyset(
     {"created_at": Document.created_at, "updated_at": Document.updated_at, "title": Document.title}, Document.id
 )
-_PLACE: Final = "place_in_page"
 _DOCUMENT_ID: Final = bindparam("document_id", type_=Uuid)
 _NUMBER: Final = bindparam("number", type_=Integer)
 _SHA256: Final = bindparam("sha256", type_=Text)
-_LIMIT: Final = bindparam("limit", type_=Integer)
 _ONE_MORE: Final = bindparam("one_more", type_=Integer)
 _OFFSET: Final = bindparam("offset", type_=Integer)
 
 
 class Listing(NamedTuple):
-    """Which list: a sort, where it goes on and what it counts, and the filters that are set, by name."""
+    """Which list: a sort, where it goes on and what it counts, and the filters that are set, by name.
+
+    A `short` one ends as soon as its rows have as many bytes as a page may have.
+    """
 
     sort: str
     goes_on: bool
     counts: bool
     filters: frozenset[str]
+    short: bool = False
 
 
 def _whole(proved: Proof) -> Found:
@@ -108,7 +109,10 @@ def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
 
 @cache
 def page_of(listing: Listing) -> ScopedRead:
-    """Compiled when it is first asked for; the sorts and filters of the schema bound how many there are."""
+    """Compiled when it is first asked for; the sorts and filters of the schema bound how many there are.
+
+    The items are null where they are large: then the short one is to be asked for.
+    """
 
     def page(proved: Proof) -> Found:
         rows = (
@@ -120,24 +124,10 @@ def page_of(listing: Listing) -> ScopedRead:
             .correlate(ENTERED)
             .lateral("chosen")
         )
-        return _paged(rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
+        place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
+        return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
     return ScopedRead(page)
-
-
-def _paged(chosen: LateralFromClause, value: str, id_: str, total: SQLColumnExpression[object]) -> Found:
-    """The page, whether there is more, and the position of its last row, by which the next page is found."""
-    shown = list(chosen.c)
-    # Numbered outside of what sorts: inside, a window counts before the rows are in their order.
-    rows = select(*shown, func.row_number().over().label(_PLACE)).select_from(chosen).lateral("page")
-    is_last = rows.c[_PLACE] == _LIMIT
-    return select(
-        json_bytes(json_rows([rows.c[column.name] for column in shown], rows, rows.c[_PLACE] <= _LIMIT)).label("items"),
-        (func.count() > _LIMIT).label("more"),
-        funcfilter(func.max(cast(rows.c[value], Text)), is_last).label("last_value"),
-        funcfilter(func.max(cast(rows.c[id_], Text)), is_last).label("last_id"),
-        total.label("total"),
-    ).select_from(rows)
 
 
 def _content(proved: Proof) -> Found:
@@ -233,7 +223,7 @@ def version_page(goes_on: bool, counts: bool) -> ScopedRead:
         )
         newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
         total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
-        return _paged(rows, "number", "number", total if counts else null()).add_columns(
+        return whole_page(rows, "number", "number", total if counts else null()).add_columns(
             newest.correlate(ENTERED).scalar_subquery().label("newest")
         )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Row, Uuid, and_, bindparam, func, insert, literal, select, update
 
-from partywall.core.db.json_rows import json_bytes, json_row
+from partywall.core.db.json_rows import json_bytes, json_row, json_rows
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
@@ -78,6 +78,17 @@ class DocumentRepository:
         columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
         query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         return (await self.session.execute(query)).one()
+
+    async def summaries(self, ids: Sequence[UUID]) -> bytes:
+        """A JSON array in the order of the ids."""
+        columns, rows = DOCUMENT.c, document_columns(DOCUMENT, content=False)
+        chosen = (
+            select(*rows).where(columns.project_id == self.scope.project_id, columns.id.in_(ids)).order_by(columns.id)
+        ).subquery("chosen")
+        found: bytes | None = await self.session.scalar(
+            select(json_bytes(json_rows(list(chosen.c), chosen))).select_from(chosen)
+        )
+        return found or b"[]"
 
     async def existing(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of them that there are."""

@@ -69,7 +69,7 @@ async def create_documents(
         items = await creating.insert_batch(writer, reader, project_id, documents)
         return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
-    return await once.run_write(writer, creating.may_write, produce)
+    return await once.run_write(writer, creating.may_write, produce, show=creating.show_batch)
 
 
 @router.patch(
@@ -176,4 +176,4 @@ async def restore_version(
         return _shown(await service.restore(locked, number))
 
     creating.may_write(service.scope)
-    return await once.run(service.session, produce)
+    return await once.run(service.session, produce, show=creating.show_one(service.scope))

@@ -62,7 +62,7 @@ async def fingerprint(file: UploadedFile) -> bytes:
 
 
 async def read_text(
-    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses, scope: ProjectScope
+    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses
 ) -> tuple[Extracted, str]:
     """Title and text of the file, and its media type.
 
@@ -77,7 +77,7 @@ async def read_text(
     if size <= LARGEST_INLINE_PAGE:
         await file.seek(0)
         return await asyncio.to_thread(extract, await file.read(), media_type, name), media_type
-    page = await texts.run(scope, read_page, _text_pieces(file))
+    page = await texts.run(read_page, _text_pieces(file))
     return await asyncio.to_thread(lambda: of_page(Page.parse(page), name)), media_type
 
 
@@ -129,7 +129,7 @@ async def received(
 ) -> AsyncIterator[Received]:
     """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
     name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes, texts, scope)
+    extracted, media_type = await read_text(file, name, max_bytes, texts)
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,

@@ -22,11 +22,12 @@ from partywall.core.db.base import Base, TableKind
 
 
 class Project(Base):
-    """`deleted_at` marks one that nobody may enter any more and that is being purged."""
+    """`deleted_at` marks one that nobody may enter any more, and that counts for an account until it is purged."""
 
     __tablename__ = "project"
     __table_args__ = (
         Index("project_deleted_at_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index("project_deleted_for_idx", "deleted_for", postgresql_where=text("deleted_at IS NOT NULL")),
         {"info": {"kind": TableKind.DIRECTORY}},
     )
 
@@ -37,6 +38,7 @@ class Project(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    deleted_for: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 class ProjectMember(Base):

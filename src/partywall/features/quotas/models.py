@@ -50,7 +50,8 @@ class AccountQuota(Base):
 class ProjectUsage(Base):
     """Added up over its slots, what a project stores; each writer takes a slot that no other one holds.
 
-    What a slot has to spare may be added before the quota is looked at again.
+    What a slot has to spare may be added before the quota is looked at again. What is marked as deleted counts apart,
+    until it is gone.
     """
 
     __tablename__ = "project_usage"
@@ -60,5 +61,7 @@ class ProjectUsage(Base):
     slot: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     documents: Mapped[int] = mapped_column(BigInteger, server_default="0")
     bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    marked_documents: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    marked_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     spare_documents: Mapped[int] = mapped_column(BigInteger, server_default="0")
     spare_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.indexing import DocumentText
 from partywall.features.search.chunking import Chunk, chunk_text, chunks_of, cut
@@ -23,13 +22,13 @@ LARGEST_INLINE_TEXT: Final = 256 * 1024
 class Cutter:
     texts: TextProcesses
 
-    async def chunks(self, scope: ProjectScope, found: Sequence[DocumentText]) -> list[NewChunk]:
+    async def chunks(self, found: Sequence[DocumentText]) -> list[NewChunk]:
         """Raises TextTooCostlyError and TextProcessBusyError."""
         short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
         cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
         for document in found:
             if document.id not in cuts:
-                answer = await self.texts.run(scope, cut, document.content.encode())
+                answer = await self.texts.run(cut, document.content.encode())
                 cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
         return await asyncio.to_thread(_new_chunks, found, cuts)
 

@@ -96,7 +96,7 @@ class _IndexJob:
         async with self.context.read(self.payload) as (session, scope):
             found = await documents.texts_to_index(session, scope, ids)
         try:
-            await self._index_together(scope, found)
+            await self._index_together(found)
         except Exception as error:
             if not self._is_final(error):
                 raise
@@ -144,11 +144,11 @@ class _IndexJob:
         lost = isinstance(error, LeaseLostError | ProjectNotFoundError)
         return not lost and (_is_data_at_fault(error) or self.context.last)
 
-    async def _index_together(self, scope: ProjectScope, found: Sequence[DocumentText]) -> None:
+    async def _index_together(self, found: Sequence[DocumentText]) -> None:
         if not found:
             return
         embedders = self.context.resources.embedders
-        chunks = await self._cutter.chunks(scope, found)
+        chunks = await self._cutter.chunks(found)
         async with self.context.read(self.payload) as (session, scope):
             reader = IndexReader(session, scope)
             indexes = await reader.indexes()

@@ -46,7 +46,7 @@ class LargeDocument:
         if not found:
             return
         version, language = found[0].version, found[0].language
-        chunks = await self.cutter.chunks(scope, found)
+        chunks = await self.cutter.chunks(found)
         del found
         if await self._stage(chunks, version):
             await self._switch(Indexed(self.document.id, version, len(chunks), language))

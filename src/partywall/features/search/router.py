@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from partywall.core.errors import MissingRightError, TooManyRequestsError
 from partywall.core.http.problems import documented
+from partywall.core.http.responses import json_response
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.search.dependencies import SearchServiceDep
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
@@ -19,6 +20,7 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
 
 @router.get(
     "",
+    response_model=SearchResult,
     summary="Search a project's documents",
     description=(
         "By words and by meaning, best first. Offsets are in characters. The header `X-Search-Mode` says how it was "
@@ -29,8 +31,7 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
     ),
 )
 async def search_documents(
-    project_id: UUID, query: Annotated[SearchQuery, Query()], service: SearchServiceDep, response: Response
-) -> SearchResult:
+    project_id: UUID, query: Annotated[SearchQuery, Query()], service: SearchServiceDep
+) -> Response:
     answer = await service.search(project_id, query)
-    response.headers[MODE_HEADER] = answer.mode.value
-    return answer.result
+    return json_response(answer.result, headers={MODE_HEADER: answer.mode.value})

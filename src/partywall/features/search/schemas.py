@@ -56,7 +56,7 @@ class SearchHit(ResponseModel):
         description="Comparable within one answer only: BM25, cosine similarity, or their fusion within 0..1.",
         examples=[0.92],
     )
-    highlights: list[Highlight]
+    highlights: list[Highlight] = Field(description="Where the query's words are: the first 100 of them.")
 
 
 class SearchResult(ResponseModel):

@@ -7,7 +7,7 @@ from alembic import op
 from partywall.core.db.ddl import grant, script
 
 revision = "0026"
-down_revision = "0024"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 

@@ -9,7 +9,7 @@ from alembic import op
 from partywall.core.db.ddl import script
 
 revision = "0029"
-down_revision = "0024"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 

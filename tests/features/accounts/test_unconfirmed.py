@@ -48,7 +48,7 @@ async def test_confirming_lifts_the_locks_of_every_network(
             assert tried[-1] == 429
         other = Visitor(visitor.client, f"other-{visitor.email}", HOME)
         for _ in range(6):
-            answer = await other.try_login(WRONG)
+            await other.try_login(WRONG)
         assert (await visitor.at(PHONE).verify("pwv_made_up")).status_code == 400
         assert (await visitor.at(WORK).try_login()).status_code == 429
         assert (await visitor.at(PHONE).verify(await office.token(visitor))).status_code == 204

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.models import Model
@@ -9,6 +9,9 @@ from pydantic_ai.settings import ModelSettings
 
 from partywall.core.errors import UnavailableError
 from partywall.core.masking import mask
+
+_KEY_BEGINS: Final = "sk-"
+_SHORTEST_KEY: Final = 10
 
 
 class AgentModelNotConfiguredError(UnavailableError):
@@ -41,10 +44,16 @@ class ModelBrokeOffError(ModelAPIError):
         self.others = others
 
 
+def _without_key(word: str) -> str:
+    """Keys of most providers begin alike."""
+    before, found, after = word.partition(_KEY_BEGINS)
+    return f"{before}***" if found and len(after) >= _SHORTEST_KEY else word
+
+
 def cleaned_words(said: str, most: int) -> str:
-    """What a server said, in one line without control characters, cut to so many characters."""
+    """What a server said, in one line without control characters and keys, cut to so many characters."""
     printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
-    text = " ".join(mask(printable).split())
+    text = " ".join(map(_without_key, mask(printable).split()))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

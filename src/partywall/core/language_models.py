@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from pydantic_ai.exceptions import ModelAPIError
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from partywall.core.errors import UnavailableError
-from partywall.core.masking import mask
-
-_KEY_BEGINS: Final = "sk-"
-_SHORTEST_KEY: Final = 10
 
 
 class AgentModelNotConfiguredError(UnavailableError):
@@ -42,19 +38,6 @@ class ModelBrokeOffError(ModelAPIError):
         super().__init__(error.model_name, error.message)
         self.error = error
         self.others = others
-
-
-def _without_key(word: str) -> str:
-    """Keys of most providers begin alike."""
-    before, found, after = word.partition(_KEY_BEGINS)
-    return f"{before}***" if found and len(after) >= _SHORTEST_KEY else word
-
-
-def cleaned_words(said: str, most: int) -> str:
-    """What a server said, in one line without control characters and keys, cut to so many characters."""
-    printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
-    text = " ".join(map(_without_key, mask(printable).split()))
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import httpx2
 import orjson
 import structlog
 
-from partywall.core.language_models import cleaned_words
+from partywall.core.masking import cleaned_words
 
 log = structlog.get_logger(__name__)
 

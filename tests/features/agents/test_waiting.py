@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 import structlog
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from partywall.core.db.session import AsyncSession
 from partywall.core.jobs import attempts
 from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import retrying
+from partywall.features.agents.journal import Journal
 from partywall.features.agents.retrying import next_attempt
 from tests.features.agents.bureau import Bureau, Json, code_of, used_by
 from tests.features.agents.model_server import Reply, calling, final
@@ -160,6 +165,23 @@ async def test_a_tool_that_asks_for_it_is_called_again_later(bureau: Bureau) -> 
     assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
     [calls] = await calls_of(bureau, found)
     assert calls > 1
+
+
+async def test_a_tool_whose_database_is_away_has_not_failed(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    transaction, away = Journal.transaction, [ConnectionRefusedError(), PoolTimeoutError()]
+
+    def refused(self: Journal) -> AbstractAsyncContextManager[tuple[AsyncSession, ProjectScope]]:
+        if away:
+            raise away.pop()
+        return transaction(self)
+
+    monkeypatch.setattr(Journal, "transaction", refused)
+    document = await bureau.document()
+    bureau.model.says(calling("append", document_id=document, text="once"), DONE)
+    run = await bureau.run()
+    assert (run["status"], away) == ("succeeded", []), run
+    content = await bureau.owner.client.get(f"{bureau.url}/documents/{document}/content")
+    assert content.text.count("once") == 1
 
 
 async def calls_of(bureau: Bureau, run: Json) -> list[int]:

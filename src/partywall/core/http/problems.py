@@ -12,14 +12,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from partywall.core.db.availability import DatabaseAwayError, is_away
+from partywall.core.db.availability import DatabaseAwayError, session_is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.request_id import request_id_of
 
@@ -214,15 +214,10 @@ async def _on_database(request: Request, error: Exception) -> Response:
 
 def database_fact(error: Exception) -> PartywallError:
     """The database being away, or too slow, is said as such; anything else it refuses is our fault and raised again."""
-    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
+    if isinstance(error, PoolTimeoutError | DBAPIError) and session_is_away(error):
         log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
         return DatabaseAwayError()
     raise error
-
-
-def _is_away(error: DBAPIError) -> bool:
-    cause = None if error.orig is None else error.orig.__cause__
-    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(cause)
 
 
 def crash_problem(request: HTTPConnection) -> ProblemResponse:

@@ -8,7 +8,6 @@ from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 
 from partywall.core.errors import UnavailableError
-from partywall.core.masking import mask
 
 
 class AgentModelNotConfiguredError(UnavailableError):
@@ -39,13 +38,6 @@ class ModelBrokeOffError(ModelAPIError):
         super().__init__(error.model_name, error.message)
         self.error = error
         self.others = others
-
-
-def cleaned_words(said: str, most: int) -> str:
-    """What a server said, in one line without control characters, cut to so many characters."""
-    printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
-    text = " ".join(mask(printable).split())
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

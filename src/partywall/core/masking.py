@@ -8,6 +8,9 @@ from typing import Final
 MOST_CHARACTERS: Final = 8 * 1024
 """Of one value in the log; of a longer one the beginning and the end are kept."""
 
+# Keys of most providers begin alike.
+_KEY_BEGINS: Final = "sk-"
+_SHORTEST_KEY: Final = 10
 _CUT: Final = " [...] "
 _PART: Final = (MOST_CHARACTERS - len(_CUT)) // 2
 _FIRST_BLANK: Final = re.compile(r"\s")
@@ -62,3 +65,16 @@ def _without_password(text: str) -> str:
     """Of `postgresql://user:password`, which stands before an `@`."""
     user = _USER.search(text)
     return text if user is None else f"{text[: user.start()]}***"
+
+
+def _without_key(word: str) -> str:
+    before, found, after = word.partition(_KEY_BEGINS)
+    inside = before[-1:].isalnum()  # of "risk-averse"
+    return f"{before}***" if found and not inside and len(after) >= _SHORTEST_KEY else word
+
+
+def cleaned_words(said: str, most: int) -> str:
+    """What a server said, in one line without control characters and keys, cut to so many characters."""
+    printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
+    text = " ".join(map(_without_key, mask(printable).split()))
+    return text if len(text) <= most else f"{text[: most - 1]}…"

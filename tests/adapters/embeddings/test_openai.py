@@ -7,6 +7,7 @@ from datetime import timedelta
 import httpx
 import numpy as np
 import pytest
+import structlog
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
@@ -74,10 +75,14 @@ async def test_it_gives_up_in_the_end(client: httpx.AsyncClient, endpoint: Endpo
 async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
     client: httpx.AsyncClient, endpoint: Endpoint
 ) -> None:
-    endpoint.faults.append(status(401))
-    with pytest.raises(EmbeddingError, match="answered 401") as raised:
+    said = {"error": {"message": "no such\nkey: sk-secret"}}
+    endpoint.faults.append(lambda: JSONResponse(said, 401))
+    with structlog.testing.capture_logs() as logs, pytest.raises(EmbeddingError, match="answered 401") as raised:
         await embedder(client, endpoint.url).embed_query("a text")
     assert "sk-secret" not in str(raised.value)
+    assert [(log["model"], log["status"], log["said"]) for log in logs] == [
+        ("a-model", 401, '{"error":{"message":"no such\\nkey: ***"}}'),
+    ]
     assert len(endpoint.requests) == 1
 
 

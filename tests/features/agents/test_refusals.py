@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from partywall.adapters.language_models.catalogue import ServerOptions
 from tests.features.agents.bureau import Bureau, code_of
 from tests.features.agents.model_server import Reply
-from tests.features.agents.test_garbage import event
+from tests.features.agents.test_garbage import chunk, event
 from tests.features.agents.test_providers import NOTHING, models_of, run_on
 
 KEY = "a-key-of-the-tests"
@@ -63,11 +63,23 @@ async def test_the_kind_is_in_the_error_and_the_words_in_the_log(bureau: Bureau,
 
 
 async def test_what_is_said_in_the_middle_of_an_answer_is_in_the_log(bureau: Bureau) -> None:
-    bureau.model.says(Reply(raw=[event(error("no tokens left", code="insufficient_quota"))]))
+    bureau.model.says(Reply(raw=[event(error(f"no tokens left for {KEY}", code="insufficient_quota"))]))
+    server = ServerOptions(bureau.model.url, SecretStr(KEY))
     with structlog.testing.capture_logs() as logs:
-        run = await bureau.run()
+        run = await run_on(bureau, replace(NOTHING, default="lab:m", servers={"lab": server}))
     assert code_of(run) == "model_quota_exceeded"
-    assert [log["said"] for log in logs if log["event"] == "run_failed"] == ["no tokens left"]
+    assert [log["said"] for log in logs if log["event"] == "run_failed"] == ["no tokens left for ***"]
+
+
+async def test_a_page_instead_of_an_answer_is_in_the_log(bureau: Bureau) -> None:
+    """But nothing of an answer that becomes unreadable later, which is the customer's."""
+    bureau.model.says(Reply(raw=["<html>Sign in, sk-0123456789abc</html>"], media_type="text/html"))
+    with structlog.testing.capture_logs() as logs:
+        assert code_of(await bureau.run()) == "model_invalid"
+        bureau.model.says(Reply(raw=[chunk({"content": "private"}), "data: 1\n\n"]))
+        assert code_of(await bureau.run()) == "model_invalid"
+    assert [log["said"] for log in logs if log["event"] == "model_refusal"] == ["<html>Sign in, ***"]
+    assert "private" not in str(logs)
 
 
 async def test_a_long_refusal_is_cut(bureau: Bureau) -> None:

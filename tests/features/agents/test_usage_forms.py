@@ -9,7 +9,7 @@ from tests.features.agents.bureau import Bureau, used_by
 from tests.features.agents.model_server import Reply
 from tests.features.agents.test_garbage import DONE, chunk, output
 
-PROMPT, WORDS = 4_900, 100
+PROMPT, WORDS = 4_900, 20
 
 
 def totals(*last: str) -> list[str]:

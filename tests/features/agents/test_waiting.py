@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 import structlog
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from partywall.core.db.session import AsyncSession
 from partywall.core.jobs import attempts
 from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import retrying
+from partywall.features.agents.journal import Journal
 from partywall.features.agents.retrying import next_attempt
 from tests.features.agents.bureau import Bureau, Json, code_of, used_by
 from tests.features.agents.model_server import Reply, calling, final
@@ -44,10 +50,11 @@ def limited(retry_after: str) -> Reply:
 
 async def until_waiting(bureau: Bureau, run: str) -> Json:
     """Its row once it has been put back, and its worker has nothing in hand."""
-    while True:
-        [row] = await bureau.people.fetch(ROW, run)
-        if row["retry_at"] is not None and row["status"] == "queued" and not row["at_work"]:
-            return dict(row)
+    async with asyncio.timeout(20):
+        while True:
+            [row] = await bureau.people.fetch(ROW, run)
+            if row["retry_at"] is not None and row["status"] == "queued" and not row["at_work"]:
+                return dict(row)
 
 
 async def awake(bureau: Bureau, run: str) -> None:
@@ -108,8 +115,9 @@ async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
         await until_waiting(bureau, run)
         await bureau.people.execute("UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'run_agent'")
         with structlog.testing.capture_logs() as logs:
-            while not [log for log in logs if log["event"] == "job_put_back"]:
-                await until_waiting(bureau, run)
+            async with asyncio.timeout(20):
+                while not [log for log in logs if log["event"] == "job_put_back"]:
+                    await until_waiting(bureau, run)
     assert len(bureau.model.asked) == 1
 
 
@@ -133,7 +141,7 @@ async def test_a_job_that_was_left_over_does_not_work_beside_another(bureau: Bur
     await bureau.people.execute(
         "UPDATE run SET status = 'running', job_id = (SELECT max(id) FROM pgqueuer) WHERE id::text = $1", run
     )
-    async with bureau.working():
+    async with bureau.working(), asyncio.timeout(20):
         while await bureau.people.fetch("SELECT FROM pgqueuer WHERE id = $1", other["id"]):
             pass
     assert (bureau.model.asked, (await bureau.get(run))["status"]) == ([], "running")
@@ -156,7 +164,24 @@ async def test_a_tool_that_asks_for_it_is_called_again_later(bureau: Bureau) -> 
         found = await bureau.until(run)
     assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
     [calls] = await calls_of(bureau, found)
-    assert calls > 2
+    assert calls > 1
+
+
+async def test_a_tool_whose_database_is_away_has_not_failed(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    transaction, away = Journal.transaction, [ConnectionRefusedError(), PoolTimeoutError()]
+
+    def refused(self: Journal) -> AbstractAsyncContextManager[tuple[AsyncSession, ProjectScope]]:
+        if away:
+            raise away.pop()
+        return transaction(self)
+
+    monkeypatch.setattr(Journal, "transaction", refused)
+    document = await bureau.document()
+    bureau.model.says(calling("append", document_id=document, text="once"), DONE)
+    run = await bureau.run()
+    assert (run["status"], away) == ("succeeded", []), run
+    content = await bureau.owner.client.get(f"{bureau.url}/documents/{document}/content")
+    assert content.text.count("once") == 1
 
 
 async def calls_of(bureau: Bureau, run: Json) -> list[int]:

@@ -12,12 +12,18 @@ from typing import Final
 
 import httpx
 import numpy as np
+import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
+from partywall.core.masking import cleaned_words
 from partywall.core.outgoing.endpoints import RETRIES
 
+log = structlog.get_logger(__name__)
+
 _BATCH: Final = 64
+_MOST_READ: Final = 8_000
+_MOST_LOGGED: Final = 500
 _REFUSED: Final = frozenset({400, 413, 422})
 _FRESH: Final = 60.0
 
@@ -90,6 +96,13 @@ class OpenAiEmbedder:
     async def _embed(self, texts: list[str]) -> Vectors:
         return self._read(await self._post(texts, {}), len(texts))
 
+    def _log(self, response: httpx.Response) -> None:
+        said, key = response.content[:_MOST_READ].decode("utf-8", "replace"), self._options.api_key
+        if key is not None and key.get_secret_value():
+            said = said.replace(key.get_secret_value(), "***")
+        words = cleaned_words(said, _MOST_LOGGED)
+        log.warning("embedding_refusal", model=self._options.model, status=response.status_code, said=words)
+
     async def _post(self, texts: list[str], extensions: dict[str, int]) -> httpx.Response:
         key = self._options.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
@@ -100,6 +113,8 @@ class OpenAiEmbedder:
             raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
 
     def _read(self, response: httpx.Response, count: int) -> Vectors:
+        if response.status_code != httpx.codes.OK:
+            self._log(response)
         if response.status_code in _REFUSED:
             raise TextRefused(f"the embeddings endpoint answered {response.status_code}")
         if response.status_code != httpx.codes.OK:

@@ -9,7 +9,7 @@ import httpx2
 import orjson
 import structlog
 
-from partywall.core.language_models import cleaned_words
+from partywall.core.masking import cleaned_words
 
 log = structlog.get_logger(__name__)
 
@@ -25,11 +25,11 @@ _KEPT: Final = frozenset(
 
 async def refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """The beginning of it, as an answer of its own; the rest is not read."""
-    said = _without_keys(request, await _beginning(response))
+    said = without_keys(request, await _beginning(response))
     log.warning(
         "model_refusal",
         model=_model(request),
-        server=str(request.url.copy_with(query=None)),
+        server=_server(request),
         status=response.status_code,
         said=cleaned_words(said.decode("utf-8", "replace"), MOST_LOGGED),
     )
@@ -52,7 +52,17 @@ async def _beginning(response: httpx2.Response) -> bytes:
     return bytes(found)
 
 
-def _without_keys(request: httpx2.Request, said: bytes) -> bytes:
+def log_no_answer(request: httpx2.Request, said: bytes) -> None:
+    """A success that is none: a page, or something else that no model has said."""
+    words = cleaned_words(without_keys(request, said).decode("utf-8", "replace"), MOST_LOGGED)
+    log.warning("model_refusal", model=_model(request), server=_server(request), status=200, said=words)
+
+
+def _server(request: httpx2.Request) -> str:
+    return str(request.url.copy_with(query=None))
+
+
+def without_keys(request: httpx2.Request, said: bytes) -> bytes:
     for name in _KEYS:
         key = request.headers.get(name, "").removeprefix("Bearer ").encode()
         if len(key) >= _SHORTEST_KEY:

@@ -9,7 +9,8 @@ from typing import Final
 import httpx2
 
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
-from partywall.adapters.language_models.refusals import refusal
+from partywall.adapters.language_models.refusals import log_no_answer, refusal, without_keys
+from partywall.core.language_models import ModelInvalidError
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.retrying import Faults, Retries, ask
@@ -23,6 +24,8 @@ _FAULTS: Final = Faults(
 
 # What asks for a stream; both SDKs write JSON without spaces.
 _STREAMED: Final = b'"stream":true'
+_ERROR: Final = b'"error"'
+_BEGINNING: Final = 2_000
 
 
 class AnswerStream(httpx2.AsyncByteStream):
@@ -32,17 +35,33 @@ class AnswerStream(httpx2.AsyncByteStream):
     said that it has ended, and ReadTimeout where no event comes for `silence` seconds, whatever else keeps coming.
     """
 
-    def __init__(self, response: httpx2.Response, silence: float) -> None:
+    def __init__(self, request: httpx2.Request, response: httpx2.Response, silence: float) -> None:
+        self._request = request
         self._response = response
         self._silence = silence
+        self._begins = bytearray()  # until it is known for an answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        answer = Answer()
-        events = events_of(self._response.aiter_bytes())
-        while (event := await self._next(events)) is not None:
-            yield answer.take(event).encoded()
+        answer, begun = Answer(), False
+        events = events_of(self._received())
+        try:
+            while (event := await self._next(events)) is not None:
+                taken, begun = answer.take(self._without_keys(event)), True
+                yield taken.encoded()
+        except ModelInvalidError:
+            if not begun:
+                log_no_answer(self._request, bytes(self._begins))
+            raise
         if not answer.complete:
             raise httpx2.ReadError("The answer broke off.")
+
+    async def _received(self) -> AsyncIterator[bytes]:
+        async for part in self._response.aiter_bytes():
+            self._begins += part[: _BEGINNING - len(self._begins)]
+            yield part
+
+    def _without_keys(self, event: ServerEvent) -> ServerEvent:
+        return event._replace(data=without_keys(self._request, event.data)) if _ERROR in event.data else event
 
     async def _next(self, events: AsyncIterator[ServerEvent]) -> ServerEvent | None:
         try:
@@ -77,13 +96,13 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         if response.is_error:
             return await refusal(request, response)
         streams = response.is_success and _STREAMED in request.content
-        return self._read(response) if streams else response
+        return self._read(request, response) if streams else response
 
-    def _read(self, response: httpx2.Response) -> httpx2.Response:
+    def _read(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         """Its bytes are no longer compressed, nor as many as they were."""
         changed = ("content-encoding", "content-length")
         headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in changed]
-        stream = AnswerStream(response, self._silence)
+        stream = AnswerStream(request, response, self._silence)
         return httpx2.Response(response.status_code, headers=headers, stream=stream, extensions=response.extensions)
 
     async def aclose(self) -> None:

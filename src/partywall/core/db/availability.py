@@ -5,6 +5,8 @@ from types import TracebackType
 from typing import Final
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from partywall.core.errors import UnavailableError
 from partywall.core.storage import StorageFullError, is_full
@@ -34,6 +36,14 @@ def is_away(error: BaseException | None) -> bool:
     """Whether asyncpg's error is about the database being away, overloaded or out of time, not about the statement."""
     # ValueError: an argument of the wrong type is our own fault.
     return isinstance(error, _AWAY) and not isinstance(error, ValueError)
+
+
+def session_is_away(error: Exception) -> bool:
+    """The same, as a session of SQLAlchemy says it, or the network where a connection is opened."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeoutError | OSError)
+    cause = None if error.orig is None else error.orig.__cause__
+    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(cause)
 
 
 class _Reported:

@@ -14,14 +14,14 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from partywall.core.db.availability import DatabaseAwayError, is_away
+from partywall.core.db.availability import DatabaseAwayError, session_is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
 from partywall.core.http.request_id import request_id_of
@@ -212,7 +212,7 @@ def system_fact(error: Exception) -> PartywallError:
     if is_full(cause):
         log.warning("storage_full", error=type(cause).__name__)
         return StorageFullError()
-    if isinstance(error, PoolTimeoutError) or (isinstance(error, DBAPIError) and _is_away(error)):
+    if isinstance(error, PoolTimeoutError | DBAPIError) and session_is_away(error):
         log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
         return DatabaseAwayError()
     raise error
@@ -223,10 +223,6 @@ def _cause(error: Exception) -> BaseException | None:
     if not isinstance(error, DBAPIError):
         return error
     return None if error.orig is None else error.orig.__cause__
-
-
-def _is_away(error: DBAPIError) -> bool:
-    return error.connection_invalidated or isinstance(error, InterfaceError) or is_away(_cause(error))
 
 
 def crash_problem(request: HTTPConnection) -> ProblemResponse:

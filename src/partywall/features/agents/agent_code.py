@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic_ai import ApprovalRequired, CallDeferred, ModelRetry
 from pydantic_ai.exceptions import AgentRunError, SkipToolExecution, SkipToolValidation, ToolFailed, UserError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.errors import PartywallError
 from partywall.core.jobs.context import LeaseLostError
@@ -17,7 +17,7 @@ from partywall.features.agents.exceptions import TryAgainError
 # What tells the library or the run what to do next, and what is no fault of the code: the database was away.
 _UNDERSTOOD: Final = (
     ModelRetry, ToolFailed, CallDeferred, ApprovalRequired, SkipToolExecution, SkipToolValidation, UserError,
-    AgentRunError, PartywallError, TryAgainError, LeaseLostError, DBAPIError,
+    AgentRunError, PartywallError, TryAgainError, LeaseLostError, SQLAlchemyError,
 )  # fmt: skip
 
 

@@ -41,13 +41,13 @@ async def begin_run(context: JobContext, payload: RunAgent) -> Begun | Outcome |
     Counts the attempt; raises where the right is gone, and AnotherAttemptError where the run has to wait.
     """
     begun = await _begin(context, payload)
-    if not isinstance(begun, _Waiting):
+    if not isinstance(begun, _WithoutPlace):
         return begun
     await _ask_for_a_place(context, payload)
     return None
 
 
-class _Waiting:
+class _WithoutPlace:
     """The run has no place. Its next job begins it; this one was left to wake it."""
 
 
@@ -56,7 +56,7 @@ async def _ask_for_a_place(context: JobContext, payload: RunAgent) -> None:
         await Admission(session, scope, RunPlaces.of(context.resources)).fill()
 
 
-async def _begin(context: JobContext, payload: RunAgent) -> Begun | Outcome | _Waiting | None:
+async def _begin(context: JobContext, payload: RunAgent) -> Begun | Outcome | _WithoutPlace | None:
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
         run = await writer.lock(payload.run_id)
@@ -70,7 +70,7 @@ async def _begin(context: JobContext, payload: RunAgent) -> Begun | Outcome | _W
             left = await writer.waits_for(run.id)
             if left is not None:
                 raise AnotherAttemptError("the run waits", left)
-            return _Waiting()
+            return _WithoutPlace()
         require(scope, Right.RUN_START)
         if run.cancel_requested_at is not None:
             return Cancelled()

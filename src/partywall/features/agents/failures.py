@@ -16,6 +16,7 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 
+from partywall.core.db.availability import session_is_away
 from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
 from partywall.core.language_models import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError
@@ -26,6 +27,7 @@ from partywall.features.agents.journal import CancelRequestedError, WorkerStopsE
 from partywall.features.agents.model_errors import meaning_of_model_error
 from partywall.features.agents.outcomes import LOST, Cancelled, Ending, Failed, Interrupted
 
+_AWAY: Final = Interrupted(Failed("unavailable", "What the run needs is away."), passing=True)
 _NO_MODEL: Final = Failed("model_invalid", "No model answered in the form of an answer.")
 _FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
     (CancelRequestedError, Cancelled()),
@@ -34,7 +36,7 @@ _FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
     (MissingRightError, LOST),
     (ValidationError, Failed("input_invalid", "The input no longer fits the agent.")),
     (AgentCodeError, Failed("agent_broken", "The agent's own code failed; see the worker's log.")),
-    (UnavailableError, Interrupted(Failed("unavailable", "What the run needs is away."), passing=True)),
+    (UnavailableError, _AWAY),
     (UserError, Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")),
     (ContentFilterError, Failed("output_invalid", "The model's provider has withheld its answer.")),
     (
@@ -50,6 +52,8 @@ def meaning_of(error: Exception) -> Ending:
     for kind, ending in _FIXED:
         if isinstance(error, kind):
             return ending
+    if session_is_away(error):
+        return _AWAY
     match error:
         case ModelAPIError() | FallbackExceptionGroup():
             return _of_models(error)

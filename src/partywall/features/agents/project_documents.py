@@ -7,7 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
+from sqlalchemy.exc import SQLAlchemyError
 
+from partywall.core.db.availability import DatabaseAwayError, session_is_away
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors
@@ -55,6 +57,15 @@ class JournalEffects(Effects):
         return idempotency_key(current_step())
 
     async def once(self, work: Callable[[DocumentService], Awaitable[JsonValue]]) -> JsonValue:
+        """Raises DatabaseAwayError for what is no fault of the tool's."""
+        try:
+            return await self._once(work)
+        except (SQLAlchemyError, OSError) as error:
+            if session_is_away(error):
+                raise DatabaseAwayError from error
+            raise
+
+    async def _once(self, work: Callable[[DocumentService], Awaitable[JsonValue]]) -> JsonValue:
         step = current_step()
         async with self._journal.transaction() as (session, scope):
             done = await JournalReader(session, scope).effect(step)

@@ -28,8 +28,11 @@ from partywall.core.events.batches import WireEvent
 from partywall.core.ids import new_id
 from partywall.core.security.api_keys import new_key
 from partywall.core.tenancy import Principal, ProjectScope, Role
+from partywall.features.documents.merging import Wanted
+from partywall.features.documents.repository import DocumentChange
 from partywall.features.search.index_repository import KnownIndex, NewChunk
 from partywall.features.search.repository import Corpus, ServingIndex
+from partywall.features.webhooks.repository import Decided
 from partywall.features.webhooks.turn_repository import Claim
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
@@ -67,6 +70,15 @@ def in_an_hour() -> datetime:
     return utc_now() + timedelta(hours=1)
 
 
+def retitled() -> DocumentChange:
+    wanted = Wanted("taken", "", None, "draft", {})
+    return DocumentChange(wanted, {"title"}, digest=None, version=None, awaits_index=False)
+
+
+def decided() -> Decided:
+    return Decided("https://example.com/", None, None, enabled=True)
+
+
 def chunk(room: Room) -> NewChunk:
     return NewChunk(room.document, 0, 4, "english", "title", "text")
 
@@ -100,7 +112,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentRepository.existing": lambda r, room: r.existing([room.document]),
     "DocumentRepository.version": lambda r, room: r.version(room.document, 1),
     "DocumentRepository.used": lambda r, room: r.used([room.blob]),
-    "DocumentWriter.change": lambda r, room: r.change(room.document, {"title": "taken"}),
+    "DocumentWriter.write": lambda r, room: r.write(room.document, retitled()),
     "DocumentWriter.add_version": lambda r, room: r.add_version(room.document),
     "DocumentWriter.await_index": lambda r, room: r.await_index(room.document),
     "DocumentWriter.delete": lambda r, room: r.delete(room.document),
@@ -141,7 +153,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "MemberWriter.remove": lambda r, room: r.remove(room.owner.id),
     "ProjectRepository.get": lambda r, _: r.get(),
     "ProjectRepository.lock": lambda r, _: r.lock(to_delete=True),
-    "ProjectWriter.change": lambda r, _: r.change({"name": "taken"}),
+    "ProjectWriter.describe": lambda r, _: r.describe("taken", None),
     "ProjectWriter.delete": lambda r, _: r.delete(),
     "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
@@ -171,7 +183,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "WebhookRepository.lock": lambda r, room: r.lock(webhook(room)),
     "WebhookRepository.page": lambda r, _: r.page(*PAGE),
     "WebhookWriter.add": lambda r, _: r.add("https://example.com/", None, None, b"sealed"),
-    "WebhookWriter.change": lambda r, room: r.change(webhook(room), {"url": "https://example.com/"}),
+    "WebhookWriter.decide": lambda r, room: r.decide(webhook(room), decided()),
     "WebhookWriter.remove": lambda r, room: r.remove(webhook(room)),
     "WebhookWriter.resume": lambda r, room: r.resume(webhook(room)),
     "WebhookWriter.rotate": lambda r, room: r.rotate(webhook(room), b"sealed", in_an_hour()),

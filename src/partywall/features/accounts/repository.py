@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -63,11 +62,11 @@ class AccountWriter:
     session: AsyncSession
     account_id: UUID
 
-    async def change(self, values: Mapping[str, str | None]) -> None:
+    async def set_name(self, full_name: str | None) -> None:
         await self.session.execute(
             update(Account)
             .where(Account.id == self.account_id)
-            .values(**values, revision=Account.revision + 1, updated_at=func.now())
+            .values(full_name=full_name, revision=Account.revision + 1, updated_at=func.now())
         )
 
     async def replace_password_hash(self, password_hash: str) -> None:

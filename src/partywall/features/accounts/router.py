@@ -41,7 +41,7 @@ async def get_me(session: PrincipalReadSessionDep, principal: PersonDep, if_none
 )
 async def update_me(body: UserPatch, service: AccountServiceDep, if_match: IfMatch = None) -> Response:
     require_match(if_match, await service.revision())
-    changed = await service.change(body.model_dump(exclude_unset=True))
+    changed = await service.change(body)
     return json_response(changed.user, headers={"ETag": _tag(changed)})
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -14,7 +13,7 @@ from partywall.features.accounts.exceptions import AccountGoneError, SessionNotF
 from partywall.features.accounts.models import Account
 from partywall.features.accounts.models import Session as SessionRow
 from partywall.features.accounts.repository import AccountRepository, AccountWriter
-from partywall.features.accounts.schemas import Session, SessionQuery, User
+from partywall.features.accounts.schemas import Session, SessionQuery, User, UserPatch
 from partywall.features.accounts.session_repository import KEYSET, SessionRepository, SessionWriter
 
 
@@ -56,9 +55,9 @@ class AccountService:
             raise AccountGoneError
         return row.revision
 
-    async def change(self, values: Mapping[str, str | None]) -> VersionedUser:
-        if values:
-            await AccountWriter(self.session, self.account_id).change(values)
+    async def change(self, patch: UserPatch) -> VersionedUser:
+        if "full_name" in patch.model_fields_set:
+            await AccountWriter(self.session, self.account_id).set_name(patch.full_name)
             self.session.expire_all()
         return await get_user(self.session, self.account_id)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import Row, Uuid, and_, bindparam, func, insert, literal, select, update
@@ -20,10 +20,59 @@ from partywall.features.documents.models import (
     DocumentVersion,
 )
 
-type Column = str | int | JsonObject | None
+WAITING: Final = "pending"
 
 _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+
+
+class Fields(Protocol):
+    """All that callers set on a document."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def external_id(self) -> str | None: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def metadata(self) -> JsonObject: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """What is written of `wanted`: the `fields` that differ, no others, for a text is large and its change is kept.
+
+    `digest` is the size and the SHA-256 of another content, `version` the number of the version that the change makes.
+    """
+
+    wanted: Fields
+    fields: Collection[str]
+    digest: tuple[int, str] | None
+    version: int | None
+    awaits_index: bool
+
+
+def _columns(change: DocumentChange) -> dict[str, str | int | JsonObject | None]:
+    wanted = change.wanted
+    columns: dict[str, str | int | JsonObject | None] = {
+        "title": wanted.title, "content": wanted.content, "external_id": wanted.external_id, "status": wanted.status,
+        "metadata": wanted.metadata,
+    }  # fmt: skip
+    values = {name: columns[name] for name in change.fields}
+    if change.digest is not None:
+        values["size"], values["content_sha256"] = change.digest
+    if change.version is not None:
+        values["version"] = change.version
+    if change.awaits_index:
+        values |= {"index_status": WAITING, "index_error": None}
+    return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +139,12 @@ class DocumentWriter:
     session: AsyncSession
     scope: ProjectScope
 
-    async def change(self, id_: UUID, values: dict[str, Column]) -> int:
-        """Sets columns by their names and answers the new revision; the database keeps the text that gives way."""
+    async def write(self, id_: UUID, change: DocumentChange) -> int:
+        """Answers the new revision; the database keeps the text that gives way."""
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-            .values(**values, revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
+            .values(**_columns(change), revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
             .returning(DOCUMENT.c.revision)
         )
         revision: int = (await self.session.execute(statement)).scalar_one()
@@ -118,9 +167,9 @@ class DocumentWriter:
             .where(
                 DOCUMENT.c.project_id == self.scope.project_id,
                 DOCUMENT.c.id == id_,
-                DOCUMENT.c.index_status != "pending",
+                DOCUMENT.c.index_status != WAITING,
             )
-            .values(index_status="pending", index_error=None, state=DOCUMENT.c.state + 1)
+            .values(index_status=WAITING, index_error=None, state=DOCUMENT.c.state + 1)
             .returning(DOCUMENT.c.id)
         )
         return (await self.session.execute(statement)).scalar_one_or_none() is not None

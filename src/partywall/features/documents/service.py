@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import cast
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
@@ -28,12 +28,11 @@ from partywall.features.documents.jobs import (
 from partywall.features.documents.merging import Wanted, patched, replaced
 from partywall.features.documents.models import Document
 from partywall.features.documents.reading import Shown
-from partywall.features.documents.repository import Column, DocumentRepository, DocumentWriter
+from partywall.features.documents.repository import WAITING, DocumentChange, DocumentRepository, DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, DocumentReplace, Status
 from partywall.features.projects.rights import Right, require
 
 _TEXT = frozenset({"title", "content"})
-WAITING: Final = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +129,18 @@ class DocumentService:
     async def _change(self, locked: Locked, wanted: Wanted) -> Shown:
         differing = wanted.differs_in(locked.current)
         if differing:
-            values: dict[str, Column] = {name: cast("Column", getattr(wanted, name)) for name in differing}
-            if differing & _TEXT:
-                values |= {"version": locked.version + 1, "index_status": "pending", "index_error": None}
+            other_text = not differing.isdisjoint(_TEXT)
+            change = DocumentChange(
+                wanted,
+                differing,
+                digest=digest(wanted.content) if "content" in differing else None,
+                version=locked.version + 1 if other_text else None,
+                awaits_index=other_text,
+            )
             writer = DocumentWriter(self.session, self.scope)
-            if "content" in differing:
-                size, sha256 = digest(wanted.content)
-                values |= {"size": size, "content_sha256": sha256}
             with violations(VIOLATIONS):
-                revision = await writer.change(locked.id, values)
-            if differing & _TEXT:
+                revision = await writer.write(locked.id, change)
+            if other_text:
                 await writer.add_version(locked.id)
                 if locked.index_status != WAITING:  # else there is a job, which indexes what is newest then
                     await self._index(locked.id)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -84,11 +83,11 @@ class ProjectWriter:
     session: AsyncSession
     scope: ProjectScope
 
-    async def change(self, values: Mapping[str, str | None]) -> None:
+    async def describe(self, name: str, description: str | None) -> None:
         await self.session.execute(
             update(Project)
             .where(Project.id == self.scope.project_id)
-            .values(**values, revision=Project.revision + 1, updated_at=func.now())
+            .values(name=name, description=description, revision=Project.revision + 1, updated_at=func.now())
         )
 
     async def delete(self) -> bool:

@@ -82,7 +82,7 @@ async def get_project(
 )
 async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_match: IfMatch = None) -> Response:
     require_match(if_match, await service.revision(Right.PROJECT_UPDATE))
-    changed = await service.change(body.model_dump(exclude_unset=True))
+    changed = await service.change(body)
     return json_response(changed.project, 200, {"ETag": entity_tag(changed.revision, changed.project.role)})
 
 

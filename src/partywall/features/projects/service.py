@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,7 +19,7 @@ from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter
 from partywall.features.projects.rights import Right, require
-from partywall.features.projects.schemas import Project, ProjectQuery
+from partywall.features.projects.schemas import Project, ProjectPatch, ProjectQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +104,18 @@ class ProjectService:
         require(await enter_project(self.session, self.scope.principal, self.scope.project_id), right)
         return row.revision
 
-    async def change(self, values: Mapping[str, str | None]) -> Versioned:
+    async def change(self, patch: ProjectPatch) -> Versioned:
+        """After `revision`."""
         require(self.scope, Right.PROJECT_UPDATE)
-        if values:
-            await ProjectWriter(self.session, self.scope).change(values)
+        given = patch.model_fields_set
+        if given:
+            row = await ProjectRepository(self.session, self.scope).get()
+            await ProjectWriter(self.session, self.scope).describe(
+                patch.name if "name" in given else row.name,
+                patch.description if "description" in given else row.description,
+            )
             self.session.expire_all()
-            news = News("project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(values)]})
+            news = News("project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]})
             EventLog(self.session, self.scope, self.announcer).append(news)
         return await get_project(self.session, self.scope)
 

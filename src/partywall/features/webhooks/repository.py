@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,8 +20,14 @@ KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
 type WebhookRow = Row[Webhook, str | None]
 
 
-# What people change of a webhook: its url, types, description, enabled.
-type Decided = Mapping[str, str | list[str] | bool | None]
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What people decide of a webhook."""
+
+    url: str
+    types: list[str] | None
+    description: str | None
+    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,15 @@ class WebhookWriter:
         )
         return webhook_id
 
-    async def change(self, webhook_id: UUID, values: Decided) -> None:
+    async def decide(self, webhook_id: UUID, decided: Decided) -> None:
         await self.session.execute(
             update(Webhook)
             .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)
-            .values(**values, revision=Webhook.revision + 1, updated_at=func.now())
-        )
+            .values(
+                url=decided.url, types=decided.types, description=decided.description, enabled=decided.enabled,
+                revision=Webhook.revision + 1, updated_at=func.now(),
+            )
+        )  # fmt: skip
 
     async def start_afresh(self, webhook_id: UUID, *, enabled: bool) -> None:
         """Forgets the failures so far; where somebody decides on `enabled`, also that they have disabled it."""

@@ -20,7 +20,8 @@ from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.constants import OVERLAP
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
-from partywall.features.webhooks.repository import KEYSET, WebhookRepository, WebhookRow, WebhookWriter
+from partywall.features.webhooks.models import Webhook as WebhookModel
+from partywall.features.webhooks.repository import KEYSET, Decided, WebhookRepository, WebhookRow, WebhookWriter
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
 from partywall.features.webhooks.signing import new_secret
 
@@ -101,14 +102,15 @@ class WebhookService:
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
         """After `revision`. A new URL, and `enabled`, forget the failures so far."""
         require(self.scope, Right.WEBHOOK_MANAGE)
-        values = patch.model_dump(exclude_unset=True)
-        if values:
+        given = patch.model_fields_set
+        found = await WebhookRepository(self.session, self.scope).get(webhook_id)
+        if given and found is not None:
             writer = WebhookWriter(self.session, self.scope)
-            await writer.change(webhook_id, values)
-            if "url" in values or "enabled" in values:
-                await writer.start_afresh(webhook_id, enabled="enabled" in values)
+            await writer.decide(webhook_id, _decided(found[0], patch))
+            if "url" in given or "enabled" in given:
+                await writer.start_afresh(webhook_id, enabled="enabled" in given)
             self.session.expire_all()
-            self._tell("project.webhook_updated", webhook_id, sorted(values))
+            self._tell("project.webhook_updated", webhook_id, sorted(given))
         return await get_webhook(self.session, self.scope, webhook_id)
 
     async def rotate(self, webhook_id: UUID) -> Versioned[SecretWebhook]:
@@ -135,6 +137,16 @@ class WebhookService:
         data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
         news = News(type_, "webhook", str(webhook_id), data)
         EventLog(self.session, self.scope, self.announcer).append(news)
+
+
+def _decided(row: WebhookModel, patch: WebhookPatch) -> Decided:
+    given = patch.model_fields_set
+    return Decided(
+        url=patch.url if "url" in given else row.url,
+        types=patch.types if "types" in given else row.types,
+        description=patch.description if "description" in given else row.description,
+        enabled=patch.enabled if "enabled" in given else row.enabled,
+    )
 
 
 def _accept(refusal: str | None) -> None:

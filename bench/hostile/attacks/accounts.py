@@ -67,8 +67,10 @@ def garbage_token(number: int) -> bytes:
 
 
 def mail_token(number: int) -> bytes:
-    paths = (f"{API}/auth/email/verify", f"{API}/invitations/accept", f"{API}/auth/email/resend")
-    return request("POST", paths[number % 3], body={"token": f"garbage{number}" * 20})
+    if number % 3 == 0:
+        return request("POST", f"{API}/auth/email/resend", body={"email": f"garbage{number}@example.com"})
+    path = f"{API}/auth/email/verify" if number % 3 == 1 else f"{API}/invitations/accept"
+    return request("POST", path, body={"token": f"garbage{number}" * 20})
 
 
 def revoke(number: int) -> bytes:

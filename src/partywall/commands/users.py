@@ -16,6 +16,7 @@ from partywall.core.errors import PartywallError
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
+from partywall.features.accounts.exceptions import AccountNotFoundError
 
 DATA: Final = Path(".data")
 
@@ -98,8 +99,10 @@ async def _set_password(data_dir: Path, email: str, given: str | None) -> operat
     async with operator(data_dir) as acting:
         try:
             changed = await operations.set_password(acting.sessions, Passwords(1), acting.secrets, email, given)
-        except PartywallError as error:
+        except AccountNotFoundError as error:
             raise Refusal(f"{error.detail}: {email}") from None
+        except PartywallError as error:
+            raise Refusal(error.detail) from None
         await acting.announce(Revocation(Revoked.ACCOUNT, changed.id))
         return changed
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import structlog
 from pydantic import JsonValue
-from sqlalchemy import func
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventLog, News
@@ -75,7 +74,7 @@ async def _put_back(
             await ending.count(run, cut_off)
             # What goes on begins again, and is counted then.
             counted = max(0, run.attempts - 1) if goes_on else run.attempts
-            await writer.change(run.id, {"status": RunStatus.QUEUED.value, "attempts": counted})
+            await writer.put_back(run.id, counted)
             ending.tell(run, "run.queued", {"agent": run.agent, "reason": last.code})
     return None
 
@@ -123,25 +122,24 @@ class _Ending:
             self.tell(run, "run.usage", told)
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
+        writer = RunWriter(self.session, self.scope)
         match outcome:
             case Succeeded(output, messages):
                 await self._turn_ends(run, messages)
-                await self._over(run, RunStatus.SUCCEEDED, {"output": {**output}}, usage_of(run))
+                self._over(await writer.succeed(run.id, output), usage_of(run))
             case Waiting(requests, pending, messages):
                 await self._turn_ends(run, messages, requests)
                 await self._waits(run, pending)
             case Failed(code, detail):
-                values: dict[str, object] = {"error_code": code, "error_detail": detail}
-                await self._over(run, RunStatus.FAILED, values, {"code": code, "detail": detail})
+                self._over(await writer.fail(run.id, code, detail), {"code": code, "detail": detail})
             case Cancelled():
-                await self._over(run, RunStatus.CANCELLED, {}, {})
+                self._over(await writer.leave_off(run.id), {})
 
     async def _turn_ends(self, run: Run, messages: list[JsonValue], requests: JsonValue = None) -> None:
         await RunWriter(self.session, self.scope).end_turn(run.id, run.turn, messages, requests)
 
     async def _waits(self, run: Run, pending: list[JsonValue]) -> None:
-        values: dict[str, object] = {"status": RunStatus.WAITING.value, "pending": pending, "attempts": 0}
-        await RunWriter(self.session, self.scope).change(run.id, {**values, "admitted": False})
+        await RunWriter(self.session, self.scope).wait(run.id, pending)
         calls: list[JsonValue] = [
             {"tool": call["tool"], "arguments": short_arguments(call["arguments"])}
             for call in pending
@@ -149,10 +147,8 @@ class _Ending:
         ]
         self.tell(run, "run.waiting", {"pending_id": pending_id(run.id, run.turn, pending), "calls": calls})
 
-    async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
-        changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}
-        await RunWriter(self.session, self.scope).change(run.id, changed)
-        self.tell(run, f"run.{status.value}", {"agent": run.agent, **told})
+    def _over(self, run: Run, told: dict[str, JsonValue]) -> None:
+        self.tell(run, f"run.{run.status}", {"agent": run.agent, **told})
 
     def tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
         log_ = EventLog(self.session, self.scope, self.context.resources.announcer)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import func
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventLog, News
@@ -88,16 +87,7 @@ async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext
     if run.status == RunStatus.QUEUED:
         news = News("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
         EventLog(session, scope, context.resources.announcer).append(news)
-    started = await RunWriter(session, scope).change(
-        run.id,
-        {
-            "status": RunStatus.RUNNING.value,
-            "attempts": run.attempts + 1,
-            "started_at": func.coalesce(Run.started_at, func.now()),
-            "retry_at": None,
-            "job_id": context.job_id,
-        },
-    )
+    started = await RunWriter(session, scope).begin(run.id, run.attempts + 1, context.job_id)
     steps = await JournalReader(session, scope).finished(run.id, run.turn)
     history, answered = await _before(session, scope, run)
     return Begun(started, {(step.name, step.number): step.result for step in steps}, history, answered)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -43,8 +42,11 @@ class BudgetWriter:
     session: AsyncSession
     scope: ProjectScope
 
-    async def put(self, limits: Mapping[str, int | Decimal | None]) -> AgentBudget:
+    async def put(
+        self, *, tokens: int | None, tool_calls: int | None, seconds: int | None, cost: Decimal | None
+    ) -> AgentBudget:
         actor = str(self.scope.principal)
+        limits = {"tokens": tokens, "tool_calls": tool_calls, "seconds": seconds, "cost": cost}
         made = insert(AgentBudget).values(project_id=self.scope.project_id, updated_by=actor, **limits)
         changed = {**limits, "updated_by": actor, "updated_at": func.now(), "revision": AgentBudget.revision + 1}
         stored = await self.session.scalars(

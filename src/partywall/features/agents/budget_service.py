@@ -82,12 +82,10 @@ class BudgetService:
         require(self.scope, Right.BUDGET_MANAGE)
         await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
-            {
-                "tokens": wanted.tokens,
-                "tool_calls": wanted.tool_calls,
-                "seconds": wanted.seconds,
-                "cost": wanted.cost.amount if wanted.cost else None,
-            }
+            tokens=wanted.tokens,
+            tool_calls=wanted.tool_calls,
+            seconds=wanted.seconds,
+            cost=wanted.cost.amount if wanted.cost else None,
         )
         news = News("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
         EventLog(self.session, self.scope, self.announcer).append(news)

@@ -7,7 +7,6 @@ from datetime import UTC, timedelta
 
 import structlog
 from pydantic import JsonValue
-from sqlalchemy import func
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventLog, News
@@ -109,7 +108,7 @@ class _Ending:
             await self.count(run, cut_off)
             # What goes on begins again, and is counted then.
             counted = max(0, run.attempts - 1) if goes_on else run.attempts
-            await self._queue(run, interrupted, {"attempts": counted})
+            self._tell_of_queueing(await RunWriter(self.session, self.scope).put_back(run.id, counted), interrupted)
         return Again()
 
     async def wait(self, run: Run, interrupted: Interrupted, cut_off: CutOff | None) -> Again | Outcome:
@@ -117,26 +116,23 @@ class _Ending:
 
         Nothing of ours has failed, so no attempt counts, except where an answer broke off that has to be paid for.
         """
-        failing = await RunWriter(self.session, self.scope).failing_for(run.id)
+        writer = RunWriter(self.session, self.scope)
+        failing = await writer.failing_for(run.id)
         settings, broke_off = self.context.resources.settings.agents, bool(cut_off and cut_off.used.model_calls)
         after = next_attempt(failing, settings.retry_for, interrupted.retry_after)
         if after is None or (broke_off and run.attempts >= settings.max_attempts):
             return interrupted.last
         if run.status == RunStatus.RUNNING:
             await self.count(run, cut_off)
-            since = func.coalesce(Run.failing_at, func.clock_timestamp())
-            values = {"failing_at": since, "retry_at": func.clock_timestamp() + after, "admitted": False}
             counted = run.attempts if broke_off else max(0, run.attempts - 1)
-            await self._queue(run, interrupted, {**values, "job_id": None, "attempts": counted})
+            self._tell_of_queueing(await writer.retry_later(run.id, counted, after), interrupted)
             await self.admission.fill()
         return Again(after)
 
-    async def _queue(self, run: Run, interrupted: Interrupted, values: dict[str, object]) -> None:
-        values["status"] = RunStatus.QUEUED.value
-        changed = await RunWriter(self.session, self.scope).change(run.id, values)
+    def _tell_of_queueing(self, run: Run, interrupted: Interrupted) -> None:
         told: dict[str, JsonValue] = {"agent": run.agent, "reason": interrupted.last.code}
-        if changed.retry_at is not None:
-            told["retry_at"] = changed.retry_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        if run.retry_at is not None:
+            told["retry_at"] = run.retry_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
         self.tell(run, "run.queued", told)
 
     async def write(self, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
@@ -168,25 +164,24 @@ class _Ending:
             self.tell(run, "run.usage", told)
 
     async def _settle(self, run: Run, outcome: Outcome) -> None:
+        writer = RunWriter(self.session, self.scope)
         match outcome:
             case Succeeded(output, messages):
                 await self._turn_ends(run, messages)
-                await self._over(run, RunStatus.SUCCEEDED, {"output": {**output}}, usage_of(run))
+                self._over(await writer.succeed(run.id, output), usage_of(run))
             case Waiting(requests, pending, messages):
                 await self._turn_ends(run, messages, requests)
                 await self._waits(run, pending)
             case Failed(code, detail):
-                values: dict[str, object] = {"error_code": code, "error_detail": detail}
-                await self._over(run, RunStatus.FAILED, values, {"code": code, "detail": detail})
+                self._over(await writer.fail(run.id, code, detail), {"code": code, "detail": detail})
             case Cancelled():
-                await self._over(run, RunStatus.CANCELLED, {}, {})
+                self._over(await writer.leave_off(run.id), {})
 
     async def _turn_ends(self, run: Run, messages: list[JsonValue], requests: JsonValue = None) -> None:
         await RunWriter(self.session, self.scope).end_turn(run.id, run.turn, messages, requests)
 
     async def _waits(self, run: Run, pending: list[JsonValue]) -> None:
-        values: dict[str, object] = {"status": RunStatus.WAITING.value, "pending": pending, "attempts": 0}
-        await RunWriter(self.session, self.scope).change(run.id, {**values, "admitted": False})
+        await RunWriter(self.session, self.scope).wait(run.id, pending)
         calls: list[JsonValue] = [
             {"tool": call["tool"], "arguments": short_arguments(call["arguments"])}
             for call in pending
@@ -194,10 +189,8 @@ class _Ending:
         ]
         self.tell(run, "run.waiting", {"pending_id": pending_id(run.id, run.turn, pending), "calls": calls})
 
-    async def _over(self, run: Run, status: RunStatus, values: dict[str, object], told: dict[str, JsonValue]) -> None:
-        changed: dict[str, object] = {"status": status.value, "finished_at": func.now(), "admitted": False, **values}
-        await RunWriter(self.session, self.scope).change(run.id, changed)
-        self.tell(run, f"run.{status.value}", {"agent": run.agent, **told})
+    def _over(self, run: Run, told: dict[str, JsonValue]) -> None:
+        self.tell(run, f"run.{run.status}", {"agent": run.agent, **told})
 
     def tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
         log_ = EventLog(self.session, self.scope, self.context.resources.announcer)

@@ -160,7 +160,55 @@ class RunWriter:
         )
         return found or timedelta()
 
-    async def change(self, run_id: UUID, values: Mapping[str, object]) -> Run:
+    async def begin(self, run_id: UUID, attempts: int, job_id: int) -> Run:
+        """`job_id` is the job that works on it: another that is left over does nothing."""
+        started = func.coalesce(Run.started_at, func.now())
+        return await self._set(
+            run_id, status="running", attempts=attempts, started_at=started, retry_at=None, job_id=job_id
+        )
+
+    async def put_back(self, run_id: UUID, attempts: int) -> Run:
+        """For another attempt; it keeps its place."""
+        return await self._set(run_id, status="queued", attempts=attempts)
+
+    async def retry_later(self, run_id: UUID, attempts: int, after: timedelta) -> Run:
+        """It leaves its place to others until then."""
+        now = func.clock_timestamp()
+        return await self._set(
+            run_id, status="queued", attempts=attempts, failing_at=func.coalesce(Run.failing_at, now),
+            retry_at=now + after, admitted=False, job_id=None,
+        )  # fmt: skip
+
+    async def wait(self, run_id: UUID, pending: list[JsonValue]) -> Run:
+        """For a decision; the next turn has all its attempts."""
+        return await self._set(run_id, status="waiting", pending=pending, attempts=0, admitted=False)
+
+    async def go_on(self, run_id: UUID, turn: int) -> Run:
+        """With the next turn, after a decision."""
+        return await self._set(run_id, status="queued", pending=None, turn=turn, admitted=False)
+
+    async def request_cancel(self, run_id: UUID) -> Run:
+        """Of who works on it."""
+        return await self._set(run_id, cancel_requested_at=func.now())
+
+    async def cancel(self, run_id: UUID) -> Run:
+        """At once. It keeps its place until its job has been taken off the queue."""
+        return await self._set(run_id, status="cancelled", pending=None, finished_at=func.now())
+
+    async def succeed(self, run_id: UUID, output: dict[str, JsonValue]) -> Run:
+        return await self._end(run_id, "succeeded", output=output)
+
+    async def fail(self, run_id: UUID, code: str, detail: str) -> Run:
+        return await self._end(run_id, "failed", error_code=code, error_detail=detail)
+
+    async def leave_off(self, run_id: UUID) -> Run:
+        """It was asked to, and has stopped."""
+        return await self._end(run_id, "cancelled")
+
+    async def _end(self, run_id: UUID, status: str, **values: object) -> Run:
+        return await self._set(run_id, status=status, finished_at=func.now(), admitted=False, **values)
+
+    async def _set(self, run_id: UUID, **values: object) -> Run:
         """The run after the change, which every reader can see."""
         changed = await self.session.scalars(
             update(Run)

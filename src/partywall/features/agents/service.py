@@ -9,7 +9,6 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from pydantic_core import to_json
-from sqlalchemy import func
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -161,9 +160,8 @@ class RunService:
             verb = "is" if row.status == RunStatus.CANCELLED else "has"
             raise RunFinishedError(f"The run {verb} {row.status} already.")
         if row.status == RunStatus.RUNNING:
-            return present(await self._writer.change(run_id, {"cancel_requested_at": func.now()}))
-        values: dict[str, object] = {"status": RunStatus.CANCELLED.value, "pending": None, "finished_at": func.now()}
-        row = await self._writer.change(run_id, values)
+            return present(await self._writer.request_cancel(run_id))
+        row = await self._writer.cancel(run_id)
         self._tell("run.cancelled", row)
         await self._admission.fill()
         return present(row)
@@ -177,8 +175,7 @@ class RunService:
         if decision.pending_id != pending_id(row.id, row.turn, row.pending or ()):
             raise RunPendingChangedError
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
-        values = {"status": RunStatus.QUEUED.value, "pending": None, "turn": row.turn + 1, "admitted": False}
-        row = await self._writer.change(run_id, values)
+        row = await self._writer.go_on(run_id, row.turn + 1)
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)

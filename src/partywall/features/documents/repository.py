@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import Row, Uuid, and_, bindparam, func, insert, literal, select, update
@@ -12,7 +12,6 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.schemas import JsonObject
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents.columns import document_columns
-from partywall.features.documents.merging import Wanted
 from partywall.features.documents.models import (
     DOCUMENT,
     DOCUMENT_VERSION,
@@ -27,6 +26,25 @@ _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uu
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
 
 
+class Fields(Protocol):
+    """All that callers set on a document."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def content(self) -> str: ...
+
+    @property
+    def external_id(self) -> str | None: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def metadata(self) -> JsonObject: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
     """What is written of `wanted`: the `fields` that differ, no others, for a text is large and its change is kept.
@@ -34,7 +52,7 @@ class DocumentChange:
     `digest` is the size and the SHA-256 of another content, `version` the number of the version that the change makes.
     """
 
-    wanted: Wanted
+    wanted: Fields
     fields: Collection[str]
     digest: tuple[int, str] | None
     version: int | None

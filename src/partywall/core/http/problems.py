@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
@@ -46,27 +46,6 @@ _UNREADABLE: Final = (
 # Of the things that are wrong with a request so many are told, and of each so many characters.
 MOST_ERRORS: Final = 20
 _MOST_CHARACTERS: Final = 500
-
-
-class FieldProblem(BaseModel):
-    pointer: str = Field(examples=["/title"])
-    message: str
-
-
-class Problem(BaseModel):
-    """Problem details: `type` and `code` are stable, `detail` is for people."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[FieldProblem] | None = None
-    more_errors: int | None = None
 
 
 class ProblemResponse(Response):

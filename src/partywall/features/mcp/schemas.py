@@ -17,8 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from partywall.core.pagination import MAX_LIMIT
-from partywall.core.schemas import UNSTORABLE, JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import MAX_LIMIT, UNSTORABLE, JsonObject, RequestModel, ResponseModel
 from partywall.features.agents.schemas import Run, RunStart
 from partywall.features.documents.schemas import DocumentQuery, ExternalId, IndexStatus, Sort, Status
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS

@@ -12,8 +12,9 @@ from uuid import UUID
 from pydantic_ai import RunContext, Tool
 
 from partywall.core.schemas import ResponseModel
-from partywall.features.agents.definition import AgentDefinition, AgentInput, Limits
+from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.schemas import AgentInput
 from partywall.features.documents.schemas import DocumentPatch
 from partywall.features.documents.service import DocumentService
 

@@ -168,6 +168,12 @@ GUILTY = [
     one("untracked-task", "asyncio", SERVICE, "task = asyncio.create_task(f())"),
     one("untracked-task", "loop", SERVICE, "task = asyncio.get_running_loop().create_task(f())"),
     one("untracked-task", "imported", SERVICE, "task = create_task(f())"),
+    one("schema-home", "core", "core/http/health.py", "class Alive(BaseModel): ...\n"),
+    one("schema-home", "module", SERVICE, "class Body(pydantic.BaseModel): ...\n"),
+    Example("schema-home", "by another class", {
+        "core/schemas.py": "class ResponseModel(BaseModel): ...\nclass Page[T](ResponseModel): ...\n",
+        "features/agents/catalogue/answer.py": "class Answers(Page[Answer]): ...\n",
+    }),
     one("web-framework", "service", SERVICE, "from fastapi import Request\n"),
     one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
 ]  # fmt: skip
@@ -239,6 +245,15 @@ INNOCENT = [
     one("transaction", "core/db", "core/db/session.py", "async def f(s):\n    await s.commit()\n"),
     one("transaction", "hook", SERVICE, "def f(s):\n    before_commit(s, hook)\n"),
     one("untracked-task", "group", SERVICE, "async def f(group):\n    group.create_task(g())\n"),
+    one("schema-home", "its home", "features/agents/catalogue/schemas.py", "class Answer(BaseModel): ...\n"),
+    one("schema-home", "an adapter's own", "adapters/embeddings/openai.py", "class _Answer(BaseModel): ...\n"),
+    Example("schema-home", "a job", {
+        "core/jobs/kinds.py": "class JobPayload(BaseModel): ...\n",
+        "features/documents/jobs.py": "class IndexDocuments(JobPayload): ...\n",
+    }),
+    Example("schema-home", "a table of the same name", {
+        "features/documents/schemas.py": "class Document(BaseModel): ...\n", MODELS: "class Document(Base): ...\n",
+    }),
     one("web-framework", "router", ROUTER, "from fastapi import APIRouter\n"),
     one("web-framework", "split router", "features/documents/upload_router.py", "from fastapi import APIRouter\n"),
     one("web-framework", "core/http", "core/http/problems.py", "from starlette.requests import Request\n"),

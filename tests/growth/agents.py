@@ -17,7 +17,7 @@ from partywall.features.agents.catalogue import formats
 from partywall.features.agents.catalogue.checking import Checker, compiled, repetitions
 from partywall.features.agents.catalogue.citing import Text, marks, unmarked
 from partywall.features.agents.catalogue.json_schemas import _REFERENCE
-from partywall.features.agents.catalogue.reading import Language
+from partywall.features.agents.catalogue.schemas import Language
 from partywall.features.agents.catalogue.sentences import sentences
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 from partywall.features.agents.schemas import AgentName
@@ -139,7 +139,7 @@ AGENTS: Final = (
     ),
     Reader(("features/agents/amounts.py:_PATTERN", "features/agents/amounts.py:_amount"), validating(GivenAmount),
            HEADERS, {"digits": repeated("1"), "decimals": repeated("0", start="0.")}, refusing=(ValidationError,)),
-    Reader((_CATALOGUE + "reading.py:Language",), validating(Language), HEADERS, {"parts": repeated("ab-")},
+    Reader((_CATALOGUE + "schemas.py:Language",), validating(Language), HEADERS, {"parts": repeated("ab-")},
            refusing=(ValidationError, PydanticCustomError)),
     Reader(("features/agents/schemas.py:AgentName",), validating(AgentName), HEADERS, refusing=(ValidationError,)),
     Reader(

@@ -63,7 +63,7 @@ DOCUMENTS: Final = (
         seconds=10,
     ),
     Reader(
-        tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP")),
+        tuple(_MACHINE + each for each in ("_ENCODED", "_DATA_URI", "_WRAPPED", "_SOURCE_MAP", "_dense")),
         readable,
         DOCUMENT,
         {

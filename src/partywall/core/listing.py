@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from partywall.core.db.keyset import After, Keyset
-from partywall.core.pagination import Cursors, SortedQuery
-from partywall.core.schemas import Page
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import Page, SortedQuery
 
 # What a repository's `page` takes: sort, limit, offset, and behind what it goes on.
 type Rows[R] = Callable[[str, int, int, After | None], Awaitable[Sequence[R]]]

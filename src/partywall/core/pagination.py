@@ -7,39 +7,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
 
-from partywall.core.errors import ForeignCursorError, InvalidInputError
-from partywall.core.field_errors import FieldCode
-from partywall.core.schemas import Storable
+from partywall.core.errors import ForeignCursorError
 from partywall.core.security.secrets import Signer
 
-MAX_LIMIT: Final = 100
-DEFAULT_LIMIT: Final = 50
 # What the items of a page may have together: where they are large, a page ends earlier, and the next one goes on.
 PAGE_BYTES: Final = 1024 * 1024
 _MAC_BYTES: Final = 16
-_MAX_CURSOR: Final = 6000  # holds the longest value that a list is sorted by
-
-
-class PageQuery(BaseModel):
-    """`cursor` walks on from an earlier page; `offset` jumps and counts. Not both."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-    cursor: Storable | None = Field(default=None, max_length=_MAX_CURSOR)
-    offset: int | None = Field(default=None, ge=0, le=2**31 - 1)
-
-    def refuse_both(self) -> None:
-        if self.cursor is not None and self.offset is not None:
-            raise InvalidInputError("/query/offset", FieldCode.CONFLICTING, "Give cursor or offset, not both")
-
-
-class SortedQuery(PageQuery):
-    """Of a list that can be sorted; each narrows `sort` to its own whitelist. A minus before it means descending."""
-
-    sort: str
 
 
 class Cursors:

@@ -22,6 +22,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from partywall.core.errors import InvalidInputError
+from partywall.core.field_errors import FieldCode
+
+MAX_LIMIT: Final = 100
+DEFAULT_LIMIT: Final = 50
+_MAX_CURSOR: Final = 6000  # holds the longest value that a list is sorted by
 _MAX_DEPTH: Final = 32
 # PostgreSQL writes each number of a jsonb out in full: these are the ones that take about as much room there as here.
 _MOST_DIGITS: Final = 30
@@ -181,3 +187,23 @@ class Page[T](ResponseModel):
 
 
 type JsonObject = dict[str, JsonValue]
+
+
+class PageQuery(BaseModel):
+    """`cursor` walks on from an earlier page; `offset` jumps and counts. Not both."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    cursor: Storable | None = Field(default=None, max_length=_MAX_CURSOR)
+    offset: int | None = Field(default=None, ge=0, le=2**31 - 1)
+
+    def refuse_both(self) -> None:
+        if self.cursor is not None and self.offset is not None:
+            raise InvalidInputError("/query/offset", FieldCode.CONFLICTING, "Give cursor or offset, not both")
+
+
+class SortedQuery(PageQuery):
+    """Of a list that can be sorted; each narrows `sort` to its own whitelist. A minus before it means descending."""
+
+    sort: str

@@ -94,6 +94,9 @@ class Source:
         return ".".join((*package, node.module) if node.module else package)
 
 
+JOB_PAYLOAD = "JobPayload"
+
+
 @dataclass(frozen=True)
 class Codebase:
     """`order` lists the slices from the lowest to the highest."""
@@ -121,6 +124,16 @@ class Codebase:
         return tuple(table for table in self.tables if table.belongs_to_project)
 
     @cached_property
+    def schemas(self) -> frozenset[str]:
+        """The names of Pydantic's classes, but for what a job knows: that stands where the job is declared."""
+        classes = [(node.name, set(bases(node))) for source in self.sources for node in source.nodes(ast.ClassDef)]
+        found, more = set[str](), {"BaseModel"}
+        while more:
+            found |= more
+            more = {name for name, above in classes if above & found and name != JOB_PAYLOAD} - found
+        return frozenset(found)
+
+    @cached_property
     def _mixins(self) -> frozenset[str]:
         """Classes without a table of their own that bring the column `project_id`."""
         return frozenset(
@@ -130,6 +143,14 @@ class Codebase:
             if any(isinstance(item, ast.AnnAssign) and ast.unparse(item.target) == "project_id" for item in node.body)
             and "mapped_column" in ast.unparse(node)
         )
+
+
+def bases(node: ast.ClassDef) -> Iterator[str]:
+    """Their names, without the module and the parameters."""
+    for base in node.bases:
+        plain = base.value if isinstance(base, ast.Subscript) else base
+        if isinstance(plain, ast.Name | ast.Attribute):
+            yield plain.id if isinstance(plain, ast.Name) else plain.attr
 
 
 type Lint = Callable[[Source, Codebase], Iterable[Finding]]

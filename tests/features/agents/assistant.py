@@ -13,9 +13,10 @@ from pydantic import Field
 from pydantic_ai import RunContext, Tool
 
 from partywall.core.schemas import ResponseModel
-from partywall.features.agents.definition import AgentDefinition, AgentInput, Limits
+from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exceptions import TryAgainError
+from partywall.features.agents.schemas import AgentInput
 from partywall.features.documents.schemas import DocumentPatch
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchQuery

@@ -98,6 +98,7 @@ async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
         "created_by": str(shelf.owner.id),
         "created_at": made["created_at"],
         "updated_at": made["created_at"],
+        "warnings": [],
         "content": content,
     }
     assert UUID(made["id"]).version == 7

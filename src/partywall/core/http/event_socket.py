@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from fastapi import WebSocket
@@ -14,8 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from partywall.core.clock import unix_time
 from partywall.core.events.feed import End, Feed
 from partywall.core.events.frames import body_of
+from partywall.core.http.schemas import SocketPing
 from partywall.core.http.sockets import BadMessageError, next_text
-from partywall.core.schemas import RequestModel
 
 MESSAGES_PER_MINUTE: Final = 60
 _PONG: Final = orjson.dumps({"type": "pong"}).decode()
@@ -43,12 +43,6 @@ _ENDS: Final = {
     End.SLOW: TOO_SLOW,
     End.UNAVAILABLE: Close(1013, End.UNAVAILABLE),
 }
-
-
-class SocketPing(RequestModel):
-    """Any later message of a client; answered with `{"type": "pong"}`."""
-
-    type: Literal["ping"]
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ from typing import Final, Literal
 
 import structlog
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from partywall.core.http.dependencies import ResourcesDep
+from partywall.core.http.schemas import Alive, Readiness
 from partywall.core.resources import Ping
 
 log = structlog.get_logger(__name__)
@@ -17,17 +17,6 @@ router = APIRouter(tags=["operation"])
 PING_TIMEOUT_SECONDS: Final = 3.0
 # May be away without stopping the service: what the cache holds is lost and rebuilt, and mails wait in the queue.
 EXPENDABLE: Final = frozenset({"cache", "mailer"})
-
-
-class Alive(BaseModel):
-    status: Literal["alive"]
-
-
-class Readiness(BaseModel):
-    """`degraded`: only what may be away for a while is away. `unavailable` comes with status 503."""
-
-    status: Literal["ready", "degraded", "unavailable"]
-    resources: dict[str, Literal["ok", "failing"]]
 
 
 @router.get("/healthz", summary="Is the process alive?", description="Asks nothing of any other part.")

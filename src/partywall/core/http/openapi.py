@@ -9,7 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import JsonValue
 
-from partywall.core.http.problems import MEDIA_TYPE, Problem
+from partywall.core.http.problems import MEDIA_TYPE
+from partywall.core.http.schemas import Problem
 
 _REFUSALS = {
     "401": "No valid credential",

@@ -11,7 +11,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.routing import iter_route_contexts
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 from pydantic_core import ErrorDetails
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -48,30 +48,6 @@ _UNREADABLE: Final = (
 )
 
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-
-class FieldProblem(BaseModel):
-    """`pointer` and `code` are stable, `message` is for people."""
-
-    pointer: str = Field(examples=["/title"])
-    code: str = Field(examples=["too_long"])
-    message: str
-
-
-class Problem(BaseModel):
-    """Problem details: `type` and `code` are stable, `detail` is for people."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    code: str
-    request_id: str
-    errors: list[FieldProblem] | None = None
-    more_errors: int | None = None
 
 
 class ProblemResponse(Response):

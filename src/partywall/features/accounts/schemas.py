@@ -6,8 +6,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
+from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel, SortedQuery
 from partywall.features.accounts.constants import MAX_PASSWORD, MAX_VERIFICATION_TOKEN, MIN_PASSWORD
 from partywall.features.accounts.email_address import MAX_LENGTH, normalised
 

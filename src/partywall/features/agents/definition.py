@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Final
-from uuid import UUID
 
 from pydantic import BaseModel
 from pydantic_ai import RunContext, Tool
 
-from partywall.core.schemas import JsonObject, RequestModel
+from partywall.core.schemas import JsonObject
 from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.schemas import AgentInput
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-
-
-class AgentInput(RequestModel):
-    """What a caller gives an agent: unknown fields are refused, and so is what could not be stored."""
-
-    def documents(self) -> Mapping[str, UUID]:
-        """The documents that it names, by pointers to them. A run that names one that does not exist is not begun."""
-        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

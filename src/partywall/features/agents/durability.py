@@ -32,12 +32,12 @@ from pydantic_ai.models import Model
 from pydantic_ai.tools import ToolDefinition
 
 from partywall.features.agents.budgets import Call
-from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
 from partywall.features.agents.journal_repository import Spent
 from partywall.features.agents.metering import Exchange, MeteredModel
 from partywall.features.agents.pricing import cost_of, counted
+from partywall.features.agents.schemas import AgentInput
 from partywall.features.agents.steps import clean_json, short
 
 type Deps = RunDeps[AgentInput]

@@ -10,7 +10,8 @@ from typing import cast
 from pydantic import BaseModel
 
 from partywall.features.agents.catalogue import AGENTS
-from partywall.features.agents.definition import AgentDefinition, AgentInput
+from partywall.features.agents.definition import AgentDefinition
+from partywall.features.agents.schemas import AgentInput
 
 type AnyAgent = AgentDefinition[AgentInput, BaseModel]
 

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import WHOLE, Instant, JsonObject, RequestModel, ResponseModel
+from partywall.core.schemas import WHOLE, Instant, JsonObject, RequestModel, ResponseModel, SortedQuery
 from partywall.features.agents.amounts import GivenAmount
 from partywall.features.agents.outputs import RunOutput
 
@@ -181,3 +181,11 @@ class Budget(ResponseModel):
     used: BudgetUsed
     month: str = Field(examples=["2026-11"])
     resets_at: Instant
+
+
+class AgentInput(RequestModel):
+    """What a caller gives an agent: unknown fields are refused, and so is what could not be stored."""
+
+    def documents(self) -> Mapping[str, UUID]:
+        """The documents that it names, by pointers to them. A run that names one that does not exist is not begun."""
+        return {}

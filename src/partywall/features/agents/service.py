@@ -21,7 +21,6 @@ from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import Admission, RunPlaces
-from partywall.features.agents.definition import AgentInput
 from partywall.features.agents.exceptions import (
     AgentInputError,
     AgentNotFoundError,
@@ -36,7 +35,7 @@ from partywall.features.agents.pending import pending_id
 from partywall.features.agents.presenting import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
-from partywall.features.agents.schemas import Agent, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
+from partywall.features.agents.schemas import Agent, AgentInput, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
 from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
 

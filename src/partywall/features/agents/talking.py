@@ -20,13 +20,14 @@ from partywall.core.events.log import News
 from partywall.core.language_models import LanguageModel
 from partywall.core.schemas import refuse_unstorable
 from partywall.features.agents.agent_code import ToolError, agent_code
-from partywall.features.agents.definition import AgentInput, Check
+from partywall.features.agents.definition import Check
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.durability import Deps, JournalDurability, ToolCalls
 from partywall.features.agents.exceptions import NothingToWorkOnError
 from partywall.features.agents.journal import Journal
 from partywall.features.agents.outcomes import Outcome, Succeeded, Waiting
 from partywall.features.agents.registry import AnyAgent
+from partywall.features.agents.schemas import AgentInput
 from partywall.features.agents.steps import clean
 from partywall.features.agents.tokens import Piece, TokenWriter
 

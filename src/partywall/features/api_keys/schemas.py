@@ -5,8 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import GivenInstant, Instant, Name, RequestModel, ResponseModel
+from partywall.core.schemas import GivenInstant, Instant, Name, RequestModel, ResponseModel, SortedQuery
 
 # A key never owns: whether there is a project at all is for people to say.
 type KeyRole = Literal["admin", "editor", "viewer"]

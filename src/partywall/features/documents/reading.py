@@ -10,7 +10,8 @@ import orjson
 
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader, Value
 from partywall.core.errors import ForeignCursorError, InvalidInputError
-from partywall.core.pagination import Cursors, PageQuery
+from partywall.core.pagination import Cursors
+from partywall.core.schemas import PageQuery
 from partywall.features.documents import reading_repository as reads
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.reading_repository import KEYSET, Listing

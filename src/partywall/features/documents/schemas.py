@@ -8,8 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from partywall.core.pagination import PageQuery
-from partywall.core.schemas import NOT_BLANK, Instant, JsonObject, RequestModel, ResponseModel, Storable
+from partywall.core.schemas import NOT_BLANK, Instant, JsonObject, PageQuery, RequestModel, ResponseModel, Storable
 from partywall.features.documents.constants import MAX_BATCH, MAX_EXTERNAL_ID, MAX_METADATA_BYTES, MAX_TITLE
 
 type Status = Literal["draft", "published"]

@@ -16,8 +16,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError
 from pydantic_core.core_schema import literal_schema, no_info_after_validator_function
 
-from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel
+from partywall.core.schemas import Instant, Name, RequestModel, ResponseModel, SortedQuery
 from partywall.core.tenancy import Role
 from partywall.features.accounts.schemas import EmailAddress
 

@@ -7,8 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from partywall.core.events.filters import ONE
 from partywall.core.outgoing.destinations import LONGEST
-from partywall.core.pagination import SortedQuery
-from partywall.core.schemas import Instant, RequestModel, ResponseModel
+from partywall.core.schemas import Instant, RequestModel, ResponseModel, SortedQuery
 from partywall.features.webhooks.constants import MAX_TYPES
 
 Url = Annotated[

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from partywall.features.agents.catalogue.checking import Checker
-from partywall.features.agents.catalogue.extract import Extracted, _wrong_in
+from partywall.features.agents.catalogue.extract import _wrong_in
+from partywall.features.agents.catalogue.schemas import Extracted
 from tests.features.agents.bureau import Bureau, Json, code_of
 from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of, refusals, run
 from tests.features.agents.catalogue.test_json_schemas import doubling, ladder

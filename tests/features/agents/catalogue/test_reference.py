@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from partywall.features.agents.catalogue import AGENTS, checking, formats, json_schemas, reading
-from partywall.features.agents.catalogue.answer import MOST_CITATIONS, MOST_QUOTED, Citation
 from partywall.features.agents.catalogue.draft import MOST_CONTENT
+from partywall.features.agents.catalogue.schemas import MOST_CITATIONS, MOST_DOCUMENTS, MOST_QUOTED, Citation
 from partywall.features.agents.registry import AnyAgent
 from tests.architecture.house import ROOT
 
@@ -60,7 +60,7 @@ def test_the_limits_and_tools_are_those_of_the_code(agent: AnyAgent) -> None:
         f"pages of {reading.PAGE_CHARACTERS:,} characters",
         f"at most {reading.MOST_CHARACTERS:,}",
         f"{reading.PASSAGES} passages of at most {reading.PASSAGE_CHARACTERS:,}",
-        f"(1 to {reading.MOST_DOCUMENTS})",
+        f"(1 to {MOST_DOCUMENTS})",
         f"at most {MOST_CITATIONS}",
         f"up to {MOST_QUOTED:,} characters",
         f"at most {MOST_CONTENT:,}",

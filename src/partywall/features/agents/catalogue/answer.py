@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, Final
+from typing import Final
 from uuid import UUID
 
-from pydantic import Field
 from pydantic_ai import ModelRetry, RunContext, Tool
 
 from partywall.features.agents.catalogue.citing import Span, Text, claims, marks, unmarked
-from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import (
-    MATERIAL,
-    SourcesInput,
-    Words,
-    asked_in,
-    existing,
-    listed,
-    read,
-    search,
-)
+from partywall.features.agents.catalogue.reading import MATERIAL, asked_in, existing, listed, read, search
+from partywall.features.agents.catalogue.schemas import Answer, Citation, Question
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.schemas import Document
 
-MOST_CITATIONS: Final = 30
-MOST_QUOTED: Final = 1_000
 # Fewer letters and digits than this stand in every text.
 _LEAST_QUOTED: Final = 4
 
@@ -40,34 +28,6 @@ Every sentence of the answer ends with the number of the citation that supports 
 copied word for word from the document's text, without omissions, and as short as it can be while it says what the
 sentence says.
 Where the documents do not say, do not guess: `answered` is false, `answer` null, and there are no citations."""
-
-
-class Question(SourcesInput):
-    """What to answer, and from which documents."""
-
-    question: Words = Field(min_length=1, max_length=4000, description="In any words.")
-
-
-class Citation(Judged):
-    """A quote that stands in the document: it was looked up, and `start` and `end` say where, in characters."""
-
-    ours: ClassVar[frozenset[str]] = frozenset({"title", "version", "start", "end"})
-
-    number: int = Field(ge=1, le=999, description="The number that the answer gives it, in square brackets.")
-    document_id: UUID
-    quote: str = Field(min_length=1, max_length=MOST_QUOTED, description="Word for word as it stands there.")
-    title: str = ""
-    version: int = Field(default=0, description="Of the document, when the quote was looked up.")
-    start: int = 0
-    end: int = 0
-
-
-class Answer(Judged):
-    """`answer` is null where the documents do not say. Otherwise each of its sentences carries numbers of citations."""
-
-    answered: bool
-    answer: str | None = Field(max_length=20_000)
-    citations: list[Citation] = Field(max_length=MOST_CITATIONS)
 
 
 def _prompt(given: Question) -> str:

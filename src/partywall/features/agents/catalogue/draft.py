@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Final, Literal, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, JsonValue, StringConstraints
 from pydantic_ai import ModelRetry, RunContext, Tool
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
 from pydantic_ai.tools import ToolDefinition
 
 from partywall.core.schemas import storable
-from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import (
-    MATERIAL,
-    SourcesInput,
-    Words,
-    asked_in,
-    existing,
-    listed,
-    page_of,
-    read,
-    search,
-)
+from partywall.features.agents.catalogue.reading import MATERIAL, asked_in, existing, listed, page_of, read, search
+from partywall.features.agents.catalogue.schemas import Draft, DraftOrder
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exceptions import DocumentGoneError, DraftOutdatedError, DraftTwiceError
@@ -42,39 +32,6 @@ is a new version of a document, read that document to its end.
 Then call `write` once, with the title and the whole text. A person reads both and decides; nothing is written before.
 Where they refuse, stop: do not propose another. At the end say in `notes` what the draft rests on and what is
 missing."""
-
-
-class DraftOrder(SourcesInput):
-    """What to write, from what, and where to."""
-
-    brief: Words = Field(min_length=1, max_length=10_000, description="What to write, for whom, how long.")
-    document_id: UUID | None = Field(
-        default=None, description="Make a new version of this document; by default a new document."
-    )
-
-    @property
-    def readable(self) -> Collection[UUID] | None:
-        """The document to be rewritten is a source too."""
-        if self.document_ids is None or self.document_id is None:
-            return self.document_ids
-        return [*self.document_ids, self.document_id]
-
-    def documents(self) -> Mapping[str, UUID]:
-        target = {} if self.document_id is None else {"/document_id": self.document_id}
-        return {**super().documents(), **target}
-
-
-class Draft(Judged):
-    """`document_id`, `version` and `title` are those of what was written, null where a person refused."""
-
-    ours: ClassVar[frozenset[str]] = frozenset({"status", "document_id", "version", "title", "comment"})
-
-    status: Literal["written", "rejected"] = "rejected"
-    document_id: UUID | None = None
-    version: int | None = None
-    title: str | None = None
-    comment: str | None = Field(default=None, description="Why it was refused, in the words of who did, if any.")
-    notes: str = Field(max_length=10_000, description="What the draft rests on, and what is missing.")
 
 
 Context = RunContext[RunDeps[DraftOrder]]

@@ -5,26 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from threading import Event
-from typing import Annotated, ClassVar, Final
-from uuid import UUID
+from typing import Final
 
-from pydantic import AfterValidator, Field
 from pydantic_ai import ModelRetry, RunContext, Tool
 
-from partywall.core.schemas import NOT_BLANK, JsonObject, ResponseModel
+from partywall.core.schemas import JsonObject
 from partywall.features.agents.catalogue.checking import Checker
-from partywall.features.agents.catalogue.json_schemas import usable
-from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import (
-    MATERIAL,
-    WORDED,
-    DocumentIds,
-    Reading,
-    SourcesInput,
-    accounted,
-    asked_in,
-    listed,
-    read,
+from partywall.features.agents.catalogue.reading import MATERIAL, accounted, asked_in, listed, read
+from partywall.features.agents.catalogue.schemas import (
+    Extracted,
+    Extraction,
+    ExtractionOrder,
 )
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
@@ -36,34 +27,6 @@ where the next page starts, and several pages can be asked for at once. When no 
 
 Each object fits the JSON Schema that you are given and holds only what its document says; invent nothing to fill a
 field. A document may hold several objects, or none."""
-
-
-class ExtractionOrder(SourcesInput):
-    """What to look for, in which documents."""
-
-    document_ids: DocumentIds = Field(description="The documents to extract from.")
-    schema_: Annotated[JsonObject, AfterValidator(usable)] = Field(
-        alias="schema",
-        description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
-        examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
-    )
-    instructions: Annotated[str, Field(max_length=4000), NOT_BLANK, WORDED] | None = Field(
-        default=None, description="What to look for, in words."
-    )
-
-
-class Extracted(ResponseModel):
-    document_id: UUID = Field(description="The document that the object is from.")
-    object: JsonObject = Field(description="Fits the schema of the input.")
-
-
-class Extraction(Judged):
-    """`documents` says how much was read of each."""
-
-    ours: ClassVar[frozenset[str]] = frozenset({"documents"})
-
-    items: list[Extracted] = Field(max_length=500)
-    documents: list[Reading] = Field(default_factory=list)
 
 
 def _prompt(given: ExtractionOrder) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, Field, TypeAdapter
 from pydantic_ai import ModelRetry, RunContext
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, ToolReturnPart
-from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import NOT_BLANK, ResponseModel, storable
-from partywall.features.agents.definition import AgentInput
+from partywall.core.schemas import storable
+from partywall.features.agents.catalogue.schemas import DocumentPage, Passage, Reading, SourcesInput
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exceptions import DocumentGoneError
 from partywall.features.documents.exceptions import DocumentNotFoundError
@@ -24,7 +23,6 @@ from partywall.features.search.schemas import QueryText, SearchGroup, SearchQuer
 PAGE_CHARACTERS: Final = 12_000
 # What one talk may hold of the documents' text: some 60,000 tokens, which leaves room in a window of 128,000.
 MOST_CHARACTERS: Final = 240_000
-MOST_DOCUMENTS: Final = 50
 PASSAGES: Final = 8
 PASSAGE_CHARACTERS: Final = 2_000
 _CANDIDATES: Final = 100
@@ -35,78 +33,10 @@ MATERIAL: Final = (
 )
 
 
-def _unlike(ids: list[UUID]) -> list[UUID]:
-    if len(set(ids)) < len(ids):
-        raise PydanticCustomError("not_unique", "A document is named twice")
-    return ids
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise PydanticCustomError("blank", "Text may not be blank")
-    return text
-
-
-WORDED: Final = AfterValidator(_not_blank)
-# What a caller says: kept as it is, and never blank. Where it may be absent, its length is to be asked before WORDED.
-Words = Annotated[str, NOT_BLANK, WORDED]
-DocumentIds = Annotated[list[UUID], Field(min_length=1, max_length=MOST_DOCUMENTS), AfterValidator(_unlike)]
-Language = Annotated[
-    str,
-    StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35),
-    Field(description="The language to write in, such as `en` or `pt-BR`; by default that of the input."),
-]
-
-
-class SourcesInput(AgentInput):
-    """The input of an agent that reads the project, or some documents of it alone."""
-
-    document_ids: DocumentIds | None = Field(default=None, description="Read only these; by default all.")
-    language: Language | None = None
-
-    @property
-    def readable(self) -> Collection[UUID] | None:
-        """None is the whole project."""
-        return self.document_ids
-
-    def documents(self) -> Mapping[str, UUID]:
-        return {f"/document_ids/{index}": each for index, each in enumerate(self.document_ids or ())}
-
-
 Context = RunContext[RunDeps[SourcesInput]]
 
 
-class Passage(ResponseModel):
-    document_id: UUID
-    title: str
-    start: int
-    text: str
-
-
 _PASSAGES: Final = TypeAdapter(list[Passage])
-
-
-class DocumentPage(ResponseModel):
-    """`start`, `end`, `length` and `next` are in characters of the whole document."""
-
-    document_id: UUID
-    title: str
-    version: int
-    start: int
-    end: int
-    length: int
-    next: int | None
-    text: str
-
-
-class Reading(ResponseModel):
-    """How much of a document the output rests on, in characters."""
-
-    document_id: UUID
-    title: str
-    version: int
-    length: int
-    read: int
 
 
 async def search(ctx: Context, query: Annotated[QueryText, AfterValidator(storable)]) -> list[Passage]:

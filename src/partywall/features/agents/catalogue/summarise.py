@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Final, Self
-from uuid import UUID
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator
 from pydantic_ai import ModelRetry, RunContext, Tool
-from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import NOT_BLANK, storable
-from partywall.features.agents.catalogue.judged import Judged
-from partywall.features.agents.catalogue.reading import (
-    MATERIAL,
-    WORDED,
+from partywall.core.schemas import storable
+from partywall.features.agents.catalogue.reading import MATERIAL, accounted, asked_in, listed, passages, read
+from partywall.features.agents.catalogue.schemas import (
     Passage,
-    Reading,
-    SourcesInput,
-    accounted,
-    asked_in,
-    listed,
-    passages,
-    read,
+    Summary,
+    SummaryOrder,
 )
 from partywall.features.agents.definition import AgentDefinition, Limits
 from partywall.features.agents.deps import RunDeps
@@ -35,40 +26,6 @@ summarise what you have.
 {MATERIAL}
 
 Say only what the documents say. Each key point names the one document that it comes from."""
-
-
-class SummaryOrder(SourcesInput):
-    """Either `document_ids` or `query` says what to summarise."""
-
-    query: QueryText | None = Field(default=None, description="Summarise what a search for this finds.")
-    focus: Annotated[str, Field(max_length=2000), NOT_BLANK, WORDED] | None = Field(
-        default=None, description="What matters to the reader."
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.document_ids is None) == (self.query is None):
-            raise PydanticCustomError("one_of", "Either document_ids or query is needed, and not both")
-        return self
-
-
-class KeyPoint(Judged):
-    ours: ClassVar[frozenset[str]] = frozenset({"title"})
-
-    text: str = Field(min_length=1, max_length=2000)
-    document_id: UUID = Field(description="The document that says so, which was read.")
-    title: str = Field(default="", description="The document's.")
-
-
-class Summary(Judged):
-    """`documents` are those that were read, and how much of each."""
-
-    ours: ClassVar[frozenset[str]] = frozenset({"documents"})
-
-    title: str = Field(min_length=1, max_length=300)
-    summary: str = Field(min_length=1, max_length=20_000)
-    key_points: list[KeyPoint] = Field(min_length=1, max_length=50)
-    documents: list[Reading] = Field(default_factory=list)
 
 
 def _prompt(given: SummaryOrder) -> str:

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from tests.architecture.lints.source import Codebase, Finding, Source, bases
+
+HOME = "schemas"
+
+
+def schema_home(source: Source, codebase: Codebase) -> Iterator[Finding]:
+    """Bodies, answers and what agents exchange are declared in `schemas.py`, where they are looked for."""
+    if not source.inside("core", "features") or source.stem == HOME:
+        return
+    for node in source.nodes(ast.ClassDef):
+        if node.name in codebase.schemas and not codebase.schemas.isdisjoint(bases(node)):
+            yield source.finding("schema-home", node.lineno, f"{node.name} belongs into {HOME}.py")

@@ -25,6 +25,9 @@ _NO_REGISTRY: Final = re.compile(
     r"|NewConnectionError|ConnectTimeoutError"
 )
 
+# Why it was not installed: nobody asks twice in one run.
+_missing: dict[str, str] = {}
+
 
 async def run(
     *command: str | Path, cwd: Path | None = None, environment: Mapping[str, str] | None = None
@@ -48,7 +51,7 @@ async def node_packages() -> Path:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("clients in JavaScript need node and npm, which are not installed")
     files = [_NODE / name for name in ("package.json", "package-lock.json", ".npmrc")]
-    install = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
+    install = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
     return await _installed("node", files, [install])
 
 
@@ -65,6 +68,8 @@ async def _installed(name: str, files: Sequence[Path], commands: Sequence[Sequen
     key = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
     place = CACHE / f"{name}-{key}"
     done = place / "installed"
+    if name in _missing:
+        pytest.skip(_missing[name])
     CACHE.mkdir(exist_ok=True)
     async with AsyncFileLock(CACHE / f"{name}.lock"):
         if not done.exists():
@@ -81,5 +86,6 @@ async def _installed(name: str, files: Sequence[Path], commands: Sequence[Sequen
 async def _install(name: str, command: Sequence[str], place: Path) -> None:
     code, output = await run(*command, cwd=place)
     if code != 0 and (found := _NO_REGISTRY.search(output)):
-        pytest.skip(f"the packages for {name} cannot be installed: the registry answers with {found[0]}")
+        _missing[name] = f"the packages for {name} cannot be installed: the registry answers with {found[0]}"
+        pytest.skip(_missing[name])
     assert code == 0, output

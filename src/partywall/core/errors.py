@@ -137,8 +137,8 @@ class InvalidInputError(PartywallError):
 class ForeignCursorError(InvalidInputError):
     """A cursor of another list, or none of ours."""
 
-    def __init__(self) -> None:
-        super().__init__("/query/cursor", FieldCode.BAD_CURSOR, "This cursor does not belong to this list")
+    def __init__(self, pointer: str = "/query/cursor") -> None:
+        super().__init__(pointer, FieldCode.BAD_CURSOR, "This cursor does not belong to this list")
 
 
 class TooManyRequestsError(PartywallError):

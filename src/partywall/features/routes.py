@@ -42,7 +42,6 @@ TAGS: Final[tuple[Tag, ...]] = (
     Tag("webhooks", "Addresses that a project's events are sent to, and the deliveries."),
     Tag("agents", "Agents, their runs and the project's budget."),
     Tag("mcp", "The project as a server of the Model Context Protocol."),
-    Tag("quotas", "How much a project or account may use, and what it uses."),
     Tag("operation", "Health of the process."),
 )
 

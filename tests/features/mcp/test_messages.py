@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import cast
+from typing import Literal, cast
 
 import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, Field
 
 from partywall.features.mcp.accept import Accepted
+from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.tools import DESCRIBED
 from tests.features.agents.bureau import Json
@@ -110,6 +113,42 @@ def test_no_schema_of_a_tool_refers_elsewhere() -> None:
         assert "$ref" not in described
         assert "$defs" not in described
         assert '"null"' not in json.dumps(tool.input_schema)
+
+
+class Leaf(BaseModel):
+    kind: Literal["leaf"]
+
+
+class Branch(BaseModel):
+    kind: Literal["branch"]
+    left: Leaf | None = None
+
+
+class Choice(BaseModel):
+    discriminator: int = 0
+    of: Leaf | Branch = Field(discriminator="kind")
+
+
+class Endless(BaseModel):
+    more: list[Endless]
+
+
+def test_a_definition_stands_where_it_is_used() -> None:
+    flat = flat_schema(Choice.model_json_schema())
+    assert "$" not in json.dumps(flat)
+    Draft202012Validator(flat).validate({"of": {"kind": "branch", "left": {"kind": "leaf"}}})
+    for wrong in ({"of": {"kind": "branch", "left": {"kind": "stem"}}}, {"of": {"kind": "leaf"}, "discriminator": "a"}):
+        assert not Draft202012Validator(flat).is_valid(wrong)
+    with pytest.raises(ValueError, match="Endless"):
+        flat_schema(Endless.model_json_schema())
+
+
+async def test_the_schemas_of_agents_refer_nowhere_either(desk: Desk) -> None:
+    async with desk.raw() as client:
+        answer = await client.post(desk.url(), json=calling("list_agents"))
+    agents = answer.json()["result"]["structuredContent"]["items"]
+    assert {"answer", "extract"} <= {agent["name"] for agent in agents}
+    assert [agent["name"] for agent in agents if "$ref" in json.dumps(agent)] == []
 
 
 async def test_what_is_wrong_is_answered_in_the_protocol(desk: Desk) -> None:

@@ -78,7 +78,8 @@ async def test_documents_are_listed_page_by_page(desk: Desk) -> None:
     assert [each["id"] for each in items(first) + items(second)] == made
     assert [each["id"] for each in items(titled)] == made[1:2]
     assert second["next_cursor"] is None
-    assert wrong["code"] == "validation_failed"
+    [error] = cast("list[Json]", wrong["errors"])
+    assert (wrong["code"], error["pointer"], error["code"]) == ("validation_failed", "/cursor", "bad_cursor")
 
 
 async def test_numbers_are_as_exact_as_they_are_kept(desk: Desk) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from partywall.core.errors import ForeignCursorError
 from partywall.core.http.pagination import get_cursors
 from partywall.core.schemas import Page
 from partywall.features.documents import reading
@@ -20,7 +21,10 @@ async def _search(caller: Caller, query: SearchArguments, _: Tell) -> SearchAnsw
 
 async def _list(caller: Caller, wanted: ListArguments, _: Tell) -> Page[DocumentSummary]:
     cursors = await get_cursors(caller.resources)
-    page = await reading.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
+    try:
+        page = await reading.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
+    except ForeignCursorError:
+        raise ForeignCursorError("/cursor") from None
     return Page[DocumentSummary].model_validate_json(page)
 
 

@@ -14,7 +14,7 @@ _NULL: Final[JsonObject] = {"type": "null"}
 
 
 def flat_schema(schema: JsonObject, *, nulls: bool = True) -> JsonObject:
-    """Each definition stands where it is used; raises ValueError for one that holds itself.
+    """Each definition stands where it is used; raises ValueError for one that holds itself, or is elsewhere.
 
     Without `nulls`, a property that may be absent is not offered null as well.
     """
@@ -34,15 +34,22 @@ def _flat(value: JsonValue, definitions: Mapping[str, JsonObject], within: tuple
         return [_flat(each, definitions, within) for each in value]
     if not isinstance(value, dict):
         return value
-    beside = {name: _flat(each, definitions, within) for name, each in value.items() if name != "$ref"}
+    beside = {name: _flat(each, definitions, within) for name, each in value.items() if not _refers(name, each)}
     reference = value.get("$ref")
     if not isinstance(reference, str):
         return beside
     name = reference.removeprefix(_PREFIX)
-    if name in within:
-        raise ValueError(f"{name} holds itself")
+    if name in within or name not in definitions:
+        raise ValueError(f"{reference} cannot be put in its place")
     definition = cast("JsonObject", _flat(definitions[name], definitions, (*within, name)))
     return {**definition, **beside}
+
+
+def _refers(name: str, value: JsonValue) -> bool:
+    """A discriminator names references too, and says nothing that the choices do not say."""
+    if name == "discriminator":
+        return isinstance(value, dict) and "propertyName" in value
+    return name == "$ref" and isinstance(value, str)
 
 
 def _without_null(schema: JsonObject) -> JsonObject:

@@ -6,8 +6,9 @@ from typing import Final
 from partywall.core.http.idempotency import Idempotency
 from partywall.features.agents import service as runs
 from partywall.features.agents.dependencies import get_registry
-from partywall.features.agents.schemas import Agents, Run
+from partywall.features.agents.schemas import Agent, Agents, Run
 from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.following import current, follow
 from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArguments, RunArguments, StartArguments
 from partywall.features.mcp.tool import Tell, Tool
@@ -19,7 +20,17 @@ _ROUTE: Final = "MCP start_run"
 
 async def _list_agents(caller: Caller, _: NoArguments, __: Tell) -> Agents:
     scope = await caller.reader.scope(caller.project_id)
-    return runs.list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
+    listed = runs.list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
+    return Agents(items=[_readable(agent) for agent in listed.items])
+
+
+def _readable(agent: Agent) -> Agent:
+    """With schemas like those of the tools, but for what cannot be written so."""
+    try:
+        schemas = {"input_schema": flat_schema(agent.input_schema), "output_schema": flat_schema(agent.output_schema)}
+    except ValueError:
+        return agent
+    return agent.model_copy(update=schemas)
 
 
 async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:

@@ -56,7 +56,7 @@ class ProjectUsage(ResponseModel):
                     "runs": {"used": 310, "limit": 10000, "resets_at": "2026-12-01T00:00:00.000000Z"},
                     "spending": {
                         "used": {"amount": "3.20", "currency": "USD"},
-                        "limit": None,
+                        "limit": {"amount": "50.00", "currency": "USD"},
                         "resets_at": "2026-12-01T00:00:00.000000Z",
                     },
                 }

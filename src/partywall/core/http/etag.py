@@ -1,4 +1,9 @@
-"""Entity tags of the form `"<revision>-<state>"`: the revision counts edits, the state any visible change."""
+"""Entity tags of the form `"<revision>-<state>"`: the revision counts edits, the state any visible change.
+
+A proxy that compresses an answer makes its tag weak (nginx: `W/"3-0"`) or adds the coding (Apache, Caddy:
+`"3-0-gzip"`). The client knows no other form, so both are taken for the tag that we gave out, in `If-Match` too: they
+name the same revision, which the proxy has only encoded. `If-Range` is about bytes and takes the strong form alone.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ IfMatch = Annotated[str | None, Header(description="Write only if the content's 
 IfNoneMatch = Annotated[str | None, Header(description="Answer 304 if nothing visible has changed since.")]
 
 NOT_MODIFIED: Final = 304
+_CODINGS: Final = ("gzip", "br", "zstd", "deflate")
 
 
 def entity_tag(revision: int, state: object = 0) -> str:
@@ -20,18 +26,26 @@ def entity_tag(revision: int, state: object = 0) -> str:
 
 
 def _tags(header: str) -> list[str]:
-    return [part.strip() for part in header.split(",")]
+    return [_as_given_out(part.strip()) for part in header.split(",")]
+
+
+def _as_given_out(tag: str) -> str:
+    """Without what a proxy on the way has made of it."""
+    tag = tag.removeprefix("W/")
+    for coding in _CODINGS:
+        if tag.endswith(f'-{coding}"'):
+            return f'{tag.removesuffix(f'-{coding}"')}"'
+    return tag
 
 
 def unchanged(if_none_match: str | None, tag: str) -> bool:
-    """Weak comparison, as RFC 9110 asks for `If-None-Match`."""
     if if_none_match is None:
         return False
-    return any(given == "*" or given.removeprefix("W/") == tag for given in _tags(if_none_match))
+    return any(given in ("*", tag) for given in _tags(if_none_match))
 
 
 def require_match(if_match: str | None, revision: int) -> None:
-    """Raises PreconditionFailedError unless a given tag has this revision. Weak tags never match."""
+    """Raises PreconditionFailedError unless a given tag has this revision."""
     if if_match is None:
         return
     prefix = f'"{revision}-'

@@ -59,7 +59,7 @@ async def test_the_wire_format(people: People, server: Serving, resources: Resou
     project = await owner.project()
     async with follow(server.url, project, owner.token, after=0) as stream:
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
-        assert stream.response.headers["cache-control"] == "no-store"
+        assert stream.response.headers["cache-control"] == "no-store, no-transform"
         assert stream.response.headers["x-accel-buffering"] == "no"
         assert "content-encoding" not in stream.response.headers
         created = await stream.next()

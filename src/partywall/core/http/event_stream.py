@@ -45,7 +45,8 @@ class EventStream(Response):
     def __init__(self, chunks: Chunks, opening: bytes = b"", timeout: float = SEND_TIMEOUT_SECONDS) -> None:
         self.status_code = 200
         self.background = None
-        self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        # For proxies on the way: none may hold events back, be it to compress them.
+        self.init_headers({"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"})
         self._chunks = chunks
         self._opening = opening
         self._timeout = timeout

@@ -33,12 +33,19 @@ class ForwardedNotice:
                 self._look(scope)
                 break
 
+    def trusts(self, scope: Scope) -> bool:
+        """Whether a trusted proxy has sent the request."""
+        return self._clients.trusts(_peer(scope))
+
     def _look(self, scope: Scope) -> None:
         if time.monotonic() < self._quiet_until:
             return
-        peer = scope["client"][0] if scope.get("client") else None
-        trusted = self._clients.trusts(peer)
+        peer, trusted = _peer(scope), self.trusts(scope)
         if trusted and any(name == _FORWARDED_FOR for name, _ in scope["headers"]):
             return
         self._quiet_until = time.monotonic() + AGAIN_AFTER_SECONDS
         log.error("client_address_unknown", peer=peer, reason=_UNREAD if trusted else _UNTRUSTED)
+
+
+def _peer(scope: Scope) -> str | None:
+    return scope["client"][0] if scope.get("client") else None

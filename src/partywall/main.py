@@ -25,6 +25,7 @@ from partywall.core.http.public import set_public
 from partywall.core.http.socket_context import SocketContext
 from partywall.core.http.sockets import socket_gate
 from partywall.core.http.spool import Spool
+from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.watchdog import watched
 from partywall.features.routes import PUBLIC, ROUTES, TAGS
@@ -53,7 +54,7 @@ def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if settings.serves_docs else None,
+        openapi_url=None,
         generate_unique_id_function=operation_id,
         # A redirect would name whatever host the client claimed to speak to.
         redirect_slashes=False,
@@ -101,9 +102,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             expose_headers=["ETag", "Location", "X-Request-ID", "X-Search-Mode", "Retry-After", "Idempotent-Replayed"],
         )  # fmt: skip
     app.add_middleware(HeadAsGet)
-    notice = ForwardedNotice(ClientAddresses(settings.http.trusted_proxies))
+    clients = ClientAddresses(settings.http.trusted_proxies)
+    notice = ForwardedNotice(clients)
     app.add_middleware(RequestContext, access_log=access_log(settings.log), notice=notice)
     app.add_middleware(SocketContext, access_log=access_log(settings.log))
+    app.add_middleware(
+        SubPath, configured=settings.http.sub_path, clients=clients, own=lambda: first_segments(app.routes)
+    )
 
 
 def _add_admission(app: FastAPI, settings: Settings) -> None:

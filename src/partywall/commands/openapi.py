@@ -5,6 +5,7 @@ import json
 import typer
 
 from partywall.commands.terminal import say_json
+from partywall.core.http.openapi import document_below
 from partywall.main import create_app
 from partywall.settings import Settings
 
@@ -17,4 +18,5 @@ def openapi() -> None:
     settings = Settings.model_validate(
         {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
-    say_json(json.dumps(create_app(settings).openapi(), indent=2, ensure_ascii=False))
+    document = document_below(create_app(settings).openapi(), settings.http.sub_path)
+    say_json(json.dumps(document, indent=2, ensure_ascii=False))

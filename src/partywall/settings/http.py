@@ -3,18 +3,29 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
 from partywall.settings.base import CommaSeparated, Section, split_lists
 
 _MIB = 1024 * 1024
+_LONGEST_SUB_PATH = 256
+_PUNCTUATION = str.maketrans("", "", "-._~")
+
+
+def is_sub_path(path: str) -> bool:
+    """Of segments that need no escapes: it stands in headers, in pages and before paths as it is."""
+    segments = path.split("/")
+    plain = path.isascii() and path.replace("/", "").translate(_PUNCTUATION).isalnum()
+    return len(path) <= _LONGEST_SUB_PATH and segments[0] == "" and plain and {"", ".", ".."}.isdisjoint(segments[1:])
 
 
 class HttpSettings(Section):
     """What one API process serves, to whom, and what a client may cost it."""
 
     public_url: HttpUrl | None = None
+    root_path: str | None = Field(default=None, description="Unset: the path of public_url.")
     docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
@@ -31,6 +42,27 @@ class HttpSettings(Section):
     body_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     min_rate: int = Field(default=16 * 1024, ge=1, description="Bytes a second, of bodies and of answers.")
     keep_alive: timedelta = Field(default=timedelta(seconds=75), ge=timedelta(seconds=1))
+
+    @property
+    def sub_path(self) -> str:
+        """The path below which clients find the API, without a slash at its end; empty: at the root."""
+        if self.root_path is not None:
+            return self.root_path
+        return "" if self.public_url is None else (self.public_url.path or "").rstrip("/")
+
+    @field_validator("root_path")
+    @classmethod
+    def _sub_path(cls, value: str | None) -> str | None:
+        path = None if value is None else value.rstrip("/")
+        if path and not is_sub_path(path):
+            raise ValueError("a path such as /partywall, of letters, digits and - . _ ~")
+        return path
+
+    @model_validator(mode="after")
+    def _public_path(self) -> Self:
+        if self.sub_path and not is_sub_path(self.sub_path):
+            raise ValueError("the path of HTTP__PUBLIC_URL has other characters than letters, digits and - . _ ~")
+        return self
 
     @model_validator(mode="before")
     @classmethod

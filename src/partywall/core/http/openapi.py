@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,10 @@ _REFUSALS = {
 
 # What the gate takes. A public route that names a scheme beyond these authenticates its callers itself.
 _GATE_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
+
+
+# Of a way to have a token, in OpenAPI's names.
+_URLS: Final = frozenset({"tokenUrl", "refreshUrl", "authorizationUrl"})
 
 
 def operation_id(route: APIRoute) -> str:
@@ -47,6 +51,26 @@ def describe(app: FastAPI, tags: Sequence[Tag], server: str) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # the hook FastAPI documents
+
+
+def document_below(document: Mapping[str, JsonValue], sub_path: str) -> Mapping[str, JsonValue]:
+    """The document as clients need it that find the API below a path: its server, and where tokens are had."""
+    if not sub_path:
+        return document
+    components = document["components"]
+    assert isinstance(components, dict)
+    schemes = _urls_below(components["securitySchemes"], sub_path)
+    servers: list[JsonValue] = [{"url": sub_path}]
+    return {**document, "servers": servers, "components": {**components, "securitySchemes": schemes}}
+
+
+def _urls_below(part: JsonValue, sub_path: str) -> JsonValue:
+    if isinstance(part, dict):
+        return {
+            name: sub_path + value if name in _URLS and isinstance(value, str) else _urls_below(value, sub_path)
+            for name, value in part.items()
+        }
+    return part
 
 
 def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonValue]:

@@ -22,6 +22,7 @@ from starlette.responses import Response
 from partywall.core.db.availability import DatabaseAwayError, is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.request_id import request_id_of
+from partywall.core.http.sub_path import sub_path_of
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,7 @@ def problem(
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.url.path,
+        "instance": sub_path_of(request.scope) + request.url.path,
         "code": code,
         "request_id": request_id_of(request.scope),
         **(extensions or {}),

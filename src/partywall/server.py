@@ -35,6 +35,8 @@ PONG_SECONDS: Final = 20.0
 RESERVED_FILES: Final = 256
 # Clients that no process has accepted yet.
 BACKLOG: Final = 2048
+# A new process of several reads the whole program first, which takes a busy machine longer than uvicorn's own 5 s.
+ANSWERS_WITHIN: Final = 30
 # What all clients together may leave unread of what is sent to them.
 UNSENT_BYTES: Final = 48 * 1024 * 1024
 
@@ -53,6 +55,7 @@ class ServerOptions(TypedDict):
     timeout_graceful_shutdown: int
     timeout_keep_alive: int
     backlog: int
+    timeout_worker_healthcheck: int
 
 
 def server_options(settings: Settings) -> ServerOptions:
@@ -71,6 +74,7 @@ def server_options(settings: Settings) -> ServerOptions:
         "timeout_graceful_shutdown": DRAIN_SECONDS,
         "timeout_keep_alive": int(settings.http.keep_alive.total_seconds()),
         "backlog": BACKLOG,
+        "timeout_worker_healthcheck": ANSWERS_WITHIN,
     }
 
 

@@ -107,13 +107,14 @@ async def test_nginx_leaves_the_largest_bodies_to_the_api(api: Serving, member: 
         assert refused.json()["code"] == "content_too_large"
 
 
-async def test_a_tag_that_compression_has_changed_is_taken_back(member: Member) -> None:
+async def test_a_tag_that_compression_has_changed_is_taken_back(member: Member, request: pytest.FixtureRequest) -> None:
     path = f"{member.base}/documents"
     made = await member.root.post(path, json={"title": "a", "content": "b"}, headers=GZIP)
     path = f"{path}/{made.json()['id']}"
     read = await member.root.get(path, headers=GZIP)
     assert read.headers["Content-Encoding"] == "gzip"
     tag = read.headers["ETag"]
+    assert tag.startswith("W/") or request.node.callspec.params["front"] != "nginx"
     assert (await member.root.get(path, headers={**GZIP, "If-None-Match": tag})).status_code == 304
     changed = await member.root.patch(path, json={"title": "c"}, headers={**GZIP, "If-Match": tag})
     assert changed.status_code == 200, changed.text

@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from partywall.core.errors import PreconditionFailedError
+from partywall.core.http.etag import entity_tag, require_match, unchanged
+
+# As we give them out, and as proxies on the way make them.
+FORMS = ['"3-7"', 'W/"3-7"', '"3-7-gzip"', '"3-7-br"', 'W/"3-7-zstd"', '"1-1", W/"3-7"', ' W/"9-9" ,"3-7-gzip"', "*"]
+OTHERS = ['"4-7"', 'W/"4-7"', '"33-7"', "3-7", 'W/3-7"', "", '"-gzip"', 'W/""', '"4-7", W/"5-7"']
+
+
+@pytest.mark.parametrize("given", FORMS)
+def test_each_form_of_our_own_tag_is_taken(given: str) -> None:
+    assert unchanged(given, entity_tag(3, 7))
+    require_match(given, 3)
+
+
+@pytest.mark.parametrize("given", OTHERS)
+def test_no_other_tag_is_taken(given: str) -> None:
+    assert not unchanged(given, entity_tag(3, 7))
+    with pytest.raises(PreconditionFailedError):
+        require_match(given, 3)
+
+
+def test_another_state_of_the_same_revision_may_be_changed_but_has_to_be_read_again() -> None:
+    assert not unchanged('W/"3-6"', entity_tag(3, 7))
+    require_match('W/"3-6"', 3)

@@ -27,7 +27,8 @@ from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.storage import is_full
 from partywall.core.tenancy import Principal, enter_project
-from partywall.features.live.tickets import PURPOSE, Tickets, TicketsUnavailableError
+from partywall.features.live.exceptions import TicketsUnavailableError
+from partywall.features.live.tickets import PURPOSE, Tickets
 from partywall.settings import CacheSettings, Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve

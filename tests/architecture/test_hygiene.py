@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,6 +32,25 @@ def test_every_check_that_is_installed_is_run() -> None:
     said = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, check=True)
     for tool in ("ruff check", "ruff format --check", "bandit", "mypy", "lint-imports", "pytest"):
         assert re.search(rf"(?m)^\S+python \S+ ?{tool}\b|^\S+python \S+/{tool}\b|-m {tool}", said.stdout), tool
+
+
+@pytest.mark.parametrize("given", ["a b", "it's", 'the "data"', "a$b", "Zoë & Co; *", "--x"])
+def test_make_serves_any_data_directory(given: str, tmp_path: Path) -> None:
+    """With a Python that says what it is asked to run."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"\n")
+    python.chmod(0o755)
+    command = ["make", "--silent", "serve", "PORT=8001"]
+    for ran in (
+        subprocess.run([*command, f"DATA_DIR={given}"], cwd=tmp_path, capture_output=True, text=True, check=True),
+        subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=True, env={**os.environ, "DATA_DIR": given}
+        ),
+    ):
+        asked = ran.stdout.splitlines()
+        assert asked[asked.index("--port") :] == ["--port", "8001", f"--data-dir={given}", "--stop-with-parent"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)

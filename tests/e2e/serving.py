@@ -23,7 +23,7 @@ import asyncpg
 from partywall.adapters.embedded import open_home
 from tests.libpq import LIBPQ_VARIABLES
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 # What other programs are told by the environment, and what libpq would be.
 NONSENSE = dict.fromkeys(("MAIL", "JOBS", "LOG", "DATABASE", "HTTP", "npm_config__x", *LIBPQ_VARIABLES), "nonsense")
 

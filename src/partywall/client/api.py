@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
@@ -57,7 +56,7 @@ class Api:
     def __init__(self, server: str, auth: httpx.Auth | None = None, patience: Patience | None = None) -> None:
         self.server = server
         self._patience = patience or Patience()
-        self._client = open_client(server, auth, timeout=TIMEOUT, cookies=no_cookies())
+        self._client = open_client(server, auth, TIMEOUT)
 
     def __enter__(self) -> Self:
         return self
@@ -147,11 +146,6 @@ def _is_json(response: httpx.Response) -> bool:
 
 def _backoff(attempt: int) -> float:
     return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
-
-
-def no_cookies() -> CookieJar:
-    """As of every client of the server: what is remembered between requests is the session, and nothing else."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def reason(error: httpx.TransportError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
@@ -12,17 +13,22 @@ from partywall.client.errors import ApiError, ClientError, Problem
 _API = "/api/v1"
 
 
-def open_client(server: str, auth: httpx.Auth | None, **options: object) -> httpx.Client:
+def open_client(server: str, auth: httpx.Auth | None, timeout: httpx.Timeout) -> httpx.Client:
     """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
     url = httpx.URL(server)
     # No proxy reaches this machine's own loopback.
     direct = {f"all://{url.netloc.decode().rpartition('@')[2]}": None} if _is_loopback(url.host) else None
     try:
-        return httpx.Client(base_url=f"{server}{_API}", auth=auth, mounts=direct, **options)  # type: ignore[arg-type]  # passed through as they came
+        return httpx.Client(base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies())
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from None
     except OSError as error:
         raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from None
+
+
+def no_cookies() -> CookieJar:
+    """As of every client of the server: what is remembered between requests is the session, and nothing else."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=()))
 
 
 def advice(server: str) -> str:

@@ -29,15 +29,18 @@ async def postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
 
 
 async def test_no_variable_of_libpq_changes_anything(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the making of the cluster on; each alone, too: a wrong value of one may hide another's effect."""
+    """From the making of the cluster on; each alone, too: a wrong value of one may hide another's effect.
+
+    It takes as many connections as are asked for.
+    """
     services = data_dir / "services"
     services.write_text("[nonsense]\nhost=nonsense\nport=1\nsslmode=verify-full\ntarget_session_attrs=standby\n")
     for name in LIBPQ_VARIABLES:
         monkeypatch.setenv(name, str(services) if name == "PGSERVICEFILE" else "nonsense")
-    server = EmbeddedPostgres(data_dir, SMALL)
-    async with server, connected(server.dsn("partywall_app")):
-        pass
+    server = EmbeddedPostgres(data_dir, {name: SMALL[name] for name in ("fsync", "shared_buffers")}, connections=130)
     async with server:
+        async with connected(server.dsn("partywall_app")) as connection:
+            assert await connection.fetchval("SHOW max_connections") == "130"
         for name in LIBPQ_VARIABLES:
             monkeypatch.delenv(name)
         for name, value in {"PGPORT": "1", "PGSSLMODE": "verify-full", "PGTARGETSESSIONATTRS": "standby"}.items():
@@ -45,13 +48,6 @@ async def test_no_variable_of_libpq_changes_anything(data_dir: Path, monkeypatch
             async with connected(server.dsn("partywall_owner")) as connection:
                 assert await connection.fetchval("SELECT current_user") == "partywall_owner"
             monkeypatch.delenv(name)
-    server.remove()
-
-
-async def test_it_takes_as_many_connections_as_are_asked_for(data_dir: Path) -> None:
-    server = EmbeddedPostgres(data_dir, {name: SMALL[name] for name in ("fsync", "shared_buffers")}, connections=130)
-    async with server, connected(server.dsn("partywall_app")) as connection:
-        assert await connection.fetchval("SHOW max_connections") == "130"
     server.remove()
 
 

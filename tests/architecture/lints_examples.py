@@ -165,6 +165,8 @@ GUILTY = [
     one("untracked-task", "asyncio", SERVICE, "task = asyncio.create_task(f())"),
     one("untracked-task", "loop", SERVICE, "task = asyncio.get_running_loop().create_task(f())"),
     one("untracked-task", "imported", SERVICE, "task = create_task(f())"),
+    one("untracked-task", "gather", SERVICE, "async def f():\n    await asyncio.gather(g(), h())\n"),
+    one("untracked-task", "imported gather", SERVICE, "async def f():\n    await gather(g(), h())\n"),
     one("web-framework", "service", SERVICE, "from fastapi import Request\n"),
     one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
 ]  # fmt: skip

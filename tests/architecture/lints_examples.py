@@ -174,6 +174,8 @@ GUILTY = [
         "core/schemas.py": "class ResponseModel(BaseModel): ...\nclass Page[T](ResponseModel): ...\n",
         "features/agents/catalogue/answer.py": "class Answers(Page[Answer]): ...\n",
     }),
+    one("untracked-task", "gather", SERVICE, "async def f():\n    await asyncio.gather(g(), h())\n"),
+    one("untracked-task", "imported gather", SERVICE, "async def f():\n    await gather(g(), h())\n"),
     one("web-framework", "service", SERVICE, "from fastapi import Request\n"),
     one("web-framework", "adapter", "adapters/mail/smtp.py", "import starlette.datastructures\n"),
 ]  # fmt: skip

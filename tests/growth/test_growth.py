@@ -14,6 +14,8 @@ from tests.growth.inventory import PLACES, READERS, UNFED
 from tests.growth.reader import Reader
 from tests.growth.shapes import HOSTILE, Shape
 
+pytestmark = pytest.mark.unmeasured
+
 SIZE: Final = 16 * 1024
 """Twice as much, looked at from each of its characters, takes half a second and more."""
 QUICK: Final = 0.03
@@ -22,7 +24,6 @@ GROWTH: Final = 3.0
 """Of twice the text; 2 where time grows with the length, and 4 where it does with its square."""
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("reader", READERS, ids=lambda each: each.places[0] if each.places else each.feed.__name__)
 def test_no_shape_is_slow(reader: Reader) -> None:
     slow = {name: why for name, shape in {**HOSTILE, **reader.shapes}.items() if (why := _complaint(reader, shape))}

@@ -62,7 +62,7 @@ class House:
 
 async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tuple[object, ...]:
     """A connection may notice only when it is used that its server is gone: then the next one is asked."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 return await ask()

@@ -210,7 +210,9 @@ class Supervisor:
     async def _stop_all(self) -> None:
         """The API and the worker first, so that they can finish on living engines."""
         seconds = self._options.stop_seconds
+        # lint: allow untracked-task - a group would cancel the others' stop when one fails
         await asyncio.gather(*(child.stop(seconds) for child in self._children))
+        # lint: allow untracked-task - as above
         await asyncio.gather(self._postgres.stop(), self._valkey.stop())
         if self._lock.held:
             forget_endpoints(self._options.data_dir)

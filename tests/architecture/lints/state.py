@@ -46,6 +46,8 @@ def untracked_task(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if called_name(node) == "ensure_future" or (called_name(node) == "create_task" and _is_loop(owner)):
             yield source.finding("untracked-task", node.lineno, f"{called_name(node)} outside a task group")
+        if called_name(node) == "gather" and (owner is None or ast.unparse(owner) == "asyncio"):
+            yield source.finding("untracked-task", node.lineno, "gather leaves the others running when one fails")
 
 
 def _is_loop(owner: ast.expr | None) -> bool:

@@ -68,7 +68,7 @@ async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis)
         await until(lambda: one.count == 2)
         assert other.count == 1
         listener.forget(CacheKey("one"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await voice.pubsub_numsub("one"))[0][1]:
                 await asyncio.sleep(0.02)
         await voice.publish("other", 1)

@@ -53,12 +53,13 @@ class Bureau:
         found: Json = answer.json()
         return found
 
-    async def until(self, run: str, *statuses: str, seconds: float = 20.0) -> Json:
-        """The run as soon as it has one of these; by default when it is over."""
+    async def until(self, run: str, *statuses: str, seconds: float = 60.0) -> Json:
+        """The run as soon as it has one of these; by default when it is over. The table costs less than the route."""
+        query = "SELECT FROM run WHERE project_id = $1 AND id = $2 AND status = ANY ($3)"
         async with asyncio.timeout(seconds):
-            while (found := await self.get(run))["status"] not in (statuses or OVER):
-                await asyncio.sleep(0.03)
-        return found
+            while not await self.people.fetch(query, self.project, UUID(run), list(statuses or OVER)):
+                await asyncio.sleep(0.02)
+        return await self.get(run)
 
     async def until_of(self, project: UUID, run: str) -> Json:
         """As `until`, in another project of the owner."""

@@ -9,7 +9,7 @@ import structlog
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Asked, Reply, final
 
-STOPPED_WITHIN = 2.0
+STOPPED_WITHIN = 10.0  # seconds; the model may take 20
 
 
 async def cancel(bureau: Bureau, run: str) -> int:
@@ -56,7 +56,7 @@ async def stopped_run(bureau: Bureau) -> str:
         assert await cancel(bureau, run) == 200
         await bureau.until(run)
         assert time.monotonic() - asked_at < STOPPED_WITHIN
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
     return run

@@ -65,7 +65,7 @@ async def test_a_run_whose_starter_leaves_as_its_model_fails_is_not_left_running
         await model.asked.wait()
         await bureau.people.execute("DELETE FROM project_member WHERE account_id = $1", person.id)
         model.go.set()
-        found = await bureau.until(run, seconds=5)
+        found = await bureau.until(run)
     assert code_of(found) == "right_lost"
     [row] = await bureau.people.fetch("SELECT admitted FROM run WHERE id::text = $1", run)
     assert row["admitted"] is False

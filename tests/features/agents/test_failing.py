@@ -110,7 +110,7 @@ async def test_who_leaves_meanwhile_is_stopped(bureau: Bureau, change: str) -> N
         while not bureau.model.asked:
             await asyncio.sleep(0.02)
         await bureau.people.execute(f"{change} WHERE account_id = $1", person.id)
-        found = await bureau.until(answer.json()["id"], seconds=5)
+        found = await bureau.until(answer.json()["id"])
     assert code_of(found) == "right_lost"
 
 
@@ -127,9 +127,9 @@ async def test_who_is_made_a_viewer_meanwhile_is_stopped(bureau: Bureau, said: s
                 await asyncio.sleep(0.02)
         changed = await bureau.owner.client.patch(f"{bureau.url}/members/{person.id}", json={"role": "viewer"})
         assert changed.status_code == 200
-        found = await bureau.until(run, seconds=5)
+        found = await bureau.until(run)
         assert code_of(found) == "right_lost"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
 

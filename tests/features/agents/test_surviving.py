@@ -113,7 +113,7 @@ async def test_what_was_in_flight_when_a_worker_was_killed_is_done_again_and_not
     hold.set()
     await workers.start()
     for question, run in runs.items():
-        found = await bureau.until(run, seconds=60)
+        found = await bureau.until(run)
         assert (found["status"], found["error"]) == ("succeeded", None), question
         assert await bureau.kinds(run) == STORY, question
     await _only_what_was_in_flight(bureau, runs)
@@ -153,7 +153,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, 
         assert await worker.wait() == 0
     assert (await bureau.get(run))["status"] == "queued"
     await workers.start()
-    assert (await bureau.until(run, seconds=60))["status"] == "succeeded"
+    assert (await bureau.until(run))["status"] == "succeeded"
 
 
 async def test_a_run_that_kills_its_worker_takes_no_other_with_it(bureau: Bureau, workers: Workers) -> None:
@@ -177,7 +177,7 @@ async def test_a_run_that_kills_its_worker_takes_no_other_with_it(bureau: Bureau
         poison = await bureau.start("poison")
         assert code_of(await bureau.until(poison, seconds=120)) == "run_abandoned"
         for name, run in innocent.items():
-            found = await bureau.until(run, seconds=60)
+            found = await bureau.until(run)
             assert (found["status"], found["error"]) == ("succeeded", None), name
     hold.set()
     asked = [asked.prompt for asked in bureau.model.asked]

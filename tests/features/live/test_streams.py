@@ -189,7 +189,7 @@ async def test_a_stream_ends_with_its_credential_and_says_where_to_resume(
         assert (await stream.next()).id == 1
         await write(resources, owner, project, "a")
         assert (await stream.next()).id == 2
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(30):
             [last] = await stream.rest()
     assert (last.event, last.id, last.data["data"]) == ("reconnect", 2, {"reason": "credential_expired"})
     async with follow(server.url, project, token, last_event_id=2) as stream:

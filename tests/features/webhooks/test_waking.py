@@ -123,5 +123,5 @@ async def test_every_follower_is_told_which_projects_have_news(resources: Resour
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_look(resources: Resources) -> None:
-    async with asyncio.timeout(5), dispatching(resources, poll_interval=NEVER):
+    async with asyncio.timeout(30), dispatching(resources, poll_interval=NEVER):
         await listening(resources)

@@ -32,8 +32,9 @@ async def healthz() -> Alive:
 )
 async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
     names = list(resources.pings)
-    answers = await asyncio.gather(*(_answers(name, resources.pings[name]) for name in names))
-    failing = {name for name, ok in zip(names, answers, strict=True) if not ok}
+    async with asyncio.TaskGroup() as group:
+        answers = [group.create_task(_answers(name, resources.pings[name])) for name in names]
+    failing = {name for name, answer in zip(names, answers, strict=True) if not answer.result()}
     if failing - EXPENDABLE:
         response.status_code = 503
     status: Literal["ready", "degraded", "unavailable"] = (

@@ -135,14 +135,14 @@ class Hostile:
         try:
             while self.left > 0 and (data := next(upcoming, None)) is not None:
                 if connection is None:
-                    connection = await self._connect(host)
-                if connection is None or await self._exchange(connection, data):
+                    connection = await self.connect(host)
+                if connection is None or await self.exchange(connection, data):
                     connection = None
         finally:
             if connection is not None:
                 connection.close()
 
-    async def _connect(self, host: int, receive_buffer: int | None = None) -> Connection | None:
+    async def connect(self, host: int, receive_buffer: int | None = None) -> Connection | None:
         try:
             async with asyncio.timeout(min(CONNECT_SECONDS, self.left + 0.1)):
                 return await Connection.open(self.port, self.source(host), receive_buffer=receive_buffer)
@@ -151,7 +151,7 @@ class Hostile:
             await asyncio.sleep(0.05)
             return None
 
-    async def _exchange(self, connection: Connection, data: bytes) -> bool:
+    async def exchange(self, connection: Connection, data: bytes) -> bool:
         """Whether the connection is over."""
         try:
             async with asyncio.timeout(self.left + 0.05):
@@ -187,7 +187,7 @@ class Hostile:
 
     async def _held(self, pause: float, host: int, opening: bytes, drip: bytes, every: float) -> None:
         await asyncio.sleep(pause)
-        connection = await self._connect(host)
+        connection = await self.connect(host)
         if connection is None:
             return
         dripping = asyncio.create_task(_drip(connection, opening, drip, every))
@@ -210,7 +210,7 @@ class Hostile:
         await asyncio.gather(*(self._slow_reader(data, piece, every) for _ in range(count)))
 
     async def _slow_reader(self, data: bytes, piece: int, every: float) -> None:
-        connection = await self._connect(0, receive_buffer=4096)
+        connection = await self.connect(0, receive_buffer=4096)
         if connection is None:
             return
         try:

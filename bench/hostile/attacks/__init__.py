@@ -10,7 +10,9 @@ from bench.hostile.attacks import (
     bodies,
     connections,
     html,
+    pages,
     parsers,
+    protocol,
     runs,
     searches,
     several,
@@ -19,5 +21,19 @@ from bench.hostile.attacks import (
     writing,
 )
 
-MODULES = (connections, bodies, accounts, searches, streams, writing, webhooks, runs, html, parsers, several)
+MODULES = (
+    connections,
+    bodies,
+    accounts,
+    searches,
+    streams,
+    writing,
+    webhooks,
+    runs,
+    html,
+    parsers,
+    several,
+    protocol,
+    pages,
+)
 ATTACKS: Final[dict[str, Attack]] = {attack.name: attack for module in MODULES for attack in module.ATTACKS}

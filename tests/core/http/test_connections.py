@@ -11,6 +11,7 @@ import pytest
 from partywall.core.http import connections
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
+from partywall.core.http.turns import AT_ONCE
 from partywall.settings import Settings
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, head
 from tests.core.http.conftest import PER_ADDRESS
@@ -183,6 +184,30 @@ async def test_who_says_no_more_gets_every_answer(people: People, server: Servin
         answer = await answer_on(wire)
         assert (answer.status, answer.headers["connection"]) == (200, "close")
         assert await wire.rest() == b""
+
+
+async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
+    strict: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has left looks the same: a burst of them would be worked on to its end."""
+    begun, answered = 0, asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        nonlocal begun
+        begun += 1
+        await answered.wait()
+
+    monkeypatch.setattr(strict.app, "middleware_stack", hang)
+    async with AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(strict)) for _ in range(AT_ONCE + 4)]
+        for wire in wires:
+            wire.say(HEALTH)
+        await until(lambda: begun == AT_ONCE)
+        for wire in wires:
+            wire.writer.write_eof()
+        await until(lambda: sum(wire.reader.at_eof() for wire in wires) == 4)
+        answered.set()
+    assert begun == AT_ONCE
 
 
 async def test_half_a_request_gets_none(server: Serving) -> None:

@@ -107,9 +107,11 @@ class Http(HttpToolsProtocol):
             self._note(len(data))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
-        """Who sends no more may still wait for an answer. Who follows a stream has left it."""
-        served = self._unfinished()
-        if not self._listens or served is None or self.cycle.more_body or is_open_stream(served.scope):
+        """Who says no more may wait for an answer that is being made. Who has left looks the same: nothing begins."""
+        served, turn = self._unfinished(), self._turn
+        if served is None or not self._listens or self.cycle.more_body or (turn is not None and turn.waits):
+            return False
+        if is_open_stream(served.scope):
             return False
         self._has_said_all = True
         self.cycle.keep_alive = False

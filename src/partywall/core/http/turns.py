@@ -28,6 +28,11 @@ class Turn:
         """Once it has begun; again it does nothing."""
         self._turns.ended(self._address, self)
 
+    @property
+    def waits(self) -> bool:
+        """It has not begun."""
+        return self._turns.waits(self._address, self)
+
     def abandon(self) -> None:
         """Nobody waits for it any more. One that has begun is still worked on."""
         self._turns.leave(self._address, self)
@@ -77,6 +82,10 @@ class Turns:
             self._begin_next(state)
         elif not state.begun:
             self._forget(address, state)
+
+    def waits(self, address: str, turn: Turn) -> bool:
+        state = self._addresses.get(address)
+        return state is not None and turn in state.waiting
 
     def leave(self, address: str, turn: Turn) -> None:
         state = self._addresses.get(address)

@@ -38,10 +38,10 @@ BEGIN
     WHERE r.project_id = entered AND r.id = of_run
     RETURNING r.model_calls, r.tool_calls, r.input_tokens, r.output_tokens, r.cost, r.priced INTO run_usage;
     RETURN jsonb_build_object(
-        'model_calls', run_usage.model_calls, 'tool_calls', run_usage.tool_calls,
-        'input_tokens', run_usage.input_tokens, 'output_tokens', run_usage.output_tokens,
-        'cost', CASE WHEN run_usage.priced THEN trim_scale(run_usage.cost)::text END
-    );
+                'model_calls', run_usage.model_calls, 'tool_calls', run_usage.tool_calls,
+                'input_tokens', run_usage.input_tokens, 'output_tokens', run_usage.output_tokens,
+                'cost', CASE WHEN run_usage.priced THEN trim_scale(run_usage.cost)::text END
+            );
 END
 $$;
 """
@@ -70,7 +70,7 @@ BEGIN
                 + coalesce(taken.places, 0) AS place
         FROM mine JOIN public.run AS r ON r.project_id = mine.id
             LEFT JOIN taken ON taken.project_id = r.project_id
-        WHERE r.status = 'queued' AND NOT r.admitted{due}
+        WHERE {waits}
     ), next AS (
         SELECT waiting.project_id, waiting.id FROM waiting WHERE waiting.place <= each_project
         ORDER BY waiting.place, waiting.created_at, waiting.id
@@ -90,11 +90,10 @@ CREATE OR REPLACE FUNCTION wall.projects_with_waiting_runs() RETURNS SETOF uuid 
     SET search_path = pg_catalog
 AS $$
     SELECT DISTINCT ON (wall.owner_account(waiting.project_id)) waiting.project_id
-    FROM (
-        SELECT DISTINCT r.project_id FROM public.run AS r WHERE r.status = 'queued' AND NOT r.admitted{due}
-    ) AS waiting
+    FROM (SELECT DISTINCT r.project_id FROM public.run AS r WHERE {waits}) AS waiting
 $$;
 """
+_WAITS = "r.status = 'queued' AND NOT r.admitted"
 _DUE = " AND (r.retry_at IS NULL OR r.retry_at <= now())"
 
 
@@ -102,10 +101,10 @@ def upgrade() -> None:
     script(_ADD)
     grant(f"UPDATE ({_COLUMNS})", "run")
     script(_COUNT.format(failing=_FAILING))
-    script(_ADMISSION.format(due=_DUE))
+    script(_ADMISSION.format(waits=_WAITS + _DUE))
 
 
 def downgrade() -> None:
-    script(_ADMISSION.format(due=""))
+    script(_ADMISSION.format(waits=_WAITS))
     script(_COUNT.format(failing=""))
     script("ALTER TABLE run DROP COLUMN retry_at, DROP COLUMN failing_at, DROP COLUMN job_id;")

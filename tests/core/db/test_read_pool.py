@@ -66,7 +66,7 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(pool: ReadPool
     while before is not None:
         try:
             before = None if await pool.fetchval(BACKEND) != before else before
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError):
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError):
             continue
     assert (pool.places.in_use, len(await at_the_same_time(pool))) == (0, EACH)
 

@@ -48,12 +48,8 @@ class MalformedRequestError(BadRequestError):
     title = "This is not HTTP as it is spoken here"
 
 
-class TooManyPipelinedError(Exception):
-    """Raised into the parser, which stops."""
-
-
-class UnknownVersionError(Exception):
-    """Likewise."""
+class UnservedError(Exception):
+    """Raised into the parser, which stops: too many requests at once, or an unknown version."""
 
 
 class Http(HttpToolsProtocol):
@@ -134,12 +130,12 @@ class Http(HttpToolsProtocol):
             self._listens = False
             last, _ = self.pipeline[0]
             last.keep_alive = False
-            raise TooManyPipelinedError
+            raise UnservedError
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in _VERSIONS:
-            raise UnknownVersionError
+            raise UnservedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self.headers = []  # trailers go here: by then a request has been judged by its headers

@@ -8,13 +8,13 @@ from alembic import op
 
 from partywall.core.db.ddl import script
 
-revision = "0029"
+revision = "0027"
 down_revision = "0026"
 branch_labels = None
 depends_on = None
 
-_AFTER = Path(__file__).with_name("0029_marked_usage.sql")
-_BEFORE = Path(__file__).with_name("0029_marked_usage_before.sql")
+_AFTER = Path(__file__).with_name("0027_marked_usage.sql")
+_BEFORE = Path(__file__).with_name("0027_marked_usage_before.sql")
 _COLUMNS = """
 ALTER TABLE project_usage ADD COLUMN marked_documents bigint DEFAULT 0 NOT NULL,
     ADD COLUMN marked_bytes bigint DEFAULT 0 NOT NULL;

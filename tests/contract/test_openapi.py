@@ -13,7 +13,7 @@ from tests.people import People
 from tests.serving import UNMEASURED
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-MAX_EXAMPLES = 12
+MAX_EXAMPLES = 8
 
 
 async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) -> tuple[int, str]:

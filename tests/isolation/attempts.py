@@ -85,16 +85,22 @@ class Siege:
     def some(self, recipe: Recipe) -> Iterator[Attempt]:
         """One attempt for each declared position and caller, chosen by a fixed seed; of callers at the others, a few.
 
+        Where a credential is asked for before anything is read, those without one take turns at the positions.
         Beside them, every value that a declared position is made for is tried at home, by one who belongs there and,
         where no credential is asked for, by one who has none.
         """
         scouts = [each for each in self.callers if each.name in recipe.permitted][:1]
         if not recipe.operation.gated:
             scouts += [each for each in self.callers if each.token is None]
+        callers = list({caller.name: caller for caller, _ in self._parties(recipe)}.values())
+        declared = [position for position in recipe.operation.positions if position.declared]
         for position in recipe.operation.positions:
             choices = self._choices(recipe.operation, position)
-            callers = list({caller.name: caller for caller, _ in self._parties(recipe)}.values())
-            for caller in callers if position.declared else _few(callers, recipe.operation, position):
+            if position.declared:
+                chosen = _in_turn(callers, recipe.operation, declared.index(position))
+            else:
+                chosen = _few(callers, recipe.operation, position)
+            for caller in chosen:
                 yield from self._one(recipe, position, caller, choices)
             for scout in scouts if position.declared else ():
                 yield from (
@@ -154,6 +160,14 @@ def _share(position: Position, choices: Sequence[Choice], rng: random.Random) ->
     for form in order:
         found += rng.sample(forms[form], min(values, len(forms[form]), size - len(found)))
     return found
+
+
+def _in_turn(callers: Sequence[Caller], operation: Operation, number: int) -> Sequence[Caller]:
+    """At the first declared position all of them; at each other one without a credential, and everybody with one."""
+    nobodies = [caller for caller in callers if caller.standing is Standing.NOBODY]
+    if number == 0 or not operation.gated:
+        return callers
+    return [each for each in callers if each not in nobodies] + [nobodies[number % len(nobodies)]]
 
 
 def _few(callers: Sequence[Caller], operation: Operation, position: Position) -> Sequence[Caller]:

@@ -19,12 +19,20 @@ async def test_nothing_leaks_and_nothing_is_left_out(besieged_app: FastAPI, worl
 
 
 def _assert_covered(report: Report, operation: Operation, world: World) -> None:
-    """Every declared position was tried by every kind of caller, and every other one by some."""
+    """Every declared position was tried by every kind of caller, and every other one by some.
+
+    Of those without a credential, where one is asked for first, each was there, and one at each position.
+    """
+    named = {standing: {each.name for each in world.callers if each.standing is standing} for standing in Standing}
+    nobodies = named[Standing.NOBODY]
+    if any(position.declared for position in operation.positions):
+        assert {caller for each, _, caller in report.covered if each == operation.id} >= nobodies
     for position in operation.positions:
         tried = {caller for each, where, caller in report.covered if (each, where) == (operation.id, str(position))}
         assert tried
         if position.declared:
-            assert tried >= {caller.name for caller in world.callers if caller.standing is not Standing.READER}
+            assert tried >= named[Standing.OUTSIDER] | named[Standing.MEMBER]
+            assert tried & nobodies if operation.gated else tried >= nobodies
 
 
 async def test_who_may_read_tries_to_write(besieged_app: FastAPI, world: World) -> None:

@@ -191,16 +191,12 @@ RETURN size + coalesce(original_size, 0) + history_bytes + octet_length(metadata
 CREATE FUNCTION wall.count_added_documents() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
-DECLARE
-    of_project record;
 BEGIN
-    FOR of_project IN
+    PERFORM wall.add_usage(of_project.project_id, of_project.documents, of_project.bytes) FROM (
         SELECT project_id, count(*) AS documents,
             sum(wall.bytes_of(size, original_size, history_bytes, metadata))::bigint AS bytes
         FROM added WHERE deleted_at IS NULL GROUP BY project_id
-    LOOP
-        PERFORM wall.add_usage(of_project.project_id, of_project.documents, of_project.bytes);
-    END LOOP;
+    ) AS of_project;
     RETURN NULL;
 END
 $$;

@@ -25,6 +25,12 @@ def request_facts() -> dict[str, str]:
     return {name: str(known[name]) for name in ("request_id", "principal", "project_id") if name in known}
 
 
+def current_request_id() -> str | None:
+    """None outside of requests."""
+    scope = _CURRENT.get()
+    return None if scope is None else str(scope["state"]["request_id"])
+
+
 def request_traceparent() -> str | None:
     """The trace that the request came with, if it did; None outside of requests."""
     scope = _CURRENT.get()

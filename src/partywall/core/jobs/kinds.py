@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field
 from structlog.contextvars import get_contextvars
 
-from partywall.core.http.current import request_facts
+from partywall.core.http.current import current_request_id
 from partywall.core.tenancy import Principal
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 type Concurrency = int | Callable[[Resources], int]
 
 
-def _causing_request() -> str | None:
+def causing_request() -> str | None:
     """Of the request that caused the job at hand, or of the request at hand."""
-    found = get_contextvars().get("request_id") or request_facts().get("request_id")
+    found = get_contextvars().get("request_id") or current_request_id()
     return None if found is None else str(found)
 
 
@@ -33,12 +33,7 @@ class JobPayload(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    request_id: str | None = Field(default_factory=_causing_request)
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        values: dict[str, object] = dump(self)
-        return {name: value for name, value in values.items() if name != "request_id" or value is not None}
+    request_id: str | None = Field(default_factory=causing_request)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -79,7 +74,7 @@ class Job:
 
     @classmethod
     def of[P: JobPayload](cls, kind: JobKind[P], payload: P) -> Job:
-        return cls(kind.name, payload.model_dump_json().encode())
+        return cls(kind.name, payload.model_dump_json(exclude_none=True).encode())
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,13 @@ async def enqueue[P: JobPayload](
     session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta | None = None
 ) -> None:
     """Enqueues in the session's own transaction."""
-    body = payload.model_dump_json().encode()
+    body = payload.model_dump_json(exclude_none=True).encode()
     await Queries(SessionDriver(session)).enqueue(kind.name, body, priority=priority, execute_after=after)
 
 
 async def enqueue_once[P: JobPayload](session: AsyncSession, kind: JobKind[P], payload: P, subject: object) -> None:
     """The same, unless a job of this kind for the same subject is already waiting or at work."""
-    body = payload.model_dump_json().encode()
+    body = payload.model_dump_json(exclude_none=True).encode()
     key = f"{kind.name}:{subject}"
     await Queries(SessionDriver(session)).enqueue(kind.name, body, dedupe_key=key, on_conflict="skip")
 

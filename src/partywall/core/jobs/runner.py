@@ -112,7 +112,7 @@ class JobRunner:
     async def _attempt_of(
         self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job, payload: JobPayload
     ) -> None:
-        body = payload.model_dump(mode="json")
+        body = payload.model_dump(mode="json", exclude_none=True)
         async with self.resources.sessions.begin() as session:
             attempt, account = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
         if isinstance(payload, ProjectJobPayload):

@@ -16,7 +16,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
 from partywall.core.ids import new_id
-from partywall.core.jobs.kinds import Job
+from partywall.core.jobs.kinds import Job, causing_request
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reading_repository
 from partywall.features.documents.constants import (
@@ -105,6 +105,7 @@ async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, doc
         Job.of(
             INDEX_DOCUMENTS,
             IndexDocuments.model_construct(
+                request_id=causing_request(),
                 project_id=project_id,
                 principal=f"service:{project_id}",
                 documents=[document.id for document in some],

@@ -55,8 +55,6 @@ INSERT_VERSION = """INSERT INTO document_version
     VALUES ($1, $2, 1, $3, $4, $5, $6)"""
 INSERT_JOB = """INSERT INTO pgqueuer (priority, entrypoint, payload, status)
     VALUES (0, 'index_documents', $1, 'queued') RETURNING id"""
-INSERT_JOB_LOG = """INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
-    VALUES ($1, 'queued', 'index_documents', 0)"""
 NEXT_EVENT = "UPDATE event_counter SET last = last + 1 WHERE project_id = $1 RETURNING last"
 INSERT_EVENT = """INSERT INTO event (project_id, id, type, actor, subject_kind, subject_id, data)
     VALUES ($1, $2, 'document.created', $3, 'document', $4, $5)"""
@@ -99,7 +97,7 @@ async def create_document(request: Request) -> Response:
     async with pool(request).acquire() as connection, connection.transaction():
         body = await connection.fetchval(INSERT_DOCUMENT, project, document, title, content, "{}", size, sha256, actor)
         await connection.execute(INSERT_VERSION, project, document, title, size, sha256, actor)
-        await connection.execute(INSERT_JOB_LOG, await connection.fetchval(INSERT_JOB, job))
+        await connection.execute(INSERT_JOB, job)
         number = await connection.fetchval(NEXT_EVENT, project)
         await connection.execute(INSERT_EVENT, project, number, actor, str(document), news)
     return Response(body, 201, media_type="application/json")

@@ -87,13 +87,8 @@ $$;
 
 CREATE FUNCTION wall.enqueue(kinds text[], payloads bytea[]) RETURNS integer LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    WITH job AS (
-        INSERT INTO public.pgqueuer (priority, entrypoint, payload, status)
-        SELECT 0, given.kind, given.payload, 'queued' FROM unnest(kinds, payloads) AS given(kind, payload)
-        RETURNING id, entrypoint, priority
-    )
-    INSERT INTO public.pgqueuer_log (job_id, status, entrypoint, priority)
-    SELECT job.id, 'queued', job.entrypoint, job.priority FROM job;
+    INSERT INTO public.pgqueuer (priority, entrypoint, payload, status)
+    SELECT 0, given.kind, given.payload, 'queued' FROM unnest(kinds, payloads) AS given(kind, payload);
     RETURN cardinality(kinds);
 END
 $$;

@@ -12,7 +12,7 @@ from partywall.core.security.passwords import Passwords
 async def test_the_right_password_and_no_other() -> None:
     passwords = Passwords(2)
     hashed = await passwords.hash("correct horse battery")
-    assert hashed.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert (await passwords.check("correct horse battery", hashed)).valid
     assert not (await passwords.check("correct horse batterx", hashed)).valid
     assert hashed != await passwords.hash("correct horse battery")
@@ -31,7 +31,7 @@ async def test_a_hash_of_other_parameters_is_replaced(passes: int, memory: int, 
     checked = await passwords.check("an old password", old)
     assert checked.valid
     assert checked.replacement is not None
-    assert checked.replacement.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
+    assert checked.replacement.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert (await passwords.check("an old password", checked.replacement)) == type(checked)(True, None)
     assert (await passwords.check("wrong", old)).replacement is None
 

@@ -142,7 +142,7 @@ async def test_a_hash_of_other_parameters_is_replaced_at_login(
     await superuser.execute("UPDATE account SET password_hash = $1 WHERE email = $2", old, member.email)
     await member.log_in()
     stored = await superuser.fetchval("SELECT password_hash FROM account WHERE email = $1", member.email)
-    assert stored.startswith("$argon2id$v=19$m=47104,t=1,p=1$")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     await member.log_in()
 
 

@@ -36,6 +36,7 @@ from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
+from partywall.core.memory import trim_memory
 from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
@@ -117,6 +118,7 @@ async def open_resources(
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
+        live.background.start("memory", trim_memory)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import gc
 from typing import Final
@@ -15,6 +16,7 @@ _LARGE_BYTES: Final = 256 * 1024
 # So much may be free at the end of the heap: with the usual 128 KB it would shrink and grow with every few requests.
 _FREE_BYTES: Final = 16 * 1024 * 1024
 _ARENAS: Final = 2
+TRIM_SECONDS: Final = 5.0
 
 
 def give_back_memory() -> None:
@@ -24,6 +26,14 @@ def give_back_memory() -> None:
         mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_TRIM_THRESHOLD, _FREE_BYTES)
         mallopt(_ARENA_MAX, _ARENAS)
+
+
+async def trim_memory() -> None:
+    """For ever: gives back what is free between what is used. By itself glibc does so at the end of its heap alone."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    while trim is not None:
+        await asyncio.sleep(TRIM_SECONDS)
+        await asyncio.to_thread(trim, 0)
 
 
 def exempt_from_collection() -> None:

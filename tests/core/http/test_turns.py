@@ -6,8 +6,10 @@ import asyncio
 import gc
 from contextlib import AsyncExitStack
 
+import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from partywall.core.http import turns as turns_module
 from partywall.core.http.turns import AT_ONCE, Turn, Turns, end_turn, note_turn
 from tests.core.http.bytes import answer_on, head
 from tests.features.live.serving import Serving
@@ -24,6 +26,26 @@ async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
     mine[1].end()
     mine[1].end()
     assert begun == ["a0", "a1", "b", "a2"]
+
+
+async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # each is
+    turns, begun = Turns(at_once=17), list[int]()
+    turns.take("a", lambda: None)
+    await asyncio.sleep(0)
+    for number in range(16):
+        turns.take("a", lambda number=number: begun.append(number))  # type: ignore[misc]  # bound early
+    rounds = []
+    for _ in range(5):
+        rounds.append(len(begun))
+        await asyncio.sleep(0)
+    assert rounds == [8, 12, 14, 15, 16]
+    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", 60.0)
+    turns.take("b", lambda: begun.append(0))
+    await asyncio.sleep(0)
+    for _ in range(8):
+        turns.take("c", lambda: begun.append(1))
+    assert begun[16:] == [0, 1, 1], "one more in each round after a short one"
 
 
 async def test_one_that_nobody_waits_for_is_not_begun() -> None:

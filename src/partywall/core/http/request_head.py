@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Sequence
 from typing import Final
@@ -24,6 +25,9 @@ MOST_PARAMETERS: Final = 100
 # Of a name, an address or a port (RFC 3986, 3.2.2).
 _OF_HOSTS: Final = (string.ascii_letters + string.digits + "-._~!$&'()*+,;=:%[]").encode()
 
+
+# No ASCII character, or the beginning of an escape that stands for none.
+_BEYOND_ASCII: Final = re.compile(rb"%[89A-Fa-f]|[\x80-\xff]")
 
 type Headers = Sequence[tuple[bytes, bytes]]
 
@@ -110,7 +114,7 @@ def _has_long_line(headers: Headers) -> bool:
 def fault_of_query(query: bytes) -> PartywallError | None:
     if query.count(b"&") >= MOST_PARAMETERS:
         return BadRequestError(f"A query has at most {MOST_PARAMETERS} parameters.")
-    if b"%" in query:
+    if _BEYOND_ASCII.search(query):
         try:
             unquote_to_bytes(query).decode()
         except UnicodeDecodeError:

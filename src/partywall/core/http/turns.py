@@ -12,6 +12,8 @@ from typing import Final
 AT_ONCE: Final = 16
 # A request counts no longer than that: one that takes its time does not hold up others of the same network.
 COUNTED_SECONDS: Final = 1.0
+# A round of the event loop that takes longer keeps everybody waiting who needs several of them for an answer.
+LONG_ROUND_SECONDS: Final = 0.008
 _TURN: Final = "turn"
 
 
@@ -49,15 +51,24 @@ class _Address:
     begun: dict[Turn, float] = field(default_factory=dict)
     waiting: dict[Turn, Callable[[], None]] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
+    # Of those that have begun, how many in this round of the event loop.
+    fresh: int = 0
 
 
 class Turns:
-    """A burst of one address waits behind itself, so that the event loop has only so many of it to do at once."""
+    """A burst of one address waits behind itself, so that the event loop has only so many of it to do at once.
+
+    While rounds of the loop are long, fewer begin in each: half as many after a long one, one more after another.
+    """
 
     def __init__(self, at_once: int = AT_ONCE, seconds: float = COUNTED_SECONDS) -> None:
         self._seconds = seconds
         self._at_once = at_once
         self._addresses: dict[str, _Address] = {}
+        self._each_round = at_once
+        # Those with a turn that has begun in this round.
+        self._fresh: list[_Address] = []
+        self._round_began = 0.0
 
     def take(self, address: str, begin: Callable[[], None]) -> Turn:
         """Calls `begin` now, or when its turn has come."""
@@ -65,9 +76,8 @@ class Turns:
         state = self._addresses.get(address)
         if state is None:
             state = self._addresses[address] = _Address()
-        if len(state.begun) < self._at_once:
-            state.begun[turn] = time.monotonic()
-            begin()
+        if self._has_room(state):
+            self._begin(state, turn, begin)
         else:
             state.waiting[turn] = begin
             if state.timer is None:
@@ -79,7 +89,8 @@ class Turns:
         if state is None or state.begun.pop(turn, None) is None:
             return
         if state.waiting:
-            self._begin_next(state)
+            if self._has_room(state):
+                self._begin_next(state)
         elif not state.begun:
             self._forget(address, state)
 
@@ -94,9 +105,34 @@ class Turns:
 
     def _begin_next(self, state: _Address) -> None:
         turn = next(iter(state.waiting))
-        begin = state.waiting.pop(turn)
-        state.begun[turn] = time.monotonic()
+        self._begin(state, turn, state.waiting.pop(turn))
+
+    def _begin(self, state: _Address, turn: Turn, begin: Callable[[], None]) -> None:
+        now = state.begun[turn] = time.monotonic()
+        if not self._fresh:
+            self._round_began = now
+            asyncio.get_running_loop().call_soon(self._end_round)
+        if not state.fresh:
+            self._fresh.append(state)
+        state.fresh += 1
         begin()
+
+    def _has_room(self, state: _Address) -> bool:
+        if len(state.begun) >= self._at_once:
+            return False
+        return state.fresh < self._each_round or self._each_round == self._at_once
+
+    def _end_round(self) -> None:
+        if time.monotonic() - self._round_began > LONG_ROUND_SECONDS:
+            self._each_round = max(1, self._each_round // 2)
+        else:
+            self._each_round = min(self._at_once, self._each_round + 1)
+        fresh, self._fresh = self._fresh, []
+        for state in fresh:
+            state.fresh = 0
+        for state in fresh:
+            while state.waiting and self._has_room(state):
+                self._begin_next(state)
 
     def _look_later(self, address: str, state: _Address) -> None:
         left = next(iter(state.begun.values())) + self._seconds - time.monotonic()

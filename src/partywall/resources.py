@@ -118,7 +118,6 @@ async def open_resources(
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
         live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
-        live.background.start("memory", trim_memory)
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
@@ -211,7 +210,10 @@ async def _open_events(
         each_principal=limits.connections_per_principal, poll=limits.poll_interval, draining=draining,
     )  # fmt: skip
     stack.callback(draining.set)
-    for name, run in (("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining)):
+    for name, run in (
+        ("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining),
+        ("memory", trim_memory),
+    ):  # fmt: skip
         background.start(name, run)
     return _Live(announcer, tails, listener, background)
 

@@ -143,7 +143,6 @@ DOCUMENTS: Final = (
             "client/importing/files.py:_read_line",
             "adapters/language_models/answers.py:_json",
             "features/search/chunking.py:chunks_of",
-            "core/http/idempotency.py:_subjects",
         ),
         json.loads,
         8 * 1024 * 1024,

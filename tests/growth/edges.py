@@ -150,7 +150,11 @@ EDGES: Final = (
         {"proxies": repeated("127.0.0.1,"), "groups": repeated("1:"), "many commas": repeated(",")},
     ),
     Reader(
-        ("core/http/hot_plan.py:HotPlan.parameters", "core/http/request_head.py:_BEYOND_ASCII", "core/http/request_head.py:fault_of_query"),
+        (
+            "core/http/hot_plan.py:HotPlan.parameters",
+            "core/http/request_head.py:_BEYOND_ASCII",
+            "core/http/request_head.py:fault_of_query",
+        ),
         _query,
         HEADERS,
         {"names": repeated("a&"), "values": repeated("a=b&"), "percents": repeated("%41"), "a percent": repeated("%")},

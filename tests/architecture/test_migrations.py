@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 
 import asyncpg
@@ -113,8 +114,9 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_before_requests_queue_
     try:
         async with holder.transaction():
             await holder.execute("LOCK TABLE alembic_version IN SHARE MODE")
-            with pytest.raises(DBAPIError, match="lock timeout"):
-                await migrate(copy.owner, copy.runtime, "-1")
+            async with asyncio.timeout(30):
+                with pytest.raises(DBAPIError, match="lock timeout"):
+                    await migrate(copy.owner, copy.runtime, "-1")
         assert await schema_of(copy) == before
     finally:
         await holder.close()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 from asgi_lifespan import LifespanManager
+from sqlalchemy import event
 
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -22,7 +23,7 @@ FEW, MANY = 2, 7
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A project of somebody's, in an application whose statements are written down as the driver sends them."""
+    """A project of somebody's, in an application whose statements are written down as they are sent."""
 
     people: People
     owner: Person
@@ -57,10 +58,15 @@ async def desk(
         connection.add_query_logger(lambda record: sent.append(record.query))
         return connection
 
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        sent.append(statement)
+
     with monkeypatch.context() as patch:
         patch.setattr(asyncpg, "connect", noting)
         app = create_app(settings)
         async with LifespanManager(app), People(app, app.state.resources, database, kept) as people:
+            # What SQLAlchemy has prepared, the driver does not tell of when it is sent again.
+            event.listen(app.state.resources.engine.sync_engine, "before_cursor_execute", note)
             owner = await people.person()
             yield Desk(people, owner, f"/api/v1/projects/{await owner.project()}", sent)
 

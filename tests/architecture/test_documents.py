@@ -36,6 +36,15 @@ class Row:
     def paths(self) -> list[str]:
         return paths_in(self.where) + paths_in(self.proof)
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """The files and the tests in them that are named one by one."""
+        return re.findall(r"`([^`:]+)::(\w+)`", self.proof)
+
+
+def _has(path: str, test: str) -> bool:
+    return re.search(rf"(?m)^(?:async )?def {test}\(", (ROOT / path).read_text()) is not None
+
 
 def paths_in(text: str) -> list[str]:
     """What stands in backticks and has a slash or a file's ending; a place in the file may follow `::`."""
@@ -58,6 +67,7 @@ def test_what_the_trace_says_exists(requirement: str) -> None:
     [row] = [row for row in rows() if row.id == requirement]
     assert row.state.split(":")[0] in STATES
     assert [path for path in row.paths if not (ROOT / path).exists()] == []
+    assert [place for place in row.places if not _has(*place)] == []
     if row.state == "later":
         return
     assert row.what

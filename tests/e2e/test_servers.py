@@ -144,13 +144,21 @@ async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with (
-        program("api", "--port", str(port), "--workers", "2", environment=environment, log=tmp_path / "api.log"),
+        program("api", "--port", str(port), "--workers", "2", environment=environment, log=tmp_path / "api.log") as api,
         program("worker", environment=environment, log=tmp_path / "worker.log"),
     ):
         await until_ready(url, 120)
+        assert len(_started_by(api.pid)) == 2
         await _work(url)
         async with httpx.AsyncClient(base_url=url) as client:
             assert (await client.get("/openapi.json")).status_code == 404
+
+
+def _started_by(supervisor: int) -> list[str]:
+    """The processes of its own that serve; one of Python's, which keeps track of semaphores, is beside them."""
+    tasks = Path(f"/proc/{supervisor}/task").iterdir()
+    children = [pid for task in tasks for pid in (task / "children").read_text().split()]
+    return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 async def _work(url: str) -> None:

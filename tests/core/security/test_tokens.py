@@ -21,6 +21,7 @@ from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal
+from partywall.settings import Settings
 from tests.people import People, Person
 
 ME = "/api/v1/users/me"
@@ -165,6 +166,27 @@ async def test_the_public_key_is_no_shared_secret(anonymous: AsyncClient, forge:
         message = f"{part({**forge.header, 'alg': 'HS256'})}.{part(forge.claims)}"
         mac = hmac.digest(secret, message.encode(), "sha256")
         assert await ask(anonymous, f"{message}.{encoded(mac)}") == 401
+
+
+SUPABASE: Json = {"iss": "supabase", "ref": "abcdefghijklmnopqrst", "aud": None, "sub": None, "sid": None, "jti": None}
+
+
+@pytest.mark.parametrize("role", ["anon", "service_role", "authenticated"])
+async def test_a_role_in_a_token_opens_nothing(
+    anonymous: AsyncClient, people: People, forge: Forge, settings: Settings, role: str
+) -> None:
+    """Neither in a project's token of Supabase's, by any of our secrets, nor beside what we say ourselves."""
+    assert settings.secret_key is not None
+    message = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(merged(forge.claims, {**SUPABASE, 'role': role}))}"
+    mac = hmac.digest(settings.secret_key.get_secret_value().encode(), message.encode(), "sha256")
+    assert await ask(anonymous, f"{message}.{encoded(mac)}") == 401
+    for claims in (SUPABASE, {"iss": "supabase"}, {"aud": "authenticated"}, {"sub": role}, {"sid": None}):
+        assert await ask(anonymous, forge.token(claims={**claims, "role": role})) == 401
+    foreign = await (await people.person()).project()
+    headers = {"Authorization": f"Bearer {forge.token(claims={'role': role})}"}
+    assert (await anonymous.get(ME, headers=headers)).status_code == 200
+    assert (await anonymous.get(f"/api/v1/projects/{foreign}", headers=headers)).status_code == 404
+    assert (await anonymous.get("/api/v1/projects", headers=headers)).json()["items"] == []
 
 
 def bitten(token: str) -> str:

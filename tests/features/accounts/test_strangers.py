@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -109,7 +108,8 @@ async def test_of_a_hundred_guesses_at_once_no_more_are_hashed_than_allowed(
         hashed.append(password)
         return await check(self, password, known_hash)
 
-    with patch.object(Passwords, "check_now", noting):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Passwords, "check_now", noting)
         guesses = (owner.at(addresses[n % len(addresses)]).try_login(f"guess number {n}") for n in range(100))
         answers = await asyncio.gather(*guesses)
     allowed = 5 if len(addresses) == 1 else 21
@@ -126,7 +126,8 @@ async def test_guesses_from_everywhere_do_not_keep_an_owner_waiting(owner: Visit
             await over.wait()
         return await check(self, password, known_hash)
 
-    with patch.object(Passwords, "check_now", slow):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Passwords, "check_now", slow)
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
             guesses = [group.create_task(owner.at(f"10.0.{n}.1").try_login(WRONG)) for n in range(10)]
             while sum(each.waiting for each in used) < 8:

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-hostile
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-hostile
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ format: dev ## Format the code and fix what can be fixed
 
 bench-throughput: dev ## Measure requests per second against a bare floor; about two minutes
 	$(RUN) bench.throughput
+
+bench-routes: dev ## Measure how long the ordinary routes take; about two minutes
+	$(RUN) bench.routes
 
 bench-wall: dev ## Measure what row-level security costs; about three minutes
 	$(RUN) bench.wall_price

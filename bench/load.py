@@ -62,7 +62,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's does not inherit from asyncio's
-        self._send()
+        self._send_next()
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -78,9 +78,14 @@ class Client(asyncio.Protocol):
     def close(self) -> None:
         self._transport.abort()
 
-    def _send(self) -> None:
-        self._sent = time.perf_counter()
-        self._transport.write(next(self._requests))
+    def _send_next(self) -> None:
+        """Or ends, where there is nothing more to send."""
+        request = next(self._requests, None)
+        if request is not None:
+            self._sent = time.perf_counter()
+            self._transport.write(request)
+        elif not self.done.done():
+            self.done.set_result(None)
 
     def _read_head(self) -> int:
         """The length of the whole answer, or 0 while its head is not complete."""
@@ -102,7 +107,7 @@ class Client(asyncio.Protocol):
         self._result.latencies.append(now - self._sent)
         self._buffer, self._wanted = b"", 0
         if now < self._until:
-            self._send()
+            self._send_next()
         elif not self.done.done():
             self.done.set_result(None)
 
@@ -114,8 +119,22 @@ class Client(asyncio.Protocol):
 
 async def run(port: int, requests: Sequence[bytes], expected: Expected, *, connections: int, seconds: float) -> Result:
     """Loads the server on loopback for `seconds`; raises WrongAnswerError for any answer but the expected."""
+    return await _load(port, itertools.cycle(requests), expected, connections=connections, seconds=seconds)
+
+
+async def run_once(
+    port: int, requests: Sequence[bytes], expected: Expected, *, connections: int, seconds: float
+) -> Result:
+    """Sends each of them once, within `seconds`."""
+    result = await _load(port, iter(requests), expected, connections=connections, seconds=seconds)
+    assert result.answers == len(requests), f"{result.answers} of {len(requests)} were answered"
+    return result
+
+
+async def _load(
+    port: int, upcoming: Iterator[bytes], expected: Expected, *, connections: int, seconds: float
+) -> Result:
     result = Result()
-    upcoming = itertools.cycle(requests)
     started = time.perf_counter()
     clients = [Client(upcoming, expected, result, started + seconds) for _ in range(connections)]
     await asyncio.gather(*(_connect(client, port) for client in clients))
@@ -133,8 +152,10 @@ async def _connect(client: Client, port: int) -> None:
     await asyncio.get_running_loop().create_connection(lambda: client, "127.0.0.1", port)
 
 
-def request(method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b"") -> bytes:
+def request(
+    method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes = b"", media_type: str = "application/json"
+) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in headers)]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines += [f"Content-Type: {media_type}", f"Content-Length: {len(body)}"]
     return "\r\n".join([*lines, "", ""]).encode() + body

@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel, ValidationError
 
 from partywall.core.http.access_log import AccessEntry
 from partywall.core.masking import MOST_CHARACTERS, mask
@@ -22,6 +23,16 @@ INVITATION = InvitationTokens(SIGNER).of(UUID(int=1))
 VERIFICATION = VerificationTokens(SIGNER).of(UUID(int=1))
 
 
+class Wanted(BaseModel):
+    password: int
+
+
+def _refused() -> str:
+    with pytest.raises(ValidationError) as refused:
+        Wanted.model_validate({"password": "hunter2"})
+    return str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("text", "kept", "gone"),
     [
@@ -30,6 +41,9 @@ VERIFICATION = VerificationTokens(SIGNER).of(UUID(int=1))
         ("token eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIx.c2ln end", "end", "eyJzdWIiOiIx"),
         ("connect postgresql://app:hunter2@db/partywall", "connect", "hunter2"),
         ("duplicate key\nDETAIL:  Key (title)=(Secret plan) already exists.\nHINT: none", "HINT", "Secret plan"),
+        (f"1 validation error\n{_refused()}\n    For further", "For further", "hunter2"),
+        ("DataError: invalid input for query argument $1: 'hunter2' (expected UUID)\nend", "argument $1", "hunter2"),
+        ('invalid input syntax for type uuid: "hunter2"\nend', "type uuid", "hunter2"),
         ("key pw_0123456789abcdefghij in use", "in use", "0123456789abcdefghij"),
         (f"invitation {INVITATION} used", "used", INVITATION),
         (f"mail {VERIFICATION} sent", "sent", VERIFICATION),
@@ -150,3 +164,27 @@ SharedQueuePool(object).recreate()
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout == ""
+
+
+def test_a_cause_is_logged_without_what_it_quotes() -> None:
+    program = """
+import structlog
+from pydantic import BaseModel
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+class Wanted(BaseModel):
+    password: int
+try:
+    try:
+        Wanted.model_validate({"password": "hun" + "ter2"})
+    except ValueError as error:
+        raise RuntimeError("translated") from error
+except RuntimeError:
+    structlog.get_logger().exception("failed")
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = json.loads(ran.stdout)["exception"]
+    assert "ValidationError: 1 validation error for Wanted" in told
+    assert "RuntimeError: translated" in told
+    assert "hunter2" not in ran.stdout

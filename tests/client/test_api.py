@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 
+import httpx
 import pytest
 
 from partywall.client.api import Api, Patience
@@ -38,9 +39,15 @@ def test_a_busy_server_is_asked_again(person: Person, proxy: Proxy) -> None:
 
 def test_patience_ends(person: Person) -> None:
     started = time.monotonic()
-    with person.api(0.5, f"http://127.0.0.1:{free_port()}") as api, pytest.raises(Unreachable, match="cannot reach"):
+    with (
+        person.api(0.5, f"http://127.0.0.1:{free_port()}") as api,
+        pytest.raises(Unreachable, match="cannot reach") as failure,
+    ):
         list_projects(api)
     assert time.monotonic() - started < 3
+    again = failure.value.__cause__
+    assert again is not None
+    assert isinstance(again.__cause__, httpx.ConnectError)
 
 
 def test_a_refusal_is_not_repeated(person: Person, proxy: Proxy) -> None:

@@ -97,7 +97,7 @@ def _stream(text: str) -> object:
 
 EDGES: Final = (
     Reader(
-        tuple(_MASKING + each for each in ("_FIRST_BLANK", "_WORD", "_ADDRESS", "_USER", "_TOKEN", "_DETAIL")),
+        tuple(_MASKING + each for each in ("_FIRST_BLANK", "_WORD", "_ADDRESS", "_USER", "_TOKEN", "_QUOTED")),
         lambda text: mask(f"pw@ {text}"),
         HEADERS,
         {
@@ -112,6 +112,8 @@ EDGES: Final = (
             "signs": repeated("@"),
             "addresses, blanks": repeated("a@b "),
             "details": repeated("DETAIL:"),
+            "types": repeated("invalid input syntax for type a"),
+            "arguments": repeated("invalid input for query argument $1"),
             "percents": repeated("%40"),
         },
         seconds=0.05,

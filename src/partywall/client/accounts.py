@@ -15,7 +15,7 @@ def normalize(server: str) -> str:
     try:
         url = httpx.URL(text if "://" in text else f"http://{text}")
     except httpx.InvalidURL as error:
-        raise ClientError(f"{server!r} is no server's URL: {error}") from None
+        raise ClientError(f"{server!r} is no server's URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
     root, api, _ = str(url).partition("/api/v1")
@@ -42,7 +42,7 @@ def log_in(store: Store, server: str, email: str, password: str) -> None:
             tokens = Tokens.model_validate_json(api.submit("/auth/token", form))
         except ApiError as error:
             if error.error == "invalid_grant":
-                raise ClientError("wrong e-mail address or password, or an address not confirmed yet") from None
+                raise ClientError("wrong e-mail address or password, or an address not confirmed yet") from error
             raise
     file = store.session(server)
     with file.locked():

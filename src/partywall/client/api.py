@@ -95,7 +95,7 @@ class Api:
         try:
             response = self._client.send(request, stream=True)
         except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+            raise self._unreachable(error) from error
         if response.is_success:
             return response
         response.read()
@@ -110,7 +110,7 @@ class Api:
             except _TryAgain as again:
                 delay = max(_backoff(attempt), again.after)
                 if time.monotonic() + delay > deadline:
-                    raise again.failure from None
+                    raise again.failure from again
                 self._patience.waiting(str(again.failure), delay)
                 time.sleep(delay)
         raise AssertionError("counted to infinity")
@@ -119,9 +119,9 @@ class Api:
         try:
             response = self._client.request(method, path, **options)
         except httpx.TransportError as error:
-            raise _TryAgain(self._unreachable(error)) from None
-        except httpx.InvalidURL:
-            raise ClientError("what is asked for is too long: shorten it") from None
+            raise _TryAgain(self._unreachable(error)) from error
+        except httpx.InvalidURL as error:
+            raise ClientError("what is asked for is too long: shorten it") from error
         if response.is_success and (not response.content or _is_json(response)):
             return response.content
         failure = self._failure(response)

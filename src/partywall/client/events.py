@@ -84,7 +84,7 @@ def kept(api: Api, project_id: str, after: str, types: str | None) -> Iterator[s
     except httpx.ReadTimeout:
         return
     except httpx.TransportError as error:
-        raise Unreachable(f"the stream broke off: {reason(error)}") from None
+        raise Unreachable(f"the stream broke off: {reason(error)}") from error
 
 
 def _connection(

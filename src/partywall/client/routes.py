@@ -21,9 +21,9 @@ def open_client(server: str, auth: httpx.Auth | None, timeout: httpx.Timeout) ->
     try:
         return httpx.Client(base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies())
     except (ValueError, ImportError, httpx.InvalidURL) as error:
-        raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from None
+        raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from error
     except OSError as error:
-        raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from None
+        raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from error
 
 
 def no_cookies() -> CookieJar:

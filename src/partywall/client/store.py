@@ -59,6 +59,7 @@ class SessionFile:
         except FileNotFoundError:
             return None
         except ValidationError:
+            # lint: allow dropped-cause - it quotes the tokens that stand in the file
             raise ClientError(f"{self.path} cannot be read: remove it and log in again") from None
 
     @contextmanager

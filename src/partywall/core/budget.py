@@ -96,7 +96,7 @@ class SharedBudget[K: Hashable]:
                 self._count(key, -amount)
             self._admit()
             if isinstance(error, TimeoutError):
-                raise BudgetSpentError from None
+                raise BudgetSpentError from error
             raise
 
     def _admit(self) -> None:

@@ -20,14 +20,23 @@ _WORD: Final = re.compile(r"\S++")
 _ADDRESS: Final = re.compile(r"[^\s@'\"<>=,;()]++(?P<domain>@[^\s@'\"<>=,;()]++)?+")
 _USER: Final = re.compile(r"(?<=://)[^/:]*+:(?=.)")
 _TOKEN: Final = re.compile(r"(?i:\bbearer\s++\S++)|\beyJ[\w-]++(?:\.[\w-]*+)*+|\bpw[a-z]?_[\w-]{16,}+")
-# What PostgreSQL adds to an error: the offending row's own values.
-_DETAIL: Final = re.compile(r"DETAIL:[^\n]*+")
+# The values that an error quotes: PostgreSQL those of the row, its driver a parameter, Pydantic what it was given.
+_QUOTED: Final = re.compile(
+    r"(DETAIL|invalid input for query argument \$\d++|invalid input syntax for type [a-z ]++|input_value)[:=][^\n]*+"
+)
 
 
 def harmless(text: str) -> bool:
     """Nothing in it even looks like what is masked."""
     return not (
-        "@" in text or "earer" in text or "BEARER" in text or "eyJ" in text or "pw" in text or "DETAIL:" in text
+        "@" in text
+        or "earer" in text
+        or "BEARER" in text
+        or "eyJ" in text
+        or "pw" in text
+        or "DETAIL:" in text
+        or "invalid input " in text
+        or "input_value=" in text
     )
 
 
@@ -38,7 +47,7 @@ def mask(text: str) -> str:
         return text
     if "@" in text:
         text = _WORD.sub(_masked_word, text)
-    return _DETAIL.sub("DETAIL: ***", _TOKEN.sub("***", text))
+    return _QUOTED.sub(r"\1: ***", _TOKEN.sub("***", text))
 
 
 def shortened(text: str) -> str:

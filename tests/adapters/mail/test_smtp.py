@@ -128,8 +128,9 @@ async def test_a_server_that_falls_silent_is_left() -> None:
     post = Post(silent=True)
     async with serving(post) as port:
         async with asyncio.timeout(10):
-            with pytest.raises(MailError, match="Timeout"):
+            with pytest.raises(MailError, match="Timeout") as failure:
                 await SmtpMailer(replace(LOCAL, port=port, timeout=0.5)).send(MESSAGE)
+    assert isinstance(failure.value.__cause__, TimeoutError)
 
 
 async def test_a_server_that_never_greets_is_left() -> None:

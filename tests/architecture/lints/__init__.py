@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.architecture.lints import (
     cache_keys,
+    causes,
     cookies,
     foreign_keys,
     frameworks,
@@ -27,6 +28,7 @@ LINTS: dict[str, Lint] = {
     "clock": purity.clock,
     "cookies": cookies.cookies,
     "cross-slice-relationship": foreign_keys.relationship_across_slices,
+    "dropped-cause": causes.dropped_cause,
     "environ": purity.environ,
     "file-size": size.file_size,
     "foreign-key-order": foreign_keys.foreign_key_order,
@@ -46,6 +48,7 @@ LINTS: dict[str, Lint] = {
     "settings-import": frameworks.settings_import,
     "slice-private": slices.slice_private,
     "sql-text": sql_text.composed_sql,
+    "stand-in": purity.stand_in,
     "transaction": transactions.commit_or_rollback,
     "untracked-task": state.untracked_task,
     "web-framework": frameworks.web_framework,

@@ -12,6 +12,7 @@ CLOCK_HOME = ("core/clock.py",)
 NOW = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns"}
 IDS_HOME = ("core/ids.py",)
 NEW_ID = {"uuid1", "uuid4", "uuid6", "uuid7", "uuid8"}
+STAND_INS = {"unittest", "mock", "fakeredis", "tests"}
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 
 
@@ -59,6 +60,16 @@ def raw_echo(source: Source, _codebase: Codebase) -> Iterator[Finding]:
         called = ast.unparse(node.func)
         if called in {"print", "typer.secho"} or called.endswith((".echo", ".print", "stdout.write", "stderr.write")):
             yield source.finding("raw-echo", node.lineno, f"{called}: say it through commands/terminal.py")
+
+
+def stand_in(source: Source, _codebase: Codebase) -> Iterator[Finding]:
+    """Nothing that is shipped stands in for the real thing, or is left to be written."""
+    for imported in source.imports():
+        if imported.target.partition(".")[0] in STAND_INS:
+            yield source.finding("stand-in", imported.line, f"{imported.target}: this is for tests")
+    for node in source.nodes(ast.Raise):
+        if node.exc is not None and "NotImplementedError" in ast.unparse(node.exc):
+            yield source.finding("stand-in", node.lineno, "NotImplementedError: write it, or leave it away")
 
 
 def _tail(node: ast.Attribute) -> str:

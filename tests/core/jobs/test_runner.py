@@ -138,6 +138,37 @@ async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources
     assert await parked_of(resources, kind.name) == []
 
 
+async def test_why_an_attempt_was_not_recorded_is_logged_and_nowhere_else(
+    resources: Resources, database: DatabaseUrls
+) -> None:
+    kind = kind_of(Note, max_attempts=1)
+    given_up: list[int] = []
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        raise ValueError(payload.text)
+
+    async def give_up(context: JobContext, payload: Note) -> None:
+        given_up.append(context.attempt)
+        if len(given_up) == 1:
+            raise ConnectionError(f"away with {payload.text}")
+
+    with structlog.testing.capture_logs() as logs:
+        async with working(resources, database, handles(kind, handle, give_up=give_up)):
+            async with resources.sessions.begin() as session:
+                await enqueue(session, kind, Note(text="the secret"))
+            await eventually(lambda: _is_parked(resources, kind.name))
+    told = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
+    assert [(type(error), str(error)) for error in told] == [(ConnectionError, "away with the secret")]
+    assert not [trace for trace in await _kept_traces(resources, kind.name) if "the secret" in trace]
+
+
+async def _kept_traces(resources: Resources, name: str) -> list[str]:
+    """What PgQueuer has written into its table."""
+    statement = text("SELECT traceback::text FROM pgqueuer_log WHERE entrypoint = :k AND traceback IS NOT NULL")
+    async with resources.sessions.read() as session:
+        return list(await session.scalars(statement, {"k": name}))
+
+
 async def _is_parked(resources: Resources, name: str) -> bool:
     return bool(await parked_of(resources, name))
 
@@ -324,7 +355,8 @@ async def test_the_worker_outlives_a_listener_that_hears_nothing(
                 await enqueue(session, kind, Note(text="heard after all"))
             await eventually(lambda: _done(resources, kind), 30)
     assert seen == ["heard after all"]
-    assert [log["event"] for log in logs].count("worker_restarts") == restarts
+    causes = [type(cause) for log in logs if log["event"] == "worker_restarts" for cause in log["exc_info"].exceptions]
+    assert causes == [FailingListenerError] * restarts
 
 
 async def _probed(probes: list[bool], times: int) -> bool:

@@ -46,8 +46,8 @@ def running_endpoints(data_dir: Path) -> Endpoints | None:
     except DirectoryHeld as held:
         try:
             return Endpoints(**json.loads(_path(data_dir).read_text()))
-        except FileNotFoundError:
-            raise EngineError(f"{held.directory} is still starting (process {held.pid}): try again") from None
+        except FileNotFoundError as error:
+            raise EngineError(f"{held.directory} is still starting (process {held.pid}): try again") from error
     lock.release()
     return None
 

@@ -24,10 +24,10 @@ class DirectoryLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        except BlockingIOError as error:
             holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
             os.close(descriptor)
-            raise DirectoryHeld(self._directory.resolve(), holder) from None
+            raise DirectoryHeld(self._directory.resolve(), holder) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor

@@ -67,8 +67,8 @@ class AnswerStream(httpx2.AsyncByteStream):
         try:
             async with asyncio.timeout(self._silence):
                 return await anext(events, None)
-        except TimeoutError:
-            raise httpx2.ReadTimeout(f"No event for {self._silence:g} seconds.") from None
+        except TimeoutError as error:
+            raise httpx2.ReadTimeout(f"No event for {self._silence:g} seconds.") from error
 
     async def aclose(self) -> None:
         await self._response.aclose()

@@ -69,7 +69,10 @@ class SmtpMailer:
             if isinstance(error, OSError):
                 client.close()
                 self._away_until = time.monotonic() + _AWAY_FOR
-            raise _translated(error) from None
+            if isinstance(error, SMTPResponseException | SMTPRecipientsRefused):
+                # lint: allow dropped-cause - a server's answer may quote the address and the links of the mail
+                raise _translated(error) from None
+            raise _translated(error) from error
         finally:
             await _leave(client)
         self._answered_at = time.monotonic()
@@ -102,9 +105,10 @@ class SmtpMailer:
 async def _hand_over(client: SMTP, sealed: Envelope) -> None:
     try:
         await client.send_message(sealed.mail, sender=sealed.sender, recipients=[sealed.recipient])
-    except SMTPNotSupported:
-        raise MailRefused("the server takes no address beyond ASCII") from None
+    except SMTPNotSupported as error:
+        raise MailRefused("the server takes no address beyond ASCII") from error
     except ValueError:
+        # lint: allow dropped-cause - it may quote a header, and the address in it
         raise MailRefused("the address cannot be sent to a server") from None
 
 

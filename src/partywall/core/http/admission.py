@@ -241,8 +241,8 @@ async def _require_member(resources: Resources, principal: Principal, project: s
     """More than the ordinary is read for those alone whom it concerns; raises ProjectNotFoundError."""
     try:
         project_id = UUID(project)
-    except ValueError:
-        raise too_large(ORDINARY_BYTES) from None
+    except ValueError as error:
+        raise too_large(ORDINARY_BYTES) from error
     await ScopedReader(resources.reads, principal).scope(project_id)
 
 

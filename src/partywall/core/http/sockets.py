@@ -92,8 +92,8 @@ async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M
     try:
         async with asyncio.timeout(GREETING_SECONDS):
             text = await next_text(websocket)
-    except TimeoutError:
-        raise NotAuthenticatedError("No credential came in time.") from None
+    except TimeoutError as error:
+        raise NotAuthenticatedError("No credential came in time.") from error
     try:
         return model.model_validate_json(text)
     except ValidationError as error:

@@ -59,8 +59,8 @@ class JobRunner:
                 continue
             try:
                 await self._work(pool, stop)
-            except* Exception as errors:  # noqa: BLE001 - whatever ended the loop, the worker goes on
-                log.warning("worker_restarts", error=type(errors.exceptions[0]).__name__)
+            except* Exception as errors:
+                log.warning("worker_restarts", exc_info=errors)
                 await _pause(stop)
             finally:
                 pool.terminate()
@@ -96,6 +96,8 @@ class JobRunner:
                     await self._attempt(queue, suspects, handler, job)
                 except (OSError, DBAPIError, UnavailableError) as error:
                     # Not the handler's: the attempt could not be counted, or the job not put away.
+                    log.warning("attempt_not_recorded", exc_info=error)
+                    # lint: allow dropped-cause - PgQueuer writes tracebacks unmasked into its table; ours is logged
                     raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from None
 
         return run
@@ -153,7 +155,7 @@ class JobRunner:
             if context.last:
                 await self._give_up(handler, context, payload, f"{type(error).__name__}: {error}")
                 return
-            # PgQueuer keeps the traceback in its log: none that quotes what the job was about.
+            # lint: allow dropped-cause - PgQueuer writes tracebacks unmasked into its table; ours is logged
             raise RetryRequested(after or attempts.backoff(context.attempt), type(error).__name__) from None
         async with self.resources.sessions.begin() as session:
             await attempts.forget(session, context.job_id)

@@ -52,6 +52,7 @@ def envelope(message: Message, sender: Address) -> Envelope:
         mail["To"] = recipient
         mail["Subject"] = ENCODED_WORD.sub("= ?", _printable(message.subject))
     except ValueError:
+        # lint: allow dropped-cause - it quotes the address
         raise MailRefused("the address or the subject cannot stand in a header") from None
     mail["Date"] = format_datetime(utc_now())
     mail["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@{sender.domain}>"

@@ -22,6 +22,6 @@ def normalised(address: str) -> str:
         raise ValueError("not a valid e-mail address")
     try:
         valid = validate_email(stripped, check_deliverability=False, strict=True)
-    except EmailNotValidError:
-        raise ValueError("not a valid e-mail address") from None
+    except EmailNotValidError as error:
+        raise ValueError("not a valid e-mail address") from error
     return valid.normalized.lower()

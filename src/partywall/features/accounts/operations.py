@@ -153,7 +153,8 @@ def _wanted(email: str, password: str | None, full_name: str | None) -> Registra
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         field, code = pointer(first["loc"]), CODES.get(first["type"], FieldCode.INVALID)
-        raise InvalidInputError(field, code, f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")) from None
+        message = f"{field.removeprefix('/')}: {first['msg']}".removeprefix(": ")
+        raise InvalidInputError(field, code, message) from None  # lint: allow dropped-cause - it quotes the password
 
 
 async def _lift(session: AsyncSession, keeper: SecretKeeper, address: str) -> None:

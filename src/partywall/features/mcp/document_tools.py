@@ -23,8 +23,8 @@ async def _list(caller: Caller, wanted: ListArguments, _: Tell) -> Page[Document
     cursors = await get_cursors(caller.resources)
     try:
         page = await reading.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
-    except ForeignCursorError:
-        raise ForeignCursorError("/cursor") from None
+    except ForeignCursorError as error:
+        raise ForeignCursorError("/cursor") from error
     return Page[DocumentSummary].model_validate_json(page)
 
 

@@ -87,10 +87,10 @@ def read_message(body: bytes) -> Message:
 def _parsed(body: bytes) -> object:
     try:
         return json.loads(body.decode(), parse_constant=_refuse_constant)
-    except RecursionError:
-        raise MessageError(PARSE_ERROR, "Parse error: nested too deeply") from None
-    except ValueError:
-        raise MessageError(PARSE_ERROR, "Parse error: the body is not JSON in UTF-8") from None
+    except RecursionError as error:
+        raise MessageError(PARSE_ERROR, "Parse error: nested too deeply") from error
+    except ValueError as error:
+        raise MessageError(PARSE_ERROR, "Parse error: the body is not JSON in UTF-8") from error
 
 
 def _refuse_constant(name: str) -> object:
@@ -151,5 +151,5 @@ def _carried(params: dict[str, object], message_id: MessageId | None) -> JsonObj
     except PydanticCustomError as error:
         pointer = f"/params{(error.context or {}).get('pointer', '')}".encode("utf-8", "replace").decode()
         said = f"Invalid params: {error.message()}"
-        raise MessageError(INVALID_PARAMS, said, message_id, {"pointer": pointer}) from None
+        raise MessageError(INVALID_PARAMS, said, message_id, {"pointer": pointer}) from error
     return cast("JsonObject", params)

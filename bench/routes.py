@@ -1,0 +1,138 @@
+"""How long the ordinary routes take, all of them in turns on one `partywall serve`. `make bench-routes`.
+
+Exits with 1 where the 95th percentile of a route is above 500 ms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Sequence
+
+import httpx
+import uvloop
+
+from bench import load, machine
+from bench.hostile.deployment import model_server
+from bench.library import Library, open_library
+from bench.ordinary import ROUTES, Place, Route
+from bench.seed import document
+
+TARGET_P95_MS = 500.0
+CONNECTIONS = 4
+DOCUMENTS = 2000
+RUNS = 20
+EVENTS = 100
+TURN_SECONDS = 60.0
+STREAM = f"read {EVENTS} events"
+
+
+async def prepared(library: Library) -> Place:
+    """A project with documents that can be found, and with runs."""
+    chance = random.Random(1)
+    project = await library.project("Measured")
+    texts = [document(chance, number) | {"external_id": str(number)} for number in range(DOCUMENTS)]
+    ids = list(await library.add(project, texts))
+    await library.indexed(project, DOCUMENTS)
+    runs = []
+    for number in range(RUNS):
+        body = {"agent": "clerk", "input": {"task": f"Task {number}"}}
+        answer = await library.client.post(f"/api/v1/projects/{project}/runs", json=body)
+        assert answer.status_code == 202, answer.text
+        runs.append(answer.json()["id"])
+    headers = [("Authorization", library.client.headers["Authorization"])]
+    return Place(project, ids, runs, headers, chance)
+
+
+async def turn(port: int, place: Place, route: Route, count: int) -> list[float]:
+    """In seconds, one for each answer."""
+    requests = [route.make(place) for _ in range(count)]
+    try:
+        result = await load.run_once(port, requests, route.expected, connections=CONNECTIONS, seconds=TURN_SECONDS)
+    except (load.WrongAnswerError, OSError) as error:
+        raise SystemExit(f"{route.name}: {error}") from error
+    return result.latencies
+
+
+async def streamed(library: Library, place: Place, count: int) -> list[float]:
+    """From the request to the hundredth event of those that the project keeps."""
+    taken: list[float] = []
+
+    async def one() -> None:
+        begun = time.perf_counter()
+        async with library.client.stream("GET", f"{place.path}/events", params={"after": "0"}) as answer:
+            assert answer.status_code == httpx.codes.OK, answer.status_code
+            seen = 0
+            async for line in answer.aiter_lines():
+                seen += line.startswith("data:")
+                if seen == EVENTS:
+                    break
+        taken.append(time.perf_counter() - begun)
+
+    for _ in range(count // CONNECTIONS):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(CONNECTIONS):
+                group.create_task(one())
+    return taken
+
+
+async def measure(library: Library, place: Place, rounds: int, count: int) -> dict[str, list[float]]:
+    """Every round asks each route, in an order of its own; the first one warms up and is not counted."""
+    port = library.client.base_url.port
+    assert port is not None
+    taken: dict[str, list[float]] = {route.name: [] for route in ROUTES} | {STREAM: []}
+    for number in range(rounds + 1):
+        for name in place.chance.sample(list(taken), len(taken)):
+            route = next((each for each in ROUTES if each.name == name), None)
+            asked = streamed(library, place, count) if route is None else turn(port, place, route, count)
+            found = await asked
+            if number:
+                taken[name] += found
+        print(f"round {number} of {rounds}; load {machine.load_average():.1f}", file=sys.stderr, flush=True)
+    return taken
+
+
+def summary(name: str, taken: Sequence[float]) -> dict[str, str | float | bool]:
+    result = load.Result(len(taken), 1.0, list(taken))
+    found = {f"p{share}_ms": round(result.percentile(share / 100), 1) for share in (50, 95, 99)}
+    return {"route": name, "answers": len(taken), **found, "met": found["p95_ms"] <= TARGET_P95_MS}
+
+
+async def run(options: argparse.Namespace) -> bool:
+    async with model_server() as model_url:
+        environment = {
+            "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
+            "AGENTS__MODEL": "openai:scripted",
+            "AGENTS__BASE_URL": model_url,
+            "AGENTS__MODULES": "bench.clerk",
+            "AGENTS__OPEN_RUNS_PER_PROJECT": "100000",
+            "AGENTS__OPEN_RUNS_PER_ACCOUNT": "100000",
+            "OUTGOING__ALLOW_HTTP": "true",
+            "OUTGOING__ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
+        before = machine.load_average()
+        async with open_library(environment) as library:
+            taken = await measure(library, await prepared(library), options.rounds, options.requests)
+    results = [summary(name, each) for name, each in taken.items()]
+    print("| route | p50 | p95 | p99 |\n|---|---|---|---|")
+    for each in results:
+        print(f"| {each['route']} | {each['p50_ms']} | {each['p95_ms']} | {each['p99_ms']} |")
+    facts = {"connections": CONNECTIONS, "documents": DOCUMENTS, "target_p95_ms": TARGET_P95_MS, "load_before": before}
+    print(json.dumps({"benchmark": "routes", **facts, "machine": machine.facts(), "results": results}))
+    return all(bool(each["met"]) for each in results)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--requests", type=int, default=40, help="of each route in each round")
+    options = parser.parse_args()
+    sys.exit(0 if uvloop.run(run(options)) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -20,8 +20,8 @@ import uvloop
 from bench import load, machine
 from bench.hostile.deployment import model_server
 from bench.library import Library, open_library
-from bench.ordinary import ROUTES, Place, Route
-from bench.seed import document
+from bench.ordinary import ROUTES, VISITOR, Place, Route
+from bench.seed import PASSWORD, document
 
 TARGET_P95_MS = 500.0
 CONNECTIONS = 4
@@ -35,6 +35,9 @@ STREAM = f"read {EVENTS} events"
 async def prepared(library: Library) -> Place:
     """A project with documents that can be found, and with runs."""
     chance = random.Random(1)
+    visitor = {"email": VISITOR, "password": PASSWORD}
+    answer = await library.client.post("/api/v1/auth/register", json=visitor)
+    assert answer.status_code == 202, answer.text
     project = await library.project("Measured")
     texts = [document(chance, number) | {"external_id": str(number)} for number in range(DOCUMENTS)]
     ids = list(await library.add(project, texts))

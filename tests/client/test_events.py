@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -72,23 +71,24 @@ async def test_following_outlives_the_token(person: Person, api: Api, settings: 
     """The server ends the stream with the token; the next one takes up with a renewed token and misses nothing."""
     project = person.project()
     port = free_port()
+    short = Person(f"http://127.0.0.1:{port}", person.email, person.store)
     environment = environment_of(settings) | {"ACCOUNTS__ACCESS_TOKEN_TTL": "PT2S"}
     async with program("api", "--port", str(port), environment=environment, log=tmp_path / "log"):
-        await until_ready(f"http://127.0.0.1:{port}")
-        waits = await asyncio.to_thread(_follow_for, person, api, project, f"http://127.0.0.1:{port}")
+        await until_ready(short.server)
+        await asyncio.to_thread(accounts.log_in, short.store, short.server, short.email, PASSWORD)
+        first = short.file.read()
+        waits: list[str] = []
+        with short.api() as through:
+            stream = events.follow(through, project, "0", None, lambda why, _: waits.append(why))
+            assert await asyncio.to_thread(_next_id, stream) == 1
+            async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+                second = group.create_task(asyncio.to_thread(_next_id, stream))
+                while short.file.read() == first:
+                    await asyncio.sleep(0.02)
+                await asyncio.to_thread(rename, api, project, "later")
+        assert second.result() == 2
     assert waits == []
 
 
-def _follow_for(person: Person, api: Api, project: str, server: str) -> list[str]:
-    waits: list[str] = []
-    short = Person(server, person.email, person.store)
-    accounts.log_in(person.store, server, person.email, PASSWORD)
-    first = short.file.read()
-    with short.api() as through:
-        stream = events.follow(through, project, "0", None, lambda why, _: waits.append(why))
-        assert ids(islice(stream, 1)) == [1]
-        time.sleep(3)
-        rename(api, project, "later")
-        assert ids(islice(stream, 1)) == [2]
-    assert first != short.file.read()
-    return waits
+def _next_id(stream: Iterator[ServerEvent]) -> int:
+    return int(next(stream).id)

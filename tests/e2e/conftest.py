@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,8 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with contextlib.closing(Place()) as place:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async with contextlib.aclosing(Place()) as place:
         command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(place.data_dir)]
         serving = place.run([*command, "--port", str(place.port)]).until_ready()
         home = tmp_path_factory.mktemp("home")

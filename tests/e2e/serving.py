@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,11 +35,14 @@ def free_port() -> int:
         return port
 
 
-def wait_until[T](probe: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-    deadline = time.monotonic() + seconds
-    while not (found := probe()):
-        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
-        time.sleep(0.02)
+async def wait_until[T](probe: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
+    """For what nothing tells of."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not (found := probe()):
+                await asyncio.sleep(0.02)
+    except TimeoutError as error:
+        raise AssertionError(f"waited {seconds:g} s for {what}") from error
     return found
 
 
@@ -72,13 +75,15 @@ def kill_all(directory: Path) -> None:
 
 @dataclass
 class Serving:
-    """One run of a serve command; `output` grows while it runs."""
+    """One run of a serve command; `output` grows while it runs, and `_grown` is told of each line and of the end."""
 
     command: list[str]
     data_dir: Path
     port: int
     environment: Mapping[str, str] = field(default_factory=dict)
     output: str = ""
+    _grown: threading.Condition = field(default_factory=threading.Condition)
+    _silent: bool = False
 
     def start(self) -> Serving:
         self.process = subprocess.Popen(
@@ -96,14 +101,19 @@ class Serving:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.output += line
+            with self._grown:
+                self.output += line
+                self._grown.notify_all()
+        with self._grown:
+            self._silent = True
+            self._grown.notify_all()
 
     def until(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
-        def probe() -> re.Match[str] | None:
-            assert self.process.poll() is None or re.search(pattern, self.output), self.output
-            return re.search(pattern, self.output)
-
-        return wait_until(probe, f"{pattern!r} in:\n{self.output}", seconds)
+        with self._grown:
+            self._grown.wait_for(lambda: self._silent or re.search(pattern, self.output), seconds)
+        found = re.search(pattern, self.output)
+        assert found, f"no {pattern!r} within {seconds:g} s in:\n{self.output}"
+        return found
 
     def until_ready(self) -> Serving:
         self.until("Ctrl-C stops everything")
@@ -177,13 +187,13 @@ class Place:
     def measured(self) -> Path:
         return self.parent / "measured"
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         for serving in self.runs:
             serving.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 serving.process.wait(PATIENCE)
         kill_all(self.parent)
-        wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
+        await wait_until(lambda: not processes_of(self.parent), "the last process of the test to end")
         for serving in self.runs:
             serving.ended()
         for measurement in self.measured.glob(".coverage*"):

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def place() -> Iterator[StandInPlace]:
-    with contextlib.closing(StandInPlace()) as place:
+async def place() -> AsyncIterator[StandInPlace]:
+    async with contextlib.aclosing(StandInPlace()) as place:
         yield place
 
 
@@ -112,7 +112,7 @@ async def test_killing_the_supervisor_ends_its_children_and_loses_nothing(
 ) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     serving.process.kill()
-    wait_until(lambda: not processes_of(serving.data_dir), "the children to end with their supervisor")
+    await wait_until(lambda: not processes_of(serving.data_dir), "the children to end with their supervisor")
     again = place.start().until_ready()
     assert await again.notes() == ["before the kill"]
 
@@ -135,7 +135,7 @@ async def test_a_killed_child_is_started_again(serving: Serving, part: str, name
     assert first is not None
     os.kill(first, signal.SIGKILL)
     serving.until(f"the {name} was killed by SIGKILL; starting it again")
-    wait_until(lambda: serving.pid_of(part) not in (None, first), f"another {name}")
+    await wait_until(lambda: serving.pid_of(part) not in (None, first), f"another {name}")
 
 
 async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving) -> None:
@@ -156,7 +156,7 @@ async def test_killing_the_database_and_the_api_together_is_survived(serving: Se
         os.kill(pid, signal.SIGKILL)
     serving.until("postgres is back")
     assert await serving.notes() == []
-    wait_until(lambda: serving.pid_of("stand_in.py api"), "another API")
+    await wait_until(lambda: serving.pid_of("stand_in.py api"), "another API")
 
 
 async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
@@ -201,4 +201,4 @@ async def test_it_can_end_with_the_process_that_started_it(place: StandInPlace) 
     program = "import subprocess, sys; subprocess.run(sys.argv[1:])"
     parent = place.run([sys.executable, "-c", program, *place.command("--stop-with-parent")]).until_ready()
     parent.process.kill()
-    wait_until(lambda: not processes_of(place.data_dir), "everything to end with the parent")
+    await wait_until(lambda: not processes_of(place.data_dir), "everything to end with the parent")

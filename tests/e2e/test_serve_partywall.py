@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -50,8 +50,8 @@ def is_ready(port: int) -> bool:
 
 
 @pytest.fixture
-def place() -> Iterator[PartywallPlace]:
-    with contextlib.closing(PartywallPlace()) as place:
+async def place() -> AsyncIterator[PartywallPlace]:
+    async with contextlib.aclosing(PartywallPlace()) as place:
         yield place
 
 
@@ -66,7 +66,7 @@ async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(pla
     assert f"Mail  {place.data_dir.resolve() / 'mail'}" in first.output
     async with place.client() as client:
         project = await create_project(client)
-    [mail] = wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
+    [mail] = await wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
     assert f"http://127.0.0.1:{place.port}/api/v1/auth/email/verify" in mail.read_text()
     kill_all(place.data_dir)
 
@@ -104,10 +104,10 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(pl
 async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) -> None:
     serving = place.start()
     for part in ("partywall api", "partywall worker"):
-        os.kill(wait_until(functools.partial(serving.pid_of, part), part), signal.SIGKILL)
+        os.kill(await wait_until(functools.partial(serving.pid_of, part), part), signal.SIGKILL)
     serving.until("the API was killed by SIGKILL; starting it again")
     serving.until("the worker was killed by SIGKILL; starting it again")
-    wait_until(lambda: is_ready(place.port), "the API to answer again")
+    await wait_until(lambda: is_ready(place.port), "the API to answer again")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another user than root runs everything itself")
@@ -119,7 +119,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
     (place.data_dir / "secret.key").chmod(0o600)
     serving = place.start()
     for part in ("partywall api", "partywall worker"):
-        pid = wait_until(functools.partial(serving.pid_of, part), part)
+        pid = await wait_until(functools.partial(serving.pid_of, part), part)
         status = Path(f"/proc/{pid}/status").read_text()
         uid = str(pwd.getpwnam("partywall").pw_uid)
         assert re.findall(r"^Uid:(.*)$", status, re.MULTILINE) == [f"\t{uid}" * 4]
@@ -131,7 +131,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
         assert uploaded.status_code == 201, uploaded.text
         original = await client.get(f"{project}/documents/{uploaded.json()['id']}/content?original=true")
         assert original.content == page["file"][1]
-        wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
+        await wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
         async with asyncio.timeout(20):
             while not (await client.get(f"{project}/search", params={"q": "striped"})).json()["items"]:
                 await asyncio.sleep(0.1)

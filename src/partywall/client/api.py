@@ -112,7 +112,7 @@ class Api:
                 if time.monotonic() + delay > deadline:
                     raise again.failure from again
                 self._patience.waiting(str(again.failure), delay)
-                time.sleep(delay)
+                time.sleep(delay)  # noqa: TID251 - a command of one thread
         raise AssertionError("counted to infinity")
 
     def _once(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:

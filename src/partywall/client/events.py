@@ -71,7 +71,7 @@ def follow(
             said = str(error)
         if said is not None:
             waiting(said, delay)
-        time.sleep(delay)
+        time.sleep(delay)  # noqa: TID251 - a command of one thread
         delay = min(delay * 2, LONGEST_DELAY)
 
 

@@ -39,7 +39,7 @@ assert isinstance(project, Project), project
 wanted = DocumentCreate.from_dict({"title": "Prices", "content": "Ten euros.", "metadata": {"year": 2027}})
 document = create_document.sync(project.id, client=client, body=wanted)
 while isinstance(document, Document) and document.index_status == "pending":
-    time.sleep(0.05)
+    time.sleep(0.05)  # noqa: TID251 - a program of one thread
     document = get_document.sync(project.id, document.id, client=client)
 assert isinstance(document, Document), document
 found = search_documents.sync(project.id, client=client, q="euros", mode=SearchMode.TEXT)

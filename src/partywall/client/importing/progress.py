@@ -34,4 +34,4 @@ def index_progress(api: Api, project_id: str) -> Iterator[IndexCounts]:
         yield counts
         if not counts.pending:
             return
-        time.sleep(POLL_SECONDS)
+        time.sleep(POLL_SECONDS)  # noqa: TID251 - a command of one thread

@@ -18,7 +18,7 @@ async def get_project_usage(session: AsyncReadSession, scope: ProjectScope) -> P
     """For every member."""
     require(scope, Right.PROJECT_READ)
     usage = await UsageRepository(session, scope).usage()
-    resets_at = _next_month(utc_now())
+    resets_at = next_month(utc_now())
     runs, spending = _counted(usage, "runs"), usage["spending"]
     return ProjectUsage(
         documents=_counted(usage, "documents"),
@@ -30,8 +30,8 @@ async def get_project_usage(session: AsyncReadSession, scope: ProjectScope) -> P
         members=_counted(usage, "members"),
         runs=Monthly(used=runs.used, limit=runs.limit, resets_at=resets_at),
         spending=Spending(
-            used=_dollars(spending.used or Decimal(0)),
-            limit=None if spending.most is None else _dollars(spending.most),
+            used=dollars(spending.used or Decimal(0)),
+            limit=None if spending.most is None else dollars(spending.most),
             resets_at=resets_at,
         ),
     )
@@ -50,10 +50,10 @@ def _whole(number: Decimal | None) -> int | None:
     return None if number is None else int(number)
 
 
-def _dollars(amount: Decimal) -> Amount:
+def dollars(amount: Decimal) -> Amount:
     return Amount(amount=f"{amount:.2f}" if amount == round(amount, 2) else f"{amount.normalize():f}")
 
 
-def _next_month(now: datetime) -> datetime:
+def next_month(now: datetime) -> datetime:
     year, month = (now.year + 1, 1) if now.month == 12 else (now.year, now.month + 1)
     return datetime(year, month, 1, tzinfo=UTC)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from partywall.core.errors import InvalidInputError, MissingRightError
+from partywall.core.resources import Resources
+from partywall.core.tenancy import enter_project
+from partywall.features.webhooks.constants import PURPOSE
+from partywall.features.webhooks.exceptions import WebhookNotFoundError
+from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
+from partywall.features.webhooks.service import WebhookService
+from tests.features.webhooks.post import Office
+from tests.people import Person
+
+WANTED = WebhookCreate(url="https://example.com/one", types=["document.*"], description="One")
+
+
+@asynccontextmanager
+async def serving(resources: Resources, office: Office, person: Person | None = None) -> AsyncIterator[WebhookService]:
+    principal = (person or office.owner).principal
+    async with resources.sessions.begin() as session:
+        scope = await enter_project(session, principal, office.project)
+        yield WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
+
+
+async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_change(
+    resources: Resources, office: Office
+) -> None:
+    async with serving(resources, office) as webhooks:
+        made = (await webhooks.create(WANTED, None)).webhook
+        before = await webhooks.revision(made.id)
+        same = await webhooks.change(made.id, WebhookPatch())
+        all_types = await webhooks.change(made.id, WebhookPatch(types=None))
+    assert same.revision == before
+    assert all_types.revision == before + 1
+    assert (all_types.webhook.url, all_types.webhook.types, all_types.webhook.description) == (
+        "https://example.com/one", None, "One",
+    )  # fmt: skip
+
+
+async def test_a_new_secret_is_another_and_is_shown_this_once(resources: Resources, office: Office) -> None:
+    async with serving(resources, office) as webhooks:
+        made = (await webhooks.create(WANTED, None)).webhook
+        rotated = (await webhooks.rotate(made.id)).webhook
+        shown = (await webhooks.change(made.id, WebhookPatch())).webhook
+    assert made.secret is not None
+    assert rotated.secret is not None
+    assert made.secret != rotated.secret
+    assert "secret" not in shown.model_dump()
+
+
+async def test_an_address_that_is_not_called_is_refused_before_anything_is_kept(
+    resources: Resources, office: Office
+) -> None:
+    async with serving(resources, office) as webhooks:
+        with pytest.raises(InvalidInputError, match="no such host"):
+            await webhooks.create(WANTED, "no such host")
+        made = (await webhooks.create(WANTED, None)).webhook
+        with pytest.raises(InvalidInputError, match="no such host"):
+            await webhooks.revision(made.id, "no such host")
+        with pytest.raises(WebhookNotFoundError):  # whether there is one comes first
+            await webhooks.revision(uuid4(), "no such host")
+    assert [row["url"] for row in await office.people.fetch(
+        "SELECT url FROM webhook WHERE project_id = $1", office.project
+    )] == ["https://example.com/one"]  # fmt: skip
+
+
+async def test_an_editor_makes_none(resources: Resources, office: Office) -> None:
+    editor = await office.people.person()
+    await office.people.join(office.project, editor, "editor")
+    async with serving(resources, office, editor) as webhooks:
+        with pytest.raises(MissingRightError):
+            await webhooks.create(WANTED, "no such host")

@@ -1,0 +1,14 @@
+"""What a schema refuses, without a server around it."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+
+def refused(model: type[BaseModel], given: object) -> dict[str, str]:
+    """The kinds of error by the place that they are about, such as `documents/0/title`."""
+    with pytest.raises(ValidationError) as refusal:
+        model.model_validate(given)
+    errors = refusal.value.errors(include_input=False, include_url=False)
+    return {"/".join(map(str, each["loc"])): each["type"] for each in errors}

@@ -67,7 +67,7 @@ format: dev ## Format the code and fix what can be fixed
 bench-throughput: dev ## Measure requests per second against a bare floor; about two minutes
 	$(RUN) bench.throughput
 
-bench-routes: dev ## Measure how long the ordinary routes take; about two minutes
+bench-routes: dev ## Measure how long the ordinary routes take; about three minutes
 	$(RUN) bench.routes
 
 bench-wall: dev ## Measure what row-level security costs; about three minutes

@@ -140,7 +140,7 @@ async def run(options: argparse.Namespace) -> bool:
 
 
 def _environment(model_url: str) -> dict[str, str]:
-    """Limits that count attempts and open runs are lifted; those of what is done at once are as shipped."""
+    """Limits that count attempts, tickets and open runs are lifted; those of what is done at once are as shipped."""
     return {
         "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
         "AGENTS__MODEL": "openai:scripted",
@@ -148,6 +148,7 @@ def _environment(model_url: str) -> dict[str, str]:
         "AGENTS__MODULES": "bench.clerk",
         "AGENTS__OPEN_RUNS_PER_PROJECT": "100000",
         "AGENTS__OPEN_RUNS_PER_ACCOUNT": "100000",
+        "EVENTS__CONNECTIONS_PER_PRINCIPAL": "100000",
         "OUTGOING__ALLOW_HTTP": "true",
         "OUTGOING__ALLOWED_NETWORKS": "127.0.0.0/8",
     }

@@ -26,7 +26,7 @@ SERVERS: Final = {
     "CACHE__URL": "redis://cache",
 }
 # Nothing is waited for where nothing shall be, and a limit of none is a limit.
-MAY_BE_ZERO: Final = {"ACCOUNTS__REFRESH_GRACE", "DATABASE__POOL_OVERFLOW", "AGENTS__MODEL_RETRIES"} | {
+MAY_BE_ZERO: Final = {"DATABASE__POOL_OVERFLOW", "AGENTS__RETRY_FOR", "AGENTS__MODEL_RETRIES"} | {
     f"QUOTAS__{name}".upper() for name in QuotaSettings.model_fields if name not in ("members", "versions_per_document")
 }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from partywall.features.agents.journal_repository import Spent, StepKey
+from partywall.features.agents.repository import RunWriter
 from tests.isolation.rooms import Room
 
 # lint: Any - each call knows its own repository
@@ -28,6 +29,16 @@ def unfinished(room: Room) -> StepKey:
     return StepKey(run(room), 1, "a step that was cut off", 2)
 
 
+async def _waits_for(r: RunWriter, room: Room) -> object:
+    await r.retry_later(run(room), 1, timedelta(minutes=1))
+    return await r.waits_for(run(room))
+
+
+async def _failing_for(r: RunWriter, room: Room) -> object:
+    await r.retry_later(run(room), 1, timedelta(minutes=1))
+    return await r.failing_for(run(room))
+
+
 AGENT_CALLS: Final[dict[str, Call]] = {
     "AdmissionRepository.admit": lambda r, _: r.admit(each_project=10, each_account=10),
     "AdmissionRepository.open": lambda r, _: r.open(),
@@ -46,12 +57,15 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunRepository.size_of_messages": lambda r, room: r.size_of_messages(run(room)),
     "RunRepository.turn": lambda r, room: r.turn(run(room), 1),
     "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
-    "RunWriter.begin": lambda r, room: r.begin(run(room), 1),
+    "RunWriter.begin": lambda r, room: r.begin(run(room), 1, 1),
     "RunWriter.cancel": lambda r, room: r.cancel(run(room)),
     "RunWriter.fail": lambda r, room: r.fail(run(room), "taken", "taken"),
     "RunWriter.go_on": lambda r, room: r.go_on(run(room), 2),
     "RunWriter.leave_off": lambda r, room: r.leave_off(run(room)),
     "RunWriter.put_back": lambda r, room: r.put_back(run(room), 1),
+    "RunWriter.failing_for": _failing_for,
+    "RunWriter.retry_later": lambda r, room: r.retry_later(run(room), 1, timedelta(minutes=1)),
+    "RunWriter.waits_for": _waits_for,
     "RunWriter.request_cancel": lambda r, room: r.request_cancel(run(room)),
     "RunWriter.succeed": lambda r, room: r.succeed(run(room), {}),
     "RunWriter.wait": lambda r, room: r.wait(run(room), []),

@@ -35,11 +35,11 @@ def besieged(database: DatabaseUrls, cache: str, data: Path) -> Settings:
             # Nothing is called here: a webhook's address is only looked at when it is made.
             "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
             "accounts": {
-                "attempts_per_minute": 100_000_000,
-                "max_failed_logins": 1_000_000,
+                "attempts_per_minute": 1_000_000,
+                "max_failed_logins": 1_000,
                 "access_token_ttl": timedelta(hours=6),
             },
-            "events": {"ticket_ttl": timedelta(hours=6)},
+            "events": {"ticket_ttl": timedelta(hours=1)},
             "agents": {"modules": ["tests.features.agents.assistant"], **UNASKED},
             "log": {"level": "error"},
             "http": {"docs": True},

@@ -21,7 +21,7 @@ from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundErro
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.documents.jobs import IndexDocuments, PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
-from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks
+from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.quiet import quiet_logs
@@ -52,6 +52,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "index_large_document": lambda project, by, of: IndexDocuments(
         project_id=project, principal=by, documents=[of.room.document]
     ),
+    "promote_vectors": lambda project, by, of: PromoteVectors(project_id=project, principal=by, index=of.index),
     "purge_document": lambda project, by, of: PurgeDocument(
         project_id=project, principal=by, document_id=of.room.document
     ),
@@ -63,7 +64,7 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
 }
 # What is sure to change something where it is done by right; the others do so only while a model is being changed.
 EFFECTIVE: Final = ("clear_index", "index_documents", "release_blobs")
-OF_NO_PROJECT: Final = {"confirm_address", "project_deleted"}
+OF_NO_PROJECT: Final = {"confirm_address", "project_deleted", "resend_confirmation"}
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 import asyncpg
+import orjson
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, NoResultFound
@@ -29,7 +30,7 @@ from partywall.core.ids import new_id
 from partywall.core.security.api_keys import new_key
 from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.documents.merging import Wanted
-from partywall.features.documents.repository import DocumentChange
+from partywall.features.documents.repository import DocumentChange, DocumentRepository
 from partywall.features.search.index_repository import KnownIndex, NewChunk
 from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import Decided
@@ -100,6 +101,10 @@ def claim(room: Room) -> Claim:
     return Claim(webhook(room), room.project)
 
 
+async def _summaries(repository: DocumentRepository, room: Room) -> object:
+    return orjson.loads(await repository.summaries([room.document]))
+
+
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.count": lambda r, _: r.count(),
@@ -109,6 +114,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentRepository.lock": lambda r, room: r.lock(room.document),
     "DocumentRepository.lock_to_delete": lambda r, room: r.lock_to_delete(room.document),
     "DocumentRepository.shown": lambda r, room: r.shown(room.document),
+    "DocumentRepository.summaries": lambda r, room: _summaries(r, room),
     "DocumentRepository.existing": lambda r, room: r.existing([room.document]),
     "DocumentRepository.version": lambda r, room: r.version(room.document, 1),
     "DocumentRepository.used": lambda r, room: r.used([room.blob]),

@@ -4,10 +4,10 @@ import json
 
 import typer
 
+from partywall.commands.configuration import load_settings
 from partywall.commands.terminal import say_json
 from partywall.core.http.openapi import document_below
 from partywall.main import create_app
-from partywall.settings import Settings
 
 app = typer.Typer()
 
@@ -15,7 +15,7 @@ app = typer.Typer()
 @app.command()
 def openapi() -> None:
     """Print the OpenAPI document; opens no connection."""
-    settings = Settings.model_validate(
+    settings = load_settings(
         {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
     document = document_below(create_app(settings).openapi(), settings.http.sub_path)

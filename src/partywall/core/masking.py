@@ -78,7 +78,8 @@ def _without_password(text: str) -> str:
 
 def _without_key(word: str) -> str:
     before, found, after = word.partition(_KEY_BEGINS)
-    inside = before[-1:].isalnum()  # of "risk-averse"
+    # Of "risk-averse"; an escape such as `\n` is no part of a word.
+    inside = before[-1:].isalnum() and before[-2:-1] != "\\"
     return f"{before}***" if found and not inside and len(after) >= _SHORTEST_KEY else word
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from partywall.core.http import connections
+from partywall.core.http import connection_limits, connections
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.core.http.turns import AT_ONCE
@@ -320,7 +320,10 @@ async def test_one_address_has_so_many_connections(strict: Serving) -> None:
 
 
 @pytest.mark.parametrize("crowd", [HEALTH, HEALTH.removesuffix(b"\r\n")])
-async def test_where_all_places_are_taken_the_idle_make_room(settings: Settings, crowd: bytes) -> None:
+async def test_where_all_places_are_taken_the_idle_make_room(
+    settings: Settings, crowd: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "GRACE_SECONDS", 0.0)
     update = {"connections": 16, "connections_per_address": 100}
     async with (
         serve(settings.model_copy(update={"http": settings.http.model_copy(update=update)})) as full,
@@ -336,6 +339,23 @@ async def test_where_all_places_are_taken_the_idle_make_room(settings: Settings,
             assert await held[0].rest() == b""
         held[-1].say(HEALTH if crowd == HEALTH else b"\r\n")
         assert (await answer_on(held[-1])).status == 200
+
+
+async def test_a_newcomer_does_not_make_room_for_others(settings: Settings) -> None:
+    """One address holds all places but one, idle: those go first, and who has come a moment ago stays."""
+    update = {"connections": 8, "connections_per_address": 100}
+    async with (
+        serve(settings.model_copy(update={"http": settings.http.model_copy(update=update)})) as full,
+        AsyncExitStack() as stack,
+    ):
+        for _ in range(7):
+            idle = await stack.enter_async_context(wired(full))
+            idle.say(HEALTH)
+            assert (await answer_on(idle)).status == 200
+        newcomers = [await stack.enter_async_context(wired(full)) for _ in range(6)]
+        for each in newcomers:
+            each.say(HEALTH)
+        assert [(await answer_on(each)).status for each in newcomers] == [200] * 6
 
 
 async def test_who_does_not_read_what_it_asked_for_is_ended(people: People, strict: Serving) -> None:

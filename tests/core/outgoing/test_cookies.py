@@ -55,11 +55,12 @@ async def test_no_client_keeps_or_sends_a_cookie(ask: Ask, cookie: str) -> None:
     domain = "shop.example" if named else "127.0.0.1"
     first, second = ("one.shop.example", "two.shop.example") if named else (domain, domain)
     async with serving() as one, serving() as other:
-        one.answer = _setting(cookie.format(domain=domain))
+        one.answer = other.answer = _setting(cookie.format(domain=domain))
         await ask(f"http://{first}:{one.port}/", f"http://{second}:{other.port}/")
     assert (len(one.requests), len(other.requests)) == (2, 1)
     assert [text for text in one.requests + other.requests if "\r\ncookie:" in text.lower()] == []
 
 
 def _setting(cookie: str) -> bytes:
-    return f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: {cookie}\r\n\r\nok".encode()
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nSet-Cookie: {cookie}"
+    return f"{head}\r\n\r\n{{}}".encode()

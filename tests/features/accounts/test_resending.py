@@ -62,7 +62,7 @@ async def test_every_address_is_answered_alike_after_the_same_work(
     for each in (member, confirmed, disabled, nobody):
         answers[each.email] = shape(await each.resend())
         [asked] = await office.asked(each.email)
-        assert asked.model_dump() == {"address": each.email}
+        assert asked.model_dump(exclude={"request_id"}) == {"address": each.email}
         await each.resend()
         await office.resend(each.email)
     assert {repr(answer) for answer in answers.values()} == {repr(answers[nobody.email])}

@@ -323,7 +323,7 @@ async def test_a_server_that_drains_lets_nobody_in(people: People, live_settings
             assert stream.response.json()["code"] == "server_draining"
 
 
-@pytest.mark.parametrize("after", ["1", True, 1.0, -1, [1]])
+@pytest.mark.parametrize("after", ["1", True, 1.5, -1, [1]])
 async def test_a_position_is_an_integer(people: People, server: Serving, after: object) -> None:
     owner = await people.person()
     async with opened(server.url, await owner.project(), greeting(owner, after=after)) as socket:

@@ -69,6 +69,10 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
         ("ar", "«فاتورة»—متأخرة؟", "متأخرة"),
         ("zh", "「发票」—《合同》", "发票"),
         ("ja", "「請求書」…『契約』", "請求書"),
+        ("en", "a\ufeffsupplier\u200bowes\u2060 an in\u00advoice\u200e", "invoice"),
+        ("en", "a\ufeffsupplier\u200bowes\u2060 an in\u00advoice\u200e", "owes"),
+        ("de", "Die U\u0308berpru\u0308fung", "Überprüfung"),
+        ("de", "Die Überprüfung", "U\u0308berpru\u0308fung"),
     ],
 )
 async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:

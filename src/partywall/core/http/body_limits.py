@@ -12,7 +12,7 @@ LARGE_BYTES: Final = 32 * 1024 * 1024
 
 ORDINARY_VALUES: Final = 5_000
 PUBLIC_VALUES: Final = 100
-LARGE_VALUES: Final = 200_000
+LARGE_VALUES: Final = 50_000
 
 
 def values_for(max_bytes: int) -> int:

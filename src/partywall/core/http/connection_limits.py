@@ -65,7 +65,7 @@ class Connections:
         self._sum = 0
         # In the order of their arrival.
         self._unserved: dict[str | None, dict[Connection, float]] = {}
-        self._idle: dict[Connection, None] = {}
+        self._idle: dict[str | None, dict[Connection, None]] = {}
         self._due: dict[Connection, float] = {}
         self._behind: dict[Connection, _Reading] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -81,7 +81,7 @@ class Connections:
     def admit(self, connection: Connection, address: str | None) -> bool:
         """False where there is no place. A new one takes that of the oldest of its address that asks for nothing.
 
-        Where all are taken, the oldest goes of those that have never asked for anything, or of the idle ones.
+        Where all are taken, an idle one goes, or the oldest of those that have never asked for anything.
         """
         if address is not None and self._by_address[address] >= self.limits.each:
             return False
@@ -105,13 +105,18 @@ class Connections:
             self._end_first(waiting, address)
 
     def _make_room(self) -> bool:
-        for address, waiting in self._unserved.items():
-            self._end_first(waiting, address)
-            return True
-        for connection in self._idle:
-            self.is_busy(connection)
+        """The oldest idle one goes of the address that has most of them; a newcomer only after its moment of grace."""
+        if self._idle:
+            address = max(self._idle, key=lambda each: len(self._idle[each]))
+            connection = next(iter(self._idle[address]))
+            self.is_busy(connection, address)
             connection.end()
             return True
+        now = self._now()
+        for address, waiting in self._unserved.items():
+            if now - next(iter(waiting.values())) >= GRACE_SECONDS:
+                self._end_first(waiting, address)
+                return True
         return False
 
     def _end_first(self, waiting: dict[Connection, float], address: str | None) -> None:
@@ -120,12 +125,16 @@ class Connections:
         self.forget(first, address)
         first.end()
 
-    def is_idle(self, connection: Connection) -> None:
+    def is_idle(self, connection: Connection, address: str | None) -> None:
         """It has its answer, and asks for nothing more right now."""
-        self._idle[connection] = None
+        self._idle.setdefault(address, {})[connection] = None
 
-    def is_busy(self, connection: Connection) -> None:
-        self._idle.pop(connection, None)
+    def is_busy(self, connection: Connection, address: str | None) -> None:
+        idle = self._idle.get(address)
+        if idle is not None:
+            idle.pop(connection, None)
+            if not idle:
+                del self._idle[address]
 
     def forget(self, connection: Connection, address: str | None) -> None:
         """Nothing is awaited of it any more: its first request has come, or it has gone."""
@@ -136,7 +145,7 @@ class Connections:
                 del self._unserved[address]
         self._due.pop(connection, None)
         self._behind.pop(connection, None)
-        self._idle.pop(connection, None)
+        self.is_busy(connection, address)
 
     def give_back(self, address: str | None) -> None:
         """The place of a connection that is lost."""

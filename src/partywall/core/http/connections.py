@@ -97,7 +97,7 @@ class Http(HttpToolsProtocol):
         if served is not None and is_open_stream(served.scope):
             self._give_up()
             return
-        self._others.is_busy(self)
+        self._others.is_busy(self, self._address)
         super().data_received(data)
         if self._listens:
             self._note(len(data))
@@ -148,7 +148,7 @@ class Http(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what uvicorn would say is no problem
         if self._listens:
-            self._refuse(MalformedRequestError())
+            self._refuse(url_too_long() if len(self.url) > URL_BYTES else MalformedRequestError())
 
     def handle_websocket_upgrade(self) -> None:
         """The answer to the request before must not be written into the socket."""
@@ -181,7 +181,7 @@ class Http(HttpToolsProtocol):
             return
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
-            self._others.is_idle(self)
+            self._others.is_idle(self, self._address)
 
     def pause_writing(self) -> None:
         super().pause_writing()

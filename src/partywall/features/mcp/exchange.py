@@ -72,7 +72,7 @@ class _Exchange(Response):
             stateless=True,
             max_request_body_size=sys.maxsize,  # the body is here already: the application's own limit has judged it
         )
-        if self._streams:
+        if _waits(self._message):
             mark_open_stream(scope)
         unread, gone = [self._message.to_json()], anyio.Event()
 

@@ -11,13 +11,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import LONGEST_TERM
+from partywall.features.search.constants import LONGEST_TERM, seen
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
-_ADD: Final = text("""
+_ADDING: Final = """
 WITH given AS MATERIALIZED (
     SELECT document_id, first, last, configuration, context, body,
-        to_tsvector(CAST(configuration AS regconfig), context || E'\\n' || body) AS words
+        to_tsvector(CAST(configuration AS regconfig), {words}) AS words
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
         CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[])
@@ -38,7 +38,8 @@ WITH given AS MATERIALIZED (
     ORDER BY word.lexeme COLLATE "C"
 )
 SELECT number, document_id, first FROM made
-""")
+"""
+_ADD: Final = text(_ADDING.format(words=seen("context || E'\\n' || body")))
 
 _REMEMBER: Final = text("""
 UPDATE search_statistic

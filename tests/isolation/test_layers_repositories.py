@@ -114,7 +114,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentRepository.lock": lambda r, room: r.lock(room.document),
     "DocumentRepository.lock_to_delete": lambda r, room: r.lock_to_delete(room.document),
     "DocumentRepository.shown": lambda r, room: r.shown(room.document),
-    "DocumentRepository.summaries": lambda r, room: _summaries(r, room),
+    "DocumentRepository.summaries": _summaries,
     "DocumentRepository.existing": lambda r, room: r.existing([room.document]),
     "DocumentRepository.version": lambda r, room: r.version(room.document, 1),
     "DocumentRepository.used": lambda r, room: r.used([room.blob]),

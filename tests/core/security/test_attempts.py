@@ -9,7 +9,8 @@ from structlog.testing import capture_logs
 
 from partywall.core.caches import create_cache
 from partywall.core.resources import Resources
-from partywall.core.security.attempts import AttemptLimiter
+from partywall.core.security.attempts import AT_ONCE, AttemptLimiter
+from partywall.settings import Settings
 
 
 async def test_each_client_has_so_many_attempts_a_minute(resources: Resources) -> None:
@@ -99,3 +100,13 @@ async def test_garbage_in_one_count_is_said_and_opens_no_other(resources: Resour
     assert [log["event"] for log in logs] == ["attempt_count_unreadable"]
     assert await limiter.admit(other) is not None
     assert [await limiter.admit(one) is None for _ in range(2)] == [True, False]
+
+
+async def test_a_storm_opens_few_connections(settings: Settings) -> None:
+    assert settings.cache.url is not None
+    cache = create_cache(settings.cache.url.get_secret_value())
+    limiter, one = AttemptLimiter(cache, per_minute=3), uuid4().hex
+    waits = await asyncio.gather(*(limiter.admit(one) for _ in range(200)))
+    assert waits.count(None) == 3
+    assert len(cache.connection_pool._available_connections) <= AT_ONCE
+    await cache.aclose()

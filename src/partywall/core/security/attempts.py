@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,8 @@ from partywall.core.cache_keys import ATTEMPTS_PREFIX
 log = structlog.get_logger(__name__)
 
 _AWAY_FOR: Final = 5.0
+# Questions to Valkey. In a storm each would open a connection, and those that are slow look as if Valkey were away.
+AT_ONCE: Final = 16
 
 type Allows = Callable[[RateLimitItem, str], Awaitable[bool]]
 # How many attempts the window before has and for how many seconds it counts, and the same of the present one.
@@ -41,6 +44,7 @@ class AttemptLimiter:
         )
         self._limiter = SlidingWindowCounterRateLimiter(self._storage)
         self._per_minute = per_minute
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._away_until = float("-inf")
 
     async def admit(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
@@ -59,8 +63,10 @@ class AttemptLimiter:
         return RateLimitItemPerMinute(self._per_minute * times) if per_hour is None else RateLimitItemPerHour(per_hour)
 
     async def _ask(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:
-        if time.monotonic() < self._away_until:
-            return None
+        async with self._places:
+            return None if time.monotonic() < self._away_until else await self._ask_one(allows, limit, counted)
+
+    async def _ask_one(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:
         try:
             try:
                 return await self._wait_for(allows, limit, counted)

@@ -19,6 +19,6 @@ def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None
     """
     if failing >= lasting:
         return None
-    spread = random.uniform(0.5, 1.0)  # noqa: S311  # nosec B311 - spreads load
+    spread = random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
     pause = max(attempts.FIRST_DELAY, min(failing, LONGEST_PAUSE)) * spread
     return min(max(pause, asked or timedelta()), lasting - failing)

@@ -105,7 +105,7 @@ async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, doc
         Job.of(
             INDEX_DOCUMENTS,
             IndexDocuments.model_construct(
-                request_id=causing_request(),
+                request_id=causing_request(),  # left out, its factory's signature would be looked up each time
                 project_id=project_id,
                 principal=f"service:{project_id}",
                 documents=[document.id for document in some],

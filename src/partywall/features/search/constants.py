@@ -75,14 +75,14 @@ CONFIGURATIONS: Final = {
 }
 """PostgreSQL's text search configurations by the primary subtag of a BCP 47 language tag."""
 
-# Characters that nobody sees: soft hyphens, joiners, marks of direction, variants. A space of no width parts words.
-_UNSEEN: Final = "".join(
+# Invisible characters: soft hyphens, joiners, marks of direction, variants. A zero-width space separates words.
+_INVISIBLE: Final = "".join(
     f"\\u{code:04X}"
     for code in (0x200B, 0xAD, 0x61C, 0x180E, 0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060,
                  *range(0x2066, 0x206A), 0xFE0E, 0xFE0F, 0xFEFF)
 )  # fmt: skip
 
 
-def seen(text: str) -> str:
-    """SQL: the text without what nobody sees, in one Unicode form, as it is cut into words."""
-    return f"normalize(translate({text}, E'{_UNSEEN}', ' '), NFC)"
+def visible(text: str) -> str:
+    """SQL: the text without invisible characters and in one Unicode form, as it is cut into words."""
+    return f"normalize(translate({text}, E'{_INVISIBLE}', ' '), NFC)"

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import LONGEST_TERM, seen
+from partywall.features.search.constants import LONGEST_TERM, visible
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 _ADDING: Final = """
@@ -39,7 +39,7 @@ WITH given AS MATERIALIZED (
 )
 SELECT number, document_id, first FROM made
 """
-_ADD: Final = text(_ADDING.format(words=seen("context || E'\\n' || body")))
+_ADD: Final = text(_ADDING.format(words=visible("context || E'\\n' || body")))
 
 _REMEMBER: Final = text("""
 UPDATE search_statistic

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, seen
+from partywall.features.search.constants import K1, LONGEST_TERM, QUERY_TERMS, B, visible
 from partywall.features.search.highlights import CLOSE, OPEN
 from partywall.features.search.models import DOCUMENT, EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 from partywall.features.search.ranking import Candidate
@@ -62,7 +62,7 @@ _NOT_STAGED: Final = """
 """
 # By whether the documents are looked at, and whether the project has staged chunks.
 _BY_TEXT: Final = {
-    (documents, staged): text(_SCORED.format(query=seen(":query"), only=_NOT_STAGED if staged else "") + best)
+    (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
     for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
     for staged in (False, True)
 }

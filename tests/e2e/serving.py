@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import re
@@ -138,6 +139,10 @@ class Serving:
             if part in command and pid != self.process.pid and "launch.py" not in command
         ]
         return min(found) if found else None
+
+    async def running(self, part: str) -> int:
+        """The pid of that child, once it runs: that one part is ready does not say that another has started."""
+        return await wait_until(functools.partial(self.pid_of, part), part)
 
     def endpoint(self, name: str) -> str:
         text = (self.data_dir / "endpoints.json").read_text()

@@ -81,7 +81,7 @@ async def test_a_second_start_on_the_directory_names_its_holder(place: StandInPl
     assert second.output.count("\n") == 1
     assert f"process {serving.process.pid}:" in second.output
     assert str(serving.data_dir) in second.output
-    assert serving.pid_of("stand_in.py api") is not None
+    assert await serving.running("stand_in.py api")
 
 
 async def test_a_command_beside_it_uses_its_engines(serving: Serving) -> None:
@@ -131,8 +131,7 @@ async def test_killing_every_process_loses_nothing(place: StandInPlace, serving:
 
 @pytest.mark.parametrize(("part", "name"), [("stand_in.py api", "API"), ("stand_in.py worker", "worker")])
 async def test_a_killed_child_is_started_again(serving: Serving, part: str, name: str) -> None:
-    first = serving.pid_of(part)
-    assert first is not None
+    first = await serving.running(part)
     os.kill(first, signal.SIGKILL)
     serving.until(f"the {name} was killed by SIGKILL; starting it again")
     await wait_until(lambda: serving.pid_of(part) not in (None, first), f"another {name}")
@@ -140,10 +139,8 @@ async def test_a_killed_child_is_started_again(serving: Serving, part: str, name
 
 async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
-    api = serving.pid_of("stand_in.py api")
-    postmaster = serving.pid_of("bin/postgres -D")
-    assert postmaster is not None
-    os.kill(postmaster, signal.SIGKILL)
+    api = await serving.running("stand_in.py api")
+    os.kill(await serving.running("bin/postgres -D"), signal.SIGKILL)
     serving.until("postgres is back")
     assert await serving.notes() == ["before the kill"]
     assert serving.pid_of("stand_in.py api") == api
@@ -151,18 +148,14 @@ async def test_a_killed_postgres_is_started_again_with_its_data(serving: Serving
 
 async def test_killing_the_database_and_the_api_together_is_survived(serving: Serving) -> None:
     for part in ("bin/postgres -D", "stand_in.py api"):
-        pid = serving.pid_of(part)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        os.kill(await serving.running(part), signal.SIGKILL)
     serving.until("postgres is back")
     assert await serving.notes() == []
     await wait_until(lambda: serving.pid_of("stand_in.py api"), "another API")
 
 
 async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
-    server = serving.pid_of("valkey-server")
-    assert server is not None
-    os.kill(server, signal.SIGKILL)
+    os.kill(await serving.running("valkey-server"), signal.SIGKILL)
     serving.until("valkey is back")
 
 

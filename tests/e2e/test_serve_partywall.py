@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import pwd
 import re
@@ -89,11 +88,9 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(pl
     serving = place.start()
     async with place.client() as client:
         project = await create_project(client)
-        api = serving.pid_of("partywall api")
+        api = await serving.running("partywall api")
         for part in ("bin/postgres -D", "valkey-server"):
-            pid = serving.pid_of(part)
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            os.kill(await serving.running(part), signal.SIGKILL)
         serving.until("postgres is back")
         serving.until("valkey is back")
         assert (await client.get(project)).json()["name"] == "Archive"
@@ -104,7 +101,7 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(pl
 async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) -> None:
     serving = place.start()
     for part in ("partywall api", "partywall worker"):
-        os.kill(await wait_until(functools.partial(serving.pid_of, part), part), signal.SIGKILL)
+        os.kill(await serving.running(part), signal.SIGKILL)
     serving.until("the API was killed by SIGKILL; starting it again")
     serving.until("the worker was killed by SIGKILL; starting it again")
     await wait_until(lambda: is_ready(place.port), "the API to answer again")
@@ -119,7 +116,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
     (place.data_dir / "secret.key").chmod(0o600)
     serving = place.start()
     for part in ("partywall api", "partywall worker"):
-        pid = await wait_until(functools.partial(serving.pid_of, part), part)
+        pid = await serving.running(part)
         status = Path(f"/proc/{pid}/status").read_text()
         uid = str(pwd.getpwnam("partywall").pw_uid)
         assert re.findall(r"^Uid:(.*)$", status, re.MULTILINE) == [f"\t{uid}" * 4]

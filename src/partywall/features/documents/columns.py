@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from sqlalchemy import ColumnElement, Integer, Text, and_, case, func, literal_column
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from partywall.core.db.json_rows import rfc3339
@@ -39,9 +39,8 @@ def _warnings(rows: Rows) -> ColumnElement[object]:
         rows.c["size"] <= literal_column(str(LARGEST_BLANK), Integer),
         rows.c["content"].op("!~")(literal_column(r"'\S'", Text)),
     )
-    texts = ARRAY(Text)
     return case(
-        (blank, literal_column("'{no_text}'::text[]", texts)), else_=literal_column("'{}'::text[]", texts)
+        (blank, literal_column("""'["no_text"]'::json""", JSON)), else_=literal_column("'[]'::json", JSON)
     ).label("warnings")
 
 

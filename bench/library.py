@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bench.processes import answers, children_of, free_port
 from bench.seed import sign_up
@@ -29,7 +29,7 @@ LONGEST_SECONDS = 3600.0
 class Library:
     """A running server; `client` is signed in. `pid` is the supervisor's."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     pid: int
 
     async def project(self, name: str) -> str:
@@ -75,7 +75,7 @@ async def open_library(environment: Mapping[str, str], models: Path | None = Non
             await asyncio.to_thread(shutil.copytree, models, directory / "data" / "models")
         async with (
             _serving(directory, environment) as (port, pid),
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
+            httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120) as client,
         ):
             client.headers["Authorization"] = f"Bearer {await sign_up(client)}"
             yield Library(client, pid)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bench import machine
 from bench.house import throwaway
@@ -58,7 +58,7 @@ def take(root: int) -> dict[str, dict[str, float]]:
 
 async def work(port: int) -> None:
     """One document indexed and found, so that both processes have loaded the model and everything else they need."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         client.headers["Authorization"] = f"Bearer {await sign_up(client)}"
         project = (await client.post("/api/v1/projects", json={"name": "Memory"})).json()["id"]
         body = {"title": "Memory", "content": "How much memory does an idle house need?"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
-import httpx
+import httpx2
 
 from bench.house import House
 from bench.seed import PASSWORD
@@ -38,7 +38,7 @@ class Crowd:
 
 async def gather(port: int, house: House, *, people: int, projects: int) -> Crowd:
     """Accounts and projects through the API; memberships straight into the table, past the invitations' mails."""
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
         accounts = [await _enrol(client, number) for number in range(people)]
         client.headers["Authorization"] = f"Bearer {accounts[0][1]}"
         made = [await _project(client, number) for number in range(projects)]
@@ -53,7 +53,7 @@ async def gather(port: int, house: House, *, people: int, projects: int) -> Crow
     return Crowd(accounts[0][0], [token for _, token in accounts], made)
 
 
-async def _enrol(client: httpx.AsyncClient, number: int) -> tuple[UUID, str]:
+async def _enrol(client: httpx2.AsyncClient, number: int) -> tuple[UUID, str]:
     email = f"reader{number}@example.com"
     answer = await client.post("/auth/register", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 202, answer.text
@@ -63,7 +63,7 @@ async def _enrol(client: httpx.AsyncClient, number: int) -> tuple[UUID, str]:
     return UUID(me.raise_for_status().json()["id"]), token
 
 
-async def _project(client: httpx.AsyncClient, number: int) -> str:
+async def _project(client: httpx2.AsyncClient, number: int) -> str:
     answer = await client.post("/projects", json={"name": f"Project {number}"})
     assert answer.status_code == 201, answer.text
     found: str = answer.json()["id"]
@@ -73,10 +73,10 @@ async def _project(client: httpx.AsyncClient, number: int) -> str:
 async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent: dict[str, float]) -> None:
     """Creates documents at an even rate in the projects' turn; `sent` has the moment of each request by its title."""
     headers = {"Authorization": f"Bearer {crowd.tokens[0]}"}
-    limits = httpx.Limits(max_connections=32)
+    limits = httpx2.Limits(max_connections=32)
     started = time.perf_counter()
     url = f"http://127.0.0.1:{port}/api/v1/projects"
-    async with httpx.AsyncClient(timeout=60, headers=headers, limits=limits) as client, asyncio.TaskGroup() as group:
+    async with httpx2.AsyncClient(timeout=60, headers=headers, limits=limits) as client, asyncio.TaskGroup() as group:
         for number in range(int(rate * seconds)):
             due = started + number / rate
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
@@ -84,7 +84,7 @@ async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent:
             group.create_task(_create(client, f"{url}/{project}/documents", f"News {number}", sent))
 
 
-async def _create(client: httpx.AsyncClient, url: str, title: str, sent: dict[str, float]) -> None:
+async def _create(client: httpx2.AsyncClient, url: str, title: str, sent: dict[str, float]) -> None:
     sent[title] = time.time()
     answer = await client.post(url, json={"title": title, "content": "Something that happened."})
     assert answer.status_code == 201, answer.text

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
-import httpx
+import httpx2
 
 from bench.house import House, open_house
 from bench.processes import free_port, server, start
@@ -30,7 +30,7 @@ class Office:
 
     house: House
     port: int
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     token: str
     model: ModelServer
 
@@ -61,7 +61,7 @@ class Office:
         return start([sys.executable, "-m", "partywall", "worker"], self.house.environment, core, log)
 
 
-def _json(answer: httpx.Response, status: int) -> Json:
+def _json(answer: httpx2.Response, status: int) -> Json:
     assert answer.status_code == status, answer.text
     found: Json = answer.json()
     return found
@@ -82,9 +82,9 @@ async def open_office(api_core: int, other_core: int, **environment: str) -> Asy
         port = free_port()
         command = [sys.executable, "-m", "partywall", "api", "--port", str(port)]
         serving = server(command, house.environment, port=port, core=api_core, log=house.directory / "api.log")
-        client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60)
+        client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60)
         async with serving, client:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as stranger:
+            async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as stranger:
                 token = await sign_up(stranger)
             client.headers["Authorization"] = f"Bearer {token}"
             yield Office(house, port, client, token, model)

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-import httpx
+import httpx2
 import uvloop
 
 from bench import load, machine
@@ -69,7 +69,7 @@ async def streamed(library: Library, place: Place, count: int) -> list[float]:
     async def one() -> None:
         begun = time.perf_counter()
         async with library.client.stream("GET", f"{place.path}/events", params={"after": "0"}) as answer:
-            assert answer.status_code == httpx.codes.OK, answer.status_code
+            assert answer.status_code == httpx2.codes.OK, answer.status_code
             seen = 0
             async for line in answer.aiter_lines():
                 seen += line.startswith("data:")

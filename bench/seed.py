@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 
 EMAIL = "bench@example.com"
 PASSWORD = "a password for the benchmark"
@@ -32,7 +32,7 @@ def document(chance: random.Random, number: int) -> dict[str, str]:
     return {"title": f"Document {number}", "content": content}
 
 
-async def sign_up(client: httpx.AsyncClient) -> str:
+async def sign_up(client: httpx2.AsyncClient) -> str:
     """An access token of a new account."""
     answer = await client.post("/api/v1/auth/register", json={"email": EMAIL, "password": PASSWORD})
     assert answer.status_code == 202, answer.text
@@ -46,7 +46,7 @@ async def sign_up(client: httpx.AsyncClient) -> str:
 async def seed(port: int, *, projects: int, documents: int) -> Seeded:
     chance = random.Random(1)
     made: dict[str, list[str]] = {}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         token = await sign_up(client)
         client.headers["Authorization"] = f"Bearer {token}"
         for number in range(projects):

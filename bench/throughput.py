@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 import asyncpg
-import httpx
+import httpx2
 import uvloop
 
 from bench import floor, load, machine
@@ -103,7 +103,7 @@ async def measure(
 async def same_answers(seeded: Seeded, servers: Sequence[Server]) -> None:
     """The floor gives the product's own answers, so that it does the same work."""
     project, ids = next(iter(seeded.documents.items()))
-    async with httpx.AsyncClient(headers=dict(seeded.headers)) as client:
+    async with httpx2.AsyncClient(headers=dict(seeded.headers)) as client:
         for path in (f"/{ids[0]}", f"/{ids[-1]}", "?limit=50"):
             urls = [f"http://127.0.0.1:{each.port}/api/v1/projects/{project}/documents{path}" for each in servers]
             first, second = [(await client.get(url)).json() for url in urls]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from urllib.parse import quote
 
-import httpx
+import httpx2
 import uvloop
 
 from bench import load, machine, throughput
@@ -94,7 +94,7 @@ async def fill(house: House) -> tuple[Seeded, list[Scenario]]:
         prose = Prose(seed=3)
         texts = [prose.document(number, CONTENT_LENGTH) for number in range(LIBRARY)]
         base_url = f"http://127.0.0.1:{side.server.port}/api/v1"
-        async with httpx.AsyncClient(base_url=base_url, headers=seeded.headers, timeout=60) as client:
+        async with httpx2.AsyncClient(base_url=base_url, headers=seeded.headers, timeout=60) as client:
             library = await add_library(client, texts)
             async with asyncio.timeout(INDEXING_SECONDS):
                 for project in [library, *seeded.documents]:
@@ -102,7 +102,7 @@ async def fill(house: House) -> tuple[Seeded, list[Scenario]]:
         return seeded, scenarios(seeded, library, [prose.query(texts) for _ in range(QUERIES)])
 
 
-async def add_library(client: httpx.AsyncClient, texts: Sequence[Mapping[str, str]]) -> str:
+async def add_library(client: httpx2.AsyncClient, texts: Sequence[Mapping[str, str]]) -> str:
     answer = await client.post("/projects", json={"name": "Library"})
     project: str = answer.json()["id"]
     for first in range(0, len(texts), BATCH):
@@ -112,7 +112,7 @@ async def add_library(client: httpx.AsyncClient, texts: Sequence[Mapping[str, st
     return project
 
 
-async def indexed(client: httpx.AsyncClient, project: str) -> None:
+async def indexed(client: httpx2.AsyncClient, project: str) -> None:
     while True:
         facts = (await client.get(f"/projects/{project}/documents/stats")).json()
         assert facts["by_index_status"]["failed"] == 0, facts

@@ -9,7 +9,7 @@ import structlog
 from asgi_lifespan import LifespanManager
 from coverage import Coverage
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.main import create_app

@@ -14,7 +14,7 @@ from types import ModuleType
 
 import anyio.to_process
 import anyio.to_thread
-import httpx
+import httpx2
 import pytest
 from redis.asyncio.connection import AbstractConnection
 from sqlalchemy import event
@@ -28,7 +28,7 @@ SLOW: tuple[tuple[ModuleType | type, str], ...] = (
     (anyio.to_thread, "run_sync"),
     (anyio.to_process, "run_sync"),
     (AbstractConnection, "send_packed_command"),
-    (httpx.AsyncHTTPTransport, "handle_async_request"),
+    (httpx2.AsyncHTTPTransport, "handle_async_request"),
     (Resolver, "__call__"),
 )
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal

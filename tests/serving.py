@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from partywall.settings import Settings
 
@@ -72,11 +72,11 @@ async def program(
 
 
 async def until_ready(url: str, seconds: float = 40.0) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(seconds):
+    async with httpx2.AsyncClient() as client, asyncio.timeout(seconds):
         while True:
             try:
                 if (await client.get(f"{url}/readyz")).status_code == 200:
                     return
-            except httpx.TransportError:
+            except httpx2.TransportError:
                 pass
             await asyncio.sleep(0.1)

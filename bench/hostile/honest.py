@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
+import httpx2
 
 from bench.hostile.names import HONEST_EMAIL, HONEST_PASSWORD
 from bench.readers import Reader
@@ -42,7 +42,7 @@ class Sample:
 @dataclass(slots=True)
 class Honest:
     port: int
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     token: str = ""
     project: str = ""
     document: str = ""
@@ -111,7 +111,7 @@ class Honest:
                 wrong = f"{answer.status_code} {answer.text[:200]}"
             elif operation.awaits:
                 self._await(operation, answer.json()["id"], began)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             wrong = repr(error)
         self.samples.append(Sample(operation.name, began, time.monotonic() - began, wrong))
 
@@ -146,29 +146,29 @@ class Honest:
         """What requests that were begun before have still not caused."""
         return Counter(what for (what, _), began in self._awaited.items() if began < until)
 
-    async def _log_in(self) -> httpx.Response:
+    async def _log_in(self) -> httpx2.Response:
         form = {"grant_type": "password", "username": HONEST_EMAIL, "password": HONEST_PASSWORD}
         return await self.client.post("/api/v1/auth/token", data=form)
 
-    async def _get(self, path: str, **parameters: str) -> httpx.Response:
+    async def _get(self, path: str, **parameters: str) -> httpx2.Response:
         return await self.client.get(self.here + path, params=parameters)
 
-    async def _post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
+    async def _post(self, path: str, body: Mapping[str, object]) -> httpx2.Response:
         self._count += 1
         headers = {"Idempotency-Key": f"honest-{self._count}"}
         return await self.client.post(self.here + path, json=body, headers=headers)
 
-    async def _upload(self) -> httpx.Response:
+    async def _upload(self) -> httpx2.Response:
         self._count += 1
         headers = {"Idempotency-Key": f"honest-{self._count}"}
         files = {"file": (f"invoice{self._count}.html", PAGE, "text/html")}
         return await self.client.post(f"{self.here}/documents/upload", files=files, headers=headers)
 
-    async def _patch(self) -> httpx.Response:
+    async def _patch(self) -> httpx2.Response:
         self._count += 1
         return await self.client.patch(f"{self.here}/documents/{self.document}", json={"title": f"Title {self._count}"})
 
-    async def _connect(self) -> httpx.Response:
+    async def _connect(self) -> httpx2.Response:
         """On a connection of its own."""
         return await self.client.get("/healthz", headers={"Connection": "close"})
 
@@ -179,7 +179,7 @@ class Operation:
 
     name: str
     status: int
-    ask: Callable[[Honest], Awaitable[httpx.Response]]
+    ask: Callable[[Honest], Awaitable[httpx2.Response]]
     awaits: tuple[str, ...] = ()
 
 

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from bench.hostile import report
 from bench.hostile.attack import Attack
@@ -103,9 +103,9 @@ class Bench:
 @asynccontextmanager
 async def open_bench(log: Path | None = None, *, warm_up: float = WARM_UP_SECONDS) -> AsyncIterator[Bench]:
     async with deployment(log) as deployed:
-        limits = httpx.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
+        limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
         url = f"http://127.0.0.1:{deployed.port}"
-        async with httpx.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits) as client:
             honest, monitor = Honest(deployed.port, client), Monitor(deployed.pid)
             await honest.set_up()
             tasks = [asyncio.create_task(honest.run()), asyncio.create_task(monitor.run())]

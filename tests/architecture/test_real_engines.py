@@ -49,7 +49,7 @@ def test_no_test_works_with_mocks_or_with_another_engine() -> None:
     "code",
     [
         "from unittest.mock import patch", "from unittest import mock", "import unittest.mock as m", "import fakeredis",
-        "def test(mocker): ...", "x = httpx.MockTransport(y)", "x = AsyncMock()",
+        "def test(mocker): ...", "x = httpx2.MockTransport(y)", "x = AsyncMock()",
     ],
 )  # fmt: skip
 def test_a_pretence_is_recognised(code: str) -> None:

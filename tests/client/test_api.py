@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.client.api import Api, Patience
@@ -47,7 +47,7 @@ def test_patience_ends(person: Person) -> None:
     assert time.monotonic() - started < 3
     again = failure.value.__cause__
     assert again is not None
-    assert isinstance(again.__cause__, httpx.ConnectError)
+    assert isinstance(again.__cause__, httpx2.ConnectError)
 
 
 def test_a_refusal_is_not_repeated(person: Person, proxy: Proxy) -> None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx", "numpy", "uvicorn", "pgqueuer", "redis"}
+HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "pgqueuer", "redis"}
 
 
 def imported_by(command: str) -> set[str]:
@@ -21,10 +21,10 @@ def imported_by(command: str) -> set[str]:
     [
         ("--help", HEAVY | {"partywall.supervisor"}),
         ("serve", HEAVY),
-        ("search", HEAVY - {"httpx"}),
-        ("import", HEAVY - {"httpx"}),
+        ("search", HEAVY - {"httpx2"}),
+        ("import", HEAVY - {"httpx2"}),
         ("users", {"partywall.features.agents.catalogue", "pydantic_ai"}),
-        ("migrate", {"fastapi", "numpy", "uvicorn", "httpx"}),
+        ("migrate", {"fastapi", "numpy", "uvicorn", "httpx2"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) -> None:

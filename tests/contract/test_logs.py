@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 from pydantic import JsonValue
 
 from partywall.settings import Settings
@@ -47,7 +47,7 @@ def _form() -> dict[str, str]:
     }
 
 
-async def _drive(client: httpx.AsyncClient, method: str, url: str) -> None:
+async def _drive(client: httpx2.AsyncClient, method: str, url: str) -> None:
     """Valid or not does not matter here: errors are logged too."""
     body = {"email": ADDRESS, "password": PASSWORD, "full_name": ADDRESS, "title": PASSWORD, "content": OPAQUE,
             "name": PASSWORD, "token": OPAQUE, "secret": OPAQUE}  # fmt: skip
@@ -72,7 +72,7 @@ async def test_secrets_never_reach_the_log(served: Served, settings: Settings, p
     person = await people.person()
     project = await person.project()
     headers = {"Authorization": f"Bearer {person.token}"}
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
         document = (await client.get("/openapi.json")).json()
         operations = [each for each in _operations(document) if each[:2] != ("DELETE", "/api/v1/projects/{project_id}")]
         assert len(operations) > 20
@@ -89,7 +89,7 @@ async def test_secrets_never_reach_the_log(served: Served, settings: Settings, p
     _assert_context(logged, project, person.id)
 
 
-async def _log_in(client: httpx.AsyncClient) -> tuple[str, str]:
+async def _log_in(client: httpx2.AsyncClient) -> tuple[str, str]:
     await client.post("/api/v1/auth/register", json={"email": ADDRESS, "password": PASSWORD})
     form = {"grant_type": "password", "username": ADDRESS, "password": PASSWORD}
     answer = await client.post("/api/v1/auth/token", data=form)
@@ -113,7 +113,7 @@ async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(ser
     document = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "c"})
     url = f"/api/v1/projects/{project}/documents/{document.json()['id']}/versions"
     headers = {"Authorization": f"Bearer {person.token}", "X-Request-ID": f"asked-{uuid4()}"}
-    async with httpx.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
         await people.execute("ALTER TABLE document_version RENAME TO mislaid")
         try:
             answer = await client.get(url)

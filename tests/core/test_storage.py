@@ -12,7 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 

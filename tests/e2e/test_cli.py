@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.client.importing.send import BATCH_DOCUMENTS
@@ -102,12 +102,12 @@ def test_a_dry_run_shows_what_would_be_done(member: House, tmp_path: Path) -> No
     assert "Planned" not in member.run("projects", "list").stdout
 
 
-def call(member: House) -> httpx.Client:
+def call(member: House) -> httpx2.Client:
     """As a person would with curl."""
     api = f"{member.url}/api/v1"
     form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
-    token = httpx.post(f"{api}/auth/token", data=form).json()["access_token"]
-    return httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"})
+    token = httpx2.post(f"{api}/auth/token", data=form).json()["access_token"]
+    return httpx2.Client(base_url=api, headers={"Authorization": f"Bearer {token}"})
 
 
 def make_key(member: House, project: str) -> str:

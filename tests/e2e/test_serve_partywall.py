@@ -13,9 +13,9 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from tests.e2e.serving import Place, Serving, kill_all, processes_of, wait_until
 
@@ -43,8 +43,8 @@ class PartywallPlace(Place):
 
 def is_ready(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx.codes.OK
-    except httpx.TransportError:
+        return httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == httpx2.codes.OK
+    except httpx2.TransportError:
         return False
 
 

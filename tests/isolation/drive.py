@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI
-from httpx import AsyncClient, Request, Response
+from httpx2 import AsyncClient, Request, Response
 
 from tests.isolation.rooms import COMMON, Room
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID, uuid4
 
 import orjson
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key

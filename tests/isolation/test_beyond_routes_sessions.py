@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.events.batches import BATCH

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
-from httpx import Response
+from httpx2 import Response
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
@@ -47,7 +47,7 @@ async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls) -> A
 async def _drive(app: FastAPI, url: str, rooms: Rooms) -> None:
     """Every operation with foreign ids, from outside and from a project of one's own."""
     headers = {"Authorization": f"Bearer {rooms.mine.owner.token}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
         for operation in operations(app):
             for inside in (rooms.foreign, rooms.mine):
                 if inside is rooms.mine and (operation.takes_the_project_away or operation.streams):

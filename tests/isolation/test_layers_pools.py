@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
-import httpx
+import httpx2
 import pytest
 from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
@@ -164,7 +164,7 @@ REQUESTS: Final = (
 )  # fmt: skip
 
 
-def _request(caller: Caller, what: str, client: httpx.AsyncClient, number: int) -> httpx.Request:
+def _request(caller: Caller, what: str, client: httpx2.AsyncClient, number: int) -> httpx2.Request:
     method, path, *keyed = what.split(" ")
     body = {"POST": {"title": caller.word, "content": caller.word}, "PATCH": {"name": caller.word}}.get(method)
     headers = {"Authorization": f"Bearer {caller.person.token}"}
@@ -173,7 +173,7 @@ def _request(caller: Caller, what: str, client: httpx.AsyncClient, number: int) 
     return client.build_request(method, caller.url + path, json=body, headers=headers)
 
 
-async def _ask(client: httpx.AsyncClient, caller: Caller, other: Caller, what: str, number: int) -> None:
+async def _ask(client: httpx2.AsyncClient, caller: Caller, other: Caller, what: str, number: int) -> None:
     answer = await client.send(_request(caller, what, client, number))
     assert answer.status_code in (200, 201), (what, answer.text)
     assert other.word not in answer.text, what
@@ -182,7 +182,7 @@ async def _ask(client: httpx.AsyncClient, caller: Caller, other: Caller, what: s
 
 async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
         for number in range(4):
             for what in REQUESTS:
                 group.create_task(_ask(client, one, other, what, number))
@@ -201,14 +201,14 @@ async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     await house.assert_clean()
-    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
         for what in REQUESTS:
             await _ask(client, one, other, what, 100)
 
 
 async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
         for step in range(30):
             caller, what = (one, other)[step % 2], REQUESTS[step % len(REQUESTS)]
             await _hang_up(house, _request(caller, what, client, 200 + step), step * 0.0003)
@@ -217,7 +217,7 @@ async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]
     await house.assert_clean()
 
 
-async def _hang_up(house: House, request: httpx.Request, after: float) -> None:
+async def _hang_up(house: House, request: httpx2.Request, after: float) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", request.url.port)
     target = request.url.raw_path
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), target), *(b": ".join(pair) for pair in request.headers.raw)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import asyncpg
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.features.accounts import login

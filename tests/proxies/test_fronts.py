@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
@@ -51,8 +51,8 @@ class Member:
 
     person: Person
     project: UUID
-    root: httpx.AsyncClient
-    below: httpx.AsyncClient
+    root: httpx2.AsyncClient
+    below: httpx2.AsyncClient
 
     @property
     def base(self) -> str:
@@ -65,7 +65,7 @@ async def member(api: Serving, front: Front, database: DatabaseUrls, kept: Super
         people = await stack.enter_async_context(People(api.app, api.resources, database, kept))
         person = await people.person()
         headers = {"Authorization": f"Bearer {person.token}"}
-        clients = [httpx.AsyncClient(base_url=url, headers=headers, timeout=30) for url in (front.url, front.below)]
+        clients = [httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) for url in (front.url, front.below)]
         root, below = [await stack.enter_async_context(client) for client in clients]
         yield Member(person, await person.project(), root, below)
 

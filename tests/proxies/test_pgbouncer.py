@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 from pydantic import SecretStr
 from sqlalchemy import make_url
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import httpx
+import httpx2
 from pydantic import JsonValue
 
 from partywall.client.api import Api
@@ -13,8 +13,8 @@ def normalize(server: str) -> str:
     """`localhost:8000/` -> `http://localhost:8000`."""
     text = server.strip()
     try:
-        url = httpx.URL(text if "://" in text else f"http://{text}")
-    except httpx.InvalidURL as error:
+        url = httpx2.URL(text if "://" in text else f"http://{text}")
+    except httpx2.InvalidURL as error:
         raise ClientError(f"{server!r} is no server's URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-import httpx
+import httpx2
 from pydantic import JsonValue
 
 from partywall.client.errors import ApiError, ClientError, Unreachable, read_problem
 from partywall.client.routes import advice, not_ours, open_client
 
-TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
 FIRST_DELAY = 0.25
 LONGEST_DELAY = 10.0
 BUSY = {429, 502, 503, 504}
@@ -53,7 +53,7 @@ class _TryAgain(Exception):
 class Api:
     """Requests to one server. What is sent again after a lost answer carries the same Idempotency-Key."""
 
-    def __init__(self, server: str, auth: httpx.Auth | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, server: str, auth: httpx2.Auth | None = None, patience: Patience | None = None) -> None:
         self.server = server
         self._patience = patience or Patience()
         self._client = open_client(server, auth, TIMEOUT)
@@ -89,12 +89,12 @@ class Api:
     def delete(self, path: str) -> None:
         self._send("DELETE", path)
 
-    def stream(self, path: str, params: Parameters, headers: Form, timeout: httpx.Timeout) -> httpx.Response:
+    def stream(self, path: str, params: Parameters, headers: Form, timeout: httpx2.Timeout) -> httpx2.Response:
         """An open answer, to be read and closed by the caller."""
         request = self._client.build_request("GET", path, params=params, headers=dict(headers), timeout=timeout)
         try:
             response = self._client.send(request, stream=True)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise self._unreachable(error) from error
         if response.is_success:
             return response
@@ -118,9 +118,9 @@ class Api:
     def _once(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
         try:
             response = self._client.request(method, path, **options)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise _TryAgain(self._unreachable(error)) from error
-        except httpx.InvalidURL as error:
+        except httpx2.InvalidURL as error:
             raise ClientError("what is asked for is too long: shorten it") from error
         if response.is_success and (not response.content or _is_json(response)):
             return response.content
@@ -129,17 +129,17 @@ class Api:
             raise _TryAgain(failure, _asked_to_wait(response))
         raise failure
 
-    def _failure(self, response: httpx.Response) -> ApiError:
+    def _failure(self, response: httpx2.Response) -> ApiError:
         problem = read_problem(response.content)
         if problem.code in ("", NO_ROUTE) and not problem.error:
             return not_ours(self.server, response)
         return ApiError(response.status_code, problem)
 
-    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+    def _unreachable(self, error: httpx2.TransportError) -> Unreachable:
         return Unreachable(f"cannot reach {self.server}: {reason(error)}{advice(self.server)}")
 
 
-def _is_json(response: httpx.Response) -> bool:
+def _is_json(response: httpx2.Response) -> bool:
     kind: str = response.headers.get("Content-Type", "")
     return kind.partition(";")[0].strip() == "application/json"
 
@@ -148,16 +148,16 @@ def _backoff(attempt: int) -> float:
     return float(min(FIRST_DELAY * 2 ** min(attempt, 10), LONGEST_DELAY)) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
-def reason(error: httpx.TransportError) -> str:
+def reason(error: httpx2.TransportError) -> str:
     match error:
-        case httpx.ConnectTimeout() | httpx.ReadTimeout() | httpx.WriteTimeout() | httpx.PoolTimeout():
+        case httpx2.ConnectTimeout() | httpx2.ReadTimeout() | httpx2.WriteTimeout() | httpx2.PoolTimeout():
             return "no answer in time"
-        case httpx.ConnectError():
+        case httpx2.ConnectError():
             return str(error).removeprefix("[Errno 111] ").lower() or "connection refused"
         case _:
             return str(error).rstrip(".").lower() or type(error).__name__
 
 
-def _asked_to_wait(response: httpx.Response) -> float:
+def _asked_to_wait(response: httpx2.Response) -> float:
     asked = response.headers.get("Retry-After", "")
     return float(asked) if asked.isascii() and asked.isdigit() else 0.0

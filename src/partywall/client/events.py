@@ -3,7 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from partywall.client import sse
@@ -63,7 +63,7 @@ def follow(
                     yield event
         except Unreachable as error:
             said = str(error)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             said = f"the stream broke off: {reason(error)}"
         except ApiError as error:
             if error.status not in RETRYABLE:
@@ -81,9 +81,9 @@ def kept(api: Api, project_id: str, after: str, types: str | None) -> Iterator[s
         for event in _connection(api, project_id, after, types, QUIET_SECONDS):
             if event.data and event.type != RECONNECT:
                 yield event
-    except httpx.ReadTimeout:
+    except httpx2.ReadTimeout:
         return
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         raise Unreachable(f"the stream broke off: {reason(error)}") from error
 
 
@@ -92,7 +92,7 @@ def _connection(
 ) -> Iterator[sse.ServerEvent]:
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
     params: dict[str, str | int] = {"types": types} if types else {}
-    timeout = httpx.Timeout(10.0, read=silence)
+    timeout = httpx2.Timeout(10.0, read=silence)
     response = api.stream(f"/projects/{project_id}/events", params, headers, timeout)
     try:
         yield from sse.parse(sse.lines(response.iter_bytes()))

@@ -6,21 +6,23 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import httpx2
 
 from partywall.client.errors import ApiError, ClientError, Problem
 
 _API = "/api/v1"
 
 
-def open_client(server: str, auth: httpx.Auth | None, timeout: httpx.Timeout) -> httpx.Client:
+def open_client(server: str, auth: httpx2.Auth | None, timeout: httpx2.Timeout) -> httpx2.Client:
     """Raises ClientError where the environment names a proxy or certificates that cannot be used."""
-    url = httpx.URL(server)
+    url = httpx2.URL(server)
     # No proxy reaches this machine's own loopback.
     direct = {f"all://{url.netloc.decode().rpartition('@')[2]}": None} if _is_loopback(url.host) else None
     try:
-        return httpx.Client(base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies())
-    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        return httpx2.Client(
+            base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies()
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
         raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from error
     except OSError as error:
         raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from error
@@ -33,7 +35,7 @@ def no_cookies() -> CookieJar:
 
 def advice(server: str) -> str:
     """What to do about a proxy in between; empty where there is none."""
-    url = httpx.URL(server)
+    url = httpx2.URL(server)
     proxies = getproxies()
     scheme = next((each for each in (url.scheme, "all") if proxies.get(each)), None)
     if scheme is None or _is_loopback(url.host) or proxy_bypass(url.host):
@@ -42,7 +44,7 @@ def advice(server: str) -> str:
     return f" (asked through the proxy that {name} names: set NO_PROXY={url.host} to go past it)"
 
 
-def not_ours(server: str, response: httpx.Response) -> ApiError:
+def not_ours(server: str, response: httpx2.Response) -> ApiError:
     """An answer that says nothing of what Partywall would."""
     to = response.headers.get("Location", "")
     if response.is_redirect and to:
@@ -53,7 +55,7 @@ def not_ours(server: str, response: httpx.Response) -> ApiError:
     return ApiError(response.status_code, Problem(detail=said))
 
 
-def _root(response: httpx.Response, location: str) -> str:
+def _root(response: httpx2.Response, location: str) -> str:
     url = response.url.join(location)
     return str(url.copy_with(path=url.path.partition(_API)[0], query=None, fragment=None)).rstrip("/")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict
 
 from partywall.client.errors import ApiError, ClientError, NotLoggedIn, read_problem
@@ -19,7 +19,7 @@ class Tokens(BaseModel):
     refresh_token: str
 
 
-class KeyAuth(httpx.Auth):
+class KeyAuth(httpx2.Auth):
     """Sends a project's key; raises ClientError for what is none."""
 
     def __init__(self, key: str) -> None:
@@ -27,32 +27,32 @@ class KeyAuth(httpx.Auth):
             raise ClientError(f"this is no project's key: one begins with {KEY_BEGINNING}")
         self._key = key
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers["Authorization"] = f"Bearer {self._key}"
         yield request
 
 
-class TokenAuth(httpx.Auth):
+class TokenAuth(httpx2.Auth):
     """Sends the access token, renews it when it is refused, and keeps the rotated refresh token before it is used."""
 
     def __init__(self, server: str, file: SessionFile) -> None:
         self._server = server
         self._file = file
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         used = self._session()
         request.headers["Authorization"] = f"Bearer {used.access_token}"
         response = yield request
-        if response.status_code != httpx.codes.UNAUTHORIZED:
+        if response.status_code != httpx2.codes.UNAUTHORIZED:
             return
         with self._file.locked():
             current = self._session()
             if current.access_token == used.access_token:
                 answer = yield self._renewal(current)
                 answer.read()
-                if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED):
+                if answer.status_code in (httpx2.codes.BAD_REQUEST, httpx2.codes.UNAUTHORIZED):
                     raise NotLoggedIn(self._server)
-                if answer.status_code != httpx.codes.OK:
+                if answer.status_code != httpx2.codes.OK:
                     raise ApiError(answer.status_code, read_problem(answer.content))
                 tokens = Tokens.model_validate_json(answer.content)
                 current = current.model_copy(update=tokens.model_dump())
@@ -66,6 +66,6 @@ class TokenAuth(httpx.Auth):
             raise NotLoggedIn(self._server)
         return session
 
-    def _renewal(self, session: Session) -> httpx.Request:
+    def _renewal(self, session: Session) -> httpx2.Request:
         form = {"grant_type": "refresh_token", "refresh_token": session.refresh_token}
-        return httpx.Request("POST", f"{self._server}{TOKEN_PATH}", data=form)
+        return httpx2.Request("POST", f"{self._server}{TOKEN_PATH}", data=form)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.adapters.embeddings.catalogue import open_catalogue
@@ -13,7 +13,7 @@ WORDLLAMA = "wordllama-l2-supercat-256@64b47a2dc493"
 
 
 async def test_the_bundled_model_needs_nothing(tmp_path: Path) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         catalogue = await open_catalogue("wordllama", models=tmp_path, client=client)
         assert catalogue.current.name == WORDLLAMA
         assert await catalogue.named(WORDLLAMA) is catalogue.current
@@ -22,7 +22,7 @@ async def test_the_bundled_model_needs_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_local_model_is_found_again_after_a_change(tmp_path: Path) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         options = OpenAiOptions("http://127.0.0.1:9/v1", "a-model", 1536)
         catalogue = await open_catalogue(options, models=tmp_path, client=client)
         assert catalogue.current.name == "openai:a-model@1536"
@@ -36,6 +36,6 @@ async def test_a_local_model_is_found_again_after_a_change(tmp_path: Path) -> No
 
 
 async def test_a_model_that_is_not_installed_stops_the_start(tmp_path: Path) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         with pytest.raises(EmbeddingError, match="models install minilm"):
             await open_catalogue("minilm", models=tmp_path, client=client)

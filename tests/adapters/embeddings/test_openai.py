@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 import structlog
@@ -26,17 +26,17 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with open_endpoint_client(Retries(4, first=0.001), tls_context(None)) as opened:
         yield opened
 
 
-def embedder(client: httpx.AsyncClient, url: str, dimension: int = DIMENSION) -> OpenAiEmbedder:
+def embedder(client: httpx2.AsyncClient, url: str, dimension: int = DIMENSION) -> OpenAiEmbedder:
     return OpenAiEmbedder(client, OpenAiOptions(url, "a-model", dimension, SecretStr("sk-secret")))
 
 
 async def test_vectors_come_in_the_order_of_the_texts_and_have_length_one(
-    client: httpx.AsyncClient, endpoint: Endpoint
+    client: httpx2.AsyncClient, endpoint: Endpoint
 ) -> None:
     texts = [f"text {number}" for number in range(150)]
     vectors = await embedder(client, endpoint.url).embed_documents(texts)
@@ -49,23 +49,23 @@ async def test_vectors_come_in_the_order_of_the_texts_and_have_length_one(
     assert set(endpoint.keys) == {"Bearer sk-secret"}
 
 
-async def test_no_texts_ask_nothing(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_no_texts_ask_nothing(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     assert (await embedder(client, endpoint.url).embed_documents([])).shape == (0, DIMENSION)
     assert endpoint.requests == []
 
 
-async def test_the_route_itself_is_taken_as_it_is(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_the_route_itself_is_taken_as_it_is(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     vector = await embedder(client, f"{endpoint.url}/embeddings/").embed_query("a text")
     assert vector.shape == (DIMENSION,)
 
 
-async def test_what_may_pass_is_tried_again(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_what_may_pass_is_tried_again(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults += [status(503), status(429, **{"Retry-After": "0"}), status(500)]
     await embedder(client, endpoint.url).embed_query("a text")
     assert len(endpoint.requests) == 4
 
 
-async def test_it_gives_up_in_the_end(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_it_gives_up_in_the_end(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults += [status(503)] * 9
     with pytest.raises(EmbeddingError, match="answered 503"):
         await embedder(client, endpoint.url).embed_query("a text")
@@ -73,7 +73,7 @@ async def test_it_gives_up_in_the_end(client: httpx.AsyncClient, endpoint: Endpo
 
 
 async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
-    client: httpx.AsyncClient, endpoint: Endpoint
+    client: httpx2.AsyncClient, endpoint: Endpoint
 ) -> None:
     said = {"error": {"message": "no such\nkey: sk-secret"}}
     endpoint.faults.append(lambda: JSONResponse(said, 401))
@@ -88,19 +88,19 @@ async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
 
 @pytest.mark.parametrize("code", [400, 413, 422])
 async def test_a_refused_text_is_told_from_a_failing_endpoint(
-    client: httpx.AsyncClient, endpoint: Endpoint, code: int
+    client: httpx2.AsyncClient, endpoint: Endpoint, code: int
 ) -> None:
     endpoint.faults.append(status(code))
     with pytest.raises(TextRefused):
         await embedder(client, endpoint.url).embed_query("a text")
 
 
-async def test_nobody_there(client: httpx.AsyncClient) -> None:
+async def test_nobody_there(client: httpx2.AsyncClient) -> None:
     with pytest.raises(EmbeddingError, match="does not answer"):
         await embedder(client, "http://127.0.0.1:9/v1").embed_query("a text")
 
 
-async def test_another_dimension_is_refused(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_another_dimension_is_refused(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     with pytest.raises(EmbeddingError, match="answers 256 dimensions, EMBEDDINGS__DIMENSION says 1536"):
         await embedder(client, endpoint.url, 1536).embed_query("a text")
 
@@ -119,14 +119,14 @@ def broken(body: object) -> Response:
     ],
 )
 async def test_a_wrong_answer_is_no_vector(
-    client: httpx.AsyncClient, endpoint: Endpoint, body: object, complaint: str
+    client: httpx2.AsyncClient, endpoint: Endpoint, body: object, complaint: str
 ) -> None:
     endpoint.faults.append(lambda: broken(body))
     with pytest.raises(EmbeddingError, match=complaint):
         await embedder(client, endpoint.url).embed_query("a text")
 
 
-async def test_infinite_numbers_are_refused(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_infinite_numbers_are_refused(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     numbers = ", ".join(["1e999"] * DIMENSION)
     endpoint.faults.append(
         lambda: Response(f'{{"data": [{{"index": 0, "embedding": [{numbers}]}}]}}', media_type="application/json")
@@ -135,14 +135,14 @@ async def test_infinite_numbers_are_refused(client: httpx.AsyncClient, endpoint:
         await embedder(client, endpoint.url).embed_query("a text")
 
 
-async def test_a_zero_vector_stays_zero(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_a_zero_vector_stays_zero(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults.append(lambda: broken({"data": [{"index": 0, "embedding": [0.0] * DIMENSION}]}))
     assert not (await embedder(client, endpoint.url).embed_query("a text")).any()
 
 
 @pytest.mark.parametrize("call", ["documents", "query", "ping"])
 async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
-    client: httpx.AsyncClient, endpoint: Endpoint, call: str
+    client: httpx2.AsyncClient, endpoint: Endpoint, call: str
 ) -> None:
     """Each request would be within its own time, and be repeated with pauses."""
     endpoint.faults += [status(503, **{"Retry-After": "19"})] * 9
@@ -160,7 +160,7 @@ async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
     hold.set()
 
 
-async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     asked = embedder(client, endpoint.url)
     await asked.ping()
     await asked.ping()
@@ -168,7 +168,7 @@ async def test_a_ping_asks_only_when_no_answer_is_fresh(client: httpx.AsyncClien
     await asked.close()
 
 
-async def test_a_ping_fails_with_the_endpoint(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_a_ping_fails_with_the_endpoint(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     """At once: whoever probes asks again."""
     endpoint.faults.append(status(500))
     with pytest.raises(EmbeddingError):
@@ -176,12 +176,12 @@ async def test_a_ping_fails_with_the_endpoint(client: httpx.AsyncClient, endpoin
     assert len(endpoint.requests) == 1
 
 
-async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx.AsyncClient) -> None:
+async def test_a_ping_of_nobody_is_an_embedding_error(client: httpx2.AsyncClient) -> None:
     with pytest.raises(EmbeddingError):
         await embedder(client, "http://127.0.0.1:9/v1").ping()
 
 
-async def test_an_endpoint_that_fails_is_left_alone(client: httpx.AsyncClient, endpoint: Endpoint) -> None:
+async def test_an_endpoint_that_fails_is_left_alone(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     endpoint.faults += [status(503)] * 20
     asked = embedder(client, endpoint.url)
     for complaint in ("answered 503", "does not answer", "does not answer"):

@@ -18,7 +18,7 @@ PARSERS = {
     "validate_email",
 }  # fmt: skip
 # By their last two names, for the last alone says too little.
-QUALIFIED = {"httpx.URL", "idna.encode", "json.loads", "unicodedata.normalize"}
+QUALIFIED = {"httpx2.URL", "idna.decode", "idna.encode", "json.loads", "unicodedata.normalize"}
 
 
 def patterns(source: Source, _codebase: Codebase) -> Iterator[Finding]:

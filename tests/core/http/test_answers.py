@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from asgi_lifespan import LifespanManager
-from httpx import ASGITransport, AsyncClient, Response
+from httpx2 import ASGITransport, AsyncClient, Response
 
 from partywall.core.tenant import SYSTEM, work_for
 from partywall.main import create_app

@@ -6,9 +6,9 @@ import asyncio
 import json
 from uuid import UUID, uuid4
 
-import httpx
+import httpx2
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.access_log import AccessEntry
@@ -30,7 +30,7 @@ async def document(person: Person, project: UUID) -> str:
     return str(answer.json()["id"])
 
 
-def comparable(answer: httpx.Response) -> dict[str, str]:
+def comparable(answer: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in VARIES}
 
 
@@ -100,7 +100,7 @@ async def test_the_access_line_tells_of_a_head_and_its_project() -> None:
         await send({"type": "http.response.body", "body": b"left out"})
 
     lines: list[AccessEntry] = []
-    transport = httpx.ASGITransport(
+    transport = httpx2.ASGITransport(
         RequestContext(HeadAsGet(endpoint), lines.append, ForwardedNotice(ClientAddresses([])))
     )
     async with AsyncClient(transport=transport, base_url="http://test") as client:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.core.outgoing.destinations import LONGEST, Destinations, RefusedDestinationError
@@ -96,7 +96,7 @@ def test_numbers_that_everybody_reads_alike_are_taken(host: str) -> None:
 
 def test_what_was_taken_before_is_judged_again_with_every_call() -> None:
     with pytest.raises(RefusedDestinationError):
-        Destinations(plain_http=True).check(httpx.URL("http://2130706433/"))
+        Destinations(plain_http=True).check(httpx2.URL("http://2130706433/"))
 
 
 def test_plain_http_and_further_ports_are_for_the_settings_to_allow() -> None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
@@ -150,7 +150,7 @@ async def test_no_spelling_of_an_inner_address_is_called(spelling: str) -> None:
     resolver = Resolver()
     outgoing = Outgoing.open(LOOSE, resolver)
     async with serving("127.0.0.2") as inner, outgoing.client:
-        with pytest.raises((RefusedDestinationError, httpx.NetworkError)):
+        with pytest.raises((RefusedDestinationError, httpx2.NetworkError)):
             await outgoing.client.get(f"http://{spelling}:{inner.port}/")
     resolver.close()
     assert inner.requests == []
@@ -188,10 +188,10 @@ async def test_a_certificate_is_checked_for_the_name_and_not_for_the_address(tmp
         async with opened(["127.0.0.1"], ca_file=trusted) as (outgoing, _):
             answer = await outgoing.client.get(f"https://hooks.example:{server.port}/")
             assert answer.status_code == 200
-            with pytest.raises(httpx.NetworkError, match=r"(?i)certificate"):
+            with pytest.raises(httpx2.NetworkError, match=r"(?i)certificate"):
                 await outgoing.client.get(f"https://other.example:{server.port}/")
         async with opened(["127.0.0.1"]) as (outgoing, _):
-            with pytest.raises(httpx.NetworkError, match=r"(?i)certificate"):
+            with pytest.raises(httpx2.NetworkError, match=r"(?i)certificate"):
                 await outgoing.client.get(f"https://hooks.example:{server.port}/")
 
 
@@ -199,13 +199,13 @@ async def test_what_goes_wrong_has_the_names_of_httpx() -> None:
     async with serving() as server, opened(["127.0.0.1"]) as (outgoing, _):
         port = server.port
         server.answer = b"SSH-2.0-OpenSSH_9.9\r\n"
-        with pytest.raises(httpx.ProtocolError):
+        with pytest.raises(httpx2.ProtocolError):
             await outgoing.client.get(f"http://a.example:{port}/")
         server.answer = OK.replace(b"2", b"20")
-        with pytest.raises(httpx.ProtocolError):
+        with pytest.raises(httpx2.ProtocolError):
             await outgoing.client.get(f"http://a.example:{port}/")
     async with opened(["127.0.0.1"]) as (outgoing, _):
-        with pytest.raises(httpx.NetworkError):
+        with pytest.raises(httpx2.NetworkError):
             await outgoing.client.get(f"http://a.example:{port}/")
 
 
@@ -215,7 +215,7 @@ async def test_a_name_that_nobody_knows_is_said_to_be_so() -> None:
     async with outgoing.client:
         with pytest.raises(RefusedDestinationError, match="cannot be found"):
             await outgoing.judge("https://nobody.invalid/")
-        with pytest.raises(httpx.NetworkError):
+        with pytest.raises(httpx2.NetworkError):
             await outgoing.client.get("https://nobody.invalid/")
     resolver.close()
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 from joserfc.jwk import ECKey
 
 from partywall.core.clock import unix_time

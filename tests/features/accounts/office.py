@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import asyncpg
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources

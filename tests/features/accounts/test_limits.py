@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from httpx import Response
+from httpx2 import Response
 
 from tests.features.accounts.conftest import Variant, Visitor, new_address
 

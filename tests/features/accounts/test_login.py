@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 from argon2 import PasswordHasher
-from httpx import Response
+from httpx2 import Response
 
 from tests.features.accounts.conftest import PASSWORD, TOKEN, Variant, Visitor, account_id, new_address
 from tests.people import People

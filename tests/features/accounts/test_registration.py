@@ -4,7 +4,7 @@ import time
 
 import asyncpg
 import pytest
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 
 from tests.features.accounts.conftest import PASSWORD, REGISTER, TOKEN, Variant, Visitor, new_address
 

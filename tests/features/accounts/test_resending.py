@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.features.accounts.constants import MAILS_PER_HOUR

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from asgi_lifespan import LifespanManager
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.db.engine import create_engine, server_settings
 from partywall.core.db.scoped_read import ScopedReader

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
-from httpx import Response
+from httpx2 import Response
 
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources

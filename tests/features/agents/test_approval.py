@@ -5,7 +5,7 @@ from collections import Counter
 from uuid import uuid4
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from tests.features.agents.bureau import Bureau, Json
 from tests.features.agents.model_server import calling, final

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.pagination import PAGE_BYTES
 from partywall.features.agents.catalogue import AGENTS

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.settings import Settings
@@ -12,7 +12,7 @@ from tests.features.agents.model_server import Reply, final
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sse import Stream
 
-PATIENCE = httpx.Timeout(20.0)
+PATIENCE = httpx2.Timeout(20.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ async def test_a_runs_stream_holds_its_own_events_alone(bureau: Bureau, server: 
     headers = {"Authorization": f"Bearer {bureau.owner.token}"}
     async with (
         bureau.working(),
-        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
+        httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
         client.stream("GET", f"{bureau.url}/runs/{run}/events", params={"after": 0}) as response,
         asyncio.timeout(20),
     ):
@@ -47,7 +47,7 @@ async def test_a_ticket_opens_the_stream_once(bureau: Bureau, server: Serving) -
     run = await bureau.start()
     ticket = (await bureau.owner.client.post(f"{bureau.url}/events/ticket")).json()["ticket"]
     params: dict[str, str | int] = {"ticket": ticket, "after": 0}
-    async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
         async with client.stream("GET", f"{bureau.url}/runs/{run}/events", params=params) as response:
             assert (await Stream(response).next()).event == "run.queued"
         again = await client.get(f"{bureau.url}/runs/{run}/events", params=params)
@@ -60,7 +60,7 @@ async def test_the_stream_goes_on_behind_an_event(bureau: Bureau, server: Servin
     rows = await bureau.people.fetch("SELECT id FROM event WHERE subject_id = $1 ORDER BY id", run["id"])
     headers = {"Authorization": f"Bearer {bureau.owner.token}", "Last-Event-ID": str(rows[1]["id"])}
     async with (
-        httpx.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
+        httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
         client.stream("GET", f"{bureau.url}/runs/{run['id']}/events") as response,
         asyncio.timeout(10),
     ):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 from pydantic import JsonValue
 
 from tests.people import People, Person
@@ -27,7 +27,7 @@ class Shelf:
         return f"/api/v1/projects/{self.project}/documents"
 
     async def post(self, path: str = "", **options: object) -> Response:
-        return await self.client.post(self.url + path, **options)  # type: ignore[arg-type]  # httpx's own options
+        return await self.client.post(self.url + path, **options)  # type: ignore[arg-type]  # httpx2's own options
 
     async def get(self, path: str = "", **options: object) -> Response:
         return await self.client.get(self.url + path, **options)  # type: ignore[arg-type]  # as above

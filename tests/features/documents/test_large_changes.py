@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 from sqlalchemy.pool import QueuePool
 
 from partywall.core.resources import Resources

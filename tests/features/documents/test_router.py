@@ -5,7 +5,7 @@ import hashlib
 from uuid import UUID, uuid4
 
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from tests.features.documents.conftest import Shelf
 from tests.people import People
@@ -38,7 +38,7 @@ def options(method: str, path: str) -> dict[str, object]:
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_the_anonymous_are_refused(anonymous: AsyncClient, method: str, path: str) -> None:
     url = f"/api/v1/projects/{uuid4()}/documents{path.format(id=uuid4())}"
-    answer = await anonymous.request(method, url, **options(method, path))  # type: ignore[arg-type]  # httpx's own
+    answer = await anonymous.request(method, url, **options(method, path))  # type: ignore[arg-type]  # httpx2's own
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
 

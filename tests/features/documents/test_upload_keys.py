@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 from redis.asyncio import Redis
 from sqlalchemy.pool import QueuePool
 

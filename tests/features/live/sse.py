@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 from uuid import UUID
 
-import httpx
+import httpx2
 
-PATIENCE = httpx.Timeout(20.0)
+PATIENCE = httpx2.Timeout(20.0)
 
 
 class Body(TypedDict):
@@ -35,7 +35,7 @@ class Received:
 class Stream:
     """An open stream; iterating it ends when the server ends it."""
 
-    response: httpx.Response
+    response: httpx2.Response
     comments: list[str] = field(default_factory=list)
     _events: AsyncIterator[Received] | None = None
 
@@ -77,7 +77,7 @@ async def follow(
     if last_event_id is not None:
         headers["Last-Event-ID"] = str(last_event_id)
     async with (
-        httpx.AsyncClient(base_url=url, timeout=PATIENCE, headers=headers) as client,
+        httpx2.AsyncClient(base_url=url, timeout=PATIENCE, headers=headers) as client,
         client.stream("GET", f"/api/v1/projects/{project}/events", params=params) as response,
     ):
         if response.status_code != 200:

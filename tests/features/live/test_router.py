@@ -3,9 +3,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-import httpx
+import httpx2
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from tests.features.live.news import write
@@ -48,7 +48,7 @@ async def test_a_bad_position_or_filter_is_refused(people: People, query: str, h
     headers = (
         {}
         if header is None
-        else httpx.Headers([(b"Last-Event-ID", header if isinstance(header, bytes) else header.encode())])
+        else httpx2.Headers([(b"Last-Event-ID", header if isinstance(header, bytes) else header.encode())])
     )
     answer = await owner.client.get(f"/api/v1/projects/{project}/events?{query}", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from uuid import UUID
 
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.settings import Settings
 from tests.features.live.serving import Serving, serve

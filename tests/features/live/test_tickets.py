@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 from redis.asyncio import Redis
 
 from partywall.adapters.embedded import EmbeddedValkey

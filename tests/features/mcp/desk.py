@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-import httpx
+import httpx2
 from mcp import Client, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
@@ -49,12 +49,12 @@ class Desk:
             yield client
 
     @asynccontextmanager
-    async def raw(self, key: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    async def raw(self, key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:
         """Without the SDK, for what it would never send."""
         headers = {"Accept": "application/json, text/event-stream"}
         if key != "":
             headers["Authorization"] = f"Bearer {key or self.key}"
-        async with httpx.AsyncClient(headers=headers, timeout=30) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
             yield client
 
 

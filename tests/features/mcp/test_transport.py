@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 from fastapi import Request
 from sqlalchemy import QueuePool
@@ -49,7 +49,7 @@ def idle(serving: Serving) -> bool:
 @asynccontextmanager
 async def following(
     desk: Desk, serving: Serving, accept: str = "application/json, text/event-stream"
-) -> AsyncIterator[asyncio.Task[httpx.Response]]:
+) -> AsyncIterator[asyncio.Task[httpx2.Response]]:
     """A client that waits for a run which nobody works on."""
     run = await desk.bureau.start()
     url = f"{serving.url}/api/v1/projects/{desk.bureau.project}/mcp"

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 
 from partywall.core.security.api_keys import new_key
 from tests.people import People, Person

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from uuid import UUID, uuid4
 
-from httpx import Response
+from httpx2 import Response
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
-from httpx import AsyncClient, Response
+from httpx2 import AsyncClient, Response
 
 from tests.features.projects.house import House, said
 from tests.features.projects.post import ACCEPT, Post, accept

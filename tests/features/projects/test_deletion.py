@@ -103,7 +103,7 @@ async def test_it_is_gone_at_once(house: House, resources: Resources) -> None:
 async def test_the_answer_that_made_it_is_not_replayed(people: People) -> None:
     owner = await people.person()
     asked = {"json": {"name": "Harbour 12"}, "headers": {"Idempotency-Key": "make-it"}}
-    made = await owner.client.post("/api/v1/projects", **asked)  # type: ignore[arg-type]  # httpx's own options
+    made = await owner.client.post("/api/v1/projects", **asked)  # type: ignore[arg-type]  # httpx2's own options
     project = UUID(made.json()["id"])
     assert (await owner.client.delete(f"/api/v1/projects/{project}")).status_code == 204
     again = await owner.client.post("/api/v1/projects", **asked)  # type: ignore[arg-type]  # as above

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from partywall.settings import EventSettings, Settings
 from tests.features.live.serving import Serving, serve

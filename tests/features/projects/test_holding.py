@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError, Role, enter_project, enter_to_write

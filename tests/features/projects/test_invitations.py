@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from asgi_lifespan import LifespanManager
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
 from partywall.features.projects.invitation_quota import MAILS_PER_HOUR

@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.features.projects.member_repository import MemberRepository
 from tests.features.projects.house import PROJECTS, ROLES, House, build, member_actions, requests, said

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.tenancy import Role
 from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right, grantable

@@ -4,7 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from tests.people import People
 

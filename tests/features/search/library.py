@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import asyncpg
-from httpx import Response
+from httpx2 import Response
 from sqlalchemy import text
 
 from partywall.core.embedding import Embedder

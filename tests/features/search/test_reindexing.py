@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient
 
 from partywall.core.embedding import Embedder, EmbeddingError, Vectors
 from partywall.core.jobs.queue import enqueue

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from partywall.core.resources import Resources
 from tests.architecture.house import ROOT
@@ -54,7 +54,7 @@ async def test_the_guides_receiver_verifies_and_prints(office: Office, resources
     async def succeeded() -> bool:
         return await office.statuses(hook) == ["succeeded"] * 2
 
-    async with running(tmp_path, port, hook.secret) as process, httpx.AsyncClient() as client:
+    async with running(tmp_path, port, hook.secret) as process, httpx2.AsyncClient() as client:
         # The deliveries that come before it listens are retried.
         async with dispatching(resources):
             await until(succeeded, 20)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
-from httpx import AsyncClient
+from httpx2 import AsyncClient
 
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.guarded import Outgoing

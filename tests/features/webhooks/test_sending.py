@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 from structlog.testing import capture_logs
 
@@ -16,13 +16,13 @@ LETTER = Letter("https://example.com/", {}, "{}")
 @pytest.mark.parametrize("seconds", [2, 10, 60])
 async def test_a_receiver_has_as_long_as_the_settings_say(seconds: int) -> None:
     """And not what the client would allow by itself, which is five seconds for each step."""
-    asked: list[httpx.Request] = []
+    asked: list[httpx2.Request] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
-        return httpx.Response(204)
+        return httpx2.Response(204)
 
-    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         outcome = await send(client, LETTER, timedelta(seconds=seconds))
     assert outcome.succeeded
     connect = min(seconds, CONNECT_SECONDS)
@@ -32,26 +32,26 @@ async def test_a_receiver_has_as_long_as_the_settings_say(seconds: int) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        httpx.NetworkError("[Errno 111] Connection refused"),
-        httpx.NetworkError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
-        httpx.NetworkError("the name is not known"),
-        httpx.TimeoutException(""),
+        httpx2.NetworkError("[Errno 111] Connection refused"),
+        httpx2.NetworkError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
+        httpx2.NetworkError("the name is not known"),
+        httpx2.TimeoutException(""),
         TimeoutError(),
-        httpx.ProtocolError("illegal status line"),
-        httpx.InvalidURL("no host"),
+        httpx2.ProtocolError("illegal status line"),
+        httpx2.InvalidURL("no host"),
         RefusedDestinationError("The address leads into a network that is not called"),
     ],
 )
 async def test_a_tenant_learns_nothing_of_why_no_answer_came(error: Exception) -> None:
     """Or a webhook would be a port scanner; who runs the service reads it in the log."""
 
-    def fail(_: httpx.Request) -> httpx.Response:
+    def fail(_: httpx2.Request) -> httpx2.Response:
         raise error
 
     loop = asyncio.get_running_loop()
     started = loop.time()
     with capture_logs() as logs:
-        async with httpx.AsyncClient(transport=httpx.MockTransport(fail)) as client:
+        async with httpx2.AsyncClient(transport=httpx2.MockTransport(fail)) as client:
             outcome = await send(client, LETTER, timedelta(seconds=0.1))
     assert loop.time() - started > 0.09  # as long as silence takes
     assert (outcome.status_code, outcome.error) == (None, NOT_DELIVERED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
-import httpx
+import httpx2
 
 from partywall.adapters.embeddings.minilm import load_minilm
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
@@ -56,14 +56,14 @@ def _load_local(name: str, models: Path) -> Embedder | None:
 
 
 async def open_catalogue(
-    engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx.AsyncClient
+    engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx2.AsyncClient
 ) -> EmbedderCatalogue:
     """Loads the configured model; raises EmbeddingError where it is not there."""
     current = await _open(engine, models, client)
     return EmbedderCatalogue(current, models, {}, asyncio.Lock())
 
 
-async def _open(engine: LocalEngine | OpenAiOptions, models: Path, client: httpx.AsyncClient) -> Embedder:
+async def _open(engine: LocalEngine | OpenAiOptions, models: Path, client: httpx2.AsyncClient) -> Embedder:
     match engine:
         case OpenAiOptions():
             return OpenAiEmbedder(client, engine)

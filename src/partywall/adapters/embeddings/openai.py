@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import httpx
+import httpx2
 import numpy as np
 import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -53,7 +53,7 @@ class OpenAiOptions:
 class OpenAiEmbedder:
     """Batches, and refuses vectors of another dimension. Retries are the client's, which is for endpoints."""
 
-    def __init__(self, client: httpx.AsyncClient, options: OpenAiOptions) -> None:
+    def __init__(self, client: httpx2.AsyncClient, options: OpenAiOptions) -> None:
         self._client = client
         self._options = options
         base = options.url.rstrip("/")
@@ -96,28 +96,28 @@ class OpenAiEmbedder:
     async def _embed(self, texts: list[str]) -> Vectors:
         return self._read(await self._post(texts, {}), len(texts))
 
-    def _log(self, response: httpx.Response) -> None:
+    def _log(self, response: httpx2.Response) -> None:
         said, key = response.content[:_MOST_READ].decode("utf-8", "replace"), self._options.api_key
         if key is not None and key.get_secret_value():
             said = said.replace(key.get_secret_value(), "***")
         words = cleaned_words(said, _MOST_LOGGED)
         log.warning("embedding_refusal", model=self._options.model, status=response.status_code, said=words)
 
-    async def _post(self, texts: list[str], extensions: dict[str, int]) -> httpx.Response:
+    async def _post(self, texts: list[str], extensions: dict[str, int]) -> httpx2.Response:
         key = self._options.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         body = {"model": self._options.model, "input": texts, "encoding_format": "float"}
         try:
             return await self._client.post(self._url, json=body, headers=headers, extensions=extensions)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
 
-    def _read(self, response: httpx.Response, count: int) -> Vectors:
-        if response.status_code != httpx.codes.OK:
+    def _read(self, response: httpx2.Response, count: int) -> Vectors:
+        if response.status_code != httpx2.codes.OK:
             self._log(response)
         if response.status_code in _REFUSED:
             raise TextRefused(f"the embeddings endpoint answered {response.status_code}")
-        if response.status_code != httpx.codes.OK:
+        if response.status_code != httpx2.codes.OK:
             raise EmbeddingError(f"the embeddings endpoint answered {response.status_code}")
         try:
             items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 
-import httpx
+import httpx2
+import idna
 
 type Network = IPv4Network | IPv6Network
 
@@ -46,16 +47,17 @@ class Destinations:
     def of(cls, *, plain_http: bool, networks: Iterable[str], ports: Iterable[int]) -> Self:
         return cls(plain_http, tuple(ip_network(each, strict=False) for each in networks), frozenset(ports))
 
-    def parse(self, text: str) -> httpx.URL:
+    def parse(self, text: str) -> httpx2.URL:
         """The address, as the client reads it; raises RefusedDestinationError."""
         if len(text) > LONGEST:
             raise RefusedDestinationError(f"An address has at most {LONGEST} characters")
         if any(character.isspace() for character in text):
             raise RefusedDestinationError("An address holds no blanks")
         try:
-            url = httpx.URL(text)
-            url.host.encode()  # decodes what is punycode, or is said to be
-        except (httpx.InvalidURL, ValueError) as error:
+            url = httpx2.URL(text)
+            if "xn--" in url.host:  # punycode, or what is said to be
+                idna.decode(url.host)
+        except (httpx2.InvalidURL, ValueError) as error:
             raise RefusedDestinationError("This is no address that can be called") from error
         if url.fragment:
             raise RefusedDestinationError("An address to call has no fragment")
@@ -63,7 +65,7 @@ class Destinations:
         self.check(url)
         return url
 
-    def check(self, url: httpx.URL) -> None:
+    def check(self, url: httpx2.URL) -> None:
         """All that can be said without looking up the name; raises RefusedDestinationError."""
         if url.scheme not in _SCHEME_PORTS or (url.scheme == "http" and not self.plain_http):
             raise RefusedDestinationError("The address must begin with https://")

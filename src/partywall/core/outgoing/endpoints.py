@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
@@ -15,30 +15,30 @@ from partywall.core.outgoing.retrying import Faults, Retries, ask
 
 CONNECTIONS: Final = 50
 KEPT_ALIVE: Final = 10
-TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
+TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)
 # A call's own limit on further attempts, in `extensions`.
 RETRIES: Final = "partywall.retries"
 
 # Whoever was silent for the whole time would be again. That the pool is full says nothing of the server.
 _FAULTS: Final = Faults(
-    all=(httpx.NetworkError, httpx.ProtocolError, httpx.ConnectTimeout, httpx.ReadTimeout, httpx.WriteTimeout),
-    repeated=(httpx.NetworkError, httpx.ProtocolError, httpx.ConnectTimeout),
+    all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
+    repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
 )
 
 
-class LeftAloneError(httpx.ConnectError):
+class LeftAloneError(httpx2.ConnectError):
     """The server has failed too often, and was not asked."""
 
 
-class EndpointTransport(httpx.AsyncBaseTransport):
+class EndpointTransport(httpx2.AsyncBaseTransport):
     """Repeats what may pass, leaves failing servers alone, and says what caused the call."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, retries: Retries, circuits: Circuits) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits) -> None:
         self._inner = inner
         self._retries = retries
         self._circuits = circuits
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         request.headers.update(cause_headers())
         circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         most = request.extensions.get(RETRIES, self._retries.most)
@@ -54,17 +54,17 @@ class EndpointTransport(httpx.AsyncBaseTransport):
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """The public authorities, and beside them those of the file; raises OSError where it cannot be read."""
-    context = httpx.create_ssl_context()
+    context = httpx2.create_ssl_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=str(ca_file))
     return context
 
 
-def open_endpoint_client(retries: Retries, tls: ssl.SSLContext) -> httpx.AsyncClient:
+def open_endpoint_client(retries: Retries, tls: ssl.SSLContext) -> httpx2.AsyncClient:
     """For questions alone: whatever is asked through it may be repeated. Knows no proxy and follows no redirect."""
-    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
-    inner = httpx.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
+    limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
+    inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
     transport = EndpointTransport(inner, retries, Circuits())
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         transport=transport, timeout=TIMEOUT, trust_env=False, follow_redirects=False, cookies=no_cookies()
     )

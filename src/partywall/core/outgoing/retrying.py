@@ -22,7 +22,7 @@ _LONGEST_DATE: Final = 100  # in characters, for the header is the other server'
 
 
 class Answer(Protocol):
-    """Of httpx as of httpx2."""
+    """Of httpx2 as of httpx2."""
 
     @property
     def status_code(self) -> int: ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-import httpx
+import httpx2
 import structlog
 
 from partywall.core.outgoing.destinations import RefusedDestinationError
@@ -36,12 +36,12 @@ class Letter:
     body: str
 
 
-async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
+async def send(client: httpx2.AsyncClient, letter: Letter, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
     """Any 2xx is success. Of the answer only the status and `Retry-After` are read: its body is the receiver's own."""
     headers = {**letter.headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
     seconds = timeout.total_seconds()
     # What the client allows for each step by itself is less than what a receiver may take.
-    steps = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+    steps = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     ends = asyncio.get_running_loop().time() + seconds
     content = letter.body.encode()
     try:
@@ -50,14 +50,14 @@ async def send(client: httpx.AsyncClient, letter: Letter, timeout: timedelta) ->
             client.stream("POST", letter.url, headers=headers, content=content, timeout=steps) as answer,
         ):
             status, asked = answer.status_code, _asked(answer)
-    except (RefusedDestinationError, TimeoutError, httpx.HTTPError, httpx.InvalidURL) as error:
+    except (RefusedDestinationError, TimeoutError, httpx2.HTTPError, httpx2.InvalidURL) as error:
         log.info("webhook_not_delivered", reason=str(error)[:200], error=type(error).__name__)
         await asyncio.sleep(ends - asyncio.get_running_loop().time())
         return Outcome(None, NOT_DELIVERED)
     return Outcome(status, _fault(status), asked)
 
 
-def _asked(answer: httpx.Response) -> timedelta | None:
+def _asked(answer: httpx2.Response) -> timedelta | None:
     if answer.status_code not in ASKING:
         return None
     seconds = seconds_asked(answer.headers.get("retry-after"))

@@ -15,7 +15,8 @@ from pydantic_ai.messages import AgentStreamEvent
 from pydantic_ai.usage import UsageLimits
 
 from bench import clerk
-from partywall.adapters.language_models.catalogue import ConfiguredModels, ModelOptions, create_model_client
+from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
+from partywall.adapters.language_models.options import ModelOptions
 from partywall.features.agents.deps import RunDeps
 
 type Deps = RunDeps[clerk.Task]

@@ -15,12 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.adapters.embeddings.catalogue import EmbedderCatalogue, LocalEngine, open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
-from partywall.adapters.language_models.catalogue import (
-    ConfiguredModels,
-    ModelOptions,
-    ServerOptions,
-    create_model_client,
-)
+from partywall.adapters.language_models.models import Models
+from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
@@ -139,7 +135,7 @@ async def open_resources(
             searches=_searches(settings.search),
             texts=TextProcesses(_text_limits(settings.processes)),
             embedders=embedders,
-            language_models=await _open_models(stack, settings.agents, tls),
+            language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
             announcer=live.announcer,
             tails=live.tails,
@@ -276,7 +272,7 @@ async def _open_embedders(stack: AsyncExitStack, settings: Settings, tls: ssl.SS
     return embedders
 
 
-async def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> ConfiguredModels:
+def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.SSLContext) -> Models:
     options = ModelOptions(
         default=settings.model,
         by_agent=settings.models,
@@ -289,4 +285,6 @@ async def _open_models(stack: AsyncExitStack, settings: AgentSettings, tls: ssl.
         connections=settings.model_connections,
         servers={name: ServerOptions(str(each.url), each.api_key) for name, each in settings.servers.items()},
     )
-    return ConfiguredModels(options, await stack.enter_async_context(create_model_client(options, tls)))
+    models = Models(options, tls)
+    stack.push_async_callback(models.aclose)
+    return models

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_core import SchemaError as PatternError
 
 from partywall.adapters.language_models.answers import _SURROGATES, events_of
-from partywall.core.language_models import ModelInvalidError
+from partywall.core.model_failures import ModelInvalidError
 from partywall.features.agents.amounts import GivenAmount
 from partywall.features.agents.catalogue import formats
 from partywall.features.agents.catalogue.checking import Checker, compiled, repetitions

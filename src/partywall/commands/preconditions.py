@@ -76,6 +76,8 @@ def _check_mail(settings: Settings) -> None:
 
 def _check_agents(settings: Settings) -> None:
     """That the modules hold agents, and that the agents which have models of their own exist."""
+    if not (settings.agents.modules or settings.agents.models):
+        return
     known = registry_of(settings.agents.modules).by_name
     for name in settings.agents.models.keys() - known.keys():
         raise Refusal(f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
-
-from pydantic_ai.exceptions import ModelAPIError
-from pydantic_ai.models import Model
-from pydantic_ai.settings import ModelSettings
+from typing import TYPE_CHECKING, Protocol
 
 from partywall.core.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pydantic_ai.models import Model
+    from pydantic_ai.settings import ModelSettings
 
 
 class AgentModelNotConfiguredError(UnavailableError):
@@ -18,26 +18,6 @@ class AgentModelNotConfiguredError(UnavailableError):
 
     def __init__(self, agent: str) -> None:
         super().__init__(f"The agent {agent} has no model: set AGENTS__MODEL or AGENTS__MODELS__{agent.upper()}.")
-
-
-class ModelInvalidError(ModelAPIError):
-    """A model's server answered with what is no answer; `why` is a clause about the answer. Asking again is no help."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__("", why)
-        self.why = why
-
-
-class ModelBrokeOffError(ModelAPIError):
-    """A model failed with `error` when it had begun to answer; `others` are to be asked instead, in a call of its own.
-
-    Not within the call at hand, whose first words are told already.
-    """
-
-    def __init__(self, error: ModelAPIError, others: Model) -> None:
-        super().__init__(error.model_name, error.message)
-        self.error = error
-        self.others = others
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pydantic_ai import Agent
 from pydantic_ai.exceptions import ModelAPIError
 from structlog.contextvars import bound_contextvars
 
-from partywall.adapters.language_models.catalogue import ConfiguredModels, ModelOptions, create_model_client
+from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
+from partywall.adapters.language_models.options import ModelOptions
 from partywall.core.language_models import AgentModelNotConfiguredError
 from tests.features.agents.model_server import ModelServer, Reply, model_server
 

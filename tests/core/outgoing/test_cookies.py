@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from partywall.adapters.language_models.catalogue import ModelOptions, create_model_client
+from partywall.adapters.language_models.catalogue import create_model_client
+from partywall.adapters.language_models.options import ModelOptions
 from partywall.client.api import Api
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded import Outgoing

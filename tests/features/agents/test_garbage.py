@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from partywall.adapters.language_models.catalogue import ServerOptions
+from partywall.adapters.language_models.options import ServerOptions
 from partywall.core.jobs import attempts
 from tests.features.agents.bureau import Bureau, Json, code_of, used_by
 from tests.features.agents.messages_server import messages_server

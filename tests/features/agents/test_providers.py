@@ -9,12 +9,8 @@ from dataclasses import replace
 import pytest
 from pydantic import SecretStr
 
-from partywall.adapters.language_models.catalogue import (
-    ConfiguredModels,
-    ModelOptions,
-    ServerOptions,
-    create_model_client,
-)
+from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
+from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.core.resources import Resources
 from tests.features.agents.bureau import Bureau, Json, used_by
 from tests.features.agents.messages_server import MessagesServer, messages_server

@@ -8,7 +8,7 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
-from partywall.adapters.language_models.catalogue import ServerOptions
+from partywall.adapters.language_models.options import ServerOptions
 from tests.features.agents.bureau import Bureau, code_of
 from tests.features.agents.model_server import Reply
 from tests.features.agents.test_garbage import chunk, event

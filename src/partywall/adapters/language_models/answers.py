@@ -12,7 +12,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from partywall.adapters.language_models.usage import Fields, UsageTally, merged, usage_in, words_in
-from partywall.core.language_models import ModelInvalidError
+from partywall.core.model_failures import ModelInvalidError
 
 # Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.
 MOST_CHARACTERS: Final = 1_000_000

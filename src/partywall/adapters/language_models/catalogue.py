@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, cast
+from typing import Final, cast
 
 import httpx2
-from pydantic import SecretStr
 from pydantic_ai.models import Model, create_async_httpx2_client, infer_model
 from pydantic_ai.providers import Provider, infer_provider_class
 from pydantic_ai.settings import ModelSettings
 
 from partywall.adapters.language_models.chain import ChatModel, chained
+from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.adapters.language_models.transport import ModelTransport
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.outgoing.circuits import Circuits
@@ -27,41 +27,6 @@ NO_KEY: Final = "none"  # what servers of one's own are told, which ask for no k
 # Chat completions, which every compatible server speaks.
 _KINDS: Final = {"ollama": "ollama", "anthropic": "anthropic"}
 _COMPATIBLE: Final = "openai-chat"
-# Given, because a missing address would be looked for in the environment.
-_KNOWN: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
-
-
-class ServerOptions(NamedTuple):
-    """Where a server is, and the one key that it is shown."""
-
-    url: str
-    api_key: SecretStr | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """Names are `provider:model`. `base_url` is where `openai` and `ollama` are asked; times are in seconds.
-
-    `servers` go before all that is said of a provider otherwise; one under another name is OpenAI-compatible.
-    """
-
-    default: str | None
-    by_agent: Mapping[str, str]
-    fallbacks: Sequence[str]
-    base_url: str | None
-    api_key: SecretStr | None
-    keys: Mapping[str, SecretStr]
-    timeout: float
-    retries: int
-    connections: int
-    servers: Mapping[str, ServerOptions] = field(default_factory=dict)
-
-    def server(self, name: str) -> ServerOptions:
-        """Raises KeyError for a name that is neither a provider's nor a server's."""
-        if name in self.servers:
-            return self.servers[name]
-        given = self.base_url if name != "anthropic" else None
-        return ServerOptions(given or _KNOWN[name], self.keys.get(name) or self.api_key)
 
 
 def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
@@ -84,18 +49,15 @@ class ConfiguredModels:
     _made: dict[str, LanguageModel] = field(default_factory=dict)
 
     def has(self, agent: str) -> bool:
-        return self._name(agent) is not None
+        return self.options.model_of(agent) is not None
 
     def named(self, agent: str) -> LanguageModel:
-        name = self._name(agent)
+        name = self.options.model_of(agent)
         if name is None:
             raise AgentModelNotConfiguredError(agent)
         if name not in self._made:
             self._made[name] = LanguageModel(self._chain(name), self._request_settings())
         return self._made[name]
-
-    def _name(self, agent: str) -> str | None:
-        return self.options.by_agent.get(agent) or self.options.default
 
     def _chain(self, name: str) -> Model:
         others = [other for other in self.options.fallbacks if other != name]

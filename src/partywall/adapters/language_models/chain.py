@@ -14,7 +14,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings, merge_model_settings
 
-from partywall.core.language_models import ModelBrokeOffError
+from partywall.core.model_failures import ModelBrokeOffError
 
 # The library takes each chunk's usage for all of the answer's, as the transport makes it; servers are not asked to tell
 # it with each chunk, which some refuse.

@@ -10,7 +10,7 @@ import httpx2
 
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
 from partywall.adapters.language_models.refusals import log_no_answer, refusal, without_keys
-from partywall.core.language_models import ModelInvalidError
+from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.retrying import Faults, Retries, ask

@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
-from pydantic_ai import RunContext, Tool
 
 from partywall.core.schemas import JsonObject
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.schemas import AgentInput
+
+if TYPE_CHECKING:
+    from pydantic_ai import RunContext, Tool
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from partywall.features.agents.service import CheckedRun, RunService
 
 
 async def get_registry(resources: ResourcesDep) -> Registry:
-    return registry_of(resources.settings.agents.modules)
+    return await asyncio.to_thread(registry_of, resources.settings.agents.modules)
 
 
 RegistryDep = Annotated[Registry, Depends(get_registry)]

@@ -18,7 +18,7 @@ from pydantic_ai.exceptions import (
 
 from partywall.core.db.availability import session_is_away
 from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
-from partywall.core.language_models import ModelBrokeOffError
+from partywall.core.model_failures import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.agent_code import AgentCodeError, ToolError
 from partywall.features.agents.budgets import Exceeded

@@ -19,8 +19,8 @@ from pydantic_ai.exceptions import (
     ModelUnavailableError,
 )
 
-from partywall.core.language_models import ModelInvalidError
 from partywall.core.masking import cleaned_words
+from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.retrying import RETRIED, seconds_asked
 from partywall.features.agents.outcomes import Failed, Interrupted
 

@@ -9,7 +9,6 @@ from typing import cast
 
 from pydantic import BaseModel
 
-from partywall.features.agents.catalogue import AGENTS
 from partywall.features.agents.definition import AgentDefinition
 from partywall.features.agents.schemas import AgentInput
 
@@ -39,7 +38,13 @@ class Registry:
 
 @cache
 def registry_of(modules: tuple[str, ...]) -> Registry:
-    """The agents shipped, and of each module what it holds as `agent`; raises RegistrationError."""
+    """The agents shipped, and of each module what it holds as `agent`; raises RegistrationError.
+
+    Reads their code the first time, which takes a while.
+    """
+    # lint: allow import-in-function - with the models' library, which a process that starts does not wait for
+    from partywall.features.agents.catalogue import AGENTS  # noqa: PLC0415 - see above
+
     return Registry((*AGENTS, *(_agent_of(name) for name in modules)))
 
 

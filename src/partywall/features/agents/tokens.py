@@ -20,7 +20,7 @@ from pydantic_ai.messages import (
     ToolCallPartDelta,
 )
 
-from partywall.core.language_models import ModelInvalidError
+from partywall.core.model_failures import ModelInvalidError
 
 # Of the text of one event: several fit into what a stream sends at once.
 MOST_CHARACTERS: Final = 4_000

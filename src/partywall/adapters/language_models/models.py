@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING
+
+from partywall.adapters.language_models.options import ModelOptions
+from partywall.core.language_models import LanguageModel
+
+if TYPE_CHECKING:
+    from partywall.adapters.language_models.catalogue import ConfiguredModels
+
+
+class Models:
+    """The models that the settings name; their library is imported when the first is asked for, never by the API."""
+
+    def __init__(self, options: ModelOptions, tls: ssl.SSLContext) -> None:
+        self._options = options
+        self._tls = tls
+        self._opened: ConfiguredModels | None = None
+
+    def has(self, agent: str) -> bool:
+        return self._options.model_of(agent) is not None
+
+    def named(self, agent: str) -> LanguageModel:
+        if self._opened is None:
+            # lint: allow import-in-function - half a second and 40 MB, which a process without runs need not spend
+            from partywall.adapters.language_models.catalogue import (  # noqa: PLC0415 - see above
+                ConfiguredModels,
+                create_model_client,
+            )
+
+            self._opened = ConfiguredModels(self._options, create_model_client(self._options, self._tls))
+        return self._opened.named(agent)
+
+    async def aclose(self) -> None:
+        if self._opened is not None:
+            await self._opened.client.aclose()

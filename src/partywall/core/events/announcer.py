@@ -31,7 +31,6 @@ CAUGHT_UP_EVENTS: Final = 2000
 ROUNDS_AT_THE_END: Final = 100
 
 _FIRST: Final = UUID(int=0)
-_ERRORS: Final = (PartywallError, asyncpg.PostgresError)
 
 
 class Announcer:
@@ -73,7 +72,7 @@ class Announcer:
             await self._pause()
             try:
                 await self._round()
-            except _ERRORS as error:
+            except PartywallError as error:
                 log.warning("events_not_numbered", projects=len(self._waiting), error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
@@ -85,7 +84,7 @@ class Announcer:
                 if not self._waiting:
                     break
                 await self._number()
-        except _ERRORS as error:
+        except PartywallError as error:
             log.warning("events_not_numbered", projects=len(self._waiting), error=type(error).__name__)
         await self._notifier.flush()
 
@@ -118,20 +117,36 @@ class Announcer:
             self._look_at = asyncio.get_running_loop().time() + self._look_seconds
 
     async def _number(self) -> None:
-        """One round of those that have waited longest. After a failure they are asked for one by one, last of all."""
+        """One round of those that have waited longest."""
         projects = list(islice(self._waiting, self._projects))
         most = EVENTS // len(projects)
         for project_id in projects:
             del self._waiting[project_id]
         try:
             numbered = await numbering.number(self._pool, projects, most)
+        except asyncpg.PostgresError as error:
+            self._fail(projects, error)
+            return
         except BaseException:
-            self._untold.update(projects)
-            self._waiting.update(dict.fromkeys(projects))
-            self._projects = 1
+            self._put_back(projects)
             raise
         self._projects = min(2 * self._projects, PROJECTS)
         self._tell(projects, numbered, most)
+
+    def _put_back(self, projects: Sequence[UUID]) -> None:
+        self._untold.update(projects)
+        self._waiting.update(dict.fromkeys(projects))
+
+    def _fail(self, projects: Sequence[UUID], error: asyncpg.PostgresError) -> None:
+        """What is pending in one of them cannot be numbered.
+
+        Each is asked for alone from now on. The one that fails again is left for the next look, so it holds up no other.
+        """
+        self._projects = 1
+        if len(projects) > 1:
+            self._put_back(projects)
+        else:
+            log.error("events_cannot_be_numbered", project_id=str(projects[0]), exc_info=error)
 
     def _tell(self, projects: Sequence[UUID], numbered: Sequence[Numbered], most: int) -> None:
         for each in numbered:

@@ -140,7 +140,7 @@ class Announcer:
     def _fail(self, projects: Sequence[UUID], error: asyncpg.PostgresError) -> None:
         """What is pending in one of them cannot be numbered.
 
-        Each is asked for alone from now on. The one that fails again is left for the next look, so it holds up no other.
+        Each is asked for alone from now on. The one that fails again is left for the next look: it holds up no other.
         """
         self._projects = 1
         if len(projects) > 1:

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-hostile
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-memory: dev ## Measure the resident memory of the idle house
 
 bench-streams: dev ## Measure 1,000 event streams on one process, and what survives breakdowns; about five minutes
 	$(RUN) bench.streams
+
+bench-events: dev ## Write 200,000 events with pauses, rollbacks and kills, and compare their order; about five minutes
+	$(RUN) bench.event_order
 
 bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first token; about four minutes
 	$(RUN) bench.run_overhead

@@ -7,6 +7,7 @@ INSERTs of the rows that the product writes, COMMIT.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import sys
@@ -55,9 +56,9 @@ INSERT_VERSION = """INSERT INTO document_version
     VALUES ($1, $2, 1, $3, $4, $5, $6)"""
 INSERT_JOB = """INSERT INTO pgqueuer (priority, entrypoint, payload, status)
     VALUES (0, 'index_documents', $1, 'queued') RETURNING id"""
-NEXT_EVENT = "UPDATE event_counter SET last = last + 1 WHERE project_id = $1 RETURNING last"
-INSERT_EVENT = """INSERT INTO event (project_id, id, type, actor, subject_kind, subject_id, data)
-    VALUES ($1, $2, 'document.created', $3, 'document', $4, $5)"""
+INSERT_EVENT = "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, $2, $3)"
+NUMBER_EVENTS = "SELECT FROM wall.number_events($1, 1000)"
+NUMBER_SECONDS = 0.01
 
 
 async def authenticated(request: Request) -> Principal:
@@ -92,15 +93,25 @@ async def create_document(request: Request) -> Response:
     title, content = given["title"], given["content"]
     encoded = content.encode()
     size, sha256 = len(encoded), hashlib.sha256(encoded).hexdigest()
-    news = orjson.dumps({"title": title, "revision": 1}).decode()
+    told = {"type": "document.created", "subject_kind": "document", "subject_id": str(document)}
+    events = orjson.dumps([{**told, "data": {"title": title, "revision": 1}}]).decode()
     job = orjson.dumps({"project_id": project, "principal": f"service:{project}", "documents": [document]})
     async with pool(request).acquire() as connection, connection.transaction():
         body = await connection.fetchval(INSERT_DOCUMENT, project, document, title, content, "{}", size, sha256, actor)
         await connection.execute(INSERT_VERSION, project, document, title, size, sha256, actor)
         await connection.execute(INSERT_JOB, job)
-        number = await connection.fetchval(NEXT_EVENT, project)
-        await connection.execute(INSERT_EVENT, project, number, actor, str(document), news)
+        await connection.execute(INSERT_EVENT, project, actor, events)
+    request.app.state.written.add(project)
     return Response(body, 201, media_type="application/json")
+
+
+async def number_events(app: Starlette) -> None:
+    """Behind the answers, as the product does."""
+    while True:
+        await asyncio.sleep(NUMBER_SECONDS)
+        if app.state.written:
+            projects, app.state.written = app.state.written, set()
+            await app.state.pool.fetch(NUMBER_EVENTS, list(projects))
 
 
 async def healthz(_: Request) -> Response:
@@ -120,7 +131,10 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     app.state.pool = await engines.create_read_pool(
         os.environ[SUPERUSER_URL], size=settings.database.pool_size, settings=options
     )
+    app.state.written = set[UUID]()
+    numbering = asyncio.create_task(number_events(app))
     yield
+    numbering.cancel()
     app.state.pool.terminate()
     await engine.dispose()
 

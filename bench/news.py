@@ -20,6 +20,7 @@ from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.events.notifier import EventNotifier
 from partywall.core.tenancy import Principal, enter_project
 
 WRITERS = 6
@@ -96,13 +97,18 @@ async def opened_log(house: House) -> AsyncIterator[tuple[Sessions, Announcer]]:
     options = engines.server_settings("partywall-bench", STATEMENT_MS)
     engine = engines.create_engine(house.environment["DATABASE__URL"], pool_size=WRITERS, overflow=0, settings=options)
     cache = create_cache(house.environment["CACHE__URL"])
-    announcer = Announcer(cache)
-    announcing = asyncio.create_task(announcer.run())
+    reads = await engines.create_read_pool(house.environment["DATABASE__URL"], size=1, settings=options)
+    notifier = EventNotifier(cache)
+    announcer = Announcer(reads, notifier)
+    running = [asyncio.create_task(run()) for run in (announcer.run, notifier.run)]
     try:
         yield Sessions(engine), announcer
     finally:
-        announcing.cancel()
-        await asyncio.gather(announcing, return_exceptions=True)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await announcer.flush()
+        reads.terminate()
         await cache.aclose()
         await engine.dispose()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,12 @@ from partywall.core.tenancy import Principal
 from tests.engines import DatabaseUrls, Superuser, superuser
 
 type Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+NUMBER_PENDING_EVENTS = """
+    SELECT wall.catch_up_events(project_id, 1000000)
+    FROM wall.projects_with_pending_events('00000000-0000-0000-0000-000000000000', 1000000) AS project_id
+"""
+_OF_EVENTS = re.compile(r"\b(?:FROM|UPDATE|JOIN) event(?:_counter)?\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,18 @@ class People:
         await self._stack.aclose()
 
     async def execute(self, sql: str, *values: object) -> str:
-        """Runs SQL as the database's superuser, whom no policy binds."""
+        """Runs SQL as the database's superuser, whom no policy binds; see `fetch`."""
+        await self._number_events_for(sql)
         return str(await self._superuser.execute(sql, *values))
 
     async def fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
-        """The rows, as the superuser sees them."""
+        """The rows, as the superuser sees them. A query of the events finds every one that is committed by now."""
+        await self._number_events_for(sql)
         return list(await self._superuser.fetch(sql, *values))
+
+    async def _number_events_for(self, sql: str) -> None:
+        if _OF_EVENTS.search(sql):
+            await self._superuser.execute(NUMBER_PENDING_EVENTS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

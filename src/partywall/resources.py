@@ -29,6 +29,7 @@ from partywall.core.db.session import Sessions
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
 from partywall.core.events.newswire import Newswire
+from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.tail import Tails
 from partywall.core.http.large_answers import LargeAnswers
 from partywall.core.mail.message import Mailer
@@ -192,23 +193,24 @@ class _Live(NamedTuple):
 async def _open_events(
     stack: AsyncExitStack, settings: Settings, cache: Redis, reads: ReadPool, draining: asyncio.Event
 ) -> _Live:
-    """What announces news behind the writers, and what follows it for the readers, with one connection that listens."""
+    """What numbers and announces events behind the writers, and what follows them, with one connection that listens."""
     assert settings.cache.url is not None
     ears = create_listening_cache(settings.cache.url.get_secret_value())
     stack.push_async_callback(ears.aclose)
-    announcer = Announcer(cache)
+    notifier = EventNotifier(cache)
+    announcer = Announcer(reads, notifier)
     stack.push_async_callback(announcer.flush)
     background = await stack.enter_async_context(Background())
     listener = Listener(ears)
     limits = settings.events
     tails = Tails(
-        reads, background, listener, places=SharedPlaces(limits.connections),
+        reads, background, listener, announcer.catch_up, places=SharedPlaces(limits.connections),
         each_principal=limits.connections_per_principal, poll=limits.poll_interval, draining=draining,
     )  # fmt: skip
     stack.callback(draining.set)
     for name, run in (
-        ("announcer", announcer.run), ("listener", listener.run), ("drain", tails.end_when_draining),
-        ("memory", trim_memory),
+        ("announcer", announcer.run), ("notifier", notifier.run), ("listener", listener.run),
+        ("drain", tails.end_when_draining), ("memory", trim_memory),
     ):  # fmt: skip
         background.start(name, run)
     return _Live(announcer, tails, listener, background)

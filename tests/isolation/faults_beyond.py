@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, null, select
 from partywall.core.cache_keys import CacheKey
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession
-from partywall.core.events import announcer, feed, tail
+from partywall.core.events import feed, notifier, tail
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.jobs.context import JobContext
@@ -31,7 +31,7 @@ async def a_channel_without_its_project(at: Besieged) -> AsyncIterator[FastAPI]:
     def events_channel(_: ProjectScope) -> CacheKey:
         return CacheKey("proj:events")
 
-    with patched((announcer, "events_channel", events_channel), (tail, "events_channel", events_channel)):
+    with patched((notifier, "events_channel", events_channel), (tail, "events_channel", events_channel)):
         yield at.app
 
 

@@ -18,6 +18,7 @@ from tests.isolation import people
 from tests.isolation.callers import Account
 from tests.isolation.database import Superuser
 from tests.isolation.values import FAR, Kind, Value
+from tests.people import NUMBER_PENDING_EVENTS
 
 type Mark = Callable[[], str]
 
@@ -161,6 +162,7 @@ async def embeddings(superuser: Superuser, project: UUID) -> None:
 
 async def far_numbers(superuser: Superuser, project: UUID, document: str) -> None:
     """Moves the numbers of a project to where nothing else has any, so that they tell where they come from."""
+    await superuser.execute(NUMBER_PENDING_EVENTS)
     main = UUID(document)
     for sql in (
         "UPDATE project SET revision = revision + $2 WHERE id = $1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -53,8 +54,12 @@ class ForeignKey:
         return [(column, target) for column, target in pairs if column != "project_id"]
 
 
+# Holds rows for some milliseconds, until they are numbered and stand in `event`; the program has no right to it at all.
+MOMENTARY: Final = frozenset({"pending_event"})
+
+
 async def project_tables(connection: Connection) -> list[str]:
-    return [row["relname"] for row in await connection.fetch(_TABLES)]
+    return [row["relname"] for row in await connection.fetch(_TABLES) if row["relname"] not in MOMENTARY]
 
 
 async def foreign_keys(connection: Connection) -> list[ForeignKey]:

@@ -13,8 +13,8 @@ from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.background import Background
 from partywall.core.cache_keys import CacheKey, events_channel
 from partywall.core.caches import create_cache, create_listening_cache
-from partywall.core.events.announcer import Announcer
 from partywall.core.events.listener import Listener
+from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, enter_project
 from tests.people import People
@@ -116,32 +116,31 @@ async def test_what_could_not_be_announced_is_announced_later(
     people: People, resources: Resources, valkey: EmbeddedValkey, ears: Redis, voice: Redis
 ) -> None:
     scope = await a_scope(people, resources)
-    listener, heard, announcer = Listener(ears), Heard(), Announcer(voice)
+    listener, heard, notifier = Listener(ears), Heard(), EventNotifier(voice)
     await valkey.stop()
     async with Background() as background:
-        background.start("announcer", announcer.run)
+        background.start("notifier", notifier.run)
         background.start("listener", listener.run)
-        async with asyncio.timeout(0.2):
-            await announcer.announce(scope, 1)
+        notifier.notify(scope, 1)
         await asyncio.sleep(0.3)
         await valkey.start()
         listener.listen(events_channel(scope), heard)
         await until(lambda: heard.count >= 1)
-        await announcer.announce(scope, 2)
+        notifier.notify(scope, 2)
         await until(lambda: heard.count >= 2)
 
 
 async def test_many_announcements_of_a_project_become_one(people: People, resources: Resources, voice: Redis) -> None:
     scope = await a_scope(people, resources)
-    announcer = Announcer(voice)
+    notifier = EventNotifier(voice)
     async with voice.pubsub() as pubsub:
         await pubsub.subscribe(events_channel(scope))
         await pubsub.get_message(timeout=2)
         for last in range(1, 50):
-            await announcer.announce(scope, last)
-        assert await announcer.flush()
+            notifier.notify(scope, last)
+        assert await notifier.flush()
         message = await pubsub.get_message(timeout=2)
         assert message is not None
         assert message["data"] == b"49"
         assert await pubsub.get_message(timeout=0.2) is None
-    assert await announcer.flush()
+    assert await notifier.flush()

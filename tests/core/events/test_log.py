@@ -1,8 +1,10 @@
-"""Numbers follow commits: what a reader has seen never gets a predecessor."""
+"""Numbers follow commits: what a reader has seen never gets a predecessor, and no effect comes before its cause."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -12,10 +14,12 @@ from sqlalchemy import text
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncSession, before_commit
 from partywall.core.events.batches import read_batch
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventLog, News, news_json
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError, enter_project
 from tests.people import People, Person
+
+NIL: Final = UUID(int=0)
 
 
 def news(*names: str) -> list[News]:
@@ -28,38 +32,127 @@ async def append(resources: Resources, session: AsyncSession, person: Person, pr
 
 
 async def numbers(resources: Resources, person: Person, project: UUID) -> list[int]:
+    async with resources.sessions.read() as session:
+        scope = await enter_project(session, person.principal, project)
+    await resources.announcer.catch_up(scope)
     batch = await read_batch(ScopedReader(resources.reads, person.principal), project, after=0, limit=10_000)
     return [event.id for event in batch.events]
 
 
-async def test_a_transaction_that_commits_later_has_the_higher_number(people: People, resources: Resources) -> None:
+async def order(people: People, project: UUID) -> list[str]:
+    """The subjects of the project's events behind its founding, by their numbers."""
+    rows = await people.fetch("SELECT subject_id FROM event WHERE project_id = $1 AND id > 1 ORDER BY id", project)
+    return [row["subject_id"] for row in rows]
+
+
+async def test_nobody_waits_and_who_commits_later_has_the_higher_number(people: People, resources: Resources) -> None:
     owner = await people.person()
     project = await owner.project()
-    numbered, let_commit = asyncio.Event(), asyncio.Event()
+    written, let_commit = asyncio.Event(), asyncio.Event()
 
     async def hold(_: AsyncSession) -> None:
-        numbered.set()
+        written.set()
         await let_commit.wait()
 
     async def first() -> None:
         async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "first")
+            await append(resources, session, owner, project, "written first")
             before_commit(session, hold)
 
-    async def second() -> None:
-        await numbered.wait()
-        async with resources.sessions.begin() as session:
-            await append(resources, session, owner, project, "second")
-
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         group.create_task(first())
-        later = group.create_task(second())
-        await numbered.wait()
-        await asyncio.sleep(0.3)
-        assert not later.done(), "the second got a number while the first had not committed"
-        assert await numbers(resources, owner, project) == [1]
+        await written.wait()
+        async with resources.sessions.begin() as session:
+            await append(resources, session, owner, project, "committed first")
+        assert await order(people, project) == ["committed first"]
         let_commit.set()
-    assert await numbers(resources, owner, project) == [1, 2, 3]
+    assert await order(people, project) == ["committed first", "written first"]
+
+
+async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_before(
+    people: People, resources: Resources
+) -> None:
+    """Both are numbered at once: the transactions' ids would put them the wrong way round."""
+    owner = await people.person()
+    project = await owner.project()
+    await numbers(resources, owner, project)
+
+    async def cause() -> None:
+        async with resources.sessions.begin() as session:
+            await append(resources, session, owner, project, "cause", "and more of it")
+
+    async with people.transaction() as standing_in_the_way:
+        await standing_in_the_way.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
+        async with resources.sessions.begin() as session:
+            await session.execute(text("SELECT pg_current_xact_id()"))
+            await asyncio.create_task(cause())
+            await append(resources, session, owner, project, "effect")
+    assert await order(people, project) == ["cause", "and more of it", "effect"]
+
+
+async def test_who_removes_events_keeps_no_writer_waiting(people: People, resources: Resources) -> None:
+    """Their numbers come as soon as the counter is free, and readers are told."""
+    owner = await people.person()
+    project = await owner.project()
+    async with asyncio.timeout(20):
+        async with people.transaction() as pruning:
+            await pruning.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
+            made = await owner.client.post(f"/api/v1/projects/{project}/documents", json={"title": "a", "content": ""})
+            assert made.status_code == 201
+            assert await resources.reads.fetchval("SELECT count(*) FROM wall.projects_with_pending_events($1, 9)", NIL)
+        while await pending(people, project):
+            await asyncio.sleep(0.02)
+    assert await order(people, project) == [made.json()["id"]]
+
+
+async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
+    people: People, resources: Resources
+) -> None:
+    """Behind a transaction pooler, where the statement does not end by itself; PostgreSQL ends the transaction then."""
+    project = await (await people.person()).project()
+    limit = "SELECT current_setting('idle_in_transaction_session_timeout')"
+    async with resources.reads.acquire() as connection:
+        before = await connection.fetchval(limit)
+        async with connection.transaction():
+            await connection.execute("SELECT FROM wall.number_events(ARRAY[$1::uuid], 1)", project)
+            assert await connection.fetchval(limit) == "1s"
+        assert await connection.fetchval(limit) == before == "15s"
+
+
+async def test_what_cannot_be_numbered_holds_up_no_other_project(people: People) -> None:
+    """Such a row does not come by the program; somebody has written into the table."""
+    owner = await people.person()
+    broken, other = await owner.project(), await owner.project()
+    await people.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
+    try:
+        async with asyncio.timeout(20):
+            made = await owner.client.post(f"/api/v1/projects/{other}/documents", json={"title": "a", "content": ""})
+            assert made.status_code == 201
+            while await pending(people, other):
+                await asyncio.sleep(0.02)
+        assert await pending(people, broken)
+    finally:
+        await people.execute("DELETE FROM pending_event WHERE project_id = $1 AND events = '{}'", broken)
+
+
+async def pending(people: People, project: UUID) -> int:
+    [row] = await people.fetch("SELECT count(*) AS rows FROM pending_event WHERE project_id = $1", project)
+    return int(row["rows"])
+
+
+async def test_what_a_dead_process_has_committed_is_numbered_by_another(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with resources.sessions.begin() as session:
+        await enter_project(session, owner.principal, project)
+        await session.scalar(
+            text("SELECT wall.append_events(:project, 'x', CAST(:news AS jsonb))"),
+            {"project": project, "news": news_json(news("left behind"))},
+        )
+    async with asyncio.timeout(20):
+        while await pending(people, project):
+            await asyncio.sleep(0.02)
+    assert await order(people, project) == ["left behind"]
 
 
 async def test_every_snapshot_is_a_prefix_under_concurrent_writers(people: People, resources: Resources) -> None:
@@ -126,7 +219,7 @@ async def test_two_projects_in_either_order_do_not_wait_for_each_other(people: P
     projects = [await owner.project(), await owner.project()]
 
     async def write(order: list[UUID]) -> None:
-        for _ in range(30):
+        for _ in range(10):
             async with resources.sessions.begin() as session:
                 for project in order:
                     await append(resources, session, owner, project, "x")
@@ -135,7 +228,7 @@ async def test_two_projects_in_either_order_do_not_wait_for_each_other(people: P
         group.create_task(write(projects))
         group.create_task(write(projects[::-1]))
     for project in projects:
-        assert await numbers(resources, owner, project) == list(range(1, 62))
+        assert await numbers(resources, owner, project) == list(range(1, 22))
 
 
 async def test_what_a_leaver_did_last_is_written(people: People, resources: Resources) -> None:
@@ -145,6 +238,7 @@ async def test_what_a_leaver_did_last_is_written(people: People, resources: Reso
     async with resources.sessions.begin() as session:
         await append(resources, session, leaver, project, "left")
         await people.execute("DELETE FROM project_member WHERE account_id = $1", leaver.id)
+    await numbers(resources, owner, project)
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=1)
     assert f'"actor" : "user:{leaver.id}"' in batch.events[0].frame.decode()
 
@@ -167,6 +261,35 @@ async def test_history_cannot_be_rewritten_by_the_program(people: People, resour
             "DELETE FROM event WHERE project_id = $1",
             "UPDATE event SET type = 'x' WHERE project_id = $1",
             "UPDATE event_counter SET oldest = 9 WHERE project_id = $1",
+            "UPDATE event_counter SET last = 9 WHERE project_id = $1",
+            "INSERT INTO event SELECT $1, 9, 't', 'a', 'k', 's'",
+            "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '[]')",
+            "SELECT FROM pending_event WHERE project_id = $1",
+            "DELETE FROM pending_event WHERE project_id = $1",
+            "SELECT FROM wall.number_locked_events(ARRAY[$1::uuid], 1)",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(statement, project)
+
+
+@pytest.mark.parametrize("missing", ["type", "subject_kind", "subject_id", "data"])
+async def test_what_cannot_be_numbered_is_not_written(people: People, resources: Resources, missing: str) -> None:
+    """One bad row would keep back all that its project tells from then on."""
+    owner = await people.person()
+    project = await owner.project()
+    event = {"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}
+    del event[missing]
+    async with resources.reads.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT wall.enter($1, $2)", str(owner.principal), project)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute("SELECT wall.append_events($1, 'a', $2::jsonb)", project, json.dumps([event]))
+
+
+async def test_nothing_is_written_into_another_project(people: People, resources: Resources) -> None:
+    owner, other = await people.person(), await people.person()
+    mine, foreign = await owner.project(), await other.project()
+    async with resources.reads.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT wall.enter($1, $2)", str(owner.principal), mine)
+        append_ = "SELECT wall.append_events($1, 'a', $2::jsonb)"
+        assert await connection.fetchval(append_, foreign, news_json(news("x"))) is None
+        assert await connection.fetchval(append_, mine, news_json(news("x"))) == 1

@@ -13,9 +13,10 @@ from tests.people import Person
 async def write(
     resources: Resources, person: Person, project: UUID, *names: str, type_: str = "document.updated", size: int = 0
 ) -> None:
-    """One transaction with one event for each name, with `size` characters more in each."""
+    """One transaction with one event for each name, with `size` characters more in each; they can be read at once."""
     more: dict[str, JsonValue] = {"filler": "x" * size} if size else {}
     async with resources.sessions.begin() as session:
         scope = await enter_project(session, person.principal, project)
         log = EventLog(session, scope, resources.announcer)
         log.append(*(News(type_, "document", name, {"name": name, **more}) for name in names))
+    await resources.announcer.catch_up(scope)

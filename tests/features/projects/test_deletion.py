@@ -78,6 +78,19 @@ async def test_nothing_remains(people: People, resources: Resources, database: D
     assert await in_cache(resources.cache, *texts) == []
 
 
+async def test_what_has_no_number_yet_goes_as_well(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    path = f"/api/v1/projects/{project}"
+    async with people.transaction() as holding:
+        await holding.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
+        assert (await owner.client.post(f"{path}/documents", json=DOCUMENT)).status_code == 201
+        assert await rows(people, project, "pending_event")
+        assert (await owner.client.delete(path)).status_code == 204
+    await purged(resources, project)
+    assert await rows(people, project, "pending_event", "event", "event_counter") == 0
+
+
 async def test_it_is_gone_at_once(house: House, resources: Resources) -> None:
     key = await house.key("editor")
     await house.owner.client.post(f"{house.url}/documents", json=DOCUMENT)
@@ -124,11 +137,13 @@ async def purged(resources: Resources, project: UUID) -> None:
     await purge_project(context, ProjectDeleted(project_id=project))
 
 
-async def rows(people: People, project: UUID) -> int:
-    names = ("document", "document_text", "document_version", "event", "idempotency_key", "run", "chunk", "posting")
+TABLES = ("document", "document_text", "document_version", "event", "idempotency_key", "run", "chunk", "posting")
+
+
+async def rows(people: People, project: UUID, *tables: str) -> int:
     counts = [
         await people.fetch(f"SELECT count(*) FROM {name} WHERE project_id = $1", project)  # noqa: S608 - constants
-        for name in names
+        for name in tables or TABLES
     ]
     return sum(int(count) for [[count]] in counts)
 

@@ -1,8 +1,8 @@
 """The hot write: entering, the rows, their jobs and their news in one statement, which is then the transaction.
 
 Nothing is written before the scope is bound, whichever plan PostgreSQL picks: every row that is inserted comes out of a
-join with the entering half, and what updates (the event counter) does so inside a function that is called with the
-rows. The counter's lock is taken last, as always.
+join with the entering half, and what comes with them (jobs and events) is written by functions that are called with
+the rows. The events get their numbers after the commit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.jobs.kinds import Job
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 
-_LAST_EVENT: Final = "wall_last_event"
+_APPENDED: Final = "wall_appended"
 _QUEUED: Final = "wall_queued"
 # As for a read, and holds the project and the own membership until the statement has committed.
 _ENTERED: Final = entering(func.wall.enter_to_write(PRINCIPAL, PROJECT_ID))
@@ -66,14 +66,14 @@ class ScopedWrite:
         news = written.news.subquery("news")
         # Both are called once, and only where something was written.
         queued = select(func.wall.enqueue(_JOB_KINDS, _JOB_PAYLOADS)).where(happened.c.rows > 0)
-        last = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(news.c[0]))).having(
+        appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(news.c[0]))).having(
             func.count() > 0
         )
         final = select(
             entered.c[ROLE],
             *written.answer,
             queued.scalar_subquery().label(_QUEUED),
-            last.select_from(news).scalar_subquery().label(_LAST_EVENT),
+            appended.select_from(news).scalar_subquery().label(_APPENDED),
         )
         self.statement: Statement = compiled(final.add_cte(*written.others))
 
@@ -112,7 +112,7 @@ class ScopedWriter:
         )
         row = await self._run(write.statement.sql, arguments)
         scope = prove(project_id, self.principal, None if row[ROLE] is None else str(row[ROLE]))
-        await self._announce(scope, row[_LAST_EVENT])
+        await self._announce(scope, row[_APPENDED])
         return scope, row
 
     async def _run(self, sql: str, arguments: Sequence[Value]) -> Mapping[str, object]:
@@ -125,9 +125,9 @@ class ScopedWriter:
         result = await connection.exec_driver_sql(sql, tuple(arguments))
         return dict(result.mappings().one())
 
-    async def _announce(self, scope: ProjectScope, last: object) -> None:
-        if isinstance(last, int):
-            announce = partial(self.announcer.announce, scope, last)
+    async def _announce(self, scope: ProjectScope, appended: object) -> None:
+        if isinstance(appended, int):
+            announce = partial(self.announcer.announce, scope, appended)
             if self.session is None:
                 await announce()
             else:

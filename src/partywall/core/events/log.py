@@ -15,7 +15,7 @@ from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 _PENDING: Final = "partywall.events"
 
-# The counter's row lock is taken last and held only for the insert and the commit.
+# Writes no number: that comes after the commit, see `core.events.announcer`.
 _APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:news AS jsonb))")
 
 
@@ -47,7 +47,10 @@ class EventLog:
         self._announcer = announcer
 
     def append(self, *news: News) -> None:
-        """Adds news that is numbered and written as the last act before the commit."""
+        """Adds news that is written as the last act before the commit, and numbered after it.
+
+        Last, because what is written later is numbered later: nobody is told of an effect before its cause.
+        """
         pending: dict[ProjectScope, list[News]] | None = self._session.info.get(_PENDING)
         if pending is None:
             pending = self._session.info[_PENDING] = {}
@@ -56,25 +59,24 @@ class EventLog:
 
 
 async def _write_all(announcer: Announcer, session: AsyncSession) -> None:
-    """Projects in one order for everybody, so that two transactions never wait for each other's counter."""
     pending: dict[ProjectScope, list[News]] = session.info.pop(_PENDING)
-    for scope in sorted(pending, key=lambda each: each.project_id):
-        last = await _write(session, scope, pending[scope])
-        if last is not None:
-            after_commit(session, functools.partial(announcer.announce, scope, last))
+    for scope, news in pending.items():
+        appended = await _write(session, scope, news)
+        if appended:
+            after_commit(session, functools.partial(announcer.announce, scope, appended))
 
 
 async def _write(session: AsyncSession, scope: ProjectScope, news: Sequence[News]) -> int | None:
-    """The last number given; None where the project itself is gone by now."""
+    """How many were written; None where the project itself is gone by now."""
     values: dict[str, object] = {
         "news": news_json(news),
         "project_id": scope.project_id,
         "actor": str(scope.principal),
     }
-    last: int | None = await session.scalar(_APPEND, values)
-    if last is None and await _enters_as_service(session, scope):
-        last = await session.scalar(_APPEND, values)
-    return last
+    appended: int | None = await session.scalar(_APPEND, values)
+    if appended is None and await _enters_as_service(session, scope):
+        appended = await session.scalar(_APPEND, values)
+    return appended
 
 
 async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:

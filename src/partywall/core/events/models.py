@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Index, Text, Uuid, func
+from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Identity, Index, Text, Uuid, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -12,7 +12,7 @@ from partywall.core.db.base import Base, TableKind
 
 
 class EventCounter(Base):
-    """The number of a project's last event; bumped under its row lock as the last act before the commit."""
+    """The number of a project's last event, and of the oldest that is kept; locked by who numbers or removes events."""
 
     __tablename__ = "event_counter"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -20,6 +20,19 @@ class EventCounter(Base):
     project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
     last: Mapped[int] = mapped_column(BigInteger, server_default="0")
     oldest: Mapped[int] = mapped_column(BigInteger, server_default="1")
+
+
+class PendingEvent(Base):
+    """What one transaction has told of a project, without numbers yet; written and read by functions alone."""
+
+    __tablename__ = "pending_event"
+    __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    actor: Mapped[str] = mapped_column(Text)
+    events: Mapped[list[JsonValue]] = mapped_column(JSONB)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
 
 
 class Event(Base):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
@@ -35,6 +35,10 @@ FULL_SECONDS: Final = 10
 # Reads under way at once: of what is past, by account, and of what is new.
 PAST_READS: Final = 4
 NEW_READS, NEW_READS_EACH = 6, 2
+
+
+# Numbers what was committed to a project by now, and answers the last number.
+type CatchUp = Callable[[ProjectScope], Awaitable[int]]
 
 
 class TooManyStreamsError(TooManyRequestsError):
@@ -139,6 +143,7 @@ class Tails:
         pool: ReadPool,
         background: Background,
         listener: Listener,
+        catch_up: CatchUp,
         *,
         places: SharedPlaces,
         each_principal: int,
@@ -152,6 +157,7 @@ class Tails:
         self._pool = pool
         self._background = background
         self._listener = listener
+        self._catch_up = catch_up
         self._poll = poll
         self._draining = draining
         self._tails: dict[CacheKey, Tail] = {}
@@ -188,7 +194,7 @@ class Tails:
         """A principal's own limit comes before any read; project and account once it is known to belong there."""
         if not place.counts_for(reader.principal, self._each_principal):
             raise TooManyStreamsError
-        opened = await _open(reader, project_id, terms)
+        opened = await self._opened(reader, project_id, terms)
         account = await reader.account(project_id)
         for key in (("project", project_id), ("account", account)):
             if not place.counts_for(key, self._places.third):
@@ -197,6 +203,12 @@ class Tails:
         if after is not None:
             feed.resume(after, opened)
         return feed
+
+    async def _opened(self, reader: ScopedReader, project_id: UUID, terms: Terms) -> EventBatch:
+        """What was committed before the feed is opened is past for it, so that gets its numbers first."""
+        opened = await _open(reader, project_id, terms)
+        last = await self._catch_up(opened.scope)
+        return opened if last == opened.last else await _open(reader, project_id, terms)
 
     def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
         return self._past_reads.hold(_tenant(account))

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
+from sqlalchemy import Row, Select, Uuid, and_, bindparam, delete, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -14,6 +14,7 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.webhooks.locking import lock_webhook
 from partywall.features.webhooks.models import Webhook, WebhookProgress
 
+_CATCH_UP: Final = select(func.wall.catch_up_events(bindparam("project_id", type_=Uuid), 10_000))
 KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
 
 # A webhook, and why it is disabled where no person has done it.
@@ -70,7 +71,10 @@ class WebhookWriter:
     scope: ProjectScope
 
     async def add(self, url: str, types: list[str] | None, description: str | None, sealed: bytes) -> UUID:
-        """Starts behind the newest event, so that the first that it hears of is that of its own making."""
+        """Starts behind the newest event, so that the first that it hears of is that of its own making.
+
+        What was committed before gets its number here: the counter is locked, the last of the rows, until the commit.
+        """
         made = await self.session.scalars(
             insert(Webhook)
             .values(
@@ -80,6 +84,7 @@ class WebhookWriter:
             .returning(Webhook.id)
         )  # fmt: skip
         webhook_id = made.one()
+        await self.session.execute(_CATCH_UP, {"project_id": self.scope.project_id})
         newest = select(EventCounter.last).where(EventCounter.project_id == self.scope.project_id).scalar_subquery()
         await self.session.execute(
             insert(WebhookProgress).values(project_id=self.scope.project_id, webhook_id=webhook_id, position=newest)

@@ -1,0 +1,128 @@
+-- A writer adds what happened to this table in its own transaction, as its last act. `seq` orders the rows: whoever could
+-- have seen a committed row adds its own one later, so with a higher `seq`. The sequence must not be cached by sessions.
+CREATE TABLE pending_event (
+    project_id uuid NOT NULL CONSTRAINT pending_event_project_id_fkey REFERENCES project (id) ON DELETE CASCADE,
+    seq bigint GENERATED ALWAYS AS IDENTITY (CACHE 1) NOT NULL,
+    actor text NOT NULL,
+    events jsonb NOT NULL,
+    at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT pending_event_pkey PRIMARY KEY (project_id, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_analyze_threshold = 5000,
+    autovacuum_vacuum_insert_threshold = -1);
+
+ALTER TABLE pending_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE pending_event FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON pending_event USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY numbering ON pending_event TO CURRENT_USER USING (true);
+
+-- Adds events to the project that is entered, and answers how many; null in any other project. No lock is taken that a
+-- second writer of the project would wait for. What could not be numbered later is refused here.
+CREATE OR REPLACE FUNCTION wall.append_events(project uuid, actor text, news jsonb) RETURNS bigint LANGUAGE plpgsql
+    VOLATILE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+    IF wall.current_project() IS DISTINCT FROM project THEN
+        RETURN NULL;
+    END IF;
+    IF EXISTS (
+        SELECT FROM jsonb_array_elements(news) AS n (item) WHERE n.item->>'type' IS NULL
+            OR n.item->>'subject_kind' IS NULL OR n.item->>'subject_id' IS NULL OR n.item->'data' IS NULL
+            OR octet_length(n.item->>'subject_id') > 1000
+    ) THEN
+        RAISE EXCEPTION 'an event has a type, a subject and data' USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO public.pending_event (project_id, actor, events) VALUES (project, actor, news);
+    RETURN jsonb_array_length(news);
+END
+$$;
+
+-- Gives the next numbers to what is pending in projects whose counters the caller has locked: of each at most `most`
+-- events, and the rest of the row with the last of them. A row holds what one transaction has told, so that stays
+-- together. The statement begins after the locks were taken, so it sees whatever was numbered before.
+CREATE FUNCTION wall.number_locked_events(locked uuid[], most integer)
+    RETURNS TABLE (project_id uuid, last bigint, events bigint) LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+    WITH taken AS (
+        DELETE FROM public.pending_event AS p WHERE p.ctid = ANY (ARRAY(
+            SELECT counted.place FROM unnest(locked) AS asked (id), LATERAL (
+                SELECT first.place,
+                    sum(first.size) OVER (ORDER BY first.seq ROWS UNBOUNDED PRECEDING) - first.size AS before
+                FROM (
+                    SELECT w.ctid AS place, w.seq, jsonb_array_length(w.events) AS size
+                    FROM public.pending_event AS w WHERE w.project_id = asked.id ORDER BY w.seq LIMIT most
+                ) AS first
+            ) AS counted WHERE counted.before < most
+        )) RETURNING p.project_id, p.seq, p.actor, p.events, p.at
+    ), numbered AS (
+        SELECT t.project_id, t.actor, t.at, n.item,
+            row_number() OVER (PARTITION BY t.project_id ORDER BY t.seq, n.number) AS number
+        FROM taken AS t, LATERAL jsonb_array_elements(t.events) WITH ORDINALITY AS n (item, number)
+    ), counted AS (
+        UPDATE public.event_counter AS c SET last = c.last + n.events
+        FROM (SELECT n.project_id, count(*) AS events FROM numbered AS n GROUP BY n.project_id) AS n
+        WHERE c.project_id = n.project_id RETURNING c.project_id, c.last, n.events
+    ), kept AS (
+        INSERT INTO public.event (project_id, id, type, actor, subject_kind, subject_id, data, at)
+        SELECT n.project_id, c.last - c.events + n.number, n.item->>'type', n.actor,
+            n.item->>'subject_kind', n.item->>'subject_id', n.item->'data', n.at
+        FROM numbered AS n JOIN counted AS c ON c.project_id = n.project_id
+    )
+    SELECT c.project_id, c.last, c.events FROM counted AS c
+$$;
+
+-- Numbers what is pending in these projects, of each at most `most` events, and answers for each of them that exists. One
+-- that is `busy` is in somebody else's hand, and is to be asked for again. `role` is the one of the project's service,
+-- null where the project is marked as deleted. Waits for nobody. Where the caller stops in the middle of its transaction,
+-- which only a connection through a pooler lets it, the counters are free again a second later.
+CREATE FUNCTION wall.number_events(projects uuid[], most integer)
+    RETURNS TABLE (project_id uuid, role text, busy boolean, last bigint, events bigint) LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+    locked uuid[];
+BEGIN
+    PERFORM set_config('idle_in_transaction_session_timeout', '1000', true);
+    locked := ARRAY(
+        SELECT c.project_id FROM public.event_counter AS c WHERE c.project_id = ANY (projects)
+        FOR NO KEY UPDATE SKIP LOCKED
+    );
+    RETURN QUERY SELECT c.project_id, wall.role_of('service:' || c.project_id, c.project_id),
+        c.project_id <> ALL (locked), n.last, coalesce(n.events, 0)
+    FROM public.event_counter AS c
+        LEFT JOIN wall.number_locked_events(locked, most) AS n ON n.project_id = c.project_id
+    WHERE c.project_id = ANY (projects);
+END
+$$;
+
+-- The first projects behind `after`, in the order of their ids, in which something is pending.
+CREATE FUNCTION wall.projects_with_pending_events(after uuid, most integer) RETURNS SETOF uuid LANGUAGE sql STABLE
+    SECURITY DEFINER SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+    WITH RECURSIVE found (id) AS (
+        (SELECT p.project_id FROM public.pending_event AS p WHERE p.project_id > after ORDER BY p.project_id LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT p.project_id FROM public.pending_event AS p WHERE p.project_id > found.id
+            ORDER BY p.project_id LIMIT 1
+        ) FROM found WHERE found.id IS NOT NULL
+    )
+    SELECT found.id FROM found WHERE found.id IS NOT NULL LIMIT most
+$$;
+
+-- Numbers what is pending in one project, at most `most` events, and waits for whoever is at it. Answers the number of
+-- the last event, and how many of them have got theirs now.
+CREATE FUNCTION wall.catch_up_events(project uuid, most integer, OUT last bigint, OUT events bigint) LANGUAGE plpgsql
+    VOLATILE SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+BEGIN
+    events := 0;
+    IF EXISTS (SELECT FROM public.pending_event AS p WHERE p.project_id = project) THEN
+        PERFORM FROM public.event_counter AS c WHERE c.project_id = project FOR NO KEY UPDATE;
+        SELECT coalesce(sum(n.events), 0) INTO events FROM wall.number_locked_events(ARRAY[project], most) AS n;
+    END IF;
+    SELECT c.last INTO last FROM public.event_counter AS c WHERE c.project_id = project;
+END
+$$;

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import asyncio
+from itertools import batched
+from typing import Final
+from uuid import UUID
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partywall.core.cache_keys import NEWS, CacheKey, events_channel
+from partywall.core.events.newswire import MOST, headlines
+from partywall.core.tenancy import ProjectScope
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+
+
+class EventNotifier:
+    """Tells readers that a project has new events. The message only says "look": the table is what they read.
+
+    Nobody waits for the cache: `run` publishes in one round trip whatever has gathered.
+    """
+
+    def __init__(self, cache: Redis) -> None:
+        self._cache = cache
+        self._pending: dict[CacheKey, tuple[UUID, int]] = {}
+        self._wake = asyncio.Event()
+
+    def notify(self, scope: ProjectScope, last: int) -> None:
+        self._pending[events_channel(scope)] = scope.project_id, last
+        self._wake.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not await self.flush():
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()
+
+    async def flush(self) -> bool:
+        """Publishes what is pending; False where the cache is away, and then it stays pending."""
+        pending, self._pending = self._pending, {}
+        if not pending:
+            return True
+        try:
+            async with self._cache.pipeline(transaction=False) as pipeline:
+                for name, (_, last) in pending.items():
+                    await pipeline.publish(name, last)
+                for some in batched({project_id for project_id, _ in pending.values()}, MOST):
+                    await pipeline.publish(NEWS, headlines(some))
+                await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("announcement_delayed", channels=len(pending), error=type(error).__name__)
+            self._pending = pending | self._pending
+            return False
+        return True

@@ -15,9 +15,11 @@ from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from partywall.settings.names import read_names
+from tests import unmeasured
 from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
 from tests.held import HELD
 from tests.people import People
+from tests.serving import UNMEASURED
 
 # A person's own settings, and what `make test DATA_DIR=` is given, are not those of the tests.
 for _name in [name for name in os.environ if any(read_names([name.lower()], Settings))]:
@@ -34,6 +36,12 @@ structlog.configure(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path in unmeasured.FILES:
+            item.add_marker("unmeasured")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     measuring = Coverage.current()
@@ -41,7 +49,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     measuring.stop()
     try:
-        return (yield)
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in UNMEASURED.items():
+                patch.setenv(name, value)
+            return (yield)
     finally:
         measuring.start()
 

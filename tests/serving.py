@@ -71,7 +71,7 @@ async def program(
                     await process.wait()
 
 
-async def until_ready(url: str, seconds: float = 40.0) -> None:
+async def until_ready(url: str, seconds: float = 120.0) -> None:
     async with httpx2.AsyncClient() as client, asyncio.timeout(seconds):
         while True:
             try:

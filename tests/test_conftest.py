@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import structlog
 
+from tests import unmeasured
+
 
 def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str]) -> None:
     drawn = "stands in the frame"  # noqa: F841 - would be drawn
@@ -15,3 +17,7 @@ def test_a_logged_exception_draws_no_variables(capsys: pytest.CaptureFixture[str
     out = capsys.readouterr().out
     assert "ZeroDivisionError: division by zero" in out
     assert "stands in the frame" not in out.replace('drawn = "stands in the frame"', "")
+
+
+def test_what_is_not_measured_is_there() -> None:
+    assert [path for path in unmeasured.FILES if not path.is_file()] == []

@@ -44,7 +44,7 @@ def test_patience_ends(person: Person) -> None:
         pytest.raises(Unreachable, match="cannot reach") as failure,
     ):
         list_projects(api)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 30
     again = failure.value.__cause__
     assert again is not None
     assert isinstance(again.__cause__, httpx2.ConnectError)

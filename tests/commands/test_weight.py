@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.serving import UNMEASURED
 
 HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "pgqueuer", "redis"}
 
 
 def imported_by(command: str) -> set[str]:
     program = f"import sys\nfrom partywall.cli import run\nrun(['{command}', '--help'])\nprint('\\n', *sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | UNMEASURED, capture_output=True, text=True, check=True
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 

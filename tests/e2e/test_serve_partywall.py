@@ -9,7 +9,6 @@ import pwd
 import re
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,12 +16,11 @@ import httpx2
 import pytest
 from httpx2 import AsyncClient
 
-from tests.e2e.serving import Place, Serving, kill_all, processes_of, wait_until
+from tests.e2e.serving import PATIENCE, Place, Serving, kill_all, processes_of, wait_until
 
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery staple"
-SECOND_START_SECONDS = 20.0  # generous, for a machine that runs other tests; the benchmark measures
 
 
 class PartywallPlace(Place):
@@ -60,6 +58,7 @@ async def create_project(client: AsyncClient) -> str:
     return f"/api/v1/projects/{answer.json()['id']}"
 
 
+@pytest.mark.unmeasured
 async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(place: PartywallPlace) -> None:
     first = place.start()
     assert f"Mail  {place.data_dir.resolve() / 'mail'}" in first.output
@@ -69,9 +68,7 @@ async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(pla
     assert f"http://127.0.0.1:{place.port}/api/v1/auth/email/verify" in mail.read_text()
     kill_all(place.data_dir)
 
-    started = time.monotonic()
     second = place.start()
-    assert time.monotonic() - started < SECOND_START_SECONDS
     assert "creating" not in second.output
     assert first.ended() == -signal.SIGKILL
     async with place.client() as client:
@@ -98,6 +95,7 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(pl
     assert serving.pid_of("partywall api") == api
 
 
+@pytest.mark.unmeasured
 async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) -> None:
     serving = place.start()
     for part in ("partywall api", "partywall worker"):
@@ -129,7 +127,7 @@ async def test_started_as_root_the_children_are_the_service_account(place: Party
         original = await client.get(f"{project}/documents/{uploaded.json()['id']}/content?original=true")
         assert original.content == page["file"][1]
         await wait_until(lambda: list((place.data_dir / "mail").glob("[!.]*.eml")), "the mail to who registered")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not (await client.get(f"{project}/search", params={"q": "striped"})).json()["items"]:
                 await asyncio.sleep(0.1)
     assert serving.stop() == 0

@@ -32,8 +32,15 @@ OWNER = "partywall_owner:choose-the-owner-password"
 RUNTIME = "partywall_app:choose-the-app-password"
 # What touches the schema, the roles and the wall most closely; all of it runs on the embedded engines besides.
 CORE_OF_THE_SUITE = ("tests/core/db", "tests/features/projects")
-# Which role may what, and how a letter reads: decided by the program, over statements that the others send as well.
-THE_SAME_EVERYWHERE = ("test_rights.py", "test_invitation_mail.py", "test_invitation_mail_hangs.py")
+# Which role may what, how a letter reads and how many statements are sent: decided by the program, over statements that
+# the others send as well.
+THE_SAME_EVERYWHERE = (
+    "tests/core/db/test_statement_counts.py",
+    *(
+        f"tests/features/projects/test_{name}.py"
+        for name in ("rights", "members", "invitation_mail", "invitation_mail_hangs")
+    ),
+)
 
 
 class BarePostgres(EmbeddedPostgres):
@@ -197,7 +204,7 @@ async def test_the_core_of_the_suite_passes_there(servers: Servers, tmp_path: Pa
     urls = Urls(template(RUNTIME), template(OWNER), template(servers.superuser), servers.cache)
     facts = tmp_path / "engines.json"
     facts.write_text(json.dumps(asdict(urls)))
-    spared = [f"--ignore=tests/features/projects/{name}" for name in THE_SAME_EVERYWHERE]
+    spared = [f"--ignore={path}" for path in THE_SAME_EVERYWHERE]
     code, output = await _run(
         "pytest", "-q", "-p", "no:cacheprovider", *spared, *CORE_OF_THE_SUITE,
         environment={APART: str(facts), "PYTEST_XDIST_WORKER": "", "PYTEST_CURRENT_TEST": "", **UNMEASURED},

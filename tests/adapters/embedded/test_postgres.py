@@ -15,17 +15,20 @@ from sqlalchemy import text
 from partywall.adapters.embedded import DirectoryHeld, EmbeddedPostgres, EngineError, process, wheels
 from partywall.adapters.embedded.cluster import cluster_directory
 from partywall.core.db.engine import create_engine
+from tests.adapters.embedded.conftest import open_directory
 from tests.libpq import LIBPQ_VARIABLES
 
 SMALL = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "20"}
 
 
-@pytest.fixture
-async def postgres(data_dir: Path) -> AsyncIterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(data_dir, SMALL)
-    async with server:
-        yield server
-    server.remove()
+@pytest.fixture(scope="module")
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    """One for the tests that leave it as it was."""
+    with open_directory() as data_dir:
+        server = EmbeddedPostgres(data_dir, SMALL)
+        async with server:
+            yield server
+        server.remove()
 
 
 async def test_no_variable_of_libpq_changes_anything(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,7 @@ async def test_no_redirect_names_a_host_that_the_client_made_up(anonymous: Async
 
 async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, database: DatabaseUrls) -> None:
     """Someone else holds the row for longer than a statement may take."""
-    hasty = settings.database.model_copy(update={"statement_timeout": timedelta(milliseconds=100)})
+    hasty = settings.database.model_copy(update={"statement_timeout": timedelta(seconds=1)})
     app = create_app(settings.model_copy(update={"database": hasty}))
     async with LifespanManager(app), People(app, app.state.resources, database) as people:
         person = await people.person()

@@ -149,7 +149,7 @@ async def test_a_worker_that_is_told_to_stop_hands_its_run_over(bureau: Bureau, 
     async with asyncio.timeout(60):
         await reached.wait()
     worker.terminate()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await worker.wait() == 0
     assert (await bureau.get(run))["status"] == "queued"
     await workers.start()

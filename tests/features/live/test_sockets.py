@@ -13,6 +13,7 @@ from websockets.typing import Origin
 from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
+from partywall.server import DRAIN_SECONDS
 from partywall.settings import Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
@@ -303,7 +304,7 @@ async def test_a_server_that_drains_says_so_and_stops_at_once(people: People, li
         stopping = asyncio.create_task(going.stop())
         [last] = await socket.rest()
         await stopping
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < DRAIN_SECONDS
         assert (last["type"], last["id"], last["data"]) == ("reconnect", 1, {"reason": "server_draining"})
         assert await socket.closed() == (1012, "server_draining")
 

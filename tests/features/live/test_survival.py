@@ -54,7 +54,7 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
             async with serve(live_settings, port):
                 await asyncio.sleep(0.7)
         async with serve(live_settings, port):
-            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=30)
+            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=120)
             for task in tasks:
                 task.cancel()
     expected = {str(project): await _table(people, project) for project in projects}

@@ -91,7 +91,7 @@ async def test_a_ticket_is_worth_no_more_than_its_token(people: People, server: 
     headers = {"Authorization": f"Bearer {token}"}
     answer = await owner.client.post(f"/api/v1/projects/{project}/events/ticket", headers=headers)
     async with follow(server.url, project, ticket=answer.json()["ticket"]) as stream:
-        assert await ends(stream, 4) == ["reconnect"]
+        assert await ends(stream) == ["reconnect"]
 
 
 async def test_a_ticket_loses_its_worth_with_the_membership(people: People, server: Serving) -> None:

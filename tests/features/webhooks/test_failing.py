@@ -187,15 +187,29 @@ async def test_nothing_but_failures_for_long_disables_it_and_people_take_it_up_a
 async def test_one_success_and_the_failures_are_forgotten(
     office: Office, receiver: Receiver, resources: Resources
 ) -> None:
+    """The first of them is put a day back once it has been written down, and before it is tried again."""
     receiver.codes = [500, 204, 500, 204]
     hook = await office.hook(receiver.url)
-    async with dispatching(resources, disable_after=timedelta(seconds=0.4)):
-        await office.happen("document.created")
+    await office.happen("document.created")
+    async with dispatching(resources, first_retry=LATER):
+        await until(lambda: failed_a_day_ago(office, hook))
+    async with dispatching(resources, disable_after=LATER):
+        await office.people.execute(
+            "UPDATE webhook_delivery SET next_attempt_at = now() WHERE webhook_id::text = $1", str(hook.id)
+        )
         await until(lambda: has(office, hook, "succeeded"))
-        await asyncio.sleep(0.5)
         await office.happen("document.updated")
         await until(lambda: has(office, hook, "succeeded", 2))
     assert len(receiver.arrived) == 4
+
+
+async def failed_a_day_ago(office: Office, hook: Hook) -> bool:
+    """Makes it so, as soon as it has failed."""
+    sql = """
+        UPDATE webhook_progress SET failing_at = now() - interval '1 day'
+        WHERE webhook_id::text = $1 AND failing_at IS NOT NULL
+    """
+    return await office.people.execute(sql, str(hook.id)) == "UPDATE 1"
 
 
 async def test_a_dead_receiver_is_tried_at_times_only_and_nothing_is_given_up_for_it(

@@ -61,7 +61,7 @@ async def test_the_many_webhooks_of_one_project_leave_places_for_another(
     async with dispatching(resources, timeout=LONG, concurrency=6):
         await until(lambda: hanging.held == 2)
         await neighbour.happen("document.created")
-        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=LONG.total_seconds() / 2)
         assert len(hanging.receiver.arrived) == hanging.held == 2
         hanging.end()
         await until(lambda: len(hanging.receiver.arrived) == 8)
@@ -80,7 +80,7 @@ async def test_the_many_projects_of_one_account_have_a_third_together(
     async with dispatching(resources, timeout=LONG, concurrency=6):
         await until(lambda: hanging.held == 2)
         await neighbour.happen("document.created")
-        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=LONG.total_seconds() / 2)
         assert len(hanging.receiver.arrived) == hanging.held == 2
         hanging.end()
         await until(lambda: len(hanging.receiver.arrived) == 6)
@@ -96,7 +96,7 @@ async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
     async with dispatching(resources, timeout=LONG, concurrency=8):
         await until(lambda: hanging.held == 6)
         await neighbour.happen("document.created")
-        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=LONG.total_seconds() / 2)
         assert len(hanging.receiver.arrived) == hanging.held == 6
         hanging.end()
 
@@ -115,7 +115,7 @@ async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours
         await until(lambda: worker._places.crowded)
         assert second_receiver.arrived == []
         hanging.let_go.release()
-        await until(lambda: len(second_receiver.arrived) == 1, seconds=10)
+        await until(lambda: len(second_receiver.arrived) == 1, seconds=LONG.total_seconds() / 2)
         hanging.end()
         await until(lambda: len(hanging.receiver.arrived) == 9)
 
@@ -128,7 +128,7 @@ async def test_what_one_worker_has_no_place_for_another_serves(
         await until(lambda: hanging.held == 1)
         assert first._places.free == 1
         async with dispatching(resources, timeout=LONG, concurrency=2):
-            await until(lambda: hanging.held == 2, seconds=10)
+            await until(lambda: hanging.held == 2, seconds=LONG.total_seconds() / 2)
             hanging.end()
 
 

@@ -174,8 +174,13 @@ def ladder(keyword: str, end: JsonValue) -> JsonObject:
     return {"$ref": "#/$defs/d0", "$defs": {**names, f"d{LEVELS}": end}}
 
 
-@pytest.mark.parametrize("top", [{}, {"type": "object"}, {"anyOf": [{"$ref": "#/$defs/d0"}]}])
-@pytest.mark.parametrize("end", [True, {}, {"type": "object"}, {"type": "string"}])
+@pytest.mark.parametrize(
+    ("end", "top"),
+    [
+        (True, {}), ({}, {}), ({"type": "object"}, {}), ({"type": "string"}, {}),
+        (True, {"type": "object"}), ({"type": "string"}, {"anyOf": [{"$ref": "#/$defs/d0"}]}),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("keyword", ["allOf", "anyOf", "oneOf"])
 def test_many_ways_to_the_same_definition_are_judged_at_once(keyword: str, end: JsonValue, top: JsonObject) -> None:
     found = refused({**ladder(keyword, end), **top})

@@ -9,7 +9,6 @@ import pwd
 import re
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from tests.e2e.serving import Place, Serving, kill_all, processes_of, wait_until
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "correct horse battery staple"
-SECOND_START_SECONDS = 20.0  # generous, for a machine that runs other tests; the benchmark measures
 
 
 class PartywallPlace(Place):
@@ -69,9 +67,7 @@ async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(pla
     assert f"http://127.0.0.1:{place.port}/api/v1/auth/email/verify" in mail.read_text()
     kill_all(place.data_dir)
 
-    started = time.monotonic()
     second = place.start()
-    assert time.monotonic() - started < SECOND_START_SECONDS
     assert "creating" not in second.output
     assert first.ended() == -signal.SIGKILL
     async with place.client() as client:

@@ -42,6 +42,9 @@ MISSPELLED = (
     ("MAIL__LINK__VERIFICATION", "MAIL__LINKS__VERIFICATION"),
     ("AGENT__MODELS__ANSWER", "AGENTS__MODELS__ANSWER"),
     ("AGENTS__SERVERS__LAB__UR", "AGENTS__SERVERS__LAB__URL"),
+    ("AGENTS__KEYS__OPENIA", "AGENTS__KEYS__OPENAI"),
+    ("AGENTS__KEYS__OPENAI__KEY", "AGENTS__KEYS__OPENAI"),
+    ("AGENTS__MODELS__ANSWER__NAME", "AGENTS__MODELS__ANSWER"),
 )
 
 
@@ -61,11 +64,9 @@ def lines(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lines(monkeypatch) == ["DATABASE__ENGINE is not set", "CACHE__ENGINE is not set"]
-    assert lines(monkeypatch, DATABASE__URL="postgresql://x") == [
-        "DATABASE__ENGINE is not set",
-        "CACHE__ENGINE is not set",
-    ]
+    assert lines(monkeypatch) == ["DATABASE__ENGINE and CACHE__ENGINE are not set"]
+    assert lines(monkeypatch, DATABASE__URL="postgresql://x") == ["DATABASE__ENGINE and CACHE__ENGINE are not set"]
+    assert lines(monkeypatch, DATABASE__ENGINE="server") == ["CACHE__ENGINE is not set"]
 
 
 def test_each_wrong_value_has_a_line_that_does_not_repeat_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ def test_each_wrong_value_has_a_line_that_does_not_repeat_it(monkeypatch: pytest
         ACCOUNTS__LOCKOUT="very-secret",
         LOG__LEVEL="loud",
     )
-    assert sorted(line.partition(":")[0] for line in found) == [
+    assert sorted(each.partition(":")[0] for each in found) == [
         "ACCOUNTS__LOCKOUT",
         "DATABASE__POOL_SIZE",
         "LOG__LEVEL",
@@ -113,6 +114,43 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
 ) -> None:
     [line] = lines(monkeypatch, **SERVERS, **{given: "very-secret"})
     assert line == f"{given.upper()} is no setting: the nearest is {meant}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        (
+            "AGENTS__KEYS",
+            '{"openia": "very-secret"}',
+            "AGENTS__KEYS__OPENIA is no setting: the nearest is AGENTS__KEYS__OPENAI",
+        ),
+        (
+            "MAIL__LINKS",
+            '{"verificatio": "very-secret"}',
+            "MAIL__LINKS__VERIFICATIO is no setting: the nearest is MAIL__LINKS__VERIFICATION",
+        ),
+        (
+            "AGENTS__SERVERS",
+            '{"lab": {"ur": "very-secret"}}',
+            "AGENTS__SERVERS__LAB__UR is no setting: the nearest is AGENTS__SERVERS__LAB__URL",
+        ),
+        ("AGENTS__MODELS", "very-secret", "AGENTS__MODELS is no setting by itself: set AGENTS__MODELS__NAME"),
+        ("AGENTS__KEYS", "", "AGENTS__KEYS is no setting by itself: set AGENTS__KEYS__OPENAI"),
+        ("AGENTS__SERVERS__LAB", "[]", "AGENTS__SERVERS__LAB is no setting by itself: set AGENTS__SERVERS__LAB__URL"),
+        ("MAIL__LINKS", "very-secret", "MAIL__LINKS is no setting by itself: set MAIL__LINKS__INVITATION"),
+    ],
+)
+def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    assert said in lines(monkeypatch, **SERVERS, **{name: value})
+
+
+def test_a_mapping_may_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_with(
+        monkeypatch, {**SERVERS, "AGENTS__MODELS": '{"answer": "lab:x"}', "AGENTS__SERVERS__LAB__URL": "http://lab"}
+    )
+    assert settings.agents.models == {"answer": "lab:x"}
 
 
 def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ WRONG = {
     "port word": "is no URL",
     "scheme": "is no URL",
     "bracket": "is no URL",
+    "sign in the password": "is no URL",
     "sslmode": "sslmode",
     "certificate": "no such file",
     "parameter": "nosuchparameter",
@@ -58,6 +59,7 @@ def spoiled(url: str, what: str, cache: str = "redis://127.0.0.1") -> str:
         "port word": "postgresql://app:very-secret@127.0.0.1:port/wall",
         "scheme": "mysql://app:very-secret@127.0.0.1/wall",
         "bracket": "postgresql://app:very-secret@[::1/wall",
+        "sign in the password": "postgresql://app:a@very-secret/b@127.0.0.1/wall",
         "empty": "",
     }
     return texts[what] if what in texts else made[what].render_as_string(hide_password=False)
@@ -111,6 +113,37 @@ def test_each_process_says_it(
     monkeypatch.setenv("DATABASE__URL", database.runtime)
     monkeypatch.setenv("DATABASE__DIRECT_URL", spoiled(database.runtime, "port"))
     assert "DATABASE__DIRECT_URL" in refused(capsys, command)
+
+
+CACHES = {
+    "port": "redis://:very-secret@127.0.0.1:{port}",
+    "host": "redis://:very-secret@nosuch.invalid",
+    "port word": "redis://:very-secret@127.0.0.1:port",
+    "scheme": "http://very-secret@127.0.0.1",
+    "socket": "unix://:very-secret@/nosuch/valkey.sock",
+    "password": "{cache}",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("what", CACHES)
+def test_a_cache_that_cannot_be_used_is_said_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], settings: Settings, what: str
+) -> None:
+    assert settings.cache.url is not None
+    before, _, after = settings.cache.url.get_secret_value().rpartition("@")
+    wrong = f"{before.partition('//')[0]}//:very-secret@{after}"
+    monkeypatch.setenv("CACHE__URL", CACHES[what].format(port=free_port(), cache=wrong))
+    assert "CACHE__URL" in refused(capsys, "api", "--port", str(free_port()))
+    if what in ("port word", "scheme", "empty"):
+        assert "CACHE__URL" in refused(capsys, "users", "list")
+
+
+def test_nothing_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("DATABASE__ENGINE", "DATABASE__URL", "DATABASE__OWNER_URL", "CACHE__ENGINE", "CACHE__URL"):
+        monkeypatch.delenv(name)
+    for command in SERVING:
+        assert "DATABASE__ENGINE and CACHE__ENGINE are not set" in refused(capsys, command)
 
 
 @pytest.mark.parametrize("command", OWNING, ids=" ".join)

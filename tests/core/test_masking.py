@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from redis.exceptions import ConnectionError as CacheConnectionError
+from sqlalchemy.exc import OperationalError
 
-from partywall.core.masking import cleaned_words
+from partywall.core.masking import cleaned_words, what_failed
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,22 @@ from partywall.core.masking import cleaned_words
 def test_words_of_others_are_one_clean_line(said: str, logged: str) -> None:
     assert cleaned_words(said, 40).rstrip("…").strip() == logged
     assert len(cleaned_words(said, 40)) <= 40
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        (CacheConnectionError("Error 111 connecting to cache:6379."),
+         {"error": "ConnectionError", "reason": "Error 111 connecting to cache:6379."}),
+        (OSError("redis://app:very-secret@cache is\naway"), {"error": "OSError", "reason": "*** is"}),
+        (OperationalError("SELECT $1", {"name": "Ada"}, OSError("refused\x1b[31m\nby Ada")),
+         {"error": "OSError", "reason": "refused [31m"}),
+        (TimeoutError(), {"error": "TimeoutError", "reason": ""}),
+    ],
+)  # fmt: skip
+def test_what_failed_is_told_without_what_it_quotes(error: Exception, logged: dict[str, str]) -> None:
+    assert what_failed(error) == logged
+
+
+def test_what_failed_is_told_in_few_words() -> None:
+    assert len(what_failed(OSError("word " * 100_000))["reason"]) == 300

@@ -14,6 +14,7 @@ from partywall.core.errors import InvalidInputError, PartywallError, Preconditio
 from partywall.core.events.filters import TypeFilter
 from partywall.core.http import etag, ranges
 from partywall.core.http.body_limits import MEDIUM_BYTES
+from partywall.core.http.charsets import refuse_other_charsets
 from partywall.core.http.request_head import fault_of_query
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.sockets import may_come_from
@@ -132,6 +133,9 @@ EDGES: Final = (
         refusing=(MessageError,),
     ),
     Reader((), lambda text: Accepted.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
+    Reader(("core/http/charsets.py:_CHARSET",), lambda text: refuse_other_charsets(text.encode()), HEADERS,
+           {"charsets": repeated(";charset"), "charsets, blanks": repeated(" ", start=";charset")},
+           refusing=(PartywallError,)),
     Reader(("core/http/ranges.py:_RANGE",), _range, HEADERS, {"minus": repeated("-"), "tabs": repeated("\t")},
            refusing=(PartywallError,)),
     Reader(("core/http/request_id.py:_SANE",), lambda text: choose_request_id(text.encode()), HEADERS),

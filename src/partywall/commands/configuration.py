@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,10 @@ from pydantic_settings import SettingsError
 from partywall.commands.refusal import Refusal
 from partywall.settings import Settings
 from partywall.settings.base import DOTENV_FILE
+from partywall.settings.names import unknown_names
+
+# What Pydantic says where the key of a mapping is wrong, not its value.
+_KEY: Final = "[key]"
 
 type Values = Mapping[str, str | Path | Mapping[str, str]]
 
@@ -29,11 +33,21 @@ def load_settings(values: Values | None = None) -> Settings:
     try:
         return Settings.model_validate(dict(values or {}))
     except ValidationError as error:
-        raise Refusal("\n".join(line for problem in error.errors() for line in _lines(problem))) from None
+        raise Refusal("\n".join(_told(error.errors()))) from None
     except SettingsError as error:
         raise Refusal(str(error)) from None
     except OSError as error:
         raise Refusal(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _told(problems: Sequence[ErrorDetails]) -> Iterator[str]:
+    """What is missing in one line, the rest each in its own."""
+    missing = [name for each in problems if each["type"] == "missing" for name in _required(each["loc"])]
+    if missing:
+        yield f"{' and '.join(missing)} {'are' if missing[1:] else 'is'} not set"
+    for problem in problems:
+        if problem["type"] != "missing":
+            yield from _lines(problem)
 
 
 def _lines(problem: ErrorDetails) -> Iterator[str]:
@@ -42,11 +56,11 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
         unreadable = isinstance(problem.get("ctx", {}).get("error"), UnicodeDecodeError)
         yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message
         return
-    if problem["type"] == "missing":
-        for variable in _required(problem["loc"]):
-            yield f"{variable} is not set"
+    variable = _variable(problem["loc"])
+    if problem["type"] == "extra_forbidden" or problem["loc"][-1] == _KEY:
+        yield next(unknown_names([variable], Settings), f"{variable}: {_within_a_line(message)}")
         return
-    yield f"{_variable(problem['loc'])}: {_within_a_line(message)}"
+    yield f"{variable}: {_within_a_line(message)}"
 
 
 def _within_a_line(message: str) -> str:
@@ -55,7 +69,7 @@ def _within_a_line(message: str) -> str:
 
 
 def _variable(location: Sequence[str | int]) -> str:
-    return "__".join(str(part) for part in location if isinstance(part, str)).upper()
+    return "__".join(str(part) for part in location if isinstance(part, str) and part != _KEY).upper()
 
 
 def _required(location: Sequence[str | int]) -> list[str]:

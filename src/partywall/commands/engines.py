@@ -10,11 +10,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
 
+from partywall.commands.cache import cache_at
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say
-from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
@@ -95,19 +95,10 @@ async def operator(data_dir: Path) -> AsyncIterator[Operator]:
         url = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url)
         options = engines.server_settings("partywall-operator", STATEMENT_TIMEOUT_MS)
         engine = engines.create_engine(url, pool_size=2, overflow=0, settings=options, pooled=True)
-        cache = _cache(settings)
+        cache = cache_at(settings.cache.url)
         try:
             with database_failures():
                 yield Operator(settings, Sessions(engine), SecretKeeper(secret_key(settings)), cache)
         finally:
             await engine.dispose()
             await cache.aclose()
-
-
-def _cache(settings: Settings) -> Redis:
-    if settings.cache.url is None:
-        raise Refusal("CACHE__URL is not set")
-    try:
-        return create_cache(settings.cache.url.get_secret_value())
-    except ValueError:
-        raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None

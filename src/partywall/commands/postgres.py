@@ -45,6 +45,8 @@ async def require_postgres(
         dsn = asyncpg_dsn(url)
     except ValueError:
         raise Refusal(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
+    if "@" in f"{make_url(url).host}{make_url(url).database}":  # a part of the password, which is not to be repeated
+        raise Refusal(f"{variable} is no URL: write @, / and : in the password as %40, %2F and %3A")
     try:
         connection = await _connect(dsn, direct)
         try:

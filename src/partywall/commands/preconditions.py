@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 # lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
 from partywall.adapters.embeddings.minilm_files import installed_files
+from partywall.commands.cache import cache_at, require_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
-from partywall.core.caches import create_cache
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
 from partywall.core.embedding import EmbeddingError
@@ -28,11 +28,11 @@ def checked_settings() -> Settings:
     settings = load_settings()
     with refusals():
         _check_embeddings(settings)
-        _check_cache(settings)
+        _ = cache_at(settings.cache.url)
         _check_mail(settings)
         _check_agents(settings)
         secret_key(settings)
-        asyncio.run(_check_database(settings))
+        asyncio.run(_check_engines(settings))
     return settings
 
 
@@ -56,15 +56,6 @@ def _check_embeddings(settings: Settings) -> None:
         raise Refusal(f"EMBEDDINGS__DIMENSION is one of {', '.join(map(str, DIMENSIONS))}")
 
 
-def _check_cache(settings: Settings) -> None:
-    if settings.cache.url is None:
-        raise Refusal("CACHE__URL is not set")
-    try:
-        _ = create_cache(settings.cache.url.get_secret_value())
-    except ValueError:
-        raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None
-
-
 def _check_mail(settings: Settings) -> None:
     try:
         _ = create_mailer(settings)
@@ -81,6 +72,11 @@ def _check_agents(settings: Settings) -> None:
     known = registry_of(settings.agents.modules).by_name
     for name in settings.agents.models.keys() - known.keys():
         raise Refusal(f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}")
+
+
+async def _check_engines(settings: Settings) -> None:
+    await _check_database(settings)
+    await require_cache(settings.cache.url)
 
 
 async def _check_database(settings: Settings) -> None:

@@ -12,6 +12,7 @@ MOST_CHARACTERS: Final = 8 * 1024
 _KEY_BEGINS: Final = "sk-"
 _SHORTEST_KEY: Final = 10
 _CUT: Final = " [...] "
+_MOST_SAID: Final = 300
 _PART: Final = (MOST_CHARACTERS - len(_CUT)) // 2
 _FIRST_BLANK: Final = re.compile(r"\s")
 
@@ -88,3 +89,12 @@ def cleaned_words(said: str, most: int) -> str:
     printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
     text = " ".join(map(_without_key, mask(printable).split()))
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def what_failed(error: BaseException | None) -> dict[str, str]:
+    """For the log: the kind of error, and what the system, the driver or the server said, in one line.
+
+    Of an error of the driver only its own words: beside them SQLAlchemy quotes the statement and its parameters.
+    """
+    said = str(getattr(error, "orig", None) or error).partition("\n")[0]
+    return {"error": type(getattr(error, "orig", None) or error).__name__, "reason": cleaned_words(said, _MOST_SAID)}

@@ -100,7 +100,7 @@ _STEERING: Final = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _STEERS: Final = re.compile(f"[{_STEERING}]")
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(text: str) -> str:
     if _STEERS.search(text):
         raise PydanticCustomError("control_character", "A name may not contain control characters")
     return text
@@ -109,7 +109,7 @@ def _in_one_line(text: str) -> str:
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_in_one_line),
+    AfterValidator(in_one_line),
     Field(json_schema_extra={"pattern": rf"^[^{_STEERING}]*[^\s{_STEERING}][^{_STEERING}]*$"}),
 ]
 

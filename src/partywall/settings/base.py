@@ -6,9 +6,16 @@ from typing import Annotated, Final
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict
-from pydantic_settings import BaseSettings, EnvSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from partywall.settings.names import read_names
+from partywall.settings.names import read_names, whole_sections
 
 DOTENV_FILE: Final = ".env"
 # Says that the variables of that file have been inherited already, by a process that may not read it.
@@ -57,11 +64,18 @@ class FromEnvironment(BaseSettings):
         for source in sources:
             cls.check_names(source.env_vars)
             source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
+            cls.check_sections(source.env_vars)
         return init_settings, *sources, file_secret_settings
 
     @classmethod
     def check_names(cls, names: Iterable[str]) -> None:
         """Raises SettingsError for names that are not settings and look like one."""
+
+    @classmethod
+    def check_sections(cls, variables: Mapping[str, str | None]) -> None:
+        """Raises SettingsError for a section as a whole that is not given as JSON."""
+        if lines := list(whole_sections(variables, cls)):
+            raise SettingsError("\n".join(lines))
 
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:

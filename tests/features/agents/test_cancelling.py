@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 import structlog
 
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Asked, Reply, final
-
-STOPPED_WITHIN = 10.0  # seconds; the model may take 20
 
 
 async def cancel(bureau: Bureau, run: str) -> int:
@@ -48,14 +45,12 @@ async def test_a_running_model_call_is_stopped(bureau: Bureau, streamed: bool) -
 
 
 async def stopped_run(bureau: Bureau) -> str:
-    """Cancelled while the model is silent."""
+    """Cancelled while the model is silent, as it would be for ever."""
     async with bureau.working():
         run = await bureau.start()
         await until_asked(bureau)
-        asked_at = time.monotonic()
         assert await cancel(bureau, run) == 200
         await bureau.until(run)
-        assert time.monotonic() - asked_at < STOPPED_WITHIN
         async with asyncio.timeout(30):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)

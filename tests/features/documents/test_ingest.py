@@ -57,8 +57,8 @@ def test_bytes_that_are_no_text(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("a.txt", "a.txt"), ("/etc/a.txt", "a.txt"), ("..\\..\\a.txt", "a.txt"), ("a\r\nb\x00.txt", "ab.txt"), ("", None),
-     (None, None), ("dir/", None), ("x" * 300, "x" * 255)],
+    [("a.txt", "a.txt"), ("/etc/a.txt", "a.txt"), ("..\\..\\a.txt", "a.txt"), ("", None), (None, None), ("dir/", None),
+     ("..", None), ("a/.", None)],
 )  # fmt: skip
 def test_a_files_name_is_no_path(name: str | None, plain: str | None) -> None:
     assert plain_name(name) == plain

@@ -148,6 +148,50 @@ async def test_a_bad_field_is_refused(shelf: Shelf, settings: Settings, data: di
     assert files(settings, shelf) == []
 
 
+def named(name: bytes) -> bytes:
+    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%b"\r\nContent-Type: text/plain\r\n\r\n'
+    return head % name + b"a\r\n--x--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        (b"a\x00.txt", "bad_character"),
+        (b"a\x1b[31m.txt", "bad_character"),
+        (b"dir\x01/a\x7f.txt", "bad_character"),
+        ("\u202etxt.exe".encode(), "bad_character"),
+        (b"\xff.txt", "bad_character"),
+        (b"\xed\xa0\x80.txt", "bad_character"),
+        (b"x" * 252 + b".txt", "too_long"),
+        (b"x" * 10_000, None),
+    ],
+)
+async def test_a_name_that_no_file_should_have_is_refused(
+    shelf: Shelf, settings: Settings, name: bytes, code: str | None
+) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await shelf.post("/upload", content=named(name), headers=headers)
+    assert answer.status_code == (400 if code is None else 422), answer.text
+    if code is not None:
+        assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [("/file", code)]
+    assert (await shelf.get()).json()["items"] == []
+    assert files(settings, shelf) == []
+
+
+async def test_the_name_that_is_kept_is_the_files_own(shelf: Shelf) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
+    made = await shelf.post("/upload", content=named("../../etc/\u00fcb\u200bung.txt".encode()), headers=headers)
+    answer = await shelf.get(f"/{made.json()['id']}/content", params={"original": True})
+    assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%C3%BCb%E2%80%8Bung.txt")
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "unicode_escape", "punycode", "undefined", "utf-8; charset=utf-16"])
+async def test_a_form_in_another_charset_is_refused(shelf: Shelf, charset: str) -> None:
+    headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
+    answer = await shelf.post("/upload", content=named(b"a.txt"), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
 async def test_an_upload_needs_a_file(shelf: Shelf) -> None:
     assert (await shelf.post("/upload", data={"title": "x"})).status_code == 422
     assert (await shelf.post("/upload", json={"title": "x"})).status_code == 415

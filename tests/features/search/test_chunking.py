@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -94,10 +92,3 @@ def test_an_underlined_line_is_a_heading() -> None:
 
 def test_a_rule_under_nothing_is_no_heading() -> None:
     assert len(texts("Some text.\n\n---\n\nMore text.")) == 1
-
-
-def test_megabytes_take_no_time() -> None:
-    begun = time.process_time()
-    for content in ("x" * 3_000_000, "a\n" * 500_000, "word " * 500_000, "# h\n" * 200_000):
-        chunk_text(content)
-    assert time.process_time() - begun < 30

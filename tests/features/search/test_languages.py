@@ -73,6 +73,13 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
         ("en", "a\ufeffsupplier\u200bowes\u2060 an in\u00advoice\u200e", "owes"),
         ("de", "Die U\u0308berpru\u0308fung", "Überprüfung"),
         ("de", "Die Überprüfung", "U\u0308berpru\u0308fung"),
+        ("en", "The o\ufb03ce con\ufb01rms the \ufb02ow.", "confirms"),
+        ("en", "The o\ufb03ce con\ufb01rms the \ufb02ow.", "office"),
+        ("en", "The confirmed flow.", "con\ufb01rmed \ufb02ow"),
+        ("en", "Ｉｎｖｏｉｃｅ　１２３", "invoice"),
+        ("en", "Ｉｎｖｏｉｃｅ　１２３", "123"),
+        ("en", "Invoice 123", "ｉｎｖｏｉｃｅ"),
+        ("ja", "ﾃﾞｰﾀ", "データ"),
     ],
 )
 async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:

@@ -13,6 +13,7 @@ from typing import IO, ClassVar, Self
 from partywall.adapters.embedded import process
 from partywall.adapters.embedded.home import Home, open_home
 from partywall.adapters.embedded.lock import DirectoryLock
+from partywall.adapters.embedded.runtime import RuntimeDirectory
 
 
 @dataclass(eq=False)
@@ -26,11 +27,13 @@ class EmbeddedEngine(ABC):
     name: ClassVar[str]
     stop_steps: ClassVar[Sequence[tuple[signal.Signals, float]]]
     death_signal: ClassVar[signal.Signals]
+    sockets: ClassVar[str]
 
     data_dir: Path
     report: Callable[[str], None] = field(default=lambda _line: None, kw_only=True)
     _home: Home | None = field(default=None, init=False)
     _lock: DirectoryLock | None = field(default=None, init=False)
+    _runtime: RuntimeDirectory | None = field(default=None, init=False)
     _process: Popen[bytes] | None = field(default=None, init=False)
 
     async def __aenter__(self) -> Self:
@@ -49,7 +52,13 @@ class EmbeddedEngine(ABC):
         self._home = await asyncio.to_thread(open_home, self.data_dir)
         lock = DirectoryLock(self._home.directory, self.name)
         lock.acquire()
-        self._lock = lock
+        runtime = RuntimeDirectory(self._home.runtime, self._home.account)
+        try:
+            await asyncio.to_thread(runtime.open)
+        except BaseException:
+            lock.release()
+            raise
+        self._lock, self._runtime = lock, runtime
 
     async def start(self) -> None:
         """End what a killed run left behind, start, and wait until the server answers. EngineError if not."""
@@ -61,10 +70,13 @@ class EmbeddedEngine(ABC):
             raise
 
     async def stop(self) -> None:
-        """Orderly shutdown; afterwards nothing is running and the directory is free."""
+        """Orderly shutdown; afterwards nothing is running, no socket is left and the directory is free."""
         if self._process is not None:
             await process.stop(self._process, self.stop_steps)
             self._process = None
+        if self._runtime is not None:
+            await asyncio.to_thread(self._runtime.close, self.sockets)
+            self._runtime = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None

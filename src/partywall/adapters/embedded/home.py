@@ -4,18 +4,15 @@ import hashlib
 import os
 import secrets
 import shutil
-import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from partywall.adapters.embedded import wheels
-from partywall.adapters.embedded.account import ACCOUNT_NAME, Account, service_account
+from partywall.adapters.embedded import runtime, wheels
+from partywall.adapters.embedded.account import Account, service_account
 from partywall.adapters.embedded.errors import EngineError
-from partywall.core.system_errors import owner_name
 
 LOG_BYTES_KEPT = 10_000_000
-RUNTIME_PARENT = Path("/tmp")  # noqa: S108 - its own directory in there is private and checked  # nosec B108
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def open_home(data_dir: Path) -> Home:
         _create(data_dir, 0o700 if account is None else 0o711)
     data_dir = data_dir.resolve()
     directory = data_dir if account is None else _reachable(data_dir, account)
-    return Home(directory, _runtime_directory(directory, account), account)
+    return Home(directory, runtime.PARENT / f"{runtime.PREFIX}{_short_hash(directory)}", account)
 
 
 def _create(directory: Path, mode: int) -> None:
@@ -125,24 +122,5 @@ def _choose_location(data_dir: Path, record: Path) -> None:
     draft.unlink()
 
 
-def _runtime_directory(directory: Path, account: Account | None) -> Path:
-    """Short: the path of a Unix socket has at most 107 bytes. Ours alone: anyone may write to /tmp."""
-    path = RUNTIME_PARENT / f"pw-{_short_hash(directory)}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    status = path.lstat()
-    allowed = {os.geteuid()} if account is None else {0, account.uid}
-    if stat.S_ISDIR(status.st_mode) and status.st_uid not in allowed:
-        owner = owner_name(status.st_uid)
-        raise EngineError(
-            f"{path} belongs to {owner}, as whom it was started before: remove it as root (sudo rm -r {path}),"
-            f" or start as {'root' if owner == ACCOUNT_NAME else owner} again"
-        )
-    if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
-        raise EngineError(f"{path} is not a private directory of ours: remove it (rm -r {path})")
-    if account is not None:
-        os.chown(path, account.uid, account.gid)
-    return path
-
-
 def _short_hash(path: Path) -> str:
-    return hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    return hashlib.sha256(str(path).encode()).hexdigest()[: runtime.HASH_LENGTH]

@@ -60,6 +60,7 @@ class EmbeddedPostgres(EmbeddedEngine):
     # Fast shutdown: open transactions roll back, everything committed is on disk. Then immediate.
     stop_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
     death_signal: ClassVar = signal.SIGINT
+    sockets: ClassVar = ".s.PGSQL.*"
 
     settings: Mapping[str, str] = field(default_factory=dict)
     connections: int = 0
@@ -114,7 +115,7 @@ class EmbeddedPostgres(EmbeddedEngine):
         if await process.end_leftovers(cluster, "postgres", signal.SIGINT, leader):
             self.report("ended a PostgreSQL that an earlier run had left behind")
         # Nothing runs here any more, so whatever pid these files name is somebody else's.
-        for stale in (cluster / "postmaster.pid", *self.home.runtime.glob(".s.PGSQL.*")):
+        for stale in (cluster / "postmaster.pid", *self.home.runtime.glob(self.sockets)):
             stale.unlink(missing_ok=True)
 
     async def _launch(self, binaries: Path, cluster: Path) -> None:

@@ -22,6 +22,7 @@ class EmbeddedValkey(EmbeddedEngine):
     name = "valkey"
     stop_steps = ((signal.SIGTERM, 5.0),)
     death_signal: ClassVar = signal.SIGTERM
+    sockets: ClassVar = "valkey.sock"
 
     max_memory: str = "128mb"
     _password: str = field(default="", init=False, repr=False)
@@ -32,7 +33,7 @@ class EmbeddedValkey(EmbeddedEngine):
 
     @property
     def socket(self) -> Path:
-        return self.home.runtime / "valkey.sock"
+        return self.home.runtime / self.sockets
 
     @property
     def url(self) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from partywall.adapters.embedded.account import SYSTEM_DIRECTORY, Account
 from partywall.adapters.embedded.errors import EngineError
+from partywall.core.abandoned import remove_abandoned
 
 LEFT_OUT = shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
 
@@ -37,6 +38,7 @@ def _copied(location: Path, package: str) -> Path:
     engines = system_directory("engines", exist_ok=True)
     target = engines / version
     if not target.is_dir():
+        remove_abandoned(engines, f".{version}.*")
         draft = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=engines))
         shutil.copytree(location, draft / package, ignore=LEFT_OUT)
         libraries = location.parent / f"{package}.libs"

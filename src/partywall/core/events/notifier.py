@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import NEWS, CacheKey, events_channel
 from partywall.core.events.newswire import MOST, headlines
+from partywall.core.masking import what_failed
 from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,7 @@ class EventNotifier:
                     await pipeline.publish(NEWS, headlines(some))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            log.warning("announcement_delayed", channels=len(pending), error=type(error).__name__)
+            log.warning("announcement_delayed", channels=len(pending), **what_failed(error))
             self._pending = pending | self._pending
             return False
         return True

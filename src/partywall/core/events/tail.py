@@ -20,6 +20,7 @@ from partywall.core.errors import InvalidTokenError, TooManyRequestsError, Unava
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
+from partywall.core.masking import what_failed
 from partywall.core.occupancy import Place, SharedPlaces
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 from partywall.core.tenant import Tenant, work_in_background_for
@@ -102,7 +103,7 @@ class Tail:
                 for feed in self.feeds:
                     feed.end(End.REVOKED)
             except DATABASE_ERRORS as error:
-                log.warning("tail_interrupted", project_id=str(self._project_id), error=type(error).__name__)
+                log.warning("tail_interrupted", project_id=str(self._project_id), **what_failed(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             await self._pause()

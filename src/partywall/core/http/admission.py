@@ -20,6 +20,7 @@ from partywall.core.budget import SharedBudget
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
+from partywall.core.http.charsets import refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.problems import problem_of, system_fact
@@ -50,6 +51,7 @@ class Target:
     methods: frozenset[str]
     public: bool
     max_bytes: int
+    reads_itself: bool = False
 
     @classmethod
     def of(cls, route: RouteContext, public: frozenset[str], ceiling: int) -> Target:
@@ -61,6 +63,7 @@ class Target:
             methods=frozenset(route.methods or ()),
             public=is_public,
             max_bytes=min(route.max_body_size or ordinary, ceiling),
+            reads_itself=getattr(route, "body_field", None) is None,
         )
 
 
@@ -100,7 +103,9 @@ class Arriving:
             raise too_large(limit)
         return size
 
-    def refuse_compressed(self) -> None:
+    def refuse_coded(self) -> None:
+        """What is compressed, or in another charset."""
+        refuse_other_charsets(self.headers.get(b"content-type", b""))
         if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
             raise UnsupportedEncodingError
 
@@ -146,7 +151,10 @@ class Taken:
         """What JSON is made of is in memory beside it; a form's file is not read as a whole."""
         return size if self.is_form else 2 * size
 
-    def refuse_many_values(self, body: bytes) -> None:
+    def refuse_unreadable(self, body: bytes) -> None:
+        """What has many values; JSON that is not UTF-8, of which a route that reads it itself says so in its terms."""
+        if not self.is_form and not self.target.reads_itself:
+            refuse_wide_json(body)
         limit = values_for(self.target.max_bytes)
         if not self.is_form and has_more_values_than(limit, body):
             raise ContentTooLargeError(f"At most {limit} JSON values are accepted.")
@@ -212,7 +220,7 @@ class Admission:
         incoming = taken.incoming
         if incoming.limit <= ORDINARY_BYTES:
             body = b"".join([piece async for piece in incoming.pieces()])
-            taken.refuse_many_values(body)
+            taken.refuse_unreadable(body)
             yield replayed(body, incoming.receive)
             return
         async with self._spool.open(taken.caller, incoming.limit) as spooled:
@@ -230,7 +238,7 @@ async def _judge(target: Target, path: Mapping[str, str], scope: Scope, arriving
     else:
         authorization = arriving.headers.get(b"authorization", b"").decode("latin-1")
         principal = await known_principal(resources, authorization, scope)
-    arriving.refuse_compressed()
+    arriving.refuse_coded()
     size = arriving.at_most(target.max_bytes)
     if principal is not None and size > ORDINARY_BYTES:
         await _require_member(resources, principal, path.get("project_id", ""))
@@ -257,5 +265,5 @@ async def _judged(taken: Taken, spooled: SpooledBody) -> Receive:
     if taken.is_form:
         return replayed_pieces(spooled.pieces(), taken.incoming.receive)
     body = await spooled.whole()
-    taken.refuse_many_values(body)
+    taken.refuse_unreadable(body)
     return replayed(body, taken.incoming.receive)

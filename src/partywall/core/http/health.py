@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from partywall.core.http.dependencies import ResourcesDep
 from partywall.core.http.schemas import Alive, Readiness
+from partywall.core.masking import what_failed
 from partywall.core.resources import Ping
 
 log = structlog.get_logger(__name__)
@@ -48,6 +49,6 @@ async def _answers(name: str, ping: Ping) -> bool:
         async with asyncio.timeout(PING_TIMEOUT_SECONDS):
             await ping()
     except Exception as error:  # noqa: BLE001 - whatever the ping raises means: failing
-        log.warning("ping_failed", resource=name, error=type(error).__name__)
+        log.warning("ping_failed", resource=name, **what_failed(error))
         return False
     return True

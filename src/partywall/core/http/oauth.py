@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from partywall.core.errors import BadRequestError, PartywallError
+from partywall.core.http.request_head import fault_of_query
 
 type Handler = Callable[[Request], Coroutine[object, object, Response]]
 
@@ -28,6 +29,8 @@ class OAuthRoute(APIRoute):
         general = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
+            if fault_of_query(await request.body()) is not None:  # a form is written as a query is
+                raise self.malformed
             try:
                 return await general(request)
             except RequestValidationError as error:

@@ -26,6 +26,7 @@ from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sub_path import sub_path_of
+from partywall.core.masking import what_failed
 from partywall.core.storage import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
@@ -186,10 +187,10 @@ def system_fact(error: Exception) -> PartywallError:
     """That a disk is full, the database away or too slow is said as such; all else is our fault and raised again."""
     cause = _cause(error)
     if is_full(cause):
-        log.warning("storage_full", error=type(cause).__name__)
+        log.warning("storage_full", **what_failed(cause))
         return StorageFullError()
     if isinstance(error, PoolTimeoutError | DBAPIError) and session_is_away(error):
-        log.warning("database_away", error=type(getattr(error, "orig", error)).__name__)
+        log.warning("database_away", **what_failed(error))
         return DatabaseAwayError()
     raise error
 

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import CacheKey
+from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ async def claim(cache: Redis, key: CacheKey) -> AsyncIterator[bool]:
     try:
         claimed = await cache.set(key, token, nx=True, px=LEASE)
     except (RedisError, OSError) as error:
-        log.warning("claims_away", error=type(error).__name__)
+        log.warning("claims_away", **what_failed(error))
         yield True
         return
     try:
@@ -46,4 +47,4 @@ async def _release(cache: Redis, key: CacheKey, token: bytes) -> None:
         if await cache.get(key) == token:
             await cache.delete(key)
     except (RedisError, OSError) as error:
-        log.warning("claims_away", error=type(error).__name__)
+        log.warning("claims_away", **what_failed(error))

@@ -27,6 +27,7 @@ from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.jobs.turns import Turns
+from partywall.core.masking import what_failed
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import work_in_background_for
@@ -54,7 +55,7 @@ class JobRunner:
             try:
                 pool = await connect()
             except (OSError, asyncpg.PostgresError) as error:
-                log.warning("database_away", error=type(error).__name__)
+                log.warning("database_away", **what_failed(error))
                 await _pause(stop)
                 continue
             try:

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from partywall.core.cache_keys import ATTEMPTS_PREFIX
+from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -73,11 +74,11 @@ class AttemptLimiter:
             except (StorageError, ValueError, ArithmeticError) as error:
                 if not _says_garbage(error):
                     raise
-                log.warning("attempt_count_unreadable", counted=counted.partition("/")[0], error=type(error).__name__)
+                log.warning("attempt_count_unreadable", counted=counted.partition("/")[0], **what_failed(error))
                 await self._limiter.clear(limit, counted)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
-            log.warning("attempt_limit_away", error=type(error).__name__)
+            log.warning("attempt_limit_away", **what_failed(error))
         return None
 
     async def _wait_for(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:

@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import CREDENTIALS, TICKETS
+from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ async def announce(cache: Redis, *revoked: Revocation) -> bool:
                 await pipeline.publish(CREDENTIALS, each.written())
             await pipeline.execute()
     except (RedisError, OSError) as error:
-        log.warning("revocation_not_told", error=type(error).__name__)
+        log.warning("revocation_not_told", **what_failed(error))
         return False
     return True
 
@@ -100,6 +101,6 @@ async def drop_tickets(cache: Redis) -> bool:
         async for name in cache.scan_iter(match=TICKETS, count=1000):
             await cache.unlink(name)
     except (RedisError, OSError) as error:
-        log.warning("tickets_not_dropped", error=type(error).__name__)
+        log.warning("tickets_not_dropped", **what_failed(error))
         return False
     return True

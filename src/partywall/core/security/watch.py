@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from partywall.core.cache_keys import CREDENTIALS
 from partywall.core.events.listener import Listener
 from partywall.core.events.tail import Tails
+from partywall.core.masking import what_failed
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.keys import KeyRing
 from partywall.core.security.revocations import Revocation, Revoked
@@ -64,7 +65,7 @@ class CredentialWatch:
             try:
                 await self._keys.refresh()
             except (SQLAlchemyError, OSError) as error:
-                log.warning("signing_keys_unread", error=type(error).__name__)
+                log.warning("signing_keys_unread", **what_failed(error))
 
     def _end_session(self, session_id: UUID) -> None:
         self._tokens.drop_session(session_id)

@@ -34,7 +34,7 @@ from partywall.features.documents import content, uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
 from partywall.features.documents.creating import may_write, require_room, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
-from partywall.features.documents.ingest import HTML, MARKDOWN
+from partywall.features.documents.ingest import HTML, MARKDOWN, plain_name
 from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import Document, UploadFields
 
@@ -73,7 +73,7 @@ async def upload_document(
     scope = await reader.scope(project_id)
     may_write(scope)
     await _refuse_unknown_fields(request)
-    asked = _fields(title, external_id, metadata)
+    asked = _fields(_name(file), title, external_id, metadata)
     small = file.size is not None and file.size <= LARGEST_INLINE_PAGE
     async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant, small=small):
         if await request.is_disconnected():
@@ -122,13 +122,25 @@ async def _refuse_unknown_fields(request: Request) -> None:
             raise InvalidInputError(f"/{name}", FieldCode.REPEATED, "Given more than once")
 
 
-def _fields(title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:
+def _name(file: UploadFile) -> str | None:
+    """Read again from the header: what is not UTF-8 was taken for Latin-1."""
+    disposition = file.headers.get("content-disposition", "")
+    try:
+        disposition.encode("latin-1").decode()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError("/file", FieldCode.BAD_CHARACTER, "The file's name is not UTF-8") from error
+    return plain_name(file.filename)
+
+
+def _fields(file: str | None, title: str | None, external_id: str | None, metadata: str | None) -> UploadFields:
     try:
         parsed = json.loads(metadata) if metadata is not None else {}
     except (ValueError, RecursionError) as error:
         raise InvalidInputError("/metadata", FieldCode.BAD_FORMAT, "This is not JSON") from error
     try:
-        return UploadFields.model_validate({"title": title, "external_id": external_id, "metadata": parsed})
+        return UploadFields.model_validate(
+            {"file": file, "title": title, "external_id": external_id, "metadata": parsed}
+        )
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from error
 

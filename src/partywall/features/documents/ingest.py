@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from partywall.features.documents.constants import MAX_FILE_NAME, MAX_TITLE, PLAIN_TEXT
+from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.html_text import Page, markdown_of
 
@@ -45,9 +45,9 @@ class Extracted:
 
 
 def plain_name(file_name: str | None) -> str | None:
-    """The last part of a path of any system, without what no header or table may hold."""
+    """The last part of a path of any system (RFC 7578, 4.2); the rest of it is nobody's here."""
     name = re.split(r"[/\\]", file_name or "")[-1]
-    return "".join(each for each in name if each.isprintable())[:MAX_FILE_NAME] or None
+    return None if name in ("", ".", "..") else name
 
 
 def media_type_of(declared: str | None, file_name: str | None) -> str:

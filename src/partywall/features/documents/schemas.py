@@ -8,8 +8,23 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from partywall.core.schemas import NOT_BLANK, Instant, JsonObject, PageQuery, RequestModel, ResponseModel, Storable
-from partywall.features.documents.constants import MAX_BATCH, MAX_EXTERNAL_ID, MAX_METADATA_BYTES, MAX_TITLE
+from partywall.core.schemas import (
+    NOT_BLANK,
+    Instant,
+    JsonObject,
+    PageQuery,
+    RequestModel,
+    ResponseModel,
+    Storable,
+    in_one_line,
+)
+from partywall.features.documents.constants import (
+    MAX_BATCH,
+    MAX_EXTERNAL_ID,
+    MAX_FILE_NAME,
+    MAX_METADATA_BYTES,
+    MAX_TITLE,
+)
 
 type Status = Literal["draft", "published"]
 type Concern = Literal["no_text"]
@@ -18,6 +33,7 @@ type Sort = Literal["-created_at", "created_at", "title", "-title", "updated_at"
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TITLE), NOT_BLANK]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_EXTERNAL_ID)]
+FileName = Annotated[str, StringConstraints(max_length=MAX_FILE_NAME), AfterValidator(in_one_line)]
 
 
 def metadata_json(metadata: JsonObject) -> str:
@@ -94,8 +110,9 @@ class DocumentBatch(RequestModel):
 
 
 class UploadFields(RequestModel):
-    """What may be said beside an uploaded file; a title that is not given is taken from the file."""
+    """What may be said beside a file, and its name; a title that is not given is taken from the file."""
 
+    file: FileName | None
     title: Title | None
     external_id: ExternalId | None
     metadata: Metadata

@@ -26,7 +26,6 @@ from partywall.features.documents.ingest import (
     media_type_of,
     of_page,
     of_text,
-    plain_name,
 )
 from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
@@ -128,8 +127,7 @@ async def received(
     max_bytes: int,
 ) -> AsyncIterator[Received]:
     """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
-    name = plain_name(file.filename)
-    extracted, media_type = await read_text(file, name, max_bytes, texts)
+    extracted, media_type = await read_text(file, asked.file, max_bytes, texts)
     body = DocumentCreate(
         title=asked.title or extracted.title,
         content=extracted.content,
@@ -139,7 +137,7 @@ async def received(
     stored = await blobs.put(scope, pieces(file), max_bytes=max_bytes)
     upload: Received | None = None
     try:
-        original = Original(stored.key, name, stored.size)
+        original = Original(stored.key, asked.file, stored.size)
         upload = Received(await asyncio.to_thread(prepare, body, media_type, original))
         yield upload
     finally:

@@ -19,6 +19,7 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
 from partywall.core.ids import new_id
+from partywall.core.masking import what_failed
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
@@ -114,7 +115,7 @@ class Dispatcher:
                     self._behind = len(due) == most or self._returning > 0
                     claimed += due
         except (DBAPIError, OSError, UnavailableError) as error:
-            log.warning("webhooks_unclaimed", error=type(error).__name__)
+            log.warning("webhooks_unclaimed", **what_failed(error))
             return []
         if everywhere:
             self._everywhere_at = asyncio.get_running_loop().time() + self._poll.total_seconds()
@@ -131,7 +132,7 @@ class Dispatcher:
             try:
                 await self._turn(candidate).release()
             except (SQLAlchemyError, OSError, ProjectNotFoundError, UnavailableError) as error:
-                log.info("webhook_not_given_back", webhook_id=str(candidate.webhook), error=type(error).__name__)
+                log.info("webhook_not_given_back", webhook_id=str(candidate.webhook), **what_failed(error))
             finally:
                 self._returning -= 1
 

@@ -13,8 +13,8 @@ from partywall.core.http.turns import end_turn
 CLOSING: Final = (b"connection", b"close")
 # In the state of the request.
 UNREAD: Final = "body_unread"
-# Many clients read no answer before all of their body is out, and a proxy takes a connection that is reset while it sends
-# for a server that has failed: the largest body is taken, and thrown away. Whoever has read the answer sends no more.
+# Many clients read no answer before all of their body is out, and a proxy takes a connection that is reset while it
+# sends for a server that has failed: the largest body is taken, and thrown away. Whoever has read the answer stops.
 _BYTES: Final = 64 * 1024 * 1024
 _SECONDS: Final = 10.0
 _STILL_SECONDS: Final = 1.0

@@ -11,6 +11,7 @@ from partywall import __version__
 from partywall.core.budget import SharedBudget
 from partywall.core.http import health
 from partywall.core.http.admission import Admission, targets
+from partywall.core.http.body_memory import BodyMemory
 from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
@@ -118,9 +119,10 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 def _add_admission(app: FastAPI, settings: Settings) -> None:
     """One caller has at most a third of what large bodies may take, on disk and in memory."""
     http = settings.http
+    app.state.body_memory = BodyMemory.of(http.body_memory_bytes)
     app.add_middleware(
         Admission,
         targets=lambda: targets(app.routes, PUBLIC, http.max_body_bytes),
         spool=Spool(settings.spool_directory, SharedBudget[str](http.spool_bytes, http.spool_bytes // 3)),
-        memory=SharedBudget[str](http.body_memory_bytes, http.body_memory_bytes // 3),
+        memory=app.state.body_memory,
     )

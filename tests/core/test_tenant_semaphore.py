@@ -108,3 +108,15 @@ async def test_cancelled_waiters_leave_no_place_taken() -> None:
     assert (semaphore.in_use, semaphore.waiting) == (1, 0)
     semaphore.release(HONEST)
     assert semaphore.in_use == 0
+
+
+async def test_only_in_the_background_somebody_waits_for_as_long_as_it_takes() -> None:
+    semaphore = TenantSemaphore(1, each=1, patience=0.0, background_waits=True)
+    assert semaphore.try_acquire(GREEDY)
+    with pytest.raises(TooMuchAtOnceError):
+        await semaphore.acquire(GREEDY)
+    waiting = asyncio.create_task(semaphore.acquire(replace(HONEST, background=True)))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    semaphore.release(GREEDY)
+    await waiting

@@ -34,7 +34,8 @@ class TenantSemaphore:
 
     One tenant alone may hold `each` places, and strangers `strangers` together. While tenants wait, a place that
     becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
-    bounded queue of its own, and nobody waits longer than `patience` seconds. All of it happens on one event loop.
+    bounded queue of its own, and nobody waits longer than `patience` seconds, or in the background for as long as it
+    takes where `background_waits`. All of it happens on one event loop.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class TenantSemaphore:
         strangers: int | None = None,
         waiting: int = WAITING_EACH,
         patience: float | None = PATIENCE_SECONDS,
+        background_waits: bool = False,
     ) -> None:
         self._capacity = capacity
         self._each = capacity - capacity // 3 if each is None else each
         self._most_strangers = max(1, capacity // 3) if strangers is None else strangers
         self._most_waiting = waiting
         self._patience = patience
+        self._background_waits = background_waits
         self._held: Counter[str] = Counter()
         self._in_use = 0
         self._strangers = 0
@@ -88,7 +91,7 @@ class TenantSemaphore:
         self._queues.setdefault(tenant.name, deque()).append(entry)
         self._waiting_strangers += not tenant.known
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(None if tenant.background and self._background_waits else self._patience):
                 await future
         except BaseException as error:
             if future.done() and not future.cancelled():

@@ -11,7 +11,8 @@ LARGE_AT_ONCE: Final = 4
 # Each may keep a thread for a moment.
 SMALL_AT_ONCE: Final = 8
 EACH: Final = 2
-PATIENCE_SECONDS: Final = 60.0
+# Who has waited so long is told to come back: 429 for their own uploads, 503 for those of others.
+PATIENCE_SECONDS: Final = 10.0
 
 
 class Uploads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
@@ -14,8 +15,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from partywall.core.budget import SharedBudget
 from partywall.core.http import spool as spools
-from partywall.core.http.admission import Admission
+from partywall.core.http.admission import Admission, Target
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
+from partywall.core.http.body_memory import BodyMemory, memory_of
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.serving import Serving
@@ -95,8 +97,34 @@ async def test_what_declares_no_body_sees_none_of_it() -> None:
 
     room = SharedBudget[str](1, 1)
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"15")], "state": {}}
-    await Admission(careless, tuple, spools.Spool(Path(), room), room)(scope, receive, send)
+    await Admission(careless, tuple, spools.Spool(Path(), room), BodyMemory.of(6))(scope, receive, send)
     assert (seen, coming) == ([b""], [])
+
+
+async def test_a_body_holds_memory_until_its_answer_begins(people: People, server: Serving, tmp_path: Path) -> None:
+    owner = await people.person()
+    memory, held = BodyMemory.of(100 * 1024 * 1024), list[int]()
+    body = b"x" * 200_000
+
+    async def slowly_read(_: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        held.append(memory.texts.taken)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        held.append(memory.texts.taken)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_: Message) -> None: ...
+
+    path = documents(await owner.project())
+    pattern = re.compile("/api/v1/projects/(?P<project_id>[^/]+)/documents")
+    target = Target(pattern, frozenset({"POST"}), public=False, max_bytes=LARGE_BYTES)
+    app = Admission(slowly_read, lambda: (target,), spools.Spool(tmp_path, SharedBudget[str](2**30, 2**30)), memory)
+    lines = [(b"authorization", f"Bearer {owner.token}".encode()), (b"content-length", b"200000")]
+    await app({"type": "http", "method": "POST", "path": path, "headers": lines, "state": {}, "app": server.app},
+              receive, send)  # fmt: skip
+    assert held == [memory_of(200_000, 1), 0]
 
 
 async def test_a_known_caller_is_served(people: People, server: Serving) -> None:

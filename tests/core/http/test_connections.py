@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from partywall.core.http import connection_limits, connections
+from partywall.core.http import connection_limits, connections, unread
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.core.http.turns import AT_ONCE
@@ -407,3 +407,20 @@ async def test_the_websocket_gives_its_place_back(people: People, strict: Servin
     for _ in range(PER_ADDRESS + 5):
         async with opened(strict.url, project, greeting(owner, after=0)) as follower:
             assert (await follower.next())["id"] == 1
+
+
+async def test_a_client_that_sends_its_whole_body_first_reads_why_it_is_refused(server: Serving) -> None:
+    size = 30 * 1024 * 1024
+    async with wired(server) as wire:
+        wire.say(head("POST", PROJECTS, f"Content-Length: {size}"))
+        await wire.insist(bytes(1024 * 1024), size // (1024 * 1024))
+        assert (await answer_on(wire)).status == 401
+        assert await wire.rest() == b""
+
+
+async def test_no_more_than_that_is_thrown_away(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unread, "_BYTES", 1024)
+    async with wired(server) as wire:
+        wire.say(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
+        with pytest.raises(ConnectionError):
+            await wire.insist(b"10000\r\n" + bytes(65536) + b"\r\n", 10_000)

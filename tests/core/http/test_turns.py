@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import struct
+import weakref
 from contextlib import AsyncExitStack
 
 import pytest
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from partywall.core.http import turns as turns_module
+from partywall.core.http.connections import Http
 from partywall.core.http.turns import AT_ONCE, Turn, Turns, end_turn, note_turn
 from tests.core.http.bytes import answer_on, head
 from tests.features.live.serving import Serving
+from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
 
 PATIENCE = 10
@@ -95,6 +100,30 @@ async def test_of_a_burst_all_are_answered_also_behind_those_that_have_left(serv
 
 def cycles() -> int:
     return sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+
+
+def kept() -> list[Http | RequestResponseCycle]:
+    return [each for each in gc.get_objects() if isinstance(each, Http | RequestResponseCycle)]
+
+
+async def test_of_connections_that_are_reset_nothing_is_left(server: Serving) -> None:
+    """Without the collector, which finds them when it comes to look, and without waiting for the keep-alive's end."""
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                wire = await stack.enter_async_context(wired(server))
+                wire.say(head("GET", "/healthz"))
+                await answer_on(wire)
+                connection = wire.writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            added = [weakref.ref(each) for each in kept() if each not in before]
+        await until(lambda: all(each() is None for each in added), within=PATIENCE)
+    finally:
+        gc.enable()
+    assert len(added) == 3, "an idle one keeps its last request"
 
 
 async def test_an_answered_request_is_freed_without_the_collector(server: Serving) -> None:

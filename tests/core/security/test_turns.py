@@ -101,6 +101,19 @@ async def test_a_full_queue_is_said_with_a_time_to_come_back() -> None:
     assert refusal.value.headers == {"Retry-After": "1"}
 
 
+async def test_who_waits_too_long_is_told_when_to_come_back_and_leaves_the_queue() -> None:
+    places = FairPlaces(1, patience=0.0)
+    async with places.enter("192.0.2.1"):
+        for known in (True, False):
+            with pytest.raises(QueueFullError) as refusal:
+                async with places.enter("192.0.2.2", known=known):
+                    pass
+            assert refusal.value.headers == {"Retry-After": "5"}
+        assert places.waiting == 0
+    async with places.enter("192.0.2.2"):
+        pass
+
+
 KNOWN, GUESSERS = "192.0.2.9", [f"10.{number}.0.1" for number in range(100)]
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
+from partywall.core.budget import SharedBudget
 from partywall.core.errors import ContentTooLargeError
 from partywall.core.resources import Resources
 from partywall.core.text_process.processes import WAITING_EACH, TextLimits
@@ -287,7 +289,8 @@ async def test_a_page_is_never_in_memory_as_a_whole(resources: Resources) -> Non
     page = Received(b"<!-- a page -->\n", "text/html")
     tracemalloc.start()
     try:
-        extracted, _ = await uploading.read_text(page, "a.html", page.size, resources.texts)
+        source = await uploading.open_source(page, "a.html", page.size, resources.texts)
+        extracted = await source.read()
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -307,7 +310,7 @@ async def test_what_is_refused_is_not_read_to_its_end(
 ) -> None:
     file = Received(piece, content_type)
     with pytest.raises(error):
-        await uploading.read_text(file, "a", file.size, resources.texts)
+        await (await uploading.open_source(file, "a", file.size, resources.texts)).read()
     assert file._read <= PIECE_BYTES
 
 
@@ -381,3 +384,19 @@ async def test_a_costly_page_waits_its_accounts_turn_and_no_other(people: People
 async def _wait_with(resources: Resources, person: Person) -> None:
     async with resources.texts.turns.hold(person.principal.tenant):
         await asyncio.sleep(60)
+
+
+async def test_a_large_text_waits_for_memory(
+    shelf: Shelf, app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it is sent it is on disk: only as it is read it takes more than a form does."""
+    monkeypatch.setattr(uploading, "TURN_SECONDS", 0.0)
+    memory: SharedBudget[str] = app.state.body_memory.texts
+    large = b"words " * 200_000
+    async with memory.take("others", settings.http.body_memory_bytes - 2 * len(large)):
+        refused = await shelf.post("/upload", files={"file": ("a.txt", large, "text/plain")})
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert int(refused.headers["retry-after"]) > 0
+        assert (await shelf.post("/upload", files={"file": ("a.txt", large[:1000], "text/plain")})).status_code == 201
+    assert (await shelf.post("/upload", files={"file": ("a.txt", large, "text/plain")})).status_code == 201
+    assert memory.taken == 0

@@ -18,8 +18,7 @@ from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import EACH
 from partywall.features.documents import uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
-from partywall.features.documents.ingest import Extracted
-from partywall.features.documents.uploading import UploadedFile
+from partywall.features.documents.uploading import Source, UploadedFile
 from partywall.settings import Settings
 from tests.features.documents.conftest import Shelf
 from tests.people import People
@@ -32,17 +31,15 @@ class Reading:
     """Stands where uploads are read: each waits until it is let go."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._read = uploading.read_text
+        self._open = uploading.open_source
         self.begun = 0
         self.go_on = asyncio.Event()
-        monkeypatch.setattr(uploading, "read_text", self)
+        monkeypatch.setattr(uploading, "open_source", self)
 
-    async def __call__(
-        self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses
-    ) -> tuple[Extracted, str]:
+    async def __call__(self, file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
         self.begun += 1
         await self.go_on.wait()
-        return await self._read(file, name, max_bytes, texts)
+        return await self._open(file, name, max_bytes, texts)
 
 
 async def send(shelf: Shelf, key: str, content: bytes = LARGE, media_type: str = "text/plain") -> Response:

@@ -12,7 +12,6 @@ from websockets.typing import Origin
 from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
-from partywall.server import DRAIN_SECONDS
 from partywall.settings import Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve

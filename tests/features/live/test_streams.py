@@ -12,7 +12,6 @@ from partywall.core.resources import Resources
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import AccessTokens
 from partywall.resources import ISSUER
-from partywall.server import DRAIN_SECONDS
 from partywall.settings import Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve

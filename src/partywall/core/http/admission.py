@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.budget import SharedBudget
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
+from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, Width, memory_of
 from partywall.core.http.charsets import refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
@@ -31,8 +31,8 @@ from partywall.core.http.unread import leave_unread
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 
-# How long a large body that is whole waits until there is memory for it.
-TURN_SECONDS: Final = 20.0
+# Of a form: its fields, and the pieces of a file that is on disk.
+_FORM_BYTES: Final = 4 * 1024 * 1024
 _FORMS: Final = (b"multipart/form-data", b"application/x-www-form-urlencoded")
 
 
@@ -147,9 +147,11 @@ class Taken:
     caller: str
     incoming: Incoming
 
-    def memory(self, size: int) -> int:
-        """What JSON is made of is in memory beside it; a form's file is not read as a whole."""
-        return size if self.is_form else 2 * size
+    def room(self, memory: BodyMemory, size: int, width: Width) -> AbstractAsyncContextManager[None]:
+        """What it takes. Of a form's file whoever reads it as a whole asks for more then."""
+        if self.is_form:
+            return memory.forms.take(self.caller, min(size, _FORM_BYTES), TURN_SECONDS)
+        return memory.texts.take(self.caller, memory_of(size, width.bytes), TURN_SECONDS)
 
     def refuse_unreadable(self, body: bytes) -> None:
         """What has many values; JSON that is not UTF-8, of which a route that reads it itself says so in its terms."""
@@ -166,7 +168,7 @@ class Admission:
     `targets` is asked when the first request comes, with all routes there. Whatever else is sent a body sees none.
     """
 
-    def __init__(self, app: ASGIApp, targets: Callable[[], Targets], spool: Spool, memory: SharedBudget[str]) -> None:
+    def __init__(self, app: ASGIApp, targets: Callable[[], Targets], spool: Spool, memory: BodyMemory) -> None:
         self._app = app
         self._targets = targets()
         self._spool = spool
@@ -205,29 +207,37 @@ class Admission:
 
     async def _serve(self, taken: Taken, scope: Scope, send: Send) -> None:
         under_way = False
+
+        async def send_releasing(message: Message) -> None:
+            """What a slow client has still to read is no body of theirs any more."""
+            if message["type"] == "http.response.start":
+                await held.aclose()
+            await send(message)
+
+        held = AsyncExitStack()
         try:
-            async with self._received(taken) as replay:
+            async with held:
+                replay = await self._received(taken, held)
                 under_way = True
-                await self._app(scope, replay, send)
+                await self._app(scope, replay, send_releasing)
         except PartywallError as error:
             if under_way:
                 raise
             await _refuse(error, scope, taken.incoming, send)
 
-    @asynccontextmanager
-    async def _received(self, taken: Taken) -> AsyncIterator[Receive]:
-        """The body, whole and judged, to be received again; holds what it takes until the answer is out."""
+    async def _received(self, taken: Taken, held: AsyncExitStack) -> Receive:
+        """The body, whole and judged, to be received again; what it takes is held until the answer begins."""
         incoming = taken.incoming
         if incoming.limit <= ORDINARY_BYTES:
             body = b"".join([piece async for piece in incoming.pieces()])
             taken.refuse_unreadable(body)
-            yield replayed(body, incoming.receive)
-            return
-        async with self._spool.open(taken.caller, incoming.limit) as spooled:
-            async for piece in incoming.pieces():
-                await spooled.write(piece)
-            async with self._memory.take(taken.caller, taken.memory(spooled.size), TURN_SECONDS):
-                yield await _judged(taken, spooled)
+            return replayed(body, incoming.receive)
+        spooled, width = await held.enter_async_context(self._spool.open(taken.caller, incoming.limit)), Width()
+        async for piece in incoming.pieces():
+            width.note(piece)
+            await spooled.write(piece)
+        await held.enter_async_context(taken.room(self._memory, spooled.size, width))
+        return await _judged(taken, spooled)
 
 
 async def _judge(target: Target, path: Mapping[str, str], scope: Scope, arriving: Arriving) -> tuple[str, int]:

@@ -12,8 +12,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from partywall.core.errors import BadRequestError, PartywallError, UnavailableError
+from partywall.core.errors import PartywallError
 from partywall.core.http.bare_problem import bare_problem
+from partywall.core.http.connection_errors import MalformedRequestError, RequestTimeoutError, TooManyConnectionsError
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
 from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
@@ -30,22 +31,6 @@ _VERSIONS: Final = ("1.1", "1.0")
 HALF_CLOSED_SECONDS = 60.0
 # How long a client may go on sending that is told to stop.
 _LEAVING_SECONDS: Final = 1.0
-
-
-class RequestTimeoutError(PartywallError):
-    status = 408
-    code = "request_timeout"
-    title = "The request did not come in time"
-
-
-class TooManyConnectionsError(UnavailableError):
-    code = "too_many_connections"
-    title = "There are too many connections"
-
-
-class MalformedRequestError(BadRequestError):
-    code = "malformed_request"
-    title = "This is not HTTP as it is spoken here"
 
 
 class UnservedError(Exception):
@@ -115,9 +100,14 @@ class Http(HttpToolsProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """uvicorn tells the request that came last; the one that is being answered may be another."""
+        """uvicorn tells the request that came last; the one that is being answered may be another.
+
+        Of one that is reset it keeps the timer, and with it everything, for as long as an idle one may stay.
+        """
         self._end_served()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        self._forget_request()
         if self._held:
             self._held = False
             self._others.forget(self, self._address)
@@ -182,6 +172,7 @@ class Http(HttpToolsProtocol):
         super().on_response_complete()
         if self.timeout_keep_alive_task is not None:
             self._others.is_idle(self, self._address)
+            self._forget_request()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -261,6 +252,12 @@ class Http(HttpToolsProtocol):
         else:
             self._turn = self._others.turns.take(self._address, begin)
             note_turn(cycle.scope["state"], self._turn)
+
+    def _forget_request(self) -> None:
+        """It refers to its connection, and would be there as long: half of what an idle one takes."""
+        self._served = self._turn = None
+        self.cycle = self.scope = None  # type: ignore[assignment]  # as before the first one
+        self.headers = []
 
     def _unfinished(self) -> RequestResponseCycle | None:
         return None if self._served is None or self._served.response_complete else self._served

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import iter_route_contexts
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,12 +19,13 @@ from partywall.core.errors import PartywallError
 from partywall.core.http.body_limits import ORDINARY_BYTES
 from partywall.core.http.dependencies import bearer_token, remember_principal
 from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
+from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.problems import problem_of
 from partywall.core.http.replay import replayed
 from partywall.core.resources import Resources
 
 
-class HotRoute(APIRoute):
+class HotRoute(JsonRoute):
     """Used as `route_class` of a router whose endpoints answer with a `Response` of their own."""
 
 

@@ -26,6 +26,7 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import ConflictError, NotFoundError, PartywallError
 from partywall.core.http.dependencies import PrincipalDep
+from partywall.core.http.json_body import DIGEST
 from partywall.core.http.responses import json_response
 from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
@@ -227,6 +228,7 @@ def _project(given: str | None) -> UUID:
 
 async def get_idempotency(request: Request, principal: PrincipalDep, key: KeyHeader = None) -> Idempotency:
     body = b"" if key is None or not hasattr(request, "_body") else await request.body()
+    body = request.scope["state"].get(DIGEST, body)
     parts = (request.method.encode(), request.url.path.encode(), request.url.query.encode(), body)
     return Idempotency(
         principal=principal,

@@ -63,7 +63,7 @@ class RequestContext:
                 if UNREAD in state:
                     message["headers"].append(CLOSING)
             elif UNREAD in state and not message.get("more_body", False):
-                await end_answer(message, scope, receive, send, to_proxy=self._notice.trusts(scope))
+                await end_answer(message, scope, receive, send)
                 return
             await send(message)
 

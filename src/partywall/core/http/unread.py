@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
+from partywall.core.http.turns import end_turn
+
 CLOSING: Final = (b"connection", b"close")
 # In the state of the request.
 UNREAD: Final = "body_unread"
-# A client that goes on sending gets to read its answer; more than this it may not send.
-_SECONDS: Final = 1.0
-_BYTES: Final = 2 * 1024 * 1024
-# A proxy takes a connection that is reset while it sends for a server that has failed, and answers 502.
-_BYTES_OF_A_PROXY: Final = 64 * 1024 * 1024
+# Many clients read no answer before all of their body is out, and a proxy takes a connection that is reset while it
+# sends for a server that has failed: the largest body is taken, and thrown away. Whoever has read the answer stops.
+_BYTES: Final = 64 * 1024 * 1024
+_SECONDS: Final = 10.0
+_STILL_SECONDS: Final = 1.0
 
 
 def leave_unread(scope: Scope) -> None:
@@ -22,14 +25,15 @@ def leave_unread(scope: Scope) -> None:
     scope["state"][UNREAD] = True
 
 
-async def end_answer(message: Message, scope: Scope, receive: Receive, send: Send, *, to_proxy: bool) -> None:
-    """Sends the last part of the answer, then throws a little of the body away before the connection is closed.
+async def end_answer(message: Message, scope: Scope, receive: Receive, send: Send) -> None:
+    """Sends the last part of the answer, then throws what still comes away before the connection is closed.
 
     A connection that is closed at once, with bytes on their way, is reset, and the client never sees the answer.
     """
     await send({**message, "more_body": True})
+    end_turn(scope["state"])
     if not _waits_to_be_asked(scope):
-        await _drain(receive, _BYTES_OF_A_PROXY if to_proxy else _BYTES)
+        await _drain(receive)
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
@@ -37,14 +41,13 @@ def _waits_to_be_asked(scope: Scope) -> bool:
     return any(name == b"expect" for name, _ in scope["headers"])
 
 
-async def _drain(receive: Receive, most: int) -> None:
+async def _drain(receive: Receive) -> None:
     seen = 0
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(_SECONDS):
-            while seen < most:
-                message = await receive()
+            while seen < _BYTES:
+                async with asyncio.timeout(_STILL_SECONDS):
+                    message = await receive()
                 if message["type"] != "http.request" or not message.get("more_body", False):
                     return
                 seen += len(message.get("body", b""))
-    except TimeoutError:
-        return

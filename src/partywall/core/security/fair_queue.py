@@ -11,12 +11,12 @@ type Turn = asyncio.Future[None]
 
 
 class QueueFullError(TooManyRequestsError):
-    """As many wait already as may, of this client, of its network, or of all."""
+    """As many wait already as may, of this client, of its network, or of all; or it has waited too long."""
 
     code = "passwords_busy"
 
-    def __init__(self) -> None:
-        super().__init__(1)
+    def __init__(self, seconds: int = 1) -> None:
+        super().__init__(seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
-from partywall.core.security.fair_queue import FairQueue, Room
+from partywall.core.security.fair_queue import FairQueue, QueueFullError, Room, Turn
+
+PATIENCE_SECONDS: Final = 5.0
+# Who has waited that long for nothing comes back when the queue is another one.
+_BACK_IN_SECONDS: Final = 5
 
 
 class FairPlaces:
     """Lets in `at_once`. Those who are `known` wait in a queue of their own, which is served first.
 
     No more than every second turn is theirs while a stranger could take it, and of several places one is never a
-    stranger's: so many strangers do not keep those who are known waiting, nor the other way round.
+    stranger's: so many strangers do not keep those who are known waiting, nor the other way round. Nobody waits longer
+    than `patience` seconds.
     """
 
-    def __init__(self, at_once: int, room: Room | None = None) -> None:
+    def __init__(self, at_once: int, room: Room | None = None, patience: float = PATIENCE_SECONDS) -> None:
         self._free = at_once
+        self._patience = patience
         self._for_strangers = max(1, at_once - 1)
         self._known, self._strangers = (FairQueue(room or Room()) for _ in range(2))
         self._known_was_last = False
@@ -46,16 +53,23 @@ class FairPlaces:
             self._for_strangers -= 1
 
     async def _wait(self, client: str, *, known: bool) -> None:
-        queue = self._known if known else self._strangers
-        turn = queue.join(client)
+        turn = (self._known if known else self._strangers).join(client)
         try:
-            await turn
+            async with asyncio.timeout(self._patience):
+                await turn
+        except TimeoutError as error:
+            self._leave(client, turn, known=known)
+            raise QueueFullError(_BACK_IN_SECONDS) from error
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._give_back(known=known)
-            else:
-                queue.leave(client, turn)
+            self._leave(client, turn, known=known)
             raise
+
+    def _leave(self, client: str, turn: Turn, *, known: bool) -> None:
+        """Before its turn, or as it came."""
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
+            self._give_back(known=known)
+        else:
+            (self._known if known else self._strangers).leave(client, turn)
 
     def _give_back(self, *, known: bool) -> None:
         """The place goes to the next who still waits and may have it."""

@@ -66,15 +66,15 @@ class TextProcesses:
     def __init__(self, limits: TextLimits) -> None:
         self._limits = limits
         self.turns = TenantSemaphore(
-            limits.at_once, each=max(1, limits.at_once // 3), waiting=WAITING_EACH, patience=None
+            limits.at_once, each=max(1, limits.at_once // 3), waiting=WAITING_EACH, background_waits=True
         )
 
     async def run(self, work: Work, text: bytes | AsyncIterator[bytes]) -> bytes:
         """What `work` answers to the text, which may come in pieces; what they raise is raised.
 
 
-        Raises TextTooCostlyError, TextProcessBusyError, and TooMuchAtOnceError where the tenant's queue is full. A
-        wait that is cancelled ends the process.
+        Raises TextTooCostlyError, TextProcessBusyError, and TooMuchAtOnceError where the tenant's queue is full, or
+        somebody has waited long for an answer. A wait that is cancelled ends the process.
         """
         async with self.turns.hold(current_tenant()):
             return await self._run(work, text)

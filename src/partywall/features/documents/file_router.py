@@ -22,6 +22,7 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import BadRequestError, InvalidInputError, TooManyRequestsError, UnsupportedMediaTypeError
 from partywall.core.field_errors import FieldCode
 from partywall.core.http.body_limits import LARGE_BYTES, MEDIUM_BYTES
+from partywall.core.http.body_memory import body_memory
 from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
@@ -82,14 +83,18 @@ async def upload_document(
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
             return replayed
-        limit = resources.settings.blobs.max_upload_bytes
         await require_room(reader, project_id, file.size or 0)
-        async with uploading.received(resources.blobs, resources.texts, scope, file, asked, limit) as upload:
+        async with _receiving(resources, request).received(scope, file, asked) as upload:
 
             async def store(writer: ScopedWriter) -> Response:
                 return created(request, upload.document.id, await upload.insert(writer, project_id))
 
             return await _store(resources, once, fingerprint, store)
+
+
+def _receiving(resources: Resources, request: Request) -> uploading.Receiving:
+    limit = resources.settings.blobs.max_upload_bytes
+    return uploading.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
 
 
 async def _store(

@@ -10,6 +10,7 @@ from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.idempotency import IdempotencyDep, IdempotencyKeyReusedError, RequestInProgressError
+from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.large_answers import Produced
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
@@ -31,7 +32,7 @@ from partywall.features.documents.schemas import (
     Version,
 )
 
-router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"])
+router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"], route_class=JsonRoute)
 
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 CREATION_ERRORS = (

@@ -3,15 +3,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
 from partywall.core.blobs import BlobStore
+from partywall.core.budget import SharedBudget
 from partywall.core.db.availability import DatabaseAwayError
 from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.errors import ContentTooLargeError, PartywallError
+from partywall.core.http.body_memory import LARGE_BYTES, TURN_SECONDS, Width, memory_of
 from partywall.core.tenancy import ProjectScope
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, MAX_CONTENT_BYTES, PIECE_BYTES
@@ -60,33 +62,54 @@ async def fingerprint(file: UploadedFile) -> bytes:
     return digest.digest()
 
 
-async def read_text(
-    file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses
-) -> tuple[Extracted, str]:
-    """Title and text of the file, and its media type.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file, and what a process has made of it where it is a large page: the text that is going to be in memory."""
 
-    Raises NotTextError and ContentTooLargeError, and what the processes do where the file is costly to read.
-    """
+    file: UploadedFile
+    name: str | None
+    media_type: str
+    size: int
+    page: bytes | None
+
+    async def memory(self) -> int:
+        """What working on the text takes; 0 for what is not counted."""
+        size, width = self.size if self.page is None else len(self.page), Width()
+        if size <= LARGE_BYTES:
+            return 0
+        async for piece in pieces(self.file) if self.page is None else _one(self.page):
+            await asyncio.to_thread(width.note, piece)
+        return memory_of(size, width.bytes)
+
+    async def read(self) -> Extracted:
+        """Title and text; raises NotTextError."""
+        page = self.page
+        if page is not None:
+            return await asyncio.to_thread(lambda: of_page(Page.parse(page), self.name))
+        if self.media_type == HTML:
+            await self.file.seek(0)
+            return await asyncio.to_thread(extract, await self.file.read(), self.media_type, self.name)
+        decoder = Utf8Decoder()
+        parts = [await asyncio.to_thread(decoder.decode, piece) async for piece in pieces(self.file)]
+        parts.append(decoder.decode(b"", last=True))
+        return await asyncio.to_thread(lambda: of_text("".join(parts), self.media_type, self.name))
+
+
+async def open_source(file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
+    """Raises NotTextError and ContentTooLargeError, and what the processes do where the file is costly to read."""
     media_type = media_type_of(file.content_type, name)
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
         raise ContentTooLargeError(f"A file may have at most {max_bytes} bytes.")
-    if media_type != HTML:
-        return await _read_plain(file, size, media_type, name), media_type
-    if size <= LARGEST_INLINE_PAGE:
-        await file.seek(0)
-        return await asyncio.to_thread(extract, await file.read(), media_type, name), media_type
-    page = await texts.run(read_page, _text_pieces(file))
-    return await asyncio.to_thread(lambda: of_page(Page.parse(page), name)), media_type
-
-
-async def _read_plain(file: UploadedFile, size: int, media_type: str, name: str | None) -> Extracted:
-    if size > MAX_CONTENT_BYTES:
+    if media_type != HTML and size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
-    decoder = Utf8Decoder()
-    parts = [await asyncio.to_thread(decoder.decode, piece) async for piece in pieces(file)]
-    parts.append(decoder.decode(b"", last=True))
-    return await asyncio.to_thread(lambda: of_text("".join(parts), media_type, name))
+    is_large_page = media_type == HTML and size > LARGEST_INLINE_PAGE
+    page = await texts.run(read_page, _text_pieces(file)) if is_large_page else None
+    return Source(file, name, media_type, size, page)
+
+
+async def _one(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
 
 
 async def _text_pieces(file: UploadedFile) -> AsyncIterator[bytes]:
@@ -117,29 +140,43 @@ class Received:
             raise
 
 
-@asynccontextmanager
-async def received(
-    blobs: BlobStore,
-    texts: TextProcesses,
-    scope: ProjectScope,
-    file: UploadedFile,
-    asked: UploadFields,
-    max_bytes: int,
-) -> AsyncIterator[Received]:
-    """Everything about an upload that takes its time, before a transaction; a blob that no row uses is taken away."""
-    extracted, media_type = await read_text(file, asked.file, max_bytes, texts)
-    body = DocumentCreate(
-        title=asked.title or extracted.title,
-        content=extracted.content,
-        external_id=asked.external_id,
-        metadata=asked.metadata,
-    )
-    stored = await blobs.put(scope, pieces(file), max_bytes=max_bytes)
-    upload: Received | None = None
-    try:
-        original = Original(stored.key, asked.file, stored.size)
-        upload = Received(await asyncio.to_thread(prepare, body, media_type, original))
-        yield upload
-    finally:
-        if upload is None or not upload.used:
-            await blobs.delete(scope, stored.key)
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Where uploads go, and what they may take on their way."""
+
+    blobs: BlobStore
+    texts: TextProcesses
+    memory: SharedBudget[str]
+    max_bytes: int
+
+    @asynccontextmanager
+    async def received(self, scope: ProjectScope, file: UploadedFile, asked: UploadFields) -> AsyncIterator[Received]:
+        """Everything about an upload that takes its time, before a transaction.
+
+        A large text has its memory until the end. While a process reads a page, it is not here yet.
+        """
+        source = await open_source(file, asked.file, self.max_bytes, self.texts)
+        needed = await source.memory()
+        taken = self.memory.take(scope.principal.tenant.name, needed, TURN_SECONDS) if needed else nullcontext()
+        async with taken, self._stored(scope, source, asked) as upload:
+            yield upload
+
+    @asynccontextmanager
+    async def _stored(self, scope: ProjectScope, source: Source, asked: UploadFields) -> AsyncIterator[Received]:
+        """A blob that no row uses is taken away."""
+        extracted = await source.read()
+        body = DocumentCreate(
+            title=asked.title or extracted.title,
+            content=extracted.content,
+            external_id=asked.external_id,
+            metadata=asked.metadata,
+        )
+        stored = await self.blobs.put(scope, pieces(source.file), max_bytes=self.max_bytes)
+        upload: Received | None = None
+        try:
+            original = Original(stored.key, source.name, stored.size)
+            upload = Received(await asyncio.to_thread(prepare, body, source.media_type, original))
+            yield upload
+        finally:
+            if upload is None or not upload.used:
+                await self.blobs.delete(scope, stored.key)

@@ -1,0 +1,21 @@
+"""What is said to a client before any application sees its request."""
+
+from __future__ import annotations
+
+from partywall.core.errors import BadRequestError, PartywallError, UnavailableError
+
+
+class RequestTimeoutError(PartywallError):
+    status = 408
+    code = "request_timeout"
+    title = "The request did not come in time"
+
+
+class TooManyConnectionsError(UnavailableError):
+    code = "too_many_connections"
+    title = "There are too many connections"
+
+
+class MalformedRequestError(BadRequestError):
+    code = "malformed_request"
+    title = "This is not HTTP as it is spoken here"

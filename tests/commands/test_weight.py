@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx", "numpy", "uvicorn", "pgqueuer", "redis"}
+HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx", "numpy", "uvicorn", "redis"}
 
 
 def imported_by(command: str) -> set[str]:

@@ -37,9 +37,8 @@ CREATE TABLE job (
 );
 CREATE INDEX job_waiting_idx ON job (kind, project_id, priority DESC, id) WHERE state = 'waiting';
 CREATE INDEX job_delayed_idx ON job (due_at) WHERE state = 'delayed';
-CREATE INDEX job_running_idx ON job (heartbeat_at) WHERE state = 'running';
+CREATE INDEX job_running_idx ON job (heartbeat_at, id) WHERE state = 'running';
 CREATE INDEX job_parked_idx ON job (parked_at) WHERE state = 'parked';
-CREATE INDEX job_project_id_idx ON job (project_id) WHERE state <> 'running';
 CREATE UNIQUE INDEX job_dedupe_key_idx ON job (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL;
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
@@ -89,15 +88,17 @@ AS $$
 BEGIN"""
 
 # Which projects have waiting jobs: one step of the index leads to the next project. Jobs that are due wait from now on.
+# The last row names no line, but in how long the next job is due, and the next one counts as lost.
 _LINES = f"""
-CREATE FUNCTION wall.job_lines(kinds text[], starts uuid[], each integer)
-    RETURNS TABLE (kind text, project_id uuid, account_id uuid) {_AS}
+CREATE FUNCTION wall.job_lines(kinds text[], starts uuid[], each integer, silent interval)
+    RETURNS TABLE (kind text, project_id uuid, account_id uuid, due_in interval, lost_in interval) {_AS}
     UPDATE public.job SET state = 'waiting' WHERE id = ANY (ARRAY(
-        SELECT id FROM public.job WHERE state = 'delayed' AND due_at <= clock_timestamp()
+        SELECT id FROM public.job WHERE state = 'delayed' AND due_at <= now()
         ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
     ));
     RETURN QUERY
-    SELECT asked.kind, found.project, coalesce(wall.owner_account(found.project), found.project)
+    SELECT asked.kind, found.project, coalesce(wall.owner_account(found.project), found.project), NULL::interval,
+        NULL::interval
     FROM unnest(kinds, starts) AS asked(kind, start), LATERAL (
         WITH RECURSIVE line(project) AS (
             (SELECT j.project_id FROM public.job AS j
@@ -111,6 +112,10 @@ CREATE FUNCTION wall.job_lines(kinds text[], starts uuid[], each integer)
         )
         SELECT line.project FROM line WHERE line.project IS NOT NULL LIMIT each
     ) AS found;
+    RETURN QUERY SELECT NULL::text, NULL::uuid, NULL::uuid,
+        (SELECT j.due_at FROM public.job AS j WHERE j.state = 'delayed' ORDER BY j.due_at LIMIT 1) - clock_timestamp(),
+        (SELECT j.heartbeat_at FROM public.job AS j WHERE j.state = 'running' ORDER BY j.heartbeat_at LIMIT 1)
+            + silent - clock_timestamp();
 END
 $$;
 """
@@ -118,7 +123,7 @@ $$;
 _TAKEN = """
     UPDATE public.job AS j SET state = 'running', lease = with_lease, attempts = j.attempts + 1,
         heartbeat_at = clock_timestamp()
-    FROM taken WHERE j.id = taken.id
+    WHERE j.id = ANY (ARRAY(SELECT taken.id FROM taken))
     RETURNING j.id, j.kind, j.project_id, wall.owner_account(j.project_id), j.payload::text, j.attempts, j.lease;
 END
 $$;
@@ -147,9 +152,9 @@ CREATE FUNCTION wall.take_lost_job(kinds text[], silent interval, held bigint[],
     RETURN QUERY
     WITH taken AS MATERIALIZED (
         SELECT j.id FROM public.job AS j
-        WHERE j.state = 'running' AND j.heartbeat_at < clock_timestamp() - silent
+        WHERE j.state = 'running' AND j.heartbeat_at < now() - silent
             AND j.kind = ANY (kinds) AND j.id <> ALL (held)
-        ORDER BY j.heartbeat_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY j.heartbeat_at, j.id LIMIT 1 FOR UPDATE SKIP LOCKED
     ){_TAKEN}
 """
 
@@ -158,7 +163,7 @@ _SETTLE = f"""
 CREATE FUNCTION wall.settle_jobs(ids bigint[], leases uuid[], states text[], pauses interval[], errors text[])
     RETURNS void {_AS}
     DELETE FROM public.job AS j USING unnest(ids, leases, states) AS ended(id, lease, state)
-    WHERE ended.state IS NULL AND j.id = ended.id AND j.lease = ended.lease;
+    WHERE ended.state IS NULL AND j.id = ANY (ids) AND j.id = ended.id AND j.lease = ended.lease;
     IF array_remove(states, NULL) = '{{}}' THEN
         RETURN;
     END IF;
@@ -166,7 +171,7 @@ CREATE FUNCTION wall.settle_jobs(ids bigint[], leases uuid[], states text[], pau
         due_at = clock_timestamp() + ended.pause,
         parked_at = CASE WHEN ended.state = 'parked' THEN clock_timestamp() END
     FROM unnest(ids, leases, states, pauses, errors) AS ended(id, lease, state, pause, error)
-    WHERE ended.state IS NOT NULL AND j.id = ended.id AND j.lease = ended.lease;
+    WHERE ended.state IS NOT NULL AND j.id = ANY (ids) AND j.id = ended.id AND j.lease = ended.lease;
 END
 $$;
 """
@@ -175,7 +180,7 @@ $$;
 _RENEW = f"""
 CREATE FUNCTION wall.renew_jobs(ids bigint[], leases uuid[]) RETURNS void {_AS}
     UPDATE public.job AS j SET heartbeat_at = clock_timestamp() FROM unnest(ids, leases) AS held(id, lease)
-    WHERE j.id = held.id AND j.lease = held.lease;
+    WHERE j.id = ANY (ids) AND j.id = held.id AND j.lease = held.lease;
 END
 $$;
 """
@@ -201,7 +206,7 @@ $$;
 """
 
 _SIGNATURES = (
-    "wall.job_lines(text[], uuid[], integer)",
+    "wall.job_lines(text[], uuid[], integer, interval)",
     "wall.take_jobs(text[], uuid[], integer[], uuid)",
     "wall.take_lost_job(text[], interval, bigint[], uuid)",
     "wall.settle_jobs(bigint[], uuid[], text[], interval[], text[])",

@@ -18,7 +18,6 @@ _WAITING: Final = text("state = 'waiting'")
 _DELAYED: Final = text("state = 'delayed'")
 _RUNNING: Final = text("state = 'running'")
 _PARKED: Final = text("state = 'parked'")
-_NOT_RUNNING: Final = text("state <> 'running'")
 # While a job is waiting or running there is no second one with its key.
 ONCE: Final = text("state <> 'parked' AND dedupe_key IS NOT NULL")
 
@@ -33,9 +32,8 @@ class StoredJob(Base):
     __table_args__ = (
         Index("job_waiting_idx", "kind", "project_id", text("priority DESC"), "id", postgresql_where=_WAITING),
         Index("job_delayed_idx", "due_at", postgresql_where=_DELAYED),
-        Index("job_running_idx", "heartbeat_at", postgresql_where=_RUNNING),
+        Index("job_running_idx", "heartbeat_at", "id", postgresql_where=_RUNNING),
         Index("job_parked_idx", "parked_at", postgresql_where=_PARKED),
-        Index("job_project_id_idx", "project_id", postgresql_where=_NOT_RUNNING),
         Index("job_dedupe_key_idx", "dedupe_key", unique=True, postgresql_where=ONCE),
         {"info": {"kind": TableKind.SYSTEM, "names_project": "a worker serves every project, and enters it later"}},
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -24,11 +26,13 @@ from partywall.core.resources import Resources
 log = structlog.get_logger(__name__)
 
 RESTART_PAUSE_SECONDS: Final = 1.0
-# The first pause after work, doubled until it is the poll interval.
+# The first pause after work, four times as long each time until it is the poll interval.
 SHORTEST_PAUSE_SECONDS: Final = 0.05
 # How old a worker's knowledge of who waits may get while it has work, and where it was told of a new job.
 LINES_SECONDS: Final = 0.25
 LINES_SECONDS_WOKEN: Final = 0.05
+# By how much this clock and the database's may differ while a worker waits for a moment.
+CLOCK_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class _Worker:
         self._writing = asyncio.Lock()
         self._look = asyncio.Event()
         self._woken = True
-        self._lines_at = self._lost_at = 0.0
+        self._seen_at = self._lost_at = 0.0
+        self._due_at = math.inf
         self._pause = SHORTEST_PAUSE_SECONDS
 
     def wake(self) -> None:
@@ -83,9 +88,8 @@ class _Worker:
 
     async def beat(self) -> None:
         """Tells other workers that this one lives, in one statement for all its jobs."""
-        silent = self._resources.settings.jobs.heartbeat_timeout.total_seconds()
         while True:
-            await asyncio.sleep(silent / 4)
+            await asyncio.sleep(self._silent.total_seconds() / 4)
             if not self._held:
                 continue
             try:
@@ -107,6 +111,10 @@ class _Worker:
                 await asyncio.sleep(RESTART_PAUSE_SECONDS)
                 continue
             await self._wait(pause)
+
+    @property
+    def _silent(self) -> timedelta:
+        return self._resources.settings.jobs.heartbeat_timeout
 
     @property
     def _poll(self) -> float:
@@ -141,9 +149,9 @@ class _Worker:
         free = {kind: places - self._taken[kind] for kind, places in self._places.items() if places > self._taken[kind]}
         if not free:
             return self._poll
+        if self._is_time_to_look():
+            await self._look_around()
         begun = await self._take_lost(free, group)
-        if self._is_time_for_lines():
-            await self._find_lines()
         if chosen := self._turns.choose(free):
             jobs = await self.store.take(chosen)
             self._turns.taken(chosen, Counter((job.kind, job.project) for job in jobs))
@@ -152,32 +160,42 @@ class _Worker:
             # What is left over may be had at once, or else by another look.
             self._pause = SHORTEST_PAUSE_SECONDS
             return 0.0
-        return 0.0 if begun else await self._idle_pause()
+        return 0.0 if begun else self._idle_pause()
 
-    async def _idle_pause(self) -> float:
-        pause, self._pause = min(self._pause, self._poll), min(2 * self._pause, self._poll)
+    def _idle_pause(self) -> float:
+        """Longer and longer, but not past the moment when a job is due or lost."""
+        pause, self._pause = min(self._pause, self._poll), min(4 * self._pause, self._poll)
+        now = time.monotonic()
         if not self._suspects.place_is_free:
-            pause = min(pause, 10 * SHORTEST_PAUSE_SECONDS)
-        due = await self.store.next_due()
-        return pause if due is None else min(pause, max(due.total_seconds(), SHORTEST_PAUSE_SECONDS / 5))
+            pause = min(pause, LINES_SECONDS)
+        for moment in (self._due_at, self._lost_at):
+            if moment > now:
+                pause = min(pause, moment - now + CLOCK_SECONDS)
+        return pause
 
-    def _is_time_for_lines(self) -> bool:
-        age = time.monotonic() - self._lines_at
+    def _is_time_to_look(self) -> bool:
+        age = time.monotonic() - self._seen_at
         return self._turns.is_empty or age >= (LINES_SECONDS_WOKEN if self._woken else LINES_SECONDS)
 
-    async def _find_lines(self) -> None:
+    async def _look_around(self) -> None:
         self._woken = False
         asked = self._turns.unknown()
-        self._turns.found(asked, await self.store.lines(asked))
-        self._lines_at = time.monotonic()
+        seen = await self.store.look(asked, self._silent)
+        self._turns.found(asked, seen.lines)
+        self._seen_at = time.monotonic()
+        self._due_at, self._lost_at = self._moment(seen.due_in), self._moment(seen.lost_in)
+
+    def _moment(self, left: timedelta | None) -> float:
+        return math.inf if left is None else self._seen_at + left.total_seconds()
 
     async def _take_lost(self, free: dict[str, int], group: asyncio.TaskGroup) -> bool:
         """Takes one job of a lost worker over, if no other such job is at work."""
         if not self._suspects.place_is_free or time.monotonic() < self._lost_at:
             return False
         held = [job.id for job in self._held.values()]
-        lost = await self.store.take_lost(list(free), self._resources.settings.jobs.heartbeat_timeout, held)
-        self._lost_at = time.monotonic() + (0.0 if lost else min(self._poll, 1.0))
+        lost = await self.store.take_lost(list(free), self._silent, held)
+        if not lost:
+            self._lost_at = math.inf  # until the next look
         for job in lost:
             free[job.kind] -= 1
             self._suspects.take(job.id)
@@ -211,5 +229,4 @@ class _Worker:
 
     def _clear_suspect(self, job_id: int) -> None:
         if self._suspects.clear(job_id):
-            self._lost_at = 0.0
             self._look.set()

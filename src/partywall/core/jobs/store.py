@@ -19,13 +19,12 @@ from partywall.core.db.read_pool import ReadPool
 from partywall.core.ids import new_id
 from partywall.core.jobs.turns import WINDOW, Chosen, Line
 
-_LINES: Final = "SELECT kind, project_id, account_id FROM wall.job_lines($1, $2, $3)"
+_LINES: Final = "SELECT * FROM wall.job_lines($1, $2, $3, $4)"
 _TAKE: Final = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
 _TAKE_LOST: Final = "SELECT * FROM wall.take_lost_job($1, $2, $3, $4)"
 _SETTLE: Final = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
 _RENEW: Final = "SELECT wall.renew_jobs($1, $2)"
 _FIRE: Final = "SELECT wall.fire_schedules($1, $2, $3)"
-_NEXT_DUE: Final = "SELECT due_at - clock_timestamp() FROM job WHERE state = 'delayed' ORDER BY due_at LIMIT 1"
 
 
 class TakenJob(NamedTuple):
@@ -50,13 +49,25 @@ class Ended(NamedTuple):
     error: str | None = None
 
 
+class Seen(NamedTuple):
+    """Whose jobs wait, and in how long the next job is due and the next one is lost, if there is any."""
+
+    lines: list[Line]
+    due_in: timedelta | None
+    lost_in: timedelta | None
+
+
 @dataclass(frozen=True, slots=True)
 class JobStore:
     pool: ReadPool
 
-    async def lines(self, asked: Mapping[str, UUID]) -> list[Line]:
-        """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then."""
-        return [Line(*row) for row in await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW)]
+    async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> Seen:
+        """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then.
+
+        A job is lost when its worker was silent for so long.
+        """
+        *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent)
+        return Seen([Line(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
 
     async def take(self, chosen: Sequence[Chosen]) -> list[TakenJob]:
         return [TakenJob(*row) for row in await self._fetch(_TAKE, *_columns(chosen), new_id())]
@@ -71,11 +82,6 @@ class JobStore:
 
     async def settle(self, ended: Sequence[Ended]) -> None:
         await self._fetch(_SETTLE, *_columns(ended))
-
-    async def next_due(self) -> timedelta | None:
-        """In how long the next delayed job is due."""
-        rows = await self._fetch(_NEXT_DUE)
-        return rows[0][0] if rows else None
 
     async def fire(self, ticks: Mapping[str, datetime], kind: str) -> None:
         """Enqueues a job of this kind for each schedule, at most one for each tick whoever asks for it."""

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,9 @@ bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first
 
 bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
 	$(RUN) bench.run_survival
+
+bench-queue: dev ## Drain 20,000 jobs with two workers, one project behind another's 19,000, an idle worker; two minutes
+	$(RUN) bench.queue
 
 bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown

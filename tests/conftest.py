@@ -128,7 +128,7 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 @pytest.fixture
 async def empty_queue(kept: Superuser) -> None:
     """No job waits and none is parked: hundreds that earlier tests left are not this one's to work off."""
-    await kept.execute("WITH attempts AS (DELETE FROM job_attempt) DELETE FROM pgqueuer")
+    await kept.execute("DELETE FROM job")
 
 
 @pytest.fixture

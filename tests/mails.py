@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-
-import asyncpg
 
 from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.runner import JobRunner
@@ -23,9 +20,8 @@ from tests.engines import DatabaseUrls
 async def working(resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler]) -> AsyncIterator[None]:
     """A worker for these handlers."""
     stop = asyncio.Event()
-    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(resources, handlers).run(connect, stop))
+        group.create_task(JobRunner(resources, handlers).run(stop))
         try:
             yield
         finally:

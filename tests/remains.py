@@ -56,10 +56,10 @@ async def work_off(
 ) -> None:
     """Runs a worker until it has done the project's jobs of these kinds."""
     kinds = [handler.kind.name for handler in handlers]
-    query = "SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1) AND position($2::bytea IN payload) > 0"
+    query = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND project_id = $2"
 
     async def idle() -> bool:
-        [[left]] = await people.fetch(query, kinds, str(project).encode())
+        [[left]] = await people.fetch(query, kinds, project)
         return int(left) == 0
 
     async with working(resources, database, handlers):

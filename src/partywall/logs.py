@@ -156,5 +156,5 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("uvicorn.error").addFilter(client_stayed)
     logging.getLogger("uvicorn.error").addFilter(as_of_client)
-    for noisy in ("httpx2", "pgqueuer", "alembic", "uvicorn.error", "uvicorn", "mcp", _POOLS):
+    for noisy in ("httpx2", "alembic", "uvicorn.error", "uvicorn", "mcp", _POOLS):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -32,6 +32,7 @@ from partywall.core.events.newswire import Newswire
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.events.tail import Tails
 from partywall.core.http.large_answers import LargeAnswers
+from partywall.core.jobs.waking import JobWaker
 from partywall.core.mail.message import Mailer
 from partywall.core.memory import trim_memory
 from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
@@ -107,14 +108,13 @@ async def open_resources(
     settings: Settings, *, application: str, draining: asyncio.Event | None = None, background: bool = False
 ) -> AsyncIterator[Resources]:
     """Everything a process needs. Streams end when `draining` is set; work in the `background` may wait for locks."""
-    cache_url, keeper = _cache_url(settings), SecretKeeper(secret_key(settings))
     async with AsyncExitStack() as stack:
+        cache, keeper = _open_cache(stack, _cache_url(settings)), SecretKeeper(secret_key(settings))
         engine, reads = await _open_database(stack, settings.database, application, background=background)
-        cache = _open_cache(stack, cache_url)
-        sessions, tls = await _open_sessions(engine, settings), tls_context(settings.outgoing.ca_file)
+        live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
+        sessions, tls = await _open_sessions(engine, live.waker, settings), tls_context(settings.outgoing.ca_file)
         embedders = await _open_embedders(stack, settings, tls)
         blobs, mailer = DirectoryBlobStore(settings.blob_directory), create_mailer(settings)
-        live = await _open_events(stack, settings, cache, reads, draining or asyncio.Event())
         tokens, keys = _open_credentials(stack, settings, sessions, keeper, cache, live)
         yield Resources(
             settings=settings,
@@ -141,6 +141,7 @@ async def open_resources(
             announcer=live.announcer,
             tails=live.tails,
             newswire=Newswire(live.listener),
+            waker=live.waker,
             strangers=Places[str](STRANGERS, STRANGERS_EACH),
             unused_tickets=_unused_tickets(settings.events),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
@@ -188,12 +189,13 @@ class _Live(NamedTuple):
     tails: Tails
     listener: Listener
     background: Background
+    waker: JobWaker
 
 
 async def _open_events(
     stack: AsyncExitStack, settings: Settings, cache: Redis, reads: ReadPool, draining: asyncio.Event
 ) -> _Live:
-    """What numbers and announces events behind the writers, and what follows them, with one connection that listens."""
+    """What numbers and announces events and jobs behind the writers, and what follows them, with one connection."""
     assert settings.cache.url is not None
     ears = create_listening_cache(settings.cache.url.get_secret_value())
     stack.push_async_callback(ears.aclose)
@@ -202,6 +204,8 @@ async def _open_events(
     stack.push_async_callback(announcer.flush)
     background = await stack.enter_async_context(Background())
     listener = Listener(ears)
+    waker = JobWaker(cache, listener)
+    stack.push_async_callback(waker.flush)
     limits = settings.events
     tails = Tails(
         reads, background, listener, announcer.catch_up, places=SharedPlaces(limits.connections),
@@ -211,9 +215,10 @@ async def _open_events(
     for name, run in (
         ("announcer", announcer.run), ("notifier", notifier.run), ("listener", listener.run),
         ("drain", tails.end_when_draining), ("memory", trim_memory),
+        ("waker", waker.run),
     ):  # fmt: skip
         background.start(name, run)
-    return _Live(announcer, tails, listener, background)
+    return _Live(announcer, tails, listener, background, waker)
 
 
 def _unused_tickets(settings: EventSettings) -> TimedPlaces:
@@ -247,8 +252,8 @@ async def _open_database(
     )
 
 
-async def _open_sessions(engine: AsyncEngine, settings: Settings) -> Sessions:
-    sessions = Sessions(engine)
+async def _open_sessions(engine: AsyncEngine, waker: JobWaker, settings: Settings) -> Sessions:
+    sessions = Sessions(engine, waker.wake)
     await publish_quotas(sessions, settings.quotas.limits)
     return sessions
 

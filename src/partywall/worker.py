@@ -4,11 +4,9 @@ import asyncio
 import functools
 import signal
 
-import asyncpg
 import uvloop
 
 from partywall.core.background import keep
-from partywall.core.db.engine import asyncpg_dsn, server_settings
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.memory import exempt_from_collection, give_back_memory
 from partywall.core.retention import work as retention
@@ -18,27 +16,17 @@ from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
-QUEUE_CONNECTIONS = 4
-
-
-async def _connect(url: str) -> asyncpg.Pool[asyncpg.Record]:
-    options = server_settings("partywall-queue", 30_000)
-    return await asyncpg.create_pool(asyncpg_dsn(url), min_size=2, max_size=QUEUE_CONNECTIONS, server_settings=options)
-
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
     """Runs every slice's jobs, schedules and loops, and the core's own schedules, until `stop` is set."""
-    direct = settings.database.direct_url or settings.database.url
-    assert direct is not None
     handlers = [handler for work in WORK for handler in work.jobs]
     schedules = [schedule for work in (retention, *WORK) for schedule in work.schedules]
     async with open_resources(settings, application="partywall-worker", background=True) as resources:
-        connect = functools.partial(_connect, direct.get_secret_value())
         exempt_from_collection()
         async with asyncio.TaskGroup() as group:
             for name, loop in ((name, loop) for work in WORK for name, loop in work.loops.items()):
                 group.create_task(keep(name, functools.partial(loop, resources, stop)), name=name)
-            group.create_task(JobRunner(resources, handlers, schedules).run(connect, stop))
+            group.create_task(JobRunner(resources, handlers, schedules).run(stop))
 
 
 async def _until_signalled(settings: Settings) -> None:

@@ -16,8 +16,8 @@ from partywall.features.models import METADATA
 from tests.engines import DatabaseUrls
 from tests.people import People
 
-# Made by the migrations from the tools' own definitions; they hold no customer's data.
-TOOLS = {"alembic_version", "pgqueuer", "pgqueuer_log", "pgqueuer_schedules", "pgqueuer_statistics"}
+# Made by a tool; it holds no customer's data.
+TOOLS = {"alembic_version"}
 GUARDED = {TableKind.PROJECT, TableKind.PRINCIPAL, TableKind.DIRECTORY}
 
 

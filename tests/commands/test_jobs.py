@@ -4,9 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, insert
 
 from partywall.cli import run
-from partywall.core.jobs import attempts
+from partywall.core.jobs.models import StoredJob
 from partywall.core.resources import Resources
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
@@ -31,8 +32,12 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
 
 async def park(resources: Resources, job_id: int) -> None:
     async with resources.sessions.begin() as session:
-        await attempts.begin_attempt(session, job_id, KIND, {"number": job_id})
-        await attempts.park(session, job_id, "ValueError: too odd")
+        await session.execute(
+            insert(StoredJob).values(
+                id=job_id, kind=KIND, payload={"number": job_id}, state="parked", attempts=3,
+                error="ValueError: too odd", parked_at=func.now(),
+            )
+        )  # fmt: skip
 
 
 async def command(*arguments: str) -> int:
@@ -55,7 +60,7 @@ async def test_parked_jobs_are_listed_and_put_back(
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
     assert "no job is parked" in capsys.readouterr().err
-    deleted = await people.execute("DELETE FROM pgqueuer WHERE entrypoint = $1", KIND)
+    deleted = await people.execute("DELETE FROM job WHERE kind = $1", KIND)
     assert deleted == "DELETE 3"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.serving import UNMEASURED
 
-HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "pgqueuer", "redis"}
+HEAVY = {"fastapi", "sqlalchemy", "alembic", "httpx2", "numpy", "uvicorn", "redis"}
 
 
 def imported_by(command: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Nothing is kept for ever: stored answers, the queue's log, sessions, failures and blobs that nobody refers to."""
+"""Nothing is kept for ever: stored answers, sessions, failures and blobs that nobody refers to."""
 
 from __future__ import annotations
 
@@ -45,17 +45,6 @@ async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(people: Pe
         assert await connection.fetchval(query, 5, 1 << 30) == 5
         assert 1 <= await connection.fetchval(query, 100, size) <= 14
         assert await connection.fetchval("SELECT wall.prune_idempotency_keys(now() + interval '1 h', 0, 1)") == 0
-
-
-async def test_the_queues_log_is_kept_for_a_day(people: People, resources: Resources) -> None:
-    for hours in (25, 23):
-        await people.execute(
-            "INSERT INTO pgqueuer_log (job_id, status, priority, entrypoint, created)"
-            " VALUES ($1, 'queued', 0, 'of the test', now() - ($2 || ' hours')::interval)", hours, str(hours),
-        )  # fmt: skip
-    await retention.prune_queue_log(resources)
-    rows = await people.fetch("SELECT job_id FROM pgqueuer_log WHERE entrypoint = 'of the test'")
-    assert [row["job_id"] for row in rows] == [23]
 
 
 async def test_sessions_and_failures_that_count_no_more_are_forgotten(people: People, resources: Resources) -> None:

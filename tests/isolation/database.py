@@ -35,8 +35,7 @@ _PARTICULAR: Final = {
     "project": "t.id = $1",
     "account": "t.id = ANY ($2::uuid[])",
     "idempotency_key": "t.project_id = $1 OR t.principal = ANY (SELECT 'user:' || a FROM unnest($2::uuid[]) AS a)",
-    "pgqueuer": _NAMED.format(payload="convert_from(t.payload, 'UTF8')"),
-    "job_attempt": _NAMED.format(payload="t.payload::text"),
+    "job": _NAMED.format(payload="t.payload::text"),
 }
 _BY_COLUMN: Final = {"project_id": "t.project_id = $1", "account_id": "t.account_id = ANY ($2::uuid[])"}
 

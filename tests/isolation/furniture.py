@@ -141,7 +141,7 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
     """Runs the search's jobs until none is left."""
 
     async def idle() -> bool:
-        return await superuser.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", list(MINE)) == 0
+        return await superuser.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", list(MINE)) == 0
 
     async with working(resources, urls):
         await eventually(idle)

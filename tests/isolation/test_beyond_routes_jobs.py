@@ -108,7 +108,7 @@ class Rooms:
         connection = await asyncpg.connect(DatabaseUrls.dsn(self.database.superuser))
         try:
             sums = await rows.checksums(connection, room.project)
-            query = "SELECT count(*) FROM pgqueuer WHERE convert_from(payload, 'UTF8') LIKE '%' || $1 || '%'"
+            query = "SELECT count(*) FROM job WHERE payload::text LIKE '%' || $1 || '%'"
             jobs = await connection.fetchval(query, str(room.project))
         finally:
             await connection.close()

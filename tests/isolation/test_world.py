@@ -30,13 +30,13 @@ async def test_a_table_that_nobody_thought_of_is_missed(world: World) -> None:
 async def test_what_was_changed_is_seen_and_put_back(world: World) -> None:
     superuser, of = world.superuser, world.foreign.belongings
     before, rows = await superuser.fingerprint(of), await superuser.rows(of)
-    for table in ("document", "project_member", "session", "pgqueuer"):
+    for table in ("document", "project_member", "session", "job"):
         assert rows[table], table
     await superuser.execute("DELETE FROM document WHERE project_id = $1", of.project)
     await superuser.execute("UPDATE account SET full_name = 'Another' WHERE id = $1", world.foreign.owner.id)
     changed = {name for name, was in before.items() if (await superuser.fingerprint(of))[name] != was}
     assert {"document", "document_version", "chunk", "posting", "account"} <= changed
-    assert not {"project", "session", "pgqueuer", "blobs", "cache"} & changed
+    assert not {"project", "session", "job", "blobs", "cache"} & changed
     await superuser.restore(of, rows)
     assert await superuser.fingerprint(of) == before
 

@@ -18,18 +18,18 @@ HANDLERS: Final[Mapping[str, JobHandler]] = {handler.kind.name: handler for work
 
 async def run_job(people: People, resources: Resources, kind: str, payload: JobPayload) -> None:
     """Raises what the handler raises."""
-    worker = uuid4()
+    lease = uuid4()
     [row] = await people.fetch(
-        "INSERT INTO pgqueuer (priority, entrypoint, payload, status, queue_manager_id)"
-        " VALUES (0, $1, $2, 'picked', $3) RETURNING id",
+        "INSERT INTO job (kind, payload, state, lease, heartbeat_at)"
+        " VALUES ($1, $2, 'running', $3, now()) RETURNING id",
         kind,
-        payload.model_dump_json().encode(),
-        worker,
+        payload.model_dump_json(),
+        lease,
     )
     try:
-        await HANDLERS[kind].run(JobContext(resources, worker, row["id"], attempt=1, last=False), payload)
+        await HANDLERS[kind].run(JobContext(resources, lease, row["id"], attempt=1, last=False), payload)
     finally:
-        await people.execute("DELETE FROM pgqueuer WHERE id = $1", row["id"])
+        await people.execute("DELETE FROM job WHERE id = $1", row["id"])
 
 
 async def index(people: People, resources: Resources, project: UUID, *documents: UUID) -> None:

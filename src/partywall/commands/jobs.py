@@ -11,7 +11,6 @@ from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say
 from partywall.core.jobs import attempts
-from partywall.core.jobs.queue import requeue
 
 app = typer.Typer(name="jobs", help="Jobs that failed too often and wait for a decision.")
 
@@ -51,9 +50,7 @@ async def _retry(job_ids: list[int], data_dir: Path) -> int:
                 job_ids = [job.job_id for job in await attempts.parked(session)]
         for job_id in job_ids:
             async with acting.sessions.begin() as session:
-                job = await attempts.unpark(session, job_id)
-                if job is not None:
-                    await requeue(session, job.kind, job.payload)
-            say(f"{job_id} is on the queue again" if job else f"{job_id} is not parked", err=job is None)
-            failed += job is None
+                put_back = await attempts.unpark(session, job_id)
+            say(f"{job_id} is on the queue again" if put_back else f"{job_id} is not parked", err=not put_back)
+            failed += not put_back
     return 1 if failed else 0

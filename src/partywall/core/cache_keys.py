@@ -21,6 +21,9 @@ TICKETS_PREFIX: Final = "ticket:"
 # Which projects have news, for the workers: their ids, and nothing of what it is.
 NEWS: Final = CacheKey("partywall:news")
 
+# There is a new job, for the workers.
+JOBS: Final = CacheKey("partywall:jobs")
+
 # What was revoked, for the processes that believe credentials for some seconds.
 CREDENTIALS: Final = CacheKey("partywall:credentials")
 # Every ticket, as a pattern.

@@ -14,6 +14,7 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.events.newswire import Newswire
 from partywall.core.events.tail import Tails
 from partywall.core.http.large_answers import LargeAnswers
+from partywall.core.jobs.waking import JobWaker
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places, TimedPlaces
@@ -61,6 +62,7 @@ class Resources:
     announcer: Announcer
     tails: Tails
     newswire: Newswire
+    waker: JobWaker
     strangers: Places[str]
     unused_tickets: TimedPlaces
     pings: Mapping[str, Ping]

@@ -1,4 +1,4 @@
-"""What no slice owns and nobody needs for long: stored answers of requests, and the queue's log."""
+"""What no slice owns and nobody needs for long: stored answers of requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select, text
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
 from partywall.core.db.pruning import prune
@@ -17,9 +17,7 @@ from partywall.core.resources import Resources
 log = structlog.get_logger(__name__)
 
 ANSWERS_KEPT_FOR: Final = timedelta(hours=24)
-QUEUE_LOG_KEPT_FOR: Final = timedelta(hours=24)
 ROWS_AT_ONCE: Final = 1_000
-LOG_ROWS_AT_ONCE: Final = 5_000
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 
 _ANSWERS: Final = select(
@@ -29,14 +27,6 @@ _ANSWERS: Final = select(
         bindparam("bytes", type_=BigInteger),
     )
 )
-_QUEUE_LOG: Final = text("""
-    WITH removed AS (
-        DELETE FROM pgqueuer_log WHERE id = ANY (ARRAY(
-            SELECT id FROM pgqueuer_log WHERE created < :before ORDER BY created LIMIT :most FOR UPDATE SKIP LOCKED
-        )) RETURNING 1
-    )
-    SELECT count(*) FROM removed
-""")
 
 
 async def prune_answers(resources: Resources) -> None:
@@ -47,17 +37,4 @@ async def prune_answers(resources: Resources) -> None:
         log.info("stored_answers_pruned", answers=removed)
 
 
-async def prune_queue_log(resources: Resources) -> None:
-    """Three rows for every job: nothing reads them but an operator."""
-    values = {"before": utc_now() - QUEUE_LOG_KEPT_FOR, "most": LOG_ROWS_AT_ONCE}
-    removed = await prune(resources.sessions, _QUEUE_LOG, values)
-    if removed:
-        log.info("queue_log_pruned", rows=removed)
-
-
-work = Work(
-    schedules=(
-        Schedule("prune_answers", "*/10 * * * *", prune_answers),
-        Schedule("prune_queue_log", "*/10 * * * *", prune_queue_log),
-    ),
-)
+work = Work(schedules=(Schedule("prune_answers", "*/10 * * * *", prune_answers),))

@@ -59,7 +59,7 @@ async def fill(resources: Resources, kind: JobKind[Note], count: int = MANY) -> 
 
 async def taken(resources: Resources, kind: JobKind[Note]) -> int:
     """How many of these jobs a worker has taken off the queue."""
-    query = text("SELECT count(*) FROM pgqueuer WHERE entrypoint = :kind AND queue_manager_id IS NOT NULL")
+    query = text("SELECT count(*) FROM job WHERE kind = :kind AND lease IS NOT NULL")
     async with resources.sessions.read() as session:
         return int(await session.scalar(query, {"kind": kind.name}) or 0)
 

@@ -71,8 +71,8 @@ async def watching(resources: Resources, database: DatabaseUrls, *kinds: Watched
 async def lose(resources: Resources, *kinds: JobKind[Note]) -> None:
     """As a worker leaves them that was killed an hour ago."""
     lost = text(
-        "UPDATE pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid(),"
-        " heartbeat = now() - interval '1 hour' WHERE entrypoint = ANY(:kinds)"
+        "UPDATE job SET state = 'running', lease = gen_random_uuid(),"
+        " heartbeat_at = now() - interval '1 hour' WHERE kind = ANY(:kinds)"
     )
     async with resources.sessions.begin() as session:
         await session.execute(lost, {"kinds": [kind.name for kind in kinds]})
@@ -80,7 +80,7 @@ async def lose(resources: Resources, *kinds: JobKind[Note]) -> None:
 
 async def counted(resources: Resources, kind: JobKind[Note]) -> dict[str, int]:
     """How often each was begun, of those that were begun and have not ended."""
-    query = text("SELECT payload ->> 'text' AS name, attempts FROM job_attempt WHERE kind = :kind")
+    query = text("SELECT payload ->> 'text' AS name, attempts FROM job WHERE kind = :kind AND attempts > 0")
     async with resources.sessions.read() as session:
         return {row.name: row.attempts for row in await session.execute(query, {"kind": kind.name})}
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import pytest
-
-from partywall.core.jobs import turns
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import JobKind, handles
 from partywall.core.jobs.queue import enqueue
@@ -27,9 +24,8 @@ async def fill(resources: Resources, kind: JobKind[InProject], project: UUID, co
 
 
 async def test_an_account_with_many_jobs_gives_way(
-    people: People, resources: Resources, database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+    people: People, resources: Resources, database: DatabaseUrls
 ) -> None:
-    monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
     greedy, honest = await people.person(), await people.person()
     first, second, other = await greedy.project(), await greedy.project("Second"), await honest.project()
     kind, order = kind_of(InProject), list[UUID]()
@@ -48,17 +44,3 @@ async def test_an_account_with_many_jobs_gives_way(
 
 async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
     return await queued(resources, kind) == 0
-
-
-async def test_alone_nobody_gives_way(people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
-    project = await (await people.person()).project()
-    kind = kind_of(InProject)
-    await fill(resources, kind, project, 3)
-    taking = turns.Turns(resources.sessions)
-    with taking.measured(kind.name, project):
-        pass
-    await taking.give_way(kind.name, project)
-    rows = await people.fetch("SELECT priority FROM pgqueuer WHERE entrypoint = $1", kind.name)
-    assert [row["priority"] for row in rows] == [0, 0, 0]
-    await people.execute("DELETE FROM pgqueuer WHERE entrypoint = $1", kind.name)

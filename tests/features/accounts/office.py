@@ -30,9 +30,7 @@ class Office:
     superuser: asyncpg.Connection
 
     async def payloads(self, account: UUID) -> list[ConfirmAddress]:
-        rows = await self.superuser.fetch(
-            "SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", CONFIRM_ADDRESS.name
-        )
+        rows = await self.superuser.fetch("SELECT payload FROM job WHERE kind = $1 ORDER BY id", CONFIRM_ADDRESS.name)
         found = [ConfirmAddress.model_validate_json(row["payload"]) for row in rows]
         return [payload for payload in found if payload.account_id == account]
 
@@ -40,7 +38,7 @@ class Office:
         for payload in await self.payloads(account):
             await confirm_address(JobContext(self.resources, uuid4(), id(payload), attempt, last=False), payload)
         await self.superuser.execute(
-            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'",
+            "DELETE FROM job WHERE kind = $1 AND payload::text LIKE '%' || $2 || '%'",
             CONFIRM_ADDRESS.name,
             str(account),
         )
@@ -48,8 +46,7 @@ class Office:
     async def asked(self, address: str) -> list[ResendConfirmation]:
         """What asks for the mail to this address again, taken off the queue."""
         rows = await self.superuser.fetch(
-            "DELETE FROM pgqueuer WHERE entrypoint = $1 AND convert_from(payload, 'UTF8') LIKE '%' || $2 || '%'"
-            " RETURNING payload",
+            "DELETE FROM job WHERE kind = $1 AND payload::text LIKE '%' || $2 || '%' RETURNING payload",
             RESEND_CONFIRMATION.name,
             address,
         )

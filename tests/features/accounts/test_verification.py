@@ -214,7 +214,7 @@ async def test_by_invitation_only_the_invited_come_in(
 
 async def confirmations(resources: Resources) -> int:
     async with resources.sessions.read() as session:
-        query = text("SELECT count(*) FROM pgqueuer WHERE entrypoint = :kind")
+        query = text("SELECT count(*) FROM job WHERE kind = :kind")
         return int(await session.scalar(query, {"kind": CONFIRM_ADDRESS.name}) or 0)
 
 

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import asyncpg
 from httpx2 import Response
 
 from partywall.core.jobs.runner import JobRunner
@@ -75,12 +73,9 @@ class Bureau:
     async def working(self, resources: Resources | None = None) -> AsyncIterator[None]:
         """A worker for runs alone."""
         stop = asyncio.Event()
-        connect = functools.partial(
-            asyncpg.create_pool, DatabaseUrls.dsn(self.database.runtime), min_size=2, max_size=4
-        )
         async with asyncio.TaskGroup() as group:
             runner = JobRunner(resources or self.resources, work.jobs)
-            group.create_task(runner.run(connect, stop))
+            group.create_task(runner.run(stop))
             try:
                 yield
             finally:

@@ -28,8 +28,8 @@ async def start(person: Person, project: UUID, question: str = "When?") -> str:
 async def jobs(bureau: Bureau, *projects: UUID) -> int:
     """How many runs of these projects stand on the queue that all share."""
     rows = await bureau.people.fetch(
-        "SELECT 1 FROM pgqueuer WHERE entrypoint = 'run_agent'"
-        " AND convert_from(payload, 'UTF8')::jsonb->>'project_id' = ANY ($1)", [str(each) for each in projects],
+        "SELECT 1 FROM job WHERE kind = 'run_agent'"
+        " AND project_id = ANY ($1)", projects,
     )  # fmt: skip
     return len(rows)
 

@@ -15,7 +15,7 @@ from tests.features.agents.model_server import Asked, Call, Reply, final
 async def steal(bureau: Bureau) -> None:
     """As another worker does it when the heartbeats stay away; this one never works."""
     stolen = await bureau.people.execute(
-        "UPDATE pgqueuer SET queue_manager_id = $1 WHERE entrypoint = 'run_agent' AND status = 'picked'", uuid4()
+        "UPDATE job SET lease = $1 WHERE kind = 'run_agent' AND state = 'running'", uuid4()
     )
     assert stolen == "UPDATE 1"
 
@@ -23,7 +23,7 @@ async def steal(bureau: Bureau) -> None:
 async def die(bureau: Bureau) -> None:
     """The other one is silent in its turn; its job must still be there."""
     silent = await bureau.people.execute(
-        "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE entrypoint = 'run_agent' AND status = 'picked'"
+        "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = 'run_agent' AND state = 'running'"
     )
     assert silent == "UPDATE 1"
 

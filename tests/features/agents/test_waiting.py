@@ -25,7 +25,7 @@ from tests.features.agents.model_server import Reply, calling, final
 DONE = final(answer="Done.", sources=[])
 ROW = """
     SELECT status, admitted, attempts, failing_at, retry_at, extract(epoch FROM retry_at - now()) AS waits,
-        (SELECT count(*) FROM pgqueuer WHERE entrypoint = 'run_agent' AND status = 'picked') AS at_work
+        (SELECT count(*) FROM job WHERE kind = 'run_agent' AND state = 'running') AS at_work
     FROM run WHERE id::text = $1
 """
 
@@ -60,7 +60,7 @@ async def until_waiting(bureau: Bureau, run: str) -> Json:
 async def awake(bureau: Bureau, run: str) -> None:
     """As if the time had come."""
     await bureau.people.execute("UPDATE run SET retry_at = now() WHERE id::text = $1", run)
-    await bureau.people.execute("UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'run_agent'")
+    await bureau.people.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
 
 
 async def test_more_failures_than_attempts_are_waited_for(bureau: Bureau) -> None:
@@ -113,7 +113,7 @@ async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
     run = await bureau.start()
     async with bureau.working(patient(bureau.resources)):
         await until_waiting(bureau, run)
-        await bureau.people.execute("UPDATE pgqueuer SET execute_after = now() WHERE entrypoint = 'run_agent'")
+        await bureau.people.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
         with structlog.testing.capture_logs() as logs:
             async with asyncio.timeout(20):
                 while not [log for log in logs if log["event"] == "job_put_back"]:
@@ -132,17 +132,17 @@ async def test_a_server_that_wants_more_than_there_is_is_asked_once_more(bureau:
 async def test_a_job_that_was_left_over_does_not_work_beside_another(bureau: Bureau) -> None:
     """As where its worker died between the run's end of waiting and its own."""
     run = await bureau.start()
-    [other] = await bureau.people.fetch("SELECT id FROM pgqueuer WHERE entrypoint = 'run_agent'")
+    [other] = await bureau.people.fetch("SELECT id FROM job WHERE kind = 'run_agent'")
     await bureau.people.execute(
-        "INSERT INTO pgqueuer (priority, entrypoint, payload, execute_after, status) "
-        "SELECT priority, entrypoint, payload, now() + interval '1 hour', 'queued' FROM pgqueuer WHERE id = $1",
+        "INSERT INTO job (kind, project_id, payload, due_at, state) "
+        "SELECT kind, project_id, payload, now() + interval '1 hour', 'delayed' FROM job WHERE id = $1",
         other["id"],
     )
     await bureau.people.execute(
-        "UPDATE run SET status = 'running', job_id = (SELECT max(id) FROM pgqueuer) WHERE id::text = $1", run
+        "UPDATE run SET status = 'running', job_id = (SELECT max(id) FROM job) WHERE id::text = $1", run
     )
     async with bureau.working(), asyncio.timeout(20):
-        while await bureau.people.fetch("SELECT FROM pgqueuer WHERE id = $1", other["id"]):
+        while await bureau.people.fetch("SELECT FROM job WHERE id = $1", other["id"]):
             pass
     assert (bureau.model.asked, (await bureau.get(run))["status"]) == ([], "running")
 

@@ -54,7 +54,7 @@ async def test_the_secret_is_shown_once_and_stored_nowhere(people: People, owner
     )  # fmt: skip
     [listed] = (await owner.client.get(url(project))).json()["items"]
     assert listed == body
-    for table in ("api_key", "idempotency_key", "event", "pgqueuer"):
+    for table in ("api_key", "idempotency_key", "event", "job"):
         rows = await people.fetch(f"SELECT t::text AS row FROM {table} AS t")  # noqa: S608 - constants
         assert all(secret.removeprefix(body["prefix"] + "_") not in row["row"] for row in rows)
 

@@ -54,7 +54,7 @@ class Inside:
         return [(row["type"], row["subject_id"], orjson.loads(row["data"])) for row in rows]
 
     async def jobs(self, kind: str) -> list[dict[str, JsonValue]]:
-        rows = await self.people.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1 ORDER BY id", kind)
+        rows = await self.people.fetch("SELECT payload FROM job WHERE kind = $1 ORDER BY id", kind)
         payloads = [orjson.loads(row["payload"]) for row in rows]
         return [payload for payload in payloads if payload.get("project_id") == str(self.project)]
 

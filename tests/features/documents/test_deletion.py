@@ -137,7 +137,7 @@ async def test_a_purge_that_was_lost_is_enqueued_again_once(
     id_ = (await shelf.document())["id"]
     await shelf.client.delete(f"{shelf.url}/{id_}")
     assert len(await inside.jobs("purge_document")) == 1
-    await people.execute("DELETE FROM pgqueuer WHERE entrypoint = 'purge_document'")
+    await people.execute("DELETE FROM job WHERE kind = 'purge_document'")
     for _ in range(2):
         await sweep_documents(resources)
         assert [job["document_id"] for job in await inside.jobs("purge_document")] == [id_]

@@ -34,8 +34,7 @@ class Post:
     async def job(self, house: House, invitation: UUID) -> tuple[int, SendInvitation]:
         """As it was enqueued."""
         rows = await house.people.fetch(
-            "SELECT id, payload FROM pgqueuer"
-            " WHERE entrypoint = $1 AND position($2 IN convert_from(payload, 'UTF8')) > 0",
+            "SELECT id, payload FROM job WHERE kind = $1 AND payload->>'invitation_id' = $2",
             SEND_INVITATION.name, str(invitation),
         )  # fmt: skip
         [row] = rows

@@ -42,9 +42,9 @@ async def journal(people: People, room: Room) -> None:
     ):
         await people.execute(sql, room.project, said)
     await people.execute(
-        "INSERT INTO job_attempt (job_id, kind, payload, error, parked_at)"
-        " VALUES (-$1::bigint, 'run_agent', $2, $3, now())",
-        run.int % 2**40, json.dumps({"project_id": str(room.project)}), room.word,
+        "INSERT INTO job (id, kind, project_id, payload, error, state, parked_at)"
+        " VALUES (-$1::bigint, 'run_agent', $4, $2, $3, 'parked', now())",
+        run.int % 2**40, json.dumps({"project_id": str(room.project)}), room.word, room.project,
     )  # fmt: skip
 
 
@@ -67,7 +67,7 @@ async def test_nothing_remains(people: People, resources: Resources, database: D
     texts, files = (room.word, str(room.project)), resources.settings.data_dir
     (resources.settings.blob_directory / str(room.project) / "unfinished").write_text(room.word)
     before = await in_tables(people, *texts)
-    assert before.keys() >= {"document", "chunk", "event", "run_step", "idempotency_key", "pgqueuer", "job_attempt"}
+    assert before.keys() >= {"document", "chunk", "event", "run_step", "idempotency_key", "job"}
     assert len(in_files(files, *texts)) >= 3
     assert len(await in_cache(resources.cache, *texts)) >= 2
 
@@ -191,12 +191,12 @@ async def test_a_purge_that_was_lost_is_enqueued_again_once(people: People, reso
     owner = await people.person()
     project = await owner.project()
     await owner.client.delete(f"/api/v1/projects/{project}")
-    waiting = "SELECT id FROM pgqueuer WHERE entrypoint = 'project_deleted' AND position($1::bytea IN payload) > 0"
-    assert len(await people.fetch(waiting, str(project).encode())) == 1
-    await people.execute("DELETE FROM pgqueuer WHERE entrypoint = 'project_deleted'")
+    waiting = "SELECT id FROM job WHERE kind = 'project_deleted' AND project_id = $1"
+    assert len(await people.fetch(waiting, project)) == 1
+    await people.execute("DELETE FROM job WHERE kind = 'project_deleted'")
     for _ in range(2):
         await sweep_projects(resources)
-        assert len(await people.fetch(waiting, str(project).encode())) == 1
+        assert len(await people.fetch(waiting, project)) == 1
 
 
 async def test_a_busy_project_is_not_waited_for_long(
@@ -273,8 +273,8 @@ async def test_a_marked_project_is_nobodys_work(people: People, resources: Resou
     await people.join(project, guest, "owner")
     await owner.client.delete(f"/api/v1/projects/{project}")
     await notice_change(resources)
-    query = "SELECT FROM pgqueuer WHERE entrypoint = 'build_index' AND position($1::bytea IN payload) > 0"
-    assert await people.fetch(query, str(project).encode()) == []
+    query = "SELECT FROM job WHERE kind = 'build_index' AND project_id = $1"
+    assert await people.fetch(query, project) == []
     assert await people.fetch("SELECT FROM project_member WHERE project_id = $1", project) == []
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -9,9 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-import asyncpg
 from httpx2 import Response
-from sqlalchemy import text
 
 from partywall.core.embedding import Embedder
 from partywall.core.ids import new_id
@@ -65,7 +62,7 @@ class Shelf:
         kinds = [handler.kind.name for handler in handlers]
 
         async def idle() -> bool:
-            return await self.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = ANY ($1)", kinds) == 0
+            return await self.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", kinds) == 0
 
         async with working(resources or self.resources, self.database, handlers):
             await eventually(idle)
@@ -112,12 +109,9 @@ async def working(
     resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = work.jobs
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    connect = functools.partial(asyncpg.create_pool, DatabaseUrls.dsn(database.runtime), min_size=2, max_size=3)
     async with asyncio.TaskGroup() as group:
-        group.create_task(JobRunner(resources, handlers).run(connect, stop))
+        group.create_task(JobRunner(resources, handlers).run(stop))
         try:
             yield
         finally:
             stop.set()
-            async with resources.sessions.begin() as session:  # wakes the loop out of its wait for news
-                await session.execute(text("SELECT pg_notify('ch_pgqueuer', '')"))

@@ -80,7 +80,7 @@ async def test_a_document_that_cannot_be_cut_fails_alone(shelf: Shelf, monkeypat
     failed, reason = await status(shelf, costly)
     assert failed == "failed"
     assert str(reason).startswith("This text takes more than")
-    assert await shelf.value("SELECT count(*) FROM pgqueuer") == 0
+    assert await shelf.value("SELECT count(*) FROM job") == 0
 
 
 async def test_running_again_changes_nothing(shelf: Shelf) -> None:
@@ -110,7 +110,7 @@ async def test_what_changes_while_it_is_indexed_is_indexed_again(shelf: Shelf, m
         if not seen:
             path = f"/api/v1/projects/{shelf.project}/documents/{document}"
             assert (await shelf.person.client.patch(path, json={"content": "On dogs."})).status_code == 200
-            assert await shelf.value("SELECT count(*) FROM pgqueuer WHERE entrypoint = 'index_documents'") == 1
+            assert await shelf.value("SELECT count(*) FROM job WHERE kind = 'index_documents'") == 1
         seen.extend(chunk.text for chunk in chunks)
         return await embed(embedders, models, chunks)
 
@@ -175,8 +175,7 @@ async def test_a_job_that_kills_its_workers_is_given_up_and_can_be_asked_for_aga
     document = await shelf.put("A title", "Some words about cats.")
     await shelf.ask(document)
     await shelf.people.execute(
-        "INSERT INTO job_attempt (job_id, kind, attempts, payload)"
-        " SELECT id, entrypoint, $1, '{}' FROM pgqueuer WHERE entrypoint = $2",
+        "UPDATE job SET attempts = $1 WHERE kind = $2",
         INDEX_DOCUMENTS.max_attempts, INDEX_DOCUMENTS.name,
     )  # fmt: skip
     await shelf.work()

@@ -97,7 +97,7 @@ async def test_the_secret_is_shown_once_and_stored_sealed(people: People, office
     assert shown.json() == body
     assert shown.headers["etag"] == made.headers["etag"]
     assert (await office.owner.client.get(url(office.project))).json()["items"] == [body]
-    for table in ("webhook", "webhook_progress", "idempotency_key", "event", "pgqueuer"):
+    for table in ("webhook", "webhook_progress", "idempotency_key", "event", "job"):
         rows = await people.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} AS t")  # noqa: S608 - constants
         assert all(secret.removeprefix("whsec_") not in row["row"] for row in rows)
 

@@ -20,7 +20,7 @@ from partywall.core.db.availability import reported
 from partywall.core.db.quotas import quotas_reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
-from partywall.core.db.session import AsyncSession, after_commit
+from partywall.core.db.session import AsyncSession, after_commit, note_enqueued
 from partywall.core.events.announcer import Announcer
 from partywall.core.jobs.kinds import Job
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
@@ -80,12 +80,16 @@ class ScopedWrite:
 
 @dataclass(frozen=True, slots=True)
 class ScopedWriter:
-    """Writes for one caller: in the session's transaction where one is given, or else in one of its own of the pool."""
+    """Writes for one caller: in the session's transaction where one is given, or else in one of its own of the pool.
+
+    `wake` is called after a transaction of its own that has enqueued jobs.
+    """
 
     pool: ReadPool | None
     principal: Principal
     announcer: Announcer
     session: AsyncSession | None = None
+    wake: Callable[[], None] = lambda: None
 
     async def row(
         self,
@@ -111,6 +115,8 @@ class ScopedWriter:
             }
         )
         row = await self._run(write.statement.sql, arguments)
+        if row[_QUEUED]:
+            self._wake_workers()
         scope = prove(project_id, self.principal, None if row[ROLE] is None else str(row[ROLE]))
         await self._announce(scope, row[_APPENDED])
         return scope, row
@@ -124,6 +130,12 @@ class ScopedWriter:
         connection = await self.session.connection()
         result = await connection.exec_driver_sql(sql, tuple(arguments))
         return dict(result.mappings().one())
+
+    def _wake_workers(self) -> None:
+        if self.session is None:
+            self.wake()
+        else:
+            note_enqueued(self.session)
 
     async def _announce(self, scope: ProjectScope, appended: object) -> None:
         if isinstance(appended, int):

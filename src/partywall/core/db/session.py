@@ -17,6 +17,7 @@ type Hook = Callable[[AsyncSession], Awaitable[None]]
 
 _BEFORE_COMMIT = "partywall.before_commit"
 _AFTER_COMMIT = "partywall.after_commit"
+_ENQUEUED = "partywall.enqueued"
 _BIND_PRINCIPAL = select(func.set_config("partywall.principal", bindparam("principal", type_=Text), True))
 
 
@@ -32,15 +33,24 @@ def after_commit(session: AsyncSession, act: Callable[[], Awaitable[None]]) -> N
     session.info.setdefault(_AFTER_COMMIT, []).append(act)
 
 
+def note_enqueued(session: AsyncSession) -> None:
+    """There is a new job when the session's transaction has committed."""
+    session.info[_ENQUEUED] = True
+
+
 async def bind_principal(session: AsyncReadSession, principal: object) -> None:
     """Binds who acts to the session's transaction, for tables of the kind *principal*."""
     await session.execute(_BIND_PRINCIPAL, {"principal": str(principal)})
 
 
 class Sessions:
-    """Makes the sessions of one engine: `begin()` to write, `read()` for a read-only transaction."""
+    """Makes the sessions of one engine: `begin()` to write, `read()` for a read-only transaction.
 
-    def __init__(self, engine: sa.AsyncEngine) -> None:
+    `wake` is called after a transaction that has enqueued jobs; it neither waits nor fails.
+    """
+
+    def __init__(self, engine: sa.AsyncEngine, wake: Callable[[], None] = lambda: None) -> None:
+        self._wake = wake
         self._write = sa.async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
         # One snapshot for all statements: what was there when the caller entered is there until the end.
         read_only = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
@@ -56,6 +66,8 @@ class Sessions:
                 await raw.flush()
                 for hook in session.info.get(_BEFORE_COMMIT, ()):
                     await hook(session)
+        if session.info.get(_ENQUEUED):
+            self._wake()
         for act in session.info.get(_AFTER_COMMIT, ()):
             await act()
 

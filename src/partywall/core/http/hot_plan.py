@@ -52,7 +52,8 @@ async def _give_reader(caller: Caller) -> object:
 
 
 async def _give_writer(caller: Caller) -> object:
-    return ScopedWriter(caller.resources.reads, caller.principal, caller.resources.announcer)
+    resources = caller.resources
+    return ScopedWriter(resources.reads, caller.principal, resources.announcer, wake=resources.waker.wake)
 
 
 async def _give_idempotency(caller: Caller) -> object:

@@ -1,28 +1,25 @@
-"""How often a job was begun. A crash counts, because the count is raised before the work starts."""
+"""How long until the next attempt, and the jobs that get no further one until an operator says so."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 from pydantic import JsonValue
-from sqlalchemy import Uuid, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, null, select, update
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.jobs.models import JobAttempt
+from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
+from partywall.core.jobs.models import StoredJob
 
 FIRST_DELAY: Final = timedelta(seconds=1)
 LONGEST_DELAY: Final = timedelta(minutes=5)
-_ACCOUNT: Final = func.wall.owner_account(JobAttempt.payload["project_id"].astext.cast(Uuid))
 
 
 def backoff(attempt: int) -> timedelta:
     """How long to wait after this attempt has failed: doubling, with jitter."""
-    delay: timedelta = min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)
+    delay: timedelta = min(FIRST_DELAY * 2 ** min(attempt - 1, 30), LONGEST_DELAY)
     return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
@@ -38,53 +35,30 @@ class ParkedJob:
     payload: dict[str, JsonValue]
 
 
-class Attempt(NamedTuple):
-    """`number` counts from 1; `account` is whose share the job takes: that of its project, where it has one."""
-
-    number: int
-    account: UUID | None
-
-
-async def begin_attempt(session: AsyncSession, job_id: int, kind: str, payload: dict[str, JsonValue]) -> Attempt:
-    """Counts one more attempt."""
-    counted = insert(JobAttempt).values(job_id=job_id, kind=kind, attempts=1, payload=payload)
-    begun = await session.execute(
-        counted.on_conflict_do_update(
-            index_elements=[JobAttempt.job_id],
-            set_={"attempts": JobAttempt.attempts + 1, "updated_at": func.now()},
-        ).returning(JobAttempt.attempts, _ACCOUNT)
-    )
-    return Attempt(*begun.one())
-
-
-async def forget(session: AsyncSession, job_id: int) -> None:
-    await session.execute(delete(JobAttempt).where(JobAttempt.job_id == job_id))
-
-
-async def park(session: AsyncSession, job_id: int, error: str) -> None:
-    await session.execute(
-        update(JobAttempt)
-        .where(JobAttempt.job_id == job_id)
-        .values(parked_at=func.now(), updated_at=func.now(), error=error[:2000])
-    )
-
-
 async def parked(session: AsyncReadSession) -> list[ParkedJob]:
     """What waits for the operator, oldest first."""
     rows = await session.scalars(
-        select(JobAttempt).where(JobAttempt.parked_at.is_not(None)).order_by(JobAttempt.parked_at)
+        select(StoredJob).where(StoredJob.state == "parked").order_by(StoredJob.parked_at, StoredJob.id)
     )
     return [
-        ParkedJob(row.job_id, row.kind, row.attempts, row.error, row.parked_at, row.payload)
+        ParkedJob(row.id, row.kind, row.attempts, row.error, row.parked_at, row.payload)
         for row in rows
         if row.parked_at is not None
     ]
 
 
-async def unpark(session: AsyncSession, job_id: int) -> ParkedJob | None:
-    """Takes a job out of the parking place, for the caller to enqueue again; None where there is no such job."""
-    row = await session.get(JobAttempt, job_id, with_for_update=True)
-    if row is None or row.parked_at is None:
-        return None
-    await forget(session, job_id)
-    return ParkedJob(row.job_id, row.kind, row.attempts, row.error, row.parked_at, row.payload)
+async def unpark(session: AsyncSession, job_id: int) -> bool:
+    """Puts a parked job back on the queue, with all its attempts; False where there is no such job.
+
+    It loses its key: meanwhile another job may have been enqueued under it.
+    """
+    put_back = await session.scalars(
+        update(StoredJob)
+        .where(StoredJob.id == job_id, StoredJob.state == "parked")
+        .values(state="waiting", due_at=func.now(), attempts=0, error=null(), parked_at=null(), dedupe_key=null())
+        .returning(StoredJob.id)
+    )
+    found = put_back.one_or_none() is not None
+    if found:
+        note_enqueued(session)
+    return found

@@ -21,14 +21,14 @@ from partywall.core.tenancy import ProjectScope, Role, enter_project, enter_to_w
 # One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
 _TELL: Final = """
     WITH entered AS MATERIALIZED (SELECT wall.enter_to_write($1, $2) AS role), ours AS MATERIALIZED (
-        SELECT job.id FROM pgqueuer AS job, entered
-        WHERE job.id = $4 AND job.queue_manager_id = $5 AND entered.role IS NOT NULL FOR SHARE OF job
+        SELECT job.id FROM job, entered
+        WHERE job.id = $4 AND job.lease = $5 AND entered.role IS NOT NULL FOR SHARE OF job
     )
     SELECT entered.role, ours.id AS job, wall.append_events($2, $1, $3::jsonb) AS last FROM entered, ours
     UNION ALL
     SELECT entered.role, NULL, NULL FROM entered WHERE NOT EXISTS (SELECT FROM ours)
 """
-_STILL_OURS: Final = text("SELECT queue_manager_id = :worker FROM pgqueuer WHERE id = :job FOR SHARE")
+_STILL_OURS: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SHARE")
 
 
 class LeaseLostError(Exception):
@@ -53,13 +53,15 @@ def _nothing() -> None: ...
 class JobContext:
     """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.
 
+    `lease` is the attempt's own: what is written under it is fenced by it, also against a later attempt of this worker.
+
     `stopping` is set when the worker is to end: what takes long had better leave off then, and be run again elsewhere.
     `progressed` is called by who keeps what it has done, for each piece of it: a worker that was lost with the job was
     lost at something else then, and what was lost with it need no longer wait for this job's end.
     """
 
     resources: Resources
-    worker: UUID
+    lease: UUID
     job_id: int
     attempt: int
     last: bool
@@ -87,7 +89,7 @@ class JobContext:
         principal = payload.acting
         with reported():
             row = await self.resources.reads.fetchrow(
-                _TELL, str(principal), payload.project_id, news_json(news), self.job_id, self.worker
+                _TELL, str(principal), payload.project_id, news_json(news), self.job_id, self.lease
             )
         scope = prove(payload.project_id, principal, None if row is None else row["role"])
         assert row is not None
@@ -98,12 +100,12 @@ class JobContext:
     async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
         """A transaction in one round trip: `sql` calls a function that enters, proves role and lease, and writes.
 
-        Its parameters are principal, project, `roles`, job and worker, and then `values`; it answers the role that it
+        Its parameters are principal, project, `roles`, job and lease, and then `values`; it answers the role that it
         found (`held`), whether the job is still `ours`, and the number of the `last` event that it has appended.
         Without one of `roles` nothing is written, which is for the caller to refuse.
         """
         principal = payload.acting
-        proofs = (str(principal), payload.project_id, roles, self.job_id, self.worker)
+        proofs = (str(principal), payload.project_id, roles, self.job_id, self.lease)
         with reported():
             row = await self.resources.reads.fetchrow(sql, *proofs, *values)
         scope = prove(payload.project_id, principal, None if row is None else row["held"])
@@ -115,5 +117,5 @@ class JobContext:
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:
-        if not await session.scalar(_STILL_OURS, {"worker": self.worker, "job": self.job_id}):
+        if not await session.scalar(_STILL_OURS, {"lease": self.lease, "job": self.job_id}):
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")

@@ -1,25 +1,64 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
+from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import BigInteger, DateTime, Integer, Text, func
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
 
+# The project of a job that belongs to none.
+NO_PROJECT: Final = UUID(int=0)
 
-class JobAttempt(Base):
-    """How often a job was begun, crashes included; `parked_at` marks a poison job for the operator."""
+_WAITING: Final = text("state = 'waiting'")
+_DELAYED: Final = text("state = 'delayed'")
+_RUNNING: Final = text("state = 'running'")
+_PARKED: Final = text("state = 'parked'")
+# While a job is waiting or running there is no second one with its key.
+ONCE: Final = text("state <> 'parked' AND dedupe_key IS NOT NULL")
 
-    __tablename__ = "job_attempt"
-    __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
 
-    job_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+class StoredJob(Base):
+    """A job on the queue: `waiting`, `delayed` until it is due, `running` or `parked`; when it is done it is deleted.
+
+    `lease` is new with every attempt, and fences what the attempt writes; `attempts` counts those that were begun.
+    """
+
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("job_waiting_idx", "kind", "project_id", text("priority DESC"), "id", postgresql_where=_WAITING),
+        Index("job_delayed_idx", "due_at", postgresql_where=_DELAYED),
+        Index("job_running_idx", "heartbeat_at", "id", postgresql_where=_RUNNING),
+        Index("job_parked_idx", "parked_at", postgresql_where=_PARKED),
+        Index("job_dedupe_key_idx", "dedupe_key", unique=True, postgresql_where=ONCE),
+        {"info": {"kind": TableKind.SYSTEM, "names_project": "a worker serves every project, and enters it later"}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
-    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    project_id: Mapped[UUID] = mapped_column(Uuid, server_default=text(f"'{NO_PROJECT}'"))
     payload: Mapped[dict[str, JsonValue]] = mapped_column(JSONB)
+    priority: Mapped[int] = mapped_column(Integer, server_default="0")
+    state: Mapped[str] = mapped_column(Text, server_default="waiting")
+    dedupe_key: Mapped[str | None] = mapped_column(Text)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    lease: Mapped[UUID | None] = mapped_column(Uuid)
+    heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     error: Mapped[str | None] = mapped_column(Text)
     parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class JobSchedule(Base):
+    """The newest tick of a schedule for which a worker has enqueued its job."""
+
+    __tablename__ = "job_schedule"
+    __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    last_tick_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -1,88 +1,58 @@
+"""Enqueueing, in the transaction of whatever causes the job: both exist or neither does."""
+
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final
+from uuid import UUID
 
-import orjson
-from pgqueuer.ports.driver import Driver, TaskManagerPort
-from pgqueuer.queries import Queries
-from pydantic import JsonValue
-from sqlalchemy import text
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import Insert, insert
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.jobs.kinds import JobKind, JobPayload
+from partywall.core.jobs.models import NO_PROJECT, ONCE, StoredJob
 
-_ON_QUEUE: Final = text("SELECT EXISTS (SELECT FROM pgqueuer WHERE id = :job)")
-
-
-class SessionDriver(Driver):
-    """PgQueuer over the caller's own transaction, so that a job commits or vanishes with its cause.
-
-    Goes through the dialect: on the raw connection the BEGIN that SQLAlchemy defers would never be sent.
-    """
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-        self._shutdown = asyncio.Event()
-
-    async def fetch(self, query: str, *args: object) -> list[dict[str, object]]:
-        connection = await self._session.connection()
-        result = await connection.exec_driver_sql(query, args)
-        return [dict(row) for row in result.mappings()]
-
-    async def execute(self, query: str, *args: object) -> str:
-        connection = await self._session.connection()
-        return str((await connection.exec_driver_sql(query, args)).rowcount)
-
-    async def notify(self, channel: str, payload: str) -> None:
-        await self.execute("SELECT pg_notify($1, $2)", channel, payload)
-
-    async def add_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        # lint: allow stand-in - the library asks for it of every driver, and uses it of those that listen
-        raise NotImplementedError("a transaction does not listen")
-
-    async def remove_listener(self, channel: str, callback: Callable[[str | bytes | bytearray], None]) -> None:
-        # lint: allow stand-in - the library asks for it of every driver, and uses it of those that listen
-        raise NotImplementedError("a transaction does not listen")
-
-    @property
-    def shutdown(self) -> asyncio.Event:
-        return self._shutdown
-
-    @property
-    def tm(self) -> TaskManagerPort:
-        # lint: allow stand-in - the library asks for it of every driver, and uses it of those that listen
-        raise NotImplementedError("a transaction runs no tasks")
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
+_NOTHING: Final = timedelta()
 
 
 async def enqueue[P: JobPayload](
     session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta | None = None
 ) -> None:
-    """Enqueues in the session's own transaction."""
-    body = payload.model_dump_json(exclude_none=True).encode()
-    await Queries(SessionDriver(session)).enqueue(kind.name, body, priority=priority, execute_after=after)
+    """Enqueues in the session's own transaction. `priority` is among the jobs of the same kind and project."""
+    await session.execute(_insert(kind, payload, priority=priority, after=after or _NOTHING))
+    note_enqueued(session)
 
 
 async def enqueue_once[P: JobPayload](session: AsyncSession, kind: JobKind[P], payload: P, subject: object) -> None:
     """The same, unless a job of this kind for the same subject is already waiting or at work."""
-    body = payload.model_dump_json(exclude_none=True).encode()
-    key = f"{kind.name}:{subject}"
-    await Queries(SessionDriver(session)).enqueue(kind.name, body, dedupe_key=key, on_conflict="skip")
+    statement = _insert(kind, payload, dedupe_key=f"{kind.name}:{subject}")
+    await session.execute(statement.on_conflict_do_nothing(index_elements=[StoredJob.dedupe_key], index_where=ONCE))
+    note_enqueued(session)
 
 
 async def is_on_queue(session: AsyncReadSession, job_id: int) -> bool:
     """Whether the job waits or is at work."""
-    return bool(await session.scalar(_ON_QUEUE, {"job": job_id}))
+    query = select(literal(1)).where(StoredJob.id == job_id, StoredJob.state != "parked")
+    return await session.scalar(query) is not None
 
 
-async def requeue(session: AsyncSession, kind: str, payload: Mapping[str, JsonValue]) -> None:
-    """Enqueues what was parked, as the job that it was."""
-    await Queries(SessionDriver(session)).enqueue(kind, orjson.dumps(payload))
+def _insert[P: JobPayload](
+    kind: JobKind[P],
+    payload: P,
+    *,
+    priority: int = 0,
+    after: timedelta = _NOTHING,
+    dedupe_key: str | None = None,
+) -> Insert:
+    body = payload.model_dump(mode="json", exclude_none=True)
+    project = body.get("project_id")
+    return insert(StoredJob).values(
+        kind=kind.name,
+        project_id=NO_PROJECT if project is None else UUID(project),
+        payload=body,
+        priority=priority,
+        state="delayed" if after > _NOTHING else "waiting",
+        dedupe_key=dedupe_key,
+        due_at=func.now() + after,
+    )

@@ -1,42 +1,38 @@
-"""Runs jobs and schedules on PgQueuer, until told to stop."""
+"""Runs jobs and schedules, until told to stop."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+import math
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
-import asyncpg
 import structlog
-from pgqueuer import PgQueuer
-from pgqueuer import models as pgq
-from pgqueuer.errors import RetryRequested
-from pgqueuer.queries import Queries
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
-from structlog.contextvars import bound_contextvars
 
-from partywall.core.errors import UnavailableError
-from partywall.core.jobs import attempts
-from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
-from partywall.core.jobs.leased import LeasedStatements
+from partywall.core.jobs.attempting import Attempt
+from partywall.core.jobs.firing import Firing, scheduled
+from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.schedules import Schedule
+from partywall.core.jobs.store import Ended, JobStore, TakenJob
 from partywall.core.jobs.suspects import Suspects
-from partywall.core.jobs.takes import LimitedTaker
 from partywall.core.jobs.turns import Turns
-from partywall.core.masking import what_failed
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError
-from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
 
-# One, so that no limit is passed; and the end of a job is written at once, which tells the loop of the free place.
-BATCH_SIZE: Final = 1
 RESTART_PAUSE_SECONDS: Final = 1.0
+# The first pause after work, four times as long each time until it is the poll interval.
+SHORTEST_PAUSE_SECONDS: Final = 0.05
+# How old a worker's knowledge of who waits may get while it has work, and where it was told of a new job.
+LINES_SECONDS: Final = 0.25
+LINES_SECONDS_WOKEN: Final = 0.05
+# By how much this clock and the database's may differ while a worker waits for a moment.
+CLOCK_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,160 +40,193 @@ class JobRunner:
     resources: Resources
     handlers: Sequence[JobHandler]
     schedules: Sequence[Schedule] = ()
-    turns: Turns = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "turns", Turns(self.resources.sessions))
-
-    async def run(self, connect: Callable[[], Awaitable[asyncpg.Pool[asyncpg.Record]]], stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
-        while not stop.is_set():
-            try:
-                pool = await connect()
-            except (OSError, asyncpg.PostgresError) as error:
-                log.warning("database_away", **what_failed(error))
-                await _pause(stop)
+        handlers = [*self.handlers, scheduled(self.schedules)] if self.schedules else self.handlers
+        worker = _Worker(self.resources, handlers, stop)
+        with self.resources.waker.followed_by(worker.wake):
+            async with asyncio.TaskGroup() as group:
+                firing = Firing(worker.store, self.schedules, worker.wake)
+                helpers = [group.create_task(each) for each in (worker.beat(), worker.wake_to_stop(), firing.run(stop))]
+                try:
+                    await worker.work(group)
+                finally:
+                    for helper in helpers:
+                        helper.cancel()
+
+
+class _Worker:
+    """Takes jobs only when it can begin them at once: at most so many of a kind as this process has places for."""
+
+    def __init__(self, resources: Resources, handlers: Sequence[JobHandler], stop: asyncio.Event) -> None:
+        self.store = JobStore(resources.reads)
+        self._resources = resources
+        self._stop = stop
+        self._handlers = {handler.kind.name: handler for handler in handlers}
+        self._places = {handler.kind.name: handler.places(resources) for handler in handlers}
+        self._turns = Turns(self._handlers)
+        self._suspects = Suspects()
+        # Those at work or not settled yet, by their lease; a job may be there twice after its lease was lost.
+        self._held: dict[tuple[int, object], TakenJob] = {}
+        self._taken = Counter[str]()
+        self._ended: list[Ended] = []
+        self._writing = asyncio.Lock()
+        self._look = asyncio.Event()
+        self._woken = True
+        self._seen_at = self._lost_at = 0.0
+        self._due_at = math.inf
+        self._pause = SHORTEST_PAUSE_SECONDS
+
+    def wake(self) -> None:
+        self._woken = True
+        self._look.set()
+
+    async def wake_to_stop(self) -> None:
+        await self._stop.wait()
+        self._look.set()
+
+    async def beat(self) -> None:
+        """Tells other workers that this one lives, in one statement for all its jobs."""
+        while True:
+            await asyncio.sleep(self._silent.total_seconds() / 4)
+            if not self._held:
                 continue
             try:
-                await self._work(pool, stop)
-            except* Exception as errors:
-                log.warning("worker_restarts", exc_info=errors)
-                await _pause(stop)
-            finally:
-                pool.terminate()
+                async with self._writing:
+                    await self.store.renew([*self._held.values()])
+            except Exception as error:
+                log.warning("heartbeat_missed", exc_info=error)
 
-    async def _work(self, pool: asyncpg.Pool[asyncpg.Record], stop: asyncio.Event) -> None:
-        queue = PgQueuer.from_asyncpg_pool(pool)
-        settings = self.resources.settings
-        limits = {handler.kind.name: handler.places(self.resources) for handler in self.handlers}
-        queries = Queries.from_asyncpg_pool(pool)
-        suspects = Suspects()
-        queue.qm = LimitedTaker(queries, queue.channel, limits=limits, suspects=suspects)
-        queries.qbq = LeasedStatements(worker=queue.qm.queue_manager_id, suspects=suspects)
-        for handler in self.handlers:
-            queue.entrypoint(handler.kind.name, accepts_context=False)(self._runner(queue, suspects, handler))
-        for schedule in self.schedules:
-            queue.schedule(schedule.name, schedule.cron, accepts_context=False)(self._scheduled(schedule))
-        # An event of its own: PgQueuer sets it whenever it ends, also when it has failed and is to be started again.
-        ended = queue.shutdown = queue.qm.shutdown = queue.sm.shutdown = asyncio.Event()
-        async with asyncio.TaskGroup() as group:
-            passing_on = group.create_task(_pass_on(stop, ended))
-            await queue.run(
-                dequeue_timeout=settings.jobs.poll_interval,
-                batch_size=BATCH_SIZE,
-                heartbeat_timeout=settings.jobs.heartbeat_timeout,
-                shutdown_on_listener_failure=True,
-            )
-            passing_on.cancel()
+    async def work(self, group: asyncio.TaskGroup) -> None:
+        while not self._stop.is_set() or self._held:
+            self._look.clear()
+            try:
+                await self._settle()
+                pause = self._poll if self._stop.is_set() else await self._take_some(group)
+            except Exception as error:
+                log.warning("queue_away", exc_info=error)
+                if self._stop.is_set() and len(self._ended) == len(self._held):
+                    return  # their leases end by themselves
+                await asyncio.sleep(RESTART_PAUSE_SECONDS)
+                continue
+            await self._wait(pause)
 
-    def _runner(self, queue: PgQueuer, suspects: Suspects, handler: JobHandler) -> Callable[[pgq.Job], Awaitable[None]]:
-        async def run(job: pgq.Job) -> None:
-            with bound_contextvars(job_id=job.id, job_kind=handler.kind.name):
-                try:
-                    await self._attempt(queue, suspects, handler, job)
-                except (OSError, DBAPIError, UnavailableError) as error:
-                    # Not the handler's: the attempt could not be counted, or the job not put away.
-                    log.warning("attempt_not_recorded", exc_info=error)
-                    # lint: allow dropped-cause - PgQueuer writes tracebacks unmasked into its table; ours is logged
-                    raise RetryRequested(attempts.FIRST_DELAY, type(error).__name__) from None
+    @property
+    def _silent(self) -> timedelta:
+        return self._resources.settings.jobs.heartbeat_timeout
 
-        return run
+    @property
+    def _poll(self) -> float:
+        return self._resources.settings.jobs.poll_interval.total_seconds()
 
-    async def _attempt(self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job) -> None:
-        try:
-            payload = handler.kind.payload.model_validate_json(job.payload or b"")
-        except ValidationError as error:
-            await self._park_unreadable(handler, job, error)
+    async def _wait(self, seconds: float) -> None:
+        if seconds <= 0:
+            await asyncio.sleep(0)
             return
-        with bound_contextvars(**payload.facts):
-            await self._attempt_of(queue, suspects, handler, job, payload)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._look.wait()
+        except TimeoutError:
+            pass
 
-    async def _attempt_of(
-        self, queue: PgQueuer, suspects: Suspects, handler: JobHandler, job: pgq.Job, payload: JobPayload
-    ) -> None:
-        body = payload.model_dump(mode="json", exclude_none=True)
-        async with self.resources.sessions.begin() as session:
-            attempt, account = await attempts.begin_attempt(session, job.id, handler.kind.name, body)
-        if isinstance(payload, ProjectJobPayload):
-            work_in_background_for(payload.acting.tenant if account is None else Principal.user(account).tenant)
-        limit = handler.kind.max_attempts
-        context = JobContext(
-            self.resources,
-            queue.qm.queue_manager_id,
-            job.id,
-            attempt,
-            last=attempt == limit,
-            stopping=queue.shutdown,
-            progressed=functools.partial(suspects.clear, job.id),
+    async def _settle(self) -> None:
+        ended = self._ended
+        if not ended:
+            return
+        self._ended = []
+        try:
+            async with self._writing:
+                await self.store.settle(ended)
+        except BaseException:
+            self._ended = ended + self._ended
+            raise
+        for job in ended:
+            self._forget(job.id, job.lease)
+
+    async def _take_some(self, group: asyncio.TaskGroup) -> float:
+        """How long to wait before the next look, unless something happens."""
+        free = {kind: places - self._taken[kind] for kind, places in self._places.items() if places > self._taken[kind]}
+        if not free:
+            return self._poll
+        if self._is_time_to_look():
+            await self._look_around()
+        begun = await self._take_lost(free, group)
+        if chosen := self._turns.choose(free):
+            jobs = await self.store.take(chosen)
+            self._turns.taken(chosen, Counter((job.kind, job.project) for job in jobs))
+            for job in jobs:
+                self._begin(job, group)
+            # What is left over may be had at once, or else by another look.
+            self._pause = SHORTEST_PAUSE_SECONDS
+            return 0.0
+        return 0.0 if begun else self._idle_pause()
+
+    def _idle_pause(self) -> float:
+        """Longer and longer, but not past the moment when a job is due or lost."""
+        pause, self._pause = min(self._pause, self._poll), min(4 * self._pause, self._poll)
+        now = time.monotonic()
+        if not self._suspects.place_is_free:
+            pause = min(pause, LINES_SECONDS)
+        for moment in (self._due_at, self._lost_at):
+            if moment > now:
+                pause = min(pause, moment - now + CLOCK_SECONDS)
+        return pause
+
+    def _is_time_to_look(self) -> bool:
+        age = time.monotonic() - self._seen_at
+        return self._turns.is_empty or age >= (LINES_SECONDS_WOKEN if self._woken else LINES_SECONDS)
+
+    async def _look_around(self) -> None:
+        self._woken = False
+        asked = self._turns.unknown()
+        seen = await self.store.look(asked, self._silent)
+        self._turns.found(asked, seen.lines)
+        self._seen_at = time.monotonic()
+        self._due_at, self._lost_at = self._moment(seen.due_in), self._moment(seen.lost_in)
+
+    def _moment(self, left: timedelta | None) -> float:
+        return math.inf if left is None else self._seen_at + left.total_seconds()
+
+    async def _take_lost(self, free: dict[str, int], group: asyncio.TaskGroup) -> bool:
+        """Takes one job of a lost worker over, if no other such job is at work."""
+        if not self._suspects.place_is_free or time.monotonic() < self._lost_at:
+            return False
+        held = [job.id for job in self._held.values()]
+        lost = await self.store.take_lost(list(free), self._silent, held)
+        if not lost:
+            self._lost_at = math.inf  # until the next look
+        for job in lost:
+            free[job.kind] -= 1
+            self._suspects.take(job.id)
+            self._begin(job, group)
+        return bool(lost)
+
+    def _begin(self, job: TakenJob, group: asyncio.TaskGroup) -> None:
+        self._held[job.id, job.lease] = job
+        self._taken[job.kind] += 1
+        group.create_task(self._run(job))
+
+    async def _run(self, job: TakenJob) -> None:
+        attempt = Attempt(
+            self._resources, self._handlers[job.kind], job, self._stop, partial(self._clear_suspect, job.id)
         )
-        if attempt > limit:
-            await self._give_up(handler, context, payload, f"began {limit} times and never finished")
-        elif isinstance(payload, ProjectJobPayload):
-            with self.turns.measured(handler.kind.name, payload.project_id):
-                await self._settle(handler, context, payload)
-            await self.turns.give_way(handler.kind.name, payload.project_id)
-        else:
-            await self._settle(handler, context, payload)
-
-    async def _settle(self, handler: JobHandler, context: JobContext, payload: JobPayload) -> None:
         try:
-            await handler.run(context, payload)
-        except LeaseLostError:
-            log.warning("lease_lost")
-            return
-        except ProjectNotFoundError:
-            log.info("job_dropped", reason="its principal may no longer enter the project")
-        except Exception as error:
-            after = error.after if isinstance(error, AnotherAttemptError) else None
-            if isinstance(error, AnotherAttemptError):
-                log.info("job_put_back", attempt=context.attempt, reason=str(error))
-            else:
-                log.exception("job_failed", attempt=context.attempt)
-            if context.last:
-                await self._give_up(handler, context, payload, f"{type(error).__name__}: {error}")
-                return
-            # lint: allow dropped-cause - PgQueuer writes tracebacks unmasked into its table; ours is logged
-            raise RetryRequested(after or attempts.backoff(context.attempt), type(error).__name__) from None
-        async with self.resources.sessions.begin() as session:
-            await attempts.forget(session, context.job_id)
+            ended = await attempt.run()
+        except BaseException:
+            self._forget(job.id, job.lease)  # cancelled: it is taken over once nobody says any more that it is held
+            raise
+        if ended is None:
+            self._forget(job.id, job.lease)
+        else:
+            self._ended.append(ended)
+        self._look.set()
 
-    async def _give_up(self, handler: JobHandler, context: JobContext, payload: JobPayload, error: str) -> None:
-        if handler.give_up is not None:
-            try:
-                await handler.give_up(context, payload)
-            except (LeaseLostError, ProjectNotFoundError) as reason:
-                log.warning("nothing_given_up", reason=type(reason).__name__)
-        await self._park(context.job_id, error)
+    def _forget(self, job_id: int, lease: object) -> None:
+        job = self._held.pop((job_id, lease))
+        self._taken[job.kind] -= 1
+        self._clear_suspect(job_id)
 
-    async def _park(self, job_id: int, error: str) -> None:
-        log.error("job_parked", error=error)
-        async with self.resources.sessions.begin() as session:
-            await attempts.park(session, job_id, error)
-
-    async def _park_unreadable(self, handler: JobHandler, job: pgq.Job, error: ValidationError) -> None:
-        body = {"unreadable": (job.payload or b"").decode("utf-8", "replace")}
-        async with self.resources.sessions.begin() as session:
-            await attempts.begin_attempt(session, job.id, handler.kind.name, {**body})
-        await self._park(job.id, f"the payload does not fit its kind ({error.error_count()} errors)")
-
-    def _scheduled(self, schedule: Schedule) -> Callable[[pgq.Schedule], Awaitable[None]]:
-        async def run(_: pgq.Schedule) -> None:
-            try:
-                await schedule.run(self.resources)
-            except (DBAPIError, OSError):
-                log.exception("schedule_failed", schedule=schedule.name)
-
-        return run
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        async with asyncio.timeout(RESTART_PAUSE_SECONDS):
-            await stop.wait()
-    except TimeoutError:
-        pass
-
-
-async def _pass_on(stop: asyncio.Event, ended: asyncio.Event) -> None:
-    await stop.wait()
-    ended.set()
+    def _clear_suspect(self, job_id: int) -> None:
+        if self._suspects.clear(job_id):
+            self._look.set()

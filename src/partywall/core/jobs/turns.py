@@ -1,48 +1,116 @@
-"""Accounts take turns: after some work for one, its waiting jobs go behind those of others."""
+"""Whose jobs a worker takes next: accounts take turns, and so do the projects of each. Nothing here waits or asks."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, func, select
+from partywall.core.jobs.models import NO_PROJECT
 
-from partywall.core.db.session import Sessions
-
-# How long a worker works for one project before it looks whether others wait.
+# How long one job works for one project before it lets others have its place.
 TURN_SECONDS: Final = 1.0
-_REMEMBERED: Final = 1_000
-_YIELD: Final = select(func.wall.yield_turn(bindparam("kind", type_=Text), bindparam("project", type_=Uuid)))
+# Lines of one kind that a worker knows at once. Where there are more, it serves these and then looks at the next.
+WINDOW: Final = 500
 
-type Turn = tuple[str, UUID]
+
+class Line(NamedTuple):
+    """The jobs of one kind that wait in one project; `account` is whose share they take."""
+
+    kind: str
+    project: UUID
+    account: UUID
+
+
+class Chosen(NamedTuple):
+    """How many jobs are to be taken from which line."""
+
+    kind: str
+    project: UUID
+    jobs: int
 
 
 @dataclass(slots=True)
+class _Lines:
+    """Those of one kind."""
+
+    # The accounts in the order of their turns, and the projects of each.
+    accounts: OrderedDict[UUID, OrderedDict[UUID, None]] = field(default_factory=OrderedDict)
+    account_of: dict[UUID, UUID] = field(default_factory=dict)
+    unserved: set[UUID] = field(default_factory=set)
+    # Where the next window begins, if there may be more lines behind this one.
+    start: UUID = NO_PROJECT
+
+    @property
+    def is_current(self) -> bool:
+        """It is one window of several, and not all in it had their turn."""
+        return self.start != NO_PROJECT and bool(self.unserved)
+
+    def replace(self, found: Mapping[UUID, UUID]) -> None:
+        """Who stays keeps the place; who is new stands behind."""
+        for project in self.account_of.keys() - found.keys():
+            self.remove(project)
+        for project, account in found.items():
+            if self.account_of.get(project, account) != account:
+                self.remove(project)
+            self.account_of[project] = account
+            self.accounts.setdefault(account, OrderedDict()).setdefault(project)
+        self.unserved = set(found)
+        self.start = UUID(int=max(found).int + 1) if len(found) >= WINDOW else NO_PROJECT
+
+    def remove(self, project: UUID) -> None:
+        account = self.account_of.pop(project, None)
+        if account is not None:
+            self.unserved.discard(project)
+            del self.accounts[account][project]
+            if not self.accounts[account]:
+                del self.accounts[account]
+
+    def choose(self, places: int) -> Counter[UUID]:
+        chosen: Counter[UUID] = Counter()
+        while self.accounts and chosen.total() < places:
+            account, projects = next(iter(self.accounts.items()))
+            project = next(iter(projects))
+            projects.move_to_end(project)
+            self.accounts.move_to_end(account)
+            self.unserved.discard(project)
+            chosen[project] += 1
+        return chosen
+
+
 class Turns:
-    """How long this worker has worked on which kind of job for which project since it last gave way."""
+    """What a worker knows of who waits. A line that gave less than was asked of it is over."""
 
-    sessions: Sessions
-    _worked: dict[Turn, float] = field(default_factory=dict)
+    def __init__(self, kinds: Iterable[str]) -> None:
+        self._lines = {kind: _Lines() for kind in kinds}
 
-    @contextmanager
-    def measured(self, kind: str, project_id: UUID) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            if len(self._worked) >= _REMEMBERED:
-                self._worked.clear()
-            turn = (kind, project_id)
-            self._worked[turn] = self._worked.get(turn, 0.0) + time.monotonic() - began
+    @property
+    def is_empty(self) -> bool:
+        return not any(lines.accounts for lines in self._lines.values())
 
-    async def give_way(self, kind: str, project_id: UUID) -> None:
-        """Puts the account's waiting jobs of the kind behind those of others, once its turn is over."""
-        if self._worked.get((kind, project_id), 0.0) < TURN_SECONDS:
-            return
-        del self._worked[kind, project_id]
-        async with self.sessions.begin() as session:
-            await session.execute(_YIELD, {"kind": kind, "project": project_id})
+    def unknown(self) -> dict[str, UUID]:
+        """Of which kinds to ask for lines, and from which project on."""
+        return {kind: lines.start for kind, lines in self._lines.items() if not lines.is_current}
+
+    def found(self, asked: Iterable[str], found: Iterable[Line]) -> None:
+        """All that wait of the kinds that were asked for, or the next window of them."""
+        by_kind: dict[str, dict[UUID, UUID]] = {kind: {} for kind in asked}
+        for line in found:
+            by_kind.setdefault(line.kind, {})[line.project] = line.account
+        for kind, projects in by_kind.items():
+            self._lines[kind].replace(projects)
+
+    def choose(self, free: Mapping[str, int]) -> list[Chosen]:
+        """Jobs for the free places of each kind."""
+        return [
+            Chosen(kind, project, jobs)
+            for kind, places in free.items()
+            for project, jobs in self._lines[kind].choose(places).items()
+        ]
+
+    def taken(self, chosen: Iterable[Chosen], taken: Counter[tuple[str, UUID]]) -> None:
+        for kind, project, jobs in chosen:
+            if taken[kind, project] < jobs:
+                self._lines[kind].remove(project)

@@ -13,10 +13,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Result
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
 
+from partywall.core.db.availability import reported
 from partywall.core.errors import UnavailableError
 from partywall.core.ids import new_id
 from partywall.core.masking import what_failed
@@ -28,7 +28,7 @@ from partywall.features.webhooks.news import FreshNews
 from partywall.features.webhooks.places import Candidate, Places
 from partywall.features.webhooks.retrying import Rules
 from partywall.features.webhooks.turn import Turn
-from partywall.features.webhooks.turn_repository import CLAIM, CLAIM_OF, Claim
+from partywall.features.webhooks.turn_repository import CLAIM_AT_ONCE, CLAIM_OF_AT_ONCE, Claim
 
 log = structlog.get_logger(__name__)
 
@@ -104,22 +104,25 @@ class Dispatcher:
         projects = self._news.take()
         if not everywhere and not projects:
             return []
-        given = {"worker": self.worker, "most": most, "lease": self.lease}
         claimed: list[Candidate] = []
         try:
-            async with self.resources.sessions.begin() as session:
-                if projects:
-                    claimed += _candidates(await session.execute(CLAIM_OF, {**given, "projects": projects}))
-                if everywhere:
-                    due = _candidates(await session.execute(CLAIM, given))
-                    self._behind = len(due) == most or self._returning > 0
-                    claimed += due
-        except (DBAPIError, OSError, UnavailableError) as error:
+            if projects:
+                claimed += await self._leased(CLAIM_OF_AT_ONCE, most, list(projects))
+            if everywhere:
+                due = await self._leased(CLAIM_AT_ONCE, most)
+                self._behind = len(due) == most or self._returning > 0
+                claimed += due
+        except (OSError, UnavailableError) as error:
             log.warning("webhooks_unclaimed", **what_failed(error))
-            return []
+            return claimed
         if everywhere:
             self._everywhere_at = asyncio.get_running_loop().time() + self._poll.total_seconds()
         return claimed
+
+    async def _leased(self, sql: str, most: int, *projects: list[UUID]) -> list[Candidate]:
+        with reported():
+            rows = await self.resources.reads.fetch(sql, self.worker, most, self.lease, *projects)
+        return [Candidate(*row) for row in rows]
 
     def _leave(self, group: asyncio.TaskGroup, candidates: Sequence[Candidate]) -> None:
         """To whichever worker has places."""
@@ -186,7 +189,3 @@ class Dispatcher:
     async def _wake_to_stop(self) -> None:
         await self.stop.wait()
         self._look.set()
-
-
-def _candidates(found: Result[UUID, UUID, UUID]) -> list[Candidate]:
-    return [Candidate(*row) for row in found]

@@ -27,6 +27,9 @@ CLAIM: Final = select(func.wall.claim_webhooks(*_FOR_WHOM).table_valued(*_CLAIME
 CLAIM_OF: Final = select(
     func.wall.claim_webhooks_of(*_FOR_WHOM, bindparam("projects", type_=ARRAY(Uuid))).table_valued(*_CLAIMED)
 )
+# The same as single statements, which need no transaction around them.
+CLAIM_AT_ONCE: Final = "SELECT account_id, project_id, webhook_id FROM wall.claim_webhooks($1, $2, $3)"
+CLAIM_OF_AT_ONCE: Final = "SELECT account_id, project_id, webhook_id FROM wall.claim_webhooks_of($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, slots=True)

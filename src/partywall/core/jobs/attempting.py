@@ -1,0 +1,106 @@
+"""One attempt at a job: what the handler is given, and what becomes of the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from structlog.contextvars import bound_contextvars
+
+from partywall.core.errors import UnavailableError
+from partywall.core.jobs import attempts
+from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
+from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
+from partywall.core.jobs.store import Ended, TakenJob
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectNotFoundError
+from partywall.core.tenant import work_in_background_for
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_ERROR = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    resources: Resources
+    handler: JobHandler
+    job: TakenJob
+    stopping: asyncio.Event
+    progressed: Callable[[], None]
+
+    async def run(self) -> Ended | None:
+        """What becomes of the job; None where it belongs to another worker now."""
+        with bound_contextvars(job_id=self.job.id, job_kind=self.job.kind):
+            try:
+                payload = self.handler.kind.payload.model_validate_json(self.job.payload)
+            except ValidationError as error:
+                return self._park(f"the payload does not fit its kind ({error.error_count()} errors)")
+            with bound_contextvars(**payload.facts):
+                try:
+                    return await self._settled(payload)
+                except LeaseLostError:
+                    log.warning("lease_lost")
+                    return None
+                except (OSError, DBAPIError, UnavailableError) as error:
+                    log.warning("attempt_not_recorded", exc_info=error)
+                    return self._again(attempts.FIRST_DELAY)
+                except Exception as error:
+                    log.exception("nothing_given_up")
+                    return self._park(_told(error))
+
+    async def _settled(self, payload: JobPayload) -> Ended:
+        job, limit = self.job, self.handler.kind.max_attempts
+        if isinstance(payload, ProjectJobPayload):
+            account = payload.acting if job.account is None else Principal.user(job.account)
+            work_in_background_for(account.tenant)
+        context = JobContext(
+            self.resources, job.lease, job.id, job.attempt, last=job.attempt == limit, stopping=self.stopping,
+            progressed=self.progressed,
+        )  # fmt: skip
+        if job.attempt > limit:
+            return await self._give_up(context, payload, f"began {limit} times and never finished")
+        try:
+            await self.handler.run(context, payload)
+        except LeaseLostError:
+            raise
+        except ProjectNotFoundError:
+            log.info("job_dropped", reason="its principal may no longer enter the project")
+        except AnotherAttemptError as error:
+            log.info("job_put_back", attempt=job.attempt, reason=str(error))
+            return await self._failed(context, payload, error, error.after)
+        except Exception as error:
+            log.exception("job_failed", attempt=job.attempt)
+            return await self._failed(context, payload, error, None)
+        return Ended(job.id, job.lease)
+
+    async def _failed(
+        self, context: JobContext, payload: JobPayload, error: Exception, after: timedelta | None
+    ) -> Ended:
+        if context.last:
+            return await self._give_up(context, payload, _told(error))
+        return self._again(after or attempts.backoff(context.attempt))
+
+    async def _give_up(self, context: JobContext, payload: JobPayload, error: str) -> Ended:
+        if self.handler.give_up is not None:
+            try:
+                await self.handler.give_up(context, payload)
+            except ProjectNotFoundError as reason:
+                log.warning("nothing_given_up", reason=type(reason).__name__)
+        return self._park(error)
+
+    def _again(self, pause: timedelta) -> Ended:
+        return Ended(self.job.id, self.job.lease, "delayed" if pause > timedelta() else "waiting", pause)
+
+    def _park(self, error: str) -> Ended:
+        log.error("job_parked", error=error)
+        return Ended(self.job.id, self.job.lease, "parked", error=error[:_LONGEST_ERROR].replace("\0", ""))
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,96 @@
+"""The worker's statements about the queue: one round trip and one transaction each.
+
+None reads more than it takes. The lines that wait are found by a step of the index for each, the jobs of a line are
+its first ones there, and what another worker is about to take is skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from partywall.core.db.availability import reported
+from partywall.core.db.read_pool import ReadPool
+from partywall.core.ids import new_id
+from partywall.core.jobs.turns import WINDOW, Chosen, Line
+
+_LINES: Final = "SELECT * FROM wall.job_lines($1, $2, $3, $4)"
+_TAKE: Final = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
+_TAKE_LOST: Final = "SELECT * FROM wall.take_lost_job($1, $2, $3, $4)"
+_SETTLE: Final = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
+_RENEW: Final = "SELECT wall.renew_jobs($1, $2)"
+_FIRE: Final = "SELECT wall.fire_schedules($1, $2, $3)"
+
+
+class TakenJob(NamedTuple):
+    """An attempt that has been counted; `lease` is its own, `account` whose share it takes, where it has a project."""
+
+    id: int
+    kind: str
+    project: UUID
+    account: UUID | None
+    payload: str
+    attempt: int
+    lease: UUID
+
+
+class Ended(NamedTuple):
+    """What becomes of a job after an attempt: it is done, or gets this `state`, and is due after a pause."""
+
+    id: int
+    lease: UUID
+    state: Literal["waiting", "delayed", "parked"] | None = None
+    pause: timedelta = timedelta()
+    error: str | None = None
+
+
+class Seen(NamedTuple):
+    """Whose jobs wait, and in how long the next job is due and the next one is lost, if there is any."""
+
+    lines: list[Line]
+    due_in: timedelta | None
+    lost_in: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStore:
+    pool: ReadPool
+
+    async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> Seen:
+        """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then.
+
+        A job is lost when its worker was silent for so long.
+        """
+        *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent)
+        return Seen([Line(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
+
+    async def take(self, chosen: Sequence[Chosen]) -> list[TakenJob]:
+        return [TakenJob(*row) for row in await self._fetch(_TAKE, *_columns(chosen), new_id())]
+
+    async def take_lost(self, kinds: Collection[str], silent: timedelta, held: Collection[int]) -> list[TakenJob]:
+        """One job whose worker was silent for so long, if there is any that this worker does not hold itself."""
+        return [TakenJob(*row) for row in await self._fetch(_TAKE_LOST, list(kinds), silent, list(held), new_id())]
+
+    async def renew(self, held: Collection[TakenJob]) -> None:
+        """The worker lives: nobody takes these over."""
+        await self._fetch(_RENEW, [job.id for job in held], [job.lease for job in held])
+
+    async def settle(self, ended: Sequence[Ended]) -> None:
+        await self._fetch(_SETTLE, *_columns(ended))
+
+    async def fire(self, ticks: Mapping[str, datetime], kind: str) -> None:
+        """Enqueues a job of this kind for each schedule, at most one for each tick whoever asks for it."""
+        await self._fetch(_FIRE, list(ticks), list(ticks.values()), kind)
+
+    async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
+        with reported():
+            return await self.pool.fetch(sql, *values)
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]

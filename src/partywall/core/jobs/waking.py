@@ -1,0 +1,72 @@
+"""Workers are woken when there is a new job. A word may be missed: they poll behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from partywall.core.cache_keys import JOBS
+from partywall.core.events.listener import Listener
+
+log = structlog.get_logger(__name__)
+
+# What is enqueued within this time is told by one word.
+GATHER_SECONDS: Final = 0.005
+RETRY_SECONDS: Final = 1.0
+
+type Follower = Callable[[], None]
+
+
+class JobWaker:
+    """Who enqueues says `wake` after the commit and waits for nothing; `run` publishes behind it."""
+
+    def __init__(self, cache: Redis, listener: Listener) -> None:
+        self._cache = cache
+        self._listener = listener
+        self._new = asyncio.Event()
+        self._followers: set[Follower] = set()
+
+    def wake(self) -> None:
+        self._new.set()
+
+    async def run(self) -> None:
+        while True:
+            await self._new.wait()
+            await asyncio.sleep(GATHER_SECONDS)
+            if not await self.flush():
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def flush(self) -> bool:
+        """Publishes if there is something to say; False where the cache is away, and then it is still to be said."""
+        if not self._new.is_set():
+            return True
+        self._new.clear()
+        try:
+            await self._cache.publish(JOBS, b"")
+        except (RedisError, OSError) as error:
+            log.warning("workers_not_woken", error=type(error).__name__)
+            self._new.set()
+            return False
+        return True
+
+    @contextmanager
+    def followed_by(self, told: Follower) -> Iterator[None]:
+        if not self._followers:
+            self._listener.listen(JOBS, self._hear)
+        self._followers.add(told)
+        try:
+            yield
+        finally:
+            self._followers.discard(told)
+            if not self._followers:
+                self._listener.forget(JOBS)
+
+    def _hear(self, _: bytes) -> None:
+        for told in self._followers:
+            told()

@@ -1,0 +1,182 @@
+"""The statements of the queue: what they take and leave, and that they read no more than that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+
+from partywall.core.clock import utc_now
+from partywall.core.ids import new_id
+from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.kinds import JobKind
+from partywall.core.jobs.models import NO_PROJECT
+from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.jobs.store import Ended, JobStore, TakenJob
+from partywall.core.jobs.turns import Chosen, Line
+from partywall.core.resources import Resources
+from tests.core.jobs.test_runner import InProject, Note, kind_of, queued
+from tests.people import People
+
+SILENT = timedelta(seconds=20)
+MANY = 3_000
+FILL = """
+    INSERT INTO job (kind, project_id, payload)
+    SELECT $1, CASE WHEN n % 10 = 0 THEN ($2::uuid[])[1 + n / 10 % 100] ELSE $3 END, '{}'
+    FROM generate_series(1, $4::integer) AS n
+"""
+READ = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables WHERE relname = 'job'"
+
+
+@pytest.fixture
+def store(resources: Resources, empty_queue: None) -> JobStore:
+    return JobStore(resources.reads)
+
+
+async def put(resources: Resources, kind: JobKind[Note], *texts: str, priority: int = 0) -> None:
+    async with resources.sessions.begin() as session:
+        for each in texts:
+            await enqueue(session, kind, Note(text=each), priority=priority)
+
+
+async def take(store: JobStore, kind: JobKind[Note], jobs: int = 100) -> list[TakenJob]:
+    return await store.take([Chosen(kind.name, NO_PROJECT, jobs)])
+
+
+def texts_of(jobs: list[TakenJob]) -> list[str]:
+    return [Note.model_validate_json(job.payload).text for job in sorted(jobs, key=lambda job: job.id)]
+
+
+async def test_what_is_more_important_is_taken_first_and_then_what_is_older(
+    resources: Resources, store: JobStore
+) -> None:
+    kind = kind_of(Note)
+    await put(resources, kind, "0", "1")
+    await put(resources, kind, "urgent", priority=1)
+    assert [texts_of(await take(store, kind, 1)) for _ in range(4)] == [["urgent"], ["0"], ["1"], []]
+
+
+async def test_two_workers_take_each_job_once(resources: Resources, store: JobStore) -> None:
+    kind = kind_of(Note)
+    await put(resources, kind, *(str(number) for number in range(100)))
+    taken = await asyncio.gather(*(take(store, kind, 20) for _ in range(8)))
+    counted = Counter(job.id for jobs in taken for job in jobs)
+    rest = await take(store, kind)
+    assert set(counted.values()) == {1}
+    assert len(counted) + len(rest) == 100
+    assert {job.attempt for jobs in taken for job in jobs} == {1}
+
+
+async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: JobStore, people: People) -> None:
+    kind = kind_of(Note)
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, Note(text="later"), after=timedelta(hours=1))
+    seen = await store.look({kind.name: NO_PROJECT}, SILENT)
+    assert (seen.lines, seen.lost_in) == ([], None)
+    assert seen.due_in is not None
+    assert timedelta(minutes=59) < seen.due_in <= timedelta(hours=1)
+    assert await take(store, kind) == []
+    await people.execute("UPDATE job SET due_at = now() WHERE kind = $1", kind.name)
+    assert (await store.look({kind.name: NO_PROJECT}, SILENT)).lines == [Line(kind.name, NO_PROJECT, NO_PROJECT)]
+    assert texts_of(await take(store, kind)) == ["later"]
+
+
+async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Resources, store: JobStore) -> None:
+    kind = kind_of(Note)
+
+    async def once() -> int:
+        async with resources.sessions.begin() as session:
+            await enqueue_once(session, kind, Note(text="x"), "subject")
+        return await queued(resources, kind)
+
+    assert [await once(), await once()] == [1, 1]
+    [job] = await take(store, kind)
+    assert await once() == 1
+    await store.settle([Ended(job.id, job.lease, "parked", error="failed")])
+    assert [await once(), await once()] == [2, 2]
+    [job] = await take(store, kind)
+    await store.settle([Ended(job.id, job.lease)])
+    assert [await queued(resources, kind), await once()] == [1, 2]
+
+
+async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
+    resources: Resources, store: JobStore, people: People
+) -> None:
+    person = await people.person()
+    kind, project = kind_of(InProject), await person.project("before")
+    payload = InProject(project_id=project, principal=str(person.principal))
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, payload)
+    [first] = await store.take([Chosen(kind.name, project, 1)])
+    await people.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
+    assert await store.take_lost([kind.name], SILENT, [first.id]) == [], "a job in hand is not lost"
+    [second] = await store.take_lost([kind.name], SILENT, [])
+    assert (second.id, second.attempt, first.account) == (first.id, 2, person.id)
+    with pytest.raises(LeaseLostError):
+        async with JobContext(resources, first.lease, first.id, 1, last=False).begin(payload) as (session, _):
+            await session.execute(text("UPDATE project SET name = 'after'"))
+    await store.settle([Ended(first.id, first.lease), Ended(first.id, first.lease, "parked")])
+    await people.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
+    await store.renew([first])
+    assert (await store.look({}, SILENT)).lost_in is not None
+    [row] = await people.fetch("SELECT state, lease, heartbeat_at < now() FROM job WHERE kind = $1", kind.name)
+    assert tuple(row) == ("running", second.lease, True)
+    await store.renew([second])
+    seen = await store.look({}, SILENT)
+    assert seen.lost_in is not None
+    assert seen.lost_in > SILENT / 2
+
+
+async def test_a_tick_becomes_one_job_whoever_sees_it(store: JobStore, people: People) -> None:
+    name, now = f"test_{uuid4().hex}", utc_now()
+    ticks = [now + timedelta(minutes=minutes) for minutes in (0, 1, 1, 1, 0, 2)]
+    found = []
+    for tick in ticks:
+        await store.fire({name: tick}, "scheduled_test")
+        deleted = await people.execute("DELETE FROM job WHERE kind = 'scheduled_test'")
+        found.append(deleted)
+    assert found == [f"DELETE {jobs}" for jobs in (0, 1, 0, 0, 0, 1)]
+    for minutes in (3, 4):
+        await store.fire({name: now + timedelta(minutes=minutes)}, "scheduled_test")
+    assert await people.execute("DELETE FROM job WHERE kind = 'scheduled_test'") == "DELETE 1", "it is still waiting"
+
+
+async def test_no_statement_reads_more_than_it_takes(resources: Resources, store: JobStore, people: People) -> None:
+    """Also by plans that were made when the table was empty."""
+    name, busy, others = f"test_{uuid4().hex}", new_id(), [new_id() for _ in range(100)]
+    look, take = "SELECT wall.job_lines($1, $2, 500, $3)", "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
+    lost, renew = "SELECT wall.take_lost_job($1, $2, $3, $4)", "SELECT wall.renew_jobs($1, $2)"
+    settle = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
+    async with resources.reads.acquire() as connection:
+
+        async def read(most: int, sql: str, *values: object) -> list[asyncpg.Record]:
+            async with connection.transaction():
+                before = await connection.fetchval(READ) or 0
+                rows: list[asyncpg.Record] = await connection.fetch(sql, *values)
+                found = (await connection.fetchval(READ) or 0) - before
+                assert 0 <= found <= most, (sql, found)
+            return rows
+
+        async def work() -> list[asyncpg.Record]:
+            assert len(await read(3 * 101, look, [name, "other"], [NO_PROJECT] * 2, SILENT)) in (1, 102)
+            jobs = await read(5 * 11, take, [name] * 2, [busy, others[0]], [10, 1], new_id())
+            ids, leases = [job["id"] for job in jobs], [job["lease"] for job in jobs]
+            await read(5 * 11, renew, ids, leases)
+            await read(1, lost, [name], SILENT, ids, new_id())
+            states = [None if number % 2 else "waiting" for number in range(len(ids))]
+            await read(8 * 11, settle, ids, leases, states, [timedelta()] * len(ids), [None] * len(ids))
+            return jobs
+
+        for _ in range(7):
+            assert await work() == []
+        await people.execute(FILL, name, others, busy, MANY)
+        assert len(await work()) == 11
+
+
+def test_the_nil_project_is_before_all_others() -> None:
+    assert UUID(int=0) == NO_PROJECT < new_id()

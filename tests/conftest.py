@@ -127,8 +127,9 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def empty_queue(kept: Superuser) -> None:
-    """No job waits and none is parked: hundreds that earlier tests left are not this one's to work off."""
+    """No job waits, no document does, and none is parked: what earlier tests left is not this one's to work off."""
     await kept.execute("DELETE FROM job")
+    await kept.execute("UPDATE document SET index_status = 'failed' WHERE index_status = 'pending'")
 
 
 @pytest.fixture

@@ -86,7 +86,9 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
             "EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL, EMBEDDINGS__MODEL and EMBEDDINGS__DIMENSION"
         )
     budgets = (settings.timeout, settings.query_timeout)
-    return OpenAiOptions(str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets)
+    return OpenAiOptions(
+        str(settings.url), settings.model, settings.dimension, settings.api_key, *budgets, settings.batch_size
+    )
 
 
 def create_mailer(settings: Settings) -> Mailer:

@@ -13,7 +13,7 @@ from httpx2 import AsyncClient
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import new_key
 from tests.engines import DatabaseUrls
-from tests.features.search.library import MINE, eventually, working
+from tests.features.search.library import MINE, WAITING, eventually, working
 from tests.isolation import people
 from tests.isolation.callers import Account
 from tests.isolation.database import Superuser
@@ -138,13 +138,23 @@ async def spending(superuser: Superuser, project: UUID) -> None:
 
 
 async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) -> None:
-    """Runs the search's jobs until none is left."""
+    """Indexes what waits, and runs the search's jobs until none is left."""
 
     async def idle() -> bool:
-        return await superuser.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", list(MINE)) == 0
+        queued = "SELECT count(*) FROM job WHERE kind = ANY ($1)"
+        return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(MINE))
 
     async with working(resources, urls):
         await eventually(idle)
+
+
+async def indexing(superuser: Superuser, project: UUID, document: str) -> None:
+    """What a worker that was lost has left of its attempt, of which nobody asks any more."""
+    await superuser.execute(
+        "INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)"
+        " VALUES ($1, $2, 1, 1, now(), uuidv7())",
+        project, UUID(document),
+    )  # fmt: skip
 
 
 async def embeddings(superuser: Superuser, project: UUID) -> None:

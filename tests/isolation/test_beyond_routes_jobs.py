@@ -19,14 +19,15 @@ from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, enter_project
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.documents.jobs import IndexDocuments, PurgeDocument, ReleaseBlobs
+from partywall.features.documents.indexing import Kind
+from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
-from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors
+from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors, SweepChunks
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.quiet import quiet_logs
 from tests.isolation.rooms import RETIRED, Room, furnish
-from tests.isolation.work import HANDLERS, run_job
+from tests.isolation.work import HANDLERS, index_once, run_job
 from tests.people import People
 
 
@@ -46,12 +47,6 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "build_index": lambda project, by, _: BuildIndex(project_id=project, principal=by),
     "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
     "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
-    "index_documents": lambda project, by, of: IndexDocuments(
-        project_id=project, principal=by, documents=[of.room.document]
-    ),
-    "index_large_document": lambda project, by, of: IndexDocuments(
-        project_id=project, principal=by, documents=[of.room.document]
-    ),
     "promote_vectors": lambda project, by, of: PromoteVectors(project_id=project, principal=by, index=of.index),
     "purge_document": lambda project, by, of: PurgeDocument(
         project_id=project, principal=by, document_id=of.room.document
@@ -61,9 +56,10 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "send_invitation": lambda project, by, of: SendInvitation(
         project_id=project, principal=by, invitation_id=UUID(of.room.ids["invitation_id"])
     ),
+    "sweep_chunks": lambda project, by, of: SweepChunks(project_id=project, principal=by, document_id=of.room.document),
 }
 # What is sure to change something where it is done by right; the others do so only while a model is being changed.
-EFFECTIVE: Final = ("clear_index", "index_documents", "release_blobs")
+EFFECTIVE: Final = ("clear_index", "release_blobs")
 OF_NO_PROJECT: Final = {"confirm_address", "project_deleted", "resend_confirmation"}
 
 
@@ -177,16 +173,16 @@ async def test_a_job_of_ones_own_about_foreign_things_does_nothing_to_them(rooms
 async def test_the_right_is_looked_up_again_when_the_job_runs(rooms: Rooms) -> None:
     member, room = await rooms.people.person(), rooms.mine
     await rooms.people.join(room.project, member, "editor")
-    payload = IndexDocuments(project_id=room.project, principal=str(member.principal), documents=[room.document])
-    await rooms.people.execute("DELETE FROM chunk WHERE project_id = $1", room.project)
-    await rooms.run("index_documents", payload)
-    indexed = await rooms.people.fetch("SELECT 1 FROM chunk WHERE project_id = $1", room.project)
-    assert len(indexed) == 1, "the control: by right it works"
+    index = (await equip(rooms.people, rooms.resources, room)).index
+    payload = ClearIndex(project_id=room.project, principal=str(member.principal), index=index)
     await rooms.people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
     before = await rooms.state(room)
     with pytest.raises(ProjectNotFoundError):
-        await rooms.run("index_documents", payload)
+        await rooms.run("clear_index", payload)
     assert await rooms.state(room) == before
+    await rooms.people.join(room.project, member, "editor")
+    await rooms.run("clear_index", payload)
+    assert await rooms.state(room) != before, "the control: by right it works"
 
 
 @pytest.mark.parametrize("kind", ["service", "key"])
@@ -206,6 +202,16 @@ async def test_the_same_jobs_work_by_right(rooms: Rooms, kind: str) -> None:
     before = await rooms.state(rooms.foreign)
     await rooms.run(kind, PAYLOADS[kind](rooms.foreign.project, f"service:{rooms.foreign.project}", rooms.things))
     assert await rooms.state(rooms.foreign) != before
+
+
+async def test_indexing_one_project_leaves_the_other_as_it_is(rooms: Rooms) -> None:
+    mine, foreign = rooms.mine, rooms.foreign
+    for room in (mine, foreign):
+        await rooms.people.execute("UPDATE document SET index_status = 'pending' WHERE id = $1", room.document)
+    before = await rooms.state(foreign)
+    assert await index_once(rooms.resources, mine.project, Kind.SMALL) == [mine.document]
+    assert await rooms.state(foreign) == before
+    assert await index_once(rooms.resources, foreign.project, Kind.SMALL) == [foreign.document], "the control"
 
 
 async def test_the_end_of_a_project_that_goes_on_is_not_believed(rooms: Rooms) -> None:

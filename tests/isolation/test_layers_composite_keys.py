@@ -125,7 +125,9 @@ async def test_the_program_itself_is_stopped_in_its_own_project(people: People, 
 
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
     async with resources.sessions.begin() as session:
-        await IndexWriter(session, await enter_project(session, person.principal, project)).add([chunk])
+        await IndexWriter(session, await enter_project(session, person.principal, project)).add(
+            [chunk], None, [], large=False
+        )
 
 
 async def _document(person: Person) -> UUID:

@@ -123,10 +123,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.await_index": lambda r, room: r.await_index(room.document),
     "DocumentWriter.delete": lambda r, room: r.delete(room.document),
     "IndexReader.indexes": lambda r, _: r.indexes(),
-    "IndexReader.passages": lambda r, room: r.passages([room.document]),
     "IndexReader.without_vector": lambda r, room: r.without_vector(retired(room), 0, 10),
     "IndexWriter.activate": lambda r, room: r.activate(known(room)),
-    "IndexWriter.add": lambda r, room: r.add([chunk(room)]),
+    "IndexWriter.add": lambda r, room: r.add([chunk(room)], None, [known(room).id], large=False),
     "IndexWriter.add_vectors": lambda r, room: r.add_vectors(retired(room), NUMBERS, VECTORS, approximate=False),
     "IndexWriter.clear": lambda r, room: r.clear(retired(room).id, 10),
     "IndexWriter.lock_for_change": lambda r, _: r.lock_for_change(),
@@ -135,11 +134,14 @@ CALLS: Final[Mapping[str, Call]] = {
     "IndexWriter.remember": lambda r, _: r.remember(["german"]),
     "IndexWriter.remove": lambda r, room: r.remove([room.document]),
     "IndexWriter.retire": lambda r, room: r.retire(known(room)),
-    "IndexingRepository.ids": lambda r, _: r.ids(None, 10),
-    "IndexingRepository.mark_failed": lambda r, room: r.mark_failed(room.document, 2, "no reason"),
-    "IndexingRepository.mark_indexed": lambda r, room: r.mark_indexed([(room.document, 2, 7, None)]),
-    "IndexingRepository.sizes": lambda r, room: r.sizes([room.document]),
-    "IndexingRepository.texts": lambda r, room: r.texts([room.document]),
+    "IndexWriter.size": lambda r, _: r.size(),
+    "IndexingRepository.keep": lambda r, room: r.keep(room.project, [room.document], timedelta(hours=1)),
+    "IndexingRepository.release": lambda r, room: r.release(
+        room.project, [room.document], timedelta(hours=1), counted=True
+    ),
+    "IndexingRepository.settle": lambda r, room: r.settle(
+        room.project, [(room.document, 2, None, "failed", "no reason", 7)]
+    ),
     "InvitationRepository.count": lambda r, _: r.count(),
     "InvitationRepository.get": lambda r, room: r.get(invitation(room)),
     "InvitationRepository.has_address": lambda r, _: r.has_address("x@example.com"),
@@ -163,8 +165,8 @@ CALLS: Final[Mapping[str, Call]] = {
     "UsageRepository.usage": lambda r, _: r.usage(),
     "SearchRepository.by_text": lambda r, room: r.by_text(corpus(room), room.word, 10, None),
     "SearchRepository.by_vector": lambda r, room: r.by_vector(serving(room), VECTOR, 10, None, approximate=False),
-    "StagedReader.documents": lambda r, room: r.documents([room.document]),
     "StagedReader.places": lambda r, room: r.places(room.document, 1),
+    "StagedWriter.remove": lambda r, room: r.remove(room.document, 1, 10),
     "StagedWriter.switch": lambda r, room: r.switch(room.document, 1),
     "StagedWriter.sweep": lambda r, room: r.sweep(room.document, None, 10),
     "DeliveryRepository.count": lambda r, room: r.count(webhook(room), None),
@@ -229,6 +231,10 @@ STAGED: Final = """
         SELECT max(number) FROM chunk WHERE (project_id, document_id) = ($1, $2)
     )
 """
+LEASED: Final = """
+    INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)
+    VALUES ($1, $2, 1, 1, now(), $1) ON CONFLICT (project_id, document_id) DO UPDATE SET lease = excluded.lease
+"""
 CLAIMED: Final = "UPDATE webhook_progress SET leased_by = $1 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
@@ -258,6 +264,7 @@ async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.Temp
         for room in (mine, foreign):
             await copy.people.execute(RETIRED, room.project, retired(room).id)
             await copy.people.execute(CLAIMED, room.project)
+            await copy.people.execute(LEASED, room.project, room.document)
             await copy.people.execute(STAGED, room.project, room.document)
             await copy.people.execute(STARTED, room.project, UUID(room.ids["run_id"]))
             await copy.people.execute(SENT, room.project, str(room.owner.principal))
@@ -309,7 +316,7 @@ async def test_it_is_the_database_that_refuses_them(house: House) -> None:
     """The counter-test: where no policy stands, the forged scope opens the other project."""
     await house.copy.row_security("DISABLE")
     try:
-        assert house.foreign.word in str(await outcome(house, "nothing", "IndexingRepository.texts"))
+        assert house.foreign.word in str(await outcome(house, "nothing", "DocumentRepository.summaries"))
     finally:
         await house.copy.row_security("ENABLE")
 

@@ -1,4 +1,4 @@
-"""Jobs run here and now, with the lease that a worker would hold, so that a test sees what one job does."""
+"""Jobs and indexing, here and now, with the lease that a worker would hold, so that a test sees what one does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import JobHandler, JobPayload
 from partywall.core.resources import Resources
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.documents.indexing import Due, Kind, take
+from partywall.features.search.embedding import Embedding
+from partywall.features.search.indexing import DocumentIndexer
+from partywall.features.search.leasing import LASTING, Lease
 from partywall.features.work import WORK
 from tests.people import People
 
@@ -33,5 +36,18 @@ async def run_job(people: People, resources: Resources, kind: str, payload: JobP
 
 
 async def index(people: People, resources: Resources, project: UUID, *documents: UUID) -> None:
-    payload = IndexDocuments(project_id=project, principal=f"service:{project}", documents=list(documents))
-    await run_job(people, resources, INDEX_DOCUMENTS.name, payload)
+    """These documents, and whatever else of the project waits."""
+    await people.execute(
+        "UPDATE document SET index_status = 'pending', index_error = NULL WHERE project_id = $1 AND id = ANY ($2)",
+        project, list(documents),
+    )  # fmt: skip
+    for kind in (Kind.SMALL, Kind.LARGE):
+        await index_once(resources, project, kind)
+
+
+async def index_once(resources: Resources, project: UUID, kind: Kind, lease: UUID | None = None) -> list[UUID]:
+    """One batch; which documents were in it."""
+    held = Lease(resources, Embedding(resources.embedders), project, lease or uuid4())
+    taken = await take(resources.reads, Due(project, kind, project), held.id, LASTING, most=100, most_bytes=2**20)
+    await DocumentIndexer(held, kind).index(taken)
+    return [each.id for each in taken]

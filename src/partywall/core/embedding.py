@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -17,7 +18,28 @@ class EmbeddingError(Exception):
 
 
 class TextRefused(EmbeddingError):
-    """The model refuses one of the texts; asking again with the same texts is of no use."""
+    """The model refuses the text; asking again with the same one is of no use."""
+
+
+class EmbeddingUnavailable(EmbeddingError):
+    """No text is at fault: the model answers nobody now, or has asked for a pause of so many seconds."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class TextVectors:
+    """Vectors of shape (n, dimension) in the order of the texts.
+
+    The keys of `refused` are the positions of those that the model will not take; they have vectors of zeros, and the
+    values say why. Those in `shortened` were too long: their vectors are of their beginnings.
+    """
+
+    vectors: Vectors
+    refused: Mapping[int, str] = field(default_factory=dict)
+    shortened: frozenset[int] = frozenset()
 
 
 class Embedder(Protocol):
@@ -31,8 +53,8 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int: ...
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of shape (len(texts), dimension) in the order of the texts; raises EmbeddingError."""
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
+        """Raises EmbeddingUnavailable where no text is at fault, and EmbeddingError for what may pass."""
         ...
 
     async def embed_query(self, text: str) -> Vectors:

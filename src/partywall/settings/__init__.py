@@ -89,6 +89,7 @@ class EmbeddingSettings(Section):
     query_timeout: timedelta = Field(
         default=10 * SECOND, ge=100 * MILLISECOND, le=5 * MINUTE, description="The same for a search."
     )
+    batch_size: int = Field(default=32, ge=1, le=2048, description="Texts in one request to an endpoint, at most.")
 
 
 class BlobSettings(Section):

@@ -19,7 +19,10 @@ DIMENSION = 256
 
 @dataclass
 class Endpoint:
-    """`faults` answer first, one each, and all wait for `hold`; `requests` came, with `keys` as Authorization."""
+    """`faults` answer first, one each, and all wait for `hold`; `requests` came, with `keys` as Authorization.
+
+    `rule` answers what it refuses.
+    """
 
     url: str = ""
     faults: list[Callable[[], Response]] = field(default_factory=list)
@@ -27,6 +30,7 @@ class Endpoint:
     keys: list[str | None] = field(default_factory=list)
     dimension: int = DIMENSION
     hold: asyncio.Event | None = None
+    rule: Callable[[list[str]], Response | None] | None = None
 
     async def embeddings(self, request: Request) -> Response:
         body = await request.json()
@@ -36,6 +40,8 @@ class Endpoint:
             await self.hold.wait()
         if self.faults:
             return self.faults.pop(0)()
+        if self.rule is not None and (refusal := self.rule(body["input"])) is not None:
+            return refusal
         data = [
             {"object": "embedding", "index": index, "embedding": pseudo_vector(text, self.dimension)}
             for index, text in enumerate(body["input"])

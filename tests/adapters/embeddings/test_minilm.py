@@ -78,7 +78,7 @@ async def test_the_encoder_pads_without_a_trace(installed: Path) -> None:
     """A text's vector is the same alone and beside longer ones."""
     embedder = load_minilm(installed)
     texts = ["a happy dog", "a", "a happy person " * 100, ""]
-    together = await embedder.embed_documents(texts)
+    together = (await embedder.embed_documents(texts)).vectors
     assert together.shape == (4, embedder.dimension)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
     for text, vector in zip(texts, together, strict=True):
@@ -90,7 +90,7 @@ async def test_the_encoder_pads_without_a_trace(installed: Path) -> None:
 
 async def test_words_have_an_order(installed: Path) -> None:
     embedder = load_minilm(installed)
-    vectors = await embedder.embed_documents(["a happy dog", "dog happy a"])
+    vectors = (await embedder.embed_documents(["a happy dog", "dog happy a"])).vectors
     assert not np.allclose(vectors[0], vectors[1], atol=1e-3)
 
 
@@ -98,7 +98,9 @@ async def test_words_have_an_order(installed: Path) -> None:
 async def test_the_similarities_are_the_published_ones() -> None:
     embedder = load_minilm(Path(str(INSTALLED)))
     others = ["That is a happy dog", "That is a very happy person", "Today is a sunny day"]
-    similarities = await embedder.embed_documents(others) @ await embedder.embed_query("That is a happy person")
+    similarities = (await embedder.embed_documents(others)).vectors @ await embedder.embed_query(
+        "That is a happy person"
+    )
     assert np.allclose(similarities, [0.6946, 0.9429, 0.2569], atol=5e-4)
 
 

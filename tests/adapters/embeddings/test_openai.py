@@ -39,18 +39,18 @@ async def test_vectors_come_in_the_order_of_the_texts_and_have_length_one(
     client: httpx2.AsyncClient, endpoint: Endpoint
 ) -> None:
     texts = [f"text {number}" for number in range(150)]
-    vectors = await embedder(client, endpoint.url).embed_documents(texts)
+    vectors = (await embedder(client, endpoint.url).embed_documents(texts)).vectors
     assert vectors.shape == (150, DIMENSION)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert np.allclose(vectors[149] * 2, pseudo_vector("text 149"), atol=1e-5)
-    assert [len(list(body["input"])) for body in endpoint.requests] == [64, 64, 22]  # type: ignore[call-overload]  # a list, typed as any JSON
+    assert [len(list(body["input"])) for body in endpoint.requests] == [32, 32, 32, 32, 22]  # type: ignore[call-overload]  # a list, typed as any JSON
     assert endpoint.requests[0]["model"] == "a-model"
     assert set(endpoint.keys) == {"Bearer sk-secret"}
 
 
 async def test_no_texts_ask_nothing(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
-    assert (await embedder(client, endpoint.url).embed_documents([])).shape == (0, DIMENSION)
+    assert (await embedder(client, endpoint.url).embed_documents([])).vectors.shape == (0, DIMENSION)
     assert endpoint.requests == []
 
 
@@ -81,7 +81,7 @@ async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
         await embedder(client, endpoint.url).embed_query("a text")
     assert "sk-secret" not in str(raised.value)
     assert [(log["model"], log["status"], log["said"]) for log in logs] == [
-        ("a-model", 401, '{"error":{"message":"no such\\nkey: ***"}}'),
+        ("a-model", 401, "no such key: ***"),
     ]
     assert len(endpoint.requests) == 1
 
@@ -147,7 +147,7 @@ async def test_a_call_ends_with_its_budget_whatever_the_endpoint_does(
     """Each request would be within its own time, and be repeated with pauses."""
     endpoint.faults += [status(503, **{"Retry-After": "19"})] * 9
     endpoint.hold = hold = asyncio.Event()
-    if call != "ping":
+    if call == "query":
         hold.set()
     brief = timedelta(seconds=0.2)
     asked = OpenAiEmbedder(client, OpenAiOptions(endpoint.url, "m", DIMENSION, budget=brief, query_budget=brief))

@@ -44,15 +44,15 @@ async def test_vectors_are_the_models_own(embedder: WordLlamaEmbedder, text: str
 
 
 async def test_a_batch_gives_what_each_text_gives(embedder: WordLlamaEmbedder) -> None:
-    vectors = await embedder.embed_documents(TEXTS * 30)
+    vectors = (await embedder.embed_documents(TEXTS * 30)).vectors
     assert vectors.shape == (150, 256)
     for text, vector in zip(TEXTS, vectors, strict=False):
         assert np.allclose(vector, await embedder.embed_query(text), atol=1e-6)
 
 
 async def test_nothing_gives_nothing(embedder: WordLlamaEmbedder) -> None:
-    assert (await embedder.embed_documents([])).shape == (0, 256)
-    assert not (await embedder.embed_documents(["", "a word"]))[0].any()
+    assert (await embedder.embed_documents([])).vectors.shape == (0, 256)
+    assert not (await embedder.embed_documents(["", "a word"])).vectors[0].any()
 
 
 async def test_the_name_carries_the_weights_version(embedder: WordLlamaEmbedder) -> None:

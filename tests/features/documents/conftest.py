@@ -53,6 +53,13 @@ class Inside:
         )
         return [(row["type"], row["subject_id"], orjson.loads(row["data"])) for row in rows]
 
+    async def pending(self) -> list[str]:
+        """The documents that wait to be indexed, in the order in which they were made."""
+        rows = await self.people.fetch(
+            "SELECT id FROM document WHERE project_id = $1 AND index_status = 'pending' ORDER BY id", self.project
+        )
+        return [str(row["id"]) for row in rows]
+
     async def jobs(self, kind: str) -> list[dict[str, JsonValue]]:
         rows = await self.people.fetch("SELECT payload FROM job WHERE kind = $1 ORDER BY id", kind)
         payloads = [orjson.loads(row["payload"]) for row in rows]

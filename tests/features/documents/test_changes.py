@@ -12,6 +12,7 @@ from tests.features.documents.conftest import Inside, Shelf
 async def test_a_patch_merges(shelf: Shelf, inside: Inside) -> None:
     made = await shelf.document(metadata={"a": 1, "b": {"c": 1, "d": 2}, "e": [1]}, external_id="x")
     url = f"{shelf.url}/{made['id']}"
+    await inside.people.execute("UPDATE document SET index_status = 'indexed' WHERE project_id = $1", shelf.project)
     patch = {"status": "published", "metadata": {"a": None, "b": {"c": None, "n": True}, "e": [2], "new": {"x": None}}}
     answer = await shelf.client.patch(url, json=patch)
     changed = answer.json()
@@ -23,7 +24,7 @@ async def test_a_patch_merges(shelf: Shelf, inside: Inside) -> None:
     assert (await shelf.client.get(url)).json() == changed
     cleared = (await shelf.client.patch(url, json={"external_id": None, "metadata": None})).json()
     assert (cleared["external_id"], cleared["metadata"]) == (None, {})
-    assert len(await inside.jobs("index_documents")) == 1  # that of the creation
+    assert cleared["index_status"] == "indexed", "neither is indexed"
 
 
 async def test_new_text_is_a_new_version_and_is_indexed_again(shelf: Shelf, inside: Inside) -> None:
@@ -37,9 +38,7 @@ async def test_new_text_is_a_new_version_and_is_indexed_again(shelf: Shelf, insi
     assert changed["content_sha256"] == hashlib.sha256("Zażółć".encode()).hexdigest()
     retitled = (await shelf.client.patch(url, json={"title": " New "})).json()
     assert (retitled["title"], retitled["version"]) == ("New", 3)
-    jobs = await inside.jobs("index_documents")
-    assert [job["documents"] for job in jobs] == [[made["id"]]] * 2, "what waits asks for no further job"
-    assert {job["principal"] for job in jobs} == {f"service:{shelf.project}"}
+    assert await inside.pending() == [made["id"]]
 
 
 async def test_what_changes_nothing_leaves_no_trace(shelf: Shelf, inside: Inside) -> None:
@@ -147,7 +146,7 @@ async def test_what_is_deleted_is_gone(shelf: Shelf) -> None:
     await shelf.document(external_id="again")
 
 
-async def test_reindex_puts_a_document_back_in_the_queue(shelf: Shelf, inside: Inside) -> None:
+async def test_reindex_has_a_document_wait_again(shelf: Shelf, inside: Inside) -> None:
     made = await shelf.document()
     await inside.people.execute(
         "UPDATE document SET index_status = 'failed', index_error = 'why' WHERE id = $1::text::uuid", made["id"]
@@ -156,24 +155,23 @@ async def test_reindex_puts_a_document_back_in_the_queue(shelf: Shelf, inside: I
     assert answer.status_code == 202
     assert (answer.json()["index_status"], answer.json()["index_error"]) == ("pending", None)
     assert answer.json()["revision"] == 1
-    assert [job["documents"] for job in await inside.jobs("index_documents")] == [[made["id"]]] * 2
+    assert await inside.pending() == [made["id"]]
     assert (await shelf.post(f"/{uuid4()}/reindex")).status_code == 404
     assert [type_ for type_, _, _ in await inside.events()] == ["document.created"]
 
 
-async def test_a_document_that_waits_asks_for_no_further_job(shelf: Shelf, inside: Inside) -> None:
+async def test_no_change_enqueues_anything(shelf: Shelf, inside: Inside) -> None:
+    """What waits is known from the document."""
     made = await shelf.document()
     url = f"{shelf.url}/{made['id']}"
-    for number in range(3):
-        assert (await shelf.client.patch(url, json={"title": f"Title {number}"})).status_code == 200
-        assert (await shelf.client.put(url, json={"title": "T", "content": f"{number}"})).status_code == 200
-        answer = await shelf.post(f"/{made['id']}/reindex")
-        assert (answer.status_code, answer.json()["index_status"]) == (202, "pending")
+    assert (await shelf.client.patch(url, json={"title": "Other"})).status_code == 200
+    assert (await shelf.client.put(url, json={"title": "T", "content": "C"})).status_code == 200
     assert (await shelf.post(f"/{made['id']}/versions/1/restore")).status_code == 200
-    assert len(await inside.jobs("index_documents")) == 1
+    assert (await shelf.post(f"/{made['id']}/reindex")).json()["index_status"] == "pending"
+    await shelf.post("/batch", json={"documents": [{"title": "T", "content": ""}]})
+    assert await inside.people.fetch("SELECT FROM job") == []
     await inside.people.execute("UPDATE document SET index_status = 'indexed' WHERE project_id = $1", shelf.project)
     assert (await shelf.client.patch(url, json={"title": "After"})).json()["index_status"] == "pending"
-    assert len(await inside.jobs("index_documents")) == 2
 
 
 async def test_every_change_is_told_in_its_order(shelf: Shelf, inside: Inside) -> None:
@@ -190,22 +188,21 @@ async def test_every_change_is_told_in_its_order(shelf: Shelf, inside: Inside) -
     ]
 
 
-async def test_a_batch_has_one_job_for_many_documents(shelf: Shelf, inside: Inside) -> None:
+async def test_a_batch_waits_and_is_told_in_its_order(shelf: Shelf, inside: Inside) -> None:
     batch = [{"title": f"T{n}", "content": ""} for n in range(120)]
     ids = [item["id"] for item in (await shelf.post("/batch", json={"documents": batch})).json()["items"]]
-    jobs = await inside.jobs("index_documents")
-    assert [job["documents"] for job in jobs] == [ids[:50], ids[50:100], ids[100:]]
+    assert await inside.pending() == ids
     events = await inside.events()
     assert [subject for _, subject, _ in events] == ids
     assert events[0][2] == {"title": "T0", "revision": 1}
 
 
-async def test_what_is_refused_leaves_neither_job_nor_news(shelf: Shelf, inside: Inside) -> None:
+async def test_what_is_refused_leaves_neither_documents_nor_news(shelf: Shelf, inside: Inside) -> None:
     await shelf.document(external_id="taken")
     await shelf.post(json={"title": "x", "content": "y", "external_id": "taken"})
     batch = [{"title": "x", "content": "y"}, {"title": "x", "content": "y", "external_id": "taken"}]
     await shelf.post("/batch", json={"documents": batch})
-    assert len(await inside.jobs("index_documents")) == 1
+    assert len(await inside.pending()) == 1
     assert len(await inside.events()) == 1
 
 

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, enter_project
-from partywall.features.documents.indexing import (
-    Indexed,
-    ids_in_project,
-    mark_failed,
-    mark_indexed,
-    texts_to_index,
-)
+from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
+from partywall.features.documents.indexing import Due, Kind, Outcome, Status, Taken, keep, release, settle, take
 from tests.features.documents.conftest import Inside, Shelf
+
+LASTING = timedelta(minutes=1)
 
 
 async def ids_of(shelf: Shelf, count: int) -> list[UUID]:
@@ -21,29 +18,37 @@ async def ids_of(shelf: Shelf, count: int) -> list[UUID]:
     return [UUID(item["id"]) for item in items]
 
 
-async def test_the_worker_reads_its_own_projects_texts(shelf: Shelf, resources: Resources) -> None:
-    one, two, three = await ids_of(shelf, 3)
-    foreign = Shelf(await shelf.owner.project(), shelf.owner)
-    [other] = await ids_of(foreign, 1)
-    async with resources.sessions.read() as session:
-        scope = await enter_project(session, Principal.service(shelf.project), shelf.project)
-        texts = await texts_to_index(session, scope, [one, three, other, uuid4()])
-        assert {(each.id, each.title, each.content, each.version) for each in texts} == {
-            (one, "T0", "C0", 1),
-            (three, "T2", "C2", 1),
-        }
-        assert await ids_in_project(session, scope, after=None, limit=2) == [one, two]
-        assert await ids_in_project(session, scope, after=two, limit=2) == [three]
-        assert await texts_to_index(session, scope, []) == []
+async def taken(shelf: Shelf, resources: Resources, lease: UUID) -> list[Taken]:
+    due = Due(shelf.project, Kind.SMALL, shelf.owner.id)
+    return await take(resources.reads, due, lease, LASTING, most=100, most_bytes=1000)
+
+
+async def settled(resources: Resources, project: UUID, lease: UUID, *outcomes: Outcome) -> set[UUID]:
+    async with resources.sessions.begin() as session:
+        scope = await enter_to_write(session, Principal.service(project), project)
+        return await settle(session, scope, resources.announcer, lease, outcomes)
+
+
+def indexed(document: UUID, version: int = 1, chunks: int = 1) -> Outcome:
+    return Outcome(document, version, None, Status.INDEXED, None, chunks)
+
+
+async def test_the_worker_takes_its_own_projects_texts(shelf: Shelf, resources: Resources) -> None:
+    one, two = await ids_of(shelf, 2)
+    await ids_of(Shelf(await shelf.owner.project(), shelf.owner), 1)
+    found = await taken(shelf, resources, uuid4())
+    assert {(each.id, each.title, each.content, each.version, each.attempts) for each in found} == {
+        (one, "T0", "C0", 1, 1),
+        (two, "T1", "C1", 1, 1),
+    }
 
 
 async def test_progress_shows_without_being_an_edit(shelf: Shelf, inside: Inside, resources: Resources) -> None:
     one, two = await ids_of(shelf, 2)
-    before = await shelf.get(f"/{one}")
-    async with resources.sessions.begin() as session:
-        scope = await enter_project(session, Principal.service(shelf.project), shelf.project)
-        assert await mark_indexed(session, scope, resources.announcer, [Indexed(one, 1, 4)]) == {one}
-        assert await mark_failed(session, scope, resources.announcer, two, 1, "no\x00 model" + "x" * 2000)
+    before, lease = await shelf.get(f"/{one}"), uuid4()
+    _, other = await taken(shelf, resources, lease)
+    failed = Outcome.of(other, Status.FAILED, "no\x00 model" + "x" * 2000)
+    assert await settled(resources, shelf.project, lease, indexed(one, chunks=4), failed) == {one, two}
     after = await shelf.get(f"/{one}")
     assert after.json() == {**before.json(), "index_status": "indexed"}
     assert after.headers["etag"] != before.headers["etag"]
@@ -51,9 +56,9 @@ async def test_progress_shows_without_being_an_edit(shelf: Shelf, inside: Inside
         f"{shelf.url}/{one}", json={"status": "published"}, headers={"If-Match": before.headers["etag"]}
     )
     assert edit.status_code == 200
-    failed = (await shelf.get(f"/{two}")).json()
-    assert failed["index_status"] == "failed"
-    assert failed["index_error"].startswith("no model")
+    shown = (await shelf.get(f"/{two}")).json()
+    assert shown["index_status"] == "failed"
+    assert shown["index_error"].startswith("no model")
     stats = (await shelf.get("/stats")).json()
     assert (stats["chunks"], stats["by_index_status"]) == (4, {"pending": 0, "indexed": 1, "failed": 1})
     told = [(type_, subject, data.get("version")) for type_, subject, data in await inside.events()][2:4]
@@ -62,40 +67,52 @@ async def test_progress_shows_without_being_an_edit(shelf: Shelf, inside: Inside
     assert f"service:{shelf.project}" in {row["actor"] for row in rows}
 
 
-async def test_what_changed_meanwhile_is_not_marked(shelf: Shelf, inside: Inside, resources: Resources) -> None:
+async def test_what_changed_meanwhile_is_not_marked_and_waits_anew(
+    shelf: Shelf, inside: Inside, resources: Resources
+) -> None:
     one, two = await ids_of(shelf, 2)
+    lease = uuid4()
+    await taken(shelf, resources, lease)
     await shelf.client.patch(f"{shelf.url}/{one}", json={"content": "newer"})
     await shelf.client.patch(f"{shelf.url}/{two}", json={"status": "published"})
     events = len(await inside.events())
-    async with resources.sessions.begin() as session:
-        scope = await enter_project(session, Principal.service(shelf.project), shelf.project)
-        done = [Indexed(one, 1, 1), Indexed(two, 1, 1), Indexed(uuid4(), 1, 1)]
-        assert await mark_indexed(session, scope, resources.announcer, done) == {two}
-        assert not await mark_failed(session, scope, resources.announcer, one, 1, "late")
-        assert await mark_indexed(session, scope, resources.announcer, []) == set()
+    assert await taken(shelf, resources, uuid4()) == [], "who has it in hand is waited for"
+    done = [indexed(one), indexed(two), indexed(uuid4())]
+    assert await settled(resources, shelf.project, lease, *done) == {two}
     assert (await shelf.get(f"/{one}")).json()["index_status"] == "pending"
     assert (await shelf.get(f"/{two}")).json()["index_status"] == "indexed"
     assert len(await inside.events()) == events + 1
+    assert [(each.id, each.content) for each in await taken(shelf, resources, uuid4())] == [(one, "newer")]
 
 
-async def test_workers_marking_the_same_documents_do_not_lock_each_other_out(
+async def test_workers_settling_the_same_documents_do_not_lock_each_other_out(
     shelf: Shelf, resources: Resources
 ) -> None:
-    ids = await ids_of(shelf, 20)
-
-    async def mark(order: list[UUID]) -> None:
-        async with resources.sessions.begin() as session:
-            scope = await enter_project(session, Principal.service(shelf.project), shelf.project)
-            await mark_indexed(session, scope, resources.announcer, [Indexed(each, 1, 1) for each in order])
-
-    await asyncio.gather(*(mark(ids if turn % 2 else ids[::-1]) for turn in range(4)))
+    ids, lease = await ids_of(shelf, 20), uuid4()
+    await taken(shelf, resources, lease)
+    marked = await asyncio.gather(
+        *(settled(resources, shelf.project, lease, *map(indexed, ids if turn % 2 else ids[::-1])) for turn in range(4))
+    )
+    assert sorted(map(len, marked)) == [0, 0, 0, 20]
     assert (await shelf.get("/stats")).json()["by_index_status"]["indexed"] == 20
 
 
-async def test_no_service_of_another_project_enters(shelf: Shelf, resources: Resources) -> None:
+async def test_the_worker_of_another_project_takes_and_ends_nothing(shelf: Shelf, resources: Resources) -> None:
     [one] = await ids_of(shelf, 1)
-    other = await shelf.owner.project()
+    other, lease = await shelf.owner.project(), uuid4()
+    await taken(shelf, resources, lease)
+    assert await settled(resources, other, lease, indexed(one)) == set()
     async with resources.sessions.begin() as session:
-        scope = await enter_project(session, Principal.service(other), other)
-        assert await texts_to_index(session, scope, [one]) == []
-        assert await mark_indexed(session, scope, resources.announcer, [Indexed(one, 1, 1)]) == set()
+        scope: ProjectScope = await enter_to_write(session, Principal.service(other), other)
+        assert await keep(session, scope, lease, [one], LASTING) == {}
+        await release(session, scope, lease, [one], timedelta(), counted=False)
+    assert await taken(shelf, resources, uuid4()) == [], "the lease stands"
+    assert await settled(resources, shelf.project, lease, indexed(one)) == {one}, "the control: by right it works"
+
+
+async def test_whoever_may_not_write_takes_nothing(shelf: Shelf, resources: Resources) -> None:
+    await ids_of(shelf, 1)
+    sql = "SELECT * FROM wall.take_documents($1, $2, 'small', $3, $4, 10, 1000)"
+    for stranger in (f"user:{uuid4()}", f"service:{await shelf.owner.project()}", ""):
+        assert await resources.reads.fetch(sql, stranger, shelf.project, uuid4(), LASTING) == []
+    assert len(await taken(shelf, resources, uuid4())) == 1

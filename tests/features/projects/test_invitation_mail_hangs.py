@@ -13,7 +13,7 @@ from partywall.core.resources import Resources
 from partywall.features.projects.work import work as projects
 from partywall.features.search.work import work as search
 from tests.engines import DatabaseUrls
-from tests.mails import working
+from tests.features.search.library import working
 from tests.people import People, Person
 
 INVITATIONS = 10

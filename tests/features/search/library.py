@@ -13,20 +13,28 @@ from httpx2 import Response
 from partywall.core.embedding import Embedder
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobHandler
-from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.resources import Resources
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
+from partywall.features.search.indexer import index_documents
 from partywall.features.search.work import work
 from tests.engines import DatabaseUrls
 from tests.people import People, Person
 
 MINE = tuple(handler.kind.name for handler in work.jobs)
+# What waits for the worker now, and not for a model that is away.
+WAITING = """
+    SELECT count(*) FROM document JOIN project ON project.id = document.project_id
+    WHERE index_status = 'pending' AND index_error IS NULL
+        AND document.deleted_at IS NULL AND project.deleted_at IS NULL
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A project with a person who owns it; documents are written straight into the table and indexed by a worker."""
+    """A project with a person who owns it; documents are written straight into the table and indexed by a worker.
+
+    `work` indexes all that waits, in whatever project: `index` says only which documents are to wait.
+    """
 
     people: People
     person: Person
@@ -47,22 +55,22 @@ class Shelf:
         return made
 
     async def ask(self, *documents: UUID) -> None:
-        """Enqueues their indexing, as the documents slice does."""
-        async with self.resources.sessions.begin() as session:
-            principal = str(self.person.principal)
-            payload = IndexDocuments(project_id=self.project, principal=principal, documents=list(documents))
-            await enqueue(session, INDEX_DOCUMENTS, payload)
+        """Has them indexed again."""
+        await self.people.execute(
+            "UPDATE document SET index_status = 'pending', index_error = NULL WHERE id = ANY ($1)", list(documents)
+        )
 
     async def index(self, *documents: UUID, resources: Resources | None = None) -> None:
         await self.ask(*documents)
         await self.work(resources)
 
     async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
-        """Runs the handlers' jobs until none is left."""
+        """Indexes, and runs the handlers' jobs, until nothing is left."""
         kinds = [handler.kind.name for handler in handlers]
 
         async def idle() -> bool:
-            return await self.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", kinds) == 0
+            queued = "SELECT count(*) FROM job WHERE kind = ANY ($1)"
+            return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue
 
         async with working(resources or self.resources, self.database, handlers):
             await eventually(idle)
@@ -110,6 +118,7 @@ async def working(
 ) -> AsyncIterator[None]:
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
+        group.create_task(index_documents(resources, stop))
         group.create_task(JobRunner(resources, handlers).run(stop))
         try:
             yield

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.embedding import Embedders, EmbeddingError, TextRefused, Vectors
-from partywall.core.jobs.context import JobContext
-from partywall.core.jobs.kinds import handles
+from partywall.core.embedding import EmbeddingError, TextRefused, TextVectors, Vectors
 from partywall.core.text_process.processes import TextLimits
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
 from partywall.features.projects.jobs import ProjectDeleted
-from partywall.features.search import index_writing, indexing
+from partywall.features.search import indexer
 from partywall.features.search.chunking import chunk_text
-from partywall.features.search.index_repository import NewChunk
-from partywall.features.search.index_writing import Embedded
+from partywall.features.search.embedding import Embedded, Embedding
+from partywall.features.search.index_repository import KnownIndex, NewChunk
 from partywall.features.search.indexing import reason_of
 from tests.features.search.library import Shelf, with_embedder
 from tests.isolation.work import run_job
@@ -34,14 +31,14 @@ class Choosy:
         self._refused = refused
         self._error = error
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if any(self._refused in text for text in texts):
             raise self._error("the endpoint answered no")
-        return np.full((len(texts), 256), 1 / 16, dtype=np.float32)
+        return TextVectors(np.full((len(texts), 256), 1 / 16, dtype=np.float32))
 
     async def embed_query(self, text: str) -> Vectors:
-        vectors = await self.embed_documents([text])
-        return np.asarray(vectors[0], dtype=np.float32)
+        made = await self.embed_documents([text])
+        return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None: ...
 
@@ -80,7 +77,6 @@ async def test_a_document_that_cannot_be_cut_fails_alone(shelf: Shelf, monkeypat
     failed, reason = await status(shelf, costly)
     assert failed == "failed"
     assert str(reason).startswith("This text takes more than")
-    assert await shelf.value("SELECT count(*) FROM job") == 0
 
 
 async def test_running_again_changes_nothing(shelf: Shelf) -> None:
@@ -102,19 +98,18 @@ async def test_new_text_replaces_the_old(shelf: Shelf) -> None:
 
 
 async def test_what_changes_while_it_is_indexed_is_indexed_again(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The document changes while its old text is being embedded, and asks for no job of its own."""
+    """The document changes while its old text is being embedded."""
     document = await shelf.put("A title", "Some words about cats.")
-    embed, seen = index_writing.embed, list[str]()
+    original, seen = Embedding.embed, list[str]()
 
-    async def slow(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+    async def slow(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
         if not seen:
             path = f"/api/v1/projects/{shelf.project}/documents/{document}"
             assert (await shelf.person.client.patch(path, json={"content": "On dogs."})).status_code == 200
-            assert await shelf.value("SELECT count(*) FROM job WHERE kind = 'index_documents'") == 1
         seen.extend(chunk.text for chunk in chunks)
-        return await embed(embedders, models, chunks)
+        return await original(embedding, indexes, chunks)
 
-    monkeypatch.setattr(indexing, "embed", slow)
+    monkeypatch.setattr(Embedding, "embed", slow)
     await shelf.index(document)
     assert seen == ["Some words about cats.", "On dogs."]
     assert await status(shelf, document) == ("indexed", None)
@@ -159,8 +154,9 @@ async def test_one_bad_document_does_not_fail_its_neighbours(
     good, bad = await shelf.put("Good", "fine words"), await shelf.put("Bad", "poison")
     await shelf.index(good, bad, resources=resources)
     assert await status(shelf, good) == ("indexed", None)
-    assert await status(shelf, bad) == ("failed", f"{reason}: the endpoint answered no")
-    assert await shelf.count("chunk") == 1
+    assert await status(shelf, bad) == ("failed", f"Found by its words alone: {reason}: the endpoint answered no")
+    assert await shelf.titles("poison", mode="text") == ["Bad"]
+    assert await shelf.count("embedding_256") == 1
 
 
 async def test_a_failed_document_can_be_retried(shelf: Shelf) -> None:
@@ -168,22 +164,6 @@ async def test_a_failed_document_can_be_retried(shelf: Shelf) -> None:
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("poison")))
     await shelf.index(bad, resources=with_embedder(shelf.resources, Choosy("nothing")))
     assert await status(shelf, bad) == ("indexed", None)
-
-
-async def test_a_job_that_kills_its_workers_is_given_up_and_can_be_asked_for_again(shelf: Shelf) -> None:
-    """Its document waits no more: who waits asks for no job, and would wait for ever."""
-    document = await shelf.put("A title", "Some words about cats.")
-    await shelf.ask(document)
-    await shelf.people.execute(
-        "UPDATE job SET attempts = $1 WHERE kind = $2",
-        INDEX_DOCUMENTS.max_attempts, INDEX_DOCUMENTS.name,
-    )  # fmt: skip
-    await shelf.work()
-    assert await status(shelf, document) == ("failed", "Indexing never ended")
-    path = f"/api/v1/projects/{shelf.project}/documents/{document}/reindex"
-    assert (await shelf.person.client.post(path)).status_code == 202
-    await shelf.work()
-    assert await status(shelf, document) == ("indexed", None)
 
 
 @pytest.mark.parametrize(
@@ -198,10 +178,10 @@ async def test_odd_content_is_indexed(shelf: Shelf, content: str) -> None:
     assert await shelf.titles("odd") == ["Odd content"]
 
 
-async def test_many_documents_in_several_jobs(shelf: Shelf) -> None:
-    documents = [await shelf.put(f"Document {number}", f"word{number} common") for number in range(60)]
-    await shelf.ask(*documents[:30])
-    await shelf.ask(*documents[30:])
+async def test_many_documents_take_several_batches(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexer, "DOCUMENTS_AT_ONCE", 25)
+    for number in range(60):
+        await shelf.put(f"Document {number}", f"word{number} common")
     await shelf.work()
     assert len(await shelf.titles("common", mode="text", limit=100)) == 60
     assert await shelf.titles("word42", mode="text") == ["Document 42"]
@@ -211,22 +191,3 @@ def test_reasons_tell_nothing_of_the_inside() -> None:
     error = DBAPIError("SELECT secret", {}, Exception("secret"))
     assert reason_of(error) == "The text cannot be indexed (SQLSTATE unknown)"
     assert reason_of(KeyError("secret")) == "An internal error (KeyError)"
-
-
-async def test_a_job_whose_turn_is_over_leaves_the_rest_to_another(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(indexing, "TURN_SECONDS", 0.0)
-    monkeypatch.setattr(indexing, "DOCUMENTS_AT_ONCE", 1)
-    jobs = 0
-    original = indexing.index_documents
-
-    async def counted(context: JobContext, payload: IndexDocuments) -> None:
-        nonlocal jobs
-        jobs += 1
-        await original(context, payload)
-
-    await shelf.ask(*[await shelf.put(f"Document {number}", "Words.") for number in range(3)])
-    await shelf.work(handlers=(handles(INDEX_DOCUMENTS, counted),))
-    assert jobs == 3
-    assert await shelf.count("chunk") == 3

@@ -7,11 +7,10 @@ from uuid import UUID
 import pytest
 from pydantic import JsonValue
 
-from partywall.core.embedding import Embedders
-from partywall.features.search import index_writing, indexing, large_documents
+from partywall.features.search import indexing
 from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
-from partywall.features.search.index_repository import NewChunk
-from partywall.features.search.index_writing import Embedded
+from partywall.features.search.embedding import Embedded, Embedding
+from partywall.features.search.index_repository import KnownIndex, NewChunk
 from partywall.features.search.languages import configuration_of
 from tests.features.search.library import Shelf
 
@@ -114,16 +113,16 @@ async def test_a_language_that_changes_while_a_job_is_at_work_counts(
 ) -> None:
     document = await shelf.put("Häuser", "Die Häuser stehen am Fluss.")
     if large:
-        monkeypatch.setattr(indexing, "BYTES_AT_ONCE", 1)
-    calls = list[str]()
+        monkeypatch.setattr(indexing, "CHUNKS_AT_ONCE", 0)
+    calls, original = list[str](), Embedding.embed
 
-    async def embed(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+    async def embed(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
         if not calls:
             assert await tag(shelf, document, language="de") == "pending"
         calls.append(chunks[0].configuration)
-        return await index_writing.embed(embedders, models, chunks)
+        return await original(embedding, indexes, chunks)
 
-    monkeypatch.setattr(large_documents if large else indexing, "embed", embed)
+    monkeypatch.setattr(Embedding, "embed", embed)
     await shelf.index(document)
     assert calls == ["english", "german"]
     assert await shelf.titles("Haus", mode="text") == ["Häuser"]

@@ -5,11 +5,10 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.embedding import Embedders
-from partywall.features.documents.indexing import DocumentToIndex
-from partywall.features.search import index_writing, indexing, large_documents
-from partywall.features.search.index_repository import NewChunk
-from partywall.features.search.index_writing import Embedded
+from partywall.features.search import indexing, large_documents
+from partywall.features.search.embedding import Embedded, Embedding
+from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.work import work
 from tests.features.search.library import Shelf
 
 MOST = 3
@@ -17,8 +16,7 @@ MOST = 3
 
 @pytest.fixture(autouse=True)
 def bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever has more than 2,000 bytes is large, and three chunks are written at once."""
-    monkeypatch.setattr(indexing, "BYTES_AT_ONCE", 2000)
+    """Three chunks are written at once."""
     for module in (indexing, large_documents):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", MOST)
 
@@ -31,16 +29,21 @@ class Steps:
         self.sizes: list[int] = []
         self.found: list[list[str]] = []
         self.broken_at: int | None = None
-        monkeypatch.setattr(large_documents, "embed", self.embed)
+        original = Embedding.embed
 
-    async def embed(self, embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+        async def embed(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
+            await self.note(chunks)
+            return await original(embedding, indexes, chunks)
+
+        monkeypatch.setattr(Embedding, "embed", embed)
+
+    async def note(self, chunks: Sequence[NewChunk]) -> None:
         if len(self.sizes) == self.broken_at:
             self.broken_at = None
             raise RuntimeError("the worker was killed")
         self.sizes.append(len(chunks))
         found = [set(await self.shelf.titles(word, mode=mode)) for word in ("former", "newer") for mode in ("text",)]
         self.found.append([*found[0], "|", *found[1]])
-        return await index_writing.embed(embedders, models, chunks)
 
 
 def text_of(word: str, chunks: int) -> str:
@@ -87,7 +90,7 @@ async def test_what_is_staged_is_found_by_no_mode(shelf: Shelf, monkeypatch: pyt
             assert await shelf.titles("former", mode=mode, **params) == [], (mode, params)
 
 
-async def test_a_job_that_was_killed_goes_on_where_it_was(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_cut_off_goes_on_where_it_was(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = Steps(shelf, monkeypatch)
     steps.broken_at = 2
     document = await shelf.put("Large", text_of("newer", 8))
@@ -110,15 +113,15 @@ async def test_what_was_staged_of_another_text_is_thrown_away(shelf: Shelf, monk
 
 async def test_a_change_meanwhile_ends_the_old_work_early(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     document = await shelf.put("Large", text_of("former", 9))
-    embed, calls = index_writing.embed, list[int]()
+    original, calls = Embedding.embed, list[int]()
 
-    async def slow(embedders: Embedders, models: set[str], chunks: Sequence[NewChunk]) -> Embedded:
+    async def slow(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
         calls.append(len(chunks))
         if len(calls) == 1:
             await change(shelf, document, text_of("newer", 4))
-        return await embed(embedders, models, chunks)
+        return await original(embedding, indexes, chunks)
 
-    monkeypatch.setattr(large_documents, "embed", slow)
+    monkeypatch.setattr(Embedding, "embed", slow)
     await shelf.index(document)
     assert calls == [3, 3, 1]
     assert await chunks_of(shelf, document) == (4, 0)
@@ -134,22 +137,13 @@ async def test_what_becomes_small_is_replaced_bit_by_bit_too(shelf: Shelf) -> No
     assert await shelf.titles("former", mode="text") == []
 
 
-async def test_a_sweep_that_was_cut_off_is_finished_and_nothing_is_indexed_again(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_sweep_that_was_cut_off_is_finished_by_its_job(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     document = await shelf.put("Large", text_of("former", 4))
     await shelf.index(document)
-    await shelf.people.execute(
-        "UPDATE chunk SET staged_for = 0 WHERE number = (SELECT min(number) FROM chunk WHERE project_id = $1)",
-        shelf.project,
-    )
+    await change(shelf, document, text_of("newer", 5))
+    await shelf.work(handlers=[each for each in work.jobs if each.kind.name != "sweep_chunks"])
+    assert await chunks_of(shelf, document) == (5, 4)
     steps = Steps(shelf, monkeypatch)
-    await shelf.index(document)
+    await shelf.work()
     assert steps.sizes == []
-    assert await chunks_of(shelf, document) == (3, 0)
-
-
-def test_groups_are_bounded_in_bytes_and_number() -> None:
-    documents = [DocumentToIndex(UUID(int=size), 1, size, 0, True) for size in (5, 5, 1, 20, 1, 1, 1, 1)]
-    grouped = [[each.size for each in group] for group in indexing.groups_of(documents, 10, 3)]
-    assert grouped == [[5, 5], [1], [20], [1, 1, 1], [1]]
+    assert await chunks_of(shelf, document) == (5, 0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from httpx2 import ASGITransport, AsyncClient
 
-from partywall.core.embedding import Embedder, EmbeddingError, Vectors
+from partywall.core.embedding import Embedder, EmbeddingError, TextVectors, Vectors
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.features.search import reindexing
@@ -27,7 +27,7 @@ class Marked:
         self.dimension = dimension
         self.away = away
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if self.away:
             raise EmbeddingError("away")
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -35,11 +35,11 @@ class Marked:
             marked = _MARK.search(text)  # what other tests have left in the house has headings
             axis = int(marked[1]) if marked else 0
             vectors[row, axis] = 1
-        return vectors
+        return TextVectors(vectors)
 
     async def embed_query(self, text: str) -> Vectors:
-        vectors = await self.embed_documents([text])
-        return np.asarray(vectors[0], dtype=np.float32)
+        made = await self.embed_documents([text])
+        return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None: ...
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
@@ -8,7 +9,7 @@ from typing import Literal, assert_never
 import httpx2
 
 from partywall.adapters.embeddings.minilm import load_minilm
-from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
+from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, options_of
 from partywall.adapters.embeddings.wordllama import load_wordllama
 from partywall.core.embedding import Embedder, EmbeddingError
 
@@ -17,10 +18,14 @@ type LocalEngine = Literal["wordllama", "minilm"]
 
 @dataclass(frozen=True, slots=True)
 class EmbedderCatalogue:
-    """The configured embedder and the other local ones, loaded only if an old index asks for them."""
+    """The configured embedder, and others for as long as an old index asks for them.
+
+    Those are the local ones, and other models at the configured endpoint.
+    """
 
     current: Embedder
     models: Path
+    another: Callable[[str], Embedder | None]
     _others: dict[str, Embedder | None]
     _lock: asyncio.Lock
 
@@ -42,6 +47,8 @@ class EmbedderCatalogue:
 
     async def _load(self, name: str) -> Embedder | None:
         """Only the model asked for: each takes memory for as long as the process runs."""
+        if (elsewhere := self.another(name)) is not None:
+            return elsewhere
         try:
             embedder = await asyncio.to_thread(_load_local, name, self.models)
         except EmbeddingError:
@@ -60,7 +67,12 @@ async def open_catalogue(
 ) -> EmbedderCatalogue:
     """Loads the configured model; raises EmbeddingError where it is not there."""
     current = await _open(engine, models, client)
-    return EmbedderCatalogue(current, models, {}, asyncio.Lock())
+
+    def another(name: str) -> Embedder | None:
+        options = options_of(name, engine) if isinstance(engine, OpenAiOptions) else None
+        return None if options is None else OpenAiEmbedder(client, options)
+
+    return EmbedderCatalogue(current, models, another, {}, asyncio.Lock())
 
 
 async def _open(engine: LocalEngine | OpenAiOptions, models: Path, client: httpx2.AsyncClient) -> Embedder:

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
-from partywall.core.embedding import EmbeddingError, Vectors
+from partywall.core.embedding import EmbeddingError, TextVectors, Vectors
 
 type Array = NDArray[np.float32]
 
@@ -41,12 +41,12 @@ class MiniLmEmbedder:
     def dimension(self) -> int:
         return _DIMENSION
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        return await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter)
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
+        return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
 
     async def embed_query(self, text: str) -> Vectors:
-        vectors = await self.embed_documents([text])
-        return np.asarray(vectors[0], dtype=np.float32)
+        made = await self.embed_documents([text])
+        return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None:
         """The weights are in memory: nothing can be away."""

@@ -6,25 +6,29 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 import httpx2
 import numpy as np
+import orjson
 import structlog
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
-from partywall.core.embedding import EmbeddingError, TextRefused, Vectors
+from partywall.adapters.embeddings.requests import RequestRefused, Requests, RequestSize, new_vectors
+from partywall.core.embedding import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
 from partywall.core.masking import cleaned_words
 from partywall.core.outgoing.endpoints import RETRIES
+from partywall.core.outgoing.retrying import seconds_asked
 
 log = structlog.get_logger(__name__)
 
-_BATCH: Final = 64
 _MOST_READ: Final = 8_000
 _MOST_LOGGED: Final = 500
+# What smaller or shorter requests may get through; some servers fail where they ought to refuse.
 _REFUSED: Final = frozenset({400, 413, 422})
+_BROKEN: Final = 500
 _FRESH: Final = 60.0
 
 
@@ -48,41 +52,39 @@ class OpenAiOptions:
     """For all requests of one call together, with their repeats and pauses."""
     query_budget: timedelta = timedelta(seconds=10)
     """The same where a person waits for it."""
+    batch_size: int = 32
+    """Texts in one request; fewer where the server has refused so many."""
 
 
 class OpenAiEmbedder:
-    """Batches, and refuses vectors of another dimension. Retries are the client's, which is for endpoints."""
+    """Refuses vectors of another dimension. The client repeats a query; whoever indexes documents repeats those."""
 
     def __init__(self, client: httpx2.AsyncClient, options: OpenAiOptions) -> None:
         self._client = client
         self._options = options
         base = options.url.rstrip("/")
         self._url = base if base.endswith("/embeddings") else f"{base}/embeddings"
+        self._size = RequestSize(options.batch_size)
         self._answered_at = float("-inf")
 
     @property
     def name(self) -> str:
-        return f"openai:{self._options.model}@{self._options.dimension}"
+        return name_of(self._options)
 
     @property
     def dimension(self) -> int:
         return self._options.dimension
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         async with _within(self._options.budget):
-            return await self._embed_all(texts)
+            return await Requests(self._embed, self._size, texts, new_vectors(len(texts), self.dimension)).run()
 
     async def embed_query(self, text: str) -> Vectors:
         async with _within(self._options.query_budget):
-            vectors = await self._embed_all([text])
-        return np.asarray(vectors[0], dtype=np.float32)
-
-    async def _embed_all(self, texts: Sequence[str]) -> Vectors:
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for start in range(0, len(texts), _BATCH):
-            batch = list(texts[start : start + _BATCH])
-            vectors[start : start + len(batch)] = await self._embed(batch)
-        return vectors
+            response = await self._post([text], {})
+        if response.status_code in _REFUSED:
+            raise TextRefused(self._complaint(response))
+        return np.asarray(self._read(response, 1)[0], dtype=np.float32)
 
     async def ping(self) -> None:
         """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
@@ -94,14 +96,18 @@ class OpenAiEmbedder:
         """The HTTP client belongs to the process."""
 
     async def _embed(self, texts: list[str]) -> Vectors:
-        return self._read(await self._post(texts, {}), len(texts))
+        response = await self._post(texts, {RETRIES: 0})
+        broken = response.status_code == _BROKEN
+        if broken or response.status_code in _REFUSED:
+            raise RequestRefused(self._complaint(response), broken=broken)
+        return self._read(response, len(texts))
 
-    def _log(self, response: httpx2.Response) -> None:
-        said, key = response.content[:_MOST_READ].decode("utf-8", "replace"), self._options.api_key
-        if key is not None and key.get_secret_value():
-            said = said.replace(key.get_secret_value(), "***")
-        words = cleaned_words(said, _MOST_LOGGED)
+    def _complaint(self, response: httpx2.Response) -> str:
+        """What the server said, without keys and in one short line; into the log as well."""
+        key = self._options.api_key
+        words = said_by(response.content, None if key is None else key.get_secret_value())
         log.warning("embedding_refusal", model=self._options.model, status=response.status_code, said=words)
+        return f"the embeddings endpoint answered {response.status_code}: {words}"
 
     async def _post(self, texts: list[str], extensions: dict[str, int]) -> httpx2.Response:
         key = self._options.api_key
@@ -110,28 +116,60 @@ class OpenAiEmbedder:
         try:
             return await self._client.post(self._url, json=body, headers=headers, extensions=extensions)
         except httpx2.TransportError as error:
-            raise EmbeddingError(f"the embeddings endpoint does not answer ({type(error).__name__})") from error
+            message = f"the embeddings endpoint does not answer ({type(error).__name__})"
+            raise EmbeddingUnavailable(message) from error
 
     def _read(self, response: httpx2.Response, count: int) -> Vectors:
         if response.status_code != httpx2.codes.OK:
-            self._log(response)
-        if response.status_code in _REFUSED:
-            raise TextRefused(f"the embeddings endpoint answered {response.status_code}")
-        if response.status_code != httpx2.codes.OK:
-            raise EmbeddingError(f"the embeddings endpoint answered {response.status_code}")
+            asked = seconds_asked(response.headers.get("retry-after"))
+            raise EmbeddingUnavailable(self._complaint(response), asked)
         try:
             items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)
         except ValidationError as error:
-            raise EmbeddingError("the embeddings endpoint's answer has another shape than OpenAI's") from error
+            raise EmbeddingUnavailable("the embeddings endpoint's answer has another shape than OpenAI's") from error
         if [item.index for item in items] != list(range(count)):
-            raise EmbeddingError(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
+            raise EmbeddingUnavailable(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
         found = {len(item.embedding) for item in items} - {self.dimension}
         if found:
-            raise EmbeddingError(
+            raise EmbeddingUnavailable(
                 f"the model answers {found.pop()} dimensions, EMBEDDINGS__DIMENSION says {self.dimension}"
             )
         self._answered_at = time.monotonic()
         return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
+
+
+def name_of(options: OpenAiOptions) -> str:
+    return f"openai:{options.model}@{options.dimension}"
+
+
+def options_of(name: str, current: OpenAiOptions) -> OpenAiOptions | None:
+    """Those of another model at the same endpoint; None for a name that is none of an endpoint's."""
+    kind, _, rest = name.partition(":")
+    model, _, dimension = rest.rpartition("@")
+    if kind != "openai" or not model or not (dimension.isascii() and dimension.isdigit()):
+        return None
+    return replace(current, model=model, dimension=int(dimension))
+
+
+def said_by(content: bytes, secret: str | None) -> str:
+    """The message in a JSON answer where there is one, or else its beginning; in one line, without keys."""
+    content = content[:_MOST_READ]
+    try:
+        said = _message_in(orjson.loads(content))
+    except orjson.JSONDecodeError:
+        said = None
+    text = said or content.decode("utf-8", "replace")
+    return cleaned_words(text.replace(secret, "***") if secret else text, _MOST_LOGGED)
+
+
+def _message_in(answer: JsonValue) -> str | None:
+    """OpenAI has it under `error.message`, TEI and Ollama under `error`, others under `message` or `detail`."""
+    for key in ("error", "message", "detail"):
+        if isinstance(answer, dict) and key in answer:
+            answer = answer[key]
+            if isinstance(answer, str):
+                return answer
+    return None
 
 
 @asynccontextmanager
@@ -144,11 +182,11 @@ async def _within(budget: timedelta) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         seconds = budget.total_seconds()
-        raise EmbeddingError(f"the embeddings endpoint has not answered within {seconds:g} seconds") from error
+        raise EmbeddingUnavailable(f"the embeddings endpoint has not answered within {seconds:g} seconds") from error
 
 
 def _normalised(vectors: Vectors) -> Vectors:
     if not np.isfinite(vectors).all():
-        raise EmbeddingError("the embeddings endpoint answered a vector that is not finite")
+        raise EmbeddingUnavailable("the embeddings endpoint answered a vector that is not finite")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

@@ -18,7 +18,7 @@ from safetensors.numpy import load
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
-from partywall.core.embedding import EmbeddingError, Vectors
+from partywall.core.embedding import EmbeddingError, TextVectors, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
@@ -40,12 +40,12 @@ class WordLlamaEmbedder:
     def dimension(self) -> int:
         return int(self._weights.shape[1])
 
-    async def embed_documents(self, texts: Sequence[str]) -> Vectors:
-        return await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter)
+    async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
+        return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
 
     async def embed_query(self, text: str) -> Vectors:
-        vectors = await self.embed_documents([text])
-        return np.asarray(vectors[0], dtype=np.float32)
+        made = await self.embed_documents([text])
+        return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None:
         """The weights are in memory: nothing can be away."""

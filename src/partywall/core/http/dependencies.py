@@ -175,7 +175,7 @@ async def get_scoped_writer(
 ) -> AsyncIterator[ScopedWriter]:
     """One statement is the transaction, unless the request's own record has to be written with it."""
     if IDEMPOTENCY_KEY not in request.headers:
-        yield ScopedWriter(resources.reads, principal, resources.announcer, wake=resources.waker.wake)
+        yield ScopedWriter(resources.reads, principal, resources.announcer)
         return
     async with resources.sessions.begin() as session:
         yield ScopedWriter(resources.reads, principal, resources.announcer, session)

@@ -53,7 +53,7 @@ async def _give_reader(caller: Caller) -> object:
 
 async def _give_writer(caller: Caller) -> object:
     resources = caller.resources
-    return ScopedWriter(resources.reads, caller.principal, resources.announcer, wake=resources.waker.wake)
+    return ScopedWriter(resources.reads, caller.principal, resources.announcer)
 
 
 async def _give_idempotency(caller: Caller) -> object:

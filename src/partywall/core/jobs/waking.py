@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import JOBS
 from partywall.core.events.listener import Listener
+from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ class JobWaker:
         try:
             await self._cache.publish(JOBS, b"")
         except (RedisError, OSError) as error:
-            log.warning("workers_not_woken", error=type(error).__name__)
+            log.warning("workers_not_woken", **what_failed(error))
             self._new.set()
             return False
         return True

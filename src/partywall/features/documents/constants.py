@@ -8,7 +8,6 @@ MAX_FILE_NAME: Final = 255
 MAX_CONTENT_BYTES: Final = 10 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 64 * 1024
 MAX_BATCH: Final = 500
-DOCUMENTS_PER_JOB: Final = 50
 MAX_INDEX_ERROR: Final = 1000
 INLINE_BYTES: Final = 512 * 1024  # what takes longer than a few milliseconds goes to a thread
 PIECE_BYTES: Final = 1024 * 1024

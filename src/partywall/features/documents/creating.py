@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import batched
 from typing import Final
 from uuid import UUID
 
@@ -16,18 +15,11 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
 from partywall.core.ids import new_id
-from partywall.core.jobs.kinds import Job, causing_request
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reading_repository
-from partywall.features.documents.constants import (
-    DOCUMENTS_PER_JOB,
-    INLINE_BYTES,
-    MAX_CONTENT_BYTES,
-    PLAIN_TEXT,
-)
+from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
 from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, NewDocument, values_of
 from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
 from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
 from partywall.features.projects.rights import Right, require, roles_with
@@ -101,19 +93,7 @@ async def insert_batch(
 
 
 async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, documents: Sequence[NewDocument]) -> bytes:
-    jobs = [
-        Job.of(
-            INDEX_DOCUMENTS,
-            IndexDocuments.model_construct(
-                request_id=causing_request(),  # left out, its factory's signature would be looked up each time
-                project_id=project_id,
-                principal=f"service:{project_id}",
-                documents=[document.id for document in some],
-            ),
-        )
-        for some in batched(documents, DOCUMENTS_PER_JOB)
-    ]
-    scope, row = await writer.row(write, project_id, _MAY_WRITE, values_of(documents), jobs)
+    scope, row = await writer.row(write, project_id, _MAY_WRITE, values_of(documents))
     may_write(scope)
     body = row["body"]
     assert isinstance(body, bytes)

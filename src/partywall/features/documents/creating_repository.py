@@ -1,4 +1,4 @@
-"""Documents, their first versions, their jobs and their news: one statement, whether for one document or for 500."""
+"""Documents, their first versions and their news: one statement, whether for one document or for 500."""
 
 from __future__ import annotations
 

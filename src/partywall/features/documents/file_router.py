@@ -101,7 +101,7 @@ async def _store(
     resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
 ) -> Response:
     """In a transaction that has ended when the claim does, and when a blob without a row is removed."""
-    writer = ScopedWriter(resources.reads, once.principal, resources.announcer, wake=resources.waker.wake)
+    writer = ScopedWriter(resources.reads, once.principal, resources.announcer)
     if once.key is None:
         return await store(writer)
     async with resources.sessions.begin() as session:

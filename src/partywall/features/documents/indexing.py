@@ -1,25 +1,58 @@
-"""What the slice that indexes asks and reports. Its progress changes the entity tag, never the content's revision."""
+"""What the slice that indexes asks and reports. Its progress changes the entity tag, never the content's revision.
+
+What waits is known from the documents: those that are pending. A worker leases some of them. Whatever it writes of
+them it writes in a transaction that ends their lease, or keeps it: what another has taken over stays as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final, NamedTuple
 from uuid import UUID
 
+import orjson
 from pydantic import JsonValue
-from sqlalchemy import Row
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.db.availability import reported
+from partywall.core.db.read_pool import ReadPool
+from partywall.core.db.session import AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
 from partywall.features.documents.indexing_repository import IndexingRepository
 from partywall.features.documents.merging import language_of
 
+_DUE: Final = "SELECT project_id, kind, account_id FROM wall.projects_to_index($1, $2, $3)"
+_TAKE: Final = """
+SELECT id, title, content, media_type, version, metadata, size, chunks, attempts
+FROM wall.take_documents($1, $2, $3, $4, $5, $6, $7)
+"""
 
-class DocumentText(NamedTuple):
-    """`content` is text or Markdown, also where `media_type` is that of an uploaded HTML page."""
+
+class Kind(StrEnum):
+    """`VECTORS` are those whose words are indexed and whose vectors are missing."""
+
+    SMALL = "small"
+    LARGE = "large"
+    VECTORS = "vectors"
+
+
+class Due(NamedTuple):
+    """Documents of that kind wait in the project, which counts for the account."""
+
+    project: UUID
+    kind: Kind
+    account: UUID
+
+
+class Taken(NamedTuple):
+    """A leased document. `content` is text or Markdown, also where `media_type` is that of an uploaded HTML page.
+
+    `chunks` is how many of it are indexed, `attempts` counts this one; for vectors alone there is no content.
+    """
 
     id: UUID
     title: str
@@ -27,83 +60,96 @@ class DocumentText(NamedTuple):
     media_type: str
     version: int
     metadata: dict[str, JsonValue]
+    size: int
+    chunks: int
+    attempts: int
 
     @property
     def language(self) -> str | None:
         return language_of(self.metadata)
 
 
-class DocumentToIndex(NamedTuple):
-    """`chunks` is how many of it are indexed, `waiting` whether what is newest is not."""
+class Status(StrEnum):
+    """`PENDING` is for what can be found by its words and waits for its vectors."""
 
-    id: UUID
-    version: int
-    size: int
-    chunks: int
-    waiting: bool
+    INDEXED = "indexed"
+    FAILED = "failed"
+    PENDING = "pending"
 
 
-class Indexed(NamedTuple):
-    """What of a document is in the index now: this version in this language, cut into so many chunks."""
+class Outcome(NamedTuple):
+    """What has become of a version of a document in its language. `note` is shown to people.
 
-    id: UUID
-    version: int
-    chunks: int
-    language: str | None = None
-
-
-async def documents_to_index(
-    session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]
-) -> list[DocumentToIndex]:
-    """Those that still exist, in the order of their ids."""
-    return [DocumentToIndex(*row) for row in await IndexingRepository(session, scope).sizes(ids)]
-
-
-async def texts_to_index(session: AsyncReadSession, scope: ProjectScope, ids: Sequence[UUID]) -> list[DocumentText]:
-    """The text of those that still exist, whatever their index status, in no particular order."""
-    return [DocumentText(*row) for row in await IndexingRepository(session, scope).texts(ids)]
-
-
-async def ids_in_project(
-    session: AsyncReadSession, scope: ProjectScope, *, after: UUID | None, limit: int
-) -> list[UUID]:
-    """The project's documents in the order of their ids, for a walk over all of them."""
-    return await IndexingRepository(session, scope).ids(after, limit)
-
-
-async def mark_indexed(
-    session: AsyncSession, scope: ProjectScope, announcer: Announcer, indexed: Sequence[Indexed]
-) -> set[UUID]:
-    """Marks those whose version and language are still the newest, and answers their ids.
-
-    Locks those documents until the transaction ends. What is missing from the answer has changed meanwhile, which asks
-    for no job of its own while a document is waiting, or is gone: keep nothing of it, and index it again if it waits.
+    `chunks` is how many of it are in the index now; None where they are those that were there before.
     """
-    rows = await IndexingRepository(session, scope).mark_indexed(indexed)
-    _tell(session, scope, announcer, "document.indexed", rows, {})
-    return {row.id for row in rows}
+
+    id: UUID
+    version: int
+    language: str | None
+    status: Status
+    note: str | None = None
+    chunks: int | None = None
+
+    @classmethod
+    def of(cls, document: Taken, status: Status, note: str | None = None, chunks: int | None = None) -> Outcome:
+        note = note and note.replace("\x00", "")[:MAX_INDEX_ERROR]
+        return cls(document.id, document.version, document.language, status, note, chunks)
 
 
-async def mark_failed(
-    session: AsyncSession, scope: ProjectScope, announcer: Announcer, id_: UUID, version: int, reason: str
-) -> bool:
-    """Records why; `reason` is shown to people. False where the document has changed since."""
-    reason = reason.replace("\x00", "")[:MAX_INDEX_ERROR]
-    rows = await IndexingRepository(session, scope).mark_failed(id_, version, reason)
-    _tell(session, scope, announcer, "document.failed", rows, {"reason": reason})
-    return bool(rows)
+async def due(pool: ReadPool, *, vectors: bool, beyond: UUID, most: int) -> list[Due]:
+    """What waits in the projects after `beyond`, in the order of their ids."""
+    with reported():
+        rows = await pool.fetch(_DUE, vectors, beyond, most)
+    return [Due(row["project_id"], Kind(row["kind"]), row["account_id"]) for row in rows]
 
 
-def _tell(
-    session: AsyncSession,
-    scope: ProjectScope,
-    announcer: Announcer,
-    type_: str,
-    rows: Sequence[Row[UUID, int, int]],
-    data: dict[str, JsonValue],
-) -> None:
+async def take(
+    pool: ReadPool, waiting: Due, lease: UUID, lasting: timedelta, *, most: int, most_bytes: int
+) -> list[Taken]:
+    """Leases some of them as the project's own worker; those that were lost with another worker one at a time."""
+    principal = str(Principal.service(waiting.project))
+    with reported():
+        rows = await pool.fetch(_TAKE, principal, waiting.project, waiting.kind, lease, lasting, most, most_bytes)
+    return [Taken(**{**row, "metadata": orjson.loads(row["metadata"])}) for row in rows]
+
+
+async def settle(
+    session: AsyncSession, scope: ProjectScope, announcer: Announcer, lease: UUID, outcomes: Sequence[Outcome]
+) -> set[UUID]:
+    """Ends their lease, marks those whose version and language are still the newest, and answers their ids.
+
+    Locks those documents until the transaction ends. What is missing from the answer has changed meanwhile, and waits
+    anew, or has been taken over, or is gone: keep nothing of it.
+    """
+    rows = await IndexingRepository(session, scope).settle(lease, outcomes)
     news = [
-        News(type_, "document", str(row.id), {"version": row.version, "revision": row.revision, **data}) for row in rows
+        News(
+            f"document.{row.index_status}",
+            "document",
+            str(row.id),
+            {"version": row.version, "revision": row.revision, **_reason(row.index_status, row.index_error)},
+        )
+        for row in rows
+        if row.index_status != Status.PENDING
     ]
     if news:
         EventLog(session, scope, announcer).append(*news)
+    return {row.id for row in rows}
+
+
+async def keep(
+    session: AsyncSession, scope: ProjectScope, lease: UUID, ids: Sequence[UUID], lasting: timedelta
+) -> dict[UUID, int]:
+    """Prolongs the lease of those that it still holds, until the transaction ends for sure; their newest versions."""
+    return await IndexingRepository(session, scope).keep(lease, ids, lasting)
+
+
+async def release(
+    session: AsyncSession, scope: ProjectScope, lease: UUID, ids: Sequence[UUID], pause: timedelta, *, counted: bool
+) -> None:
+    """Gives back those that are still leased, to be taken again after the pause; the attempt may not have counted."""
+    await IndexingRepository(session, scope).release(lease, ids, pause, counted=counted)
+
+
+def _reason(status: str, note: str | None) -> dict[str, JsonValue]:
+    return {"reason": note} if status == Status.FAILED else {}

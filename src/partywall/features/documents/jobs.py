@@ -6,12 +6,6 @@ from uuid import UUID
 from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
-class IndexDocuments(ProjectJobPayload):
-    """Documents whose title or content is new, or that are to be indexed again."""
-
-    documents: list[UUID]
-
-
 class PurgeDocument(ProjectJobPayload):
     """A document that is marked as deleted."""
 
@@ -24,8 +18,6 @@ class ReleaseBlobs(ProjectJobPayload):
     keys: list[str]
 
 
-# Declared here, where documents change; the search slice does the work.
-INDEX_DOCUMENTS: Final = JobKind("index_documents", IndexDocuments)
 RELEASE_BLOBS: Final = JobKind("release_blobs", ReleaseBlobs)
 # Each attempt goes on where the last has ended.
 PURGE_DOCUMENT: Final = JobKind("purge_document", PurgeDocument, max_attempts=1_000)

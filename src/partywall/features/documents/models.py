@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -30,7 +31,8 @@ _KEPT: Final = text("deleted_at IS NULL")
 class Document(Base):
     """`revision` counts the edits of people; `state` what the worker changed, so that both change the entity tag.
 
-    `index_status` is that of the revision; `version` is the number of the newest version. The `original` columns are
+    `index_status` is that of the revision; `version` is the number of the newest version. A pending document waits for
+    the worker, or for its vectors alone where `index_error` says why it has none. The `original` columns are
     those of the uploaded file, kept as a blob. `history_bytes` is the size of its texts in `document_text`, kept by
     the database. `deleted_at` marks one that the program no longer sees: it is being purged.
     """
@@ -50,6 +52,13 @@ class Document(Base):
         Index("document_updated_at_idx", "project_id", "updated_at", "id", postgresql_where=_KEPT),
         Index("document_title_idx", "project_id", "title", "id", postgresql_where=_KEPT),
         Index("document_deleted_at_idx", "project_id", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
+        Index(
+            "document_pending_idx",
+            "project_id",
+            text("(size > 131072)"),
+            "id",
+            postgresql_where=text("index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL"),
+        ),
         Index(
             "document_original_key_idx", "project_id", "original_key", postgresql_where=text("original_key IS NOT NULL")
         ),
@@ -121,7 +130,30 @@ class DocumentText(Base):
     content: Mapped[str] = mapped_column(Text)
 
 
+class IndexingAttempt(Base):
+    """A document that a worker has in hand, or has had; not to be taken before `due_at` while its revision is this one.
+
+    `words` marks one whose words are indexed, and whose vectors are missing.
+    """
+
+    __tablename__ = "indexing_attempt"
+    __table_args__ = (
+        ForeignKeyConstraint(["project_id", "document_id"], ["document.project_id", "document.id"], ondelete="CASCADE"),
+        Index("indexing_attempt_words_idx", "project_id", "document_id", postgresql_where=text("words")),
+        {"info": {"kind": TableKind.PROJECT}},
+    )
+
+    project_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    attempts: Mapped[int] = mapped_column(Integer)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    lease: Mapped[UUID | None] = mapped_column(Uuid)
+    words: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
 # For statements without the ORM; `cast` because declarative classes type their table more loosely.
 DOCUMENT: Final = cast("Table", Document.__table__)
 DOCUMENT_VERSION: Final = cast("Table", DocumentVersion.__table__)
+INDEXING_ATTEMPT: Final = cast("Table", IndexingAttempt.__table__)
 DOCUMENT_TEXT: Final = cast("Table", DocumentText.__table__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from sqlalchemy import Row, Uuid, and_, bindparam, func, insert, literal, select, update
+from sqlalchemy import Row, Uuid, and_, bindparam, delete, func, insert, literal, or_, select, update
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -15,6 +15,7 @@ from partywall.features.documents.columns import document_columns
 from partywall.features.documents.models import (
     DOCUMENT,
     DOCUMENT_VERSION,
+    INDEXING_ATTEMPT,
     Document,
     DocumentText,
     DocumentVersion,
@@ -171,19 +172,24 @@ class DocumentWriter:
         columns = ["project_id", "document_id", "number", *names, "created_by", "created_at"]
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
-    async def await_index(self, id_: UUID) -> bool:
-        """False where it waits already, or is not there."""
-        statement = (
+    async def await_index(self, id_: UUID) -> None:
+        """From now on it waits, and for no pause after an earlier attempt."""
+        await self.session.execute(
             update(DOCUMENT)
             .where(
                 DOCUMENT.c.project_id == self.scope.project_id,
                 DOCUMENT.c.id == id_,
-                DOCUMENT.c.index_status != WAITING,
+                or_(DOCUMENT.c.index_status != WAITING, DOCUMENT.c.index_error.is_not(None)),
             )
             .values(index_status=WAITING, index_error=None, state=DOCUMENT.c.state + 1)
-            .returning(DOCUMENT.c.id)
         )
-        return (await self.session.execute(statement)).scalar_one_or_none() is not None
+        await self.session.execute(
+            delete(INDEXING_ATTEMPT).where(
+                INDEXING_ATTEMPT.c.project_id == self.scope.project_id,
+                INDEXING_ATTEMPT.c.document_id == id_,
+                INDEXING_ATTEMPT.c.lease.is_(None),
+            )
+        )
 
     async def delete(self, id_: UUID) -> None:
         """Marks it as deleted: from now on the program does not see it."""

@@ -17,18 +17,11 @@ from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import creating
 from partywall.features.documents.creating import digest, may_write
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
-from partywall.features.documents.jobs import (
-    INDEX_DOCUMENTS,
-    PURGE_DOCUMENT,
-    RELEASE_BLOBS,
-    IndexDocuments,
-    PurgeDocument,
-    ReleaseBlobs,
-)
+from partywall.features.documents.jobs import PURGE_DOCUMENT, RELEASE_BLOBS, PurgeDocument, ReleaseBlobs
 from partywall.features.documents.merging import Wanted, patched, replaced
 from partywall.features.documents.models import Document
 from partywall.features.documents.reading import Shown
-from partywall.features.documents.repository import WAITING, DocumentChange, DocumentRepository, DocumentWriter
+from partywall.features.documents.repository import DocumentChange, DocumentRepository, DocumentWriter
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch, DocumentReplace, Status
 from partywall.features.projects.rights import Right, require
 
@@ -42,7 +35,6 @@ class Locked:
     id: UUID
     revision: int
     version: int
-    index_status: str
     current: Wanted
 
 
@@ -84,7 +76,7 @@ class DocumentService:
         row = await DocumentRepository(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
-        return Locked(row.id, row.revision, row.version, row.index_status, _wanted(row))
+        return Locked(row.id, row.revision, row.version, _wanted(row))
 
     async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
         return await self._change(locked, patched(locked.current, patch))
@@ -118,11 +110,10 @@ class DocumentService:
         self._tell("document.deleted", doomed.id, doomed, doomed.revision)
 
     async def reindex(self, id_: UUID) -> Shown:
-        """Also what retries a document that could not be indexed. One that is waiting already waits no more for it."""
+        """Also what retries a document that could not be indexed, at once where it waits for another attempt."""
         may_write(self.scope)
-        if await DocumentWriter(self.session, self.scope).await_index(id_):
-            await self._index(id_)
-        elif not await DocumentRepository(self.session, self.scope).existing([id_]):
+        await DocumentWriter(self.session, self.scope).await_index(id_)
+        if not await DocumentRepository(self.session, self.scope).existing([id_]):
             raise DocumentNotFoundError
         return await self._shown(id_)
 
@@ -143,18 +134,12 @@ class DocumentService:
                 revision = await writer.write(locked.id, change)
             if other_text:
                 await writer.add_version(locked.id)
-            if reindexed and locked.index_status != WAITING:  # else there is a job, which indexes what is newest then
-                await self._index(locked.id)
             self._tell("document.updated", locked.id, wanted, revision)
         return await self._shown(locked.id)
 
     async def _shown(self, id_: UUID) -> Shown:
         row = await DocumentRepository(self.session, self.scope).shown(id_)
         return Shown(row.body, row.revision, row.state)
-
-    async def _index(self, id_: UUID) -> None:
-        payload = IndexDocuments(project_id=self.scope.project_id, principal=self._worker, documents=[id_])
-        await enqueue(self.session, INDEX_DOCUMENTS, payload)
 
     @property
     def _worker(self) -> str:

@@ -34,7 +34,9 @@ CHUNKS_AT_ONCE: Final = 200
 """Chunks that are embedded and written in one transaction, which takes some tenths of a second."""
 
 BYTES_AT_ONCE: Final = 128 * 1024
-"""Documents that are indexed together have no more text than that; a larger one is indexed alone, bit by bit."""
+"""Documents are taken together up to that much text; a larger one is taken alone, as the database knows too."""
+
+DOCUMENTS_AT_ONCE: Final = 100
 
 DEFAULT_CONFIGURATION: Final = "english"
 PLAIN_CONFIGURATION: Final = "partywall_plain"

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.text_process.processes import TextProcesses
-from partywall.features.documents.indexing import DocumentText
+from partywall.features.documents.indexing import Taken
 from partywall.features.search.chunking import Chunk, chunk_text, chunks_of, cut
 from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.languages import configuration_of
@@ -22,7 +22,7 @@ LARGEST_INLINE_TEXT: Final = 256 * 1024
 class Cutter:
     texts: TextProcesses
 
-    async def chunks(self, found: Sequence[DocumentText]) -> list[NewChunk]:
+    async def chunks(self, found: Sequence[Taken]) -> list[NewChunk]:
         """Raises TextTooCostlyError and TextProcessBusyError."""
         short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
         cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
@@ -33,11 +33,11 @@ class Cutter:
         return await asyncio.to_thread(_new_chunks, found, cuts)
 
 
-def _new_chunks(found: Sequence[DocumentText], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
+def _new_chunks(found: Sequence[Taken], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
     return [chunk for document in found for chunk in _of_document(document, cuts[document.id])]
 
 
-def _of_document(document: DocumentText, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
+def _of_document(document: Taken, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
     configuration = configuration_of(document.metadata)
     for chunk in chunks:
         context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title

@@ -3,6 +3,10 @@ from __future__ import annotations
 from partywall.core.errors import UnavailableError
 
 
+class IndexesChanged(Exception):
+    """An index began or ceased to serve while its vectors were computed; they are computed again."""
+
+
 class SearchModelUnavailable(UnavailableError):
     code = "search_model_unavailable"
     title = "The index's embedding model is not available"

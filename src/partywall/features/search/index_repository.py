@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -12,16 +11,20 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.constants import LONGEST_TERM, visible
+from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 _ADDING: Final = """
-WITH given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body,
+WITH serving AS MATERIALIZED (
+    SELECT id, approximate FROM search_index
+    WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
+), given AS MATERIALIZED (
+    SELECT document_id, first, last, configuration, context, body, vector,
         to_tsvector(CAST(configuration AS regconfig), {words}) AS words
     FROM unnest(
         CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
-        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[])
-    ) AS given (document_id, first, last, configuration, context, body)
+        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]), CAST(:vectors AS text[])
+    ) AS given (document_id, first, last, configuration, context, body, vector)
 ), made AS (
     INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text, staged_for)
     SELECT :project_id, document_id, first, last,
@@ -36,10 +39,22 @@ WITH given AS MATERIALIZED (
         CROSS JOIN unnest(given.words) AS word
     WHERE octet_length(word.lexeme) <= :longest_term
     ORDER BY word.lexeme COLLATE "C"
-)
-SELECT number, document_id, first FROM made
+){embedded}
+SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
 """
-_ADD: Final = text(_ADDING.format(words=visible("context || E'\\n' || body")))
+_EMBEDDED: Final = """, embedded AS (
+    INSERT INTO embedding_{dimension} (project_id, index_id, chunk, approximate, embedding)
+    SELECT :project_id, serving.id, made.number, serving.approximate OR CAST(:large AS boolean),
+        CAST(vector AS halfvec({dimension}))
+    FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
+        JOIN serving ON serving.id = CAST(:index_id AS uuid)
+)"""
+_WORDS: Final = visible("context || E'\\n' || body")
+_ADD: Final = text(_ADDING.format(words=_WORDS, embedded=""))
+_ADD_EMBEDDED: Final = {
+    dimension: text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED.format(dimension=dimension)))
+    for dimension in EMBEDDINGS
+}
 
 _REMEMBER: Final = text("""
 UPDATE search_statistic
@@ -81,7 +96,16 @@ class NewChunk:
 @dataclass(frozen=True, slots=True)
 class UnembeddedChunk:
     number: int
+    document_id: UUID
     indexed: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVectors:
+    """One for each of the chunks to write, in PostgreSQL's own notation."""
+
+    index: KnownIndex
+    vectors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +117,23 @@ class IndexReader:
         """Those that serve or are being built."""
         return [_known(row) for row in await self.session.scalars(_open_indexes(self.scope.project_id))]
 
-    async def passages(self, without: Collection[UUID]) -> tuple[int, Decimal | None]:
-        """How many chunks the project has but for those documents', and how many it may have; None is no limit."""
-        mine = (
-            select(func.count())
-            .select_from(SearchChunk)
-            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id.in_(without))
-        )
-        all_ = select(SearchStatistic.chunks).where(SearchStatistic.project_id == self.scope.project_id)
-        others = func.coalesce(all_.scalar_subquery(), 0) - mine.scalar_subquery()
-        limit = func.wall.quota_of(self.scope.project_id, "passages")
-        entered = func.wall.current_project() == self.scope.project_id
-        used, most = (await self.session.execute(select(others, limit).where(entered))).one()
-        return used, most
-
-    async def without_vector(self, index: KnownIndex, after: int, limit: int) -> list[UnembeddedChunk]:
-        """Chunks that the index lacks, in the order of their numbers."""
+    async def without_vector(
+        self, index: KnownIndex, after: int, limit: int, documents: Collection[UUID] | None = None
+    ) -> list[UnembeddedChunk]:
+        """Chunks that the index lacks, in the order of their numbers: of the project, or of those documents."""
         vectors = EMBEDDINGS[index.dimension].c
         has_vector = exists().where(
             vectors.project_id == self.scope.project_id,
             vectors.index_id == index.id,
             vectors.chunk == SearchChunk.number,
         )
-        rows = await self.session.execute(
-            select(SearchChunk.number, SearchChunk.context, SearchChunk.text)
-            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number > after, not_(has_vector))
-            .order_by(SearchChunk.number)
-            .limit(limit)
+        lacking = select(SearchChunk.number, SearchChunk.document_id, SearchChunk.context, SearchChunk.text).where(
+            SearchChunk.project_id == self.scope.project_id, SearchChunk.number > after, not_(has_vector)
         )
-        return [UnembeddedChunk(number, f"{context}\n{body}") for number, context, body in rows]
+        if documents is not None:
+            lacking = lacking.where(SearchChunk.document_id.in_(documents), SearchChunk.staged_for.is_(None))
+        rows = await self.session.execute(lacking.order_by(SearchChunk.number).limit(limit))
+        return [UnembeddedChunk(number, id_, f"{context}\n{body}") for number, id_, context, body in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,26 +165,41 @@ class IndexWriter:
             )
         )
 
-    async def add(self, chunks: Sequence[NewChunk], staged_for: int | None = None) -> list[int]:
-        """Stores chunks and their postings; answers their numbers in the order given.
+    async def add(
+        self,
+        chunks: Sequence[NewChunk],
+        embedded: IndexVectors | None,
+        expected: Collection[UUID],
+        *,
+        large: bool,
+        staged_for: int | None = None,
+    ) -> list[int]:
+        """Stores chunks, their postings and their vectors in one index; answers their numbers in the order given.
 
-        Those that are staged for a version of their document cannot be found before that is switched to.
+        Those that are staged for a version of their document cannot be found before that is switched to. None of the
+        indexes begins or ceases to serve from now on; raises IndexesChanged where those that do are not the expected.
         """
-        rows = await self.session.execute(
-            _ADD,
-            {
-                "project_id": self.scope.project_id,
-                "document_ids": [chunk.document_id for chunk in chunks],
-                "firsts": [chunk.first for chunk in chunks],
-                "lasts": [chunk.last for chunk in chunks],
-                "configurations": [chunk.configuration for chunk in chunks],
-                "contexts": [chunk.context for chunk in chunks],
-                "texts": [chunk.text for chunk in chunks],
-                "longest_term": LONGEST_TERM,
-                "staged_for": staged_for,
-            },
-        )
-        numbers = {(document_id, first): number for number, document_id, first in rows}
+        values = {
+            "project_id": self.scope.project_id,
+            "document_ids": [chunk.document_id for chunk in chunks],
+            "firsts": [chunk.first for chunk in chunks],
+            "lasts": [chunk.last for chunk in chunks],
+            "configurations": [chunk.configuration for chunk in chunks],
+            "contexts": [chunk.context for chunk in chunks],
+            "texts": [chunk.text for chunk in chunks],
+            "vectors": [] if embedded is None else embedded.vectors,
+            "longest_term": LONGEST_TERM,
+            "staged_for": staged_for,
+        }
+        statement = _ADD
+        if embedded is not None:
+            statement, values = _ADD_EMBEDDED[embedded.index.dimension], {
+                **values, "index_id": embedded.index.id, "large": large,
+            }  # fmt: skip
+        rows = (await self.session.execute(statement, values)).all()
+        if any(set(row.serving) != set(expected) for row in rows[:1]):
+            raise IndexesChanged
+        numbers = {(row.document_id, row.first): row.number for row in rows}
         return [numbers[chunk.document_id, chunk.first] for chunk in chunks]
 
     async def add_vectors(
@@ -200,10 +227,13 @@ class IndexWriter:
         columns = ["project_id", "index_id", "chunk", "approximate", "embedding"]
         await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
 
-    async def remember(self, configurations: Iterable[str]) -> int:
-        """Notes which configurations the project's chunks use; answers how many chunks it has now."""
+    async def remember(self, configurations: Iterable[str]) -> None:
+        """Notes which configurations the project's chunks use."""
         values = {"project_id": self.scope.project_id, "used": sorted(set(configurations))}
         await self.session.execute(_REMEMBER, values)
+
+    async def size(self) -> int:
+        """How many chunks the project has."""
         query = select(SearchStatistic.chunks).where(SearchStatistic.project_id == self.scope.project_id)
         return await self.session.scalar(query) or 0
 

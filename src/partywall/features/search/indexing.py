@@ -1,189 +1,165 @@
-"""Documents become chunks, words and vectors. Runs in the worker."""
+"""Leased documents become chunks, words and vectors: few statements for all of them, and one commit. In the worker."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import EmbeddingError, TextRefused
 from partywall.core.errors import QuotaExceededError
-from partywall.core.jobs.context import JobContext, LeaseLostError
-from partywall.core.jobs.queue import enqueue
-from partywall.core.jobs.turns import TURN_SECONDS
-from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
+from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
-from partywall.features.documents import indexing as documents
-from partywall.features.documents.indexing import DocumentText, DocumentToIndex, Indexed
-from partywall.features.documents.jobs import INDEX_DOCUMENTS, IndexDocuments
-from partywall.features.search.constants import BYTES_AT_ONCE, CHUNKS_AT_ONCE
+from partywall.features.documents.indexing import Kind, Outcome, Status, Taken
+from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.cutting import Cutter
-from partywall.features.search.index_repository import IndexReader, IndexWriter, NewChunk
-from partywall.features.search.index_writing import ask_again, embed, write
-from partywall.features.search.jobs import INDEX_LARGE_DOCUMENT
+from partywall.features.search.embedding import Embedded
+from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.findings import Findings, findings_by_document
+from partywall.features.search.index_repository import IndexWriter, NewChunk
+from partywall.features.search.index_state import IndexState
+from partywall.features.search.index_writing import write
 from partywall.features.search.large_documents import LargeDocument
-from partywall.features.search.staging_repository import StagedReader
+from partywall.features.search.leasing import Lease
+from partywall.features.search.missing_vectors import MissingVectors
 
 log = structlog.get_logger(__name__)
 
-DOCUMENTS_AT_ONCE: Final = 25
+MAX_ATTEMPTS: Final = 5
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+# How often the indexes may change under one attempt.
+_TRIES: Final = 3
 # SQLSTATE classes that say the data is at fault, not the server: data exceptions and exceeded limits.
 _DATA_AT_FAULT: Final = ("22", "54")
 
-
-async def index_documents(context: JobContext, payload: IndexDocuments) -> None:
-    """Idempotent: a document's chunks are replaced as a whole, and only while the text read is still its newest."""
-    job = _IndexJob(context, payload)
-    async with context.read(payload) as (session, scope):
-        found = await documents.documents_to_index(session, scope, payload.documents)
-        staged = await StagedReader(session, scope).documents(payload.documents)
-    large = [each for each in found if each.id in staged or _is_large(each)]
-    small = [each for each in found if each not in large]
-    await job.hand_over([each.id for each in large])
-    await job.index_in_turn(list(groups_of(small, BYTES_AT_ONCE, DOCUMENTS_AT_ONCE)))
+type Cut = dict[UUID, list[NewChunk]]
 
 
-async def index_large_document(context: JobContext, payload: IndexDocuments) -> None:
-    """Idempotent: goes on where another attempt has ended, and does nothing for what is indexed already."""
-    job = _IndexJob(context, payload)
-    async with context.read(payload) as (session, scope):
-        found = await documents.documents_to_index(session, scope, payload.documents)
-    for each in found:
-        await job.index_large(each)
+def pause_after(attempt: int) -> timedelta:
+    """Before the next one: doubling, with jitter."""
+    pause: timedelta = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
-async def give_up(context: JobContext, payload: IndexDocuments) -> None:
-    """Nobody waits for a job that has become the operator's: whoever asks again gets another one."""
-    async with context.begin(payload) as (session, scope):
-        for each in await documents.documents_to_index(session, scope, payload.documents):
-            if each.waiting:
-                await documents.mark_failed(
-                    session, scope, context.resources.announcer, each.id, each.version, "Indexing never ended"
-                )
+@dataclass(frozen=True, slots=True)
+class DocumentIndexer:
+    lease: Lease
+    kind: Kind
+
+    async def index(self, taken: Sequence[Taken]) -> None:
+        """All together; where the data is at fault, or no attempt is left, one by one, and the guilty are marked."""
+        for each in taken:
+            if each.attempts > MAX_ATTEMPTS:  # with its worker, each time
+                await self.lease.settle_alone(Outcome.of(each, Status.FAILED, "Indexing never ended"))
+        await self._attempt([each for each in taken if each.attempts <= MAX_ATTEMPTS])
+
+    async def _attempt(self, taken: Sequence[Taken]) -> None:
+        try:
+            if self.kind is Kind.VECTORS:
+                await MissingVectors(self.lease).add(taken)
+            elif taken:
+                await self._index_together(taken)
+        except ProjectNotFoundError:
+            log.info("indexing_ended", reason="the project is gone")
+        except Exception as error:
+            attempt = max(each.attempts for each in taken)
+            if attempt < MAX_ATTEMPTS and not _is_data_at_fault(error):
+                log.warning("indexing_put_off", attempt=attempt, exc_info=error)
+                await self.lease.release([each.id for each in taken], pause_after(attempt))
+            elif len(taken) > 1:
+                for each in taken:
+                    await self._attempt([each])
+            else:
+                await self._fail(taken[0], error)
+
+    async def _index_together(self, taken: Sequence[Taken]) -> None:
+        cut = await self._cut(taken)
+        state = await self.lease.state([each.id for each in taken])
+        large = [each for each in taken if _is_large(each, cut, state)]
+        small = [each for each in taken if each not in large]
+        state.require_room(sum(len(cut[each.id]) for each in small))
+        for number, group in enumerate(_groups(small, cut)):
+            await self._write(group, cut, None if number else state)
+        for each in large:
+            await self._index_large(each, cut[each.id])
+
+    async def _cut(self, taken: Sequence[Taken]) -> Cut:
+        cut: Cut = {each.id: [] for each in taken}
+        for chunk in await Cutter(self.lease.resources.texts).chunks(taken):
+            cut[chunk.document_id].append(chunk)
+        return cut
+
+    async def _index_large(self, document: Taken, chunks: Sequence[NewChunk], failed: str | None = None) -> None:
+        state = await self.lease.state([document.id])
+        state.require_room(len(chunks))
+        await LargeDocument(self.lease, document).index(chunks, failed)
+
+    async def _write(self, group: Sequence[Taken], cut: Cut, state: IndexState | None) -> None:
+        for number in range(1, _TRIES + 1):
+            current = state or await self.lease.state([each.id for each in group])
+            chunks = [chunk for each in group for chunk in cut[each.id]]
+            embedded = await self.lease.embedding.embed(current.indexes, chunks)
+            found = findings_by_document(embedded)
+            outcomes = [found.get(each.id, Findings()).outcome(each, len(cut[each.id])) for each in group]
+            try:
+                await self._store(outcomes, embedded, current)
+            except IndexesChanged:
+                if number == _TRIES:
+                    raise
+                state = None
+            else:
+                return
+
+    async def _store(self, outcomes: Sequence[Outcome], embedded: Embedded, state: IndexState) -> None:
+        async with self.lease.begin() as (session, scope):
+            ours = await self.lease.settle(session, scope, outcomes)
+            if state.replaced:
+                await IndexWriter(session, scope).remove(sorted(ours))
+            await write(session, scope, self.lease.resources.embedders.current, state, embedded.of(ours))
+
+    async def _fail(self, document: Taken, error: Exception) -> None:
+        log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)
+        reason = reason_of(error)
+        if isinstance(error, EmbeddingError):
+            reason = f"Found by its words alone: {reason}"
+        if isinstance(error, EmbeddingError) and self.kind is not Kind.VECTORS:
+            await self._index_words(document, reason)
+        else:
+            await self.lease.settle_alone(Outcome.of(document, Status.FAILED, reason))
+            await LargeDocument(self.lease, document).sweep()
+
+    async def _index_words(self, document: Taken, note: str) -> None:
+        cut = await self._cut([document])
+        state = await self.lease.state([document.id])
+        if _is_large(document, cut, state):
+            await self._index_large(document, cut[document.id], note)
+        else:
+            outcome = Outcome.of(document, Status.FAILED, note, len(cut[document.id]))
+            await self._store([outcome], Embedded(cut[document.id]), state)
 
 
-def groups_of(found: Sequence[DocumentToIndex], most_bytes: int, most: int) -> Iterator[list[DocumentToIndex]]:
-    """In the order given: each with so many documents and bytes at most, or with one document."""
-    group: list[DocumentToIndex] = []
-    for each in found:
-        if group and (len(group) == most or sum(one.size for one in group) + each.size > most_bytes):
+def _is_large(document: Taken, cut: Cut, state: IndexState) -> bool:
+    """More than one transaction is to write or to remove, or had begun to."""
+    return max(len(cut[document.id]), document.chunks) > CHUNKS_AT_ONCE or document.id in state.staged
+
+
+def _groups(documents: Sequence[Taken], cut: Cut) -> Iterator[list[Taken]]:
+    """In the order given: each with so many chunks at most."""
+    group: list[Taken] = []
+    for each in documents:
+        if group and sum(len(cut[one.id]) for one in (*group, each)) > CHUNKS_AT_ONCE:
             yield group
             group = []
         group.append(each)
     if group:
         yield group
-
-
-def _is_large(document: DocumentToIndex) -> bool:
-    return document.size > BYTES_AT_ONCE or document.chunks > CHUNKS_AT_ONCE
-
-
-@dataclass(frozen=True, slots=True)
-class _IndexJob:
-    context: JobContext
-    payload: IndexDocuments
-
-    async def index(self, ids: Sequence[UUID]) -> None:
-        """All together; where the data is at fault, or no attempt is left, one by one, and the guilty are marked."""
-        async with self.context.read(self.payload) as (session, scope):
-            found = await documents.texts_to_index(session, scope, ids)
-        try:
-            await self._index_together(found)
-        except Exception as error:
-            if not self._is_final(error):
-                raise
-            if len(found) == 1:
-                await self._fail(found[0].id, found[0].version, error)
-            else:
-                for document in found:
-                    await self.index([document.id])
-
-    async def index_in_turn(self, groups: Sequence[Sequence[DocumentToIndex]]) -> None:
-        """For as long as a turn takes; the rest goes to the end of the queue, so that others' need not wait for it."""
-        began = time.monotonic()
-        for number, group in enumerate(groups):
-            if number and time.monotonic() - began >= TURN_SECONDS:
-                rest = [each.id for left in groups[number:] for each in left]
-                async with self.context.begin(self.payload) as (session, _):
-                    await enqueue(session, INDEX_DOCUMENTS, self.payload.model_copy(update={"documents": rest}))
-                return
-            await self.index([each.id for each in group])
-
-    async def hand_over(self, ids: Sequence[UUID]) -> None:
-        """Each to a job of its own."""
-        if ids:
-            async with self.context.begin(self.payload) as (session, _):
-                for each in ids:
-                    one = self.payload.model_copy(update={"documents": [each]})
-                    await enqueue(session, INDEX_LARGE_DOCUMENT, one)
-
-    async def index_large(self, document: DocumentToIndex) -> None:
-        large = LargeDocument(self.context, self.payload, document, self._cutter)
-        try:
-            await large.index()
-        except Exception as error:
-            if not self._is_final(error):
-                raise
-            await self._fail(document.id, document.version, error)
-            await large.sweep()
-
-    @property
-    def _cutter(self) -> Cutter:
-        return Cutter(self.context.resources.texts)
-
-    def _is_final(self, error: Exception) -> bool:
-        """Whether another attempt would do no better, and this one may still say so."""
-        lost = isinstance(error, LeaseLostError | ProjectNotFoundError)
-        return not lost and (_is_data_at_fault(error) or self.context.last)
-
-    async def _index_together(self, found: Sequence[DocumentText]) -> None:
-        if not found:
-            return
-        embedders = self.context.resources.embedders
-        chunks = await self._cutter.chunks(found)
-        async with self.context.read(self.payload) as (session, scope):
-            reader = IndexReader(session, scope)
-            indexes = await reader.indexes()
-            used, most = await reader.passages({document.id for document in found})
-        _require_room(used, len(chunks), most)
-        models = {index.model for index in indexes} or {embedders.current.name}
-        embedded = await embed(embedders, models, chunks)
-        async with self.context.begin(self.payload) as (session, scope):
-            announcer = self.context.resources.announcer
-            current = await documents.mark_indexed(session, scope, announcer, _indexed(found, chunks))
-            await IndexWriter(session, scope).remove(sorted(current))
-            await write(session, scope, embedders, embedded.of(current))
-            await self._ask_again(session, scope, {document.id for document in found} - current)
-
-    async def _ask_again(self, session: AsyncSession, scope: ProjectScope, stale: set[UUID]) -> None:
-        if stale:
-            await ask_again(session, scope, self.payload, sorted(stale))
-
-    async def _fail(self, document_id: UUID, version: int, error: Exception) -> None:
-        log.warning("document_not_indexed", document_id=str(document_id), exc_info=error)
-        async with self.context.begin(self.payload) as (session, scope):
-            announcer, reason = self.context.resources.announcer, reason_of(error)
-            if not await documents.mark_failed(session, scope, announcer, document_id, version, reason):
-                await self._ask_again(session, scope, {document_id})
-
-
-def _require_room(used: int, more: int, most: Decimal | None) -> None:
-    """Raises QuotaExceededError, before vectors are computed in vain."""
-    if more and most is not None and used + more > most:
-        raise QuotaExceededError("passages", used, more, int(most))
-
-
-def _indexed(found: Sequence[DocumentText], chunks: Sequence[NewChunk]) -> list[Indexed]:
-    counts = Counter(chunk.document_id for chunk in chunks)
-    return [Indexed(document.id, document.version, counts[document.id], document.language) for document in found]
 
 
 def _is_data_at_fault(error: Exception) -> bool:

@@ -4,7 +4,6 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
-from partywall.features.documents.jobs import IndexDocuments
 
 
 class BuildIndex(ProjectJobPayload):
@@ -30,10 +29,15 @@ class ClearIndex(ProjectJobPayload):
     index: UUID
 
 
-# Places of their own: what takes long does not keep small documents waiting.
-INDEX_LARGE_DOCUMENT: Final = JobKind("index_large_document", IndexDocuments)
+class SweepChunks(ProjectJobPayload):
+    """The chunks by which a large document was found before."""
+
+    document_id: UUID
+
+
 BUILD_INDEX: Final = JobKind("build_index", BuildIndex)
 EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
 # Each attempt goes on where the last has ended.
 PROMOTE_VECTORS: Final = JobKind("promote_vectors", PromoteVectors, max_attempts=1_000)
 CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)
+SWEEP_CHUNKS: Final = JobKind("sweep_chunks", SweepChunks, max_attempts=1_000)

@@ -11,79 +11,84 @@ from dataclasses import dataclass
 from itertools import batched
 
 from partywall.core.jobs.context import JobContext
-from partywall.features.documents import indexing as documents
-from partywall.features.documents.indexing import DocumentToIndex, Indexed
-from partywall.features.documents.jobs import IndexDocuments
+from partywall.core.jobs.queue import enqueue_once
+from partywall.core.tenancy import Principal
+from partywall.features.documents.indexing import Outcome, Status, Taken
 from partywall.features.search.constants import CHUNKS_AT_ONCE
-from partywall.features.search.cutting import Cutter
-from partywall.features.search.index_repository import IndexReader, NewChunk
-from partywall.features.search.index_writing import ask_again, embed, write
-from partywall.features.search.staging_repository import StagedReader, StagedWriter
+from partywall.features.search.embedding import Embedded
+from partywall.features.search.findings import Findings
+from partywall.features.search.index_repository import NewChunk
+from partywall.features.search.index_writing import write
+from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
+from partywall.features.search.leasing import Lease
+from partywall.features.search.staging_repository import FORMER, StagedReader, StagedWriter
 
 
 @dataclass(frozen=True, slots=True)
 class LargeDocument:
-    context: JobContext
-    payload: IndexDocuments
-    document: DocumentToIndex
-    cutter: Cutter
+    lease: Lease
+    document: Taken
 
-    async def index(self) -> None:
-        if self.document.waiting:
-            await self._stage_and_switch()
-        await self.sweep()
+    async def index(self, chunks: Sequence[NewChunk], failed: str | None = None) -> None:
+        """By its words alone where `failed` says why."""
+        findings = Findings()
+        unchanged = await self._stage(chunks, findings, by_words=failed is not None)
+        outcome = findings.outcome(self.document, len(chunks))
+        if failed is not None:
+            outcome = Outcome.of(self.document, Status.FAILED, failed, len(chunks))
+        if unchanged:
+            await self._switch(outcome)
+        else:
+            await self.lease.settle_alone(outcome)  # marks nothing of another version
 
     async def sweep(self, keep: int | None = None) -> None:
         """Removes what cannot be found, some at a time."""
         swept = CHUNKS_AT_ONCE
         while swept == CHUNKS_AT_ONCE:
-            async with self.context.begin(self.payload) as (session, scope):
+            async with self.lease.begin() as (session, scope):
                 swept = await StagedWriter(session, scope).sweep(self.document.id, keep, CHUNKS_AT_ONCE)
 
-    async def _stage_and_switch(self) -> None:
-        async with self.context.read(self.payload) as (session, scope):
-            found = await documents.texts_to_index(session, scope, [self.document.id])
-        if not found:
-            return
-        version, language = found[0].version, found[0].language
-        chunks = await self.cutter.chunks(found)
-        del found
-        if await self._stage(chunks, version):
-            await self._switch(Indexed(self.document.id, version, len(chunks), language))
-        else:
-            async with self.context.begin(self.payload) as (session, scope):
-                await ask_again(session, scope, self.payload, [self.document.id])
-
-    async def _stage(self, chunks: Sequence[NewChunk], version: int) -> bool:
-        """Writes what is not written yet; False as soon as the document has another version."""
-        await self.sweep(keep=version)
-        async with self.context.read(self.payload) as (session, scope):
-            staged = await StagedReader(session, scope).places(self.document.id, version)
+    async def _stage(self, chunks: Sequence[NewChunk], findings: Findings, *, by_words: bool) -> bool:
+        """Writes what is not written yet; False as soon as the document has another version, or another worker."""
+        await self.sweep(keep=self.document.version)
+        async with self.lease.begin() as (session, scope):
+            staged = await StagedReader(session, scope).places(self.document.id, self.document.version)
         if staged != [each.place for each in chunks[: len(staged)]]:
             await self.sweep()  # cut in another way, or for another language
             staged = []
         for some in batched(chunks[len(staged) :], CHUNKS_AT_ONCE):
-            if not await self._add(some, version):
+            if not await self._add(some, findings, by_words=by_words):
                 return False
-            self.context.progressed()
         return True
 
-    async def _add(self, chunks: Sequence[NewChunk], version: int) -> bool:
-        embedders = self.context.resources.embedders
-        async with self.context.read(self.payload) as (session, scope):
-            indexes = await IndexReader(session, scope).indexes()
-        embedded = await embed(embedders, {index.model for index in indexes} or {embedders.current.name}, chunks)
-        async with self.context.begin(self.payload) as (session, scope):
-            newest = await documents.documents_to_index(session, scope, [self.document.id])
-            if [each.version for each in newest] != [version]:
+    async def _add(self, chunks: Sequence[NewChunk], findings: Findings, *, by_words: bool) -> bool:
+        state = await self.lease.state([self.document.id])
+        embedded = Embedded(chunks) if by_words else await self.lease.embedding.embed(state.indexes, chunks)
+        findings.add(embedded, range(len(chunks)))
+        version = self.document.version
+        async with self.lease.begin() as (session, scope):
+            kept = await self.lease.keep(session, scope, [self.document.id])
+            if kept.get(self.document.id) != version:
                 return False
-            await write(session, scope, embedders, embedded, staged_for=version)
+            await write(session, scope, self.lease.resources.embedders.current, state, embedded, staged_for=version)
         return True
 
-    async def _switch(self, indexed: Indexed) -> None:
-        async with self.context.begin(self.payload) as (session, scope):
-            current = await documents.mark_indexed(session, scope, self.context.resources.announcer, [indexed])
-            if current:
-                await StagedWriter(session, scope).switch(indexed.id, indexed.version)
-            else:
-                await ask_again(session, scope, self.payload, [indexed.id])
+    async def _switch(self, outcome: Outcome) -> None:
+        """The passages before it are no longer found, and a job removes them."""
+        project_id = self.lease.project_id
+        async with self.lease.begin() as (session, scope):
+            if not await self.lease.settle(session, scope, [outcome]):
+                return
+            await StagedWriter(session, scope).switch(outcome.id, outcome.version)
+            principal = str(Principal.service(project_id))
+            payload = SweepChunks(project_id=project_id, principal=principal, document_id=outcome.id)
+            await enqueue_once(session, SWEEP_CHUNKS, payload, outcome.id)
+
+
+async def sweep_chunks(context: JobContext, payload: SweepChunks) -> None:
+    """Removes what was found before a switch, some at a time."""
+    swept = CHUNKS_AT_ONCE
+    while swept == CHUNKS_AT_ONCE:
+        async with context.begin(payload) as (session, scope):
+            swept = await StagedWriter(session, scope).remove(payload.document_id, FORMER, CHUNKS_AT_ONCE)
+        context.progressed()

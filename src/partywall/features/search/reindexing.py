@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,11 +12,13 @@ import structlog
 from sqlalchemy import Text, bindparam, func, select
 
 from partywall.core.db.session import AsyncSession
+from partywall.core.embedding import EmbeddingUnavailable
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.search.constants import CHUNKS_AT_ONCE
+from partywall.features.search.embedding import LONGEST_ASKED
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
 from partywall.features.search.index_writing import add_vectors
 from partywall.features.search.jobs import BUILD_INDEX, CLEAR_INDEX, EMBED_CHUNKS, BuildIndex, ClearIndex, EmbedChunks
@@ -24,6 +27,7 @@ from partywall.features.search.vectors import vector_text
 log = structlog.get_logger(__name__)
 
 CLEARED_AT_ONCE: Final = 5_000
+AWAY_SECONDS: Final = 10.0
 
 _STALE: Final = select(func.wall.projects_without_index_of(bindparam("model", type_=Text)))
 
@@ -88,17 +92,29 @@ class _Step:
 
     async def embed(self, chunks: list[UnembeddedChunk]) -> None:
         embedder = self.context.resources.embedders.current
-        vectors = await embedder.embed_documents([chunk.indexed for chunk in chunks])
+        try:
+            made = await embedder.embed_documents([chunk.indexed for chunk in chunks])
+        except EmbeddingUnavailable as error:
+            await self._wait(error)
+            return
+        vectors = made.vectors  # zeros for what the model refuses: it lacks nothing that could be made
         async with self.context.begin(self.payload) as (session, scope):
             writer = IndexWriter(session, scope)
             index = _building(await writer.lock_indexes(), self.payload)
             if index is None:
                 return
             numbers = [chunk.number for chunk in chunks]
-            size = await writer.remember([])
+            size = await writer.size()
             await add_vectors(writer, index, numbers, [vector_text(vector) for vector in vectors], size)
             following = self.payload.model_copy(update={"after": numbers[-1]})
             await enqueue(session, EMBED_CHUNKS, following)
+
+    async def _wait(self, error: EmbeddingUnavailable) -> None:
+        """The same step again, as a job of its own: what is away is waited for, and no attempt is counted."""
+        asked = min(error.retry_after or 0.0, LONGEST_ASKED)
+        log.warning("index_building_waits", model=self.index.model, reason=str(error))
+        async with self.context.begin(self.payload) as (session, _):
+            await enqueue(session, EMBED_CHUNKS, self.payload, after=timedelta(seconds=max(AWAY_SECONDS, asked)))
 
     async def switch(self) -> None:
         async with self.context.begin(self.payload) as (session, scope):

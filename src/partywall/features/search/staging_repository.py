@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import case, delete, null, or_, select, update
+from sqlalchemy import ColumnElement, case, delete, null, or_, select, update
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
@@ -21,16 +20,6 @@ FORMER: Final = 0
 class StagedReader:
     session: AsyncReadSession
     scope: ProjectScope
-
-    async def documents(self, document_ids: Sequence[UUID]) -> set[UUID]:
-        """Those of them that have chunks which are not searchable."""
-        query = select(SearchChunk.document_id).distinct()
-        found = query.where(
-            SearchChunk.project_id == self.scope.project_id,
-            SearchChunk.document_id.in_(document_ids),
-            SearchChunk.staged_for.is_not(None),
-        )
-        return set(await self.session.scalars(found))
 
     async def places(self, document_id: UUID, version: int) -> list[tuple[int, int, str, str]]:
         """`NewChunk.place` of each chunk that is staged for the version, in their order."""
@@ -68,13 +57,16 @@ class StagedWriter:
     async def sweep(self, document_id: UUID, keep: int | None, limit: int) -> int:
         """Removes some of the chunks that are not searchable, but for those of the version to `keep`."""
         staged = SearchChunk.staged_for
+        return await self._remove(document_id, staged.is_not(None) if keep is None else staged != keep, limit)
+
+    async def remove(self, document_id: UUID, staged_for: int, limit: int) -> int:
+        """Removes some of those chunks."""
+        return await self._remove(document_id, SearchChunk.staged_for == staged_for, limit)
+
+    async def _remove(self, document_id: UUID, chosen: ColumnElement[bool], limit: int) -> int:
         some = (
             select(SearchChunk.number)
-            .where(
-                SearchChunk.project_id == self.scope.project_id,
-                SearchChunk.document_id == document_id,
-                staged.is_not(None) if keep is None else staged != keep,
-            )
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id == document_id, chosen)
             .limit(limit)
         )
         gone = (

@@ -1,0 +1,149 @@
+-- What waits for the worker that indexes is known from the documents: no writer enqueues anything.
+
+CREATE INDEX document_pending_idx ON document (project_id, (size > 131072), id)
+    WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL;
+
+-- One row for a document that a worker has in hand, or has had. It is not taken before `due_at`, which is the end of the
+-- lease or of a pause, unless it has been edited since: then `revision` is another. `words` marks one whose words are
+-- indexed while its vectors are missing; such a document is pending and says why in `index_error`.
+CREATE TABLE indexing_attempt (
+    project_id uuid NOT NULL,
+    document_id uuid NOT NULL,
+    revision integer NOT NULL,
+    attempts integer NOT NULL,
+    due_at timestamptz NOT NULL,
+    lease uuid,
+    words boolean DEFAULT false NOT NULL,
+    CONSTRAINT indexing_attempt_pkey PRIMARY KEY (project_id, document_id),
+    CONSTRAINT indexing_attempt_project_id_document_id_fkey
+        FOREIGN KEY (project_id, document_id) REFERENCES document (project_id, id) ON DELETE CASCADE
+) WITH (fillfactor = 50);
+CREATE INDEX indexing_attempt_words_idx ON indexing_attempt (project_id, document_id) WHERE words;
+
+ALTER TABLE indexing_attempt ENABLE ROW LEVEL SECURITY;
+ALTER TABLE indexing_attempt FORCE ROW LEVEL SECURITY;
+CREATE POLICY wall ON indexing_attempt USING (project_id = (SELECT wall.current_project()));
+CREATE POLICY waiting ON indexing_attempt FOR SELECT TO CURRENT_USER USING (true);
+CREATE POLICY waiting ON document FOR SELECT TO CURRENT_USER
+    USING (index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL);
+
+-- Which projects after `beyond` have something due, of what kind, and for which account: nothing but ids crosses the wall.
+-- Walks in the index from project to project, however many documents each has.
+CREATE FUNCTION wall.projects_to_index(vectors boolean, beyond uuid, most integer)
+    RETURNS TABLE (project_id uuid, kind text, account_id uuid) LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog
+AS $$
+    WITH RECURSIVE fresh AS (
+        (
+            SELECT d.project_id, d.size > 131072 AS large, 1 AS number FROM public.document AS d
+            WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
+                AND d.project_id > beyond
+            ORDER BY d.project_id, (d.size > 131072) LIMIT 1
+        )
+        UNION ALL
+        SELECT next.project_id, next.large, fresh.number + 1 FROM fresh CROSS JOIN LATERAL (
+            SELECT d.project_id, d.size > 131072 AS large FROM public.document AS d
+            WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
+                AND (d.project_id, (d.size > 131072)) > (fresh.project_id, fresh.large)
+            ORDER BY d.project_id, (d.size > 131072) LIMIT 1
+        ) AS next WHERE fresh.number < most
+    ), due AS (
+        SELECT fresh.project_id, CASE WHEN fresh.large THEN 'large' ELSE 'small' END AS kind FROM fresh
+        WHERE EXISTS (
+            SELECT FROM public.document AS d LEFT JOIN public.indexing_attempt AS a
+                ON a.project_id = d.project_id AND a.document_id = d.id
+            WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
+                AND d.project_id = fresh.project_id AND (d.size > 131072) = fresh.large
+                AND (a.document_id IS NULL OR a.due_at <= now() OR a.lease IS NULL AND a.revision <> d.revision)
+        )
+    ), worded AS (
+        (
+            SELECT a.project_id, 1 AS number FROM public.indexing_attempt AS a
+            WHERE a.words AND vectors AND a.project_id > beyond ORDER BY a.project_id LIMIT 1
+        )
+        UNION ALL
+        SELECT next.project_id, worded.number + 1 FROM worded CROSS JOIN LATERAL (
+            SELECT a.project_id FROM public.indexing_attempt AS a WHERE a.words AND a.project_id > worded.project_id
+            ORDER BY a.project_id LIMIT 1
+        ) AS next WHERE worded.number < most
+    ), found AS (
+        SELECT due.project_id, due.kind FROM due
+        UNION ALL
+        SELECT worded.project_id, 'vectors' FROM worded WHERE EXISTS (
+            SELECT FROM public.indexing_attempt AS a
+            WHERE a.project_id = worded.project_id AND a.words AND a.due_at <= now()
+        )
+    )
+    SELECT found.project_id, found.kind, coalesce(wall.owner_account(found.project_id), found.project_id)
+    FROM found JOIN public.project AS p ON p.id = found.project_id AND p.deleted_at IS NULL
+$$;
+
+-- Leases some of what is due in a project for a principal that may write there, and answers it. Documents that were lost
+-- with the worker that had them come one at a time: one of them may have killed it. What a crash of the server loses of
+-- this is a lease, so nobody waits for the disk.
+CREATE FUNCTION wall.take_documents(
+    principal text, project uuid, kind text, by_lease uuid, lasting interval, most integer, most_bytes bigint
+) RETURNS TABLE (
+    id uuid, title text, content text, media_type text, version integer, metadata jsonb, size integer, chunks integer,
+    attempts integer
+) LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+    chosen uuid[];
+BEGIN
+    IF wall.enter_to_write(principal, project) IS NULL THEN
+        RETURN;
+    END IF;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    IF kind = 'vectors' THEN
+        chosen := ARRAY(
+            SELECT a.document_id FROM public.indexing_attempt AS a
+                JOIN public.document AS d ON d.project_id = a.project_id AND d.id = a.document_id
+            WHERE a.project_id = project AND a.words AND a.due_at <= now()
+                AND d.index_status = 'pending' AND d.index_error IS NOT NULL
+            ORDER BY a.lease IS NULL, a.document_id LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED
+        );
+        IF EXISTS (
+            SELECT FROM public.indexing_attempt AS a
+            WHERE a.project_id = project AND a.document_id = chosen[1] AND a.lease IS NOT NULL
+        ) THEN
+            chosen := chosen[1:1];
+        END IF;
+    ELSE
+        chosen := ARRAY(
+            SELECT counted.id FROM (
+                SELECT free.id, free.lost, first_value(free.lost) OVER in_turn AS alone,
+                    row_number() OVER in_turn AS number, sum(free.size) OVER in_turn - free.size AS before
+                FROM (
+                    SELECT d.id, d.size, a.lease IS NOT NULL AND a.revision = d.revision AS lost
+                    FROM public.document AS d LEFT JOIN public.indexing_attempt AS a
+                        ON a.project_id = d.project_id AND a.document_id = d.id
+                    WHERE d.project_id = project AND (d.size > 131072) = (kind = 'large')
+                        AND d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
+                        AND (a.document_id IS NULL OR a.due_at <= now() OR a.lease IS NULL AND a.revision <> d.revision)
+                    ORDER BY d.id LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED
+                ) AS free WINDOW in_turn AS (ORDER BY free.id)
+            ) AS counted
+            WHERE counted.number = 1 OR NOT counted.alone AND NOT counted.lost AND counted.before < most_bytes
+            ORDER BY counted.id
+        );
+    END IF;
+    RETURN QUERY
+    WITH taken AS (
+        INSERT INTO public.indexing_attempt AS a (project_id, document_id, revision, attempts, due_at, lease, words)
+        SELECT d.project_id, d.id, d.revision, 1, now() + lasting, by_lease, kind = 'vectors'
+        FROM public.document AS d WHERE d.project_id = project AND d.id = ANY (chosen) ORDER BY d.id
+        ON CONFLICT (project_id, document_id) DO UPDATE SET
+            attempts = CASE
+                WHEN a.revision = excluded.revision AND a.words = excluded.words THEN a.attempts + 1 ELSE 1
+            END,
+            revision = excluded.revision, due_at = excluded.due_at, lease = excluded.lease, words = excluded.words
+            WHERE a.due_at <= now() OR a.lease IS NULL AND a.revision <> excluded.revision
+        RETURNING a.document_id, a.attempts
+    )
+    SELECT d.id, d.title, CASE WHEN kind = 'vectors' THEN '' ELSE d.content END, d.media_type, d.version, d.metadata,
+        d.size, d.chunks, taken.attempts
+    FROM taken JOIN public.document AS d ON d.project_id = project AND d.id = taken.document_id ORDER BY d.id;
+END
+$$;

@@ -1,0 +1,80 @@
+"""What the worker must know of a project's index before it embeds and writes: one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from partywall.core.db.read_pool import ReadPool
+from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead, ScopedReader
+from partywall.core.errors import QuotaExceededError
+from partywall.core.tenancy import Principal
+from partywall.features.search.index_repository import KnownIndex
+from partywall.features.search.models import SearchChunk, SearchIndex, SearchStatistic
+
+_DOCUMENTS = bindparam("documents", type_=ARRAY(Uuid))
+
+
+def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+    index = func.jsonb_build_array(
+        SearchIndex.id, SearchIndex.model, SearchIndex.dimension, SearchIndex.status, SearchIndex.approximate
+    )
+    indexes = select(func.jsonb_agg(aggregate_order_by(index, SearchIndex.id))).where(
+        proved, SearchIndex.project_id == PROJECT_ID, SearchIndex.status != literal("retired")
+    )
+    whole = select(SearchStatistic.chunks).where(proved, SearchStatistic.project_id == PROJECT_ID)
+    used = select(SearchStatistic.configurations).where(proved, SearchStatistic.project_id == PROJECT_ID)
+    mine = (proved, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == func.any(_DOCUMENTS))
+    hidden = func.array_agg(SearchChunk.document_id.distinct())
+    staged = select(hidden).where(*mine, SearchChunk.staged_for.is_not(None))
+    return select(
+        indexes.correlate(ENTERED).scalar_subquery().label("indexes"),
+        whole.correlate(ENTERED).scalar_subquery().label("chunks"),
+        used.correlate(ENTERED).scalar_subquery().label("configurations"),
+        select(func.count()).where(*mine).correlate(ENTERED).scalar_subquery().label("replaced"),
+        staged.correlate(ENTERED).scalar_subquery().label("staged"),
+        func.wall.quota_of(PROJECT_ID, "passages").label("most"),
+    ).where(proved)
+
+
+_STATE: Final = ScopedRead(_state)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """`replaced` are the chunks of the documents asked for, `staged` those of them that have hidden chunks."""
+
+    indexes: list[KnownIndex]
+    chunks: int
+    replaced: int
+    configurations: frozenset[str]
+    staged: frozenset[UUID]
+    most: Decimal | None
+
+    def require_room(self, more: int) -> None:
+        """Raises QuotaExceededError, before vectors are computed in vain."""
+        used = self.chunks - self.replaced
+        if more and self.most is not None and used + more > self.most:
+            raise QuotaExceededError("passages", used, more, int(self.most))
+
+
+async def read_state(pool: ReadPool, project_id: UUID, documents: Sequence[UUID]) -> IndexState:
+    """Raises ProjectNotFoundError where the project's own worker may no longer enter it."""
+    reader = ScopedReader(pool, Principal.service(project_id))
+    _, row = await reader.row(_STATE, project_id, {"documents": list(documents)})
+    indexes = [KnownIndex(UUID(id_), *others) for id_, *others in orjson.loads(row["indexes"] or "[]")]
+    return IndexState(
+        indexes,
+        row["chunks"] or 0,
+        row["replaced"],
+        frozenset(row["configurations"] or ()),
+        frozenset(row["staged"] or ()),
+        row["most"],
+    )

@@ -1,0 +1,199 @@
+"""The worker's loop that indexes: which documents wait is asked of the table, so that nothing depends on a word.
+
+A word that a project has news only says when to ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from structlog.contextvars import bound_contextvars
+
+from partywall.core.errors import PartywallError
+from partywall.core.ids import new_id
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
+from partywall.core.tenant import work_in_background_for
+from partywall.features.documents import indexing as documents
+from partywall.features.documents.indexing import Due, Kind, Taken
+from partywall.features.search.constants import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE
+from partywall.features.search.embedding import Embedding
+from partywall.features.search.indexing import DocumentIndexer
+from partywall.features.search.leasing import LASTING, Lease
+from partywall.features.search.turns import Turns
+
+log = structlog.get_logger(__name__)
+
+# Batches at work at once: what takes long does not keep small documents waiting.
+SMALL_AT_ONCE: Final = 2
+LARGE_AT_ONCE: Final = 1
+PROJECTS_AT_ONCE: Final = 1_000
+# Between two looks of which the first has found nothing: news gather, and many of them concern no document.
+GATHERING: Final = 0.03
+SHORTEST_POLL: Final = 1.0
+LONGEST_POLL: Final = 2.0
+RELEASING: Final = 1.0
+_NO_PROJECT: Final = UUID(int=0)
+
+
+async def index_documents(resources: Resources, stop: asyncio.Event) -> None:
+    """Indexes until `stop` is set, and gives back what it has in hand then."""
+    await Indexer(resources, stop).run()
+
+
+@dataclass(slots=True)
+class Indexer:
+    resources: Resources
+    stop: asyncio.Event
+    embedding: Embedding = field(init=False)
+    _turns: Turns = field(default_factory=Turns)
+    _round: list[Due] = field(default_factory=list)
+    _at_work: dict[asyncio.Task[None], Kind] = field(default_factory=dict)
+    _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _to_look: bool = True
+    _poll: float = SHORTEST_POLL
+    _beyond: UUID = _NO_PROJECT
+    _words: int = 0
+
+    def __post_init__(self) -> None:
+        self.embedding = Embedding(self.resources.embedders)
+
+    async def run(self) -> None:
+        with self.resources.newswire.followed_by(self._hear):
+            async with asyncio.TaskGroup() as group:
+                waking = group.create_task(self._wake_to_stop())
+                while not self.stop.is_set():
+                    self._wake.clear()
+                    found = await self._look()
+                    self._begin(group)
+                    await self._pause(found)
+                waking.cancel()
+                for task in self._at_work:
+                    task.cancel()
+            await self._give_back()
+
+    def _hear(self, _: Collection[UUID]) -> None:
+        self._words += 1
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._to_look = True
+        self._wake.set()
+
+    async def _wake_to_stop(self) -> None:
+        await self.stop.wait()
+        self._wake.set()
+
+    async def _look(self) -> bool | None:
+        """Asks what waits once the last round has begun; None where it has not asked, or could not."""
+        if not self._to_look or any(each.kind is not Kind.LARGE for each in self._round):
+            return None
+        self._to_look = False
+        model = self.resources.embedders.current.name
+        try:
+            found = await documents.due(
+                self.resources.reads,
+                vectors=self.embedding.pause(model).seconds == 0,
+                beyond=self._beyond,
+                most=PROJECTS_AT_ONCE,
+            )
+        except (SQLAlchemyError, OSError, PartywallError) as error:
+            log.warning("indexing_interrupted", error=type(error).__name__)
+            return None
+        if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:
+            self._to_look = True
+        self._beyond = found[-1].project if len(found) >= PROJECTS_AT_ONCE else _NO_PROJECT
+        large = [each for each in found if each.kind is Kind.LARGE]
+        self._round = self._turns.round(each for each in found if each not in large) + self._turns.round(large)
+        return bool(found)
+
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        for due in list(self._round):
+            kinds = [kind is Kind.LARGE for kind in self._at_work.values()]
+            if kinds.count(due.kind is Kind.LARGE) < (LARGE_AT_ONCE if due.kind is Kind.LARGE else SMALL_AT_ONCE):
+                self._round.remove(due)
+                self._turns.served(due)
+                task = group.create_task(self._serve(due))
+                self._at_work[task] = due.kind
+                task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._at_work.pop(task, None)
+        self._wake.set()
+
+    async def _serve(self, due: Due) -> None:
+        work_in_background_for(Principal.user(due.account).tenant)
+        with bound_contextvars(project_id=str(due.project)):
+            try:
+                await self._index(due)
+            except Exception:
+                log.exception("indexing_failed", kind=due.kind)
+                await asyncio.sleep(SHORTEST_POLL)
+
+    async def _index(self, due: Due) -> None:
+        large = due.kind is Kind.LARGE
+        lease = Lease(self.resources, self.embedding, due.project, new_id())
+        taken = await documents.take(
+            self.resources.reads, due, lease.id, LASTING, most=1 if large else DOCUMENTS_AT_ONCE,
+            most_bytes=BYTES_AT_ONCE,
+        )  # fmt: skip
+        if not taken:
+            return
+        if large or _may_be_more(taken):
+            self._look_again()
+        ids = [each.id for each in taken]
+        self._held[lease.id], words = (lease, ids), self._words
+        try:
+            async with asyncio.TaskGroup() as group:
+                keeping = group.create_task(_keep(lease, ids))
+                await DocumentIndexer(lease, due.kind).index(taken)
+                keeping.cancel()
+        finally:
+            if not self.stop.is_set():
+                del self._held[lease.id]
+        if self._words > words:  # of one that has changed meanwhile, perhaps
+            self._look_again()
+
+    async def _pause(self, found: bool | None) -> None:
+        """Until there is a word, or a batch has ended, or the poll interval is over."""
+        if found:
+            self._poll = SHORTEST_POLL
+        elif found is False:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GATHERING):
+                    await self.stop.wait()
+        try:
+            async with asyncio.timeout(self._poll):
+                await self._wake.wait()
+        except TimeoutError:
+            self._to_look, self._poll = True, min(2 * self._poll, LONGEST_POLL)
+
+    async def _give_back(self) -> None:
+        """So that another worker need not wait until the leases end."""
+        for lease, ids in self._held.values():
+            with suppress(SQLAlchemyError, OSError, PartywallError, TimeoutError):
+                async with asyncio.timeout(RELEASING):
+                    await lease.release(ids, timedelta(), counted=False)
+
+
+def _may_be_more(taken: list[Taken]) -> bool:
+    """The batch was full, or held one that was lost with its worker, which is taken alone."""
+    full = len(taken) >= DOCUMENTS_AT_ONCE or sum(each.size for each in taken) >= BYTES_AT_ONCE
+    return full or any(each.attempts > 1 for each in taken)
+
+
+async def _keep(lease: Lease, ids: list[UUID]) -> None:
+    """Prolongs the lease as long as the work lasts."""
+    while True:
+        await asyncio.sleep(LASTING.total_seconds() / 3)
+        with suppress(SQLAlchemyError, OSError, PartywallError):
+            await lease.keep_all(ids)

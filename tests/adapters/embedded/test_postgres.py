@@ -149,7 +149,7 @@ async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> N
     command = [str(binaries / "postgres"), "-D", str(cluster), "-k", str(home.runtime), "-c", "listen_addresses="]
     with (data_dir / "orphan.log").open("wb") as output:
         orphan = process.spawn(command, account=home.account, output=output)
-    await asyncio.wait_for(until_running_in(cluster), 10)
+    await asyncio.wait_for(until_running_in(cluster), 60)
 
     reports: list[str] = []
     again = EmbeddedPostgres(data_dir, SMALL, report=reports.append)

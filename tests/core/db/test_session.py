@@ -48,7 +48,7 @@ async def client(settings: Settings) -> AsyncIterator[AsyncClient]:
     app: FastAPI = create_app(settings)
     app.include_router(router, dependencies=[Depends(gate)])
     async with (
-        LifespanManager(app),
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
         AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
     ):
         yield client

@@ -64,7 +64,10 @@ async def desk(
     with monkeypatch.context() as patch:
         patch.setattr(asyncpg, "connect", noting)
         app = create_app(settings)
-        async with LifespanManager(app), People(app, app.state.resources, database, kept) as people:
+        async with (
+            LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+            People(app, app.state.resources, database, kept) as people,
+        ):
             # What SQLAlchemy has prepared, the driver does not tell of when it is sent again.
             event.listen(app.state.resources.engine.sync_engine, "before_cursor_execute", note)
             owner = await people.person()

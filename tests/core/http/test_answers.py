@@ -142,7 +142,7 @@ async def small(settings: Settings) -> AsyncIterator[AsyncClient]:
     http = settings.http.model_copy(update={"max_body_bytes": 2048, "cors_origins": ("https://app.example",)})
     app = create_app(settings.model_copy(update={"http": http}))
     async with (
-        LifespanManager(app),
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
         AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
     ):
         yield client
@@ -202,7 +202,10 @@ async def test_large_answers_are_compressed_on_request(anonymous: AsyncClient) -
 async def test_production_hides_the_docs(settings: Settings) -> None:
     closed = settings.model_copy(update={"http": settings.http.model_copy(update={"docs": False})})
     app = create_app(closed)
-    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        AsyncClient(transport=ASGITransport(app), base_url="http://test") as client,
+    ):
         for path in ("/docs", "/openapi.json"):
             assert_problem(await client.get(path), 404, "route_not_found")
 
@@ -241,7 +244,10 @@ async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, d
     """Someone else holds the row for longer than a statement may take."""
     hasty = settings.database.model_copy(update={"statement_timeout": timedelta(seconds=1)})
     app = create_app(settings.model_copy(update={"database": hasty}))
-    async with LifespanManager(app), People(app, app.state.resources, database) as people:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        People(app, app.state.resources, database) as people,
+    ):
         person = await people.person()
         project = await person.project()
         async with people.transaction() as holder:
@@ -259,7 +265,10 @@ async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
     """Someone else holds the one connection for longer than a request waits for it."""
     single = settings.database.model_copy(update={"pool_size": 1, "pool_overflow": 0})
     app = create_app(settings.model_copy(update={"database": single}))
-    async with LifespanManager(app), People(app, app.state.resources, database) as people:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        People(app, app.state.resources, database) as people,
+    ):
         person = await people.person()
         await person.project()
         engine = app.state.resources.engine

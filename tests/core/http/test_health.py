@@ -19,7 +19,10 @@ from tests.serving import free_port
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[AsyncClient]:
     app = create_app(settings)
-    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        AsyncClient(transport=ASGITransport(app), base_url="http://test") as client,
+    ):
         yield client
 
 

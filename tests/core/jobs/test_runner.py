@@ -38,7 +38,7 @@ def kind_of[P: JobPayload](payload: type[P], max_attempts: int = 3) -> JobKind[P
     return JobKind(f"test_{uuid4().hex}", payload, max_attempts)
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.05)

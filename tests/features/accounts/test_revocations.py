@@ -58,7 +58,7 @@ class Two:
         )
 
     async def until_refused(self, visitor: Visitor) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (await visitor.me(self.login.access)).status_code != 401:
                 await asyncio.sleep(0.01)
 
@@ -151,7 +151,7 @@ async def test_a_session_that_is_revoked_here_ends_there(two: Two) -> None:
     ]
     await two.here.client.delete(f"{SESSIONS}/{own}", headers=bearer(other.access))
     await two.until_refused(two.there)
-    assert await asyncio.wait_for(waiting, 10) is None
+    assert await asyncio.wait_for(waiting, 60) is None
     assert feed.ended is End.REVOKED
     assert (await two.there.me(other.access)).status_code == 200
 
@@ -172,7 +172,7 @@ async def test_a_projects_key_that_is_revoked_here_ends_there(two: Two) -> None:
     await two.resources.api_keys.authenticate(secret)
     assert two.resources.api_keys.cached(secret) is not None
     assert (await two.here.client.delete(f"{keys}/{made['id']}", headers=headers)).status_code == 204
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while two.resources.api_keys.cached(secret) is not None:
             await asyncio.sleep(0.01)
 

@@ -198,7 +198,10 @@ async def test_only_a_run_that_succeeded_is_continued(bureau: Bureau) -> None:
 async def test_without_a_model_nothing_runs(bureau: Bureau, settings: Settings) -> None:
     bare = settings.model_copy(update={"agents": settings.agents.model_copy(update={"model": None})})
     app = create_app(bare)
-    async with LifespanManager(app), AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        AsyncClient(transport=ASGITransport(app), base_url="http://test") as client,
+    ):
         client.headers["Authorization"] = f"Bearer {bureau.owner.token}"
         answer = await client.post(f"{bureau.url}/runs", json=BODIES["/runs"])
         assert (answer.status_code, answer.json()["code"]) == (503, "agent_model_not_configured")

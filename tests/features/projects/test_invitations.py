@@ -263,7 +263,10 @@ async def test_nobody_invites_or_guesses_in_masses(settings: Settings, database:
     """Each caller has a count of their own, and logging in has another."""
     few = settings.accounts.model_copy(update={"attempts_per_minute": 2})
     app = create_app(settings.model_copy(update={"accounts": few}))
-    async with LifespanManager(app), People(app, app.state.resources, database) as people:
+    async with (
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
+        People(app, app.state.resources, database) as people,
+    ):
         house = await build(people)
         bodies = [{"email": new_address(), "role": "viewer"} for _ in range(3)]
         invited = [await house.owner.client.post(f"{house.url}/invitations", json=body) for body in bodies]

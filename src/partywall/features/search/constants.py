@@ -84,5 +84,5 @@ _INVISIBLE: Final = "".join(
 
 
 def visible(text: str) -> str:
-    """SQL: the text without invisible characters, ligatures and wide forms, as it is cut into words; as it is no other is."""
+    """SQL: the text without invisible characters, ligatures and wide forms, as it is cut into words."""
     return f"normalize(translate({text}, E'{_INVISIBLE}', ' '), NFKC)"

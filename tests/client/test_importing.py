@@ -107,6 +107,12 @@ def test_a_page_is_known_by_the_hash_of_its_file(target: Target) -> None:
     assert target.run(page("p.html", "one")) == (0, 0, 1, 0)
 
 
+@pytest.mark.parametrize("name", ["a/e\x1b[31m\x7f.html", "\u202etxt.html", "t\tn\n.html"])
+def test_a_page_may_be_called_as_its_system_lets_it(target: Target, name: str) -> None:
+    assert target.run(page(name, "one")) == (1, 0, 0, 0)
+    assert set(known_documents(target.api, target.id)) == {name}
+
+
 def test_a_changed_page_takes_the_place_of_the_old_one(target: Target) -> None:
     target.run(page("p.html", "one"))
     assert target.run(page("p.html", "two")) == (0, 1, 0, 0)

@@ -146,6 +146,14 @@ def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
     assert said in lines(monkeypatch, **SERVERS, **{name: value})
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://app.example/", "https://App.example", "app.example", "https://", "https://a@b.example", "null"]
+)
+def test_an_origin_that_no_browser_sends_is_refused(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
+    [line] = lines(monkeypatch, **SERVERS, HTTP__CORS_ORIGINS=f"https://a.example:8443,{origin}")
+    assert line.startswith("HTTP__CORS_ORIGINS: origins such as https://app.example")
+
+
 def test_a_mapping_may_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_with(
         monkeypatch, {**SERVERS, "AGENTS__MODELS": '{"answer": "lab:x"}', "AGENTS__SERVERS__LAB__URL": "http://lab"}

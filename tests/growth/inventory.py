@@ -46,6 +46,8 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/__init__.py:MailSettings.stays_here": "a setting",
     "settings/agents.py:ModelName": "a setting",
     "settings/agents.py:ServerName": "a setting",
+    "settings/http.py:HttpSettings._origins": "a setting",
+    "settings/names.py:_is_json_object": "a setting",
     "supervisor/migrations.py:_assignments": "the files of our migrations",
 }
 

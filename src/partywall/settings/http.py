@@ -4,6 +4,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, HttpUrl, field_validator, model_validator
 
@@ -72,6 +73,18 @@ class HttpSettings(Section):
         if isinstance(values, dict) and values.get("trusted_proxies") == "":
             values = {name: value for name, value in values.items() if name != "trusted_proxies"}
         return split_lists(values, {"cors_origins", "trusted_proxies"})
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        """As browsers send them: one that is written in another way would never be met."""
+        for value in values:
+            url = urlsplit(value)
+            written = f"{url.scheme}://{url.netloc}".lower()
+            whole = url.scheme in ("http", "https") and url.netloc and "@" not in url.netloc
+            if value != "*" and not (whole and value == written):
+                raise ValueError("origins such as https://app.example, in lower case and without a path")
+        return values
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -178,7 +178,8 @@ class Import:
 
     def _send_page(self, external_id: str, name: str, page: bytes, sha256: str) -> _Accepted:
         form = {"external_id": external_id, "metadata": json.dumps({**self._metadata(), SOURCE_SHA256: sha256})}
-        files = {"file": (PurePosixPath(name).name, page, "text/html")}
+        plain = "".join(each if each.isprintable() else "_" for each in PurePosixPath(name).name)
+        files = {"file": (plain, page, "text/html")}
         accepted = _Accepted.model_validate_json(self.api.upload(self._path("/upload"), form, files))
         if accepted.warnings:
             self._warn(name)

@@ -86,5 +86,5 @@ _INVISIBLE: Final = "".join(
 
 
 def visible(text: str) -> str:
-    """SQL: the text as it is cut into words: without invisible characters, ligatures and wide forms."""
+    """SQL: the text without invisible characters, ligatures and wide forms, as it is cut into words."""
     return f"normalize(translate({text}, E'{_INVISIBLE}', ' '), NFKC)"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from partywall.cli import run
+from partywall.commands.cache import refuse_wrong_cache
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
 from tests.serving import free_port
@@ -116,11 +118,8 @@ def test_each_process_says_it(
 
 
 CACHES = {
-    "port": "redis://:very-secret@127.0.0.1:{port}",
-    "host": "redis://:very-secret@nosuch.invalid",
     "port word": "redis://:very-secret@127.0.0.1:port",
     "scheme": "http://very-secret@127.0.0.1",
-    "socket": "unix://:very-secret@/nosuch/valkey.sock",
     "password": "{cache}",
     "empty": "",
 }
@@ -137,6 +136,11 @@ def test_a_cache_that_cannot_be_used_is_said_in_a_line(
     assert "CACHE__URL" in refused(capsys, "api", "--port", str(free_port()))
     if what in ("port word", "scheme", "empty"):
         assert "CACHE__URL" in refused(capsys, "users", "list")
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:{port}", "redis://nosuch.invalid", "unix:///nosuch/valkey.sock"])
+async def test_a_cache_that_is_away_keeps_no_process_from_starting(url: str) -> None:
+    await refuse_wrong_cache(SecretStr(url.format(port=free_port())))
 
 
 def test_nothing_at_all_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from partywall.commands.refusal import Refusal
 from partywall.core.caches import create_cache
 from partywall.core.masking import what_failed
 
 _FAILURES = (RedisError, OSError, ValueError, OverflowError)
+_AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
+_REFUSING = (AuthenticationError, AuthorizationError)
 
 
 def cache_at(secret: SecretStr | None) -> Redis:
@@ -21,12 +25,19 @@ def cache_at(secret: SecretStr | None) -> Redis:
         raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None
 
 
-async def require_cache(secret: SecretStr | None) -> None:
-    """That Valkey answers there. Raises Refusal."""
+async def refuse_wrong_cache(secret: SecretStr | None) -> None:
+    """That Valkey lets us in, where it answers: one that is away is waited for, and `/readyz` says so. Raises Refusal."""
     cache = cache_at(secret)
     try:
         await cache.ping()
+    except _AWAY as error:
+        if isinstance(error, _REFUSING) or isinstance(error.__cause__, _REFUSING):
+            raise Refusal(_unusable(error)) from None
     except _FAILURES as error:
-        raise Refusal(f"cannot reach Valkey (CACHE__URL): {what_failed(error)['reason'] or 'no answer'}") from None
+        raise Refusal(_unusable(error)) from None
     finally:
         await cache.aclose()
+
+
+def _unusable(error: Exception) -> str:
+    return f"cannot use Valkey (CACHE__URL): {what_failed(error)['reason'] or 'no answer'}"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 # lint: allow adapter-import - looks for the model's files before any process starts, to refuse in one line
 from partywall.adapters.embeddings.minilm_files import installed_files
-from partywall.commands.cache import cache_at, require_cache
+from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
@@ -76,7 +76,7 @@ def _check_agents(settings: Settings) -> None:
 
 async def _check_engines(settings: Settings) -> None:
     await _check_database(settings)
-    await require_cache(settings.cache.url)
+    await refuse_wrong_cache(settings.cache.url)
 
 
 async def _check_database(settings: Settings) -> None:

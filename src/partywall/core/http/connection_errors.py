@@ -24,3 +24,7 @@ class MalformedRequestError(BadRequestError):
 class StoppingError(UnavailableError):
     def __init__(self) -> None:
         super().__init__("The server is stopping; try again.", headers={"Retry-After": "5"})
+
+
+class UnservedError(Exception):
+    """Raised into the parser, which stops: too many requests at once, or an unknown version."""

@@ -33,10 +33,6 @@ HALF_CLOSED_SECONDS = 60.0
 _LEAVING_SECONDS: Final = 1.0
 
 
-class UnservedError(Exception):
-    """Raised into the parser, which stops: too many requests at once, or an unknown version."""
-
-
 class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
@@ -118,12 +114,12 @@ class Http(HttpToolsProtocol):
             self._listens = False
             last, _ = self.pipeline[0]
             last.keep_alive = False
-            raise UnservedError
+            raise refusals.UnservedError
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in _VERSIONS:
-            raise UnservedError
+            raise refusals.UnservedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self.headers = []  # trailers go here: by then a request has been judged by its headers
@@ -191,6 +187,7 @@ class Http(HttpToolsProtocol):
         served = self._unfinished()
         if served is not None and served.more_body and not served.response_started:
             self._refuse(refusals.StoppingError())
+            self.loop.call_later(_LEAVING_SECONDS / 2, self.end)
         else:
             super().shutdown()
 

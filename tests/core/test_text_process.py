@@ -4,12 +4,13 @@ import asyncio
 import os
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from partywall.core.tenant import Tenant, work_for
-from partywall.core.text_process import processes
+from partywall.core.text_process import child, processes
 from partywall.core.text_process.processes import (
     TextLimits,
     TextProcessBusyError,
@@ -45,6 +46,21 @@ async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(text
     with pytest.raises(TextTooCostlyError, match=said):
         await TextProcesses(LIMITS).run(read_page, text)
     assert children() <= before
+
+
+async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
+    texts, seen = TextProcesses(TextLimits(at_once=1, cpu_seconds=60, memory=LIMITS.memory)), set[int]()
+    before = children()
+    reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
+    while not seen & {min(19, os.getpriority(os.PRIO_PROCESS, 0) + child.NICER)}:
+        await asyncio.sleep(0.01)
+        for pid in children() - before:
+            with suppress(ProcessLookupError):
+                seen.add(os.getpriority(os.PRIO_PROCESS, pid))
+        assert not reading.done(), seen
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
 
 
 async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:

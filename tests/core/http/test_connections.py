@@ -13,7 +13,7 @@ from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEAD
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
 from partywall.core.http.turns import AT_ONCE
 from partywall.settings import Settings
-from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, head
+from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, documents, head
 from tests.core.http.conftest import PER_ADDRESS
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sockets import opened
@@ -424,3 +424,22 @@ async def test_no_more_than_that_is_thrown_away(server: Serving, monkeypatch: py
         wire.say(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):
             await wire.insist(b"10000\r\n" + bytes(65536) + b"\r\n", 10_000)
+
+
+async def test_a_stop_waits_for_no_body(people: People, settings: Settings) -> None:
+    owner = await people.person()
+    path = documents(await owner.project())
+    async with serve(settings) as serving, wired(serving) as whole, wired(serving) as first, wired(serving) as second:
+        for wire, size in ((first, 1_000), (second, 1_000_000)):
+            said = ("Content-Type: application/json", f"Content-Length: {size}", bearer(owner.token))
+            wire.say(head("POST", path, *said) + b"{")
+        whole.say(HEALTH)
+        assert (await answer_on(whole)).status == 200
+        stopping = asyncio.create_task(serving.stop())
+        for wire in (first, second):
+            answer = await answer_on(wire)
+            assert (answer.status, answer.code) == (503, "unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+            wire.writer.close()
+        assert await whole.rest() == b""
+        await stopping

@@ -19,3 +19,12 @@ class TooManyConnectionsError(UnavailableError):
 class MalformedRequestError(BadRequestError):
     code = "malformed_request"
     title = "This is not HTTP as it is spoken here"
+
+
+class StoppingError(UnavailableError):
+    def __init__(self) -> None:
+        super().__init__("The server is stopping; try again.", headers={"Retry-After": "5"})
+
+
+class UnservedError(Exception):
+    """Raised into the parser, which stops: too many requests at once, or an unknown version."""

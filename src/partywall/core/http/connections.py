@@ -13,8 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from partywall.core.errors import PartywallError
+from partywall.core.http import connection_errors as refusals
 from partywall.core.http.bare_problem import bare_problem
-from partywall.core.http.connection_errors import MalformedRequestError, RequestTimeoutError, TooManyConnectionsError
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
 from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
@@ -31,10 +31,6 @@ _VERSIONS: Final = ("1.1", "1.0")
 HALF_CLOSED_SECONDS = 60.0
 # How long a client may go on sending that is told to stop.
 _LEAVING_SECONDS: Final = 1.0
-
-
-class UnservedError(Exception):
-    """Raised into the parser, which stops: too many requests at once, or an unknown version."""
 
 
 class Http(HttpToolsProtocol):
@@ -68,7 +64,7 @@ class Http(HttpToolsProtocol):
         self._held = self._listens = self._others.admit(self, self._address)
         if not self._held:
             self.connections.discard(self)
-            transport.write(bare_problem(TooManyConnectionsError(headers={"Retry-After": "5"})))
+            transport.write(bare_problem(refusals.TooManyConnectionsError(headers={"Retry-After": "5"})))
             transport.close()
         elif hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
             connection = transport.get_extra_info("socket")
@@ -113,19 +109,17 @@ class Http(HttpToolsProtocol):
             self._others.forget(self, self._address)
             self._others.give_back(self._address)
 
-    # What the parser finds.
-
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MOST_PIPELINED:
             self._listens = False
             last, _ = self.pipeline[0]
             last.keep_alive = False
-            raise UnservedError
+            raise refusals.UnservedError
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         if self.parser.get_http_version() not in _VERSIONS:
-            raise UnservedError
+            raise refusals.UnservedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             self.headers = []  # trailers go here: by then a request has been judged by its headers
@@ -138,7 +132,7 @@ class Http(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what uvicorn would say is no problem
         if self._listens:
-            self._refuse(url_too_long() if len(self.url) > URL_BYTES else MalformedRequestError())
+            self._refuse(url_too_long() if len(self.url) > URL_BYTES else refusals.MalformedRequestError())
 
     def handle_websocket_upgrade(self) -> None:
         """The answer to the request before must not be written into the socket."""
@@ -147,7 +141,7 @@ class Http(HttpToolsProtocol):
             return
         fault = fault_of_upgrade(self.url, list(self.scope["headers"]))
         if fault is not None or self.scope["method"] != "GET" or self.scope["http_version"] != "1.1":
-            self._refuse(fault or MalformedRequestError())
+            self._refuse(fault or refusals.MalformedRequestError())
             return
         super().handle_websocket_upgrade()
         self._held = self._listens = False
@@ -156,7 +150,7 @@ class Http(HttpToolsProtocol):
         assert isinstance(protocol, Sockets)
         protocol.on_lost = partial(self._others.give_back, self._address)
         if not protocol.handshake_initiated:  # its parser has refused the request
-            self.transport.write(bare_problem(MalformedRequestError()))
+            self.transport.write(bare_problem(refusals.MalformedRequestError()))
             self.transport.close()
 
     # What is said of the answers.
@@ -188,6 +182,15 @@ class Http(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
+    def shutdown(self) -> None:
+        """What is being answered is finished; whoever still sends may take longer than anybody waits for the end."""
+        served = self._unfinished()
+        if served is not None and served.more_body and not served.response_started:
+            self._refuse(refusals.StoppingError())
+            self.loop.call_later(_LEAVING_SECONDS / 2, self.end)
+        else:
+            super().shutdown()
+
     # What the limits ask and tell.
 
     def take_too_long(self) -> None:
@@ -197,7 +200,7 @@ class Http(HttpToolsProtocol):
         if self._leaving or self._has_said_all or (not self._progress.has_begun and served is None):
             self.end()
         else:
-            self._refuse(RequestTimeoutError())
+            self._refuse(refusals.RequestTimeoutError())
 
     def end(self) -> None:
         self._end_served()
@@ -219,7 +222,7 @@ class Http(HttpToolsProtocol):
         if part is not progress.part:
             progress.begin(part, self.loop.time(), self._content)
         elif not progress.admits(size, self._content):
-            self._refuse(self._excess() if part is Part.HEAD else MalformedRequestError())
+            self._refuse(self._excess() if part is Part.HEAD else refusals.MalformedRequestError())
             return
         limits = self._others.limits
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))

@@ -23,6 +23,8 @@ _STEPS = """
     SELECT run_id::text AS run, name, number, attempts, extract(epoch FROM finished_at)::float8 AS finished
     FROM run_step
 """
+# What was committed last may have no number yet.
+NUMBER_EVENTS = "SELECT wall.catch_up_events(id, 1000000) FROM project"
 _EVENTS = "SELECT project_id::text AS project, id, type, subject_id FROM event ORDER BY project_id, id"
 
 
@@ -70,6 +72,7 @@ async def read_books(
     try:
         runs = await connection.fetch("SELECT status FROM run")
         contents = await connection.fetch("SELECT id::text, content FROM document")
+        await connection.execute(NUMBER_EVENTS)
         steps, events = await connection.fetch(_STEPS), await connection.fetch(_EVENTS)
     finally:
         await connection.close()

@@ -29,6 +29,7 @@ from bench.news import Crowd
 from bench.processes import free_port, pin
 from bench.readers import Ledger, NpmReader, Reader
 from bench.results import Result, p95, report
+from bench.run_ledger import NUMBER_EVENTS
 
 API_CORE, OTHER_CORE = 0, 1
 TARGET_KB, TARGET_MS = 60.0, 250.0
@@ -140,6 +141,7 @@ async def tables(house: House, crowd: Crowd) -> dict[str, Ledger]:
     found: dict[str, Ledger] = {}
     connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
     try:
+        await connection.execute(NUMBER_EVENTS)
         for project in crowd.projects:
             rows = await connection.fetch(
                 "SELECT id, type, subject_id FROM event WHERE project_id = $1 ORDER BY id", UUID(project)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,7 @@ NUMBER_PENDING_EVENTS = """
     SELECT wall.catch_up_events(project_id, 1000000)
     FROM wall.projects_with_pending_events('00000000-0000-0000-0000-000000000000', 1000000) AS project_id
 """
+LOOKS = 200
 _OF_EVENTS = re.compile(r"\b(?:FROM|UPDATE|JOIN) event(?:_counter)?\b")
 
 
@@ -76,8 +78,14 @@ class People:
         return list(await self._superuser.fetch(sql, *values))
 
     async def _number_events_for(self, sql: str) -> None:
-        if _OF_EVENTS.search(sql):
-            await self._superuser.execute(NUMBER_PENDING_EVENTS)
+        """The application does it, and tells the streams. Where it does not come to it, it is done here."""
+        if not _OF_EVENTS.search(sql):
+            return
+        for _ in range(LOOKS):
+            if not await self._superuser.fetchval("SELECT EXISTS (SELECT FROM pending_event)"):
+                return
+            await asyncio.sleep(0.01)
+        await self._superuser.execute(NUMBER_PENDING_EVENTS)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -140,10 +140,20 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
     """Runs the search's jobs until none is left."""
 
     async def idle() -> bool:
-        return await superuser.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", list(MINE)) == 0
+        left = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'parked'"
+        return await superuser.value(left, list(MINE)) == 0
 
     async with working(resources, urls):
         await eventually(idle)
+
+
+async def dead_letter(superuser: Superuser, project: UUID) -> None:
+    """A job that waits for the operator."""
+    await superuser.execute(
+        "INSERT INTO job (kind, project_id, payload, state, parked_at)"
+        " VALUES ('of the world', $1, jsonb_build_object('project_id', $1::uuid), 'parked', now())",
+        project,
+    )
 
 
 async def embeddings(superuser: Superuser, project: UUID) -> None:

@@ -62,7 +62,7 @@ class Shelf:
         kinds = [handler.kind.name for handler in handlers]
 
         async def idle() -> bool:
-            return await self.value("SELECT count(*) FROM job WHERE kind = ANY ($1)", kinds) == 0
+            return await self.value("SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'parked'", kinds) == 0
 
         async with working(resources or self.resources, self.database, handlers):
             await eventually(idle)

@@ -37,7 +37,8 @@ from partywall.settings import Settings
 from tests.engines import DatabaseUrls
 
 DUE, PROJECTS, WORKERS, PLACES = 20_000, 200, 2, 50
-LONGEST = 120.0
+LONGEST, SETTLING = 120.0, 40.0
+RATE, WAIT, IDLE_CPU, IDLE_TRANSACTIONS = 2_000, 1.0, 0.5, 2.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 # $1: the project of most of them, $2: how many it has, $3: the others in turn, $4: how many these have together.
 FILL: Final = """
@@ -145,7 +146,7 @@ class Bench:
         log = self.house.directory / "idle.log"
         process = start([sys.executable, "-m", "partywall", "worker"], self.house.environment, None, log)
         try:
-            await asyncio.sleep(15)
+            await asyncio.sleep(SETTLING)
             before = cpu_of(process.pid), await self.statements(), time.perf_counter()
             await asyncio.sleep(seconds)
             after = cpu_of(process.pid), await self.statements(), time.perf_counter()
@@ -179,8 +180,19 @@ def cpu_of_tree(pid: int) -> float:
     return cpu_of(pid) + sum(cpu_of(int(child)) for child in children)
 
 
-async def measure(idle_seconds: float) -> None:
-    print(json.dumps(machine.facts()))
+def missed(drains: list[dict[str, float]], waits: list[dict[str, float]], idle: dict[str, float]) -> list[str]:
+    """The targets that were not reached."""
+    found = []
+    if min(each["jobs_per_second"] for each in drains) < RATE:
+        found.append("draining")
+    if max(each["waited_seconds"] for each in waits) > WAIT:
+        found.append("fairness")
+    if idle and (idle["cpu_percent"] > IDLE_CPU or idle["transactions_per_second"] > IDLE_TRANSACTIONS):
+        found.append("idle worker")
+    return found
+
+
+async def measure(idle_seconds: float) -> int:
     async with open_house(0) as house, AsyncExitStack() as stack:
         connection = await asyncpg.connect(DatabaseUrls.dsn(house.superuser_url))
         stack.push_async_callback(connection.close)
@@ -190,12 +202,18 @@ async def measure(idle_seconds: float) -> None:
         async with AsyncExitStack() as workers:
             for number in range(WORKERS):
                 await workers.enter_async_context(worker(house, number))
-            for _ in range(3):
-                print(json.dumps({"drain": await bench.measure_draining()}), flush=True)
-            for ms in (0.0, 20.0):
-                print(json.dumps({"fairness": await bench.measure_fairness(ms)}), flush=True)
-        if idle_seconds:
-            print(json.dumps({"idle": await bench.measure_idle(idle_seconds)}), flush=True)
+            drains = [await bench.measure_draining() for _ in range(3)]
+            waits = [await bench.measure_fairness(ms) for ms in (0.0, 20.0)]
+        idle = await bench.measure_idle(idle_seconds) if idle_seconds else {}
+    for drain in drains:
+        print(f"drained {DUE} jobs at {drain['jobs_per_second']}/s")
+    for wait in waits:
+        print(f"one job behind {wait['left']} of {wait['handler_ms']} ms began after {wait['waited_seconds']} s")
+    if idle:
+        print(f"idle: {idle['cpu_percent']} % of a core, {idle['transactions_per_second']} transactions a second")
+    failed = missed(drains, waits, idle)
+    print(json.dumps({**machine.facts(), "drains": drains, "waits": waits, "idle": idle, "missed": failed}))
+    return 1 if failed else 0
 
 
 def main() -> None:
@@ -203,7 +221,10 @@ def main() -> None:
     parser.add_argument("role", nargs="?", choices=["worker"])
     parser.add_argument("--idle-seconds", type=float, default=60.0)
     given = parser.parse_args()
-    uvloop.run(be_worker() if given.role == "worker" else measure(given.idle_seconds))
+    if given.role == "worker":
+        uvloop.run(be_worker())
+    else:
+        sys.exit(uvloop.run(measure(given.idle_seconds)))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ async def work_off(
 ) -> None:
     """Runs a worker until it has done the project's jobs of these kinds."""
     kinds = [handler.kind.name for handler in handlers]
-    query = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND project_id = $2"
+    query = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND project_id = $2 AND state <> 'parked'"
 
     async def idle() -> bool:
         [[left]] = await people.fetch(query, kinds, project)

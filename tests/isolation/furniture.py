@@ -141,7 +141,7 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
     """Indexes what waits, and runs the search's jobs until none is left."""
 
     async def idle() -> bool:
-        queued = "SELECT count(*) FROM job WHERE kind = ANY ($1)"
+        queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'parked'"
         return await superuser.value(WAITING) == 0 == await superuser.value(queued, list(MINE))
 
     async with working(resources, urls):
@@ -155,6 +155,15 @@ async def indexing(superuser: Superuser, project: UUID, document: str) -> None:
         " VALUES ($1, $2, 1, 1, now(), uuidv7())",
         project, UUID(document),
     )  # fmt: skip
+
+
+async def dead_letter(superuser: Superuser, project: UUID) -> None:
+    """A job that waits for the operator."""
+    await superuser.execute(
+        "INSERT INTO job (kind, project_id, payload, state, parked_at)"
+        " VALUES ('of the world', $1, jsonb_build_object('project_id', $1::uuid), 'parked', now())",
+        project,
+    )
 
 
 async def embeddings(superuser: Superuser, project: UUID) -> None:

@@ -140,6 +140,7 @@ class _Builder:
         hooks: list[Value] = []
         run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
+            await furniture.dead_letter(self.superuser, realm.project)
             await furniture.embeddings(self.superuser, realm.project)
             await furniture.indexing(self.superuser, realm.project, realm.documents[0])
             run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)

@@ -26,7 +26,7 @@ def cache_at(secret: SecretStr | None) -> Redis:
 
 
 async def refuse_wrong_cache(secret: SecretStr | None) -> None:
-    """That Valkey lets us in, where it answers: one that is away is waited for, and `/readyz` says so. Raises Refusal."""
+    """That Valkey lets us in, where it answers. One that is away is waited for. Raises Refusal."""
     cache = cache_at(secret)
     try:
         await cache.ping()

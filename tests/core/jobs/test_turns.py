@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections import Counter
+from itertools import pairwise
 from uuid import UUID
 
+import pytest
+
+from partywall.core.ids import new_id
+from partywall.core.jobs import turns
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.turns import Line, Turns
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from tests.core.jobs.test_runner import InProject, eventually, kind_of, queued, working
@@ -14,6 +24,11 @@ from tests.engines import DatabaseUrls
 from tests.people import People
 
 MANY = 30
+ONE, TWO = UUID(int=1), UUID(int=2)
+BACKLOG = """
+    INSERT INTO job (kind, project_id, payload)
+    SELECT $1, $2::uuid, jsonb_build_object('project_id', $2::uuid, 'principal', $3::text) FROM generate_series(1, 300)
+"""
 
 
 async def fill(resources: Resources, kind: JobKind[InProject], project: UUID, count: int) -> None:
@@ -40,7 +55,78 @@ async def test_an_account_with_many_jobs_gives_way(
         await eventually(lambda: _is_empty(resources, kind))
     assert len(order) == 2 * MANY + 2
     assert [place for place, project in enumerate(order) if project == other] == [1, 3]
+    assert all(before != after for before, after in pairwise(order[4 : 2 * MANY])), "its projects take turns as well"
 
 
 async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
     return await queued(resources, kind) == 0
+
+
+async def test_one_job_beside_a_large_backlog_is_among_the_next(
+    people: People, resources: Resources, database: DatabaseUrls
+) -> None:
+    """Though it comes when the others have long been waiting, and many are taken at once."""
+    kind, order = kind_of(InProject), list[UUID]()
+    busy, late = [await (await people.person()).project() for _ in range(2)]
+    await people.execute(BACKLOG, kind.name, busy, str(Principal.service(busy)))
+
+    async def run(_: JobContext, payload: InProject) -> None:
+        order.append(payload.project_id)
+        if len(order) == 5:
+            await fill(resources, kind, late, 1)
+        await asyncio.sleep(0.01)
+
+    async with working(resources, database, handles(kind, run, concurrency=4)):
+        await eventually(lambda: _is_empty(resources, kind))
+    assert len(order) == 301
+    assert order.index(late) < 290
+
+
+def whose(*projects: UUID, account: UUID = ONE) -> list[Line]:
+    return [Line("kind", project, account) for project in projects]
+
+
+def test_accounts_take_turns_and_so_do_their_projects() -> None:
+    """One after another, whichever it is at the moment that more lines are found."""
+    taking = Turns(["kind", "other"])
+    first, second, third = (new_id() for _ in range(3))
+    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
+    chosen = [taking.choose({"kind": 1})[0].project for _ in range(4)]
+    assert chosen == [first, third, second, third]
+    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
+    assert {each.project: each.jobs for each in taking.choose({"kind": 6, "other": 1})} == {
+        first: 2,
+        second: 1,
+        third: 3,
+    }
+
+
+def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
+    taking = Turns(["kind"])
+    first, second = new_id(), new_id()
+    taking.found(["kind"], whose(first, second))
+    chosen = taking.choose({"kind": 4})
+    taking.taken(chosen, Counter({("kind", first): 2, ("kind", second): 1}))
+    assert [each.project for each in taking.choose({"kind": 4})] == [first]
+    taking.found(["kind"], [])
+    assert taking.is_empty
+    assert taking.choose({"kind": 4}) == []
+
+
+def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In windows: whoever is in one has a turn before the next is looked at, and behind the last is the first."""
+    monkeypatch.setattr(turns, "WINDOW", 10)
+    chance = random.Random(3)
+    waiting = sorted(new_id() for _ in range(37))
+    taking, served = Turns(["kind"]), Counter[UUID]()
+    for _ in range(3 * 37):
+        for start in taking.unknown().values():
+            lines = [Line("kind", each, chance.choice([ONE, TWO])) for each in waiting if each >= start][:10]
+            taking.found(["kind"], lines)
+        served.update(each.project for each in taking.choose({"kind": 1}))
+    assert set(served) == set(waiting)
+    assert max(served.values()) <= 6
+
+
+def test_nobody_waits_before_anything_was_looked_for() -> None:
+    assert Turns(["kind"]).unknown() == {"kind": NO_PROJECT}

@@ -70,7 +70,7 @@ def greet(resources: Resources, database: DatabaseUrls, template: MailTemplate) 
 
 async def queued(resources: Resources, kind: JobKind[Greeting]) -> bool:
     async with resources.sessions.read() as session:
-        query = text("SELECT EXISTS (SELECT FROM job WHERE kind = :kind)")
+        query = text("SELECT EXISTS (SELECT FROM job WHERE kind = :kind AND state <> 'parked')")
         return bool(await session.scalar(query, {"kind": kind.name}))
 
 

@@ -69,7 +69,7 @@ class Shelf:
         kinds = [handler.kind.name for handler in handlers]
 
         async def idle() -> bool:
-            queued = "SELECT count(*) FROM job WHERE kind = ANY ($1)"
+            queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'parked'"
             return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue
 
         async with working(resources or self.resources, self.database, handlers):

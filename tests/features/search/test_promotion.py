@@ -21,7 +21,7 @@ from tests.engines import DatabaseUrls
 from tests.features.search.library import Shelf
 
 OTHERS = [each for each in work.jobs if each.kind.name != PROMOTE_VECTORS.name]
-CLAIM = "UPDATE job SET lease = $1, state = 'running' WHERE kind = 'promote_vectors' RETURNING id"
+CLAIM = "UPDATE job SET lease = $1 WHERE kind = 'promote_vectors' RETURNING id"
 
 
 @pytest.fixture

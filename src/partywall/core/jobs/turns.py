@@ -42,11 +42,12 @@ class _Lines:
     unserved: set[UUID] = field(default_factory=set)
     # Where the next window begins, if there may be more lines behind this one.
     start: UUID = NO_PROJECT
+    is_one_of_several: bool = False
 
     @property
     def is_current(self) -> bool:
         """It is one window of several, and not all in it had their turn."""
-        return self.start != NO_PROJECT and bool(self.unserved)
+        return self.is_one_of_several and bool(self.unserved)
 
     def replace(self, found: Mapping[UUID, UUID]) -> None:
         """Who stays keeps the place; who is new stands behind."""
@@ -58,6 +59,7 @@ class _Lines:
             self.account_of[project] = account
             self.accounts.setdefault(account, OrderedDict()).setdefault(project)
         self.unserved = set(found)
+        self.is_one_of_several = len(found) >= WINDOW or self.start != NO_PROJECT
         self.start = UUID(int=max(found).int + 1) if len(found) >= WINDOW else NO_PROJECT
 
     def remove(self, project: UUID) -> None:

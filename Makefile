@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-hostile
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-runs bench-survival bench-sustained bench-hostile
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first
 
 bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
 	$(RUN) bench.run_survival
+
+bench-sustained: dev ## Measure documents that come one by one: CPU for each, and how soon they are found; about two minutes
+	$(RUN) bench.sustained
 
 bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown

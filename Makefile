@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and comp
 
 bench-queue: dev ## Drain 20,000 jobs with two workers, one project behind another's 19,000, an idle worker; two minutes
 	$(RUN) bench.queue
+
+bench-sustained: dev ## Measure documents that come one by one: CPU for each, and how soon they are found; about two minutes
+	$(RUN) bench.sustained
 
 bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown

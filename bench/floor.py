@@ -54,7 +54,6 @@ INSERT_DOCUMENT = f"""WITH made AS (
 INSERT_VERSION = """INSERT INTO document_version
     (project_id, document_id, number, title, size, content_sha256, created_by)
     VALUES ($1, $2, 1, $3, $4, $5, $6)"""
-INSERT_JOB = "INSERT INTO job (kind, project_id, payload) VALUES ('index_documents', $1, $2) RETURNING id"
 INSERT_EVENT = "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, $2, $3)"
 NUMBER_EVENTS = "SELECT FROM wall.number_events($1, 1000)"
 NUMBER_SECONDS = 0.01
@@ -94,11 +93,9 @@ async def create_document(request: Request) -> Response:
     size, sha256 = len(encoded), hashlib.sha256(encoded).hexdigest()
     told = {"type": "document.created", "subject_kind": "document", "subject_id": str(document)}
     events = orjson.dumps([{**told, "data": {"title": title, "revision": 1}}]).decode()
-    job = orjson.dumps({"project_id": project, "principal": f"service:{project}", "documents": [document]}).decode()
     async with pool(request).acquire() as connection, connection.transaction():
         body = await connection.fetchval(INSERT_DOCUMENT, project, document, title, content, "{}", size, sha256, actor)
         await connection.execute(INSERT_VERSION, project, document, title, size, sha256, actor)
-        await connection.execute(INSERT_JOB, project, job)
         await connection.execute(INSERT_EVENT, project, actor, events)
     request.app.state.written.add(project)
     return Response(body, 201, media_type="application/json")

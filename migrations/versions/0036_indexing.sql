@@ -132,8 +132,10 @@ BEGIN
     RETURN QUERY
     WITH taken AS (
         INSERT INTO public.indexing_attempt AS a (project_id, document_id, revision, attempts, due_at, lease, words)
-        SELECT d.project_id, d.id, d.revision, 1, now() + lasting, by_lease, kind = 'vectors'
-        FROM public.document AS d WHERE d.project_id = project AND d.id = ANY (chosen) ORDER BY d.id
+        SELECT project, d.id, d.revision, 1, now() + lasting, by_lease, kind = 'vectors'
+        FROM unnest(chosen) AS of(id) CROSS JOIN LATERAL (
+            SELECT d.id, d.revision FROM public.document AS d WHERE d.project_id = project AND d.id = of.id OFFSET 0
+        ) AS d
         ON CONFLICT (project_id, document_id) DO UPDATE SET
             attempts = CASE
                 WHEN a.revision = excluded.revision AND a.words = excluded.words THEN a.attempts + 1 ELSE 1
@@ -144,6 +146,47 @@ BEGIN
     )
     SELECT d.id, d.title, CASE WHEN kind = 'vectors' THEN '' ELSE d.content END, d.media_type, d.version, d.metadata,
         d.size, d.chunks, taken.attempts
-    FROM taken JOIN public.document AS d ON d.project_id = project AND d.id = taken.document_id ORDER BY d.id;
+    FROM taken CROSS JOIN LATERAL (
+        SELECT * FROM public.document AS d WHERE d.project_id = project AND d.id = taken.document_id OFFSET 0
+    ) AS d ORDER BY d.id;
+END
+$$;
+
+-- Ends the lease of each, and marks those whose version and language are still these; answers what it has marked. One by
+-- one, for a plan that knows little of the tables would read the whole project. A document is locked before its attempt.
+CREATE FUNCTION wall.settle_documents(
+    project uuid, by_lease uuid, ids uuid[], versions integer[], languages text[], statuses text[], notes text[],
+    counts integer[]
+) RETURNS TABLE (id uuid, version integer, revision integer, index_status text, index_error text)
+    LANGUAGE plpgsql VOLATILE
+AS $$
+#variable_conflict use_column
+DECLARE
+    given record;
+    is_current boolean;
+BEGIN
+    FOR given IN
+        SELECT * FROM unnest(ids, versions, languages, statuses, notes, counts)
+            AS of(id, version, language, status, note, chunks) ORDER BY of.id
+    LOOP
+        SELECT d.version = given.version AND given.language IS NOT DISTINCT FROM CASE
+                WHEN jsonb_typeof(d.metadata -> 'language') = 'string' THEN d.metadata ->> 'language'
+            END INTO is_current
+        FROM public.document AS d WHERE d.project_id = project AND d.id = given.id FOR NO KEY UPDATE;
+        CONTINUE WHEN NOT FOUND;
+        DELETE FROM public.indexing_attempt AS a
+        WHERE a.project_id = project AND a.document_id = given.id AND a.lease = by_lease;
+        CONTINUE WHEN NOT FOUND OR NOT is_current;
+        RETURN QUERY
+        UPDATE public.document AS d SET index_status = given.status, index_error = given.note,
+            chunks = coalesce(given.chunks, d.chunks), state = d.state + 1
+        WHERE d.project_id = project AND d.id = given.id
+        RETURNING d.id, d.version, d.revision, d.index_status, d.index_error;
+        IF given.status = 'pending' THEN
+            INSERT INTO public.indexing_attempt (project_id, document_id, revision, attempts, due_at, words)
+            SELECT project, d.id, d.revision, 0, now(), true
+            FROM public.document AS d WHERE d.project_id = project AND d.id = given.id;
+        END IF;
+    END LOOP;
 END
 $$;

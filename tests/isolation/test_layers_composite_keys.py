@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_project
-from partywall.features.search.index_repository import IndexWriter, NewChunk
+from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.rows import Connection, ForeignKey
@@ -125,7 +125,7 @@ async def test_the_program_itself_is_stopped_in_its_own_project(people: People, 
 
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
     async with resources.sessions.begin() as session:
-        await IndexWriter(session, await enter_project(session, person.principal, project)).add(
+        await ChunkWriter(session, await enter_project(session, person.principal, project)).add(
             [chunk], None, [], large=False
         )
 

@@ -10,7 +10,7 @@ import inspect
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -31,7 +31,8 @@ from partywall.core.security.api_keys import new_key
 from partywall.core.tenancy import Principal, ProjectScope, Role
 from partywall.features.documents.merging import Wanted
 from partywall.features.documents.repository import DocumentChange, DocumentRepository
-from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import Decided
 from partywall.features.webhooks.turn_repository import Claim
@@ -120,19 +121,23 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentRepository.used": lambda r, room: r.used([room.blob]),
     "DocumentWriter.write": lambda r, room: r.write(room.document, retitled()),
     "DocumentWriter.add_version": lambda r, room: r.add_version(room.document),
-    "DocumentWriter.await_index": lambda r, room: r.await_index(room.document),
+    "DocumentWriter.await_index": lambda r, room: r.await_index([room.document]),
+    "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
     "DocumentWriter.delete": lambda r, room: r.delete(room.document),
     "IndexReader.indexes": lambda r, _: r.indexes(),
     "IndexReader.without_vector": lambda r, room: r.without_vector(retired(room), 0, 10),
+    "IndexReader.without_vector_of": lambda r, room: r.without_vector_of(
+        replace(retired(room), dimension=384), [room.document], 0, 10
+    ),
     "IndexWriter.activate": lambda r, room: r.activate(known(room)),
-    "IndexWriter.add": lambda r, room: r.add([chunk(room)], None, [known(room).id], large=False),
+    "ChunkWriter.add": lambda r, room: r.add([chunk(room)], None, [known(room).id], large=False),
     "IndexWriter.add_vectors": lambda r, room: r.add_vectors(retired(room), NUMBERS, VECTORS, approximate=False),
     "IndexWriter.clear": lambda r, room: r.clear(retired(room).id, 10),
     "IndexWriter.lock_for_change": lambda r, _: r.lock_for_change(),
     "IndexWriter.lock_indexes": lambda r, _: r.lock_indexes(),
     "IndexWriter.open": lambda r, _: r.open("another model", 256, "building"),
-    "IndexWriter.remember": lambda r, _: r.remember(["german"]),
-    "IndexWriter.remove": lambda r, room: r.remove([room.document]),
+    "ChunkWriter.remember": lambda r, _: r.remember(["german"]),
+    "ChunkWriter.remove": lambda r, room: r.remove([room.document]),
     "IndexWriter.retire": lambda r, room: r.retire(known(room)),
     "IndexWriter.size": lambda r, _: r.size(),
     "IndexingRepository.keep": lambda r, room: r.keep(room.project, [room.document], timedelta(hours=1)),

@@ -10,9 +10,10 @@ from partywall.core.embedding import EmbeddingError, TextRefused, TextVectors, V
 from partywall.core.text_process.processes import TextLimits
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.features.search import indexer
+from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunking import chunk_text
 from partywall.features.search.embedding import Embedded, Embedding
-from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.indexing import reason_of
 from tests.features.search.library import Shelf, with_embedder
 from tests.isolation.work import run_job

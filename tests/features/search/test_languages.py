@@ -8,9 +8,10 @@ import pytest
 from pydantic import JsonValue
 
 from partywall.features.search import indexing
+from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
 from partywall.features.search.embedding import Embedded, Embedding
-from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.languages import configuration_of
 from tests.features.search.library import Shelf
 

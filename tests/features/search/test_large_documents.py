@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from partywall.features.search import indexing, large_documents
+from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.embedding import Embedded, Embedding
-from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.work import work
 from tests.features.search.library import Shelf
 

@@ -96,7 +96,12 @@ class OpenAiEmbedder:
         """The HTTP client belongs to the process."""
 
     async def _embed(self, texts: list[str]) -> Vectors:
-        response = await self._post(texts, {RETRIES: 0})
+        try:
+            response = await self._post(texts, {RETRIES: 0})
+        except EmbeddingUnavailable as error:
+            if isinstance(error.__cause__, httpx.ReadTimeout):
+                raise RequestRefused(str(error), slow=True) from error
+            raise
         broken = response.status_code == _BROKEN
         if broken or response.status_code in _REFUSED:
             raise RequestRefused(self._complaint(response), broken=broken)

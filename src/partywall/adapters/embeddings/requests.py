@@ -26,11 +26,12 @@ type Ask = Callable[[list[str]], Awaitable[Vectors]]
 
 
 class RequestRefused(EmbeddingError):
-    """The server takes this request not; `broken` says that it failed at it, rather than refuse."""
+    """The server does not take this request: a `broken` one it has failed at, a `slow` one it has not answered."""
 
-    def __init__(self, message: str, *, broken: bool) -> None:
+    def __init__(self, message: str, *, broken: bool = False, slow: bool = False) -> None:
         super().__init__(message)
-        self.broken = broken
+        self.broken = broken or slow
+        self.slow = slow
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Requests:
         text = self.texts[position]
         beginnings = [text[: len(text) // part] for part in _PARTS if len(text) // part >= _SHORTEST]
         again = [text] * _MOMENTS if error.broken else []
-        for each in (*again, *beginnings):
+        for each in () if error.slow else (*again, *beginnings):
             if error.broken:
                 await asyncio.sleep(_MOMENT_SECONDS)
             try:

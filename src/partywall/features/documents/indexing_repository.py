@@ -13,43 +13,17 @@ from sqlalchemy import Row, text
 from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import ProjectScope
 
-# The language is read as `language_of` does.
 _SETTLE: Final = text("""
-WITH given AS (
-    SELECT * FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:languages AS text[]), CAST(:statuses AS text[]),
-        CAST(:errors AS text[]), CAST(:chunks AS integer[])
-    ) AS given (id, version, language, status, error, chunks)
-), locked AS MATERIALIZED (
-    SELECT d.id, given.status, given.error, given.chunks,
-        given.version = d.version AND given.language IS NOT DISTINCT FROM CASE
-            WHEN jsonb_typeof(d.metadata -> 'language') = 'string' THEN d.metadata ->> 'language'
-        END AS current
-    FROM document AS d JOIN given ON given.id = d.id
-    WHERE d.project_id = :project_id ORDER BY d.id FOR NO KEY UPDATE OF d
-), held AS MATERIALIZED (
-    SELECT a.document_id FROM locked JOIN indexing_attempt AS a ON a.document_id = locked.id
-    WHERE a.project_id = :project_id AND a.lease = :lease ORDER BY a.document_id FOR UPDATE OF a
-), marked AS (
-    UPDATE document AS d SET index_status = locked.status, index_error = locked.error,
-        chunks = coalesce(locked.chunks, d.chunks), state = d.state + 1
-    FROM locked JOIN held ON held.document_id = locked.id
-    WHERE d.project_id = :project_id AND d.id = locked.id AND locked.current
-    RETURNING d.id, d.version, d.revision, d.index_status, d.index_error
-), ended AS (
-    DELETE FROM indexing_attempt AS a USING held LEFT JOIN marked ON marked.id = held.document_id
-    WHERE a.project_id = :project_id AND a.document_id = held.document_id
-        AND marked.index_status IS DISTINCT FROM 'pending'
-), worded AS (
-    UPDATE indexing_attempt AS a SET lease = NULL, words = true, attempts = 0, due_at = now()
-    FROM marked WHERE a.project_id = :project_id AND a.document_id = marked.id AND marked.index_status = 'pending'
+SELECT id, version, revision, index_status, index_error FROM wall.settle_documents(
+    :project_id, :lease, CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:languages AS text[]),
+    CAST(:statuses AS text[]), CAST(:errors AS text[]), CAST(:chunks AS integer[])
 )
-SELECT id, version, revision, index_status, index_error FROM marked ORDER BY id
 """)
 _KEEP: Final = text("""
 WITH kept AS MATERIALIZED (
-    SELECT d.id, d.version FROM document AS d
-    WHERE d.project_id = :project_id AND d.id = ANY (CAST(:ids AS uuid[])) ORDER BY d.id FOR KEY SHARE
+    SELECT d.id, d.version FROM unnest(CAST(:ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
+        SELECT id, version FROM document WHERE project_id = :project_id AND id = given.id FOR KEY SHARE
+    ) AS d
 )
 UPDATE indexing_attempt AS a SET due_at = now() + CAST(:lasting AS interval) FROM kept
 WHERE a.project_id = :project_id AND a.document_id = kept.id AND a.lease = :lease

@@ -172,13 +172,13 @@ class DocumentWriter:
         columns = ["project_id", "document_id", "number", *names, "created_by", "created_at"]
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
-    async def await_index(self, id_: UUID) -> None:
-        """From now on it waits, and for no pause after an earlier attempt."""
+    async def await_index(self, ids: Sequence[UUID]) -> None:
+        """From now on they wait, and for no pause after an earlier attempt."""
         await self.session.execute(
             update(DOCUMENT)
             .where(
                 DOCUMENT.c.project_id == self.scope.project_id,
-                DOCUMENT.c.id == id_,
+                DOCUMENT.c.id.in_(ids),
                 or_(DOCUMENT.c.index_status != WAITING, DOCUMENT.c.index_error.is_not(None)),
             )
             .values(index_status=WAITING, index_error=None, state=DOCUMENT.c.state + 1)
@@ -186,10 +186,28 @@ class DocumentWriter:
         await self.session.execute(
             delete(INDEXING_ATTEMPT).where(
                 INDEXING_ATTEMPT.c.project_id == self.scope.project_id,
-                INDEXING_ATTEMPT.c.document_id == id_,
+                INDEXING_ATTEMPT.c.document_id.in_(ids),
                 INDEXING_ATTEMPT.c.lease.is_(None),
             )
         )
+
+    async def await_index_of(self, status: str | None, note: str | None, after: UUID, limit: int) -> list[UUID]:
+        """The same for some in the order of their ids: those of that status whose note has this in it. Which they were.
+
+        They are locked in that order, and none of them has an id up to `after`.
+        """
+        chosen = (
+            select(DOCUMENT.c.id)
+            .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id > after)
+            .order_by(DOCUMENT.c.id)
+        )
+        if status is not None:
+            chosen = chosen.where(DOCUMENT.c.index_status == status)
+        if note is not None:
+            chosen = chosen.where(DOCUMENT.c.index_error.contains(note, autoescape=True))
+        ids = list(await self.session.scalars(chosen.limit(limit).with_for_update()))
+        await self.await_index(ids)
+        return ids
 
     async def delete(self, id_: UUID) -> None:
         """Marks it as deleted: from now on the program does not see it."""

@@ -121,7 +121,9 @@ class UploadFields(RequestModel):
 class DocumentSummary(ResponseModel):
     """A document without its content. `size` is in bytes; `revision` counts changes, `version` those of the text.
 
-    The warning `no_text`: the content is blank, as that of an empty file, or of a page that only scripts fill.
+    `index_error` says why it failed, or what the index of one that waits or is indexed lacks: its vectors, where the
+    embedding model is away or knows the beginning alone. The warning `no_text`: the content is blank, as that of an
+    empty file, or of a page that only scripts fill.
     """
 
     id: UUID

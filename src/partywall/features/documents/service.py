@@ -112,7 +112,7 @@ class DocumentService:
     async def reindex(self, id_: UUID) -> Shown:
         """Also what retries a document that could not be indexed, at once where it waits for another attempt."""
         may_write(self.scope)
-        await DocumentWriter(self.session, self.scope).await_index(id_)
+        await DocumentWriter(self.session, self.scope).await_index([id_])
         if not await DocumentRepository(self.session, self.scope).existing([id_]):
             raise DocumentNotFoundError
         return await self._shown(id_)

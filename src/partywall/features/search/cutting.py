@@ -10,8 +10,8 @@ from uuid import UUID
 
 from partywall.core.text_process.processes import TextProcesses
 from partywall.features.documents.indexing import Taken
+from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunking import Chunk, chunk_text, chunks_of, cut
-from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.languages import configuration_of
 
 # In characters: longer ones are cut in a process of their own, which takes some 25 ms to start.

@@ -11,7 +11,8 @@ from uuid import UUID
 import structlog
 
 from partywall.core.embedding import Embedders, EmbeddingError, EmbeddingUnavailable, TextVectors
-from partywall.features.search.index_repository import KnownIndex, NewChunk
+from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.vectors import vector_text
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class Pause:
     def begin(self, error: EmbeddingUnavailable) -> None:
         if self.seconds > 0:  # of others who had asked before
             return
-        grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 10))
+        grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 20))
         asked = min(error.retry_after or 0.0, LONGEST_ASKED)
         self._failures += 1
         self._until, self.reason = self.clock() + max(grown, asked), str(error)

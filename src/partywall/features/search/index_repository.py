@@ -1,66 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Select, Text, and_, cast, delete, exists, func, literal, not_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.search.constants import LONGEST_TERM, visible
-from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
-
-_ADDING: Final = """
-WITH serving AS MATERIALIZED (
-    SELECT id, approximate FROM search_index
-    WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
-), given AS MATERIALIZED (
-    SELECT document_id, first, last, configuration, context, body, vector,
-        to_tsvector(CAST(configuration AS regconfig), {words}) AS words
-    FROM unnest(
-        CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
-        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]), CAST(:vectors AS text[])
-    ) AS given (document_id, first, last, configuration, context, body, vector)
-), made AS (
-    INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text, staged_for)
-    SELECT :project_id, document_id, first, last,
-        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body,
-        CAST(:staged_for AS integer)
-    FROM given
-    RETURNING number, document_id, first, length
-), posted AS (
-    INSERT INTO posting (project_id, chunk, frequency, length, term)
-    SELECT :project_id, made.number, cardinality(word.positions), least(made.length, 32767), word.lexeme
-    FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
-        CROSS JOIN unnest(given.words) AS word
-    WHERE octet_length(word.lexeme) <= :longest_term
-    ORDER BY word.lexeme COLLATE "C"
-){embedded}
-SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
-"""
-_EMBEDDED: Final = """, embedded AS (
-    INSERT INTO embedding_{dimension} (project_id, index_id, chunk, approximate, embedding)
-    SELECT :project_id, serving.id, made.number, serving.approximate OR CAST(:large AS boolean),
-        CAST(vector AS halfvec({dimension}))
-    FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
-        JOIN serving ON serving.id = CAST(:index_id AS uuid)
-)"""
-_WORDS: Final = visible("context || E'\\n' || body")
-_ADD: Final = text(_ADDING.format(words=_WORDS, embedded=""))
-_ADD_EMBEDDED: Final = {
-    dimension: text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED.format(dimension=dimension)))
-    for dimension in EMBEDDINGS
-}
-
-_REMEMBER: Final = text("""
-UPDATE search_statistic
-SET configurations = ARRAY(SELECT DISTINCT unnest(configurations || CAST(:used AS text[])) ORDER BY 1)
-WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,39 +38,10 @@ class KnownIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class NewChunk:
-    """A passage of a document, `content[first:last]`, and what is indexed before its text."""
-
-    document_id: UUID
-    first: int
-    last: int
-    configuration: str
-    context: str
-    text: str
-
-    @property
-    def place(self) -> tuple[int, int, str, str]:
-        """What tells it from others of the same text."""
-        return self.first, self.last, self.configuration, self.context
-
-    @property
-    def indexed(self) -> str:
-        return f"{self.context}\n{self.text}"
-
-
-@dataclass(frozen=True, slots=True)
 class UnembeddedChunk:
     number: int
     document_id: UUID
     indexed: str
-
-
-@dataclass(frozen=True, slots=True)
-class IndexVectors:
-    """One for each of the chunks to write, in PostgreSQL's own notation."""
-
-    index: KnownIndex
-    vectors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +53,42 @@ class IndexReader:
         """Those that serve or are being built."""
         return [_known(row) for row in await self.session.scalars(_open_indexes(self.scope.project_id))]
 
-    async def without_vector(
-        self, index: KnownIndex, after: int, limit: int, documents: Collection[UUID] | None = None
+    async def without_vector(self, index: KnownIndex, after: int, limit: int) -> list[UnembeddedChunk]:
+        """Chunks that the index lacks, in the order of their numbers."""
+        rows = await self.session.execute(self._lacking(index, after).limit(limit))
+        return [_unembedded(*row) for row in rows]
+
+    async def without_vector_of(
+        self, index: KnownIndex, documents: Collection[UUID], after: int, limit: int
     ) -> list[UnembeddedChunk]:
-        """Chunks that the index lacks, in the order of their numbers: of the project, or of those documents."""
+        """The same, of those documents. One by one, for a plan that knows little would read the whole project."""
+        given = (
+            func.unnest(literal(list(documents), ARRAY(Uuid)))
+            .table_valued(column("id", Uuid), name="given")
+            .render_derived()
+        )
+        mine = (
+            self._lacking(index, after)
+            .where(SearchChunk.document_id == given.c.id)
+            .correlate(given)
+            .limit(limit)
+            .lateral("mine")
+        )
+        query = select(*mine.c).select_from(given.join(mine, true())).order_by(mine.c.number).limit(limit)
+        return [_unembedded(*row) for row in await self.session.execute(query)]
+
+    def _lacking(self, index: KnownIndex, after: int) -> Select[int, UUID, str, str]:
         vectors = EMBEDDINGS[index.dimension].c
         has_vector = exists().where(
             vectors.project_id == self.scope.project_id,
             vectors.index_id == index.id,
             vectors.chunk == SearchChunk.number,
         )
-        lacking = select(SearchChunk.number, SearchChunk.document_id, SearchChunk.context, SearchChunk.text).where(
-            SearchChunk.project_id == self.scope.project_id, SearchChunk.number > after, not_(has_vector)
+        return (
+            select(SearchChunk.number, SearchChunk.document_id, SearchChunk.context, SearchChunk.text)
+            .where(SearchChunk.project_id == self.scope.project_id, SearchChunk.number > after, not_(has_vector))
+            .order_by(SearchChunk.number)
         )
-        if documents is not None:
-            lacking = lacking.where(SearchChunk.document_id.in_(documents), SearchChunk.staged_for.is_(None))
-        rows = await self.session.execute(lacking.order_by(SearchChunk.number).limit(limit))
-        return [UnembeddedChunk(number, id_, f"{context}\n{body}") for number, id_, context, body in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,50 +112,6 @@ class IndexWriter:
         )
         opened: UUID | None = await self.session.scalar(taken_up.returning(SearchIndex.id))
         return opened
-
-    async def remove(self, document_ids: Sequence[UUID]) -> None:
-        await self.session.execute(
-            delete(SearchChunk).where(
-                SearchChunk.project_id == self.scope.project_id, SearchChunk.document_id.in_(document_ids)
-            )
-        )
-
-    async def add(
-        self,
-        chunks: Sequence[NewChunk],
-        embedded: IndexVectors | None,
-        expected: Collection[UUID],
-        *,
-        large: bool,
-        staged_for: int | None = None,
-    ) -> list[int]:
-        """Stores chunks, their postings and their vectors in one index; answers their numbers in the order given.
-
-        Those that are staged for a version of their document cannot be found before that is switched to. None of the
-        indexes begins or ceases to serve from now on; raises IndexesChanged where those that do are not the expected.
-        """
-        values = {
-            "project_id": self.scope.project_id,
-            "document_ids": [chunk.document_id for chunk in chunks],
-            "firsts": [chunk.first for chunk in chunks],
-            "lasts": [chunk.last for chunk in chunks],
-            "configurations": [chunk.configuration for chunk in chunks],
-            "contexts": [chunk.context for chunk in chunks],
-            "texts": [chunk.text for chunk in chunks],
-            "vectors": [] if embedded is None else embedded.vectors,
-            "longest_term": LONGEST_TERM,
-            "staged_for": staged_for,
-        }
-        statement = _ADD
-        if embedded is not None:
-            statement, values = _ADD_EMBEDDED[embedded.index.dimension], {
-                **values, "index_id": embedded.index.id, "large": large,
-            }  # fmt: skip
-        rows = (await self.session.execute(statement, values)).all()
-        if any(set(row.serving) != set(expected) for row in rows[:1]):
-            raise IndexesChanged
-        numbers = {(row.document_id, row.first): row.number for row in rows}
-        return [numbers[chunk.document_id, chunk.first] for chunk in chunks]
 
     async def add_vectors(
         self, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], *, approximate: bool
@@ -226,11 +137,6 @@ class IndexWriter:
         )  # fmt: skip
         columns = ["project_id", "index_id", "chunk", "approximate", "embedding"]
         await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
-
-    async def remember(self, configurations: Iterable[str]) -> None:
-        """Notes which configurations the project's chunks use."""
-        values = {"project_id": self.scope.project_id, "used": sorted(set(configurations))}
-        await self.session.execute(_REMEMBER, values)
 
     async def size(self) -> int:
         """How many chunks the project has."""
@@ -286,6 +192,10 @@ def _open_indexes(project_id: UUID) -> Select[SearchIndex]:
         .order_by(SearchIndex.id)
         .execution_options(populate_existing=True)
     )
+
+
+def _unembedded(number: int, document_id: UUID, context: str, body: str) -> UnembeddedChunk:
+    return UnembeddedChunk(number, document_id, f"{context}\n{body}")
 
 
 def _known(row: SearchIndex) -> KnownIndex:

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, Select, Uuid, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Select, Uuid, bindparam, column, func, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from partywall.core.db.read_pool import ReadPool
@@ -31,14 +31,21 @@ def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )
     whole = select(SearchStatistic.chunks).where(proved, SearchStatistic.project_id == PROJECT_ID)
     used = select(SearchStatistic.configurations).where(proved, SearchStatistic.project_id == PROJECT_ID)
-    mine = (proved, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == func.any(_DOCUMENTS))
-    hidden = func.array_agg(SearchChunk.document_id.distinct())
-    staged = select(hidden).where(*mine, SearchChunk.staged_for.is_not(None))
+    # One by one: a plan that knows little of the table would read all chunks of the project.
+    given = func.unnest(_DOCUMENTS).table_valued(column("id", Uuid), name="given").render_derived()
+    counted = (
+        select(func.count().label("chunks"), func.bool_or(SearchChunk.staged_for.is_not(None)).label("staged"))
+        .where(proved, SearchChunk.project_id == PROJECT_ID, SearchChunk.document_id == given.c.id)
+        .correlate(ENTERED, given)
+        .lateral("counted")
+    )
+    mine = select(func.sum(counted.c.chunks)).select_from(given.join(counted, true()))
+    staged = select(func.array_agg(given.c.id)).select_from(given.join(counted, true())).where(counted.c.staged)
     return select(
         indexes.correlate(ENTERED).scalar_subquery().label("indexes"),
         whole.correlate(ENTERED).scalar_subquery().label("chunks"),
         used.correlate(ENTERED).scalar_subquery().label("configurations"),
-        select(func.count()).where(*mine).correlate(ENTERED).scalar_subquery().label("replaced"),
+        mine.correlate(ENTERED).scalar_subquery().label("replaced"),
         staged.correlate(ENTERED).scalar_subquery().label("staged"),
         func.wall.quota_of(PROJECT_ID, "passages").label("most"),
     ).where(proved)
@@ -73,7 +80,7 @@ async def read_state(pool: ReadPool, project_id: UUID, documents: Sequence[UUID]
     return IndexState(
         indexes,
         row["chunks"] or 0,
-        row["replaced"],
+        int(row["replaced"] or 0),
         frozenset(row["configurations"] or ()),
         frozenset(row["staged"] or ()),
         row["most"],

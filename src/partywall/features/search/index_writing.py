@@ -8,10 +8,11 @@ from partywall.core.db.session import AsyncSession
 from partywall.core.embedding import Embedder
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.search.chunk_repository import ChunkWriter, IndexVectors
 from partywall.features.search.constants import EXACT_CHUNKS
 from partywall.features.search.embedding import Embedded
 from partywall.features.search.exceptions import IndexesChanged
-from partywall.features.search.index_repository import IndexVectors, IndexWriter, KnownIndex
+from partywall.features.search.index_repository import IndexWriter, KnownIndex
 from partywall.features.search.index_state import IndexState
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 
@@ -28,11 +29,11 @@ async def write(
     """Adds the chunks, to be found from now on unless they are staged. Raises IndexesChanged."""
     if not embedded.chunks:
         return
-    writer = IndexWriter(session, scope)
+    writer, chunks = IndexWriter(session, scope), ChunkWriter(session, scope)
     indexes = state.indexes or [await _first(writer, current)]
     size = state.chunks + len(embedded.chunks)
     parts = [IndexVectors(each, embedded.vectors[each.model]) for each in indexes if each.model in embedded.vectors]
-    numbers = await writer.add(
+    numbers = await chunks.add(
         embedded.chunks,
         parts[0] if parts else None,
         [each.id for each in indexes],
@@ -45,7 +46,7 @@ async def write(
         )
     used = {chunk.configuration for chunk in embedded.chunks}
     if not used <= state.configurations:
-        await writer.remember(used)
+        await chunks.remember(used)
     for part in parts:
         await _promote_once_large(writer, part.index, size)
 

@@ -17,12 +17,12 @@ from partywall.core.errors import QuotaExceededError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
 from partywall.features.documents.indexing import Kind, Outcome, Status, Taken
+from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.cutting import Cutter
 from partywall.features.search.embedding import Embedded
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.findings import Findings, findings_by_document
-from partywall.features.search.index_repository import IndexWriter, NewChunk
 from partywall.features.search.index_state import IndexState
 from partywall.features.search.index_writing import write
 from partywall.features.search.large_documents import LargeDocument
@@ -121,7 +121,7 @@ class DocumentIndexer:
         async with self.lease.begin() as (session, scope):
             ours = await self.lease.settle(session, scope, outcomes)
             if state.replaced:
-                await IndexWriter(session, scope).remove(sorted(ours))
+                await ChunkWriter(session, scope).remove(sorted(ours))
             await write(session, scope, self.lease.resources.embedders.current, state, embedded.of(ours))
 
     async def _fail(self, document: Taken, error: Exception) -> None:

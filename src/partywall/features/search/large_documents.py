@@ -14,10 +14,10 @@ from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.tenancy import Principal
 from partywall.features.documents.indexing import Outcome, Status, Taken
+from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CHUNKS_AT_ONCE
 from partywall.features.search.embedding import Embedded
 from partywall.features.search.findings import Findings
-from partywall.features.search.index_repository import NewChunk
 from partywall.features.search.index_writing import write
 from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
 from partywall.features.search.leasing import Lease

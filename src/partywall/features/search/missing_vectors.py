@@ -46,7 +46,7 @@ class MissingVectors:
         async with self.lease.begin() as (session, scope):
             reader = IndexReader(session, scope)
             index = next((each for each in await reader.indexes() if each.status == "active"), None)
-            chunks = [] if index is None else await reader.without_vector(index, after, CHUNKS_AT_ONCE, found)
+            chunks = [] if index is None else await reader.without_vector_of(index, found, after, CHUNKS_AT_ONCE)
         if index is None or not chunks:
             return None
         made = await self.lease.embedding.ask(index.model, [chunk.indexed for chunk in chunks])

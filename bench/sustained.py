@@ -1,0 +1,102 @@
+"""Documents that come one by one: single POSTs from many connections, and how soon and at what cost they are found.
+
+python -m bench.sustained [--seconds 60]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Callable
+
+from bench import load, machine
+from bench.library import Library, cpu_by_kind, open_library
+from bench.prose import Prose
+
+CONNECTIONS = 16
+WORDS = 200
+LETTERS = 6 * WORDS
+DIFFERENT = 2_000
+LONE = 50
+SETTLE_SECONDS = 3.0
+TARGET_CPU_MS, TARGET_SECONDS, TARGET_LONE_MS = 5.0, 5.0, 300.0
+
+
+async def lone(library: Library, project: str, documents: list[dict[str, str]]) -> float:
+    """The 95th percentile of the milliseconds from a POST until the document is found, on an idle system."""
+    seen = []
+    for each in documents:
+        began = time.perf_counter()
+        answer = await library.client.post(f"/api/v1/projects/{project}/documents", json=each)
+        assert answer.status_code == 201, answer.text
+        where = answer.headers["location"]
+        while True:
+            if (await library.client.get(where)).json()["index_status"] == "indexed":
+                break
+            await asyncio.sleep(0.005)
+        seen.append(1000 * (time.perf_counter() - began))
+        await asyncio.sleep(0.1)
+    return sorted(seen)[int(0.95 * len(seen))]
+
+
+async def sustained(library: Library, port: int, documents: list[dict[str, str]], seconds: float) -> dict[str, object]:
+    project = await library.project("Sustained")
+    headers = [("Authorization", library.client.headers["Authorization"])]
+    path = f"/api/v1/projects/{project}/documents"
+    requests = [load.request("POST", path, headers, json.dumps(each).encode()) for each in documents]
+    expected = load.Expected(201, 100, b'"index_status"')
+    before = cpu_by_kind(library.pid)
+    result = await load.run(port, requests, expected, connections=CONNECTIONS, seconds=seconds)
+    ended = time.perf_counter()
+    await library.indexed(project, result.answers)
+    behind, after = time.perf_counter() - ended, cpu_by_kind(library.pid)
+    used = {kind: round(after[kind] - before.get(kind, 0.0), 2) for kind in after}
+    return {
+        "documents": result.answers,
+        "created_per_second": round(result.rate),
+        "all_found_after_seconds": round(behind, 1),
+        "cpu_seconds": used,
+        "cpu_ms_per_document": round(1000 * sum(used.values()) / result.answers, 2),
+        "targets": {"cpu_ms_per_document": TARGET_CPU_MS, "all_found_after_seconds": TARGET_SECONDS},
+    }
+
+
+async def idle(library: Library, seconds: float) -> dict[str, float]:
+    """The share of one core that all processes take together while nobody asks for anything."""
+    before = cpu_by_kind(library.pid)
+    await asyncio.sleep(seconds)
+    after = cpu_by_kind(library.pid)
+    return {kind: round(100 * (after[kind] - before.get(kind, 0.0)) / seconds, 2) for kind in after}
+
+
+def distinct(make: Callable[[int], dict[str, str]], count: int) -> list[dict[str, str]]:
+    return [make(number) for number in range(count)]
+
+
+async def run(seconds: float) -> None:
+    prose = Prose(1)
+    documents = distinct(lambda number: prose.document(number, LETTERS), DIFFERENT)
+    async with open_library({}) as library:
+        port = library.client.base_url.port
+        assert port is not None
+        warm = await library.project("Warm-up")
+        await library.add(warm, documents[:100])
+        await library.indexed(warm, 100)
+        await asyncio.sleep(SETTLE_SECONDS)
+        first = await lone(library, await library.project("Lone"), documents[:LONE])
+        result = await sustained(library, port, documents, seconds)
+        await asyncio.sleep(SETTLE_SECONDS)
+        facts = {"lone_p95_ms": round(first), "lone_target_ms": TARGET_LONE_MS, "idle_percent": await idle(library, 10)}
+    print(json.dumps({"benchmark": "sustained", **result, **facts, "machine": machine.facts()}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    asyncio.run(run(parser.parse_args().seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Chunks and what is written with them: few statements, whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.tenancy import ProjectScope
+from partywall.features.search.constants import LONGEST_TERM, visible
+from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.index_repository import KnownIndex
+from partywall.features.search.models import EMBEDDINGS
+
+_ADDING: Final = """
+WITH serving AS MATERIALIZED (
+    SELECT id, approximate FROM search_index
+    WHERE project_id = :project_id AND status IN ('active', 'building') ORDER BY id FOR SHARE
+), given AS MATERIALIZED (
+    SELECT document_id, first, last, configuration, context, body, vector,
+        to_tsvector(CAST(configuration AS regconfig), {words}) AS words
+    FROM unnest(
+        CAST(:document_ids AS uuid[]), CAST(:firsts AS integer[]), CAST(:lasts AS integer[]),
+        CAST(:configurations AS text[]), CAST(:contexts AS text[]), CAST(:texts AS text[]), CAST(:vectors AS text[])
+    ) AS given (document_id, first, last, configuration, context, body, vector)
+), made AS (
+    INSERT INTO chunk (project_id, document_id, first, last, length, configuration, context, text, staged_for)
+    SELECT :project_id, document_id, first, last,
+        (SELECT coalesce(sum(cardinality(positions)), 0) FROM unnest(words)), configuration, context, body,
+        CAST(:staged_for AS integer)
+    FROM given
+    RETURNING number, document_id, first, length
+), posted AS (
+    INSERT INTO posting (project_id, chunk, frequency, length, term)
+    SELECT :project_id, made.number, cardinality(word.positions), least(made.length, 32767), word.lexeme
+    FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
+        CROSS JOIN unnest(given.words) AS word
+    WHERE octet_length(word.lexeme) <= :longest_term
+    ORDER BY word.lexeme COLLATE "C"
+){embedded}
+SELECT made.number, made.document_id, made.first, ARRAY(SELECT id FROM serving) AS serving FROM made
+"""
+_EMBEDDED: Final = """, embedded AS (
+    INSERT INTO embedding_{dimension} (project_id, index_id, chunk, approximate, embedding)
+    SELECT :project_id, serving.id, made.number, serving.approximate OR CAST(:large AS boolean),
+        CAST(vector AS halfvec({dimension}))
+    FROM made JOIN given ON given.document_id = made.document_id AND given.first = made.first
+        JOIN serving ON serving.id = CAST(:index_id AS uuid)
+)"""
+_WORDS: Final = visible("context || E'\\n' || body")
+_ADD: Final = text(_ADDING.format(words=_WORDS, embedded=""))
+_ADD_EMBEDDED: Final = {
+    dimension: text(_ADDING.format(words=_WORDS, embedded=_EMBEDDED.format(dimension=dimension)))
+    for dimension in EMBEDDINGS
+}
+
+# Document by document: a plan that knows little of the table would read all chunks of the project.
+_REMOVE: Final = text("""
+DELETE FROM chunk WHERE project_id = :project_id AND number = ANY (ARRAY(
+    SELECT old.number FROM unnest(CAST(:document_ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
+        SELECT number FROM chunk WHERE project_id = :project_id AND document_id = given.id OFFSET 0
+    ) AS old
+))
+""")
+_REMEMBER: Final = text("""
+UPDATE search_statistic
+SET configurations = ARRAY(SELECT DISTINCT unnest(configurations || CAST(:used AS text[])) ORDER BY 1)
+WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class NewChunk:
+    """A passage of a document, `content[first:last]`, and what is indexed before its text."""
+
+    document_id: UUID
+    first: int
+    last: int
+    configuration: str
+    context: str
+    text: str
+
+    @property
+    def place(self) -> tuple[int, int, str, str]:
+        """What tells it from others of the same text."""
+        return self.first, self.last, self.configuration, self.context
+
+    @property
+    def indexed(self) -> str:
+        return f"{self.context}\n{self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVectors:
+    """One for each of the chunks to write, in PostgreSQL's own notation."""
+
+    index: KnownIndex
+    vectors: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWriter:
+    session: AsyncSession
+    scope: ProjectScope
+
+    async def remove(self, document_ids: Sequence[UUID]) -> None:
+        values = {"project_id": self.scope.project_id, "document_ids": list(document_ids)}
+        await self.session.execute(_REMOVE, values)
+
+    async def add(
+        self,
+        chunks: Sequence[NewChunk],
+        embedded: IndexVectors | None,
+        expected: Collection[UUID],
+        *,
+        large: bool,
+        staged_for: int | None = None,
+    ) -> list[int]:
+        """Stores chunks, their postings and their vectors in one index; answers their numbers in the order given.
+
+        Those that are staged for a version of their document cannot be found before that is switched to. None of the
+        indexes begins or ceases to serve from now on; raises IndexesChanged where those that do are not the expected.
+        """
+        values = {
+            "project_id": self.scope.project_id,
+            "document_ids": [chunk.document_id for chunk in chunks],
+            "firsts": [chunk.first for chunk in chunks],
+            "lasts": [chunk.last for chunk in chunks],
+            "configurations": [chunk.configuration for chunk in chunks],
+            "contexts": [chunk.context for chunk in chunks],
+            "texts": [chunk.text for chunk in chunks],
+            "vectors": [] if embedded is None else embedded.vectors,
+            "longest_term": LONGEST_TERM,
+            "staged_for": staged_for,
+        }
+        statement = _ADD
+        if embedded is not None:
+            statement, values = _ADD_EMBEDDED[embedded.index.dimension], {
+                **values, "index_id": embedded.index.id, "large": large,
+            }  # fmt: skip
+        rows = (await self.session.execute(statement, values)).all()
+        if any(set(row.serving) != set(expected) for row in rows[:1]):
+            raise IndexesChanged
+        numbers = {(row.document_id, row.first): row.number for row in rows}
+        return [numbers[chunk.document_id, chunk.first] for chunk in chunks]
+
+    async def remember(self, configurations: Iterable[str]) -> None:
+        """Notes which configurations the project's chunks use."""
+        values = {"project_id": self.scope.project_id, "used": sorted(set(configurations))}
+        await self.session.execute(_REMEMBER, values)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from partywall.cli import run
+from partywall.features.documents import operations
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+from tests.people import People, Person
+
+
+@pytest.fixture(autouse=True)
+def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: DatabaseUrls, tmp_path: Path) -> None:
+    assert settings.cache.url is not None
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(operations, "AT_ONCE", 2)
+    for name, value in {
+        "DATABASE__ENGINE": "server",
+        "DATABASE__URL": database.runtime,
+        "DATABASE__OWNER_URL": database.owner,
+        "CACHE__ENGINE": "server",
+        "CACHE__URL": settings.cache.url.get_secret_value(),
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+async def command(*arguments: str) -> int:
+    """In a thread: a command runs an event loop of its own."""
+    return await asyncio.to_thread(run, ("reindex", *arguments))
+
+
+async def stocked(people: People, person: Person) -> UUID:
+    """Three that failed, one of them for another reason, and one that is indexed."""
+    project = await person.project()
+    batch = [{"title": f"T{number}", "content": "C"} for number in range(4)]
+    path = f"/api/v1/projects/{project}/documents/batch"
+    assert (await person.client.post(path, json={"documents": batch})).status_code == 201
+    await people.execute(
+        "UPDATE document SET index_status = CASE title WHEN 'T3' THEN 'indexed' ELSE 'failed' END,"
+        " index_error = CASE title WHEN 'T3' THEN NULL WHEN 'T2' THEN 'it took 100%' ELSE 'answered 422' END"
+        " WHERE project_id = $1", project,
+    )  # fmt: skip
+    return project
+
+
+async def waiting(people: People, project: UUID) -> str:
+    rows = await people.fetch(
+        "SELECT title FROM document WHERE project_id = $1 AND index_status = 'pending' AND index_error IS NULL"
+        " ORDER BY id", project,
+    )  # fmt: skip
+    return " ".join(row["title"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        (["--failed"], "T0 T1 T2"),
+        (["--failed", "--error", "422"], "T0 T1"),
+        (["--error", "100%"], "T2"),
+        (["--error", "%"], "T2"),
+        (["--all"], "T0 T1 T2 T3"),
+    ],
+)
+async def test_documents_wait_again(
+    people: People, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
+) -> None:
+    person = await people.person()
+    project, other = await stocked(people, person), await stocked(people, person)
+    assert await command(*arguments, "--project", str(project)) == 0
+    assert capsys.readouterr().out.endswith(f"{len(found.split())} documents wait to be indexed again\n")
+    assert (await waiting(people, project), await waiting(people, other)) == (found, "")
+    assert await command(*arguments) == 0
+    assert await waiting(people, other) == found, "without a project it is in all of them"
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--all", "--failed"], ["--all", "--error", "x"], ["--failed", "--project", "x"]]
+)
+async def test_what_is_said_wrongly_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
+    assert await command(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+async def test_a_project_that_is_not_there_is_named(people: People, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = uuid4()
+    assert await command("--failed", "--project", str(missing)) == 2
+    assert capsys.readouterr().err == f"partywall: there is no project {missing}\n"

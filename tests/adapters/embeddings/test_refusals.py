@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from starlette.responses import JSONResponse, Response
@@ -127,19 +127,19 @@ async def test_a_server_that_is_down_is_not_asked_text_by_text(endpoint: Endpoin
     assert len(endpoint.requests) == 2
 
 
-class Impatient(httpx.AsyncHTTPTransport):
+class Impatient(httpx2.AsyncHTTPTransport):
     """What a clock would bring after half a minute: no answer to requests that have the word in them."""
 
     word = b"poison"
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if self.word in request.content:
-            raise httpx.ReadTimeout("no answer", request=request)
+            raise httpx2.ReadTimeout("no answer", request=request)
         return await super().handle_async_request(request)
 
 
 async def test_a_text_that_the_server_never_answers_is_told_from_its_neighbours(endpoint: Endpoint) -> None:
-    async with httpx.AsyncClient(transport=(transport := Impatient())) as client:
+    async with httpx2.AsyncClient(transport=(transport := Impatient())) as client:
         asked = OpenAiEmbedder(client, OpenAiOptions(endpoint.url, "a-model", DIMENSION))
         made = await asked.embed_documents(["a", "poison"])
         assert made.refused == {1: "the embeddings endpoint does not answer (ReadTimeout)"}

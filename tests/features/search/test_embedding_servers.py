@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 
 from partywall.adapters.embeddings import requests
@@ -44,12 +44,12 @@ async def endpoint() -> AsyncIterator[Endpoint]:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
     async with open_endpoint_client(Retries(0), tls_context(None)) as opened:
         yield opened
 
 
-async def using(shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient, model: str = "a-model") -> Resources:
+async def using(shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, model: str = "a-model") -> Resources:
     options = OpenAiOptions(endpoint.url, model, DIMENSION, batch_size=64)
     return replace(shelf.resources, embedders=await open_catalogue(options, models=Path("/nowhere"), client=client))
 
@@ -69,7 +69,7 @@ async def told(shelf: Shelf, document: UUID) -> list[str]:
 
 
 async def test_an_outage_is_waited_for_while_words_are_found(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     """However often it is tried meanwhile: nothing is counted, and nothing becomes failed."""
     resources = await using(shelf, endpoint, client)
@@ -101,7 +101,7 @@ async def has_status(shelf: Shelf, document: UUID, wanted: str) -> bool:
 
 
 async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     resources = await using(shelf, endpoint, client)
     endpoint.rule = DOWN
@@ -118,7 +118,7 @@ async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
 
 
 async def test_a_large_document_gets_its_vectors_step_by_step(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (indexing, large_documents, missing_vectors):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", 3)
@@ -135,7 +135,7 @@ async def test_a_large_document_gets_its_vectors_step_by_step(
 
 
 async def test_refusals_cost_no_document_but_the_one(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     resources = await using(shelf, endpoint, client)
     few, short, poison = at_most(10), no_longer_than(1000, 400), not_about("poison", 422)
@@ -161,7 +161,7 @@ async def test_refusals_cost_no_document_but_the_one(
 
 
 async def test_another_models_index_is_built_while_the_old_one_serves_from_the_same_endpoint(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     await shelf.people.execute("DELETE FROM search_index WHERE project_id <> $1", shelf.project)
     old, new = await using(shelf, endpoint, client, "old"), await using(shelf, endpoint, client, "new")
@@ -183,7 +183,7 @@ async def test_another_models_index_is_built_while_the_old_one_serves_from_the_s
 
 
 async def test_an_index_that_is_built_waits_for_its_model(
-    shelf: Shelf, endpoint: Endpoint, client: httpx.AsyncClient
+    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     await shelf.people.execute("DELETE FROM search_index WHERE project_id <> $1", shelf.project)
     new = await using(shelf, endpoint, client, "new")

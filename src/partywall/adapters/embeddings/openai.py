@@ -99,7 +99,7 @@ class OpenAiEmbedder:
         try:
             response = await self._post(texts, {RETRIES: 0})
         except EmbeddingUnavailable as error:
-            if isinstance(error.__cause__, httpx.ReadTimeout):
+            if isinstance(error.__cause__, httpx2.ReadTimeout):
                 raise RequestRefused(str(error), slow=True) from error
             raise
         broken = response.status_code == _BROKEN

@@ -149,8 +149,8 @@ async def test_what_the_database_refuses_stops_no_worker(resources: Resources, d
     [job] = await parked_of(resources, failing.name)
     assert job.error == "ValueError: half of a pair ? and "
     query = text("SELECT state, due_at - now() FROM job WHERE kind = :kind")
-    async with resources.sessions.read() as session:
-        [(state, left)] = await session.execute(query, {"kind": pausing.name})
+    async with resources.sessions.read() as reading:
+        [(state, left)] = await reading.execute(query, {"kind": pausing.name})
     assert (state, timedelta(days=364) < left < timedelta(days=366)) == ("delayed", True)
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import text
 from partywall.core.events.listener import Listener
 from partywall.core.http.current import begin_request
 from partywall.core.jobs import attempts, runner
-from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
 from partywall.core.jobs.queue import enqueue
 from partywall.core.jobs.runner import JobRunner
@@ -124,6 +125,39 @@ async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources
         assert await attempts.unpark(session, job.job_id)
         assert not await attempts.unpark(session, job.job_id)
     assert (await parked_of(resources, kind.name), await queued(resources, kind)) == ([], 1)
+
+
+async def test_what_the_database_refuses_stops_no_worker(resources: Resources, database: DatabaseUrls) -> None:
+    """Neither an error's text nor a pause, and not the jobs that end beside it."""
+    failing, pausing, other = kind_of(Note, max_attempts=1), kind_of(Note), kind_of(Note)
+
+    async def fail(_: JobContext, __: Note) -> None:
+        raise ValueError("half of a pair \ud800 and \0")
+
+    async def pause(_: JobContext, __: Note) -> None:
+        raise AnotherAttemptError("for ever", timedelta.max)
+
+    async def end(_: JobContext, __: Note) -> None: ...
+
+    async with resources.sessions.begin() as session:
+        for kind in (failing, pausing, other):
+            await enqueue(session, kind, Note(text="x"))
+    async with working(resources, database, handles(failing, fail), handles(pausing, pause), handles(other, end)):
+        await eventually(lambda: _is_parked(resources, failing.name))
+        await eventually(lambda: _done(resources, other))
+        await eventually(lambda: _is_delayed(resources, pausing))
+    [job] = await parked_of(resources, failing.name)
+    assert job.error == "ValueError: half of a pair ? and "
+    query = text("SELECT state, due_at - now() FROM job WHERE kind = :kind")
+    async with resources.sessions.read() as reading:
+        [(state, left)] = await reading.execute(query, {"kind": pausing.name})
+    assert (state, timedelta(days=364) < left < timedelta(days=366)) == ("delayed", True)
+
+
+async def _is_delayed(resources: Resources, kind: JobKind[Note]) -> bool:
+    query = text("SELECT EXISTS (SELECT FROM job WHERE kind = :kind AND state = 'delayed')")
+    async with resources.sessions.read() as session:
+        return bool(await session.scalar(query, {"kind": kind.name}))
 
 
 async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, database: DatabaseUrls) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final, Literal
 
 import structlog
 from pydantic import ValidationError
@@ -23,7 +24,9 @@ from partywall.core.tenant import work_in_background_for
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_ERROR = 2_000
+# What is settled is settled for many jobs at once, so none of them may hold what the database refuses.
+_LONGEST_ERROR: Final = 2_000
+_LONGEST_PAUSE: Final = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,17 @@ class Attempt:
         return self._park(error)
 
     def _again(self, pause: timedelta) -> Ended:
-        return Ended(self.job.id, self.job.lease, "delayed" if pause > timedelta() else "waiting", pause)
+        state: Literal["delayed", "waiting"] = "delayed" if pause > timedelta() else "waiting"
+        return Ended(self.job.id, self.job.lease, state, min(pause, _LONGEST_PAUSE))
 
     def _park(self, error: str) -> Ended:
         log.error("job_parked", error=error)
-        return Ended(self.job.id, self.job.lease, "parked", error=error[:_LONGEST_ERROR].replace("\0", ""))
+        return Ended(self.job.id, self.job.lease, "parked", error=_storable(error))
+
+
+def _storable(error: str) -> str:
+    """PostgreSQL takes neither NUL nor halves of surrogate pairs."""
+    return error[:_LONGEST_ERROR].replace("\0", "").encode(errors="replace").decode()
 
 
 def _told(error: Exception) -> str:

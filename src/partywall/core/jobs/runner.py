@@ -157,9 +157,9 @@ class _Worker:
             self._turns.taken(chosen, Counter((job.kind, job.project) for job in jobs))
             for job in jobs:
                 self._begin(job, group)
-            # What is left over may be had at once, or else by another look.
+            begun = begun or bool(jobs)
+        if begun:
             self._pause = SHORTEST_PAUSE_SECONDS
-            return 0.0
         return 0.0 if begun else self._idle_pause()
 
     def _idle_pause(self) -> float:

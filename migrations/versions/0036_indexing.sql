@@ -1,6 +1,8 @@
--- What waits for the worker that indexes is known from the documents: no writer enqueues anything.
+-- What waits for the worker that indexes is known from the documents: no writer enqueues anything. Whether one is large
+-- is a CASE: PostgreSQL turns `(size > 131072) = false` into `size <= 131072`, which the index does not know, and a cast
+-- to a number is not leakproof, so that row-level security could keep it from the index.
 
-CREATE INDEX document_pending_idx ON document (project_id, (size > 131072), id)
+CREATE INDEX document_pending_idx ON document (project_id, (CASE WHEN size > 131072 THEN 1 ELSE 0 END), id)
     WHERE index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL;
 
 -- One row for a document that a worker has in hand, or has had. It is not taken before `due_at`, which is the end of the
@@ -35,27 +37,29 @@ CREATE FUNCTION wall.projects_to_index(vectors boolean, beyond uuid, most intege
 AS $$
     WITH RECURSIVE fresh AS (
         (
-            SELECT d.project_id, d.size > 131072 AS large, 1 AS number FROM public.document AS d
+            SELECT d.project_id, CASE WHEN d.size > 131072 THEN 1 ELSE 0 END AS large, 1 AS number
+            FROM public.document AS d
             WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
                 AND d.project_id > beyond
-            ORDER BY d.project_id, (d.size > 131072) LIMIT 1
+            ORDER BY d.project_id, (CASE WHEN d.size > 131072 THEN 1 ELSE 0 END) LIMIT 1
         )
         UNION ALL
         SELECT next.project_id, next.large, fresh.number + 1 FROM fresh CROSS JOIN LATERAL (
-            SELECT d.project_id, d.size > 131072 AS large FROM public.document AS d
+            SELECT d.project_id, CASE WHEN d.size > 131072 THEN 1 ELSE 0 END AS large FROM public.document AS d
             WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
-                AND (d.project_id, (d.size > 131072)) > (fresh.project_id, fresh.large)
-            ORDER BY d.project_id, (d.size > 131072) LIMIT 1
+                AND (d.project_id, CASE WHEN d.size > 131072 THEN 1 ELSE 0 END) > (fresh.project_id, fresh.large)
+            ORDER BY d.project_id, (CASE WHEN d.size > 131072 THEN 1 ELSE 0 END) LIMIT 1
         ) AS next WHERE fresh.number < most
     ), due AS (
-        SELECT fresh.project_id, CASE WHEN fresh.large THEN 'large' ELSE 'small' END AS kind FROM fresh
-        WHERE EXISTS (
+        SELECT fresh.project_id, CASE fresh.large WHEN 1 THEN 'large' ELSE 'small' END AS kind
+        FROM fresh CROSS JOIN LATERAL (
             SELECT FROM public.document AS d LEFT JOIN public.indexing_attempt AS a
                 ON a.project_id = d.project_id AND a.document_id = d.id
             WHERE d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
-                AND d.project_id = fresh.project_id AND (d.size > 131072) = fresh.large
+                AND d.project_id = fresh.project_id AND CASE WHEN d.size > 131072 THEN 1 ELSE 0 END = fresh.large
                 AND (a.document_id IS NULL OR a.due_at <= now() OR a.lease IS NULL AND a.revision <> d.revision)
-        )
+            LIMIT 1
+        ) AS one
     ), worded AS (
         (
             SELECT a.project_id, 1 AS number FROM public.indexing_attempt AS a
@@ -69,10 +73,10 @@ AS $$
     ), found AS (
         SELECT due.project_id, due.kind FROM due
         UNION ALL
-        SELECT worded.project_id, 'vectors' FROM worded WHERE EXISTS (
+        SELECT worded.project_id, 'vectors' FROM worded CROSS JOIN LATERAL (
             SELECT FROM public.indexing_attempt AS a
-            WHERE a.project_id = worded.project_id AND a.words AND a.due_at <= now()
-        )
+            WHERE a.project_id = worded.project_id AND a.words AND a.due_at <= now() LIMIT 1
+        ) AS one
     )
     SELECT found.project_id, found.kind, coalesce(wall.owner_account(found.project_id), found.project_id)
     FROM found JOIN public.project AS p ON p.id = found.project_id AND p.deleted_at IS NULL
@@ -119,7 +123,7 @@ BEGIN
                     SELECT d.id, d.size, a.lease IS NOT NULL AND a.revision = d.revision AS lost
                     FROM public.document AS d LEFT JOIN public.indexing_attempt AS a
                         ON a.project_id = d.project_id AND a.document_id = d.id
-                    WHERE d.project_id = project AND (d.size > 131072) = (kind = 'large')
+                    WHERE d.project_id = project AND CASE WHEN d.size > 131072 THEN 1 ELSE 0 END = (kind = 'large')::integer
                         AND d.index_status = 'pending' AND d.index_error IS NULL AND d.deleted_at IS NULL
                         AND (a.document_id IS NULL OR a.due_at <= now() OR a.lease IS NULL AND a.revision <> d.revision)
                     ORDER BY d.id LIMIT most FOR NO KEY UPDATE OF d SKIP LOCKED

@@ -33,7 +33,7 @@ COMMANDS: Final = {
     "keys": Command("keys", "The keys that sign access tokens."),
     "models": Command("models", "Embedding models that are not bundled."),
     "quotas": Command("quotas", "What one project or account may use, for operators."),
-    "reindex": Command("reindex", "Have documents indexed again: those that failed, or that a filter names."),
+    "reindex": Command("reindex", "Have documents indexed again, by the worker, in every project or in some."),
     "jobs": Command("jobs", "Jobs that failed too often and wait for a decision."),
     "register": Command("login", "Make an account and log in to it."),
     "login": Command("login", "Log in; the tokens are kept in your configuration directory."),

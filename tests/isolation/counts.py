@@ -130,6 +130,7 @@ async def _what_workers_leave(world: World) -> None:
     project = world.foreign.project
     first = "SELECT id FROM webhook WHERE project_id = $1 ORDER BY id LIMIT 1"
     webhook = UUID(str(await world.superuser.value(first, project)))
+    await furniture.indexing(world.superuser, project, MORE)
     for _ in range(MORE):
         await furniture.waiting_run(world.superuser, project, world.foreign.mark)
         await furniture.delivery(world.superuser, project, webhook)

@@ -148,12 +148,13 @@ async def index(resources: Resources, urls: DatabaseUrls, superuser: Superuser) 
         await eventually(idle)
 
 
-async def indexing(superuser: Superuser, project: UUID, document: str) -> None:
-    """What a worker that was lost has left of its attempt, of which nobody asks any more."""
+async def indexing(superuser: Superuser, project: UUID, most: int) -> None:
+    """What a worker that was lost has left of its attempts at some documents, of which nobody asks any more."""
     await superuser.execute(
         "INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)"
-        " VALUES ($1, $2, 1, 1, now(), uuidv7())",
-        project, UUID(document),
+        " SELECT project_id, id, 1, 1, now(), uuidv7() FROM document AS d WHERE project_id = $1 AND NOT EXISTS ("
+        "    SELECT FROM indexing_attempt AS a WHERE a.project_id = d.project_id AND a.document_id = d.id"
+        " ) LIMIT $2", project, most,
     )  # fmt: skip
 
 

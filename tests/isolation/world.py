@@ -142,7 +142,7 @@ class _Builder:
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
             await furniture.dead_letter(self.superuser, realm.project)
             await furniture.embeddings(self.superuser, realm.project)
-            await furniture.indexing(self.superuser, realm.project, realm.documents[0])
+            await furniture.indexing(self.superuser, realm.project, 1)
             run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)
             await furniture.spending(self.superuser, realm.project)
             await furniture.quotas(self.superuser, realm.project, realm.owner)

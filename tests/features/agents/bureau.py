@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 from httpx2 import Response
@@ -19,6 +20,18 @@ from tests.people import People, Person
 type Json = dict[str, object]
 
 OVER = ("succeeded", "failed", "cancelled")
+
+
+def patient_for_models(resources: Resources, **changed: object) -> Resources:
+    """With the usual patience, and a single place in each project."""
+    values = {"retry_for": timedelta(minutes=15), "concurrency_per_project": 1, **changed}
+    settings = resources.settings
+    agents = settings.agents.model_copy(update=values)
+    return replace(resources, settings=settings.model_copy(update={"agents": agents}))
+
+
+def impatient_for_models(resources: Resources) -> Resources:
+    return patient_for_models(resources, retry_for=timedelta(seconds=0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +76,10 @@ class Bureau:
         """As `until`, in another project of the owner."""
         return await replace(self, project=project).until(run)
 
-    async def run(self, question: str = "When?", **fields: object) -> Json:
-        """Starts a run and sees it to its end."""
+    async def run(self, question: str = "When?", *, impatient: bool = False, **fields: object) -> Json:
+        """Starts a run and sees it to its end; with `impatient`, where its model is never going to answer."""
         run = await self.start(question, **fields)
-        async with self.working():
+        async with self.working(impatient_for_models(self.resources) if impatient else None):
             return await self.until(run)
 
     @asynccontextmanager

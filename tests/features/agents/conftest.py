@@ -45,7 +45,7 @@ def settings(
                 "base_url": shared_model.url,
                 "modules": ["tests.features.agents.assistant"],
                 "model_retries": 0,
-                "retry_for": "PT2S",
+                "retry_for": "PT30S",
                 "model_timeout": "PT20S",
             },
         }

@@ -37,7 +37,7 @@ async def test_a_passing_failure_is_tried_again_without_repeating_what_is_done(b
 
 async def test_a_model_that_never_answers_fails_the_run(bureau: Bureau) -> None:
     bureau.model.says(Reply(status=503))
-    run = await bureau.run()
+    run = await bureau.run(impatient=True)
     assert run["status"] == "failed"
     assert code_of(run) == "model_unavailable"
     assert len(bureau.model.asked) > 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -14,12 +13,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.jobs import attempts
-from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import retrying
 from partywall.features.agents.journal import Journal
 from partywall.features.agents.retrying import next_attempt
-from tests.features.agents.bureau import Bureau, Json, code_of, used_by
+from tests.features.agents.bureau import Bureau, Json, code_of, impatient_for_models, patient_for_models, used_by
 from tests.features.agents.model_server import Reply, calling, final
 
 DONE = final(answer="Done.", sources=[])
@@ -34,14 +32,6 @@ ROW = """
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 50)
     monkeypatch.setattr(retrying, "LONGEST_PAUSE", attempts.FIRST_DELAY)
-
-
-def patient(resources: Resources, **changed: object) -> Resources:
-    """With the usual patience, and a single place in each project."""
-    values = {"retry_for": timedelta(minutes=15), "concurrency_per_project": 1, **changed}
-    settings = resources.settings
-    agents = settings.agents.model_copy(update=values)
-    return replace(resources, settings=settings.model_copy(update={"agents": agents}))
 
 
 def limited(retry_after: str) -> Reply:
@@ -67,7 +57,7 @@ async def test_more_failures_than_attempts_are_waited_for(bureau: Bureau) -> Non
     away = [Reply(status=503)] * (bureau.resources.settings.agents.max_attempts + 1)
     bureau.model.says(*away, calling("search", query="x"), Reply(status=503), DONE)
     run = await bureau.start()
-    async with bureau.working(patient(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         found = await bureau.until(run)
     assert (found["status"], used_by(found)["model_calls"]) == ("succeeded", 2), found
     [row] = await bureau.people.fetch(ROW, run)
@@ -82,7 +72,7 @@ async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(bureau:
     """The one place of the project is free meanwhile, and cancelling ends the run at once."""
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
     bureau.model.says(limited("120" if form == "seconds" else date), DONE)
-    async with bureau.working(patient(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         run = await bureau.start()
         row = await until_waiting(bureau, run)
         assert row["admitted"] is False
@@ -99,10 +89,10 @@ async def test_another_worker_goes_on_after_the_pause(bureau: Bureau) -> None:
     document = await bureau.document()
     bureau.model.says(calling("append", document_id=document, text="once"), limited("120"), DONE)
     run = await bureau.start()
-    async with bureau.working(patient(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         await until_waiting(bureau, run)
     await awake(bureau, run)
-    async with bureau.working(patient(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         found = await bureau.until(run)
     assert (found["status"], len(bureau.model.asked)) == ("succeeded", 3)
     assert used_by(found)["tool_calls"] == 1
@@ -111,7 +101,7 @@ async def test_another_worker_goes_on_after_the_pause(bureau: Bureau) -> None:
 async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
     bureau.model.says(limited("120"), DONE)
     run = await bureau.start()
-    async with bureau.working(patient(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         await until_waiting(bureau, run)
         await bureau.people.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
         with structlog.testing.capture_logs() as logs:
@@ -124,7 +114,7 @@ async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
 async def test_a_server_that_wants_more_than_there_is_is_asked_once_more(bureau: Bureau) -> None:
     bureau.model.says(limited("3600"))
     run = await bureau.start()
-    async with bureau.working(patient(bureau.resources, retry_for=timedelta(seconds=0.5))):
+    async with bureau.working(impatient_for_models(bureau.resources)):
         found = await bureau.until(run)
     assert (code_of(found), len(bureau.model.asked)) == ("model_rate_limited", 2)
 
@@ -160,7 +150,7 @@ async def test_a_tool_that_raises_is_called_once(bureau: Bureau) -> None:
 async def test_a_tool_that_asks_for_it_is_called_again_later(bureau: Bureau) -> None:
     bureau.model.says(calling("stumble", again=True), DONE)
     run = await bureau.start()
-    async with bureau.working(patient(bureau.resources, retry_for=timedelta(seconds=0.5))):
+    async with bureau.working(impatient_for_models(bureau.resources)):
         found = await bureau.until(run)
     assert found["error"] == {"code": "tool_unavailable", "detail": "The scales are being calibrated."}
     [calls] = await calls_of(bureau, found)

@@ -4,9 +4,12 @@ import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 from partywall.features.documents.indexing import Due, Kind, Outcome, Status, Taken, keep, release, settle, take
+from tests.engines import DatabaseUrls
 from tests.features.documents.conftest import Inside, Shelf
 
 LASTING = timedelta(minutes=1)
@@ -116,3 +119,36 @@ async def test_whoever_may_not_write_takes_nothing(shelf: Shelf, resources: Reso
     for stranger in (f"user:{uuid4()}", f"service:{await shelf.owner.project()}", ""):
         assert await resources.reads.fetch(sql, stranger, shelf.project, uuid4(), LASTING) == []
     assert len(await taken(shelf, resources, uuid4())) == 1
+
+
+async def test_a_batch_reads_its_own_rows_however_many_wait(shelf: Shelf, database: DatabaseUrls) -> None:
+    """Also before the statistics know of the project, and whichever kind of plan is taken."""
+    read = "SELECT coalesce(idx_tup_fetch, 0) + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'document'"
+    fill = """
+        INSERT INTO document (project_id, title, content, size, content_sha256, created_by, index_status)
+        SELECT $1, 'T' || n, '', 0, '', 'user:', CASE WHEN n % 2 = 0 THEN 'indexed' ELSE 'pending' END
+        FROM generate_series(1, 4000) AS n
+    """
+    settling = """
+        SELECT count(*) FROM wall.settle_documents($1, $2, $3, array_fill(1, ARRAY[10]),
+            array_fill(NULL::text, ARRAY[10]), array_fill('indexed'::text, ARRAY[10]),
+            array_fill(NULL::text, ARRAY[10]), array_fill(1, ARRAY[10]))
+    """
+    principal, lease = f"service:{shelf.project}", uuid4()
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.runtime))
+    try:
+        for mode in ("force_custom_plan", "force_generic_plan"):
+            transaction = connection.transaction()
+            await transaction.start()
+            await connection.execute("SELECT set_config('plan_cache_mode', $1, true)", mode)
+            await connection.execute("SELECT wall.enter_to_write($1, $2)", principal, shelf.project)
+            await connection.execute(fill, shelf.project)
+            before = await connection.fetchval(read)
+            taking = "SELECT id FROM wall.take_documents($1, $2, 'small', $3, '1 min', 10, 1000)"
+            ids = [row["id"] for row in await connection.fetch(taking, principal, shelf.project, lease)]
+            await connection.fetch("SELECT FROM wall.projects_to_index(true, $1, 1000)", UUID(int=0))
+            assert await connection.fetchval(settling, shelf.project, lease, ids) == len(ids) == 10
+            assert await connection.fetchval(read) - before < 1000, mode
+            await transaction.rollback()
+    finally:
+        await connection.close()

@@ -55,7 +55,7 @@ class Document(Base):
         Index(
             "document_pending_idx",
             "project_id",
-            text("(size > 131072)"),
+            text("(CASE WHEN size > 131072 THEN 1 ELSE 0 END)"),
             "id",
             postgresql_where=text("index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL"),
         ),

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from structlog.contextvars import bound_contextvars
@@ -106,7 +107,7 @@ class Indexer:
                 beyond=self._beyond,
                 most=PROJECTS_AT_ONCE,
             )
-        except (SQLAlchemyError, OSError, PartywallError) as error:
+        except (asyncpg.PostgresError, OSError, PartywallError) as error:
             log.warning("indexing_interrupted", error=type(error).__name__)
             return None
         if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:

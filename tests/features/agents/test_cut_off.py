@@ -189,7 +189,7 @@ async def test_a_tool_that_is_cut_off_was_called(bureau: Bureau, monkeypatch: py
 @pytest.mark.parametrize("status", [503, 400])
 async def test_a_refusal_uses_nothing_but_time(bureau: Bureau, status: int) -> None:
     bureau.model.says(Reply(status=status))
-    run = await bureau.run()
+    run = await bureau.run(impatient=True)
     usage = used_by(run)
     assert float(str(usage.pop("seconds"))) > 0
     nothing = {"amount": "0.00", "currency": "USD"}

@@ -10,7 +10,7 @@ import structlog
 
 from partywall.adapters.language_models.options import ServerOptions
 from partywall.core.jobs import attempts
-from tests.features.agents.bureau import Bureau, Json, code_of, used_by
+from tests.features.agents.bureau import Bureau, Json, code_of, impatient_for_models, used_by
 from tests.features.agents.messages_server import messages_server
 from tests.features.agents.model_server import Reply, calling, final
 from tests.features.agents.test_providers import NOTHING, run_on
@@ -174,7 +174,8 @@ async def test_an_answer_of_anthropics_that_ends_in_the_middle_is_asked_for_agai
 async def test_a_model_that_only_keeps_the_connection_alive_is_silent(bureau: Bureau) -> None:
     bureau.model.says(Reply(raw=[": keep-alive\n\n"] * 1_000, pause=0.02))
     server = {"lab": ServerOptions(bureau.model.url)}
-    run = await run_on(bureau, replace(NOTHING, default="lab:m", servers=server, timeout=0.2))
+    options = replace(NOTHING, default="lab:m", servers=server, timeout=0.2)
+    run = await run_on(replace(bureau, resources=impatient_for_models(bureau.resources)), options)
     assert code_of(run) == "model_unavailable"
 
 

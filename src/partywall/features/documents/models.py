@@ -26,6 +26,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from partywall.core.db.base import Base, TableKind
 
 _KEPT: Final = text("deleted_at IS NULL")
+# As the database writes it, for what compares the two.
+_IS_LARGE: Final = text("\nCASE\n    WHEN size > 131072 THEN 1\n    ELSE 0\nEND")
 
 
 class Document(Base):
@@ -55,7 +57,7 @@ class Document(Base):
         Index(
             "document_pending_idx",
             "project_id",
-            text("(CASE WHEN size > 131072 THEN 1 ELSE 0 END)"),
+            _IS_LARGE,
             "id",
             postgresql_where=text("index_status = 'pending' AND index_error IS NULL AND deleted_at IS NULL"),
         ),

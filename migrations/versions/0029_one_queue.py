@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from partywall.core.db.ddl import grant, script
 
-revision = "0033"
-down_revision = "0030"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

@@ -8,12 +8,12 @@ from alembic import op
 
 from partywall.core.db.ddl import grant, script
 
-revision = "0036"
-down_revision = "0033"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
-_SQL = Path(__file__).with_name("0036_indexing.sql")
+_SQL = Path(__file__).with_name("0030_indexing.sql")
 _FUNCTIONS = """wall.projects_to_index(boolean, uuid, integer),
     wall.take_documents(text, uuid, text, uuid, interval, integer, bigint),
     wall.settle_documents(uuid, uuid, uuid[], integer[], text[], text[], text[], integer[])"""

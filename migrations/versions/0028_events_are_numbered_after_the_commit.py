@@ -8,12 +8,12 @@ from alembic import op
 
 from partywall.core.db.ddl import grant, runtime_role, script
 
-revision = "0030"
+revision = "0028"
 down_revision = "0027"
 branch_labels = None
 depends_on = None
 
-_AFTER = Path(__file__).with_name("0030_events_are_numbered_after_the_commit.sql")
+_AFTER = Path(__file__).with_name("0028_events_are_numbered_after_the_commit.sql")
 
 _CALLED = """wall.number_events(uuid[], integer), wall.projects_with_pending_events(uuid, integer),
     wall.catch_up_events(uuid, integer)"""

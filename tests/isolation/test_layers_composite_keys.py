@@ -94,8 +94,8 @@ async def _undone(at: Neighbours, change: Awaitable[None]) -> None:
 async def test_every_table_that_names_a_row_of_a_project_does_so_by_such_a_key(neighbours: Neighbours) -> None:
     """Every project table beside those that hang off the project itself is reached by the test above.
 
-    The two left name their project without a key: an idempotency key is its principal's, and a job outlives its project,
-    whose end it may be to clear away.
+    The two left name their project without a key: an idempotency key is its principal's, and a job outlives its
+    project, whose end it may be to clear away.
     """
     keys = await rows.foreign_keys(neighbours.connection)
     crossing = {key.child for key in keys if key.crossing}

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import signal
+from typing import Final
 
 import uvloop
 
@@ -15,6 +17,9 @@ from partywall.features.work import WORK
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
+
+# Where it shares a machine with the API, who waits for an answer comes first.
+NICER: Final = 5
 
 
 async def work(settings: Settings, stop: asyncio.Event) -> None:
@@ -40,6 +45,7 @@ async def _until_signalled(settings: Settings) -> None:
 
 def run_worker(settings: Settings) -> None:
     """The worker process: ends cleanly on SIGINT and SIGTERM."""
+    os.nice(NICER)
     configure_logging(settings.log)
     give_back_memory()
     uvloop.run(_until_signalled(settings))

@@ -98,8 +98,11 @@ async def test_the_api_answers_again_after_its_database_and_cache_were_killed(pl
 @pytest.mark.unmeasured
 async def test_a_killed_api_and_worker_are_started_again(place: PartywallPlace) -> None:
     serving = place.start()
-    for part in ("partywall api", "partywall worker"):
-        os.kill(await serving.running(part), signal.SIGKILL)
+    api, worker = [await serving.running(part) for part in ("partywall api", "partywall worker")]
+    priorities = [os.getpriority(os.PRIO_PROCESS, pid) for pid in (api, worker)]
+    assert priorities[0] < priorities[1], "who waits for an answer comes first"
+    for pid in (api, worker):
+        os.kill(pid, signal.SIGKILL)
     serving.until("the API was killed by SIGKILL; starting it again")
     serving.until("the worker was killed by SIGKILL; starting it again")
     await wait_until(lambda: is_ready(place.port), "the API to answer again")

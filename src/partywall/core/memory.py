@@ -16,7 +16,7 @@ _LARGE_BYTES: Final = 256 * 1024
 # So much may be free at the end of the heap: with the usual 128 KB it would shrink and grow with every few requests.
 _FREE_BYTES: Final = 16 * 1024 * 1024
 _ARENAS: Final = 2
-TRIM_SECONDS: Final = 5.0
+TRIM_SECONDS: Final = 1.0
 
 
 def give_back_memory() -> None:

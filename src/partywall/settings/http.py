@@ -30,7 +30,7 @@ class HttpSettings(Section):
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
     max_body_bytes: int = Field(default=32 * MIB, ge=KIB, le=16 * GIB)
-    body_memory_bytes: int = Field(default=32 * MIB, ge=MIB, le=TIB, description="Large bodies being worked on.")
+    body_memory_bytes: int = Field(default=16 * MIB, ge=MIB, le=TIB, description="Large bodies being worked on.")
     spool_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large bodies as they arrive.")
     spool_directory: Path | None = Field(default=None, description="Unset: DATA_DIR/spool.")
     answer_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large answers while they are sent.")

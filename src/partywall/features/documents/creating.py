@@ -27,6 +27,10 @@ from partywall.features.projects.rights import Right, require, roles_with
 _MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
 
 
+# Characters: a large text is not in memory a second time in UTF-8.
+_DIGESTED_AT_ONCE: Final = 256 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Original:
     """The blob that a document was made from."""
@@ -42,10 +46,14 @@ def may_write(scope: ProjectScope) -> None:
 
 def digest(content: str) -> tuple[int, str]:
     """Size in bytes and SHA-256 of the content in UTF-8; raises ContentTooLargeError."""
-    encoded = content.encode()
-    if len(encoded) > MAX_CONTENT_BYTES:
+    size, sha256 = 0, hashlib.sha256()
+    for start in range(0, len(content), _DIGESTED_AT_ONCE):
+        encoded = content[start : start + _DIGESTED_AT_ONCE].encode()
+        size += len(encoded)
+        sha256.update(encoded)
+    if size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
-    return len(encoded), hashlib.sha256(encoded).hexdigest()
+    return size, sha256.hexdigest()
 
 
 def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Original | None = None) -> NewDocument:

@@ -247,3 +247,24 @@ def test_at_the_very_first_start_the_account_is_made_once(monkeypatch: pytest.Mo
         found = {each.result() for each in [threads.submit(account.service_account) for _ in range(4)]}
     assert len(found) == 1
     assert calls.read_text() == "made\n"
+
+
+def test_a_directory_that_another_start_has_just_removed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RuntimeDirectory(tmp_path / "pw-0123456789ab", None)
+    check = RuntimeDirectory._check
+    removed = []
+
+    def swept(self: RuntimeDirectory) -> None:
+        if not removed:
+            removed.append(self.path)
+            self.path.rmdir()
+        check(self)
+
+    monkeypatch.setattr(RuntimeDirectory, "_check", swept)
+    directory.open()
+    assert removed == [directory.path]
+    assert directory.path.is_dir()
+    directory.close("*")
+    assert not directory.path.exists()

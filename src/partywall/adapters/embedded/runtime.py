@@ -31,8 +31,9 @@ class RuntimeDirectory:
         _remove_abandoned(self.path.parent)
         while self._descriptor is None:
             self.path.mkdir(mode=0o700, exist_ok=True)
-            self._check()
-            self._descriptor = _locked(self.path, fcntl.LOCK_SH)
+            with contextlib.suppress(FileNotFoundError):  # another start has just removed it, empty as it was
+                self._check()
+                self._descriptor = _locked(self.path, fcntl.LOCK_SH)
         if self.account is not None:
             os.fchown(self._descriptor, self.account.uid, self.account.gid)
 

@@ -254,7 +254,7 @@ def test_a_directory_that_another_start_has_just_removed_is_made_again(
 ) -> None:
     directory = RuntimeDirectory(tmp_path / "pw-0123456789ab", None)
     check = RuntimeDirectory._check
-    removed = []
+    removed: list[Path] = []
 
     def swept(self: RuntimeDirectory) -> None:
         if not removed:

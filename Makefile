@@ -100,7 +100,7 @@ bench-queue: dev ## Drain 20,000 jobs with two workers, one project behind anoth
 bench-sustained: dev ## Measure documents that come one by one: CPU for each, and how soon they are found; about two minutes
 	$(RUN) bench.sustained
 
-bench-hostile: dev ## Send hostile requests of 140 kinds beside an honest client; about five minutes
+bench-hostile: dev ## Send hostile requests of 150 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown
 
 lock: dev ## Compile the locks from pyproject.toml again

@@ -10,6 +10,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from partywall.core.db.read_pool import ReadPool
+from partywall.core.events.listener import Listener
 from partywall.core.jobs import runner, waking
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
@@ -102,7 +103,7 @@ async def test_a_word_that_cannot_be_said_is_said_later(resources: Resources, mo
         if len(published) == 1:
             raise RedisConnectionError
 
-    waker = waking.JobWaker(resources.cache, resources.newswire._listener)
+    waker = waking.JobWaker(resources.cache, Listener(resources.cache))
     monkeypatch.setattr(resources.cache, "publish", publish)
     for _ in range(3):
         waker.wake()

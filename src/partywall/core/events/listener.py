@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -82,3 +83,28 @@ class Listener:
                 heard = self._wanted.get(CacheKey(message["channel"].decode()))
                 if heard is not None:
                     heard(message["data"] if message["type"] == "message" else b"")
+
+
+class Followers:
+    """All in a process who want to hear of one channel; nothing is subscribed to while there are none."""
+
+    def __init__(self, listener: Listener, channel: CacheKey) -> None:
+        self._listener = listener
+        self._channel = channel
+        self._told: set[Callable[[bytes], None]] = set()
+
+    @contextmanager
+    def including(self, told: Callable[[bytes], None]) -> Iterator[None]:
+        if not self._told:
+            self._listener.listen(self._channel, self._hear)
+        self._told.add(told)
+        try:
+            yield
+        finally:
+            self._told.discard(told)
+            if not self._told:
+                self._listener.forget(self._channel)
+
+    def _hear(self, message: bytes) -> None:
+        for told in self._told:
+            told(message)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from typing import Final
 from uuid import UUID
 
 from partywall.core.cache_keys import NEWS
-from partywall.core.events.listener import Listener
+from partywall.core.events.listener import Followers, Listener
 
 _ID_LENGTH: Final = 16
 # Projects in one message. A longer one is none of ours, and nothing is lost with it: followers poll as well.
@@ -27,28 +27,16 @@ class Newswire:
     """Says which projects have news, and nothing of what it is. A word may be missed: whoever follows polls as well."""
 
     def __init__(self, listener: Listener) -> None:
-        self._listener = listener
-        self._followers: set[Follower] = set()
+        self._followers = Followers(listener, NEWS)
 
-    @contextmanager
-    def followed_by(self, told: Follower) -> Iterator[None]:
-        if not self._followers:
-            self._listener.listen(NEWS, self._hear)
-        self._followers.add(told)
-        try:
-            yield
-        finally:
-            self._followers.discard(told)
-            if not self._followers:
-                self._listener.forget(NEWS)
-
-    def _hear(self, message: bytes) -> None:
+    def followed_by(self, told: Follower) -> AbstractContextManager[None]:
         """A message that is none of ours tells nobody anything; an empty one comes when the subscription begins.
 
         What it says is not believed: whoever is told looks for itself, and enters each project as ever.
         """
-        if len(message) % _ID_LENGTH or len(message) > MOST * _ID_LENGTH:
-            return
-        projects = {UUID(bytes=message[at : at + _ID_LENGTH]) for at in range(0, len(message), _ID_LENGTH)}
-        for told in self._followers:
-            told(projects)
+
+        def hear(message: bytes) -> None:
+            if len(message) % _ID_LENGTH == 0 and len(message) <= MOST * _ID_LENGTH:
+                told({UUID(bytes=message[at : at + _ID_LENGTH]) for at in range(0, len(message), _ID_LENGTH)})
+
+        return self._followers.including(hear)

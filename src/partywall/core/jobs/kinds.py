@@ -66,18 +66,6 @@ class JobKind[P: JobPayload]:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A job as it goes onto the queue: the name of its kind and its payload as JSON."""
-
-    kind: str
-    payload: bytes
-
-    @classmethod
-    def of[P: JobPayload](cls, kind: JobKind[P], payload: P) -> Job:
-        return cls(kind.name, payload.model_dump_json(exclude_none=True).encode())
-
-
-@dataclass(frozen=True, slots=True)
 class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 import structlog
@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import JOBS
-from partywall.core.events.listener import Listener
+from partywall.core.events.listener import Followers, Listener
 from partywall.core.masking import what_failed
 
 log = structlog.get_logger(__name__)
@@ -21,17 +21,14 @@ log = structlog.get_logger(__name__)
 GATHER_SECONDS: Final = 0.005
 RETRY_SECONDS: Final = 1.0
 
-type Follower = Callable[[], None]
-
 
 class JobWaker:
     """Who enqueues says `wake` after the commit and waits for nothing; `run` publishes behind it."""
 
     def __init__(self, cache: Redis, listener: Listener) -> None:
         self._cache = cache
-        self._listener = listener
+        self._followers = Followers(listener, JOBS)
         self._new = asyncio.Event()
-        self._followers: set[Follower] = set()
 
     def wake(self) -> None:
         self._new.set()
@@ -56,18 +53,5 @@ class JobWaker:
             return False
         return True
 
-    @contextmanager
-    def followed_by(self, told: Follower) -> Iterator[None]:
-        if not self._followers:
-            self._listener.listen(JOBS, self._hear)
-        self._followers.add(told)
-        try:
-            yield
-        finally:
-            self._followers.discard(told)
-            if not self._followers:
-                self._listener.forget(JOBS)
-
-    def _hear(self, _: bytes) -> None:
-        for told in self._followers:
-            told()
+    def followed_by(self, told: Callable[[], None]) -> AbstractContextManager[None]:
+        return self._followers.including(lambda _: told())

@@ -20,6 +20,7 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import PartywallError
 from partywall.core.ids import new_id
+from partywall.core.masking import what_failed
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from partywall.core.tenant import work_in_background_for
@@ -108,7 +109,7 @@ class Indexer:
                 most=PROJECTS_AT_ONCE,
             )
         except (asyncpg.PostgresError, OSError, PartywallError) as error:
-            log.warning("indexing_interrupted", error=type(error).__name__)
+            log.warning("indexing_interrupted", **what_failed(error))
             return None
         if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:
             self._to_look = True

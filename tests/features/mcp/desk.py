@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,6 +48,12 @@ class Desk:
             Client(streamable_http_client(self.url(project), http_client=http), mode=era) as client,
         ):
             yield client
+
+    async def is_followed(self) -> None:
+        """Returns once somebody follows the project's events."""
+        async with asyncio.timeout(10):
+            while not (await self.served.resources.cache.pubsub_numsub(f"proj:{self.bureau.project}:events"))[0][1]:
+                await asyncio.sleep(0.01)
 
     @asynccontextmanager
     async def raw(self, key: str | None = None) -> AsyncIterator[httpx2.AsyncClient]:

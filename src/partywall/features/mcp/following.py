@@ -24,6 +24,9 @@ _STEPS: Final = TypeFilter.parse(
     "run.cancelled"
 )
 
+# Behind these a run goes on: there is no need to look at it.
+_GOES_ON: Final = frozenset({"queued", "started", "tool_called", "tool_returned", "usage"})
+
 
 async def current(caller: Caller, run_id: UUID) -> Run:
     """Raises RunNotFoundError."""
@@ -42,13 +45,14 @@ async def follow(caller: Caller, run_id: UUID, seconds: float, tell: Tell) -> Fo
     feed = await service.follow(verified, caller.project_id, None, _STEPS, run_id)
     until = asyncio.get_running_loop().time() + seconds
     try:
-        # Read once the feed is open: nothing happens unheard in between.
+        # Read once the feed is open: what is not settled yet will be heard when it is.
         run = await current(caller, run_id)
         while not _settled(run):
             steps = await _heard(feed, until)
             for step in steps or ():
                 await tell(step)
-            run = await current(caller, run_id)
+            if steps is None or steps[-1].split()[0] not in _GOES_ON:
+                run = await current(caller, run_id)
             if steps is None:
                 break
     finally:

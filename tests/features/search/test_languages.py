@@ -80,6 +80,15 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
         ("en", "Ｉｎｖｏｉｃｅ　１２３", "123"),
         ("en", "Invoice 123", "ｉｎｖｏｉｃｅ"),
         ("ja", "ﾃﾞｰﾀ", "データ"),
+        ("en", "The liability¹ is limited. Windows™ runs.", "liability"),
+        ("en", "The liability¹ is limited. Windows™ runs.", "windows"),
+        ("en", "a dozen½, clause⁴², №docket, chapterⅣ, step①", "dozen clause docket chapter step"),
+        ("es", "el artículoº", "artículo"),
+        ("zh", "使用Python开发的程序。", "python"),
+        ("zh", "使用Python开发的程序。", "使用"),
+        ("zh", "請款invoice單", "invoice"),
+        ("ja", "PDFで送る", "pdf"),
+        ("ko", "Python을 쓴다", "python"),
     ],
 )
 async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:

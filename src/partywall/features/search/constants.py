@@ -85,6 +85,21 @@ _INVISIBLE: Final = "".join(
 )  # fmt: skip
 
 
+# What NFKC makes letters and digits of, and a word may stand beside: `liability¹`, `Windows™`, `½`, `①`, `№`, `Ⅳ`.
+_MARKS: Final = r"\u00AA\u00B2\u00B3\u00B9\u00BA\u00BC-\u00BE\u2070-\u209C\u2100-\u218B\u2460-\u24FF\u3200-\u33FF"
+# Han, kana and hangul: written without blanks, or as endings of words of another script.
+_EAST_ASIAN: Final = (
+    r"\u2E80-\u2FDF\u3005-\u3007\u3041-\u30FF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7AF\uF900-\uFAFF"
+    r"\uFF66-\uFF9F"
+)
+_APART: Final = f"[{_MARKS}]+|[{_EAST_ASIAN}]+"
+
+
 def visible(text: str) -> str:
-    """SQL: the text without invisible characters, ligatures and wide forms, as it is cut into words."""
-    return f"normalize(translate({text}, E'{_INVISIBLE}', ' '), NFKC)"
+    """SQL: the text as it is cut into words.
+
+    Without invisible characters, ligatures and wide forms; marks such as `™` and runs of East Asian script stand apart
+    from the letters beside them.
+    """
+    shown = f"translate({text}, E'{_INVISIBLE}', ' ')"
+    return f"normalize(regexp_replace({shown}, E'{_APART}', ' \\& ', 'g'), NFKC)"

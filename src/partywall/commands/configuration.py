@@ -57,6 +57,9 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
         yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message
         return
     variable = _variable(problem["loc"])
+    if f"{variable}__" in message:  # a rule over several settings of the section, which it names
+        yield message
+        return
     if problem["type"] == "extra_forbidden" or problem["loc"][-1] == _KEY:
         yield next(unknown_names([variable], Settings), f"{variable}: {_within_a_line(message)}")
         return

@@ -9,6 +9,7 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.commands.places import require_authorities, require_directories
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
@@ -30,6 +31,8 @@ def serve(
     settings = load_settings(
         {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
+    require_authorities(settings)
+    require_directories(settings, make=False)
     public_url = settings.http.public_url
     options = supervisor.ServeOptions(
         data_dir=data_dir,

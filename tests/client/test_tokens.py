@@ -105,7 +105,22 @@ def test_a_server_may_be_given_loosely(given: str, expected: str) -> None:
     assert accounts.normalize(given) == expected
 
 
-@pytest.mark.parametrize("given", ["ftp://x", "http://", "", "http://[::1"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "ftp://x",
+        "http://",
+        "",
+        " ",
+        "http://[::1",
+        "h:0",
+        "h:99999",
+        "http://h:-1",
+        "http://h:x",
+        "a b",
+        "http://h/a b",
+    ],
+)
 def test_what_is_no_server_is_refused(given: str) -> None:
     with pytest.raises(ClientError, match="no server's URL"):
         accounts.normalize(given)

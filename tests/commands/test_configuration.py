@@ -147,11 +147,108 @@ def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://app.example/", "https://App.example", "app.example", "https://", "https://a@b.example", "null"]
-)
+    "origin",
+    [
+        "https://app.example/", "https://App.example", "app.example", "https://", "https://a@b.example", "null", "*",
+        "https://b.example:443", "http://b.example:80", "https://b.example:99999", "https://b.example:0",
+        "https://ä.example", "https://b.example?x", "https://b c.example",
+    ],
+)  # fmt: skip
 def test_an_origin_that_no_browser_sends_is_refused(monkeypatch: pytest.MonkeyPatch, origin: str) -> None:
     [line] = lines(monkeypatch, **SERVERS, HTTP__CORS_ORIGINS=f"https://a.example:8443,{origin}")
     assert line.startswith("HTTP__CORS_ORIGINS: origins such as https://app.example")
+
+
+ANY_TEXT = ("", " ", "very-secret\nx", "very-secret\x1b[31m", " very-secret", "very-secret" * 2000, "very-secret\udcff")
+ADDRESSES = (
+    "http://user:very-secret@h/", "http://h/#very-secret", "http://h/?very-secret", "http://h:0/", "http://h:99999/",
+    "http://h/ x", "ftp://h/", "http://", "h", "http://h\n/", f"http://{'x' * 64}/",
+)  # fmt: skip
+PATHS = ("http://h/very-secret", "x" * 256, "/x" * 3000)
+HOSTS = ("very-secret:25", "a b", "smtp://h", "u@h", "a..b", "-a", "x" * 64, "[::1]", "/x")
+KEYS = ("very secret", "schlüssel")
+REFUSED = {
+    "AGENTS__API_KEY": KEYS,
+    "AGENTS__KEYS__OPENAI": KEYS,
+    "EMBEDDINGS__API_KEY": KEYS,
+    "EMBEDDINGS__MODEL": (),
+    "EMBEDDINGS__URL": ADDRESSES,
+    "AGENTS__BASE_URL": ADDRESSES,
+    "AGENTS__SERVERS__LAB__URL": ADDRESSES,
+    "HTTP__PUBLIC_URL": ADDRESSES,
+    "AGENTS__MODEL": ("openai", "openai:", "openai:a b", "openai:very-secret\x1b"),
+    "DATA_DIR": PATHS,
+    "BLOBS__DIRECTORY": PATHS,
+    "MAIL__DIRECTORY": PATHS,
+    "HTTP__SPOOL_DIRECTORY": PATHS,
+    "MAIL__CA_FILE": PATHS,
+    "OUTGOING__CA_FILE": PATHS,
+    "MAIL__HOST": HOSTS,
+    "MAIL__FROM": ("very-secret", "a@b c", "http://u:very-secret@h/", "a@", "@b"),
+    "MAIL__LINKS__INVITATION": (
+        "https://{token}",
+        "https://{token}/x",
+        "https://u:very-secret@h/{token}",
+        "https:///{token}",
+    ),
+    "MAIL__LINKS__VERIFICATION": (
+        "https://h:0/{token}",
+        "https://h/{token} x",
+        "javascript:{token}",
+        "https://h/\n{token}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_meant_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    for value in (*ANY_TEXT, *REFUSED[name]):
+        found = lines(monkeypatch, **SERVERS, **{name: value})
+        assert [line.partition(":")[0].partition(" ")[0] for line in found] == [name], (value, found)
+
+
+@pytest.mark.parametrize("name", ["MAIL__USERNAME", "MAIL__PASSWORD"])
+def test_an_empty_login_is_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """As compose hands over what is left out."""
+    mail = load_with(monkeypatch, {**SERVERS, name: ""}).mail
+    assert (mail.username, mail.password) == (None, None)
+    for value in ANY_TEXT[1:]:
+        [line] = lines(monkeypatch, **SERVERS, **{name: value})
+        assert line.startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAIL__HOST", "mail_1.example.com."),
+        ("MAIL__HOST", "münchen.example"),
+        ("MAIL__HOST", "::1"),
+        ("MAIL__PASSWORD", "with blanks, ümlaut"),
+        ("MAIL__FROM", "us@localhost"),
+        ("MAIL__LINKS__INVITATION", "https://h.example:8443/#/join?t={token}"),
+        ("AGENTS__BASE_URL", "http://[::1]:11434/v1"),
+        ("EMBEDDINGS__URL", "https://münchen.example/v1"),
+        ("DATA_DIR", "/srv/our data/größe"),
+        ("AGENTS__MODULES", "our_agents.billing, other"),
+        ("HTTP__CORS_ORIGINS", "*"),
+    ],
+)
+def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    load_with(monkeypatch, {**SERVERS, name: value})
+
+
+@pytest.mark.parametrize("modules", ["a b", "a-b", ".a", "a..b", "a/b.py"])
+def test_a_module_has_a_name(monkeypatch: pytest.MonkeyPatch, modules: str) -> None:
+    [line] = lines(monkeypatch, **SERVERS, AGENTS__MODULES=modules)
+    assert line.startswith("AGENTS__MODULES: names of Python modules")
+
+
+def test_a_rule_over_a_section_names_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    [line] = lines(monkeypatch, **SERVERS, AGENTS__FALLBACKS="grok:very-secret")
+    assert line.startswith("AGENTS__FALLBACKS names grok, which is none of")
+    monkeypatch.delenv("AGENTS__FALLBACKS")
+    [line] = lines(monkeypatch, EMBEDDINGS__ENGINE="openai")
+    assert line.startswith("EMBEDDINGS__ENGINE=openai needs EMBEDDINGS__URL")
 
 
 def test_a_mapping_may_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,10 @@ PATIENCE = 60.0
         ({"SECRET_KEY": "changethis"}, "SECRET_KEY"),
         ({"DATABASE__POOL_SIZE": "very-secret"}, "DATABASE__POOL_SIZE"),
         ({"MAIL__ENGINE": "pigeon"}, "MAIL__ENGINE"),
+        ({"EMBEDDINGS__ENGINE": "openai"}, "EMBEDDINGS__URL"),
+        ({"OUTGOING__CA_FILE": "/nonexistent"}, "OUTGOING__CA_FILE: /nonexistent: no such file"),
+        ({"MAIL__CA_FILE": "/etc/passwd"}, "MAIL__CA_FILE: /etc/passwd: holds no certificates in PEM"),
+        ({"BLOBS__DIRECTORY": "/etc/passwd/blobs"}, "BLOBS__DIRECTORY: /etc/passwd: not a directory"),
     ],
 )
 def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: dict[str, str], names: str) -> None:

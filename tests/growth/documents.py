@@ -107,7 +107,7 @@ DOCUMENTS: Final = (
         seconds=2,
     ),
     Reader(
-        (_INGEST + "_CHARSET",),
+        ("core/http/charsets.py:_CHARSET",),
         lambda text: media_type_of("text/plain" + text, text),
         HEADERS,
         {

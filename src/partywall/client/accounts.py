@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Final
+
 import httpx2
 from pydantic import JsonValue
 
@@ -8,21 +10,28 @@ from partywall.client.errors import ApiError, ClientError
 from partywall.client.store import Session, Store
 from partywall.client.tokens import Tokens
 
+_EXAMPLE: Final = "it looks like http://localhost:8000"
+_LAST_PORT: Final = 65535
+
 
 def normalize(server: str) -> str:
     """`localhost:8000/` -> `http://localhost:8000`."""
     text = server.strip()
+    if "@" in text:  # what stands before it is not to be repeated
+        raise ClientError(f"no server's URL has a user name and a password: {_EXAMPLE}")
     try:
         url = httpx2.URL(text if "://" in text else f"http://{text}")
     except httpx2.InvalidURL as error:
         raise ClientError(f"{server!r} is no server's URL: {error}") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:
+        raise ClientError(f"{server!r} is no server's URL: a port is a number from 1 to {_LAST_PORT}")
+    if url.scheme not in ("http", "https") or not url.host or " " in text:
+        raise ClientError(f"{server!r} is no server's URL: {_EXAMPLE}")
     root, api, _ = str(url).partition("/api/v1")
     if api:
         raise ClientError(f"{server!r} is the address of the API, not the server's: give {root.rstrip('/')}")
-    if url.query or url.fragment or url.userinfo:
-        raise ClientError(f"{server!r} is no server's URL: it looks like http://localhost:8000")
+    if url.query or url.fragment:
+        raise ClientError(f"{server!r} is no server's URL: {_EXAMPLE}")
     return str(url).rstrip("/")
 
 

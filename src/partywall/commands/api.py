@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from partywall.commands.paths import listening_host
 from partywall.commands.preconditions import checked_settings, refusals
 from partywall.server import run_api
 from partywall.supervisor.network import require_free_port
@@ -14,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def api(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.", callback=listening_host)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the port.")] = 1,
 ) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Final
+from urllib.parse import urlsplit
+
 from pydantic import SecretStr
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
@@ -10,6 +13,7 @@ from partywall.commands.refusal import Refusal
 from partywall.core.caches import create_cache
 from partywall.core.masking import what_failed
 
+_MOST_DATABASES: Final = 2**31
 _FAILURES = (RedisError, OSError, ValueError, OverflowError)
 _AWAY = (RedisConnectionError, RedisTimeoutError, OSError)
 _REFUSING = (AuthenticationError, AuthorizationError)
@@ -19,10 +23,25 @@ def cache_at(secret: SecretStr | None) -> Redis:
     """Opens no connection. Raises Refusal."""
     if secret is None:
         raise Refusal("CACHE__URL is not set")
+    url = secret.get_secret_value()
     try:
-        return create_cache(secret.get_secret_value())
-    except ValueError:
-        raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS") from None
+        cache = create_cache(url)
+        # It opens nothing, and refuses options that there are not.
+        _ = cache.connection_pool.make_connection()  # type: ignore[no-untyped-call]  # the library's own has no types
+        if _is_whole(url):
+            return cache
+    except (ValueError, TypeError):
+        pass
+    raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
+
+
+def _is_whole(url: str) -> bool:
+    """The library passes over the number of a database that is none. Raises ValueError."""
+    parts = urlsplit(url)
+    number = parts.path.strip("/")
+    is_number = not number or (number.isascii() and number.isdigit() and int(number) <= _MOST_DATABASES)
+    named = parts.scheme == "unix" or is_number
+    return url.isprintable() and " " not in url and parts.port != 0 and not parts.fragment and named
 
 
 async def refuse_wrong_cache(secret: SecretStr | None) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
+from partywall.commands.paths import given_path
 from partywall.commands.refusal import Refusal
 from partywall.settings import Settings
 from partywall.settings.base import DOTENV_FILE
@@ -23,8 +24,7 @@ type Values = Mapping[str, str | Path | Mapping[str, str]]
 
 DataDir = Annotated[
     Path,
-    # A child of `serve` may enter it, but not list it.
-    typer.Option("--data-dir", envvar="DATA_DIR", help="The data directory of `partywall serve`.", readable=False),
+    typer.Option("--data-dir", envvar="DATA_DIR", help="The data directory of `partywall serve`.", parser=given_path),
 ]
 
 
@@ -57,6 +57,9 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
         yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message
         return
     variable = _variable(problem["loc"])
+    if f"{variable}__" in message:  # a rule over several settings of the section, which it names
+        yield message
+        return
     if problem["type"] == "extra_forbidden" or problem["loc"][-1] == _KEY:
         yield next(unknown_names([variable], Settings), f"{variable}: {_within_a_line(message)}")
         return

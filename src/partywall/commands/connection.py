@@ -90,7 +90,7 @@ def store() -> Store:
 
 
 def server_url(given: str | None) -> str:
-    return normalize(given or store().last_server() or DEFAULT_SERVER)
+    return normalize(store().last_server() or DEFAULT_SERVER if given is None else given)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from alembic.util import CommandError
@@ -17,6 +18,8 @@ from partywall.core.db import migrate as migrations
 
 app = typer.Typer()
 
+_TARGET: Final = re.compile(r"[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3}")
+
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def migrate(
@@ -24,6 +27,8 @@ def migrate(
     data_dir: DataDir = Path(".data"),
 ) -> None:
     """Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."""
+    if _TARGET.fullmatch(target) is None:
+        raise Refusal(f"{target!a} is no revision: give one by its name, head, base, or -1 for one step back")
     asyncio.run(_migrate(target, data_dir))
 
 

@@ -1,22 +1,37 @@
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import typer
 
 from partywall.client import events as streams
 from partywall.client.sse import ServerEvent
 from partywall.commands.connection import ProjectOption, ServerOption, connect
+from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say, say_json
 
 app = typer.Typer()
+
+LAST_EVENT: Final = 10**18 - 1
+_TYPE: Final = re.compile(r"[a-z][a-z_]*\.(?:\*|[a-z][a-z_]*)")
+
+
+def _patterns(given: str | None) -> str | None:
+    if given is not None and not all(map(_TYPE.fullmatch, given.split(","))):
+        raise Refusal("--types: patterns such as document.* or document.created, separated by commas")
+    return given
 
 
 @app.command()
 def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
-    after: Annotated[str | None, typer.Option("--after", help="Begin after the event of this number.")] = None,
-    types: Annotated[str | None, typer.Option("--types", help="Such as `document.*,project.*`.")] = None,
+    after: Annotated[
+        int | None, typer.Option("--after", min=0, max=LAST_EVENT, help="Begin after the event of this number.")
+    ] = None,
+    types: Annotated[
+        str | None, typer.Option("--types", help="Such as `document.*,project.*`.", callback=_patterns)
+    ] = None,
     project: ProjectOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each event as the server sent it.")] = False,
     server: ServerOption = None,
@@ -26,9 +41,9 @@ def events(
         where = connection.project(project)
         if follow:
             say(f"following {where.name!r}; Ctrl-C ends", err=True)
-            stream = streams.follow(connection.api, where.id, after, types, _waiting)
+            stream = streams.follow(connection.api, where.id, None if after is None else str(after), types, _waiting)
         else:
-            stream = streams.kept(connection.api, where.id, after or "0", types)
+            stream = streams.kept(connection.api, where.id, str(after or 0), types)
         for event in stream:
             say_json(event.data) if as_json else say(_line(event))
 

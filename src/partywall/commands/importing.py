@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ from partywall.client.importing import (
 )
 from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
 from partywall.commands.meter import open_meter
+from partywall.commands.paths import existing_path
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import printable, say
 
@@ -39,6 +41,8 @@ PATIENCE_SECONDS: Final = 120.0
 INTERRUPTED: Final = 130
 # So many names are told for each reason why files were skipped; a dry run tells all.
 NAMES_TOLD: Final = 5
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+_LONGEST_PREFIX: Final = 200
 _PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
@@ -57,7 +61,7 @@ class Order:
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="FOLDER", exists=True, help="A folder, or one file.")],
+    source: Annotated[Path, typer.Argument(metavar="FOLDER", parser=existing_path, help="A folder, or one file.")],
     project: ProjectOption = None,
     language: Annotated[str | None, typer.Option(help="The documents' language, such as `de`.")] = None,
     include: Annotated[list[str] | None, typer.Option(help="Only files like this, such as `*.md` or `docs/*`.")] = None,
@@ -72,6 +76,7 @@ def import_(
 
     Again, and only what changed is sent. A .jsonl file holds one document a line, with id, title and text.
     """
+    _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
     found = _files(source, Choice(include or (), exclude or ()), told=None if dry_run else NAMES_TOLD)
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
     order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
@@ -89,6 +94,16 @@ def import_(
         finally:
             _sum_up(tally, len(found.skipped), missing)
     return 1 if tally.failed or missing else 0
+
+
+def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -> None:
+    """Raises Refusal."""
+    if language is not None and _LANGUAGE.fullmatch(language) is None:
+        raise Refusal("--language: a language such as de or pt-BR")
+    if not all(patterns):
+        raise Refusal("--include and --exclude: patterns such as *.md")
+    if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
+        raise Refusal(f"--prefix: one line of at most {_LONGEST_PREFIX} characters")
 
 
 def _files(source: Path, choice: Choice, told: int | None) -> Scan:

@@ -75,13 +75,19 @@ def _email(given: str | None) -> str:
 def _password(from_stdin: bool, *, confirm: bool = False) -> str:
     """Never from an argument, which every user of the machine can read."""
     if from_stdin:
-        return password_line()
+        return _given(password_line(), "standard input")
     given = os.environ.get(PASSWORD_VARIABLE)
     if given is not None:
-        return given
+        return _given(given, PASSWORD_VARIABLE)
     _require_terminal(f"{PASSWORD_VARIABLE}, or give --password-stdin")
     answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm)
     return answer
+
+
+def _given(password: str, where: str) -> str:
+    if not password:
+        raise Refusal(f"the password in {where} is empty")
+    return password
 
 
 def _require_terminal(instead: str) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import asyncpg
 from pydantic import SecretStr
 from sqlalchemy import make_url
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import asyncpg_dsn
@@ -17,6 +17,7 @@ from partywall.core.db.pooler import connect_pooled
 
 CONNECT_SECONDS = 10.0
 SCHEMA = "SELECT to_regclass('account') IS NOT NULL"
+_LONGEST_URL: Final = 4096
 _LIMIT: Final = "statement_timeout"
 _POOLER: Final = "a pooler is between: set DATABASE__DIRECT_URL to the way past it"
 _FAILURES: Final = (
@@ -42,8 +43,8 @@ async def require_postgres(
         raise Refusal(f"{variable} is not set")
     url = secret.get_secret_value()
     try:
-        dsn = asyncpg_dsn(url)
-    except ValueError:
+        dsn = asyncpg_dsn(_printable(url))
+    except (ValueError, ArgumentError):
         raise Refusal(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
     if "@" in f"{make_url(url).host}{make_url(url).database}":  # a part of the password, which is not to be repeated
         raise Refusal(f"{variable} is no URL: write @, / and : in the password as %40, %2F and %3A")
@@ -60,6 +61,12 @@ async def require_postgres(
         raise Refusal(f"{variable} does not keep what is set on a connection: {_POOLER}")
     if not ready:
         raise Refusal("the database has no schema yet: run `partywall migrate`")
+    return url
+
+
+def _printable(url: str) -> str:
+    if not url.isprintable() or len(url) > _LONGEST_URL or make_url(url).port == 0:
+        raise ValueError("no URL")
     return url
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
+from partywall.commands.places import require_authorities, require_directories
 from partywall.commands.postgres import database_failures, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db import engine as engines
@@ -26,6 +27,8 @@ from partywall.supervisor import EngineError
 def checked_settings() -> Settings:
     """Raises Refusal."""
     settings = load_settings()
+    require_authorities(settings)
+    require_directories(settings, make=True)
     with refusals():
         _check_embeddings(settings)
         _ = cache_at(settings.cache.url)
@@ -59,8 +62,6 @@ def _check_embeddings(settings: Settings) -> None:
 def _check_mail(settings: Settings) -> None:
     try:
         _ = create_mailer(settings)
-    except OSError as error:
-        raise Refusal(f"MAIL__CA_FILE: {settings.mail.ca_file}: {(error.strerror or str(error)).lower()}") from None
     except ValueError as error:
         raise Refusal(f"MAIL__FROM: {error}") from None
 

@@ -9,6 +9,8 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.commands.paths import given_path, listening_host
+from partywall.commands.places import require_authorities, require_directories
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
@@ -18,9 +20,11 @@ app = typer.Typer()
 
 @app.command()
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address to listen on.", callback=listening_host)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the API.")] = 8000,
-    data_dir: Annotated[Path, typer.Option(envvar="DATA_DIR", help="Where all data is kept.")] = Path(".data"),
+    data_dir: Annotated[
+        Path, typer.Option(envvar="DATA_DIR", help="Where all data is kept.", parser=given_path)
+    ] = Path(".data"),
     stop_with_parent: Annotated[
         bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
     ] = False,
@@ -30,6 +34,8 @@ def serve(
     settings = load_settings(
         {"data_dir": data_dir, "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
+    require_authorities(settings)
+    require_directories(settings, make=False)
     public_url = settings.http.public_url
     options = supervisor.ServeOptions(
         data_dir=data_dir,

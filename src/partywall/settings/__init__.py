@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from email.utils import getaddresses
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, HttpUrl, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict, SettingsError
 
 from partywall.settings.accounts import AccountSettings
@@ -27,12 +25,15 @@ from partywall.settings.base import (
     FromEnvironment,
     Section,
 )
+from partywall.settings.embeddings import EmbeddingSettings
 from partywall.settings.http import HttpSettings
+from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
 from partywall.settings.processes import ProcessSettings
 from partywall.settings.quotas import QuotaSettings
 from partywall.settings.search import SearchSettings
+from partywall.settings.values import PathName
 
 MIN_SECRET_LENGTH = 32
 DEFAULT_SECRETS = frozenset({"changethis", "changeme", "secret", "password", "default"})
@@ -74,73 +75,9 @@ class ProjectSettings(Section):
     invitation_ttl: timedelta = Field(default=7 * DAY, ge=MINUTE, le=YEAR)
 
 
-class EmbeddingSettings(Section):
-    engine: Literal["wordllama", "minilm", "openai"] = "wordllama"
-    url: HttpUrl | None = None
-    model: str | None = None
-    api_key: SecretStr | None = None
-    dimension: int | None = Field(default=None, ge=1, le=4096)
-    timeout: timedelta = Field(
-        default=5 * MINUTE,
-        ge=SECOND,
-        le=HOUR,
-        description="For all requests to an endpoint that one call for passages makes, with repeats and pauses.",
-    )
-    query_timeout: timedelta = Field(
-        default=10 * SECOND, ge=100 * MILLISECOND, le=5 * MINUTE, description="The same for a search."
-    )
-    batch_size: int = Field(default=32, ge=1, le=2048, description="Texts in one request to an endpoint, at most.")
-
-
 class BlobSettings(Section):
-    directory: Path | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
+    directory: PathName | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
     max_upload_bytes: int = Field(default=25 * MIB, ge=KIB, le=16 * GIB)
-
-
-class MailLinks(Section):
-    """Pages of the product that a mail links to, with `{token}` where the token goes."""
-
-    invitation: str | None = None
-    verification: str | None = None
-
-    @field_validator("invitation", "verification")
-    @classmethod
-    def _page(cls, value: str | None) -> str | None:
-        if value is not None and not (value.startswith(("https://", "http://")) and value.count("{token}") == 1):
-            raise ValueError("an https:// address with {token} in one place")
-        return value
-
-
-class MailSettings(Section):
-    model_config = ConfigDict(populate_by_name=True)
-
-    engine: Literal["directory", "smtp"] | None = Field(default=None, description="Unset: directory in development.")
-    sender: str = Field(default="Partywall <partywall@localhost>", alias="from")
-    directory: Path | None = Field(default=None, description="Unset: DATA_DIR/mail.")
-    host: str | None = None
-    port: int | None = Field(default=None, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    username: str | None = None
-    password: SecretStr | None = None
-    ca_file: Path | None = None
-    timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
-    links: MailLinks = MailLinks()
-
-    @field_validator("sender")
-    @classmethod
-    def _one_address(cls, value: str) -> str:
-        found = getaddresses([value], strict=True)
-        if not value.isprintable() or len(found) != 1 or not all(found[0][1].rpartition("@")):
-            raise ValueError("one address: NAME <LOCAL@DOMAIN>")
-        return value
-
-    @property
-    def stays_here(self) -> bool:
-        """The server is this machine, so that nobody else reads the connection."""
-        try:
-            return ip_address(self.host or "").is_loopback
-        except ValueError:
-            return self.host == "localhost"
 
 
 class EventSettings(Section):
@@ -169,7 +106,7 @@ class Settings(FromEnvironment):
     model_config = SettingsConfigDict(frozen=True)
 
     environment: Literal["development", "production"] = "development"
-    data_dir: Path = Path(".data")
+    data_dir: PathName = Path(".data")
     secret_key: SecretStr | None = Field(default=None, description="Unset in development: DATA_DIR/secret.key.")
     database: DatabaseSettings
     cache: CacheSettings

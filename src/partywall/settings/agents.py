@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, HttpUrl, SecretStr, TypeAdapter, field_validator, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from partywall.settings.base import DAY, HOUR, MILLISECOND, MINUTE, SECOND, CommaSeparated, Section, split_lists
+from partywall.settings.values import Key, WebAddress
 
 PROVIDERS: Final = ("openai", "anthropic", "ollama")
 
 type ServerName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-type ModelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:\S+$", description="`provider:model`")]
+type ModelName = Annotated[
+    str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}:[^\s\p{C}]+$", max_length=300, description="`provider:model`")
+]
 type ModelProvider = Literal["openai", "anthropic", "ollama"]
 
 
@@ -21,8 +24,8 @@ class ModelServer(Section):
     No other key than its own is sent to it.
     """
 
-    url: HttpUrl
-    api_key: SecretStr | None = None
+    url: WebAddress
+    api_key: Key | None = None
 
 
 class AgentSettings(Section):
@@ -31,9 +34,9 @@ class AgentSettings(Section):
     model: ModelName | None = None
     models: dict[str, ModelName] = Field(default_factory=dict, description="By the name of the agent.")
     fallbacks: CommaSeparated = ()
-    base_url: HttpUrl | None = None
-    api_key: SecretStr | None = None
-    keys: dict[ModelProvider, SecretStr] = Field(default_factory=dict)
+    base_url: WebAddress | None = None
+    api_key: Key | None = None
+    keys: dict[ModelProvider, Key] = Field(default_factory=dict)
     servers: dict[ServerName, ModelServer] = Field(default_factory=dict, description="By what models are named with.")
     modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
     concurrency: int = Field(default=12, ge=1, le=200, description="Runs at once in one worker.")
@@ -65,6 +68,13 @@ class AgentSettings(Section):
     def _models(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(TypeAdapter[str](ModelName).validate_python(value) for value in values)
 
+    @field_validator("modules")
+    @classmethod
+    def _importable(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(part.isidentifier() for value in values for part in value.split(".")):
+            raise ValueError("names of Python modules, such as my_agents.billing, separated by commas")
+        return values
+
     @property
     def places_per_account(self) -> int:
         return self.concurrency_per_account or max(1, self.concurrency // 3)
@@ -72,27 +82,38 @@ class AgentSettings(Section):
     @property
     def named(self) -> Iterator[str]:
         """Every model that the settings name."""
-        yield from filter(None, [self.model])
-        yield from self.models.values()
-        yield from self.fallbacks
+        for _, name in self._named:
+            yield name
+
+    @property
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """With the variable that names it."""
+        if self.model is not None:
+            yield "AGENTS__MODEL", self.model
+        for agent, name in self.models.items():
+            yield f"AGENTS__MODELS__{agent.upper()}", name
+        for name in self.fallbacks:
+            yield "AGENTS__FALLBACKS", name
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        for name in self.named:
-            self._require_reachable(name, name.partition(":")[0])
+        for variable, name in self._named:
+            if (wrong := self._unreachable(name.partition(":")[0])) is not None:
+                raise ValueError(f"{variable} {wrong}")
         return self
 
-    def _require_reachable(self, name: str, provider: str) -> None:
+    def _unreachable(self, provider: str) -> str | None:
         if provider in self.servers:
-            return
+            return None
         if provider not in PROVIDERS:
             server = f"AGENTS__SERVERS__{provider.upper()}__URL"
-            raise ValueError(f"{name}: {provider} is none of {', '.join(PROVIDERS)}, and no server: set {server}")
+            return f"names {provider}, which is none of {', '.join(PROVIDERS)}, and no server: set {server}"
         known = provider in self.keys or self.api_key is not None
         if provider == "ollama" and self.base_url is None:
-            raise ValueError(f"{name} needs the server's address: set AGENTS__BASE_URL or AGENTS__SERVERS__OLLAMA__URL")
+            return "needs the server's address: set AGENTS__BASE_URL or AGENTS__SERVERS__OLLAMA__URL"
         if not known and (provider == "anthropic" or (provider == "openai" and self.base_url is None)):
-            raise ValueError(f"{name} needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY")
+            return f"needs a key: set AGENTS__KEYS__{provider.upper()} or AGENTS__API_KEY"
+        return None
 
     @model_validator(mode="after")
     def _one_key_for_one_house(self) -> Self:

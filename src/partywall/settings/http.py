@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, HttpUrl, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from partywall.settings.base import DAY, GIB, HOUR, KIB, MIB, SECOND, TIB, CommaSeparated, Section, split_lists
+from partywall.settings.values import PathName, WebAddress, require_web_host
 
 _LONGEST_SUB_PATH = 256
 _PUNCTUATION = str.maketrans("", "", "-._~")
@@ -21,10 +21,21 @@ def is_sub_path(path: str) -> bool:
     return len(path) <= _LONGEST_SUB_PATH and segments[0] == "" and plain and {"", ".", ".."}.isdisjoint(segments[1:])
 
 
+def _is_origin(value: str) -> bool:
+    """As browsers write them, with another port than the scheme's own alone."""
+    url = urlsplit(value)
+    try:
+        require_web_host(value)
+        usual = url.port == {"http": 80, "https": 443}[url.scheme]
+    except (ValueError, KeyError):
+        return False
+    return not usual and value.isascii() and value == f"{url.scheme}://{url.netloc}".lower()
+
+
 class HttpSettings(Section):
     """What one API process serves, to whom, and what a client may cost it."""
 
-    public_url: HttpUrl | None = None
+    public_url: WebAddress | None = None
     root_path: str | None = Field(default=None, description="Unset: the path of public_url.")
     docs: bool | None = Field(default=None, description="Serve /docs and /openapi.json; unset: not in production.")
     cors_origins: CommaSeparated = ()
@@ -32,7 +43,7 @@ class HttpSettings(Section):
     max_body_bytes: int = Field(default=32 * MIB, ge=KIB, le=16 * GIB)
     body_memory_bytes: int = Field(default=16 * MIB, ge=MIB, le=TIB, description="Large bodies being worked on.")
     spool_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large bodies as they arrive.")
-    spool_directory: Path | None = Field(default=None, description="Unset: DATA_DIR/spool.")
+    spool_directory: PathName | None = Field(default=None, description="Unset: DATA_DIR/spool.")
     answer_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large answers while they are sent.")
     answer_memory_bytes: int = Field(
         default=32 * MIB, ge=MIB, le=TIB, description="Large answers and changes being made."
@@ -78,12 +89,13 @@ class HttpSettings(Section):
     @classmethod
     def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         """As browsers send them: one that is written in another way would never be met."""
-        for value in values:
-            url = urlsplit(value)
-            written = f"{url.scheme}://{url.netloc}".lower()
-            whole = url.scheme in ("http", "https") and url.netloc and "@" not in url.netloc
-            if value != "*" and not (whole and value == written):
-                raise ValueError("origins such as https://app.example, in lower case and without a path")
+        if values == ("*",):
+            return values
+        if not all(map(_is_origin, values)):
+            raise ValueError(
+                "origins such as https://app.example, in lower case, in ASCII, without a path and the usual port;"
+                " or * alone, for every page"
+            )
         return values
 
     @field_validator("trusted_proxies")

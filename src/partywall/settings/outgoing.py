@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import ip_network
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from partywall.settings.base import DAY, HOUR, MILLISECOND, MINUTE, SECOND, YEAR, CommaSeparated, Section
+from partywall.settings.values import PathName
 
 
 class OutgoingSettings(Section):
@@ -17,7 +17,7 @@ class OutgoingSettings(Section):
     allow_http: bool = False
     allowed_networks: CommaSeparated = ()
     allowed_ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode] = ()
-    ca_file: Path | None = None
+    ca_file: PathName | None = None
 
     @field_validator("allowed_networks", "allowed_ports", mode="before")
     @classmethod

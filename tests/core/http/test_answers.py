@@ -13,7 +13,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 
 from partywall.core.tenant import SYSTEM, work_for
 from partywall.main import create_app
-from partywall.settings import Settings
+from partywall.settings import HttpSettings, Settings
 from tests.engines import DatabaseUrls
 from tests.people import People
 
@@ -166,6 +166,21 @@ async def test_only_listed_origins_may_read(small: AsyncClient) -> None:
     assert listed.headers["access-control-allow-origin"] == "https://app.example"
     other = await small.get("/healthz", headers={"Origin": "https://evil.example"})
     assert "access-control-allow-origin" not in other.headers
+
+
+async def test_no_origin_is_allowed_a_browsers_own_credentials(settings: Settings) -> None:
+    """Nor is every page, where every page may call."""
+    http = HttpSettings.model_validate({**settings.http.model_dump(), "cors_origins": "*"})
+    app = create_app(settings.model_copy(update={"http": http}))
+    asked = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "Authorization",
+        "Cookie": "a=b",
+    }
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        answer = await client.options("/api/v1/projects", headers={"Origin": "https://any.example", **asked})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+    assert "access-control-allow-credentials" not in answer.headers
 
 
 async def test_a_listed_origin_may_ask_for_what_the_api_offers(small: AsyncClient) -> None:

@@ -194,6 +194,33 @@ async def test_a_form_in_another_charset_is_refused(shelf: Shelf, charset: str) 
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "pointer", "code"),
+    [
+        (b"title", b"caf\xe9", "/title", "bad_character"),
+        (b"external_id", b"\xff", "/external_id", "bad_character"),
+        (b"metadata", b'{"a": "\xe9"}', "/metadata/a", "bad_character"),
+        (b"metadata", b'{"\xe9": 1}', "/metadata", "bad_character"),
+        (b"titl\xe9", b"x", "/titl?", "unknown_field"),
+    ],
+)
+async def test_a_field_that_is_not_utf8_is_refused(
+    shelf: Shelf, name: bytes, value: bytes, pointer: str, code: str
+) -> None:
+    """And not taken for Latin-1."""
+    field = b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-8"}
+    answer = await shelf.post("/upload", content=field + named(b"a.txt"), headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [(pointer, code)]
+    assert (await shelf.get()).json()["items"] == []
+
+
+async def test_the_fields_of_a_form_are_utf8(shelf: Shelf) -> None:
+    made = await shelf.post("/upload", files={"file": ("a.txt", b"x")}, data={"title": "caf\u00e9 \U0001f600"})
+    assert (made.status_code, made.json()["title"]) == (201, "caf\u00e9 \U0001f600")
+
+
 async def test_an_upload_needs_a_file(shelf: Shelf) -> None:
     assert (await shelf.post("/upload", data={"title": "x"})).status_code == 422
     assert (await shelf.post("/upload", json={"title": "x"})).status_code == 415

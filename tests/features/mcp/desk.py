@@ -17,6 +17,13 @@ from tests.features.live.serving import Serving
 
 # The handshake of 2025 and before, and the self-contained requests of 2026.
 ERAS = ("legacy", "2026-07-28")
+# What the parameters of every request of 2026 carry.
+ENVELOPE: Json = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": ERAS[1],
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.tools import DESCRIBED
 from tests.features.agents.bureau import Json
-from tests.features.mcp.desk import Desk, calling, message
+from tests.features.mcp.desk import ENVELOPE, Desk, calling, message
 
 PARSE, REQUEST, PARAMS, METHOD, VERSION = -32700, -32600, -32602, -32601, -32022
 JSON = {"Content-Type": "application/json"}
@@ -212,18 +212,12 @@ async def test_versions_are_negotiated_and_then_known(desk: Desk) -> None:
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/event-stream"])
 async def test_an_answer_has_the_form_that_the_client_reads(desk: Desk, accept: str | None) -> None:
     modern = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
-    envelope: Json = {
-        "_meta": {
-            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-    }
     async with desk.raw() as client:
         del client.headers["accept"]
         headers = {} if accept is None else {"Accept": accept}
         answers = [
             await client.post(desk.url(), json=message(), headers=headers),
-            await client.post(desk.url(), json={**message(), "params": envelope}, headers={**headers, **modern}),
+            await client.post(desk.url(), json={**message(), "params": ENVELOPE}, headers={**headers, **modern}),
         ]
         waited = await client.post(desk.url(), json=calling("follow_run", run_id="no id"), headers=headers)
     for answer in (*answers, waited):

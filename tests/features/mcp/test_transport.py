@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 from fastapi import Request
+from mcp import MCPError, types
+from mcp_types.methods import SPEC_CLIENT_METHODS
 from sqlalchemy import QueuePool
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -25,7 +27,7 @@ from partywall.features.mcp.tools import BY_NAME
 from partywall.settings import HttpSettings, Settings
 from tests.features.live.serving import Serving, serve
 from tests.features.live.wire import wired
-from tests.features.mcp.desk import Desk, calling, message
+from tests.features.mcp.desk import ENVELOPE, ERAS, Desk, calling, message
 
 FOLLOWED_FOR = 50
 JSON = {"Content-Type": "application/json"}
@@ -81,6 +83,24 @@ async def test_a_notification_is_heard_and_not_answered(desk: Desk) -> None:
     async with desk.raw() as client:
         answer = await client.post(desk.url(), json={"jsonrpc": "2.0", "method": "notifications/initialized"})
     assert (answer.status_code, answer.content) == (202, b"")
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_method_that_is_not_offered_is_not_found(desk: Desk, era: str) -> None:
+    """Whatever its parameters are: a client that probes goes by the code."""
+    offered = {"tools/list", "tools/call", *({"initialize", "ping"} if era == "legacy" else {"server/discover"})}
+    asked = {*SPEC_CLIENT_METHODS, "sampling/createMessage", "roots/list", "tasks/list", "tools", "Tools/List"}
+    headers = {} if era == "legacy" else {"MCP-Protocol-Version": era, "Mcp-Name": "x"}
+    async with desk.raw() as client:
+        for method in sorted(asked - offered):
+            for given in ({}, dict.fromkeys(("name", "uri", "ref", "level"), "x")):
+                body = message(method, **given, **({} if era == "legacy" else ENVELOPE))
+                answer = await client.post(desk.url(), json=body, headers={**headers, "Mcp-Method": method})
+                said = answer.json().get("error", {})
+                assert (said.get("code"), said.get("message")) == (-32601, "Method not found"), (method, answer.text)
+    async with desk.client(era) as sdk:
+        with pytest.raises(MCPError, match="Method not found"):
+            await sdk.complete(types.PromptReference(name="x"), {"name": "x", "value": ""})
 
 
 @pytest.mark.parametrize("text", ["\0", "\ud800", 1e308, 10**30])

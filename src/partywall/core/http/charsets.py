@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Buffer
 from typing import Final
+
+from starlette.types import Scope
 
 from partywall.core.errors import BadRequestError, UnsupportedMediaTypeError
 
 _UTF8: Final = frozenset({b"", b"utf-8", b"utf8", b"us-ascii", b"ascii"})
+_FORM: Final = b"multipart/form-data"
+_FORM_CODEC: Final = "partywall_form"
 _CHARSET: Final = re.compile(rb";\s*+charset\s*+=\s*+\"?+([^\s;\"]*+)", re.IGNORECASE)
 
 
@@ -16,9 +22,15 @@ class InvalidJsonError(BadRequestError):
     title = "The body is not valid JSON"
 
 
+def other_charset(content_type: bytes) -> str | None:
+    """The first that is not UTF-8 of those that it names."""
+    named: list[bytes] = _CHARSET.findall(content_type)
+    return next((name.decode("latin-1") for name in named if name.lower() not in _UTF8), None)
+
+
 def refuse_other_charsets(content_type: bytes) -> None:
     """Of JSON, where the parameter means nothing, and of forms, where it would have them decoded by it."""
-    if any(name.lower() not in _UTF8 for name in _CHARSET.findall(content_type)):
+    if other_charset(content_type) is not None:
         raise UnsupportedMediaTypeError("A body is read as UTF-8: its Content-Type names no other charset.")
 
 
@@ -26,3 +38,30 @@ def refuse_wide_json(body: bytes) -> None:
     """JSON in UTF-16 or UTF-32, which the framework's parser would take: they alone have bytes that are 0."""
     if b"\x00" in body:
         raise InvalidJsonError("The body is not UTF-8, or has a character U+0000.")
+
+
+def with_strict_form(scope: Scope) -> Scope:
+    """The framework takes what is not UTF-8 for Latin-1; by our codec it has lone surrogates, which are refused.
+
+    The last `charset` counts. The one that the client has given is UTF-8.
+    """
+    headers = [
+        (name, value + b"; charset=" + _FORM_CODEC.encode() if _is_form(name, value) else value)
+        for name, value in scope["headers"]
+    ]
+    return {**scope, "headers": headers}
+
+
+def _is_form(name: bytes, value: bytes) -> bool:
+    return name == b"content-type" and value.lower().startswith(_FORM)
+
+
+def _decoded(data: Buffer, _: str = "strict") -> tuple[str, int]:
+    return codecs.utf_8_decode(data, "surrogateescape", True)
+
+
+def _form_codec(name: str) -> codecs.CodecInfo | None:
+    return codecs.CodecInfo(codecs.utf_8_encode, _decoded, name=_FORM_CODEC) if name == _FORM_CODEC else None
+
+
+codecs.register(_form_codec)

@@ -122,7 +122,8 @@ async def _refuse_unknown_fields(request: Request) -> None:
     given = Counter(name for name, _ in (await request.form()).multi_items())
     for name, times in given.items():
         if name not in _FIELDS:
-            raise InvalidInputError(f"/{name}", FieldCode.UNKNOWN_FIELD, "Extra inputs are not permitted")
+            shown = name.encode(errors="replace").decode()
+            raise InvalidInputError(f"/{shown}", FieldCode.UNKNOWN_FIELD, "Extra inputs are not permitted")
         if times > 1:
             raise InvalidInputError(f"/{name}", FieldCode.REPEATED, "Given more than once")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from partywall.core.http.charsets import other_charset
 from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.html_text import Page, markdown_of
@@ -31,8 +32,6 @@ _BY_SUFFIX: Final = {
     ".xhtml": HTML,
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii"})
-_CHARSET: Final = re.compile(r";\s*+charset\s*+=\s*+\"?+([^\s;\"]*+)", re.IGNORECASE)
 _HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
 _SPACES: Final = re.compile(r"\s+")
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -55,9 +54,9 @@ def media_type_of(declared: str | None, file_name: str | None) -> str:
     declared = declared or ""
     plain = declared.partition(";")[0].strip().lower()
     by_name = _BY_SUFFIX.get(PurePosixPath(file_name or "").suffix.lower())
-    charset = _CHARSET.search(declared)
-    if charset is not None and charset.group(1).lower() not in _UTF8:
-        raise NotTextError(f"The charset {charset.group(1)[:40]!r} is not supported; send UTF-8.")
+    charset = other_charset(declared.encode("latin-1", "replace"))
+    if charset is not None:
+        raise NotTextError(f"The charset {charset[:40]!r} is not supported; send UTF-8.")
     if plain in _UNSAID and by_name is not None:
         return by_name
     if plain == PLAIN_TEXT and by_name == MARKDOWN:

@@ -10,6 +10,7 @@ import orjson
 import structlog
 from mcp import MCPError, types
 from mcp.server import Server, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic_core import from_json
 
@@ -33,7 +34,7 @@ _INSTRUCTIONS: Final = (
 def server_for(caller: Caller, arguments: Arguments) -> Server:
     """Knows this caller alone, and is made for one message; `arguments` are those of its tool, if it calls one."""
     calls = _Calls(caller, arguments)
-    return Server(
+    server = Server(
         "partywall",
         version=__version__,
         title="Partywall",
@@ -42,6 +43,16 @@ def server_for(caller: Caller, arguments: Arguments) -> Server:
         on_list_tools=calls.list,
         on_call_tool=calls.call,
     )
+
+    async def only_offered(ctx: ServerRequestContext, call_next: CallNext) -> HandlerResult:
+        """Before parameters are looked at: the SDK judges them first, also those of a method that nobody serves."""
+        served = ctx.method == "initialize" or server.get_request_handler(ctx.method) is not None
+        if ctx.request_id is not None and not served:
+            raise MCPError(types.METHOD_NOT_FOUND, "Method not found", ctx.method)
+        return await call_next(ctx)
+
+    server.middleware.append(only_offered)
+    return server
 
 
 def _input_schema(name: str) -> dict[str, JsonValue] | None:

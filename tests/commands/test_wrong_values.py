@@ -1,0 +1,54 @@
+"""A value that no command can mean is one line and exit code 2, before anything is asked of a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from partywall.cli import run
+
+WRONG = (
+    (("projects", "list", "--server", "http://h:99999"), "a port is a number from 1 to 65535"),
+    (("projects", "list", "--server", "h:0"), "a port is a number"),
+    (("projects", "list", "--server", ""), "no server's URL"),
+    (("events", "--after", "-1"), "--after"),
+    (("events", "--after", "9" * 20), "--after"),
+    (("events", "--after", ""), "--after"),
+    (("events", "--types", "nope"), "--types: patterns such as document.*"),
+    (("events", "--types", ""), "--types: patterns such as"),
+    (("import", ""), "a path is empty: write . for the working directory"),
+    (("import", "nowhere"), "does not exist"),
+    (("import", ".", "--language", "d\ne"), "--language: a language such as de"),
+    (("import", ".", "--language", ""), "--language"),
+    (("import", ".", "--include", ""), "--include and --exclude"),
+    (("import", ".", "--prefix", "a\nb"), "--prefix: one line"),
+    (("migrate", ""), "is no revision"),
+    (("migrate", "--", "-1x"), "'-1x' is no revision"),
+    (("migrate", "--bogus"), "is no revision"),
+    (("migrate", "head@{1}"), "is no revision"),
+    (("serve", "--data-dir", " "), "a path is empty"),
+    (("serve", "--host", "a b"), "--host: a host's name or address"),
+    (("api", "--host", "http://h"), "--host: a host's name or address"),
+    (("users", "list", "--data-dir", ""), "a path is empty"),
+    (("login", "--email", "a@example.com"), "the password in PARTYWALL_PASSWORD is empty"),
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), WRONG, ids=lambda each: " ".join(each) if isinstance(each, tuple) else ""
+)
+def test_it_is_named_in_one_line(
+    arguments: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("PARTYWALL_PASSWORD", "")
+    assert run(arguments) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert said in told.err

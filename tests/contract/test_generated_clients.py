@@ -44,6 +44,7 @@ def expected() -> dict[str, JsonValue]:
         "project": "Generated",
         "dated": True,
         "found": ["Prices"],
+        "uploaded": "more",
         "code": "validation_failed",
         "errors": [["/name", "too_short"]],
     }

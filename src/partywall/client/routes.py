@@ -22,7 +22,11 @@ def open_client(server: str, auth: httpx2.Auth | None, timeout: httpx2.Timeout) 
         return httpx2.Client(
             base_url=f"{server}{_API}", auth=auth, mounts=direct, timeout=timeout, cookies=no_cookies()
         )
-    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+    except ImportError as error:
+        raise ClientError(
+            "a SOCKS proxy that the environment names cannot be used: name an HTTP proxy or none"
+        ) from error
+    except (ValueError, httpx2.InvalidURL) as error:
         raise ClientError(f"a proxy that the environment names cannot be used: {_line(error)}") from error
     except OSError as error:
         raise ClientError(f"SSL_CERT_FILE or SSL_CERT_DIR cannot be used: {error.strerror or error}") from error

@@ -52,6 +52,8 @@ def _told(problems: Sequence[ErrorDetails]) -> Iterator[str]:
 
 def _lines(problem: ErrorDetails) -> Iterator[str]:
     message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "time_delta_parsing":
+        message = "write a time as PT75S (75 seconds), PT5M (5 minutes) or P1D (a day)"
     if not problem["loc"]:
         unreadable = isinstance(problem.get("ctx", {}).get("error"), UnicodeDecodeError)
         yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message

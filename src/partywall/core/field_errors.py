@@ -15,6 +15,9 @@ MOST_ERRORS: Final = 20
 _MOST_CHARACTERS: Final = 500
 
 
+_NO_FILE: Final = "Expected UploadFile"
+
+
 class FieldCode(StrEnum):
     """Told to clients, who word it themselves; docs/reference/http-api.md says what each means."""
 
@@ -85,12 +88,18 @@ def field_errors(found: Sequence[ErrorDetails], under: str = "") -> dict[str, Js
     told: list[JsonValue] = [
         field_error(
             under + pointer(each["loc"]) + str(each.get("ctx", {}).get("pointer", "")),
-            CODES.get(each["type"], FieldCode.INVALID),
-            str(each["msg"]),
+            *_said_by(each),
         )
         for each in found[:MOST_ERRORS]
     ]
     return {"errors": told} if len(found) <= MOST_ERRORS else {"errors": told, "more_errors": len(found) - MOST_ERRORS}
+
+
+def _said_by(error: ErrorDetails) -> tuple[FieldCode, str]:
+    """The framework words what is no file for programmers."""
+    if _NO_FILE in error["msg"]:
+        return FieldCode.WRONG_TYPE, "A file belongs here: send the part with a file name"
+    return CODES.get(error["type"], FieldCode.INVALID), str(error["msg"])
 
 
 def pointer(location: Sequence[str | int]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
 
 from api import AuthenticatedClient, Client
 from api.api.accounts import issue_token, register_account
-from api.api.documents import create_document, get_document
+from api.api.documents import create_document, get_document, upload_document
 from api.api.projects import create_project
 from api.api.search import search_documents
 from api.models import (
     Accepted,
+    BodyUploadDocument,
     Document,
     DocumentCreate,
     Problem,
@@ -24,6 +26,7 @@ from api.models import (
     TokenAnswer,
     TokenForm,
 )
+from api.types import File
 
 url, email = sys.argv[1:]
 password = "correct horse battery staple"
@@ -44,6 +47,9 @@ while isinstance(document, Document) and document.index_status == "pending":
 assert isinstance(document, Document), document
 found = search_documents.sync(project.id, client=client, q="euros", mode=SearchMode.TEXT)
 assert isinstance(found, SearchResult), found
+file = File(payload=io.BytesIO(b"Twenty euros."), file_name="more.txt", mime_type="text/plain")
+uploaded = upload_document.sync(project.id, client=client, body=BodyUploadDocument(file=file))
+assert isinstance(uploaded, Document), uploaded
 problem = create_project.sync(client=client, body=ProjectCreate(name=""))
 assert isinstance(problem, Problem), problem
 said = {
@@ -51,6 +57,7 @@ said = {
     "project": project.name,
     "dated": project.created_at.tzinfo is not None,
     "found": [hit.title for hit in found.items],
+    "uploaded": uploaded.title,
     "code": problem.code,
     "errors": [[each.pointer, each.code] for each in problem.errors or ()],
 }

@@ -47,6 +47,18 @@ while (document.index_status === 'pending') {
 const found = got(
   await api.GET('/api/v1/projects/{project_id}/search', { params: { path, query: { q: 'euros', mode: 'text' } } }),
 )
+const uploaded = got(
+  await api.POST('/api/v1/projects/{project_id}/documents/upload', {
+    params: { path },
+    // The generated type of a file is a string; what is sent is a file.
+    body: { file: '' },
+    bodySerializer: () => {
+      const form = new FormData()
+      form.append('file', new Blob(['Twenty euros.'], { type: 'text/plain' }), 'more.txt')
+      return form
+    },
+  }),
+)
 const { error: problem } = await api.POST('/api/v1/projects', { body: { name: '' } })
 
 console.log(
@@ -55,6 +67,7 @@ console.log(
     project: project.name,
     dated: Date.parse(project.created_at) > 0,
     found: found.items.map((hit) => hit.title),
+    uploaded: uploaded.title,
     code: problem?.code,
     errors: problem?.errors?.map((each) => [each.pointer, each.code]),
   }),

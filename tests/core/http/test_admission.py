@@ -7,6 +7,7 @@ import json
 import re
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -292,11 +293,21 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
 async def test_a_full_disk_is_told_before_anything_is_written(
     people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spools, "RESERVE_BYTES", 2**62)
+    """A tenth stays free of a small disk: a body that fits beside it is read."""
     owner = await people.person()
     said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
-    answer = await ask(server, head("POST", documents(await owner.project()), *said))
-    assert (answer.status, answer.code) == (503, "insufficient_storage")
+    path = documents(await owner.project())
+    answers = []
+    for free in (26_000_000, 194_000_000):
+        usage = (260_000_000, 260_000_000 - free, free)
+        monkeypatch.setattr(
+            spools.shutil, "disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2])
+        )
+        answers.append(await ask(server, head("POST", path, *said), b"[" + b" " * (1024 * 1024 - 2) + b"]"))
+    assert [(answer.status, answer.code) for answer in answers] == [
+        (503, "insufficient_storage"),
+        (422, "validation_failed"),
+    ]
 
 
 async def test_a_form_has_few_parts(people: People, server: Serving) -> None:

@@ -67,6 +67,7 @@ async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
         ("a.html", b"", ["no_text"]),
         ("a.md", b"", ["no_text"]),
         ("a.txt", b"\r\n \t\xc2\xa0\n", ["no_text"]),
+        ("a.txt", "\ufeff\u00a0\u200b\u2060\u3000".encode(), ["no_text"]),
         ("a.txt", "\u6f22".encode(), []),
     ],
 )
@@ -96,6 +97,13 @@ async def test_title_and_type_come_from_the_file(
     answer = await shelf.post("/upload", files={"file": (name, raw, declared)})
     assert answer.status_code == 201, answer.text
     assert (answer.json()["title"], answer.json()["media_type"]) == (title, media_type)
+
+
+async def test_a_field_of_text_is_no_file(shelf: Shelf) -> None:
+    answer = await shelf.post("/upload", files={"file": (None, b"text")})
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"], error["code"]) == (422, "/file", "wrong_type")
+    assert error["message"] == "A file belongs here: send the part with a file name"
 
 
 async def test_a_title_that_is_given_wins(shelf: Shelf) -> None:

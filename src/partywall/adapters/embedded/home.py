@@ -85,8 +85,12 @@ def _create(directory: Path, mode: int) -> None:
     """Appears with its mode already set: both engines may come here at once."""
     if directory.exists() and not directory.is_dir():
         raise EngineError(f"{directory} is not a directory")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+    except OSError as error:
+        # The name of the draft says nothing to anybody.
+        raise OSError(error.errno, error.strerror, str(directory)) from error
     draft.chmod(mode)
     try:
         draft.rename(directory)

@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+import structlog
+
 from partywall.core.budget import SharedBudget
 from partywall.core.storage import StorageFullError, is_full
 
-# What stays free on the disk for everything else.
+log = structlog.get_logger(__name__)
+
+# What stays free on the disk for everything else: of a small disk a tenth.
 RESERVE_BYTES: Final = 256 * 1024 * 1024
+_RESERVE_SHARE: Final = 10
 _PIECE_BYTES: Final = 256 * 1024
 
 
@@ -71,7 +76,10 @@ class Spool:
 
     def _create(self, size: int) -> IO[bytes]:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if shutil.disk_usage(self._directory).free < size + RESERVE_BYTES:
+        disk = shutil.disk_usage(self._directory)
+        reserve = min(RESERVE_BYTES, disk.total // _RESERVE_SHARE)
+        if disk.free < size + reserve:
+            log.warning("storage_full", directory=str(self._directory), free=disk.free, needed=size + reserve)
             raise OSError(errno.ENOSPC, "too little space is left")
         return tempfile.TemporaryFile(dir=self._directory, buffering=0)
 

@@ -11,6 +11,11 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from partywall.core.db.json_rows import rfc3339
 from partywall.features.documents.constants import LARGEST_BLANK
 
+# A character that is seen: no blank of any script, no joiner, no mark of direction or of order.
+_VISIBLE = (
+    r"""E'[^\\s\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFE00-\uFE0F\uFEFF]'"""
+)
+
 
 class Rows(Protocol):
     """A table, a CTE or a subquery with the columns of the table."""
@@ -37,7 +42,7 @@ def _warnings(rows: Rows) -> ColumnElement[object]:
     """What is no error and yet hardly meant: content without a letter. That of an HTML page has no margins."""
     blank = and_(
         rows.c["size"] <= literal_column(str(LARGEST_BLANK), Integer),
-        rows.c["content"].op("!~")(literal_column(r"'\S'", Text)),
+        rows.c["content"].op("!~")(literal_column(_VISIBLE, Text)),
     )
     return case(
         (blank, literal_column("""'["no_text"]'::json""", JSON)), else_=literal_column("'[]'::json", JSON)

@@ -60,7 +60,7 @@ _CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} fo
 )
 async def upload_document(
     project_id: UUID,
-    file: Annotated[UploadFile, File(description="The file.")],
+    file: Annotated[UploadFile, File(description="The file.", json_schema_extra={"format": "binary"})],
     reader: ScopedReaderDep,
     once: IdempotencyDep,
     resources: ResourcesDep,

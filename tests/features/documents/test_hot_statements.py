@@ -14,7 +14,7 @@ import pytest
 from partywall.core.db.scoped_read import ScopedRead, Statement, Value
 from partywall.core.tenancy import Role
 from partywall.features.documents.creating import prepare
-from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, values_of
+from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, values_of, values_of_many
 from partywall.features.documents.reading_repository import (
     CONTENT,
     CONTENT_PIECE,
@@ -136,8 +136,8 @@ async def test_a_write_is_the_same_under_every_plan(
     before = await counts(people, shelf.project)
 
     def values(role: Role) -> Values:
-        new = [prepare(DocumentCreate(title=f"N{n}", content="")) for n in range(1 if write is CREATE else 3)]
-        return {**values_of(new), "roles": [role]}
+        new = [prepare(DocumentCreate(title=f"N{n}", content="")) for n in range(3)]
+        return {**(values_of(new[0]) if write is CREATE else values_of_many(new)), "roles": [role]}
 
     for _ in range(2):
         refused = await case.ask(statement, str(stranger.principal), more=values(Role.OWNER))

@@ -3,13 +3,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
@@ -18,7 +18,13 @@ from partywall.core.ids import new_id
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reading_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
-from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, NewDocument, values_of
+from partywall.features.documents.creating_repository import (
+    CREATE,
+    CREATE_BATCH,
+    NewDocument,
+    values_of,
+    values_of_many,
+)
 from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
 from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
@@ -84,7 +90,7 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
     """The JSON of the new document."""
     with violations(VIOLATIONS):
-        return await _write(CREATE, writer, project_id, [document])
+        return await _write(CREATE, writer, project_id, values_of(document))
 
 
 async def insert_batch(
@@ -94,14 +100,14 @@ async def insert_batch(
     _refuse_twins(documents)
     try:
         with violations(VIOLATIONS):
-            return await _write(CREATE_BATCH, writer, project_id, documents)
+            return await _write(CREATE_BATCH, writer, project_id, values_of_many(documents))
     except ExternalIdTakenError as error:
         # Row-level security keeps the offending key out of PostgreSQL's message.
         raise ExternalIdTakenError(await _first_taken(reader, project_id, documents)) from error
 
 
-async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, documents: Sequence[NewDocument]) -> bytes:
-    scope, row = await writer.row(write, project_id, _MAY_WRITE, values_of(documents))
+async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, values: Mapping[str, Value]) -> bytes:
+    scope, row = await writer.row(write, project_id, _MAY_WRITE, values)
     may_write(scope)
     body = row["body"]
     assert isinstance(body, bytes)

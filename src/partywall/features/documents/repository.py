@@ -152,14 +152,20 @@ class DocumentWriter:
     scope: ProjectScope
 
     async def write(self, id_: UUID, change: DocumentChange) -> int:
-        """Answers the new revision; the database keeps the text that gives way."""
+        """Answers the new revision; the database keeps the text that gives way.
+
+        The values are given beside the statement: SQLAlchemy keeps compiled ones with what stands in them.
+        """
+        values = _columns(change)
+        given = {name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values}
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-            .values(**_columns(change), revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
+            .values(**given, revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
             .returning(DOCUMENT.c.revision)
         )
-        revision: int = (await self.session.execute(statement)).scalar_one()
+        bound = {f"new_{name}": value for name, value in values.items()}
+        revision: int = (await self.session.execute(statement, bound)).scalar_one()
         return revision
 
     async def add_version(self, id_: UUID) -> None:

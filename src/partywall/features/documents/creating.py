@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from partywall.core.db.constraints import violations
 from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
+from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.ids import new_id
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reading_repository
@@ -21,6 +24,7 @@ from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYT
 from partywall.features.documents.creating_repository import (
     CREATE,
     CREATE_BATCH,
+    CREATE_LARGE,
     NewDocument,
     values_of,
     values_of_many,
@@ -33,8 +37,8 @@ from partywall.features.projects.rights import Right, require, roles_with
 _MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
 
 
-# Characters: a large text is not in memory a second time in UTF-8.
-_DIGESTED_AT_ONCE: Final = 256 * 1024
+# Characters of a large text that are worked on at once: the whole is not in memory a second time in UTF-8.
+_PIECE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +57,8 @@ def may_write(scope: ProjectScope) -> None:
 def digest(content: str) -> tuple[int, str]:
     """Size in bytes and SHA-256 of the content in UTF-8; raises ContentTooLargeError."""
     size, sha256 = 0, hashlib.sha256()
-    for start in range(0, len(content), _DIGESTED_AT_ONCE):
-        encoded = content[start : start + _DIGESTED_AT_ONCE].encode()
+    for start in range(0, len(content), _PIECE):
+        encoded = content[start : start + _PIECE].encode()
         size += len(encoded)
         sha256.update(encoded)
     if size > MAX_CONTENT_BYTES:
@@ -88,9 +92,11 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
 
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
-    """The JSON of the new document."""
+    """The JSON of the new document. A large text does not come back from the database for it."""
+    is_large = document.size > LARGE_BYTES
     with violations(VIOLATIONS):
-        return await _write(CREATE, writer, project_id, values_of(document))
+        row = await _write(CREATE_LARGE if is_large else CREATE, writer, project_id, values_of(document))
+    return with_content(row, document.content) if is_large else row
 
 
 async def insert_batch(
@@ -112,6 +118,12 @@ async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, val
     body = row["body"]
     assert isinstance(body, bytes)
     return body
+
+
+def with_content(row: bytes, content: str) -> bytes:
+    """The JSON of a document that has all but its content."""
+    pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
+    return b"".join((row[:-1], b',"content":"', *(orjson.dumps(piece)[1:-1] for piece in pieces), b'"}'))
 
 
 def _refuse_twins(documents: Sequence[NewDocument]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -101,9 +102,9 @@ def _written(made: CTE, answer: ColumnElement[object]) -> Written:
     return Written(made, news, [answer.label("body")], (_first_versions(made),))
 
 
-def _create(entered: Entered) -> Written:
+def _create(entered: Entered, *, content: bool) -> Written:
     made = _inserted(entered, _given_one())
-    return _written(made, select(json_bytes(json_row(document_columns(made, content=True), made))).scalar_subquery())
+    return _written(made, select(json_bytes(json_row(document_columns(made, content=content), made))).scalar_subquery())
 
 
 def _create_batch(entered: Entered) -> Written:
@@ -113,5 +114,7 @@ def _create_batch(entered: Entered) -> Written:
 
 
 # Ids are made in ascending order, so that the order of the ids is the order of the request.
-CREATE: Final = ScopedWrite(_create)
+CREATE: Final = ScopedWrite(partial(_create, content=True))
+# Answers all but the content, which comes last.
+CREATE_LARGE: Final = ScopedWrite(partial(_create, content=False))
 CREATE_BATCH: Final = ScopedWrite(_create_batch)

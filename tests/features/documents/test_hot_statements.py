@@ -12,9 +12,16 @@ import asyncpg
 import pytest
 
 from partywall.core.db.scoped_read import ScopedRead, Statement, Value
+from partywall.core.db.scoped_write import ScopedWrite
 from partywall.core.tenancy import Role
 from partywall.features.documents.creating import prepare
-from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, values_of
+from partywall.features.documents.creating_repository import (
+    CREATE,
+    CREATE_BATCH,
+    CREATE_LARGE,
+    values_of,
+    values_of_many,
+)
 from partywall.features.documents.reading_repository import (
     CONTENT,
     CONTENT_PIECE,
@@ -125,19 +132,18 @@ def shows(row: list[object]) -> bool:
 
 
 @pytest.mark.parametrize("toggles", PLANS)
-@pytest.mark.parametrize("write", [CREATE, CREATE_BATCH], ids=["one", "batch"])
+@pytest.mark.parametrize("write", [CREATE, CREATE_LARGE, CREATE_BATCH], ids=["one", "large", "batch"])
 async def test_a_write_is_the_same_under_every_plan(
-    case: Case, shelf: Shelf, people: People, write: object, toggles: dict[str, str]
+    case: Case, shelf: Shelf, people: People, write: ScopedWrite, toggles: dict[str, str]
 ) -> None:
-    assert write in (CREATE, CREATE_BATCH)
-    statement = CREATE.statement if write is CREATE else CREATE_BATCH.statement
+    statement = write.statement
     stranger = await people.person()
     await plan(case.connection, toggles)
     before = await counts(people, shelf.project)
 
     def values(role: Role) -> Values:
-        new = [prepare(DocumentCreate(title=f"N{n}", content="")) for n in range(1 if write is CREATE else 3)]
-        return {**values_of(new), "roles": [role]}
+        new = [prepare(DocumentCreate(title=f"N{n}", content="")) for n in range(3)]
+        return {**(values_of_many(new) if write is CREATE_BATCH else values_of(new[0])), "roles": [role]}
 
     for _ in range(2):
         refused = await case.ask(statement, str(stranger.principal), more=values(Role.OWNER))
@@ -146,7 +152,7 @@ async def test_a_write_is_the_same_under_every_plan(
         assert (lacking[0], lacking[-1]) == ("owner", None)
     assert await counts(people, shelf.project) == before
     made = await case.ask(statement, str(shelf.owner.principal), more=values(Role.OWNER))
-    added = 1 if write is CREATE else 3
+    added = 3 if write is CREATE_BATCH else 1
     assert (made[0], made[-1]) == ("owner", added)
     assert await counts(people, shelf.project) == {name: count + added for name, count in before.items()}
 

@@ -6,8 +6,10 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import asyncpg
 import pytest
 
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.http import large_answers
 from partywall.settings import Settings
 from tests.core.http.bytes import PROJECTS, answer_on, bearer, head
@@ -35,8 +37,24 @@ async def large(person: Person, content: str = CONTENT) -> str:
         f"{PROJECTS}/{await person.project()}/documents", json={"title": "L", "content": content}
     )
     assert made.status_code == 201
+    assert made.json() == (await person.client.get(made.headers["location"])).json()
     assert made.json()["content"] == content
     return f"{made.headers['location']}"
+
+
+async def test_a_large_text_does_not_come_back_for_the_answer(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the one that was sent it would be in memory three times."""
+    answered: list[int] = []
+    fetch = ReadPool.fetch
+
+    async def noting(pool: ReadPool, query: str, *args: object) -> list[asyncpg.Record]:
+        rows = await fetch(pool, query, *args)
+        answered.extend(len(value) for row in rows for value in row.values() if isinstance(value, str | bytes))
+        return rows
+
+    monkeypatch.setattr(ReadPool, "fetch", noting)
+    await large(await people.person())
+    assert 0 < max(answered) < 10_000
 
 
 async def test_a_large_document_is_the_same_whichever_way(people: People) -> None:

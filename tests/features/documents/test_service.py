@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from sqlalchemy import inspect
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.errors import MissingRightError
@@ -13,6 +14,7 @@ from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_to_write
 from partywall.features.documents.exceptions import DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.reading import Shown
+from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, DocumentPatch
 from partywall.features.documents.service import DocumentService
 from tests.features.documents.conftest import Inside, Shelf
@@ -49,6 +51,23 @@ async def test_what_changes_nothing_is_no_change(resources: Resources, shelf: Sh
     same = await patch(resources, shelf, document, DocumentPatch(title="A title", metadata={"a": 1, "b": None}))
     assert (same.revision, version(same)) == (1, 1)
     assert [type_ for type_, *_ in await inside.events()] == ["document.created"]
+
+
+async def test_a_change_does_not_read_the_text_that_is_there(resources: Resources, shelf: Shelf) -> None:
+    """It may be large, and there is a digest of it."""
+    document = await made(resources, shelf)
+    async with serving(resources, shelf) as documents:
+        row = await DocumentRepository(documents.session, documents.scope).lock(document)
+        assert "content" in inspect(row, raiseerr=True).unloaded
+        locked = await documents.lock(document)
+        assert locked.current.content is None
+        assert locked.has_text("A title", "Text.")
+        assert not locked.has_text("A title", "Text")
+        assert not locked.has_text("Another", "Text.")
+    again = await patch(resources, shelf, document, DocumentPatch(content="Text."))
+    assert (again.revision, version(again)) == (1, 1)
+    other = await patch(resources, shelf, document, DocumentPatch(content="Text"))
+    assert (other.revision, version(other)) == (2, 2)
 
 
 async def test_metadata_alone_makes_no_version_and_indexes_nothing(

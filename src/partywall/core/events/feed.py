@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -87,8 +86,8 @@ class Feed:
     """
 
     __slots__ = (
-        "_account", "_behind", "_bytes", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms", "_wake",
-        "position", "scope",
+        "_account", "_behind", "_bytes", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms",
+        "_waiter", "position", "scope",
     )  # fmt: skip
 
     def __init__(self, reader: ScopedReader, opened: EventBatch, terms: Terms, source: Source, account: UUID) -> None:
@@ -100,9 +99,9 @@ class Feed:
         self._source = source
         self._joined = False
         self._behind = False
-        self._queue: deque[tuple[int, bytes]] = deque()
+        self._queue: list[tuple[int, bytes]] = []  # for as many streams a deque is too large
         self._bytes = 0
-        self._wake = asyncio.Event()
+        self._waiter: asyncio.Future[bool] | None = None
         self._end: End | None = None
         self._said = False
 
@@ -142,7 +141,7 @@ class Feed:
         if len(self._queue) > QUEUE_LIMIT:
             self.end(End.SLOW)
         elif self._queue:
-            self._wake.set()
+            self._wake()
 
     def check(self, role: str | None) -> None:
         """Ends the feed where what its caller is now is not enough to go on reading, or not what it was opened with."""
@@ -162,7 +161,7 @@ class Feed:
             if self._queue:
                 self.position = self._queue[0][0] - 1
                 self._queue.clear()
-            self._wake.set()
+            self._wake()
 
     def close(self) -> None:
         self.end(End.GONE)
@@ -215,20 +214,28 @@ class Feed:
         """False when it is time for a sign of life."""
         left = self._terms.expires_at - unix_time()
         beat = self._terms.heartbeat.total_seconds()
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(max(0.0, min(left, beat)), self._wake, left <= beat)
         try:
-            async with asyncio.timeout(max(0.0, min(left, beat))):
-                await self._wake.wait()
-        except TimeoutError:
-            return left <= beat
-        self._wake.clear()
-        return True
+            return await self._waiter
+        finally:
+            self._waiter = None
+            timer.cancel()
+
+    def _wake(self, for_news: bool = True) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(for_news)
 
     def _take(self) -> list[bytes]:
         taken: list[bytes] = []
         size = 0
-        while self._queue and (not taken or size + len(self._queue[0][1]) <= CHUNK_BYTES):
-            taken.append(self._queue.popleft()[1])
-            size += len(taken[-1])
+        for _, frame in self._queue:
+            if taken and size + len(frame) > CHUNK_BYTES:
+                break
+            taken.append(frame)
+            size += len(frame)
+        del self._queue[: len(taken)]
         self._bytes -= size
         return taken
 

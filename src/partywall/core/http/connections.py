@@ -16,9 +16,11 @@ from partywall.core.errors import PartywallError
 from partywall.core.http import connection_errors as refusals
 from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
-from partywall.core.http.event_stream import is_open_stream
+from partywall.core.http.event_stream import close_stream, is_open_stream
+from partywall.core.http.flow import Flow, Pipeline
 from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
 from partywall.core.http.request_progress import Part, Progress
+from partywall.core.http.serving import Serving, awaited
 from partywall.core.http.socket_protocol import Sockets
 from partywall.core.http.turns import Turn, note_turn
 
@@ -36,9 +38,13 @@ _LEAVING_SECONDS: Final = 1.0
 class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
+    # Beside what uvicorn has, which fills what Python shares of the names of attributes.
+    __slots__ = (
+        "_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress", "_served",
+        "_turn", "_was_served",
+    )  # fmt: skip
+
     url = b""
-    _served: RequestResponseCycle | None = None
-    _turn: Turn | None = None
 
     def __init__(
         self,
@@ -57,9 +63,13 @@ class Http(HttpToolsProtocol):
         # It has a place; what it says is heard; its first request has come; it has been told to leave.
         self._held = self._listens = self._was_served = self._leaving = False
         self._has_said_all = False
+        self._served: RequestResponseCycle | None = None
+        self._turn: Turn | None = None
+        self.pipeline = Pipeline()  # type: ignore[assignment]  # has what uvicorn uses of its deque
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
+        self.flow = Flow(transport)
         self._address = self._others.address_of(self.client[0] if self.client else None)
         self._held = self._listens = self._others.admit(self, self._address)
         if not self._held:
@@ -214,7 +224,7 @@ class Http(HttpToolsProtocol):
 
     def _note(self, size: int) -> None:
         """What came was a part of a head or of a body, or made a request whole."""
-        part, progress = self._awaited(), self._progress
+        part, progress = awaited(self.cycle, self.scope), self._progress
         if part is Part.NOTHING:
             if progress.part is not part:
                 self._note_whole()
@@ -230,15 +240,6 @@ class Http(HttpToolsProtocol):
     def _excess(self) -> PartywallError:
         return HeadersTooLargeError() if len(self.url) <= URL_BYTES else url_too_long()
 
-    def _awaited(self) -> Part:
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.scope is not self.scope:
-            return Part.HEAD  # it is not whole yet
-        if cycle.more_body:
-            return Part.BODY
-        # Where the answer is out already, what came begins no request: it may be empty lines without end.
-        return Part.HEAD if cycle.response_complete else Part.NOTHING
-
     def _note_whole(self) -> None:
         self._progress.part = Part.NOTHING
         if self._was_served:
@@ -249,7 +250,7 @@ class Http(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._served = cycle
-        begin = partial(super()._start_asgi_task, cycle, app)
+        begin = partial(super()._start_asgi_task, cycle, Serving(cycle, app))
         if self._address is None:
             begin()
         else:
@@ -292,5 +293,6 @@ class Http(HttpToolsProtocol):
         if served is not None:
             served.disconnected = True
             served.message_event.set()
+            close_stream(served.scope)
             if self._turn is not None:
                 self._turn.abandon()

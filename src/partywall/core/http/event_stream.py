@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Final, Protocol
 
 import structlog
@@ -14,7 +14,10 @@ log = structlog.get_logger(__name__)
 
 # How long a client may leave what was sent to it unread before the connection is given up, unless told otherwise.
 SEND_TIMEOUT_SECONDS: Final = 30.0
+# In the state of the request.
 _OPEN_STREAM: Final = "open_stream"
+_SERVER_STREAMS: Final = "server_streams"
+_KEPT: Final = ("type", "method", "path", "path_params", "state")
 
 
 def mark_open_stream(scope: Scope) -> None:
@@ -37,6 +40,70 @@ class Chunks(Protocol):
     def close(self) -> None: ...
 
 
+class OpenStream:
+    """What is left of a request whose answer is a stream that has begun. `when_over` is called at its end."""
+
+    __slots__ = ("_chunks", "_opening", "_timeout", "when_over")
+
+    def __init__(self, chunks: Chunks, opening: bytes, timeout: float) -> None:
+        self._chunks = chunks
+        self._opening = opening
+        self._timeout = timeout
+        self.when_over: Callable[[], None] | None = None
+
+    async def pour(self, send: Send) -> None:
+        """Until the chunks end, or the client has gone or does not read."""
+        chunk: bytes | None = self._opening
+        try:
+            while chunk is not None:
+                async with asyncio.timeout(self._timeout):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await self._chunks.next()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except OSError as error:
+            log.info("stream_abandoned", error=type(error).__name__)
+        finally:
+            self.end()
+
+    def close(self) -> None:
+        """The client has gone: `pour` ends soon."""
+        self._chunks.close()
+
+    def end(self) -> None:
+        self.close()
+        told, self.when_over = self.when_over, None
+        if told is not None:
+            told()
+
+
+def take_streams(state: MutableMapping[str, object]) -> None:
+    """The server sends event streams itself, and tells them when the client has gone.
+
+    So a stream holds neither the request nor what its layers keep for it, which is three times as much as the stream.
+    """
+    state[_SERVER_STREAMS] = True
+
+
+def open_stream(scope: Mapping[str, object]) -> OpenStream | None:
+    """What the application has left to the server."""
+    state = scope.get("state")
+    found = state.get(_OPEN_STREAM) if isinstance(state, dict) else None
+    return found if isinstance(found, OpenStream) else None
+
+
+def close_stream(scope: Mapping[str, object]) -> None:
+    """The client has gone."""
+    if (stream := open_stream(scope)) is not None:
+        stream.close()
+
+
+def forget_request(scope: MutableMapping[str, object]) -> None:
+    """All of a scope but what the server and log lines need as long as its stream is open."""
+    kept = {name: scope[name] for name in _KEPT if name in scope}
+    scope.clear()
+    scope.update(kept)
+
+
 class EventStream(Response):
     """Server-sent events. Holds nothing but the chunks' source, and ends as soon as the client is gone."""
 
@@ -47,33 +114,28 @@ class EventStream(Response):
         self.background = None
         # For proxies on the way: none may hold events back, be it to compress them.
         self.init_headers({"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"})
-        self._chunks = chunks
-        self._opening = opening
-        self._timeout = timeout
+        self._stream = OpenStream(chunks, opening, timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Begins the answer. The rest is the server's; where that is not ours, it is sent from here."""
         mark_open_stream(scope)
         try:
-            async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(self._close_with_client(receive))
-                await self._pour(send)
-                watcher.cancel()
-        finally:
-            self._chunks.close()
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        except BaseException:
+            self._stream.close()
+            raise
+        if _SERVER_STREAMS in scope["state"]:
+            scope["state"][_OPEN_STREAM] = self._stream
+        else:
+            await self._send_watched(receive, send)
+
+    async def _send_watched(self, receive: Receive, send: Send) -> None:
+        async with asyncio.TaskGroup() as group:
+            watcher = group.create_task(self._close_with_client(receive))
+            await self._stream.pour(send)
+            watcher.cancel()
 
     async def _close_with_client(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self._chunks.close()
-
-    async def _pour(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        chunk: bytes | None = self._opening
-        try:
-            while chunk is not None:
-                async with asyncio.timeout(self._timeout):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                chunk = await self._chunks.next()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError as error:
-            log.info("stream_abandoned", error=type(error).__name__)
+        self._stream.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Final
 
 import structlog
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from partywall.core.http.access_log import AccessEntry, AccessLog
 from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
+from partywall.core.http.event_stream import forget_request, open_stream
 from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.problems import crash_problem
 from partywall.core.http.request_head import refusal_of
@@ -76,7 +78,14 @@ class RequestContext:
                 raise  # half an answer is out: all that is left is to break the connection
             await crash_problem(Request(scope))(scope, receive, send_with_headers)
         finally:
-            self._access_log(_entry(scope, status, time.perf_counter() - started))
+            if (stream := open_stream(scope)) is None:
+                self._tell(scope, status, started)
+            else:
+                forget_request(scope)
+                stream.when_over = partial(self._tell, scope, status, started)
+
+    def _tell(self, scope: Scope, status: int | None, started: float) -> None:
+        self._access_log(_entry(scope, status, time.perf_counter() - started))
 
 
 def _entry(scope: Scope, status: int | None, seconds: float) -> AccessEntry:

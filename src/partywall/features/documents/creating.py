@@ -3,22 +3,32 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from partywall.core.db.constraints import violations
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.scoped_write import ScopedWrite, ScopedWriter
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ContentTooLargeError, QuotaExceededError
 from partywall.core.http.idempotency import Show
+from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.ids import new_id
 from partywall.core.tenancy import ProjectScope
 from partywall.features.documents import reading_repository
 from partywall.features.documents.constants import INLINE_BYTES, MAX_CONTENT_BYTES, PLAIN_TEXT
-from partywall.features.documents.creating_repository import CREATE, CREATE_BATCH, NewDocument, values_of
+from partywall.features.documents.creating_repository import (
+    CREATE,
+    CREATE_BATCH,
+    CREATE_LARGE,
+    NewDocument,
+    values_of,
+    values_of_many,
+)
 from partywall.features.documents.exceptions import VIOLATIONS, ExternalIdTakenError
 from partywall.features.documents.repository import DocumentRepository
 from partywall.features.documents.schemas import DocumentCreate, metadata_json
@@ -27,8 +37,8 @@ from partywall.features.projects.rights import Right, require, roles_with
 _MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
 
 
-# Characters: a large text is not in memory a second time in UTF-8.
-_DIGESTED_AT_ONCE: Final = 256 * 1024
+# Characters of a large text that are worked on at once: the whole is not in memory a second time in UTF-8.
+_PIECE: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +57,8 @@ def may_write(scope: ProjectScope) -> None:
 def digest(content: str) -> tuple[int, str]:
     """Size in bytes and SHA-256 of the content in UTF-8; raises ContentTooLargeError."""
     size, sha256 = 0, hashlib.sha256()
-    for start in range(0, len(content), _DIGESTED_AT_ONCE):
-        encoded = content[start : start + _DIGESTED_AT_ONCE].encode()
+    for start in range(0, len(content), _PIECE):
+        encoded = content[start : start + _PIECE].encode()
         size += len(encoded)
         sha256.update(encoded)
     if size > MAX_CONTENT_BYTES:
@@ -82,9 +92,11 @@ async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
 
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
-    """The JSON of the new document."""
+    """The JSON of the new document. A large text does not come back from the database for it."""
+    is_large = document.size > LARGE_BYTES
     with violations(VIOLATIONS):
-        return await _write(CREATE, writer, project_id, [document])
+        row = await _write(CREATE_LARGE if is_large else CREATE, writer, project_id, values_of(document))
+    return with_content(row, document.content) if is_large else row
 
 
 async def insert_batch(
@@ -94,18 +106,24 @@ async def insert_batch(
     _refuse_twins(documents)
     try:
         with violations(VIOLATIONS):
-            return await _write(CREATE_BATCH, writer, project_id, documents)
+            return await _write(CREATE_BATCH, writer, project_id, values_of_many(documents))
     except ExternalIdTakenError as error:
         # Row-level security keeps the offending key out of PostgreSQL's message.
         raise ExternalIdTakenError(await _first_taken(reader, project_id, documents)) from error
 
 
-async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, documents: Sequence[NewDocument]) -> bytes:
-    scope, row = await writer.row(write, project_id, _MAY_WRITE, values_of(documents))
+async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, values: Mapping[str, Value]) -> bytes:
+    scope, row = await writer.row(write, project_id, _MAY_WRITE, values)
     may_write(scope)
     body = row["body"]
     assert isinstance(body, bytes)
     return body
+
+
+def with_content(row: bytes, content: str) -> bytes:
+    """The JSON of a document that has all but its content."""
+    pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
+    return b"".join((row[:-1], b',"content":"', *(orjson.dumps(piece)[1:-1] for piece in pieces), b'"}'))
 
 
 def _refuse_twins(documents: Sequence[NewDocument]) -> None:

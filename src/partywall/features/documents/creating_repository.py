@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    FromClause,
     Integer,
     Text,
     Uuid,
@@ -58,14 +60,26 @@ _GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {
 _FIRST: Final = ("title", "size", "content_sha256", "created_by", "created_at")
 
 
-def values_of(documents: Sequence[NewDocument]) -> dict[str, Value]:
+def values_of(document: NewDocument) -> dict[str, Value]:
+    return {name: getattr(document, name) for name in _GIVEN}
+
+
+def values_of_many(documents: Sequence[NewDocument]) -> dict[str, Value]:
     return {name: [getattr(document, name) for document in documents] for name in _GIVEN}
 
 
-def _inserted(entered: Entered) -> CTE:
+def _given_one() -> FromClause:
+    """Not in arrays, which the driver builds apart before it sends them: a large text would be there once more."""
+    return select(*(bindparam(name, type_=type_).label(name) for name, type_ in _GIVEN.items())).subquery("given")
+
+
+def _given_many() -> FromClause:
     arrays = [bindparam(name, type_=ARRAY(type_)) for name, type_ in _GIVEN.items()]
     columns = [column(name, type_) for name, type_ in _GIVEN.items()]
-    given = func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def _inserted(entered: Entered, given: FromClause) -> CTE:
     chosen = [cast(given.c[name], JSONB) if name == "metadata" else given.c[name] for name in _GIVEN]
     rows = select(PROJECT_ID, PRINCIPAL, *chosen).select_from(entered.source.join(given, true())).where(entered.allowed)
     return insert(DOCUMENT).from_select(["project_id", "created_by", *_GIVEN], rows).returning(*DOCUMENT.c).cte("made")
@@ -88,17 +102,19 @@ def _written(made: CTE, answer: ColumnElement[object]) -> Written:
     return Written(made, news, [answer.label("body")], (_first_versions(made),))
 
 
-def _create(entered: Entered) -> Written:
-    made = _inserted(entered)
-    return _written(made, select(json_bytes(json_row(document_columns(made, content=True), made))).scalar_subquery())
+def _create(entered: Entered, *, content: bool) -> Written:
+    made = _inserted(entered, _given_one())
+    return _written(made, select(json_bytes(json_row(document_columns(made, content=content), made))).scalar_subquery())
 
 
 def _create_batch(entered: Entered) -> Written:
-    made = _inserted(entered)
+    made = _inserted(entered, _given_many())
     rows = select(*document_columns(made, content=False)).order_by(made.c.id).subquery("rows")
     return _written(made, select(json_bytes(json_rows(list(rows.c), rows))).select_from(rows).scalar_subquery())
 
 
 # Ids are made in ascending order, so that the order of the ids is the order of the request.
-CREATE: Final = ScopedWrite(_create)
+CREATE: Final = ScopedWrite(partial(_create, content=True))
+# Answers all but the content, which comes last.
+CREATE_LARGE: Final = ScopedWrite(partial(_create, content=False))
 CREATE_BATCH: Final = ScopedWrite(_create_batch)

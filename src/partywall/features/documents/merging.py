@@ -16,17 +16,17 @@ from partywall.features.documents.schemas import DocumentPatch, DocumentReplace,
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """All that a caller sets on a document."""
+    """All that a caller sets on a document. A content of None is the one that is there, which is not read for it."""
 
     title: str
-    content: str
+    content: str | None
     external_id: str | None
     status: Status
     metadata: JsonObject
 
     def differs_in(self, other: Wanted) -> set[str]:
-        """The names of the fields; JSON's `1`, `1.0` and `true` are three values."""
-        names = {name for name in ("title", "content", "external_id", "status") if _of(self, name) != _of(other, name)}
+        """The names of the fields beside the content; JSON's `1`, `1.0` and `true` are three values."""
+        names = {name for name in ("title", "external_id", "status") if _of(self, name) != _of(other, name)}
         return names | ({"metadata"} if _canonical(self.metadata) != _canonical(other.metadata) else set())
 
     @property

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy import Row, Uuid, and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy.orm import defer
 
 from partywall.core.db.json_rows import json_bytes, json_row, json_rows
 from partywall.core.db.session import AsyncReadSession, AsyncSession
@@ -25,6 +26,7 @@ WAITING: Final = "pending"
 
 _DELETE: Final = select(func.wall.delete_document(bindparam("document", type_=Uuid)))
 _BODY: Final = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+_BODY_BUT_CONTENT: Final = json_bytes(json_row(document_columns(DOCUMENT, content=False), DOCUMENT))
 
 
 class Fields(Protocol):
@@ -34,7 +36,7 @@ class Fields(Protocol):
     def title(self) -> str: ...
 
     @property
-    def content(self) -> str: ...
+    def content(self) -> str | None: ...
 
     @property
     def external_id(self) -> str | None: ...
@@ -82,8 +84,12 @@ class DocumentRepository:
     scope: ProjectScope
 
     async def lock(self, id_: UUID) -> Document | None:
-        """For a change; whoever else changes the document waits."""
-        query = select(Document).where(Document.project_id == self.scope.project_id, Document.id == id_)
+        """For a change; whoever else changes the document waits. Its content is not read: it may be large."""
+        query = (
+            select(Document)
+            .options(defer(Document.content))
+            .where(Document.project_id == self.scope.project_id, Document.id == id_)
+        )
         found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
         return found.one_or_none()
 
@@ -93,8 +99,9 @@ class DocumentRepository:
         wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
         return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
-    async def shown(self, id_: UUID) -> Row[bytes, int, int]:
-        columns = (_BODY.label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
+    async def shown(self, id_: UUID, *, content: bool = True) -> Row[bytes, int, int]:
+        """Its JSON, with the content or without, its revision and its state."""
+        columns = ((_BODY if content else _BODY_BUT_CONTENT).label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
         query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         return (await self.session.execute(query)).one()
 
@@ -152,14 +159,20 @@ class DocumentWriter:
     scope: ProjectScope
 
     async def write(self, id_: UUID, change: DocumentChange) -> int:
-        """Answers the new revision; the database keeps the text that gives way."""
+        """Answers the new revision; the database keeps the text that gives way.
+
+        The values are given beside the statement: SQLAlchemy keeps compiled ones with what stands in them.
+        """
+        values = _columns(change)
+        given = {name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values}
         statement = (
             update(DOCUMENT)
             .where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
-            .values(**_columns(change), revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
+            .values(**given, revision=DOCUMENT.c.revision + 1, updated_at=func.clock_timestamp())
             .returning(DOCUMENT.c.revision)
         )
-        revision: int = (await self.session.execute(statement)).scalar_one()
+        bound = {f"new_{name}": value for name, value in values.items()}
+        revision: int = (await self.session.execute(statement, bound)).scalar_one()
         return revision
 
     async def add_version(self, id_: UUID) -> None:

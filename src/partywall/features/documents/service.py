@@ -12,10 +12,11 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
+from partywall.core.http.large_answers import LARGE_BYTES
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents import creating
-from partywall.features.documents.creating import digest, may_write
+from partywall.features.documents.creating import digest, may_write, with_content
 from partywall.features.documents.exceptions import VIOLATIONS, DocumentNotFoundError, VersionNotFoundError
 from partywall.features.documents.jobs import PURGE_DOCUMENT, RELEASE_BLOBS, PurgeDocument, ReleaseBlobs
 from partywall.features.documents.merging import Wanted, patched, replaced
@@ -35,7 +36,11 @@ class Locked:
     id: UUID
     revision: int
     version: int
+    content_sha256: str
     current: Wanted
+
+    def has_text(self, title: str, content: str) -> bool:
+        return title == self.current.title and digest(content)[1] == self.content_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class DocumentService:
         row = await DocumentRepository(self.session, self.scope).lock(id_)
         if row is None:
             raise DocumentNotFoundError
-        return Locked(row.id, row.revision, row.version, _wanted(row))
+        return Locked(row.id, row.revision, row.version, row.content_sha256, _wanted(row))
 
     async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
         return await self._change(locked, patched(locked.current, patch))
@@ -118,14 +123,17 @@ class DocumentService:
         return await self._shown(id_)
 
     async def _change(self, locked: Locked, wanted: Wanted) -> Shown:
-        differing = wanted.differs_in(locked.current)
+        differing, content = wanted.differs_in(locked.current), wanted.content
+        digested = None if content is None else digest(content)
+        if digested is not None and digested[1] != locked.content_sha256:
+            differing.add("content")
         if differing:
             other_text = not differing.isdisjoint(_TEXT)
             reindexed = other_text or wanted.language != locked.current.language
             change = DocumentChange(
                 wanted,
                 differing,
-                digest=digest(wanted.content) if "content" in differing else None,
+                digest=digested if "content" in differing else None,
                 version=locked.version + 1 if other_text else None,
                 awaits_index=reindexed,
             )
@@ -135,11 +143,16 @@ class DocumentService:
             if other_text:
                 await writer.add_version(locked.id)
             self._tell("document.updated", locked.id, wanted, revision)
-        return await self._shown(locked.id)
+        return await self._shown(locked.id, content)
 
-    async def _shown(self, id_: UUID) -> Shown:
-        row = await DocumentRepository(self.session, self.scope).shown(id_)
-        return Shown(row.body, row.revision, row.state)
+    async def _shown(self, id_: UUID, content: str | None = None) -> Shown:
+        """With this content where it is large: it does not come back from the database."""
+        repository = DocumentRepository(self.session, self.scope)
+        if content is None or len(content) <= LARGE_BYTES:
+            row = await repository.shown(id_)
+            return Shown(row.body, row.revision, row.state)
+        row = await repository.shown(id_, content=False)
+        return Shown(with_content(row.body, content), row.revision, row.state)
 
     @property
     def _worker(self) -> str:
@@ -152,4 +165,4 @@ class DocumentService:
 
 
 def _wanted(row: Document) -> Wanted:
-    return Wanted(row.title, row.content, row.external_id, cast("Status", row.status), row.attributes)
+    return Wanted(row.title, None, row.external_id, cast("Status", row.status), row.attributes)

@@ -120,7 +120,7 @@ async def write(ctx: Context, title: StorableTitle, content: Content) -> dict[st
         if locked.version != base:
             raise DraftOutdatedError(base, locked.version)
         await documents.patch(locked, DocumentPatch(title=title, content=content))
-        changed = (title, content) != (locked.current.title, locked.current.content)
+        changed = not locked.has_text(title, content)
         return {"document_id": str(target), "version": locked.version + changed, "title": title}
 
     return cast("dict[str, str | int]", await ctx.deps.effects.once(work))

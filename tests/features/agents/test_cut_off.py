@@ -264,7 +264,10 @@ async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_count
 
 async def until_waiting(bureau: Bureau, function: str) -> None:
     """For a lock, in a call of that function."""
-    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%wall.' || $1 || '(%'"
+    sql = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE '%wall.' || $1 || '(%'"
+    )
     async with asyncio.timeout(15):
         while not await bureau.people.fetch(sql, function):
             await asyncio.sleep(0.02)

@@ -70,7 +70,9 @@ class House:
         """Until a request waits for that lock, in a statement like this."""
         async with asyncio.timeout(10):
             while not await self.people.fetch(
-                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0", statement
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                " AND position($1 IN query) > 0",
+                statement,
             ):
                 await asyncio.sleep(0.02)
 

@@ -122,7 +122,7 @@ def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
-    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         with HELD.watch(app.state.resources.engine):
             yield app
 

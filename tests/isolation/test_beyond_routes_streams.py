@@ -48,7 +48,7 @@ def assert_own(received: list[Received], project: UUID, foreign: UUID, word: str
 
 
 async def _take(stream: Stream, count: int) -> list[Received]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await stream.take(count)
 
 
@@ -140,7 +140,7 @@ async def test_a_stream_that_ends_names_its_own_project(people: People, server: 
         await write(resources, other, foreign, "bittern")
         await people.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
         await write(resources, one, mine, "amber again")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             rest = await stream.rest()
     assert_own(rest, mine, foreign, "amber", "bittern")
     assert "amber again" not in str(rest), "what follows the removal is not for whoever was removed"

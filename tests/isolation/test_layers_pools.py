@@ -62,7 +62,7 @@ class House:
 
 async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tuple[object, ...]:
     """A connection may notice only when it is used that its server is gone: then the next one is asked."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await ask()
@@ -182,7 +182,7 @@ async def _ask(client: httpx2.AsyncClient, caller: Caller, other: Caller, what: 
 
 async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client, asyncio.TaskGroup() as group:
         for number in range(4):
             for what in REQUESTS:
                 group.create_task(_ask(client, one, other, what, number))
@@ -201,14 +201,14 @@ async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     await house.assert_clean()
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
         for what in REQUESTS:
             await _ask(client, one, other, what, 100)
 
 
 async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
         for step in range(30):
             caller, what = (one, other)[step % 2], REQUESTS[step % len(REQUESTS)]
             await _hang_up(house, _request(caller, what, client, 200 + step), step * 0.0003)

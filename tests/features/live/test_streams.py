@@ -22,7 +22,7 @@ WRITERS = 2
 EACH = 200
 
 
-async def ends(stream: Stream, within: float = 45.0) -> list[str]:
+async def ends(stream: Stream, within: float = 60.0) -> list[str]:
     """The types of what still came before the server ended the stream."""
     async with asyncio.timeout(within):
         return [event.event for event in await stream.rest()]
@@ -85,7 +85,7 @@ async def test_news_comes_at_once_and_to_every_reader_of_the_one_tail(
     await until(lambda: server.resources.tails.followed == before)
 
 
-async def until(condition: object, within: float = 45.0) -> None:
+async def until(condition: object, within: float = 60.0) -> None:
     assert callable(condition)
     async with asyncio.timeout(within):
         while not condition():
@@ -187,7 +187,7 @@ async def test_a_stream_ends_with_its_credential_and_says_where_to_resume(
         assert (await stream.next()).id == 1
         await write(resources, owner, project, "a")
         assert (await stream.next()).id == 2
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             [last] = await stream.rest()
     assert (last.event, last.id, last.data["data"]) == ("reconnect", 2, {"reason": "credential_expired"})
     async with follow(server.url, project, token, last_event_id=2) as stream:

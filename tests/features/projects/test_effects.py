@@ -72,7 +72,7 @@ async def test_who_was_raised_may_at_once(house: House) -> None:
 
 async def rest(stream: Stream) -> list[str]:
     """What still came until the server ended the stream, promptly."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return [event.event for event in await stream.rest()]
 
 

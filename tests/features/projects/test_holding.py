@@ -131,7 +131,7 @@ async def test_a_removal_waits_for_what_was_begun_and_nothing_comes_after(
 async def until_waiting(people: People, count: int) -> None:
     """So many connections wait for a lock."""
     query = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await people.fetch(query))[0]["n"] < count:
             await asyncio.sleep(0.02)
 
@@ -224,7 +224,7 @@ async def test_a_stranger_holds_nothing_up(people: People, database: DatabaseUrl
                 await connection.fetchval("SELECT wall.enter_to_write($1, $2)", str(stranger.principal), project)
                 is None
             )
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 assert (await owner.client.delete(url(project))).status_code == 204
     finally:
         await connection.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,7 @@ from partywall.core.http import spool as spools
 from partywall.core.http.admission import Admission, Target
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.body_memory import BodyMemory, memory_of
+from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.serving import Serving
@@ -269,6 +270,15 @@ async def test_strange_json_is_refused(people: People, server: Serving, body: by
     assert answer.code
 
 
+def open_in(directory: Path) -> bool:
+    """Whether this process has a file there, which may have no name."""
+    found = False
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # one that is closed meanwhile
+            found = found or link.readlink().is_relative_to(directory)
+    return found
+
+
 async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: People, strict: Serving) -> None:
     owner, other = await people.person(), await people.person()
     directory = strict.resources.settings.spool_directory
@@ -276,8 +286,7 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
     said = (f"Content-Length: {12 * 1024 * 1024}", JSON)
     async with wired(strict) as first:
         first.say(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
-        await until(directory.exists)
-        await asyncio.sleep(0.2)  # it is being written by now
+        await until(lambda: open_in(directory))
         second = await ask(strict, head("POST", documents(project), *said, bearer(owner.token)))
         assert (second.status, second.code) == (503, "unavailable")
         assert int(second.headers["retry-after"]) > 0
@@ -285,7 +294,10 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
             third.say(head("POST", documents(elsewhere), *said, bearer(other.token)))
             late = await answer_on(third)
         assert (late.status, late.code) == (408, "request_timeout")
+        for connection in list(strict.server.server_state.connections):
+            cast("Connection", connection).take_too_long()
         assert (await answer_on(first)).status == 408
+    await until(lambda: not open_in(directory))
     assert list(directory.iterdir()) == []
 
 

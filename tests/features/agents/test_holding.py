@@ -41,7 +41,6 @@ async def test_a_project_is_deleted_while_its_runs_are_at_work(bureau: Bureau) -
                 while not bureau.model.asked:
                     await asyncio.sleep(0.02)
             deleted = await bureau.owner.client.delete(bureau.url)
-            await asyncio.sleep(0.1)
             stop.set()
     assert deleted.status_code == 204, deleted.text
     assert all(set(each.result()) <= {201, 202, 404} for each in writers)

@@ -52,9 +52,9 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
         writing = group.create_task(_write(resources, owner, projects))
         while not writing.done():
             async with serve(live_settings, port):
-                await asyncio.sleep(0.7)
+                await _connected_anew(readers)
         async with serve(live_settings, port):
-            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=120)
+            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=180)
             for task in tasks:
                 task.cancel()
     expected = {str(project): await _table(people, project) for project in projects}
@@ -63,6 +63,11 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
         assert each.ledger.digest == expected[each.project].digest
         assert each.ledger.other.keys() <= {"reconnect"}
         assert each.connections > 1
+
+
+async def _connected_anew(readers: list[Reader]) -> None:
+    before = [each.connections for each in readers]
+    await until(lambda: all(each.connections > was for each, was in zip(readers, before, strict=True)))
 
 
 async def _drop(readers: list[Reader]) -> None:

@@ -32,7 +32,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    """Sooner than a call that is followed ends by itself."""
+    async with asyncio.timeout(40):
         while not check():
             await asyncio.sleep(0.01)
 
@@ -136,7 +137,7 @@ async def test_bytes_behind_a_waiting_call_end_its_stream(desk: Desk) -> None:
 async def test_a_server_that_drains_keeps_nobody_waiting(desk: Desk, settings: Settings) -> None:
     async with serve(settings) as serving, following(desk, serving) as waiting:
         serving.app.state.draining.set()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(40):
             answer = await waiting
     [line] = [line for line in answer.text.splitlines() if line.startswith("data: ")]
     followed = json.loads(line.removeprefix("data: "))["result"]["structuredContent"]

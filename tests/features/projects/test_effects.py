@@ -20,7 +20,7 @@ from tests.people import Person
 async def server(settings: Settings) -> AsyncIterator[Serving]:
     """Polls so slowly that what ends promptly was told to look."""
     # A quicker heartbeat than an operator may set, so that a test waits for less.
-    quick = {"poll_interval": timedelta(seconds=60), "heartbeat": timedelta(milliseconds=200)}
+    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
         yield serving

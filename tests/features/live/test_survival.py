@@ -17,7 +17,7 @@ from tests.features.live.test_streams import until
 from tests.people import People, Person
 from tests.serving import free_port
 
-PROJECTS, READERS, EVENTS = 4, 5, 60
+PROJECTS, READERS, EVENTS, RESTARTS = 4, 5, 60, 3
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each.run()) for each in readers]
         tasks.append(group.create_task(_drop(readers)))
-        writing = group.create_task(_write(resources, owner, projects))
-        while not writing.done():
+        group.create_task(_write(resources, owner, projects))
+        for _ in range(RESTARTS):
             async with serve(live_settings, port):
                 await _connected_anew(readers)
         async with serve(live_settings, port):

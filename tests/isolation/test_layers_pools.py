@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.availability import is_away
+from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_project
@@ -79,6 +80,10 @@ async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.Temp
     own = settings_for(settings, database, tmp_path_factory.mktemp("pools"), pool_size=1)
     own = own.model_copy(update={"database": own.database.model_copy(update={"statement_timeout": LIMIT})})
     async with serve(own) as serving, People(serving.app, serving.resources, database) as people:
+        pool = serving.resources.engine.pool
+        assert isinstance(pool, SharedQueuePool)
+        for places in (pool.places, serving.resources.reads.places):
+            places._patience = 60.0  # many wait for the one connection
         yield House(serving, people)
 
 

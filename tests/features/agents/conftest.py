@@ -40,6 +40,7 @@ def settings(
             "cache": {"engine": "embedded", "url": engines.cache},
             "accounts": {"attempts_per_minute": 100_000},
             "jobs": {"poll_interval": "PT0.2S"},
+            "search": {"timeout": "PT1M"},
             "agents": {
                 "model": "openai:scripted",
                 "base_url": shared_model.url,

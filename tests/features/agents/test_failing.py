@@ -40,7 +40,7 @@ async def test_a_model_that_never_answers_fails_the_run(bureau: Bureau) -> None:
     run = await bureau.run(impatient=True)
     assert run["status"] == "failed"
     assert code_of(run) == "model_unavailable"
-    assert len(bureau.model.asked) > 2
+    assert len(bureau.model.asked) > 1
 
 
 async def test_a_refusal_is_final(bureau: Bureau) -> None:

@@ -112,6 +112,7 @@ def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.Tem
             "cache": {"engine": "embedded", "url": engines.cache},
             "accounts": {"attempts_per_minute": 100_000},
             "http": {"docs": True},
+            "search": {"timeout": "PT1M"},
             "jobs": {"poll_interval": "PT0.2S"},
             # Receivers of the tests listen on loopback; what is refused has tests of its own.
             "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
@@ -122,7 +123,7 @@ def settings(engines: Urls, database: DatabaseUrls, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
-    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         with HELD.watch(app.state.resources.engine):
             yield app
 

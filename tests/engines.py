@@ -1,4 +1,7 @@
-"""One PostgreSQL and one Valkey for the whole test run, shared by every xdist worker."""
+"""One PostgreSQL for the whole test run, shared by every xdist worker, and a Valkey for each of them.
+
+A worker has databases of its own, but a message of Valkey is heard in all of its databases.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 from filelock import AsyncFileLock
 
+from partywall.adapters.embedded.engine import EmbeddedEngine
 from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from partywall.core.db.migrate import migrate
@@ -34,7 +38,7 @@ class Urls:
     runtime: str
     owner: str
     superuser: str
-    cache: str
+    cache: str = ""
 
     def database(self, name: str) -> DatabaseUrls:
         return DatabaseUrls(
@@ -95,18 +99,15 @@ async def _create_template(urls: Urls) -> None:
     await migrate(database.owner, database.runtime)
 
 
-def _open(postgres: EmbeddedPostgres, valkey: EmbeddedValkey) -> Urls:
+def _open(postgres: EmbeddedPostgres) -> Urls:
     return Urls(
-        postgres.url(RUNTIME, "{database}"),
-        postgres.url(OWNER, "{database}"),
-        postgres.url(SUPERUSER, "{database}"),
-        valkey.url,
+        postgres.url(RUNTIME, "{database}"), postgres.url(OWNER, "{database}"), postgres.url(SUPERUSER, "{database}")
     )
 
 
 @asynccontextmanager
 async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
-    """The first to come starts them and stops them when no one uses them; a late comer starts its own."""
+    """The first to come starts PostgreSQL and stops it when no one uses it; a late comer starts its own."""
     if APART in os.environ:
         yield await _apart(Path(os.environ[APART]))
         return
@@ -118,12 +119,15 @@ async def shared_engines(directory: Path) -> AsyncIterator[Urls]:
     async with AsyncExitStack() as own:
         async with lock:
             if not facts.exists():
-                urls = await _start(own, directory / f"data-{os.getpid()}")
-                facts.write_text(json.dumps(asdict(urls)))
+                postgres = await _started(own, EmbeddedPostgres(directory / f"data-{os.getpid()}", settings=FAST))
+                await _create_template(_open(postgres))
+                facts.write_text(json.dumps(asdict(_open(postgres))))
                 own.push_async_callback(_retire, users, facts, lock)
             me.touch()
         try:
-            yield Urls(**json.loads(facts.read_text()))
+            async with AsyncExitStack() as alone:
+                valkey = await _started(alone, EmbeddedValkey(directory / f"cache-{os.getpid()}"))
+                yield replace(Urls(**json.loads(facts.read_text())), cache=valkey.url)
         finally:
             me.unlink()
 
@@ -137,15 +141,10 @@ async def _apart(facts: Path) -> Urls:
     return urls
 
 
-async def _start(stack: AsyncExitStack, data: Path) -> Urls:
-    engines = EmbeddedPostgres(data, settings=FAST), EmbeddedValkey(data)
-    stack.callback(engines[0].remove)
-    for engine in engines:
-        stack.push_async_callback(engine.stop)
-    await asyncio.gather(*(engine.start() for engine in engines))
-    urls = _open(*engines)
-    await _create_template(urls)
-    return urls
+async def _started[E: EmbeddedEngine](stack: AsyncExitStack, engine: E) -> E:
+    stack.callback(engine.remove)
+    await stack.enter_async_context(engine)
+    return engine
 
 
 async def _retire(users: Path, facts: Path, lock: AsyncFileLock) -> None:

@@ -80,7 +80,7 @@ GUILTY = [
     one("clock", "module-qualified now", SERVICE, "x = datetime.datetime.now(UTC)"),
     one("clock", "epoch", SERVICE, "x = time.time()"),
     one("clock", "imported epoch", SERVICE, "from time import time\n"),
-    one("cookies", "any client", SERVICE, "def f():\n    return httpx2.AsyncClient(timeout=5)\n"),
+    one("cookies", "any client", SERVICE, "def f():\n    return httpx2.AsyncClient(timeout=60)\n"),
     one("cookies", "of a library", SERVICE, "def f():\n    return create_async_httpx2_client()\n"),
     one("cookies", "refused by another", SERVICE, "def f():\n    return no_cookies()\ndef g():\n    return Client()\n"),
     relationship(

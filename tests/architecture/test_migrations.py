@@ -114,7 +114,7 @@ async def test_a_migration_that_waits_for_a_lock_gives_up_before_requests_queue_
     try:
         async with holder.transaction():
             await holder.execute("LOCK TABLE alembic_version IN SHARE MODE")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 with pytest.raises(DBAPIError, match="lock timeout"):
                     await migrate(copy.owner, copy.runtime, "-1")
         assert await schema_of(copy) == before

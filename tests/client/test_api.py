@@ -14,7 +14,7 @@ from tests.engines import Superuser
 from tests.serving import free_port
 
 
-def through(person: Person, proxy: Proxy, seconds: float = 10.0) -> Api:
+def through(person: Person, proxy: Proxy, seconds: float = 60.0) -> Api:
     return Api(proxy.url, TokenAuth(person.server, person.file), Patience(seconds))
 
 
@@ -28,7 +28,7 @@ def test_a_creation_whose_answer_was_lost_happens_once(person: Person, proxy: Pr
 
 def test_a_busy_server_is_asked_again(person: Person, proxy: Proxy) -> None:
     waits: list[str] = []
-    patience = Patience(10.0, lambda why, _: waits.append(why))
+    patience = Patience(60.0, lambda why, _: waits.append(why))
     proxy.busy = 2
     with Api(proxy.url, TokenAuth(person.server, person.file), patience) as api:
         assert list_projects(api) == []

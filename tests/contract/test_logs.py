@@ -73,7 +73,7 @@ async def test_secrets_never_reach_the_log(served: Served, settings: Settings, p
     person = await people.person()
     project = await person.project()
     headers = {"Authorization": f"Bearer {person.token}"}
-    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=60) as client:
         document = (await client.get("/openapi.json")).json()
         operations = [each for each in _operations(document) if each[:2] != ("DELETE", "/api/v1/projects/{project_id}")]
         assert len(operations) > 20
@@ -114,7 +114,7 @@ async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(ser
     document = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "c"})
     url = f"/api/v1/projects/{project}/documents/{document.json()['id']}/versions"
     headers = {"Authorization": f"Bearer {person.token}", "X-Request-ID": f"asked-{uuid4()}"}
-    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=60) as client:
         await people.execute("ALTER TABLE document_version RENAME TO mislaid")
         try:
             answer = await client.get(url)
@@ -122,7 +122,7 @@ async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(ser
             await people.execute("ALTER TABLE mislaid RENAME TO document_version")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     lines: list[dict[str, object]] = []
-    async with asyncio.timeout(30):  # the second is written behind the answer
+    async with asyncio.timeout(60):  # the second is written behind the answer
         while len(lines) < 2:
             await asyncio.sleep(0.02)
             logged = served.log.read_text().splitlines()

@@ -5,6 +5,7 @@ import os
 import sys
 import zlib
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from partywall.features.documents.html_text import Page, read_page
 from partywall.features.search.chunking import chunk_text, chunks_of, cut
 
 MEGABYTE = 1024 * 1024
-LIMITS = TextLimits(at_once=2, cpu_seconds=1, memory=256 * MEGABYTE)
+LIMITS = TextLimits(at_once=2, cpu_seconds=60, memory=256 * MEGABYTE)
+HASTY = replace(LIMITS, cpu_seconds=1)
 
 
 def children() -> set[int]:
@@ -37,19 +39,25 @@ async def test_a_text_is_read_as_it_is_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [(b"<div>" * 300_000, "more than 1 seconds"), (b"<p>x" * 1_500_000, "more than 256 MB of memory")],
+    ("text", "limits", "said"),
+    [
+        (b"<div>" * 300_000, HASTY, "more than 1 seconds"),
+        (b"<p>x" * 1_500_000, LIMITS, "more than 256 MB of memory"),
+    ],
     ids=["time", "memory"],
 )
-async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(text: bytes, said: str) -> None:
+async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(
+    text: bytes, limits: TextLimits, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_PATIENCE", 60)
     before = children()
     with pytest.raises(TextTooCostlyError, match=said):
-        await TextProcesses(LIMITS).run(read_page, text)
+        await TextProcesses(limits).run(read_page, text)
     assert children() <= before
 
 
 async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
-    texts, seen = TextProcesses(TextLimits(at_once=1, cpu_seconds=60, memory=LIMITS.memory)), set[int]()
+    texts, seen = TextProcesses(LIMITS), set[int]()
     before = children()
     reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
     while not seen & {min(19, os.getpriority(os.PRIO_PROCESS, 0) + child.NICER)}:
@@ -66,7 +74,7 @@ async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
 async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_PATIENCE", 0.01)
     with pytest.raises(TextProcessBusyError):
-        await TextProcesses(LIMITS).run(read_page, b"<div>" * 300_000)
+        await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000)
 
 
 async def test_a_process_that_dies_is_no_answer() -> None:
@@ -82,7 +90,7 @@ async def test_an_answer_has_an_end() -> None:
 
 async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
     before = children()
-    texts = TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory))
+    texts = TextProcesses(LIMITS)
     waiting = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
     while children() <= before:
         await asyncio.sleep(0.01)

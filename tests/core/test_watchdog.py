@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
 import sys
+from datetime import timedelta
 
 import pytest
 
+from partywall.core.watchdog import watched
+from tests.serving import UNMEASURED
+
 WATCHED = """
-import asyncio, re, sys
+import asyncio, re
 from datetime import timedelta
 from partywall.core.watchdog import watched
 
@@ -17,10 +23,7 @@ def blocked():
 
 async def main():
     with watched(timedelta(seconds=2)):
-        for _ in range(6):
-            await asyncio.sleep(0.5)
-        if "block" in sys.argv:
-            blocked()
+        blocked()
 
 asyncio.run(main())
 """
@@ -48,11 +51,12 @@ server.run_api(settings, "127.0.0.1", 0)
 """
 
 
-async def ended(program: str, *arguments: str) -> tuple[int | None, str]:
+async def ended(program: str) -> tuple[int | None, str]:
     """Its exit code, and what it has said of its end."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
+        sys.executable, "-c", program, env={**os.environ, **UNMEASURED},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
     try:
         async with asyncio.timeout(60):
             said = (await process.communicate())[1].decode()
@@ -62,17 +66,21 @@ async def ended(program: str, *arguments: str) -> tuple[int | None, str]:
     return process.returncode, said
 
 
-@pytest.mark.parametrize(
-    ("program", "arguments"), [(WATCHED, ["block"]), (WORKER, []), (API, [])], ids=["pattern", "worker", "api"]
-)
-async def test_a_process_whose_loop_does_not_answer_ends_and_says_where_it_was(
-    program: str, arguments: list[str]
-) -> None:
-    code, said = await ended(program, *arguments)
+@pytest.mark.parametrize("program", [WATCHED, WORKER, API], ids=["pattern", "worker", "api"])
+async def test_a_process_whose_loop_does_not_answer_ends_and_says_where_it_was(program: str) -> None:
+    code, said = await ended(program)
     assert code == 1
     assert "Timeout" in said
     assert "in blocked" in said
 
 
-async def test_a_process_whose_loop_answers_goes_on() -> None:
-    assert await ended(WATCHED) == (0, "")
+async def test_a_loop_that_answers_puts_the_end_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    put_off, cancelled = list[float](), list[bool]()
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda seconds, **_: put_off.append(seconds))
+    monkeypatch.setattr(faulthandler, "cancel_dump_traceback_later", lambda: cancelled.append(True))
+    with watched(timedelta(seconds=0.2)):
+        async with asyncio.timeout(60):
+            while len(put_off) < 4:
+                await asyncio.sleep(0.01)
+        assert not cancelled
+    assert (set(put_off), cancelled) == ({0.2}, [True])

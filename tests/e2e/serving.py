@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,17 +22,11 @@ import asyncpg
 
 from partywall.adapters.embedded import open_home
 from tests.libpq import LIBPQ_VARIABLES
+from tests.serving import free_port
 
 PATIENCE = 120.0
 # What other programs are told by the environment, and what libpq would be.
 NONSENSE = dict.fromkeys(("MAIL", "JOBS", "LOG", "DATABASE", "HTTP", "npm_config__x", *LIBPQ_VARIABLES), "nonsense")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def wait_until[T](probe: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:

@@ -14,7 +14,7 @@ import pytest
 from partywall.client.importing.send import BATCH_DOCUMENTS
 from tests.client.proxy import Proxy
 from tests.e2e.conftest import PASSWORD, ROOT, House, run
-from tests.e2e.serving import free_port
+from tests.serving import free_port
 
 pytestmark = pytest.mark.e2e
 

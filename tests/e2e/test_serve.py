@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 
@@ -17,9 +18,25 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-async def place() -> AsyncIterator[StandInPlace]:
+async def empty() -> AsyncIterator[StandInPlace]:
+    """Where nothing was started before."""
     async with contextlib.aclosing(StandInPlace()) as place:
         yield place
+
+
+@pytest.fixture(scope="module")
+async def stopped() -> AsyncIterator[StandInPlace]:
+    """Where everything was started once and stopped."""
+    async with contextlib.aclosing(StandInPlace()) as place:
+        assert place.start().until_ready().stop() == 0
+        yield place
+
+
+@pytest.fixture
+async def place(empty: StandInPlace, stopped: StandInPlace) -> StandInPlace:
+    """A copy of that: the making of a cluster is most of a first start."""
+    subprocess.run(["cp", "-a", stopped.data_dir, empty.data_dir], check=True)
+    return empty
 
 
 @contextlib.contextmanager
@@ -36,7 +53,8 @@ def serving(place: StandInPlace) -> Serving:
         return place.start().until_ready()
 
 
-async def test_first_start_reports_progress_and_says_what_is_next(serving: Serving) -> None:
+async def test_first_start_reports_progress_and_says_what_is_next(empty: StandInPlace) -> None:
+    serving = empty.start().until_ready()
     assert "creating the database cluster" in serving.output
     assert "bringing the schema up to date" in serving.output
     assert f"http://127.0.0.1:{serving.port}/docs" in serving.output
@@ -160,19 +178,19 @@ async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.3, 0.7, 1.2])
-async def test_an_interrupted_first_start_leaves_a_directory_that_starts(place: StandInPlace, delay: float) -> None:
-    first = place.start()
+async def test_an_interrupted_first_start_leaves_a_directory_that_starts(empty: StandInPlace, delay: float) -> None:
+    first = empty.start()
     await asyncio.sleep(delay)
     first.process.kill()
     first.ended()
-    assert await place.start().until_ready().notes() == []
+    assert await empty.start().until_ready().notes() == []
 
 
-async def test_a_stop_during_set_up_leaves_nothing_running(place: StandInPlace) -> None:
-    serving = place.start()
+async def test_a_stop_during_set_up_leaves_nothing_running(empty: StandInPlace) -> None:
+    serving = empty.start()
     serving.until("creating the database cluster")
     assert serving.stop() == 0
-    assert processes_of(place.data_dir) == {}
+    assert processes_of(empty.data_dir) == {}
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
@@ -183,11 +201,11 @@ async def test_a_child_that_refuses_its_settings_stops_the_start(place: StandInP
     assert processes_of(place.data_dir) == {}
 
 
-async def test_a_failing_migration_stops_the_start(place: StandInPlace) -> None:
-    serving = place.start(STAND_IN_REFUSES="migrate")
+async def test_a_failing_migration_stops_the_start(empty: StandInPlace) -> None:
+    serving = empty.start(STAND_IN_REFUSES="migrate")
     assert serving.ended() == 2
     assert "the migration ended with exit code 2" in serving.output
-    assert processes_of(place.data_dir) == {}
+    assert processes_of(empty.data_dir) == {}
 
 
 async def test_it_can_end_with_the_process_that_started_it(place: StandInPlace) -> None:

@@ -31,7 +31,7 @@ class PartywallPlace(Place):
 
     @contextlib.asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncClient]:
-        async with AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=20) as client:
+        async with AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60) as client:
             credentials = {"email": "ada@example.com", "password": PASSWORD}
             assert (await client.post("/api/v1/auth/register", json=credentials)).status_code == 202
             form = {"grant_type": "password", "username": credentials["email"], "password": PASSWORD}

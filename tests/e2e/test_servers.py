@@ -157,7 +157,7 @@ async def test_the_main_job_on_servers_in_production(servers: Servers, tmp_path:
         await until_ready(url, 120)
         assert len(_started_by(api.pid)) == 2
         await _work(url)
-        async with httpx2.AsyncClient(base_url=url) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
             assert (await client.get("/openapi.json")).status_code == 404
 
 
@@ -170,7 +170,7 @@ def _started_by(supervisor: int) -> list[str]:
 
 async def _work(url: str) -> None:
     """Log in, make a project, store a document, find it by a word and by its meaning."""
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
         form = {"grant_type": "password", "username": "ada@example.com", "password": "correct horse battery staple"}
         token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
         client.headers["Authorization"] = f"Bearer {token}"

@@ -59,7 +59,7 @@ async def open_copy(
     database = await new_database(engines, purpose)
     own = settings_for(settings, database, directory, pool_size)
     app = create_app(own)
-    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         resources: Resources = app.state.resources
         async with People(app, resources, database) as people:
             yield Copy(app, resources, own, database, people)

@@ -57,7 +57,7 @@ class Unlimited(AttemptLimiter):
 @asynccontextmanager
 async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> AsyncIterator[FastAPI]:
     app = create(settings)
-    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         resources: Resources = app.state.resources
         # What a password costs to check is not what is attacked here, and it is checked thousands of times.
         cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))

@@ -47,7 +47,7 @@ async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls) -> A
 async def _drive(app: FastAPI, url: str, rooms: Rooms) -> None:
     """Every operation with foreign ids, from outside and from a project of one's own."""
     headers = {"Authorization": f"Bearer {rooms.mine.owner.token}"}
-    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         for operation in operations(app):
             for inside in (rooms.foreign, rooms.mine):
                 if inside is rooms.mine and (operation.takes_the_project_away or operation.streams):

@@ -27,7 +27,7 @@ WRITERS: Final = 4
 @pytest.fixture(scope="module")
 async def server(settings: Settings) -> AsyncIterator[Serving]:
     # A quicker heartbeat than an operator may set, so that a test waits for less.
-    quick = {"poll_interval": timedelta(seconds=60), "heartbeat": timedelta(milliseconds=200)}
+    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
         yield serving

@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.availability import is_away
+from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.resources import Resources
 from partywall.core.tenancy import enter_project
@@ -62,7 +63,7 @@ class House:
 
 async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tuple[object, ...]:
     """A connection may notice only when it is used that its server is gone: then the next one is asked."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await ask()
@@ -79,6 +80,10 @@ async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.Temp
     own = settings_for(settings, database, tmp_path_factory.mktemp("pools"), pool_size=1)
     own = own.model_copy(update={"database": own.database.model_copy(update={"statement_timeout": LIMIT})})
     async with serve(own) as serving, People(serving.app, serving.resources, database) as people:
+        pool = serving.resources.engine.pool
+        assert isinstance(pool, SharedQueuePool)
+        for places in (pool.places, serving.resources.reads.places):
+            places._patience = 60.0  # many wait for the one connection
         yield House(serving, people)
 
 
@@ -182,7 +187,7 @@ async def _ask(client: httpx2.AsyncClient, caller: Caller, other: Caller, what: 
 
 async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client, asyncio.TaskGroup() as group:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client, asyncio.TaskGroup() as group:
         for number in range(4):
             for what in REQUESTS:
                 group.create_task(_ask(client, one, other, what, number))
@@ -201,14 +206,14 @@ async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
     await house.assert_clean()
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
         for what in REQUESTS:
             await _ask(client, one, other, what, 100)
 
 
 async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
         for step in range(30):
             caller, what = (one, other)[step % 2], REQUESTS[step % len(REQUESTS)]
             await _hang_up(house, _request(caller, what, client, 200 + step), step * 0.0003)

@@ -22,7 +22,7 @@ from tests.proxies.programs import Program
 from tests.serving import free_port
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "pgbouncer.md"
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 
 
 @asynccontextmanager

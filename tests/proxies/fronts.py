@@ -18,7 +18,7 @@ from tests.serving import free_port
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "proxy.md"
 SUB_PATH: Final = "/partywall"
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _NGINX: Final = """
 daemon off; master_process on; worker_processes 1; pid {here}/pid; error_log stderr warn;
 {user}

@@ -65,7 +65,7 @@ async def member(api: Serving, front: Front, database: DatabaseUrls, kept: Super
         people = await stack.enter_async_context(People(api.app, api.resources, database, kept))
         person = await people.person()
         headers = {"Authorization": f"Bearer {person.token}"}
-        clients = [httpx2.AsyncClient(base_url=url, headers=headers, timeout=30) for url in (front.url, front.below)]
+        clients = [httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) for url in (front.url, front.below)]
         root, below = [await stack.enter_async_context(client) for client in clients]
         yield Member(person, await person.project(), root, below)
 

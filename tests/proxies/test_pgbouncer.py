@@ -153,7 +153,7 @@ async def test_a_statement_that_takes_too_long_is_ended(
 
 
 async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, server: Serving, everyone: People) -> None:
-    async with AsyncClient(base_url=server.url, timeout=30) as client:
+    async with AsyncClient(base_url=server.url, timeout=60) as client:
         await _register_and_log_in(client)
         project = (await client.post("/api/v1/projects", json={"name": "Pooled"})).json()["id"]
         base = f"/api/v1/projects/{project}"

@@ -59,7 +59,7 @@ async def test_nobody_waits_and_who_commits_later_has_the_higher_number(people: 
             await append(resources, session, owner, project, "written first")
             before_commit(session, hold)
 
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(first())
         await written.wait()
         async with resources.sessions.begin() as session:
@@ -94,7 +94,7 @@ async def test_who_removes_events_keeps_no_writer_waiting(people: People, resour
     """Their numbers come as soon as the counter is free, and readers are told."""
     owner = await people.person()
     project = await owner.project()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with people.transaction() as pruning:
             await pruning.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
             made = await owner.client.post(f"/api/v1/projects/{project}/documents", json={"title": "a", "content": ""})
@@ -125,7 +125,7 @@ async def test_what_cannot_be_numbered_holds_up_no_other_project(people: People)
     broken, other = await owner.project(), await owner.project()
     await people.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             made = await owner.client.post(f"/api/v1/projects/{other}/documents", json={"title": "a", "content": ""})
             assert made.status_code == 201
             while await pending(people, other):
@@ -149,7 +149,7 @@ async def test_what_a_dead_process_has_committed_is_numbered_by_another(people: 
             text("SELECT wall.append_events(:project, 'x', CAST(:news AS jsonb))"),
             {"project": project, "news": news_json(news("left behind"))},
         )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await pending(people, project):
             await asyncio.sleep(0.02)
     assert await order(people, project) == ["left behind"]

@@ -34,7 +34,7 @@ async def answer_on(wire: Wire) -> Answer:
     head = (await wire.until(b"\r\n\r\n")).decode().split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
     length = int(headers.get("content-length", "0"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         body = await wire.reader.readexactly(length)
     return Answer(int(head[0].split()[1]), headers, body)
 

@@ -8,6 +8,7 @@ import pytest
 from partywall.core.http import connection_limits
 from partywall.settings import Settings
 from tests.features.live.serving import Serving, serve
+from tests.features.live.test_streams import until
 
 PER_ADDRESS = 40
 UPDATE = {
@@ -27,11 +28,17 @@ async def server(settings: Settings) -> AsyncIterator[Serving]:
 
 
 @pytest.fixture(scope="session")
-async def strict(settings: Settings) -> AsyncIterator[Serving]:
-    """A process with little patience and few places."""
+async def strict_server(settings: Settings) -> AsyncIterator[Serving]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connection_limits, "SWEEP_SECONDS", 0.1)
         patch.setattr(connection_limits, "GRACE_SECONDS", 0.1)
         patch.setattr(connection_limits, "MEASURE_SECONDS", 0.5)
         async with serve(settings.model_copy(update={"http": settings.http.model_copy(update=UPDATE)})) as serving:
             yield serving
+
+
+@pytest.fixture
+async def strict(strict_server: Serving) -> Serving:
+    """A process with little patience and few places, all of which are free."""
+    await until(lambda: not strict_server.server.server_state.connections)
+    return strict_server

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 from uuid import UUID
 
 import pytest
@@ -19,6 +19,7 @@ from partywall.core.http import spool as spools
 from partywall.core.http.admission import Admission, Target
 from partywall.core.http.body_limits import LARGE_BYTES, ORDINARY_BYTES, PUBLIC_BYTES
 from partywall.core.http.body_memory import BodyMemory, memory_of
+from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
 from tests.features.live.serving import Serving
@@ -270,6 +271,15 @@ async def test_strange_json_is_refused(people: People, server: Serving, body: by
     assert answer.code
 
 
+def open_in(directory: Path) -> bool:
+    """Whether this process has a file there, which may have no name."""
+    found = False
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # one that is closed meanwhile
+            found = found or link.readlink().is_relative_to(directory)
+    return found
+
+
 async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: People, strict: Serving) -> None:
     owner, other = await people.person(), await people.person()
     directory = strict.resources.settings.spool_directory
@@ -277,8 +287,7 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
     said = (f"Content-Length: {12 * 1024 * 1024}", JSON)
     async with wired(strict) as first:
         first.say(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
-        await until(directory.exists)
-        await asyncio.sleep(0.2)  # it is being written by now
+        await until(lambda: open_in(directory))
         second = await ask(strict, head("POST", documents(project), *said, bearer(owner.token)))
         assert (second.status, second.code) == (503, "unavailable")
         assert int(second.headers["retry-after"]) > 0
@@ -286,7 +295,10 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
             third.say(head("POST", documents(elsewhere), *said, bearer(other.token)))
             late = await answer_on(third)
         assert (late.status, late.code) == (408, "request_timeout")
+        for connection in list(strict.server.server_state.connections):
+            cast("Connection", connection).take_too_long()
         assert (await answer_on(first)).status == 408
+    await until(lambda: not open_in(directory))
     assert list(directory.iterdir()) == []
 
 
@@ -301,7 +313,7 @@ async def test_a_full_disk_is_told_before_anything_is_written(
     for free in (26_000_000, 194_000_000):
         usage = (260_000_000, 260_000_000 - free, free)
         monkeypatch.setattr(
-            spools.shutil, "disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2])
+            "shutil.disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2])
         )
         answers.append(await ask(server, head("POST", path, *said), b"[" + b" " * (1024 * 1024 - 2) + b"]"))
     assert [(answer.status, answer.code) for answer in answers] == [

@@ -187,7 +187,7 @@ async def test_who_says_no_more_gets_every_answer(people: People, server: Servin
 
 
 async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
-    strict: Serving, monkeypatch: pytest.MonkeyPatch
+    server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever has left looks the same: a burst of them would be worked on to its end."""
     begun, answered = 0, asyncio.Event()
@@ -197,9 +197,9 @@ async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
         begun += 1
         await answered.wait()
 
-    monkeypatch.setattr(strict.app, "middleware_stack", hang)
+    monkeypatch.setattr(server.app, "middleware_stack", hang)
     async with AsyncExitStack() as stack:
-        wires = [await stack.enter_async_context(wired(strict)) for _ in range(AT_ONCE + 4)]
+        wires = [await stack.enter_async_context(wired(server)) for _ in range(AT_ONCE + 4)]
         for wire in wires:
             wire.say(HEALTH)
         await until(lambda: begun == AT_ONCE)

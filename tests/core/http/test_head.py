@@ -78,12 +78,12 @@ async def test_a_stream_gives_its_headers_and_ends(settings: Settings, people: P
     """Over a real connection, which is then good for the next request."""
     person = await people.person()
     project = await person.project()
-    async with serve(settings) as server, AsyncClient(base_url=server.url, timeout=5) as client:
+    async with serve(settings) as server, AsyncClient(base_url=server.url, timeout=60) as client:
         client.headers["Authorization"] = f"Bearer {person.token}"
         head = await client.head(f"/api/v1/projects/{project}/events")
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["content-type"].startswith("text/event-stream")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while server.server.server_state.tasks:
                 await asyncio.sleep(0.01)
         for _ in range(2):

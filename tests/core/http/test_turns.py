@@ -20,7 +20,7 @@ from tests.features.live.serving import Serving
 from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
 
-PATIENCE = 10
+PATIENCE = 60
 
 
 async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:

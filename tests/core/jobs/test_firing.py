@@ -84,7 +84,7 @@ async def test_one_that_fails_waits_for_its_next_tick_and_one_that_hangs_is_in_n
         await people.execute(SEEN, name, utc_now() - timedelta(days=500))
     schedules = tuple(Schedule(name, "0 0 1 1 *", do) for name, do in zip(names, (hang, fail, run), strict=True))
     with structlog.testing.capture_logs() as logs:
-        async with working(resources, database, schedules=schedules), asyncio.timeout(20):
+        async with working(resources, database, schedules=schedules), asyncio.timeout(60):
             await ran.wait()
             await eventually(lambda: _only(people, names[0]))
             hanging.set()

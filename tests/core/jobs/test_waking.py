@@ -54,7 +54,7 @@ async def test_a_worker_that_does_not_look_is_woken(
     async def handle(_: JobContext, __: Note) -> None:
         ran.set()
 
-    async with working(patient(resources), database, handles(kind, handle)), asyncio.timeout(20):
+    async with working(patient(resources), database, handles(kind, handle)), asyncio.timeout(60):
         while await _asks(asked):
             pass
         assert 1 <= len(asked) <= 6
@@ -73,7 +73,7 @@ async def _asks(asked: list[str]) -> bool:
 async def test_what_is_rolled_back_wakes_nobody(resources: Resources, people: People) -> None:
     woken: list[bool] = []
     with resources.waker.followed_by(lambda: woken.append(True)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not woken:  # once the subscription has begun
                 await asyncio.sleep(0.01)
         woken.clear()
@@ -82,7 +82,7 @@ async def test_what_is_rolled_back_wakes_nobody(resources: Resources, people: Pe
         assert await resources.waker.flush()
         async with resources.sessions.begin() as session:
             await enqueue(session, kind_of(Note), Note(text="kept"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not woken:
                 await asyncio.sleep(0.01)
     assert woken == [True]

@@ -60,7 +60,7 @@ def greet(resources: Resources, database: DatabaseUrls, template: MailTemplate) 
             async with working(replace(resources, mailer=mailer), database, [handles(kind, handle)]):
                 async with resources.sessions.begin() as session:
                     await enqueue(session, kind, Greeting(name="Ada"))
-                async with asyncio.timeout(15):
+                async with asyncio.timeout(60):
                     while await queued(resources, kind):
                         await asyncio.sleep(0.05)
         return kind

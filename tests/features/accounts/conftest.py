@@ -134,7 +134,7 @@ def variant(settings: Settings) -> Variant:
         if cache_url is not None:
             changed["cache"]["url"] = cache_url
         app = create_app(Settings.model_validate(changed))
-        async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+        async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
             transport = ASGITransport(app, raise_app_exceptions=False)
             async with AsyncClient(transport=transport, base_url="http://test") as client:
                 yield Visitor(client, new_address())

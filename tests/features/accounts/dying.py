@@ -31,7 +31,7 @@ async def _refresh(settings: Settings, token: str) -> None:
         await app(scope, receive, die)
 
     async with (
-        LifespanManager(app, startup_timeout=60, shutdown_timeout=30),
+        LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
         AsyncClient(transport=ASGITransport(dying), base_url="http://test") as client,
     ):
         await client.post(TOKEN, data={"grant_type": "refresh_token", "refresh_token": token})

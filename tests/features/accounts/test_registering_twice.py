@@ -209,7 +209,7 @@ async def test_whoever_confirms_waits_for_a_login_that_is_under_way_and_ends_it(
         return held
 
     monkeypatch.setattr(LoginService, "_holds", slowly)
-    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(60):
         logging_in = group.create_task(member.try_login(PASSWORD))
         await holding.wait()
         confirming = group.create_task(verify(member.client, token))

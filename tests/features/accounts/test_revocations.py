@@ -74,7 +74,7 @@ async def two(request: pytest.FixtureRequest, engines: Urls, settings: Settings)
     async with AsyncExitStack() as stack:
         visitors, apps = [], [create_app(Settings.model_validate(changed)) for _ in range(2)]
         for app in apps:
-            await stack.enter_async_context(LifespanManager(app, startup_timeout=30, shutdown_timeout=30))
+            await stack.enter_async_context(LifespanManager(app, startup_timeout=60, shutdown_timeout=60))
             client = AsyncClient(transport=ASGITransport(app), base_url="http://test")
             visitors.append(Visitor(await stack.enter_async_context(client), email))
         here, there = visitors

@@ -136,7 +136,7 @@ async def test_who_registers_again_is_told_by_mail_alone(
 
 
 async def test_the_mail_goes_out_by_the_worker(working_accounts: None, member: Visitor, resources: Resources) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (mails := mails_to(resources.settings.mail_directory, member.email)):
             await asyncio.sleep(0.1)
     assert mails[0]["Subject"] == "Confirm your address"

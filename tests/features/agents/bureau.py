@@ -64,7 +64,7 @@ class Bureau:
         found: Json = answer.json()
         return found
 
-    async def until(self, run: str, *statuses: str, seconds: float = 60.0) -> Json:
+    async def until(self, run: str, *statuses: str, seconds: float = 180.0) -> Json:
         """The run as soon as it has one of these; by default when it is over. The table costs less than the route."""
         query = "SELECT FROM run WHERE project_id = $1 AND id = $2 AND status = ANY ($3)"
         async with asyncio.timeout(seconds):

@@ -40,6 +40,7 @@ def settings(
             "cache": {"engine": "embedded", "url": engines.cache},
             "accounts": {"attempts_per_minute": 100_000},
             "jobs": {"poll_interval": "PT0.2S"},
+            "search": {"timeout": "PT1M"},
             "agents": {
                 "model": "openai:scripted",
                 "base_url": shared_model.url,
@@ -55,7 +56,7 @@ def settings(
 @pytest.fixture(scope="session")
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
     app = create_app(settings)
-    async with LifespanManager(app, startup_timeout=30, shutdown_timeout=30):
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
         yield app
 
 

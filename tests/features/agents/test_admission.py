@@ -58,7 +58,7 @@ async def test_an_account_has_a_third_of_the_places_over_all_its_projects(bureau
         return final(answer="Done.", sources=[])
 
     bureau.model.script = script
-    async with bureau.working(), asyncio.timeout(30):
+    async with bureau.working(), asyncio.timeout(60):
         while (await stranger.client.get(f"/api/v1/projects/{theirs}/runs/{run}")).json()["status"] != "succeeded":
             await asyncio.sleep(0.05)
         hold.set()

@@ -14,7 +14,7 @@ async def cancel(bureau: Bureau, run: str) -> int:
 
 
 async def until_asked(bureau: Bureau) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not bureau.model.asked:
             await asyncio.sleep(0.02)
 
@@ -51,7 +51,7 @@ async def stopped_run(bureau: Bureau) -> str:
         await until_asked(bureau)
         assert await cancel(bureau, run) == 200
         await bureau.until(run)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
     return run

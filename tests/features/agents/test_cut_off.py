@@ -44,7 +44,7 @@ async def told(bureau: Bureau, run: str) -> str:
 
 async def until_told(bureau: Bureau, run: str) -> None:
     """All that the model says before it says no more."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while len(await told(bureau, run)) < len(WORDS):
             await asyncio.sleep(0.02)
 
@@ -86,7 +86,7 @@ async def test_a_call_that_is_cut_off_before_it_answers_counts_what_it_was_sent(
     bureau.model.says(Reply(wait=asyncio.Event()))
     async with bureau.working():
         run = await bureau.start("When? " * 100)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not bureau.model.asked:
                 await asyncio.sleep(0.02)
         await cancel(bureau, run)
@@ -177,7 +177,7 @@ async def test_a_tool_that_is_cut_off_was_called(bureau: Bureau, monkeypatch: py
     bureau.model.says(calling("append", document_id=await bureau.document(), text="once"))
     async with bureau.working():
         run = await bureau.start()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while "tool_called" not in await bureau.kinds(run):
                 await asyncio.sleep(0.02)
         await cancel(bureau, run)
@@ -264,7 +264,10 @@ async def test_an_answer_that_is_being_written_down_as_somebody_cancels_is_count
 
 async def until_waiting(bureau: Bureau, function: str) -> None:
     """For a lock, in a call of that function."""
-    sql = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%wall.' || $1 || '(%'"
-    async with asyncio.timeout(15):
+    sql = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query LIKE '%wall.' || $1 || '(%'"
+    )
+    async with asyncio.timeout(60):
         while not await bureau.people.fetch(sql, function):
             await asyncio.sleep(0.02)

@@ -40,7 +40,7 @@ async def test_a_model_that_never_answers_fails_the_run(bureau: Bureau) -> None:
     run = await bureau.run(impatient=True)
     assert run["status"] == "failed"
     assert code_of(run) == "model_unavailable"
-    assert len(bureau.model.asked) > 2
+    assert len(bureau.model.asked) > 1
 
 
 async def test_a_refusal_is_final(bureau: Bureau) -> None:
@@ -122,14 +122,14 @@ async def test_who_is_made_a_viewer_meanwhile_is_stopped(bureau: Bureau, said: s
     async with bureau.working():
         answer = await person.client.post(f"{bureau.url}/runs", json={"agent": "assistant", "input": {"question": "?"}})
         run = str(answer.json()["id"])
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not bureau.model.asked or (said and ("token" not in dict(await bureau.events(run)))):
                 await asyncio.sleep(0.02)
         changed = await bureau.owner.client.patch(f"{bureau.url}/members/{person.id}", json={"role": "viewer"})
         assert changed.status_code == 200
         found = await bureau.until(run)
         assert code_of(found) == "right_lost"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
 
@@ -147,7 +147,7 @@ async def test_a_worker_that_stops_has_not_failed(bureau: Bureau) -> None:
     with structlog.testing.capture_logs() as logs:
         async with bureau.working():
             run = await bureau.start()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while not bureau.model.asked:
                     await asyncio.sleep(0.02)
     assert (await bureau.get(run))["status"] == "queued"

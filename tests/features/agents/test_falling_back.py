@@ -62,7 +62,7 @@ async def test_the_next_model_answers_where_the_first_breaks_off_in_the_middle(b
         run = await bureau.start()
         with structlog.testing.capture_logs() as logs:
             async with bureau.working(resources):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while "token" not in dict(await bureau.events(run)):
                         await asyncio.sleep(0.02)
                 heard.set()

@@ -142,7 +142,7 @@ async def test_a_document_of_another_project_does_not_exist(bureau: Bureau, neig
 async def index(bureau: Bureau) -> None:
     """Until every document of the project is found."""
     pending = "SELECT 1 FROM document WHERE project_id = $1 AND index_status = 'pending'"
-    async with working(bureau.resources, bureau.database), asyncio.timeout(30):
+    async with working(bureau.resources, bureau.database), asyncio.timeout(60):
         while await bureau.people.fetch(pending, bureau.project):
             await asyncio.sleep(0.05)
 

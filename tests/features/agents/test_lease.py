@@ -46,7 +46,7 @@ async def test_who_has_lost_a_run_writes_nothing_more_and_another_goes_on(bureau
     with capture_logs() as logs:
         async with bureau.working():
             run = await bureau.start()
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 await reached.wait()
                 before = await bureau.events(run)
                 await steal(bureau)

@@ -15,11 +15,11 @@ async def test_a_run_of_a_project_that_is_deleted_is_broken_off(bureau: Bureau) 
     bureau.model.says(Reply(wait=asyncio.Event()))
     async with bureau.working():
         await bureau.start()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not bureau.model.asked:
                 await asyncio.sleep(0.02)
         assert (await bureau.owner.client.delete(bureau.url)).status_code == 204
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not bureau.model.broken_off:
                 await asyncio.sleep(0.02)
     payload = purge.payload.model_validate({"project_id": bureau.project})

@@ -12,7 +12,7 @@ from tests.features.agents.model_server import Reply, final
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sse import Stream
 
-PATIENCE = httpx2.Timeout(20.0)
+PATIENCE = httpx2.Timeout(60.0)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ async def test_a_runs_stream_holds_its_own_events_alone(bureau: Bureau, server: 
         bureau.working(),
         httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
         client.stream("GET", f"{bureau.url}/runs/{run}/events", params={"after": 0}) as response,
-        asyncio.timeout(20),
+        asyncio.timeout(60),
     ):
         seen = []
         async for event in Stream(response):
@@ -62,7 +62,7 @@ async def test_the_stream_goes_on_behind_an_event(bureau: Bureau, server: Servin
     async with (
         httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE, headers=headers) as client,
         client.stream("GET", f"{bureau.url}/runs/{run['id']}/events") as response,
-        asyncio.timeout(10),
+        asyncio.timeout(60),
     ):
         stream = Stream(response)
         assert [event.id for event in await stream.take(len(rows) - 2)] == [row["id"] for row in rows[2:]]

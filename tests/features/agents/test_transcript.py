@@ -59,7 +59,7 @@ async def scripted(directory: Path, port: int) -> AsyncIterator[None]:
     with (directory / "scripted.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(*command, stderr=log)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await listens(port):
                 await asyncio.sleep(0.05)
         yield

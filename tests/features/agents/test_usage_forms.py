@@ -51,7 +51,7 @@ async def test_a_call_that_is_cut_off_counts_the_last_total(bureau: Bureau) -> N
     bureau.model.says(Reply(raw=[*totals(), *[": still here\n\n"] * 1_000], pause=0.02))
     async with bureau.working():
         run = await bureau.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "token" not in dict(await bureau.events(run)):
                 await asyncio.sleep(0.02)
         assert (await bureau.owner.client.post(f"{bureau.url}/runs/{run}/cancel")).status_code == 200

@@ -40,7 +40,7 @@ def limited(retry_after: str) -> Reply:
 
 async def until_waiting(bureau: Bureau, run: str) -> Json:
     """Its row once it has been put back, and its worker has nothing in hand."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             [row] = await bureau.people.fetch(ROW, run)
             if row["retry_at"] is not None and row["status"] == "queued" and not row["at_work"]:
@@ -105,7 +105,7 @@ async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
         await until_waiting(bureau, run)
         await bureau.people.execute("UPDATE job SET due_at = now() WHERE kind = 'run_agent'")
         with structlog.testing.capture_logs() as logs:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not [log for log in logs if log["event"] == "job_put_back"]:
                     await until_waiting(bureau, run)
     assert len(bureau.model.asked) == 1
@@ -131,7 +131,7 @@ async def test_a_job_that_was_left_over_does_not_work_beside_another(bureau: Bur
     await bureau.people.execute(
         "UPDATE run SET status = 'running', job_id = (SELECT max(id) FROM job) WHERE id::text = $1", run
     )
-    async with bureau.working(), asyncio.timeout(20):
+    async with bureau.working(), asyncio.timeout(60):
         while await bureau.people.fetch("SELECT FROM job WHERE id = $1", other["id"]):
             pass
     assert (bureau.model.asked, (await bureau.get(run))["status"]) == ([], "running")

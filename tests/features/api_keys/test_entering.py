@@ -165,7 +165,7 @@ async def test_a_key_follows_events_until_it_is_revoked(
     key = await make_key(owner, project)
     async with (
         serve(settings) as server,
-        AsyncClient(base_url=server.url, headers=owner.client.headers) as client,
+        AsyncClient(base_url=server.url, headers=owner.client.headers, timeout=60) as client,
         follow(server.url, project, key.secret, after=0) as stream,
     ):
         assert [each.event for each in await stream.take(2)] == ["project.created", "project.key_created"]

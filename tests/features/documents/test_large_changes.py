@@ -35,7 +35,7 @@ async def test_a_large_one_waits_for_memory(shelf: Shelf, resources: Resources, 
     small = str((await shelf.document())["id"])
     pool = resources.engine.sync_engine.pool
     assert isinstance(pool, QueuePool)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async with resources.answers.room("somebody else", resources.settings.http.answer_memory_bytes):
             waiting = asyncio.create_task(change(shelf, kind, large))
             while not resources.answers.waiting:

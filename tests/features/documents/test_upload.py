@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from partywall.core.budget import SharedBudget
 from partywall.core.errors import ContentTooLargeError
 from partywall.core.resources import Resources
+from partywall.core.text_process import processes
 from partywall.core.text_process.processes import WAITING_EACH, TextLimits
 from partywall.features.documents import uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
@@ -364,12 +365,15 @@ def test_a_character_may_lie_on_two_pieces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "said"), [(b"<div>" * 300_000, "1 seconds"), (b"<p>x" * 1_000_000, "160 MB")], ids=["time", "memory"]
+    ("page", "seconds", "said"),
+    [(b"<div>" * 300_000, 1, "1 seconds"), (b"<p>x" * 1_000_000, 60, "160 MB")],
+    ids=["time", "memory"],
 )
 async def test_a_page_that_is_an_attack_is_given_up(
-    shelf: Shelf, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, said: str
+    shelf: Shelf, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, seconds: int, said: str
 ) -> None:
-    monkeypatch.setattr(resources.texts, "_limits", TextLimits(2, cpu_seconds=1, memory=160 * 1024 * 1024))
+    monkeypatch.setattr(processes, "_PATIENCE", 60)
+    monkeypatch.setattr(resources.texts, "_limits", TextLimits(2, cpu_seconds=seconds, memory=160 * 1024 * 1024))
     answer = await shelf.post("/upload", files={"file": ("a.html", page, "text/html")})
     assert (answer.status_code, answer.json()["code"]) == (422, "text_too_costly")
     assert f"more than {said}" in answer.json()["detail"]

@@ -48,7 +48,7 @@ async def send(shelf: Shelf, key: str, content: bytes = LARGE, media_type: str =
 
 @asynccontextmanager
 async def hanging(shelf: Shelf, reading: Reading, *keys: str) -> AsyncIterator[list[asyncio.Task[Response]]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         tasks = [asyncio.create_task(send(shelf, key)) for key in keys]
         try:
             while reading.begun < min(len(keys), EACH):
@@ -108,7 +108,7 @@ async def test_two_that_were_both_read_are_stored_once(
         second = asyncio.create_task(send(shelf, "key"))
         while reading.begun < 2:
             await asyncio.sleep(0.01)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answers = [first.result(), await second]
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len((await shelf.get("")).json()["items"]) == 1

@@ -16,7 +16,7 @@ from websockets.typing import Origin
 
 from tests.features.live.sse import Body
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)

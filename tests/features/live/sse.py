@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx2
 
-PATIENCE = httpx2.Timeout(20.0)
+PATIENCE = httpx2.Timeout(60.0)
 
 
 class Body(TypedDict):

@@ -86,8 +86,8 @@ async def test_a_ticket_of_an_expired_token_opens_nothing(
     """The ticket itself would be good for longer."""
     owner = await people.person()
     project = await owner.project()
-    ticket = await ticket_for(owner, project, await short_token(resources, owner, 20))
-    monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 21)
+    ticket = await ticket_for(owner, project, await short_token(resources, owner, 60))
+    monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 60)
     async with follow(server.url, project, ticket=ticket, after=0) as stream:
         assert stream.response.status_code == 401
 

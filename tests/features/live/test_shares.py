@@ -81,7 +81,7 @@ async def test_tickets_that_nobody_uses_have_a_limit(people: People, shared: Ser
     counted = f"/api/v1/projects/{project}/events/ticket"
     own = {"Authorization": f"Bearer {owner.token}"}
     keys = {"Authorization": f"Bearer {await new_key(owner, project)}"}
-    async with AsyncClient(base_url=shared.url) as client:
+    async with AsyncClient(base_url=shared.url, timeout=60) as client:
         answers = [await client.post(counted, headers=headers) for headers in (own, keys, own, keys)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[-1].json()["code"] == "too_many_tickets"

@@ -17,7 +17,7 @@ from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
-from tests.features.live.test_streams import short_token, until
+from tests.features.live.test_streams import a_minute_later, short_token, until
 from tests.people import People, Person
 
 
@@ -282,13 +282,15 @@ async def test_a_socket_ends_when_its_session_is_revoked(
 
 
 async def test_a_socket_ends_with_its_credential_and_says_where_to_resume(
-    people: People, server: Serving, resources: Resources
+    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await people.person()
     project = await owner.project()
-    token = await short_token(resources, owner, 2)
+    token = await short_token(resources, owner, 60)
     async with opened(server.url, project, {"token": token, "after": 0}) as socket:
-        [_, last] = await socket.rest()
+        assert (await socket.next())["id"] == 1
+        a_minute_later(monkeypatch)
+        [last] = await socket.rest()
         assert (last["type"], last["id"], last["data"]) == ("reconnect", 1, {"reason": "credential_expired"})
         assert await socket.closed() == (4401, "credential_expired")
 

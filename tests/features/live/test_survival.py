@@ -17,7 +17,7 @@ from tests.features.live.test_streams import until
 from tests.people import People, Person
 from tests.serving import free_port
 
-PROJECTS, READERS, EVENTS = 4, 5, 60
+PROJECTS, READERS, EVENTS, RESTARTS = 4, 5, 60, 3
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,12 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(each.run()) for each in readers]
         tasks.append(group.create_task(_drop(readers)))
-        writing = group.create_task(_write(resources, owner, projects))
-        while not writing.done():
+        group.create_task(_write(resources, owner, projects))
+        for _ in range(RESTARTS):
             async with serve(live_settings, port):
-                await asyncio.sleep(0.7)
+                await _connected_anew(readers)
         async with serve(live_settings, port):
-            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=120)
+            await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=180)
             for task in tasks:
                 task.cancel()
     expected = {str(project): await _table(people, project) for project in projects}
@@ -63,6 +63,11 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
         assert each.ledger.digest == expected[each.project].digest
         assert each.ledger.other.keys() <= {"reconnect"}
         assert each.connections > 1
+
+
+async def _connected_anew(readers: list[Reader]) -> None:
+    before = [each.connections for each in readers]
+    await until(lambda: all(each.connections > was for each, was in zip(readers, before, strict=True)))
 
 
 async def _drop(readers: list[Reader]) -> None:

@@ -33,7 +33,7 @@ from partywall.settings import CacheSettings, Settings
 from tests.features.live.news import write
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sse import follow
-from tests.features.live.test_streams import ends, short_token
+from tests.features.live.test_streams import a_minute_later, ends, short_token
 from tests.people import People, Person
 
 
@@ -72,25 +72,31 @@ async def test_a_ticket_is_used_once_even_when_two_try_at_the_same_time(people: 
     assert sorted(await asyncio.gather(*(attempt() for _ in range(5)))) == [200, 401, 401, 401, 401]
 
 
-async def test_a_ticket_expires(people: People, resources: Resources, server: Serving) -> None:
+async def test_a_ticket_expires(
+    people: People, resources: Resources, server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
     owner = await people.person()
     project = await owner.project()
     verified = await resources.access_tokens.verify(owner.token)
-    tickets = Tickets(resources.cache, timedelta(seconds=1), resources.secrets.signer(PURPOSE))
+    tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     scope = await ScopedReader(resources.reads, owner.principal).scope(project)
     ticket = await tickets.issue(scope, verified)
-    await asyncio.sleep(1.2)
+    assert 0 < await resources.cache.ttl(cache_keys.ticket(ticket)) <= 30
+    monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 30)
     async with follow(server.url, project, ticket=ticket) as stream:
         assert stream.response.status_code == 401
 
 
-async def test_a_ticket_is_worth_no_more_than_its_token(people: People, server: Serving, resources: Resources) -> None:
+async def test_a_ticket_is_worth_no_more_than_its_token(
+    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
     owner = await people.person()
     project = await owner.project()
-    token = await short_token(resources, owner, 2)
+    token = await short_token(resources, owner, 60)
     headers = {"Authorization": f"Bearer {token}"}
     answer = await owner.client.post(f"/api/v1/projects/{project}/events/ticket", headers=headers)
     async with follow(server.url, project, ticket=answer.json()["ticket"]) as stream:
+        a_minute_later(monkeypatch)
         assert await ends(stream) == ["reconnect"]
 
 

@@ -28,18 +28,18 @@ class Wire:
         cast("asyncio.Transport", self.writer.transport).pause_reading()
 
     async def insist(self, content: bytes, times: int) -> None:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(60):
             for _ in range(times):
                 self.writer.write(content)
                 await self.writer.drain()
 
     async def until(self, end: bytes) -> bytes:
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(60):
             return await self.reader.readuntil(end)
 
     async def rest(self) -> bytes:
         """What still comes before the server ends the connection."""
-        async with asyncio.timeout(45):
+        async with asyncio.timeout(60):
             return await self.reader.read()
 
 

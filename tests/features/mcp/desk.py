@@ -58,7 +58,7 @@ class Desk:
 
     async def is_followed(self) -> None:
         """Returns once somebody follows the project's events."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (await self.served.resources.cache.pubsub_numsub(f"proj:{self.bureau.project}:events"))[0][1]:
                 await asyncio.sleep(0.01)
 
@@ -68,7 +68,7 @@ class Desk:
         headers = {"Accept": "application/json, text/event-stream"}
         if key != "":
             headers["Authorization"] = f"Bearer {key or self.key}"
-        async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
+        async with httpx2.AsyncClient(headers=headers, timeout=60) as client:
             yield client
 
 

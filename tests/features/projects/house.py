@@ -68,9 +68,11 @@ class House:
 
     async def someone_waits(self, statement: str = "FROM project") -> None:
         """Until a request waits for that lock, in a statement like this."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await self.people.fetch(
-                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0", statement
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                " AND position($1 IN query) > 0",
+                statement,
             ):
                 await asyncio.sleep(0.02)
 

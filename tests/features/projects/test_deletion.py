@@ -251,7 +251,7 @@ async def test_an_upload_under_way_leaves_no_file(people: People, resources: Res
     go_on = asyncio.Event()
     putting = asyncio.create_task(resources.blobs.put(scope, _never_ending(b"x" * 10, go_on), max_bytes=100))
     directory = resources.settings.blob_directory / str(project)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not directory.is_dir() or not any(directory.iterdir()):
             await asyncio.sleep(0.01)
     await owner.client.delete(f"/api/v1/projects/{project}")

@@ -20,7 +20,7 @@ from tests.people import Person
 async def server(settings: Settings) -> AsyncIterator[Serving]:
     """Polls so slowly that what ends promptly was told to look."""
     # A quicker heartbeat than an operator may set, so that a test waits for less.
-    quick = {"poll_interval": timedelta(seconds=60), "heartbeat": timedelta(milliseconds=200)}
+    quick = {"poll_interval": timedelta(hours=1), "heartbeat": timedelta(milliseconds=200)}
     events = EventSettings().model_copy(update=quick)
     async with serve(settings.model_copy(update={"events": events})) as serving:
         yield serving
@@ -72,7 +72,7 @@ async def test_who_was_raised_may_at_once(house: House) -> None:
 
 async def rest(stream: Stream) -> list[str]:
     """What still came until the server ended the stream, promptly."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return [event.event for event in await stream.rest()]
 
 

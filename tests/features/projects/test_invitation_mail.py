@@ -36,7 +36,7 @@ async def test_from_the_invitation_to_the_membership_by_the_worker(
     guest = await people.person()
     await post.invite(house, guest.email, "viewer")
     stop = asyncio.Event()
-    async with asyncio.TaskGroup() as group, asyncio.timeout(20):
+    async with asyncio.TaskGroup() as group, asyncio.timeout(60):
         group.create_task(JobRunner(resources, work.jobs).run(stop))
         while not await post.letters(guest.email):
             await asyncio.sleep(0.05)

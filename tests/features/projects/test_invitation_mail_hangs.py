@@ -33,7 +33,7 @@ class SilentServer:
         writer.close()
 
     async def has_caller(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not self.waiting:
                 await asyncio.sleep(0.05)
 
@@ -75,6 +75,6 @@ async def test_a_silent_mail_server_holds_up_no_document(
         await server.has_caller()
         made = await writer.client.post(documents, json={"title": "In time", "content": "Found meanwhile."})
         assert made.status_code == 201, made.text
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await indexed(writer, made.headers["location"])
         assert server.waiting == 2, "all this while the first two were waiting"

@@ -106,7 +106,7 @@ def with_embedder(resources: Resources, current: Embedder, *others: Embedder) ->
     return replace(resources, embedders=Chosen(current, others))
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.02)

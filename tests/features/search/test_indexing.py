@@ -71,7 +71,7 @@ async def test_a_long_document_is_cut_in_a_process_of_its_own(shelf: Shelf) -> N
 
 
 async def test_a_document_that_cannot_be_cut_fails_alone(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf.resources.texts, "_limits", TextLimits(2, cpu_seconds=1, memory=MEMORY_OF_NOTHING))
+    monkeypatch.setattr(shelf.resources.texts, "_limits", TextLimits(2, cpu_seconds=60, memory=MEMORY_OF_NOTHING))
     costly, small = await shelf.put("Costly", "words " * 50_000), await shelf.put("Small", "words")
     await shelf.index(costly, small)
     assert await status(shelf, small) == ("indexed", None)

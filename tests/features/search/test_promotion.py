@@ -86,7 +86,7 @@ async def removing(shelf: Shelf) -> AsyncIterator[None]:
         await connection.execute(
             "DELETE FROM chunk WHERE number = (SELECT min(number) FROM chunk WHERE project_id = $1)", shelf.project
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             yield
         await removal.rollback()
     finally:

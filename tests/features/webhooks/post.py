@@ -18,7 +18,7 @@ from partywall.settings.outgoing import WebhookSettings
 from tests.people import People, Person
 
 # Everything happens at once, quicker than an operator may have it, so that a test waits for nothing.
-AT_ONCE = WebhookSettings(timeout=timedelta(seconds=2)).model_copy(
+AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(
     update={"first_retry": timedelta(milliseconds=1), "poll_interval": timedelta(milliseconds=20)}
 )
 
@@ -87,7 +87,7 @@ async def dispatching(
             stop.set()
 
 
-async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 45.0) -> None:
+async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while True:
             found = check()

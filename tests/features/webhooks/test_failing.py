@@ -237,7 +237,7 @@ async def test_a_dead_receiver_is_tried_at_times_only_and_nothing_is_given_up_fo
 async def test_receivers_that_hang_only_delay_who_waits_behind_them(
     office: Office, receiver: Receiver, resources: Resources
 ) -> None:
-    """Ten hooks that hang until their time is up, one worker with fewer places, and a neighbour behind them."""
+    """As many hooks as the worker has places hang until their time is up, and a neighbour waits behind them."""
 
     async def hang(arrived: Arrived) -> bytes:
         if arrived.path == "/hang":
@@ -245,12 +245,12 @@ async def test_receivers_that_hang_only_delay_who_waits_behind_them(
         return status(204)
 
     receiver.answer = hang
-    for _ in range(9):
+    for _ in range(6):
         await office.hook(receiver.url.replace("/hook", "/hang"))
     neighbour = await office.hook(receiver.url)
     await office.happen("document.created")
-    async with dispatching(resources, timeout=timedelta(seconds=0.3), concurrency=3, first_retry=LATER):
-        await until(lambda: has(office, neighbour, "succeeded"), seconds=30)
+    async with dispatching(resources, timeout=timedelta(seconds=1), concurrency=6, first_retry=LATER):
+        await until(lambda: has(office, neighbour, "succeeded"))
 
 
 async def _loopback(_: str, __: int) -> list[str]:

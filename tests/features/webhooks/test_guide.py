@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import httpx2
 from partywall.core.resources import Resources
 from tests.architecture.house import ROOT
 from tests.features.webhooks.post import Office, dispatching, until
+from tests.serving import free_port, until_listening
 
 GUIDE = ROOT / "docs" / "how-to" / "webhooks.md"
 
@@ -40,11 +40,6 @@ async def running(directory: Path, port: int, secret: str) -> AsyncIterator[asyn
         await process.communicate()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 async def test_the_guides_receiver_verifies_and_prints(office: Office, resources: Resources, tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
@@ -54,10 +49,10 @@ async def test_the_guides_receiver_verifies_and_prints(office: Office, resources
     async def succeeded() -> bool:
         return await office.statuses(hook) == ["succeeded"] * 2
 
-    async with running(tmp_path, port, hook.secret) as process, httpx2.AsyncClient() as client:
-        # The deliveries that come before it listens are retried.
+    async with running(tmp_path, port, hook.secret) as process, httpx2.AsyncClient(timeout=60) as client:
+        await until_listening(port)
         async with dispatching(resources):
-            await until(succeeded, 20)
+            await until(succeeded)
         forged = await client.post(url, content=b"{}", headers={"webhook-id": "x", "webhook-timestamp": "1"})
         assert forged.status_code == 400
         assert process.stdout is not None

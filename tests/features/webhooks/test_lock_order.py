@@ -163,7 +163,7 @@ async def until_done_or_behind(people: People, task: asyncio.Task[None], late: P
 async def meet(people: People, scene: Scene, one: Act, other: Act, stop: int) -> bool:
     """`other` comes when `one` stands before that statement. Whether there was such a statement."""
     first, late = Pace(stop), Pace(None)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(first.run(scene, one))
         await first.reached.wait()
         task = group.create_task(late.run(scene, other))
@@ -214,7 +214,7 @@ async def test_a_delivery_that_a_deletion_overtakes_leaves_nothing(office: Offic
     """The turn had asked for the webhook before it was gone; its delivery would have nothing to belong to."""
     async with staged(people, office) as scene:
         person, turn = Pace(100), Pace(None)
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(person.run(scene, delete))
             await person.reached.wait()
             served = group.create_task(turn.run(scene, fan_out))

@@ -41,7 +41,7 @@ async def listening(resources: Resources) -> None:
             heard.set()
 
     with resources.newswire.followed_by(hear):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not heard.is_set():
                 await resources.cache.publish(NEWS, headlines({uuid4()}))
                 await asyncio.sleep(0.01)
@@ -123,5 +123,5 @@ async def test_every_follower_is_told_which_projects_have_news(resources: Resour
 
 
 async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_look(resources: Resources) -> None:
-    async with asyncio.timeout(30), dispatching(resources, poll_interval=NEVER):
+    async with asyncio.timeout(60), dispatching(resources, poll_interval=NEVER):
         await listening(resources)

@@ -159,7 +159,7 @@ async def test_an_approved_draft_is_written_once_whatever_happens(bureau: Bureau
     """The worker ends after the effect was committed and before its step was: it is done again."""
     run = await waiting(bureau, {}, WRITE, Reply(wait=asyncio.Event()), NOTES)
     await decide(bureau, str(run["id"]), approve=True)
-    async with bureau.working(), asyncio.timeout(20):
+    async with bureau.working(), asyncio.timeout(60):
         while len(bureau.model.asked) < 2:
             await asyncio.sleep(0.02)
     unfinished = "UPDATE run_step SET finished_at = NULL, result = NULL WHERE run_id::text = $1 AND effect IS NOT NULL"

@@ -120,7 +120,7 @@ async def test_a_check_ends_with_whoever_waits_for_it(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Checker, "errors", errors)
     item = Extracted(document_id=uuid4(), object={})
     checking = asyncio.create_task(_wrong_in([item], {"type": "object"}))
-    await asyncio.to_thread(begun.wait, 20)
+    await asyncio.to_thread(begun.wait, 60)
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await checking

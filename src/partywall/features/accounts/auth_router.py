@@ -91,9 +91,9 @@ async def issue_token(
     await _refuse_repeats(request)
     match form.grant_type:
         case "password" if form.username is not None and form.password is not None:
-            return _answer(request, await login.log_in(form.username, form.password, user_agent))
+            return answer(request, await login.log_in(form.username, form.password, user_agent))
         case "refresh_token" if form.refresh_token is not None:
-            return _answer(request, await refresh.refresh(form.refresh_token))
+            return answer(request, await refresh.refresh(form.refresh_token))
         case None | "password" | "refresh_token":
             raise InvalidRequestError
         case _:
@@ -145,17 +145,17 @@ async def _refuse_repeats(request: Request) -> None:
         raise InvalidRequestError
 
 
-def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
+def answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
     """A refusal is returned, not raised: what it counted or revoked must be stored."""
     match outcome:
         case Granted(access_token, expires_in, refresh_token):
-            answer = TokenAnswer(
+            tokens = TokenAnswer(
                 access_token=access_token,
                 token_type="bearer",  # noqa: S106 - the name of a kind of token
                 expires_in=expires_in,
                 refresh_token=refresh_token,
             )
-            return json_response(answer, headers=NO_STORE)
+            return json_response(tokens, headers=NO_STORE)
         case Refused() | Reused():
             return problem_of(request, InvalidGrantError())
         case Locked(remaining):

@@ -1,0 +1,47 @@
+"""tokens are refreshed in one statement, which counts the uses of their session"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+from partywall.core.db.ddl import grant, runtime_role, script
+
+revision = "0032"
+down_revision = "0030"
+branch_labels = None
+depends_on = None
+
+_SQL = Path(__file__).with_name("0032_less_per_request.sql")
+_FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer)"
+
+# Tokens of a session follow one another, so that those that are over are found without reading all of them.
+_TABLES = """
+ALTER TABLE session ADD COLUMN used_minute integer DEFAULT 0 NOT NULL, ADD COLUMN uses integer DEFAULT 0 NOT NULL,
+    ADD COLUMN former_uses integer DEFAULT 0 NOT NULL;
+DROP INDEX refresh_token_account_id_session_id_idx;
+CREATE INDEX refresh_token_account_id_session_id_created_at_idx ON refresh_token (account_id, session_id, created_at);
+"""
+_FORMER_TABLES = """
+DROP INDEX refresh_token_account_id_session_id_created_at_idx;
+CREATE INDEX refresh_token_account_id_session_id_idx ON refresh_token (account_id, session_id);
+ALTER TABLE session DROP COLUMN used_minute, DROP COLUMN uses, DROP COLUMN former_uses;
+"""
+
+
+def upgrade() -> None:
+    script(_TABLES)
+    script(_SQL.read_text(encoding="utf-8"))
+    # lint: allow sql-text - a constant list of functions
+    op.execute(f"REVOKE EXECUTE ON FUNCTION {_FUNCTIONS} FROM PUBLIC")
+    grant("EXECUTE", f"FUNCTION {_FUNCTIONS}")
+    grant("UPDATE (used_minute, uses, former_uses)", "session")
+
+
+def downgrade() -> None:
+    # lint: allow sql-text - a constant list of functions
+    op.execute(f"DROP FUNCTION {_FUNCTIONS}")
+    # lint: allow sql-text - DDL takes no parameters
+    op.execute(f"REVOKE UPDATE (used_minute, uses, former_uses) ON session FROM {runtime_role()}")
+    script(_FORMER_TABLES)

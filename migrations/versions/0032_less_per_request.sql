@@ -1,0 +1,68 @@
+-- Exchanges a refresh token for its successor, in one statement. No row for a token that there is not; `wait` says how
+-- many seconds a session that was used `per_minute` times has to wait, and then nothing is done; otherwise what the
+-- token was found to be. The session's row is locked first, as whoever ends it does, so of two requests with the same
+-- token one rotates it and the other finds it used.
+--
+-- Uses are counted over a sliding minute, as a weighted sum of this one and the one before.
+CREATE FUNCTION wall.refresh(
+    presented bytea, successor bytea, until timestamptz, forgotten timestamptz, per_minute integer
+) RETURNS TABLE (
+    account_id uuid, session_id uuid, wait integer, rotated boolean, used boolean, successor_waits boolean,
+    session_lives boolean
+) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+    owner uuid := wall.owner_of_refresh_token(presented);
+    minute integer := floor(extract(epoch FROM now()) / 60);
+    weight double precision := 1 - (extract(epoch FROM now()) / 60 - minute);
+    known record;
+    lives boolean;
+BEGIN
+    PERFORM set_config('partywall.principal', 'user:' || owner, true);
+    SELECT t.session_id, t.used_at IS NULL AS fresh, a.disabled_at IS NULL AS enabled INTO known
+    FROM public.refresh_token AS t JOIN public.account AS a ON a.id = t.account_id WHERE t.token_hash = presented;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    UPDATE public.session AS s SET
+        former_uses = CASE s.used_minute WHEN minute THEN s.former_uses WHEN minute - 1 THEN s.uses ELSE 0 END,
+        uses = CASE s.used_minute WHEN minute THEN s.uses ELSE 0 END + 1,
+        used_minute = minute,
+        last_used_at = CASE WHEN known.fresh AND known.enabled AND s.revoked_at IS NULL AND s.expires_at > now()
+            THEN now() ELSE s.last_used_at END,
+        expires_at = CASE WHEN known.fresh AND known.enabled AND s.revoked_at IS NULL AND s.expires_at > now()
+            THEN until ELSE s.expires_at END
+    WHERE s.id = known.session_id AND weight
+        * CASE s.used_minute WHEN minute THEN s.former_uses WHEN minute - 1 THEN s.uses ELSE 0 END
+        + CASE s.used_minute WHEN minute THEN s.uses ELSE 0 END + 1 <= per_minute
+    RETURNING old.revoked_at IS NULL AND old.expires_at > now() AND known.enabled INTO lives;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT owner, s.id, ceil(60 * CASE
+                WHEN s.used_minute = minute AND (s.former_uses = 0 OR s.uses >= per_minute) THEN weight
+                WHEN s.used_minute = minute THEN weight - (per_minute - 1 - s.uses)::double precision / s.former_uses
+                ELSE weight - (per_minute - 1)::double precision / s.uses
+            END)::integer, false, NULL::boolean, NULL::boolean, NULL::boolean
+        FROM public.session AS s WHERE s.id = known.session_id;
+        RETURN;
+    END IF;
+    IF lives AND known.fresh THEN
+        UPDATE public.refresh_token AS t SET used_at = clock_timestamp()
+        WHERE t.token_hash = presented AND t.used_at IS NULL;
+        IF FOUND THEN
+            INSERT INTO public.refresh_token (token_hash, account_id, session_id)
+            VALUES (successor, owner, known.session_id);
+            -- Of a living session those that would have expired by now.
+            DELETE FROM public.refresh_token AS t WHERE t.account_id = owner AND t.session_id = known.session_id
+                AND t.created_at < forgotten AND t.used_at < forgotten;
+            RETURN QUERY SELECT owner, known.session_id::uuid, NULL::integer, true, true, true, true;
+            RETURN;
+        END IF;
+    END IF;
+    -- Nothing but the count is written, and nobody waits for the disk.
+    PERFORM set_config('synchronous_commit', 'off', true);
+    RETURN QUERY SELECT owner, t.session_id, NULL::integer, false, t.used_at IS NOT NULL,
+        EXISTS (SELECT FROM public.refresh_token AS n WHERE n.token_hash = successor AND n.used_at IS NULL), lives
+    FROM public.refresh_token AS t WHERE t.token_hash = presented;
+END
+$$;

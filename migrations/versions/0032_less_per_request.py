@@ -1,4 +1,4 @@
-"""tokens are refreshed in one statement, which counts the uses of their session"""
+"""tokens are refreshed in one statement; a membership is looked up once for each transaction that writes"""
 
 from __future__ import annotations
 
@@ -14,7 +14,32 @@ branch_labels = None
 depends_on = None
 
 _SQL = Path(__file__).with_name("0032_less_per_request.sql")
-_FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer)"
+_FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer), wall.enter_statement(text, uuid)"
+
+_FORMER_FUNCTIONS = """
+CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
+    RETURN wall.hold(principal, project);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    principal text := nullif(current_setting('partywall.principal', true), '');
+    project uuid := nullif(current_setting('partywall.project', true), '')::uuid;
+BEGIN
+    IF principal IS NULL OR project IS NULL OR wall.role_of(principal, project) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN project;
+END
+$$;
+"""
 
 # Tokens of a session follow one another, so that those that are over are found without reading all of them.
 _TABLES = """
@@ -44,4 +69,4 @@ def downgrade() -> None:
     op.execute(f"DROP FUNCTION {_FUNCTIONS}")
     # lint: allow sql-text - DDL takes no parameters
     op.execute(f"REVOKE UPDATE (used_minute, uses, former_uses) ON session FROM {runtime_role()}")
-    script(_FORMER_TABLES)
+    script(_FORMER_FUNCTIONS + _FORMER_TABLES)

@@ -66,3 +66,52 @@ BEGIN
     FROM public.refresh_token AS t WHERE t.token_hash = presented;
 END
 $$;
+
+-- What this transaction has proved is not asked again: the membership is looked up once, and held until the commit. The
+-- proof names both, so it is of no use for another principal or project; it ends with the transaction, and goes back
+-- with the savepoint in which the locks were taken.
+CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text;
+BEGIN
+    PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
+    held := wall.hold(principal, project);
+    IF held IS NOT NULL THEN
+        PERFORM set_config('partywall.entered', principal || ' ' || project, true);
+    END IF;
+    RETURN held;
+END
+$$;
+
+-- For a statement that is a transaction of its own, and so of one snapshot: what is found here is so until its end.
+CREATE FUNCTION wall.enter_statement(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    found_role text := wall.enter(principal, project);
+BEGIN
+    IF found_role IS NOT NULL THEN
+        PERFORM set_config('partywall.entered', principal || ' ' || project, true);
+    END IF;
+    RETURN found_role;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    principal text := nullif(current_setting('partywall.principal', true), '');
+    project text := nullif(current_setting('partywall.project', true), '');
+BEGIN
+    IF current_setting('partywall.entered', true) = principal || ' ' || project THEN
+        RETURN project;
+    END IF;
+    IF principal IS NULL OR project IS NULL OR wall.role_of(principal, project::uuid) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN project;
+END
+$$;

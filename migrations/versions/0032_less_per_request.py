@@ -17,6 +17,42 @@ _SQL = Path(__file__).with_name("0032_less_per_request.sql")
 _FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer), wall.enter_statement(text, uuid)"
 
 _FORMER_FUNCTIONS = """
+CREATE OR REPLACE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+BEGIN
+    PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
+    RETURN wall.role_of(principal, project);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text := wall.role_of(principal, project);
+BEGIN
+    IF held IS NULL THEN
+        RETURN NULL;
+    END IF;
+    PERFORM pg_advisory_xact_lock_shared(wall.gate(project, ''));
+    PERFORM FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF principal LIKE 'user:%' THEN
+        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        SELECT member.role INTO held FROM public.project_member AS member
+        WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
+    ELSIF principal LIKE 'key:%' THEN
+        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        SELECT key.role INTO held FROM public.api_key AS key
+        WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
+    END IF;
+    RETURN held;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$

@@ -18,8 +18,9 @@ DECLARE
     weight double precision := 1 - (extract(epoch FROM now()) / 60 - minute);
     known record;
     lives boolean;
+    bound text;
 BEGIN
-    PERFORM set_config('partywall.principal', 'user:' || owner, true);
+    bound := set_config('partywall.principal', 'user:' || owner, true);
     SELECT t.session_id, t.used_at IS NULL AS fresh, a.disabled_at IS NULL AS enabled INTO known
     FROM public.refresh_token AS t JOIN public.account AS a ON a.id = t.account_id WHERE t.token_hash = presented;
     IF NOT FOUND THEN
@@ -60,10 +61,51 @@ BEGIN
         END IF;
     END IF;
     -- Nothing but the count is written, and nobody waits for the disk.
-    PERFORM set_config('synchronous_commit', 'off', true);
+    bound := set_config('synchronous_commit', 'off', true);
     RETURN QUERY SELECT owner, t.session_id, NULL::integer, false, t.used_at IS NOT NULL,
         EXISTS (SELECT FROM public.refresh_token AS n WHERE n.token_hash = successor AND n.used_at IS NULL), lives
     FROM public.refresh_token AS t WHERE t.token_hash = presented;
+END
+$$;
+
+-- What these call without a query they assign: PERFORM would begin and end an executor for each of them.
+CREATE OR REPLACE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    bound text;
+BEGIN
+    bound := set_config('partywall.principal', principal, true);
+    bound := set_config('partywall.project', project::text, true);
+    RETURN wall.role_of(principal, project);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text := wall.role_of(principal, project);
+    locked boolean;
+BEGIN
+    IF held IS NULL THEN
+        RETURN NULL;
+    END IF;
+    locked := pg_advisory_xact_lock_shared(wall.gate(project, '')) IS NOT NULL;
+    PERFORM FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF principal LIKE 'user:%' THEN
+        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        SELECT member.role INTO held FROM public.project_member AS member
+        WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
+    ELSIF principal LIKE 'key:%' THEN
+        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        SELECT key.role INTO held FROM public.api_key AS key
+        WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
+    END IF;
+    RETURN held;
 END
 $$;
 
@@ -75,11 +117,13 @@ CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RET
 AS $$
 DECLARE
     held text;
+    bound text;
 BEGIN
-    PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
+    bound := set_config('partywall.principal', principal, true);
+    bound := set_config('partywall.project', project::text, true);
     held := wall.hold(principal, project);
     IF held IS NOT NULL THEN
-        PERFORM set_config('partywall.entered', principal || ' ' || project, true);
+        bound := set_config('partywall.entered', principal || ' ' || project, true);
     END IF;
     RETURN held;
 END
@@ -91,9 +135,10 @@ CREATE FUNCTION wall.enter_statement(principal text, project uuid) RETURNS text 
 AS $$
 DECLARE
     found_role text := wall.enter(principal, project);
+    bound text;
 BEGIN
     IF found_role IS NOT NULL THEN
-        PERFORM set_config('partywall.entered', principal || ' ' || project, true);
+        bound := set_config('partywall.entered', principal || ' ' || project, true);
     END IF;
     RETURN found_role;
 END

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from partywall.core.security.attempts import AttemptLimiter
-from partywall.features.accounts.refresh_form import form
+from partywall.features.accounts.auth_router import refresh_form
 from tests.features.accounts.conftest import Variant, Visitor, account_id
 from tests.features.accounts.test_limits import NOWHERE, assert_too_many
 
@@ -32,13 +32,13 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
     ],
 )
 def test_what_is_not_ordinary_is_left_to_the_router(body: bytes) -> None:
-    assert form.fields(body) is None
+    assert refresh_form.fields(body) is None
 
 
 def test_the_ordinary_is_served_in_either_order() -> None:
     expected = {"grant_type": "refresh_token", "refresh_token": "x=y"}
-    assert form.fields(b"grant_type=refresh_token&refresh_token=x=y") == expected
-    assert form.fields(b"refresh_token=x=y&grant_type=refresh_token") == expected
+    assert refresh_form.fields(b"grant_type=refresh_token&refresh_token=x=y") == expected
+    assert refresh_form.fields(b"refresh_token=x=y&grant_type=refresh_token") == expected
 
 
 async def test_both_ways_answer_alike(member: Visitor) -> None:

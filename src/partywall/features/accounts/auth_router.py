@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, assert_never
+from collections.abc import Mapping
+from typing import Annotated, Final, assert_never
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
 
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep
+from partywall.core.http.form_lane import HotForm
 from partywall.core.http.oauth import OAuthRoute, repeated_parameters
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented, problem_of
 from partywall.core.http.responses import json_response
+from partywall.core.resources import Resources
 from partywall.core.schemas import Page
 from partywall.features.accounts import service as accounts
 from partywall.features.accounts.dependencies import (
@@ -21,6 +24,7 @@ from partywall.features.accounts.dependencies import (
     RegistrationServiceDep,
     SessionServiceDep,
     UserAgentDep,
+    refresh_service,
 )
 from partywall.features.accounts.exceptions import (
     NO_STORE,
@@ -33,6 +37,7 @@ from partywall.features.accounts.exceptions import (
     UnsupportedGrantTypeError,
 )
 from partywall.features.accounts.issuing import Granted, Locked, Refused
+from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.login import LoginOutcome
 from partywall.features.accounts.refresh import RefreshOutcome, Reused
 from partywall.features.accounts.schemas import (
@@ -91,9 +96,9 @@ async def issue_token(
     await _refuse_repeats(request)
     match form.grant_type:
         case "password" if form.username is not None and form.password is not None:
-            return answer(request, await login.log_in(form.username, form.password, user_agent))
+            return _answer(request, await login.log_in(form.username, form.password, user_agent))
         case "refresh_token" if form.refresh_token is not None:
-            return answer(request, await refresh.refresh(form.refresh_token))
+            return _answer(request, await refresh.refresh(form.refresh_token))
         case None | "password" | "refresh_token":
             raise InvalidRequestError
         case _:
@@ -145,7 +150,7 @@ async def _refuse_repeats(request: Request) -> None:
         raise InvalidRequestError
 
 
-def answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
+def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
     """A refusal is returned, not raised: what it counted or revoked must be stored."""
     match outcome:
         case Granted(access_token, expires_in, refresh_token):
@@ -162,3 +167,12 @@ def answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response
             return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
         case never:
             assert_never(never)
+
+
+async def _refresh(request: Request, resources: Resources, client: str, fields: Mapping[str, str]) -> Response:
+    service = refresh_service(resources, ClientLimits(resources.attempts, client))
+    return _answer(request, await service.refresh(fields["refresh_token"]))
+
+
+# What `issue_token` is mostly asked for. Whatever is asked in another way it serves itself.
+refresh_form: Final = HotForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)

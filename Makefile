@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ bench-queue: dev ## Drain 20,000 jobs with two workers, one project behind anoth
 
 bench-sustained: dev ## Measure documents that come one by one: CPU for each, and how soon they are found; about two minutes
 	$(RUN) bench.sustained
+
+bench-requests: dev ## Measure CPU of each process for a created document and for refreshed tokens; about a minute
+	$(RUN) bench.requests
 
 bench-hostile: dev ## Send hostile requests of 150 kinds beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown

@@ -16,6 +16,7 @@ from partywall.core.http.compression import Compression
 from partywall.core.http.dependencies import gate
 from partywall.core.http.docs import serve_docs
 from partywall.core.http.draining import set_on_signal
+from partywall.core.http.form_lane import FormLane
 from partywall.core.http.forwarded import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.hot import HotLane, hot_plans
@@ -94,6 +95,7 @@ def _include_routes(app: FastAPI) -> None:
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
+    app.add_middleware(FormLane, forms=[form for routes in ROUTES for form in routes.forms])
     app.add_middleware(HotLane, plans=hot_plans(app.routes))
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:

@@ -50,8 +50,8 @@ def entering(enter: Function[object]) -> TableValuedAlias:
     return enter.table_valued(ROLE, name="entered").render_derived()
 
 
-# A nested SELECT that mentions `proved` correlates it.
-ENTERED: Final = entering(func.wall.enter(PRINCIPAL, PROJECT_ID))
+# A nested SELECT that mentions `proved` correlates it. The statement is the transaction: who enters is asked once.
+ENTERED: Final = entering(func.wall.enter_statement(PRINCIPAL, PROJECT_ID))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 

@@ -21,7 +21,7 @@ from partywall.core.http.dependencies import bearer_token, remember_principal
 from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.problems import problem_of
-from partywall.core.http.replay import replayed
+from partywall.core.http.replay import read_whole, replayed
 from partywall.core.resources import Resources
 
 
@@ -51,7 +51,7 @@ class HotLane:
         caller = _caller(scope, headers)
         body: bytes | None = b""
         if caller is not None and plan.body is not None:
-            body = await _read(receive) if _is_plain_json(headers) else None
+            body = await read_whole(receive) if _is_plain_json(headers) else None
             receive = receive if body is None else replayed(body, receive)
         values = None if caller is None or body is None else plan.parameters(path, scope["query_string"], headers, body)
         if caller is None or values is None:
@@ -89,19 +89,6 @@ def _is_plain_json(headers: RawHeaders) -> bool:
         and b"idempotency-key" not in headers
         and b"content-encoding" not in headers
     )
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The whole body, or None where the client has gone."""
-    parts: list[bytes] = []
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
 
 
 async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> Response:

@@ -1,10 +1,23 @@
-"""A body that has been read, to be received again by whoever stands behind."""
+"""A body that is read, to be received again by whoever stands behind."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
 from starlette.types import Message, Receive
+
+
+async def read_whole(receive: Receive) -> bytes | None:
+    """The whole body, or None where the client has gone."""
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

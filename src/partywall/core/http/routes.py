@@ -4,11 +4,17 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
+from partywall.core.http.form_lane import HotForm
+
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What a slice serves: routes and WebSockets under `/api/v1`, and routes under the root."""
+    """What a slice serves: routes and WebSockets under `/api/v1`, and routes under the root.
+
+    `forms` are served before the router; the routes of the same paths are among `routers`.
+    """
 
     routers: tuple[APIRouter, ...] = ()
     root_routers: tuple[APIRouter, ...] = ()
     socket_routers: tuple[APIRouter, ...] = ()
+    forms: tuple[HotForm, ...] = ()

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, assert_never
+from collections.abc import Mapping
+from typing import Annotated, Final, assert_never
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response, status
 
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep
+from partywall.core.http.form_lane import HotForm
 from partywall.core.http.oauth import OAuthRoute, repeated_parameters
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented, problem_of
 from partywall.core.http.responses import json_response
+from partywall.core.resources import Resources
 from partywall.core.schemas import Page
 from partywall.features.accounts import service as accounts
 from partywall.features.accounts.dependencies import (
@@ -21,6 +24,7 @@ from partywall.features.accounts.dependencies import (
     RegistrationServiceDep,
     SessionServiceDep,
     UserAgentDep,
+    refresh_service,
 )
 from partywall.features.accounts.exceptions import (
     NO_STORE,
@@ -33,6 +37,7 @@ from partywall.features.accounts.exceptions import (
     UnsupportedGrantTypeError,
 )
 from partywall.features.accounts.issuing import Granted, Locked, Refused
+from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.login import LoginOutcome
 from partywall.features.accounts.refresh import RefreshOutcome, Reused
 from partywall.features.accounts.schemas import (
@@ -149,16 +154,25 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Respons
     """A refusal is returned, not raised: what it counted or revoked must be stored."""
     match outcome:
         case Granted(access_token, expires_in, refresh_token):
-            answer = TokenAnswer(
+            tokens = TokenAnswer(
                 access_token=access_token,
                 token_type="bearer",  # noqa: S106 - the name of a kind of token
                 expires_in=expires_in,
                 refresh_token=refresh_token,
             )
-            return json_response(answer, headers=NO_STORE)
+            return json_response(tokens, headers=NO_STORE)
         case Refused() | Reused():
             return problem_of(request, InvalidGrantError())
         case Locked(remaining):
             return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
         case never:
             assert_never(never)
+
+
+async def _refresh(request: Request, resources: Resources, client: str, fields: Mapping[str, str]) -> Response:
+    service = refresh_service(resources, ClientLimits(resources.attempts, client))
+    return _answer(request, await service.refresh(fields["refresh_token"]))
+
+
+# What `issue_token` is mostly asked for. Whatever is asked in another way it serves itself.
+refresh_form: Final = HotForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)

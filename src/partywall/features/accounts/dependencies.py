@@ -13,6 +13,7 @@ from partywall.core.http.dependencies import (
     bearer_token,
     client_address,
 )
+from partywall.core.resources import Resources
 from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
 from partywall.features.accounts.limits import ClientLimits, Kind
@@ -22,6 +23,7 @@ from partywall.features.accounts.refresh import RefreshService
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.registration import RegistrationService
 from partywall.features.accounts.service import AccountService, SessionService
+from partywall.features.accounts.session_repository import Rotation
 from partywall.features.accounts.tries import Tries
 from partywall.features.accounts.verification import VerificationService
 from partywall.features.accounts.verification_tokens import VerificationTokens
@@ -70,16 +72,19 @@ async def get_login_service(session: SessionDep, resources: ResourcesDep, limits
     )
 
 
-async def get_refresh_service(session: SessionDep, resources: ResourcesDep, limits: ClientLimitsDep) -> RefreshService:
+def refresh_service(resources: Resources, limits: ClientLimits) -> RefreshService:
     settings = resources.settings.accounts
     return RefreshService(
-        session=session,
+        rotation=Rotation(resources.reads, settings.refresh_token_ttl, settings.attempts_per_minute),
         sessions=resources.sessions,
         tokens=resources.access_tokens,
         refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         limits=limits,
-        ttl=settings.refresh_token_ttl,
     )
+
+
+async def get_refresh_service(resources: ResourcesDep, limits: ClientLimitsDep) -> RefreshService:
+    return refresh_service(resources, limits)
 
 
 async def get_account_service(session: PrincipalSessionDep, principal: PersonDep) -> AccountService:
@@ -109,7 +114,7 @@ RegistrationLimit = Depends(limit_registrations)
 RegistrationServiceDep = Annotated[RegistrationService, Depends(get_registration_service, scope="function")]
 VerificationServiceDep = Annotated[VerificationService, Depends(get_verification_service, scope="function")]
 LoginServiceDep = Annotated[LoginService, Depends(get_login_service, scope="function")]
-RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service, scope="function")]
+RefreshServiceDep = Annotated[RefreshService, Depends(get_refresh_service)]
 AccountServiceDep = Annotated[AccountService, Depends(get_account_service, scope="function")]
 SessionServiceDep = Annotated[SessionService, Depends(get_session_service, scope="function")]
 CurrentSessionDep = Annotated[UUID | None, Depends(get_current_session)]

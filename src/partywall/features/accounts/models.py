@@ -14,6 +14,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -72,6 +73,10 @@ class Session(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    # How often its tokens were refreshed in that minute of the epoch, and in the one before.
+    used_minute: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    uses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    former_uses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class RefreshToken(Base):
@@ -80,7 +85,7 @@ class RefreshToken(Base):
     __tablename__ = "refresh_token"
     __table_args__ = (
         ForeignKeyConstraint(["account_id", "session_id"], ["session.account_id", "session.id"], ondelete="CASCADE"),
-        Index("refresh_token_account_id_session_id_idx", "account_id", "session_id"),
+        Index("refresh_token_account_id_session_id_created_at_idx", "account_id", "session_id", "created_at"),
         {"info": {"kind": TableKind.PRINCIPAL}},
     )
 

@@ -1,24 +1,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import assert_never
 from uuid import UUID
 
 import structlog
 
 from partywall.core.clock import utc_now
-from partywall.core.db.session import AsyncReadSession, AsyncSession, Sessions, after_commit, bind_principal
+from partywall.core.db.session import AsyncReadSession, Sessions, bind_principal
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
+from partywall.features.accounts.exceptions import TooManyAttemptsError
 from partywall.features.accounts.issuing import Granted, Refused, grant
 from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.repository import AccountDirectory
 from partywall.features.accounts.rotation import Verdict, judge
-from partywall.features.accounts.session_repository import SessionRepository, SessionWriter
+from partywall.features.accounts.session_repository import Refreshing, Rotation, SessionRepository, SessionWriter
 
 log = structlog.get_logger(__name__)
 
@@ -41,57 +41,41 @@ class RefreshService:
     nobody can stop their neighbours' sessions.
     """
 
-    session: AsyncSession
+    rotation: Rotation
     sessions: Sessions
     tokens: AccessTokens
     refresh_tokens: RefreshTokens
     limits: ClientLimits
-    ttl: timedelta
 
     async def refresh(self, presented: str) -> RefreshOutcome:
         """Raises TooManyAttemptsError."""
         await self.tokens.prepare()
-        found = await self._admitted(presented)
-        if found is None:
-            return Refused()
-        account_id, _ = found
-        await bind_principal(self.session, Principal.user(account_id))
-        now = utc_now()
-        writer = SessionWriter(self.session, account_id)
-        successor = self.refresh_tokens.successor(presented)
-        session_id = await writer.rotate(token_hash(presented), token_hash(successor), now + self.ttl)
-        if session_id is None:
-            return await self._judge(writer, presented, successor)
-        await writer.prune_tokens(session_id, now - self.ttl)
-        return await grant(self.tokens, account_id, session_id, successor)
-
-    async def _admitted(self, presented: str) -> tuple[UUID, UUID] | None:
-        """The account and the session of a token, where there are such; raises TooManyAttemptsError."""
         made = self.refresh_tokens.made(presented)
         if not made:
             await self.limits.require_no_guessing()
-        async with self.sessions.read() as reading:
-            found = await _session_of_refresh_token(reading, presented)
-        if found is not None:
-            await self.limits.admit_credential(f"session {found[1]}")
-        elif not made:
-            await self.limits.count_guess()
-        return found
-
-    async def _judge(self, writer: SessionWriter, presented: str, successor: str) -> RefreshOutcome:
-        token = await writer.presented(token_hash(presented), token_hash(successor))
-        if token is None:
+        successor = self.refresh_tokens.successor(presented)
+        found = await self.rotation.refresh(token_hash(presented), token_hash(successor), utc_now())
+        if found is None:
+            if not made:
+                await self.limits.count_guess()
             return Refused()
-        match judge(token):
+        if found.wait is not None:
+            raise TooManyAttemptsError(found.wait)
+        if found.rotated:
+            return await grant(self.tokens, found.account_id, found.session_id, successor)
+        return await self._judge(found, successor)
+
+    async def _judge(self, found: Refreshing, successor: str) -> RefreshOutcome:
+        match judge(found.presented):
             case Verdict.REFUSE:
                 return Refused()
             case Verdict.REPEAT:
-                log.info("refresh_token_repeated", session_id=str(token.session_id))
-                return await grant(self.tokens, writer.account_id, token.session_id, successor)
+                log.info("refresh_token_repeated", session_id=str(found.session_id))
+                return await grant(self.tokens, found.account_id, found.session_id, successor)
             case Verdict.REVOKE:
-                await self._revoke(writer, token.session_id)
-                log.warning("refresh_token_reused", session_id=str(token.session_id), account_id=str(writer.account_id))
-                return Reused(token.session_id)
+                await self._revoke(found.account_id, found.session_id)
+                log.warning("refresh_token_reused", session_id=str(found.session_id), account_id=str(found.account_id))
+                return Reused(found.session_id)
             case never:
                 assert_never(never)
 
@@ -100,12 +84,24 @@ class RefreshService:
 
         Raises TooManyAttemptsError.
         """
-        found = await (self._session_of_access_token(token) if "." in token else self._admitted(token))
+        found = await (self._session_of_access_token(token) if "." in token else self._session_of(token))
         if found is None:
             return
         account_id, session_id = found
-        await bind_principal(self.session, Principal.user(account_id))
-        await self._revoke(SessionWriter(self.session, account_id), session_id)
+        await self._revoke(account_id, session_id)
+
+    async def _session_of(self, token: str) -> tuple[UUID, UUID] | None:
+        """The account and the session of a refresh token, where there are such; raises TooManyAttemptsError."""
+        made = self.refresh_tokens.made(token)
+        if not made:
+            await self.limits.require_no_guessing()
+        async with self.sessions.read() as reading:
+            found = await _session_of_refresh_token(reading, token)
+        if found is not None:
+            await self.limits.admit_credential(f"session {found[1]}")
+        elif not made:
+            await self.limits.count_guess()
+        return found
 
     async def _session_of_access_token(self, token: str) -> tuple[UUID, UUID] | None:
         try:
@@ -115,13 +111,11 @@ class RefreshService:
             return None
         return verified.principal.id, verified.session_id
 
-    async def _revoke(self, writer: SessionWriter, session_id: UUID) -> None:
-        await writer.revoke(session_id)
-
-        async def forget() -> None:
-            self.tokens.forget_session(session_id)
-
-        after_commit(self.session, forget)
+    async def _revoke(self, account_id: UUID, session_id: UUID) -> None:
+        async with self.sessions.begin() as session:
+            await bind_principal(session, Principal.user(account_id))
+            await SessionWriter(session, account_id).revoke(session_id)
+        self.tokens.forget_session(session_id)
 
 
 async def _session_of_refresh_token(session: AsyncReadSession, token: str) -> tuple[UUID, UUID] | None:

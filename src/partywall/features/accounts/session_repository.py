@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 
+from partywall.core.db.availability import reported
 from partywall.core.db.keyset import After, Keyset
+from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.ids import new_id
 from partywall.features.accounts.models import RefreshToken, Session
@@ -15,32 +17,40 @@ from partywall.features.accounts.rotation import PresentedToken
 
 KEYSET: Final = Keyset({"created_at": Session.created_at}, Session.id)
 
-# One statement: of two requests with the same token, one rotates it and the other finds it used.
-_ROTATE: Final = text("""
-    WITH used AS (
-        UPDATE refresh_token AS token SET used_at = clock_timestamp()
-        FROM session JOIN account ON account.id = session.account_id
-        WHERE token.token_hash = :presented AND token.used_at IS NULL AND session.id = token.session_id
-            AND session.revoked_at IS NULL AND session.expires_at > now() AND account.disabled_at IS NULL
-        RETURNING token.account_id, token.session_id
-    ), prolonged AS (
-        UPDATE session SET last_used_at = now(), expires_at = :expires_at
-        WHERE id = (SELECT session_id FROM used)
-    )
-    INSERT INTO refresh_token (token_hash, account_id, session_id)
-    SELECT CAST(:successor AS bytea), account_id, session_id FROM used
-    RETURNING session_id
-""")
-_PRESENTED: Final = text("""
-    SELECT token.session_id, token.used_at IS NOT NULL AS used,
-        EXISTS (SELECT FROM refresh_token AS next WHERE next.token_hash = :successor AND next.used_at IS NULL)
-            AS successor_waits,
-        session.revoked_at IS NULL AND session.expires_at > now() AND account.disabled_at IS NULL AS session_lives
-    FROM refresh_token AS token
-        JOIN session ON session.id = token.session_id
-        JOIN account ON account.id = token.account_id
-    WHERE token.token_hash = :presented
-""")
+_REFRESH: Final = (
+    "SELECT account_id, session_id, wait, rotated, used, successor_waits, session_lives"
+    " FROM wall.refresh($1, $2, $3, $4, $5)"
+)
+
+
+class Refreshing(NamedTuple):
+    """What became of a token that was shown: exchanged if `rotated`, and not looked at where one has to `wait`."""
+
+    account_id: UUID
+    session_id: UUID
+    wait: int | None
+    rotated: bool
+    presented: PresentedToken
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """The exchange of tokens, whoever holds them: in one statement, which is the transaction."""
+
+    pool: ReadPool
+    ttl: timedelta
+    per_minute: int
+
+    async def refresh(self, presented: bytes, successor: bytes, now: datetime) -> Refreshing | None:
+        """Uses a token up, prolongs its session and stores the successor; None where there is no such token."""
+        with reported():
+            rows = await self.pool.fetch(
+                _REFRESH, presented, successor, now + self.ttl, now - self.ttl, self.per_minute
+            )
+        if not rows:
+            return None
+        account_id, session_id, wait, rotated, *facts = rows[0]
+        return Refreshing(account_id, session_id, wait, rotated, PresentedToken(session_id, *facts))
 
 
 def _living(account_id: UUID) -> tuple[ColumnElement[bool], ...]:
@@ -86,17 +96,6 @@ class SessionWriter:
         )
         return id_
 
-    async def rotate(self, presented: bytes, successor: bytes, expires_at: datetime) -> UUID | None:
-        """Uses a token up and stores its successor; None unless the token was good."""
-        values = {"presented": presented, "successor": successor, "expires_at": expires_at}
-        session_id: UUID | None = await self.session.scalar(_ROTATE, values)
-        return session_id
-
-    async def presented(self, presented: bytes, successor: bytes) -> PresentedToken | None:
-        values = {"presented": presented, "successor": successor}
-        row = (await self.session.execute(_PRESENTED, values)).one_or_none()
-        return None if row is None else PresentedToken(*row)
-
     async def revoke(self, session_id: UUID) -> bool:
         """Whether there was a living session to end."""
         ended = await self.session.scalar(
@@ -121,13 +120,3 @@ class SessionWriter:
         """Drops sessions that expired before the one, or were revoked before the other instant."""
         over = or_(Session.expires_at < expired, Session.revoked_at < revoked)
         await self.session.execute(delete(Session).where(Session.account_id == self.account_id, over))
-
-    async def prune_tokens(self, session_id: UUID, before: datetime) -> None:
-        """Drops a living session's tokens that were used before then: they would have expired by now."""
-        await self.session.execute(
-            delete(RefreshToken).where(
-                RefreshToken.account_id == self.account_id,
-                RefreshToken.session_id == session_id,
-                RefreshToken.used_at < before,
-            )
-        )

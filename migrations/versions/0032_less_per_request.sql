@@ -1,0 +1,162 @@
+-- Exchanges a refresh token for its successor, in one statement. No row for a token that there is not; `wait` says how
+-- many seconds a session that was used `per_minute` times has to wait, and then nothing is done; otherwise what the
+-- token was found to be. The session's row is locked first, as whoever ends it does, so of two requests with the same
+-- token one rotates it and the other finds it used.
+--
+-- Uses are counted over a sliding minute, as a weighted sum of this one and the one before.
+CREATE FUNCTION wall.refresh(
+    presented bytea, successor bytea, until timestamptz, forgotten timestamptz, per_minute integer
+) RETURNS TABLE (
+    account_id uuid, session_id uuid, wait integer, rotated boolean, used boolean, successor_waits boolean,
+    session_lives boolean
+) LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog
+AS $$
+#variable_conflict use_column
+DECLARE
+    owner uuid := wall.owner_of_refresh_token(presented);
+    minute integer := floor(extract(epoch FROM now()) / 60);
+    weight double precision := 1 - (extract(epoch FROM now()) / 60 - minute);
+    known record;
+    lives boolean;
+    bound text;
+BEGIN
+    bound := set_config('partywall.principal', 'user:' || owner, true);
+    SELECT t.session_id, t.used_at IS NULL AS fresh, a.disabled_at IS NULL AS enabled INTO known
+    FROM public.refresh_token AS t JOIN public.account AS a ON a.id = t.account_id WHERE t.token_hash = presented;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    UPDATE public.session AS s SET
+        former_uses = CASE s.used_minute WHEN minute THEN s.former_uses WHEN minute - 1 THEN s.uses ELSE 0 END,
+        uses = CASE s.used_minute WHEN minute THEN s.uses ELSE 0 END + 1,
+        used_minute = minute,
+        last_used_at = CASE WHEN known.fresh AND known.enabled AND s.revoked_at IS NULL AND s.expires_at > now()
+            THEN now() ELSE s.last_used_at END,
+        expires_at = CASE WHEN known.fresh AND known.enabled AND s.revoked_at IS NULL AND s.expires_at > now()
+            THEN until ELSE s.expires_at END
+    WHERE s.id = known.session_id AND weight
+        * CASE s.used_minute WHEN minute THEN s.former_uses WHEN minute - 1 THEN s.uses ELSE 0 END
+        + CASE s.used_minute WHEN minute THEN s.uses ELSE 0 END + 1 <= per_minute
+    RETURNING old.revoked_at IS NULL AND old.expires_at > now() AND known.enabled INTO lives;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT owner, s.id, ceil(60 * CASE
+                WHEN s.used_minute = minute AND (s.former_uses = 0 OR s.uses >= per_minute) THEN weight
+                WHEN s.used_minute = minute THEN weight - (per_minute - 1 - s.uses)::double precision / s.former_uses
+                ELSE weight - (per_minute - 1)::double precision / s.uses
+            END)::integer, false, NULL::boolean, NULL::boolean, NULL::boolean
+        FROM public.session AS s WHERE s.id = known.session_id;
+        RETURN;
+    END IF;
+    IF lives AND known.fresh THEN
+        UPDATE public.refresh_token AS t SET used_at = clock_timestamp()
+        WHERE t.token_hash = presented AND t.used_at IS NULL;
+        IF FOUND THEN
+            INSERT INTO public.refresh_token (token_hash, account_id, session_id)
+            VALUES (successor, owner, known.session_id);
+            -- Of a living session those that would have expired by now.
+            DELETE FROM public.refresh_token AS t WHERE t.account_id = owner AND t.session_id = known.session_id
+                AND t.created_at < forgotten AND t.used_at < forgotten;
+            RETURN QUERY SELECT owner, known.session_id::uuid, NULL::integer, true, true, true, true;
+            RETURN;
+        END IF;
+    END IF;
+    -- Nothing but the count is written, and nobody waits for the disk.
+    bound := set_config('synchronous_commit', 'off', true);
+    RETURN QUERY SELECT owner, t.session_id, NULL::integer, false, t.used_at IS NOT NULL,
+        EXISTS (SELECT FROM public.refresh_token AS n WHERE n.token_hash = successor AND n.used_at IS NULL), lives
+    FROM public.refresh_token AS t WHERE t.token_hash = presented;
+END
+$$;
+
+-- What these call without a query they assign: PERFORM would begin and end an executor for each of them.
+CREATE OR REPLACE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    bound text;
+BEGIN
+    bound := set_config('partywall.principal', principal, true);
+    bound := set_config('partywall.project', project::text, true);
+    RETURN wall.role_of(principal, project);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SECURITY DEFINER SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text := wall.role_of(principal, project);
+    locked boolean;
+BEGIN
+    IF held IS NULL THEN
+        RETURN NULL;
+    END IF;
+    locked := pg_advisory_xact_lock_shared(wall.gate(project, '')) IS NOT NULL;
+    PERFORM FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF principal LIKE 'user:%' THEN
+        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        SELECT member.role INTO held FROM public.project_member AS member
+        WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
+    ELSIF principal LIKE 'key:%' THEN
+        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        SELECT key.role INTO held FROM public.api_key AS key
+        WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
+    END IF;
+    RETURN held;
+END
+$$;
+
+-- What this transaction has proved is not asked again: the membership is looked up once, and held until the commit. The
+-- proof names both, so it is of no use for another principal or project; it ends with the transaction, and goes back
+-- with the savepoint in which the locks were taken.
+CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    held text;
+    bound text;
+BEGIN
+    bound := set_config('partywall.principal', principal, true);
+    bound := set_config('partywall.project', project::text, true);
+    held := wall.hold(principal, project);
+    IF held IS NOT NULL THEN
+        bound := set_config('partywall.entered', principal || ' ' || project, true);
+    END IF;
+    RETURN held;
+END
+$$;
+
+-- For a statement that is a transaction of its own, and so of one snapshot: what is found here is so until its end.
+CREATE FUNCTION wall.enter_statement(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    found_role text := wall.enter(principal, project);
+    bound text;
+BEGIN
+    IF found_role IS NOT NULL THEN
+        bound := set_config('partywall.entered', principal || ' ' || project, true);
+    END IF;
+    RETURN found_role;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.current_project() RETURNS uuid LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog
+AS $$
+DECLARE
+    principal text := nullif(current_setting('partywall.principal', true), '');
+    project text := nullif(current_setting('partywall.project', true), '');
+BEGIN
+    IF current_setting('partywall.entered', true) = principal || ' ' || project THEN
+        RETURN project;
+    END IF;
+    IF principal IS NULL OR project IS NULL OR wall.role_of(principal, project::uuid) IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN project;
+END
+$$;

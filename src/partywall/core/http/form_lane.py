@@ -1,0 +1,100 @@
+"""Ordinary forms to a few public endpoints, served before the general machinery of routing.
+
+The lane serves what is ordinary itself: a short form of a declared length, with no parameter twice, none that is
+escaped and none that is unknown to it. Everything else it leaves to the router, whose endpoint does the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi import Request
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from partywall.core.errors import PartywallError
+from partywall.core.http.dependencies import client_address
+from partywall.core.http.problems import problem_of, system_fact
+from partywall.core.http.replay import read_whole, replayed
+from partywall.core.resources import Resources
+from partywall.core.tenant import stranger, work_for
+
+_SHORT_BYTES: Final = 1024
+_FORM: Final = b"application/x-www-form-urlencoded"
+_UNUSUAL: Final = (b"transfer-encoding", b"content-encoding")
+
+type Fields = Mapping[str, str]
+# The client's address is worked out once, for whatever counts by it.
+type Answer = Callable[[Request, Resources, str, Fields], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class HotForm:
+    """A form to `path` that holds `fixed` and one value for each of `names`, none of them empty."""
+
+    path: str
+    fixed: Fields
+    names: tuple[str, ...]
+    answer: Answer
+
+    def fields(self, body: bytes) -> dict[str, str] | None:
+        """What the body says, where it is such a form."""
+        if not body.isascii() or b"%" in body or b"+" in body:
+            return None
+        pairs = [each.partition("=") for each in body.decode("ascii").split("&")]
+        found = {name: value for name, _, value in pairs if value}
+        wanted = len(self.fixed) + len(self.names)
+        if not len(pairs) == len(found) == wanted or any(found.get(name) != v for name, v in self.fixed.items()):
+            return None
+        return found if all(name in found for name in self.names) else None
+
+
+class FormLane:
+    """Stands directly before whatever judges bodies: those that it reads are short."""
+
+    def __init__(self, app: ASGIApp, forms: Sequence[HotForm]) -> None:
+        self._app = app
+        self._forms = {form.path: form for form in forms}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        form = self._forms.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if form is None or scope["query_string"] or not _is_short_form(scope):
+            await self._app(scope, receive, send)
+            return
+        body = await read_whole(receive)
+        receive = receive if body is None else replayed(body, receive)
+        fields = None if body is None else form.fields(body)
+        if fields is None:
+            await self._app(scope, receive, send)
+            return
+        answer = await _answer(form, scope, fields)
+        await answer(scope, receive, send)
+
+
+def _is_short_form(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    length = headers.get(b"content-length", b"")
+    return (
+        headers.get(b"content-type") == _FORM
+        and length.isdigit()
+        and len(length) < 5
+        and int(length) <= _SHORT_BYTES
+        and not any(name in headers for name in _UNUSUAL)
+    )
+
+
+async def _answer(form: HotForm, scope: Scope, fields: Fields) -> Response:
+    request = Request(scope)
+    resources: Resources = scope["app"].state.resources
+    client = client_address(request, resources)
+    work_for(stranger(client))
+    try:
+        return await form.answer(request, resources, client, fields)
+    except PartywallError as error:
+        return problem_of(request, error)
+    except (DBAPIError, PoolTimeoutError, OSError) as error:
+        return problem_of(request, system_fact(error))

@@ -31,6 +31,7 @@ def imported_by(command: str) -> set[str]:
         ("users", {"partywall.features.agents.catalogue", "pydantic_ai"}),
         ("migrate", {"fastapi", "numpy", "uvicorn", "httpx2"}),
         ("api", {"partywall.features.agents.catalogue", "pydantic_ai"}),
+        ("worker", {"partywall.features.agents.catalogue", "pydantic_ai"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) -> None:

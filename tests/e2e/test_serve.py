@@ -43,6 +43,15 @@ async def test_first_start_reports_progress_and_says_what_is_next(serving: Servi
     assert "partywall register" in serving.output
 
 
+async def test_the_api_reads_its_program_while_the_engines_start(place: StandInPlace) -> None:
+    """The migration of this start ends when the API is there, which begins to work after it."""
+    meeting = place.parent / "meeting"
+    meeting.mkdir()
+    meeting.chmod(0o1777)
+    serving = place.start(STAND_IN_MEETING=str(meeting)).until_ready()
+    assert serving.output.index("starting the API and the worker") < serving.output.index("api was told")
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
     place: StandInPlace, serving: Serving, signum: signal.Signals

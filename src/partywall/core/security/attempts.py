@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import ClassVar, Final
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
@@ -28,6 +28,13 @@ type Allows = Callable[[RateLimitItem, str], Awaitable[bool]]
 type Window = tuple[int, float, int, float]
 
 
+class _Storage(RedisStorage):
+    """Of the three client libraries that it can use it imports the one that it is given."""
+
+    STORAGE_SCHEME = None
+    DEPENDENCIES: ClassVar = ["redis"]
+
+
 class AttemptLimiter:
     """Counts attempts in Valkey over a sliding minute or hour: credentials by who presents them, mails by who asks.
 
@@ -36,7 +43,7 @@ class AttemptLimiter:
     """
 
     def __init__(self, cache: Redis, per_minute: int) -> None:
-        self._storage = RedisStorage(
+        self._storage = _Storage(
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",

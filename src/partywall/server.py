@@ -97,7 +97,7 @@ def connections(settings: Settings) -> Connections:
 
 
 def application(settings: Settings, workers: int) -> FastAPI | str:
-    """What uvicorn serves: the application, or where each of several workers makes its own, reading the settings anew."""
+    """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
     configure_logging(settings.log)
     give_back_memory()
     return create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app"

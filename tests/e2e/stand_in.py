@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 import asyncpg
@@ -17,7 +16,7 @@ def dsn(name: str) -> str:
     return os.environ[name].replace("+asyncpg", "", 1)
 
 
-def meet(command: str) -> None:
+async def meet(command: str) -> None:
     """A migration waits in the directory until an API is there that waits to be told."""
     if (place := os.environ.get("STAND_IN_MEETING")) is None:
         return
@@ -25,7 +24,7 @@ def meet(command: str) -> None:
     if command == "api":
         api.touch()
     while command == "migrate" and not api.exists():
-        time.sleep(0.02)
+        await asyncio.sleep(0.02)
 
 
 def is_told() -> bool:
@@ -82,7 +81,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if os.environ.get("STAND_IN_REFUSES") == arguments.command:
         return 2
-    meet(arguments.command)
+    asyncio.run(meet(arguments.command))
     if arguments.when_told and not is_told():
         return 0
     if arguments.command == "migrate":

@@ -40,6 +40,9 @@ SETTINGS = {
     "wal_compression": "on",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
+    "wal_buffers": "4MB",
+    # Of every process that may ever connect, and touched at the start: 6 MB with the 64 that PostgreSQL would choose.
+    "io_max_concurrency": "16",
     "jit": "off",
     "random_page_cost": "1.1",
     "timezone": "UTC",

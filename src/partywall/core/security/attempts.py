@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import ClassVar, Final
+from typing import Final
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
@@ -31,8 +31,7 @@ type Window = tuple[int, float, int, float]
 class _Storage(RedisStorage):
     """Of the three client libraries that it can use it imports the one that it is given."""
 
-    STORAGE_SCHEME = None
-    DEPENDENCIES: ClassVar = ["redis"]
+    DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012 - declared by its base
 
 
 class AttemptLimiter:

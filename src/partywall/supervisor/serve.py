@@ -220,7 +220,7 @@ class Supervisor:
         """The API and the worker first, so that they can finish on living engines."""
         seconds = self._options.stop_seconds
         # lint: allow untracked-task - a group would cancel the others' stop when one fails
-        await asyncio.gather(*(child.stop(seconds) for child in self._children))
+        await asyncio.gather(self._postgres.checkpoint(), *(child.stop(seconds) for child in self._children))
         # lint: allow untracked-task - as above
         await asyncio.gather(self._postgres.stop(), self._valkey.stop())
         if self._lock.held:

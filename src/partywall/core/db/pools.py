@@ -13,7 +13,6 @@ from sqlalchemy.util import await_only
 from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
-
 # A connection that nothing needed for so long is closed; each costs PostgreSQL some 4 MB.
 UNUSED_SECONDS: Final = 30.0
 

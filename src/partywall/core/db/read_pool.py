@@ -15,7 +15,6 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 type Connection = asyncpg.Connection[asyncpg.Record]
 
 
-
 class ReadPool:
     """For single statements that need no transaction of their own.
 

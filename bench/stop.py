@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
@@ -95,8 +96,6 @@ async def measure(data_dir: Path, streams: int, documents: int) -> tuple[float, 
         model, run_begun = await stack.enter_async_context(silence())
         target, delivered = await stack.enter_async_context(silence())
         log = stack.enter_context((data_dir.parent / "log").open("w+b"))
-        import os
-
         process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs meanwhile
             command, env={**os.environ, **environment(model)}, stdout=log, stderr=subprocess.STDOUT
         )
@@ -117,6 +116,20 @@ async def measure(data_dir: Path, streams: int, documents: int) -> tuple[float, 
         return seconds, log.read().decode()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--streams", type=int, default=500)
+    parser.add_argument("--documents", type=int, default=2000, help="are being indexed")
+    options = parser.parse_args()
     with throwaway() as directory:
-        print(asyncio.run(measure(directory / "data", 300, 2000)))
+        seconds, said = asyncio.run(measure(directory / "data", options.streams, options.documents))
+    killed = "killing" in said
+    print(f"stopped in {seconds:.2f} s (target {TARGET_SECONDS:.0f} s), {'not ' if not killed else ''}by killing")
+    met = seconds <= TARGET_SECONDS and not killed
+    facts = {"streams": options.streams, "documents": options.documents, "seconds": round(seconds, 2)}
+    print(json.dumps({"benchmark": "stop", "machine": machine.facts(), **facts, "met": met}))
+    sys.exit(0 if met else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 # Time to write down what is done; whoever waits for somebody else's answer may wait for long.
-GRACE_SECONDS: Final = 1.0
+GRACE_SECONDS: Final = 0.5
 
 
 class CutShortError(Exception):

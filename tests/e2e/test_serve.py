@@ -105,6 +105,7 @@ async def test_a_second_signal_does_not_wait_for_a_child_that_hangs(place: Stand
     serving.until("stopping")
     assert serving.stop(signal.SIGINT) == 0
     assert "killing what has not stopped yet" in serving.output
+    assert "the API did not stop and was killed" in serving.output
     assert processes_of(place.data_dir) == {}
 
 

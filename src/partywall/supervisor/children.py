@@ -114,8 +114,10 @@ class Child:
 
     async def stop(self, seconds: float) -> None:
         self._close_pipe()
-        if self._process is not None:
-            await process.stop(self._process, ((signal.SIGTERM, seconds),))
+        if self._process is None:
+            return
+        if await process.stop(self._process, ((signal.SIGTERM, seconds),)) == -signal.SIGKILL:
+            self.report(f"the {self.name} did not stop and was killed")
 
     def kill(self) -> None:
         if self._process is not None:

@@ -14,7 +14,7 @@ from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
 # A connection that nothing needed for so long is closed; each costs PostgreSQL some 4 MB.
-UNUSED_SECONDS: Final = 30.0
+UNUSED_SECONDS: Final = 20.0
 
 
 class Demand:
@@ -40,7 +40,7 @@ class Demand:
 class SharedQueuePool(AsyncAdaptedQueuePool):
     """For transactions. A connection is taken with a session's first statement and given back at its end.
 
-    They are taken in turns, so one that is not needed any more comes along and is closed when it is given back.
+    Whoever gives one back closes those that are not needed any more.
     """
 
     def __init__(
@@ -66,10 +66,9 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         try:
-            if self.checkedin() + self.checkedout() > self.demand.most:
-                self._drop(record)
-            else:
-                super()._do_return_conn(record)
+            super()._do_return_conn(record)
+            while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
+                self._drop(super()._do_get())
         finally:
             self.places.release(self._tenants.pop(record))
 

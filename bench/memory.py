@@ -89,7 +89,7 @@ async def measure(data_dir: Path, idle_seconds: float) -> dict[str, dict[str, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--idle", type=float, default=90.0, help="seconds without a request before it is taken")
+    parser.add_argument("--idle", type=float, default=75.0, help="seconds without a request before it is taken")
     options = parser.parse_args()
     with throwaway() as directory:
         found = asyncio.run(measure(directory / "data", options.idle))

@@ -28,7 +28,7 @@ AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests
+.PHONY: help serve install dev test lint types contracts pytest format lock clean bench-throughput bench-routes bench-wall bench-attacks bench-start bench-stop bench-memory bench-streams bench-events bench-runs bench-survival bench-hostile bench-queue bench-sustained bench-requests
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,7 +79,10 @@ bench-attacks: dev ## Make more than 100,000 attempts to get from one project in
 bench-start: dev ## Measure from make serve to the first healthy answer
 	$(RUN) bench.start
 
-bench-memory: dev ## Measure the resident memory of the idle house
+bench-stop: dev ## Measure from SIGTERM to the end of everything, with open streams, runs and documents being indexed
+	$(RUN) bench.stop
+
+bench-memory: dev ## Measure the memory of all processes when idle; two minutes
 	$(RUN) bench.memory
 
 bench-streams: dev ## Measure 1,000 event streams on one process, and what survives breakdowns; about five minutes

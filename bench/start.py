@@ -18,7 +18,7 @@ from bench.house import throwaway
 from bench.processes import free_port
 from partywall.supervisor.network import status_of
 
-TARGET_SECONDS = 3.0
+TARGET_SECONDS = 2.0
 FIRST_START_SECONDS = 120.0
 POLL_SECONDS = 0.005
 HEALTHY = 200

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from typing import Final
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from partywall import __version__
@@ -35,6 +36,8 @@ from partywall.features.routes import PUBLIC, ROUTES, TAGS
 from partywall.logs import access_log
 from partywall.resources import open_resources
 from partywall.settings import Settings
+
+_VERSION: Final = "/api/v1"
 
 
 def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
@@ -76,17 +79,13 @@ def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
 
 
 def _include_routes(app: FastAPI) -> None:
-    """Every route stands behind the gate."""
-    api = APIRouter(prefix="/api/v1", dependencies=[Depends(gate)])
+    """Every route stands behind the gate. Each router is included once: FastAPI analyses its routes at every level."""
     for routes in ROUTES:
         for router in routes.routers:
-            api.include_router(router)
-    app.include_router(api)
-    sockets = APIRouter(prefix="/api/v1", dependencies=[Depends(socket_gate)])
+            app.include_router(router, prefix=_VERSION, dependencies=[Depends(gate)])
     for routes in ROUTES:
         for router in routes.socket_routers:
-            sockets.include_router(router)
-    app.include_router(sockets)
+            app.include_router(router, prefix=_VERSION, dependencies=[Depends(socket_gate)])
     for routes in ROUTES:
         for router in routes.root_routers:
             app.include_router(router, dependencies=[Depends(gate)])

@@ -11,6 +11,7 @@ from typing import Final, TypedDict, cast
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from partywall.core.http.acceptor import Acceptor, listeners
@@ -95,13 +96,18 @@ def connections(settings: Settings) -> Connections:
     return Connections(limits, ClientAddresses(http.trusted_proxies))
 
 
-def run_api(settings: Settings, host: str, port: int, workers: int = 1) -> None:
-    """The API process, or, with several workers, uvicorn's supervisor of as many, each reading the settings anew."""
+def application(settings: Settings, workers: int) -> FastAPI | str:
+    """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
     configure_logging(settings.log)
     give_back_memory()
+    return create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app"
+
+
+def run_api(served: FastAPI | str, settings: Settings, host: str, port: int, workers: int) -> None:
+    """The API process, or, with several workers, uvicorn's supervisor of as many."""
     _allow_many_connections()
     config = uvicorn.Config(
-        create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app",
+        served,
         host=host,
         port=port,
         workers=workers,

@@ -31,7 +31,19 @@ def imported_by(command: str) -> set[str]:
         ("users", {"partywall.features.agents.catalogue", "pydantic_ai"}),
         ("migrate", {"fastapi", "numpy", "uvicorn", "httpx2"}),
         ("api", {"partywall.features.agents.catalogue", "pydantic_ai"}),
+        ("worker", {"partywall.features.agents.catalogue", "pydantic_ai"}),
     ],
 )
 def test_a_command_imports_only_what_it_needs(command: str, absent: set[str]) -> None:
     assert imported_by(command) & absent == set()
+
+
+def test_what_counts_attempts_imports_one_client_of_the_cache() -> None:
+    program = (
+        "import sys\nfrom redis.asyncio import Redis\nfrom partywall.core.security.attempts import AttemptLimiter\n"
+        "AttemptLimiter(Redis(), 1)\nprint(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | UNMEASURED, capture_output=True, text=True, check=True
+    )
+    assert "valkey" not in done.stdout.split()

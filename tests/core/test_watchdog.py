@@ -47,7 +47,7 @@ worker.run_worker(settings)
 """
 API = f"""{SETTINGS}
 main.open_resources = blocked
-server.run_api(settings, "127.0.0.1", 0)
+server.run_api(server.application(settings, 1), settings, "127.0.0.1", 0, 1)
 """
 
 

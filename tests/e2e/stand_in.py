@@ -7,12 +7,31 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
 import asyncpg
 
 
 def dsn(name: str) -> str:
     return os.environ[name].replace("+asyncpg", "", 1)
+
+
+async def meet(command: str) -> None:
+    """A migration waits in the directory until an API is there that waits to be told."""
+    if (place := os.environ.get("STAND_IN_MEETING")) is None:
+        return
+    api = Path(place, "api")
+    if command == "api":
+        api.touch()
+    while command == "migrate" and not api.exists():
+        await asyncio.sleep(0.02)
+
+
+def is_told() -> bool:
+    told = sys.stdin.readline() != ""
+    sys.stdout.write(f"{sys.argv[1]} was {'told' if told else 'left'}\n")
+    sys.stdout.flush()
+    return told
 
 
 async def migrate() -> None:
@@ -58,9 +77,13 @@ def main() -> int:
     parser.add_argument("command", choices=["api", "worker", "migrate"])
     parser.add_argument("--host")
     parser.add_argument("--port", type=int)
+    parser.add_argument("--when-told", action="store_true")
     arguments = parser.parse_args()
     if os.environ.get("STAND_IN_REFUSES") == arguments.command:
         return 2
+    asyncio.run(meet(arguments.command))
+    if arguments.when_told and not is_told():
+        return 0
     if arguments.command == "migrate":
         asyncio.run(migrate())
     elif arguments.command == "api":

@@ -61,6 +61,15 @@ async def test_first_start_reports_progress_and_says_what_is_next(empty: StandIn
     assert "partywall register" in serving.output
 
 
+async def test_the_api_reads_its_program_while_the_engines_start(place: StandInPlace) -> None:
+    """The migration of this start ends when the API is there, which begins to work after it."""
+    meeting = place.parent / "meeting"
+    meeting.mkdir()
+    meeting.chmod(0o1777)
+    serving = place.start(STAND_IN_MEETING=str(meeting)).until_ready()
+    assert serving.output.index("starting the API and the worker") < serving.output.index("api was told")
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
     place: StandInPlace, serving: Serving, signum: signal.Signals
@@ -114,6 +123,7 @@ async def test_a_second_signal_does_not_wait_for_a_child_that_hangs(place: Stand
     serving.until("stopping")
     assert serving.stop(signal.SIGINT) == 0
     assert "killing what has not stopped yet" in serving.output
+    assert "the API did not stop and was killed" in serving.output
     assert processes_of(place.data_dir) == {}
 
 

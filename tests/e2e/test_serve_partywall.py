@@ -72,9 +72,12 @@ async def test_what_a_client_stored_survives_a_kill_of_everything_and_a_stop(pla
     second = place.start()
     assert "creating" not in second.output
     assert first.ended() == -signal.SIGKILL
-    async with place.client() as client:
+    async with place.client() as client, contextlib.AsyncExitStack() as open_streams:
         assert (await client.get(project)).json()["name"] == "Archive"
-    assert second.stop() == 0
+        for _ in range(50):
+            await open_streams.enter_async_context(client.stream("GET", f"{project}/events"))
+        assert await asyncio.to_thread(second.stop) == 0
+    assert "killed" not in second.output
     assert processes_of(place.data_dir) == {}
 
     place.start()

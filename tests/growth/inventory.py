@@ -26,6 +26,7 @@ UNFED: Final[Mapping[str, str]] = {
     "adapters/embedded/endpoints.py:running_endpoints": "a file of `partywall serve`",
     "adapters/embeddings/minilm_files.py:_fetch": "what pip says to the operator's command",
     "adapters/embeddings/minilm.py:MiniLmEmbedder._embed": "bounded chunks; its files are no part of the tests",
+    "adapters/embeddings/wordllama.py:_mapped": "the header of a file of the wheel",
     "client/accounts.py:normalize": "the address that the operator types",
     "client/routes.py:_is_loopback": "the address that the operator types",
     "client/routes.py:_line": "a message of the library's, of an address that the operator has set",

@@ -1,7 +1,18 @@
 from __future__ import annotations
 
+import os
+import signal
+import sys
+
 from partywall.supervisor import ServeOptions
-from partywall.supervisor.children import Backoff, EngineHealth, describe
+from partywall.supervisor.children import Backoff, Child, EngineHealth, describe
+
+TOLD, LEFT = 7, 8
+WAITS = f"import sys; sys.exit({TOLD} if sys.stdin.readline() else {LEFT})"
+
+
+def child() -> Child:
+    return Child("part", (sys.executable, "-c", WAITS), dict(os.environ), print)
 
 
 def test_each_wait_is_longer_until_it_ran_steadily() -> None:
@@ -29,3 +40,26 @@ def test_a_child_is_not_blamed_for_an_engine_that_fell_while_it_started() -> Non
     health.came_back_at = 12.0
     assert health.disturbed_since(10.0)
     assert not health.disturbed_since(13.0)
+
+
+async def test_a_child_begins_when_it_is_told_and_those_after_it_at_once() -> None:
+    part = child()
+    part.start()
+    part.tell()
+    assert await part.exited() == TOLD
+    part.start()
+    assert await part.exited() == TOLD
+
+
+async def test_a_child_that_was_not_told_is_left_to_end() -> None:
+    part = child()
+    part.start()
+    await part.stop(60)
+    assert await part.exited() in (LEFT, -signal.SIGTERM)
+
+
+async def test_telling_a_child_that_has_ended_does_nothing() -> None:
+    part = Child("part", (sys.executable, "-c", ""), dict(os.environ), print)
+    part.start()
+    assert await part.exited() == 0
+    part.tell()

@@ -25,7 +25,7 @@ from partywall.supervisor import EngineError
 
 
 def checked_settings() -> Settings:
-    """Raises Refusal."""
+    """All that can be known of them without asking an engine; raises Refusal."""
     settings = load_settings()
     require_authorities(settings)
     require_directories(settings, make=True)
@@ -35,8 +35,13 @@ def checked_settings() -> Settings:
         _check_mail(settings)
         _check_agents(settings)
         secret_key(settings)
-        asyncio.run(_check_engines(settings))
     return settings
+
+
+def require_engines(settings: Settings) -> None:
+    """That the database and the cache of the settings let this version work; raises Refusal."""
+    with refusals():
+        asyncio.run(_check_engines(settings))
 
 
 @contextmanager

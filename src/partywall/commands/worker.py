@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import typer
 
-from partywall.commands.preconditions import checked_settings
+from partywall.commands.begin import WhenTold, wait_until_told
+from partywall.commands.preconditions import checked_settings, require_engines
 from partywall.worker import run_worker
 
 app = typer.Typer()
 
 
 @app.command()
-def worker() -> None:
+def worker(when_told: WhenTold = False) -> None:
     """Run the worker on the engines that the settings name."""
-    run_worker(checked_settings())
+    settings = checked_settings()
+    if when_told:
+        wait_until_told()
+    require_engines(settings)
+    run_worker(settings)

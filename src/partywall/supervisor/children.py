@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from subprocess import Popen
 
@@ -41,7 +43,11 @@ class EngineHealth:
 
 @dataclass(eq=False)
 class Child:
-    """The API or the worker: started again when it dies."""
+    """The API or the worker: started again when it dies.
+
+    It reads its program at once and begins to work when it is told to, by a line on its standard input: its database
+    and cache may start meanwhile.
+    """
 
     name: str
     command: Sequence[str]
@@ -49,12 +55,38 @@ class Child:
     report: Callable[[str], None]
     service: Service = field(default_factory=lambda: Service(None))
     _process: Popen[bytes] | None = field(default=None, init=False)
+    _telling: int | None = field(default=None, init=False)
+    _told: bool = field(default=False, init=False)
 
     def start(self) -> None:
         as_whom = self.service
-        self._process = process.spawn(
-            self.command, environment=self.environment, account=as_whom.account, reach=as_whom.reach
-        )
+        listening, self._telling = os.pipe()
+        try:
+            self._process = process.spawn(
+                self.command,
+                environment=self.environment,
+                account=as_whom.account,
+                reach=as_whom.reach,
+                stdin=listening,
+            )
+        finally:
+            os.close(listening)
+        if self._told:
+            self.tell()
+
+    def tell(self) -> None:
+        """To begin, and every other that is started in its place."""
+        self._told = True
+        if self._telling is None:
+            return
+        with suppress(BrokenPipeError):  # whoever waits for it sees that it has ended
+            os.write(self._telling, b"\n")
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._telling is not None:
+            os.close(self._telling)
+            self._telling = None
 
     async def keep(self, engines: EngineHealth) -> None:
         """EngineError when it refuses to start and no engine's fall explains that: a repetition would not help."""
@@ -72,6 +104,7 @@ class Child:
             delay = backoff.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
             self._process = None
+            self._close_pipe()
             await asyncio.sleep(delay)
 
     async def exited(self) -> int:
@@ -80,8 +113,11 @@ class Child:
         return await process.exited(self._process)
 
     async def stop(self, seconds: float) -> None:
-        if self._process is not None:
-            await process.stop(self._process, ((signal.SIGTERM, seconds),))
+        self._close_pipe()
+        if self._process is None:
+            return
+        if await process.stop(self._process, ((signal.SIGTERM, seconds),)) == -signal.SIGKILL:
+            self.report(f"the {self.name} did not stop and was killed")
 
     def kill(self) -> None:
         if self._process is not None:

@@ -5,9 +5,12 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 PACKAGED = Path(__file__).parents[1] / "_migrations"
 CHECKOUT = Path(__file__).parents[3] / "migrations"
+# The API and the worker then read their programs at once, and begin when a line comes on standard input.
+WHEN_TOLD: Final = "--when-told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from partywall.supervisor.children import Child, EngineHealth, describe, keep_en
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.network import require_free_port, status_of
-from partywall.supervisor.options import ServeOptions
+from partywall.supervisor.options import WHEN_TOLD, ServeOptions
 from partywall.supervisor.service import Service
 
 READY = 200
@@ -114,30 +114,39 @@ class Supervisor:
 
     async def _serve(self, group: asyncio.TaskGroup) -> None:
         await self._claim()
+        endpoints = Endpoints.of(self._postgres, self._valkey)
+        api, worker = self._make_children(endpoints)
+        self._run(api, group)
         await self._start_engines()
         for engine in (self._postgres, self._valkey):
             group.create_task(keep_engine(engine, self._health, report))
-        endpoints = Endpoints.of(self._postgres, self._valkey)
         await self._migrate(endpoints)
         endpoints.write(self._options.data_dir)
         report("starting the API and the worker")
-        for child in self._make_children(endpoints):
-            self._children.append(child)
-            child.start()
-            group.create_task(child.keep(self._health))
-            # The worker's imports would otherwise compete with the API's for a small machine's cores.
-            await self._until_answering()
+        api.tell()
+        # The worker's imports would otherwise compete with the API's for a small machine's cores.
+        await self._until_answering()
+        worker.tell()
+        self._run(worker, group)
         await self._until_ready()
         options = self._options
         announce(options.base_url, options.data_dir.resolve(), self._postgres.home.directory, options.mail)
 
+    def _run(self, child: Child, group: asyncio.TaskGroup) -> None:
+        self._children.append(child)
+        child.start()
+        group.create_task(child.keep(self._health))
+
     async def _claim(self) -> None:
+        """What is refused is refused here; afterwards it is known where the engines will answer."""
         if self._options.warning is not None:
             complain(self._options.warning)
         home = await asyncio.to_thread(open_home, self._options.data_dir)
         self._lock.acquire()
         self._service = await asyncio.to_thread(Service.prepared, self._options, home.account)
         await require_free_port(self._options.host, self._options.port)
+        for engine in (self._postgres, self._valkey):
+            await engine.prepare()
 
     async def _start_engines(self) -> None:
         report("starting PostgreSQL and Valkey")
@@ -169,8 +178,8 @@ class Supervisor:
         environment = self._environment(endpoints)
         address = ("--host", options.host, "--port", str(options.port))
         return (
-            Child("API", [*options.program, "api", *address], environment, report, self._service),
-            Child("worker", [*options.program, "worker"], environment, report, self._service),
+            Child("API", [*options.program, "api", *address, WHEN_TOLD], environment, report, self._service),
+            Child("worker", [*options.program, "worker", WHEN_TOLD], environment, report, self._service),
         )
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:
@@ -211,7 +220,7 @@ class Supervisor:
         """The API and the worker first, so that they can finish on living engines."""
         seconds = self._options.stop_seconds
         # lint: allow untracked-task - a group would cancel the others' stop when one fails
-        await asyncio.gather(*(child.stop(seconds) for child in self._children))
+        await asyncio.gather(self._postgres.checkpoint(), *(child.stop(seconds) for child in self._children))
         # lint: allow untracked-task - as above
         await asyncio.gather(self._postgres.stop(), self._valkey.stop())
         if self._lock.held:

@@ -75,3 +75,8 @@ def test_a_broken_package_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec)
     with pytest.raises(EmbeddingError, match="cannot be read"):
         load_wordllama()
+
+
+async def test_the_weights_are_mapped_so_that_processes_share_them(embedder: WordLlamaEmbedder) -> None:
+    assert await embedder.embed_query("a word") is not None
+    assert "weights/l2_supercat_256.safetensors" in Path("/proc/self/maps").read_text()

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
-from partywall.core.db.pools import SharedQueuePool
+from partywall.core.db.pools import UNUSED_SECONDS, Demand, SharedQueuePool
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.http.problems import system_fact
@@ -125,3 +125,45 @@ async def test_work_is_done_for_nobody_until_it_is_said() -> None:
 
 async def _name() -> str:
     return current_tenant().name
+
+
+async def test_a_connection_that_nothing_needs_any_more_is_closed(
+    sessions: tuple[Sessions, SharedQueuePool],
+) -> None:
+    making, pool = sessions
+    now = 0.0
+    pool.demand = Demand(2, lambda: now)
+
+    async def backend() -> int:
+        async with making.read() as session:
+            return int(await session.scalar(text("SELECT pg_backend_pid()")))
+
+    both = asyncio.Barrier(2)
+
+    async def beside_another() -> int:
+        async with making.read() as session:
+            found = int(await session.scalar(text("SELECT pg_backend_pid()")))
+            await both.wait()
+            return found
+
+    several = {*await asyncio.gather(beside_another(), beside_another())}
+    assert len(several) == 2
+    now += UNUSED_SECONDS
+    assert {await backend() for _ in range(4)} == several, "they were needed a moment ago"
+    now += UNUSED_SECONDS
+    assert await backend() in several
+    assert (pool.checkedin(), pool.checkedout()) == (1, 0)
+    assert len({await backend() for _ in range(4)} & several) == 1
+
+
+def test_demand_is_what_was_needed_at_once_in_this_stretch_and_the_one_before() -> None:
+    now = 0.0
+    demand = Demand(5, lambda: now)
+    demand.note(3)
+    assert demand.most == 5
+    now += UNUSED_SECONDS
+    demand.note(1)
+    assert demand.most == 3
+    now += 2 * UNUSED_SECONDS
+    demand.note(1)
+    assert demand.most == 1

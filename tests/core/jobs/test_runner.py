@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from partywall.core import stopping
 from partywall.core.events.listener import Listener
 from partywall.core.http.current import begin_request
 from partywall.core.jobs import attempts, runner
@@ -374,3 +375,56 @@ async def test_a_schedule_runs(resources: Resources, database: DatabaseUrls) -> 
     every_second = Schedule(f"test_{uuid4().hex}", "* * * * * *", tick)
     async with working(resources, database, schedules=(every_second,)), asyncio.timeout(60):
         await ran.wait()
+
+
+def that_looks_seldom(resources: Resources) -> Resources:
+    settings = resources.settings
+    jobs = settings.jobs.model_copy(update={"poll_interval": timedelta(hours=1)})
+    return replace(resources, settings=settings.model_copy(update={"jobs": jobs}))
+
+
+async def test_a_worker_that_has_ended_what_it_held_stops_at_once(resources: Resources) -> None:
+    kind, begun, stop, release = kind_of(Note), asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handle(context: JobContext, payload: Note) -> None:
+        begun.set()
+        await release.wait()
+
+    async with resources.sessions.begin() as session:
+        await enqueue(session, kind, Note(text="in hand"))
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(that_looks_seldom(resources), [handles(kind, handle)]).run(stop))
+        await begun.wait()
+        stop.set()
+        release.set()
+    assert await queued(resources, kind) == 0
+
+
+async def test_a_worker_that_stops_puts_back_what_takes_long_but_not_a_last_attempt(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "GRACE_SECONDS", 0.0)
+    kinds = kind_of(Note, max_attempts=2), kind_of(Note, max_attempts=1)
+    begun, stop, cut = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
+
+    async def first_of_two(context: JobContext, payload: Note) -> None:
+        try:
+            await begun.wait()
+            await asyncio.Event().wait()
+        finally:
+            cut.set()
+
+    async def the_last(context: JobContext, payload: Note) -> None:
+        await begun.wait()
+        await cut.wait()
+
+    async with resources.sessions.begin() as session:
+        for kind in kinds:
+            await enqueue(session, kind, Note(text="in hand"))
+    handlers = [handles(kinds[0], first_of_two), handles(kinds[1], the_last)]
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(that_looks_seldom(resources), handlers).run(stop))
+        await begun.wait()
+        stop.set()
+    assert [await queued(resources, kind) for kind in kinds] == [1, 0]
+    assert not [job for kind in kinds for job in await parked_of(resources, kind.name)]

@@ -9,6 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
+from partywall.core import stopping
 from partywall.core.cache_keys import NEWS
 from partywall.core.events.newswire import Follower, Newswire, headlines
 from partywall.core.resources import Resources
@@ -16,7 +19,7 @@ from partywall.features.webhooks.news import MOST, FreshNews
 from partywall.features.webhooks.turn_repository import CLAIM_OF
 from tests.features.webhooks.conftest import OpenOffice
 from tests.features.webhooks.post import Office, dispatching, until
-from tests.features.webhooks.receiver import Receiver
+from tests.features.webhooks.receiver import Arrived, Receiver, status
 
 NEVER = timedelta(hours=1)
 
@@ -125,3 +128,28 @@ async def test_every_follower_is_told_which_projects_have_news(resources: Resour
 async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_look(resources: Resources) -> None:
     async with asyncio.timeout(60), dispatching(resources, poll_interval=NEVER):
         await listening(resources)
+
+
+async def test_a_worker_that_stops_leaves_an_attempt_that_takes_long_to_the_next(
+    office: Office, receiver: Receiver, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "GRACE_SECONDS", 0.0)
+
+    over = asyncio.Event()
+
+    async def hang(_: Arrived) -> bytes:
+        await over.wait()
+        return status(204)
+
+    async def succeeded() -> bool:
+        return await office.statuses(hook) == ["succeeded"]
+
+    receiver.answer = hang
+    hook = await office.hook(receiver.url)
+    await office.happen("document.created")
+    async with asyncio.timeout(60), dispatching(resources, timeout=NEVER):
+        await until(lambda: len(receiver.arrived) == 1)
+    over.set()
+    async with dispatching(resources):
+        await until(succeeded)
+    assert len({each.id for each in receiver.arrived}) == 1, "it came twice, under the same id"

@@ -29,12 +29,13 @@ def spawn(
     reach: Sequence[Path] = (),
     death_signal: signal.Signals = signal.SIGKILL,
     output: IO[bytes] | None = None,
-    stdin: bytes | None = None,
+    stdin: bytes | int | None = None,
     directory: Path | None = None,
 ) -> Popen[bytes]:
     """Start a process that ends with this one, in a session of its own so that Ctrl-C reaches only us.
 
     Without an `environment` it gets a minimal one: nothing of ours configures an engine by accident.
+    It reads `stdin`, which may be the descriptor of a pipe.
     As another `account` it may also `reach` what lies in directories that are closed to that account.
     Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
     """
@@ -44,12 +45,12 @@ def spawn(
         [*LAUNCHER, str(os.getpid()), str(int(death_signal)), *user, kept, json.dumps(list(map(str, reach))), *command],
         env=environment,
         cwd=directory,
-        stdin=DEVNULL if stdin is None else PIPE,
+        stdin=DEVNULL if stdin is None else PIPE if isinstance(stdin, bytes) else stdin,
         stdout=output,
         stderr=None if output is None else STDOUT,
         start_new_session=True,
     )
-    if stdin is not None and process.stdin is not None:
+    if isinstance(stdin, bytes) and process.stdin is not None:
         with contextlib.suppress(BrokenPipeError), process.stdin:  # who waits for it sees that it has ended
             process.stdin.write(stdin)
     return process

@@ -1,12 +1,14 @@
 """WordLlama's 256-dimensional token embeddings, mean-pooled, read straight from the files of its wheel.
 
-The files are read without importing the library: half its memory, and no folder of its own to look in.
+The files are read without importing the library: half its memory, and no folder of its own to look in. The embeddings
+are mapped, not read, so the processes of a machine share one copy, of which they hold what they have used.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -14,7 +16,6 @@ from typing import Final
 import numpy as np
 from anyio import CapacityLimiter, to_thread
 from numpy.typing import NDArray
-from safetensors.numpy import load
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
@@ -22,6 +23,9 @@ from partywall.core.embedding import EmbeddingError, TextVectors, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
+_TENSOR: Final = "embedding.weight"
+# A safetensors file begins with the length of its JSON header; the offsets in that count from the header's end.
+_LENGTH_BYTES: Final = 8
 _BATCH: Final = 64
 # No token of this vocabulary spans the start of a word, so words tokenise alone: the same ids, linear time.
 _WORD: Final = Regex("▁+[^▁]*")
@@ -74,16 +78,29 @@ class WordLlamaEmbedder:
 
 
 def load_wordllama() -> WordLlamaEmbedder:
-    """Reads the bundled files; blocks for some 200 ms. Raises EmbeddingError where the wheel lacks them."""
+    """Opens the bundled files; blocks for some 100 ms. Raises EmbeddingError where the wheel lacks them."""
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddingError("the package wordllama is not installed")
     package = Path(spec.submodule_search_locations[0])
     try:
-        content = (package / _WEIGHTS).read_bytes()
+        weights, digest = _mapped(package / _WEIGHTS)
         tokenizer = Tokenizer.from_file(str(package / _TOKENIZER))
     except Exception as error:
         raise EmbeddingError(f"the files of the package wordllama cannot be read: {error}") from error
     tokenizer.pre_tokenizer = Split(_WORD, "isolated")
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    return WordLlamaEmbedder(tokenizer, load(content)["embedding.weight"], f"wordllama-l2-supercat-256@{digest}")
+    return WordLlamaEmbedder(tokenizer, weights, f"wordllama-l2-supercat-256@{digest[:12]}")
+
+
+def _mapped(path: Path) -> tuple[NDArray[np.float16], str]:
+    """The embedding of each token, as a view of the file, and the digest of the whole file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        header_bytes = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+        tensor = json.loads(file.read(header_bytes))[_TENSOR]
+        if tensor["dtype"] != "F16":
+            raise ValueError(f"{_TENSOR} is {tensor['dtype']}, not F16")
+        offset = _LENGTH_BYTES + header_bytes + tensor["data_offsets"][0]
+        mapped = np.memmap(file, dtype="<f2", mode="r", offset=offset, shape=tuple(tensor["shape"]))
+    return np.asarray(mapped), digest

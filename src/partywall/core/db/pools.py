@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
@@ -11,15 +13,42 @@ from sqlalchemy.util import await_only
 from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
+# A connection that nothing needed for so long is closed; each costs PostgreSQL some 4 MB.
+UNUSED_SECONDS: Final = 20.0
+
+
+class Demand:
+    """How many were in use at once, at most, in this stretch of time and the one before."""
+
+    def __init__(self, before: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = clock()
+        self._before, self._now = before, 0
+
+    def note(self, in_use: int) -> None:
+        passed = self._clock() - self._since
+        if passed >= UNUSED_SECONDS:
+            self._before = self._now if passed < 2 * UNUSED_SECONDS else 0
+            self._since, self._now = self._clock(), 0
+        self._now = max(self._now, in_use)
+
+    @property
+    def most(self) -> int:
+        return max(self._before, self._now)
+
 
 class SharedQueuePool(AsyncAdaptedQueuePool):
-    """For transactions. A connection is taken with a session's first statement and given back at its end."""
+    """For transactions. A connection is taken with a session's first statement and given back at its end.
+
+    Whoever gives one back closes those that are not needed any more.
+    """
 
     def __init__(
         self, creator: Callable[[], DBAPIConnection], pool_size: int = 5, max_overflow: int = 10, **options: object
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, **options)  # type: ignore[arg-type]  # passed through as they came
         self.places = TenantSemaphore(pool_size + max_overflow)
+        self.demand = Demand(pool_size)
         self._tenants: dict[ConnectionPoolEntry, Tenant] = {}
 
     def _do_get(self) -> ConnectionPoolEntry:
@@ -32,8 +61,20 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
             self.places.release(tenant)
             raise
         self._tenants[record] = tenant
+        self.demand.note(self.checkedout())
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        super()._do_return_conn(record)
-        self.places.release(self._tenants.pop(record))
+        try:
+            super()._do_return_conn(record)
+            while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
+                self._drop(super()._do_get())
+        finally:
+            self.places.release(self._tenants.pop(record))
+
+    def _drop(self, record: ConnectionPoolEntry) -> None:
+        """As the queue does with one that it has no room for."""
+        try:
+            record.close()
+        finally:
+            self._dec_overflow()

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final
 
 import asyncpg
 
+from partywall.core.db.pools import UNUSED_SECONDS
 from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
 type Connection = asyncpg.Connection[asyncpg.Record]
-
-# A connection that nothing needed for so long is closed.
-UNUSED_SECONDS: Final = 300.0
 
 
 class ReadPool:

@@ -19,6 +19,7 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLo
 from partywall.core.jobs.kinds import JobHandler, JobPayload, ProjectJobPayload
 from partywall.core.jobs.store import Ended, TakenJob
 from partywall.core.resources import Resources
+from partywall.core.stopping import CutShortError, unless_stopped
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import work_in_background_for
 
@@ -69,7 +70,7 @@ class Attempt:
         if job.attempt > limit:
             return await self._give_up(context, payload, f"began {limit} times and never finished")
         try:
-            await self.handler.run(context, payload)
+            await self._handled(context, payload)
         except LeaseLostError:
             raise
         except ProjectNotFoundError:
@@ -81,6 +82,14 @@ class Attempt:
             log.exception("job_failed", attempt=job.attempt)
             return await self._failed(context, payload, error, None)
         return Ended(job.id, job.lease)
+
+    async def _handled(self, context: JobContext, payload: JobPayload) -> None:
+        """A worker that stops leaves it to another, which begins anew; the last attempt it lets end."""
+        running = self.handler.run(context, payload)
+        try:
+            await (running if context.last else unless_stopped(self.stopping, running))
+        except CutShortError as error:
+            raise AnotherAttemptError("worker_stopped") from error
 
     async def _failed(
         self, context: JobContext, payload: JobPayload, error: Exception, after: timedelta | None

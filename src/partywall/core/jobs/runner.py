@@ -103,7 +103,7 @@ class _Worker:
             self._look.clear()
             try:
                 await self._settle()
-                pause = self._poll if self._stop.is_set() else await self._take_some(group)
+                pause = self._last_pause() if self._stop.is_set() else await self._take_some(group)
             except Exception as error:
                 log.warning("queue_away", exc_info=error)
                 if self._stop.is_set() and len(self._ended) == len(self._held):
@@ -111,6 +111,10 @@ class _Worker:
                 await asyncio.sleep(RESTART_PAUSE_SECONDS)
                 continue
             await self._wait(pause)
+
+    def _last_pause(self) -> float:
+        """What ends wakes it; where nothing is in hand any more, nothing would."""
+        return self._poll if self._held else 0.0
 
     @property
     def _silent(self) -> timedelta:

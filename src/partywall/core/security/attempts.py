@@ -28,6 +28,12 @@ type Allows = Callable[[RateLimitItem, str], Awaitable[bool]]
 type Window = tuple[int, float, int, float]
 
 
+class _Storage(RedisStorage):
+    """Of the three client libraries that it can use it imports the one that it is given."""
+
+    DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012 - declared by its base
+
+
 class AttemptLimiter:
     """Counts attempts in Valkey over a sliding minute or hour: credentials by who presents them, mails by who asks.
 
@@ -36,7 +42,7 @@ class AttemptLimiter:
     """
 
     def __init__(self, cache: Redis, per_minute: int) -> None:
-        self._storage = RedisStorage(
+        self._storage = _Storage(
             "async+redis://",
             wrap_exceptions=True,
             implementation="redispy",

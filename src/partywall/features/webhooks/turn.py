@@ -18,6 +18,7 @@ from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log import EventLog, News
 from partywall.core.resources import Resources
+from partywall.core.stopping import CutShortError, unless_stopped
 from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
 from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, TURN
 from partywall.features.webhooks.exceptions import LeaseLostError
@@ -136,7 +137,11 @@ class Turn:
                 await repository.finish(due.id, "failed", None, outcome.error)
             return True
         letter = Letter(due.url, signed_headers(due.keys, due.id, utc_now(), body), body)
-        outcome = await send(self.resources.outgoing.client, letter, self.resources.settings.webhooks.timeout)
+        sending = send(self.resources.outgoing.client, letter, self.resources.settings.webhooks.timeout)
+        try:
+            outcome = await unless_stopped(self.stop, sending)
+        except CutShortError:
+            return False  # it stays due, and may come twice
         async with self._holding() as (session, repository):
             return await self._record(session, repository, due, outcome)
 

@@ -1,0 +1,35 @@
+"""What a process that is to end does not wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final
+
+# Time to write down what is done; whoever waits for somebody else's answer may wait for long.
+GRACE_SECONDS: Final = 0.5
+
+
+class CutShortError(Exception):
+    """The process is to end, and the work had its time after that."""
+
+
+async def unless_stopped[T](stop: asyncio.Event, work: Awaitable[T]) -> T:
+    """What the work answers; cancels it and raises CutShortError when `stop` has been set for GRACE_SECONDS."""
+    limit = asyncio.timeout(None)
+    # lint: allow untracked-task - it ends with this block, and a group would wrap what the work raises
+    watching = asyncio.ensure_future(_set_limit(stop, limit))
+    try:
+        async with limit:
+            return await work
+    except TimeoutError as error:
+        if limit.expired():
+            raise CutShortError from error
+        raise
+    finally:
+        watching.cancel()
+
+
+async def _set_limit(stop: asyncio.Event, limit: asyncio.Timeout) -> None:
+    await stop.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + GRACE_SECONDS)

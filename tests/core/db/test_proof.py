@@ -60,7 +60,7 @@ async def test_creating_and_reading_look_a_membership_up_once(
 ) -> None:
     (one, mine), _ = two
     values: dict[str, Value] = {"principal": str(one.principal), "project_id": mine}
-    made = values_of([prepare(DocumentCreate(title="t", content="c"))])
+    made = values_of(prepare(DocumentCreate(title="t", content="c")))
     assert await asked(runtime, CREATE, {**values, "roles": _MAY_WRITE, **made}) == 1
     assert await asked(runtime, ROOM, values) == 1
 

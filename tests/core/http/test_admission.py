@@ -312,9 +312,7 @@ async def test_a_full_disk_is_told_before_anything_is_written(
     answers = []
     for free in (26_000_000, 194_000_000):
         usage = (260_000_000, 260_000_000 - free, free)
-        monkeypatch.setattr(
-            "shutil.disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2])
-        )
+        monkeypatch.setattr("shutil.disk_usage", lambda _, usage=usage: SimpleNamespace(total=usage[0], free=usage[2]))
         answers.append(await ask(server, head("POST", path, *said), b"[" + b" " * (1024 * 1024 - 2) + b"]"))
     assert [(answer.status, answer.code) for answer in answers] == [
         (503, "insufficient_storage"),

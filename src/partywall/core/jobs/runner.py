@@ -105,7 +105,7 @@ class _Worker:
             self._look.clear()
             try:
                 await self._settle()
-                pause = self._poll if self._stop.is_set() else await self._take_some(group)
+                pause = await self._take_some(group) if not self._stop.is_set() else self._poll if self._held else 0.0
             except Exception as error:
                 log.warning("queue_away", exc_info=error)
                 if self._stop.is_set() and len(self._ended) == len(self._held):
@@ -171,10 +171,9 @@ class _Worker:
         now = time.monotonic()
         if not self._suspects.place_is_free:
             pause = min(pause, LINES_SECONDS)
-        for moment in (self._due_at, self._lost_at):
-            if moment > now:
-                pause = min(pause, moment - now + CLOCK_SECONDS)
-        return pause
+        # What has become due since the look is due now; what is lost has been asked for already.
+        pause = min(pause, max(0.0, self._due_at - now) + CLOCK_SECONDS)
+        return pause if self._lost_at <= now else min(pause, self._lost_at - now + CLOCK_SECONDS)
 
     def _is_time_to_look(self) -> bool:
         age = time.monotonic() - self._seen_at

@@ -153,6 +153,7 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 async def empty_queue(kept: Superuser) -> None:
     """No job waits, no document does, and none is parked: what earlier tests left is not this one's to work off."""
     await kept.execute("DELETE FROM job")
+    await kept.execute("DELETE FROM job_request")
     await kept.execute("UPDATE document SET index_status = 'failed' WHERE index_status = 'pending'")
 
 

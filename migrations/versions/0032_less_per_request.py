@@ -9,7 +9,7 @@ from alembic import op
 from partywall.core.db.ddl import grant, runtime_role, script
 
 revision = "0032"
-down_revision = "0030"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 

@@ -202,11 +202,11 @@ async def _open_events(
     ears = create_listening_cache(settings.cache.url.get_secret_value())
     stack.push_async_callback(ears.aclose)
     notifier = EventNotifier(cache)
-    announcer = Announcer(reads, notifier)
-    stack.push_async_callback(announcer.flush)
-    background = await stack.enter_async_context(Background())
     listener = Listener(ears)
     waker = JobWaker(cache, listener)
+    announcer = Announcer(reads, notifier, waker.wake)
+    stack.push_async_callback(announcer.flush)
+    background = await stack.enter_async_context(Background())
     stack.push_async_callback(waker.flush)
     limits = settings.events
     tails = Tails(

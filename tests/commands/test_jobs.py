@@ -64,6 +64,18 @@ async def test_parked_jobs_are_listed_and_put_back(
     assert deleted == "DELETE 3"
 
 
+async def test_workers_are_woken_for_what_is_put_back(resources: Resources, people: People) -> None:
+    await park(resources, 900_004)
+    woken = asyncio.Event()
+    with resources.waker.followed_by(woken.set):
+        async with asyncio.timeout(30):
+            await woken.wait()  # the subscription has begun
+            woken.clear()
+            assert await command("jobs", "retry", "900004") == 0
+            await woken.wait()
+    assert await people.execute("DELETE FROM job WHERE kind = $1 AND state = 'waiting'", KIND) == "DELETE 1"
+
+
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "--all", "7"]])
 async def test_which_jobs_must_be_clear(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert await command("jobs", *arguments) == 2

@@ -11,7 +11,7 @@ import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -35,7 +35,7 @@ from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.repository import Corpus, ServingIndex
 from partywall.features.webhooks.repository import Decided
-from partywall.features.webhooks.turn_repository import Claim
+from partywall.features.webhooks.retrying import Outcome
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
@@ -97,15 +97,13 @@ def webhook(room: Room) -> UUID:
     return UUID(room.ids["webhook_id"])
 
 
-def claim(room: Room) -> Claim:
-    """As its worker made it; see CLAIMED."""
-    return Claim(webhook(room), room.project)
-
-
 async def _summaries(repository: DocumentRepository, room: Room) -> object:
     return orjson.loads(await repository.summaries([room.document]))
 
 
+# When the deliveries were found due, and what came of it.
+DUE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+REFUSED: Final = Outcome(500, "no")
 PAGE: Final = ("created_at", 10, 0, None)
 CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.count": lambda r, _: r.count(),
@@ -179,17 +177,17 @@ CALLS: Final[Mapping[str, Call]] = {
     "DeliveryRepository.oldest_event": lambda r, _: r.oldest_event(),
     "DeliveryRepository.page": lambda r, room: r.page(webhook(room), None, *PAGE),
     "DeliveryWriter.ask_again": lambda r, room: r.ask_again(UUID(room.ids["delivery_id"])),
-    "TurnRepository.fan_out": lambda r, room: r.fan_out(webhook(room), [WireEvent(1_000, "a.b", "", b"")], 1_000),
-    "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["delivery_id"]), "failed", 500, "no"),
-    "TurnRepository.hold": lambda r, room: r.hold(claim(room), timedelta(hours=1)),
-    "TurnRepository.next_due": lambda r, room: r.next_due(webhook(room)),
+    "TurnRepository.fan_out": lambda r, room: r.fan_out(
+        webhook(room), [WireEvent(1_000, "a.b", "", b"")], 1_000, timedelta(hours=1)
+    ),
+    "TurnRepository.finish": lambda r, room: r.finish(UUID(room.ids["delivery_id"]), DUE, "failed", REFUSED),
+    "TurnRepository.lock": lambda r, room: r.lock(webhook(room)),
     "TurnRepository.note_failure": lambda r, room: r.note_failure(webhook(room), utc_now(), None, "gone"),
     "TurnRepository.note_success": lambda r, room: r.note_success(webhook(room)),
     "TurnRepository.postpone": lambda r, room: r.postpone(
-        UUID(room.ids["delivery_id"]), timedelta(hours=1), None, "no"
+        UUID(room.ids["delivery_id"]), DUE, timedelta(hours=1), REFUSED
     ),
-    "TurnRepository.release": lambda r, room: r.release(claim(room)),
-    "TurnRepository.stay_due": lambda r, room: r.stay_due(UUID(room.ids["delivery_id"]), utc_now(), 500, "no"),
+    "TurnRepository.stay_due": lambda r, room: r.stay_due(UUID(room.ids["delivery_id"]), REFUSED),
     "VectorPromoter.finish": lambda r, room: r.finish(known(room)),
     "VectorPromoter.promote": lambda r, room: r.promote(known(room), 0, 10),
     "WebhookRepository.count": lambda r, _: r.count(),
@@ -240,7 +238,7 @@ LEASED: Final = """
     INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)
     VALUES ($1, $2, 1, 1, now(), $1) ON CONFLICT (project_id, document_id) DO UPDATE SET lease = excluded.lease
 """
-CLAIMED: Final = "UPDATE webhook_progress SET leased_by = $1 WHERE project_id = $1"
+SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"
 
 
@@ -268,7 +266,7 @@ async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.Temp
         ]
         for room in (mine, foreign):
             await copy.people.execute(RETIRED, room.project, retired(room).id)
-            await copy.people.execute(CLAIMED, room.project)
+            await copy.people.execute(SENDING, room.project, DUE)
             await copy.people.execute(LEASED, room.project, room.document)
             await copy.people.execute(STAGED, room.project, room.document)
             await copy.people.execute(STARTED, room.project, UUID(room.ids["run_id"]))

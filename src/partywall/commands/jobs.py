@@ -11,6 +11,7 @@ from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say
 from partywall.core.jobs import attempts
+from partywall.core.jobs.waking import wake_workers
 
 app = typer.Typer(name="jobs", help="Jobs that failed too often and wait for a decision.")
 
@@ -53,4 +54,6 @@ async def _retry(job_ids: list[int], data_dir: Path) -> int:
                 put_back = await attempts.unpark(session, job_id)
             say(f"{job_id} is on the queue again" if put_back else f"{job_id} is not parked", err=not put_back)
             failed += not put_back
+        if failed < len(job_ids) and not await wake_workers(acting.cache):
+            say("the cache is away: workers notice within JOBS__POLL_INTERVAL", err=True)
     return 1 if failed else 0

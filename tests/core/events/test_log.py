@@ -119,6 +119,22 @@ async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
         assert await connection.fetchval(limit) == before == "15s"
 
 
+async def test_who_numbers_learns_of_every_project_whether_anything_follows_from_it_or_not(people: People) -> None:
+    """It tells the readers of those that it has been told of."""
+    project = await (await people.person()).project()
+    async with people.transaction() as session:
+        await session.execute("SELECT wall.catch_up_events($1, 9)", project)
+        await session.execute("SELECT FROM event_counter WHERE project_id = $1 FOR NO KEY UPDATE", project)
+        told = await session.fetchval("SELECT last FROM event_counter WHERE project_id = $1", project)
+        await session.execute(
+            "INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', $2)", project,
+            '[{"type": "a.b", "subject_kind": "c", "subject_id": "d", "data": {}}]',
+        )  # fmt: skip
+        numbers = "SELECT project_id, busy, last, events, jobs FROM wall.number_events(ARRAY[$1::uuid], 9)"
+        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, told + 1, 1, False)]
+        assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, None, 0, False)]
+
+
 async def test_what_cannot_be_numbered_holds_up_no_other_project(people: People) -> None:
     """Such a row does not come by the program; somebody has written into the table."""
     owner = await people.person()

@@ -18,7 +18,7 @@ from partywall.core.http.current import begin_request
 from partywall.core.jobs import attempts, runner
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
-from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.waking import JobWaker
@@ -127,6 +127,27 @@ async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources
         assert await attempts.unpark(session, job.job_id)
         assert not await attempts.unpark(session, job.job_id)
     assert (await parked_of(resources, kind.name), await queued(resources, kind)) == ([], 1)
+
+
+async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
+    resources: Resources, people: People
+) -> None:
+    """There is one job for a subject, and that one does what both were for."""
+    kind = kind_of(Note)
+
+    async def ask() -> None:
+        async with resources.sessions.begin() as session:
+            await enqueue_once(session, kind, Note(text="x"), "subject")
+
+    await ask()
+    sql = "UPDATE job SET state = 'parked', parked_at = now() WHERE kind = $1 RETURNING id"
+    [parked] = [row["id"] for row in await people.fetch(sql, kind.name)]
+    await ask()
+    async with resources.sessions.begin() as session:
+        assert await attempts.unpark(session, parked)
+    [left] = await people.fetch("SELECT state, id FROM job WHERE kind = $1", kind.name)
+    assert left["state"] == "waiting"
+    assert left["id"] != parked
 
 
 async def test_what_the_database_refuses_stops_no_worker(resources: Resources, database: DatabaseUrls) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Literal
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -14,14 +15,17 @@ from sqlalchemy import text
 from partywall.core.clock import utc_now
 from partywall.core.ids import new_id
 from partywall.core.jobs.context import JobContext, LeaseLostError
-from partywall.core.jobs.kinds import JobKind
+from partywall.core.jobs.kinds import JobKind, Limits
 from partywall.core.jobs.models import NO_PROJECT
-from partywall.core.jobs.queue import enqueue, enqueue_once
+from partywall.core.jobs.queue import enqueue, enqueue_once, take_off
 from partywall.core.jobs.store import Ended, JobStore, TakenJob
 from partywall.core.jobs.turns import Chosen, Line
 from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
 from tests.core.jobs.test_runner import InProject, Note, kind_of, queued
 from tests.people import People
+
+type Became = Literal["delayed", "again", "parked"] | None
 
 SILENT = timedelta(seconds=20)
 MANY = 3_000
@@ -42,6 +46,20 @@ async def put(resources: Resources, kind: JobKind[Note], *texts: str, priority: 
     async with resources.sessions.begin() as session:
         for each in texts:
             await enqueue(session, kind, Note(text=each), priority=priority)
+
+
+async def once(resources: Resources, kind: JobKind[Note], after: timedelta = timedelta()) -> None:
+    async with resources.sessions.begin() as session:
+        await enqueue_once(session, kind, Note(text="x"), "subject", after=after)
+
+
+async def ask(people: People, kind: JobKind[Note], *dues: timedelta) -> None:
+    """As a function does that may wait for nobody."""
+    for due in dues:
+        await people.execute(
+            "INSERT INTO job_request (kind, payload, dedupe_key, due_at) VALUES ($1, $2, $3, now() + $4)",
+            kind.name, Note(text="x").model_dump_json(), f"{kind.name}:subject", due,
+        )  # fmt: skip
 
 
 async def take(store: JobStore, kind: JobKind[Note], jobs: int = 100) -> list[TakenJob]:
@@ -89,19 +107,116 @@ async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: 
 async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Resources, store: JobStore) -> None:
     kind = kind_of(Note)
 
-    async def once() -> int:
-        async with resources.sessions.begin() as session:
-            await enqueue_once(session, kind, Note(text="x"), "subject")
+    async def ask() -> int:
+        await once(resources, kind)
         return await queued(resources, kind)
 
-    assert [await once(), await once()] == [1, 1]
+    assert [await ask(), await ask()] == [1, 1]
     [job] = await take(store, kind)
-    assert await once() == 1
     await store.settle([Ended(job.id, job.lease, "parked", error="failed")])
-    assert [await once(), await once()] == [2, 2]
+    assert [await ask(), await ask()] == [2, 2]
     [job] = await take(store, kind)
     await store.settle([Ended(job.id, job.lease)])
-    assert [await queued(resources, kind), await once()] == [1, 2]
+    assert [await queued(resources, kind), await ask()] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("became", "states"),
+    [(None, ["waiting"]), ("again", ["waiting"]), ("delayed", ["delayed"]), ("parked", ["parked", "waiting"])],
+)
+async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
+    resources: Resources, store: JobStore, people: People, became: Became, states: list[str]
+) -> None:
+    """The job may have looked already. A pause after a failure stays: the next attempt does it."""
+    kind = kind_of(Note)
+    for _ in range(2):
+        await once(resources, kind)
+    [job] = await take(store, kind)
+    for after in (timedelta(hours=2), timedelta(), timedelta(hours=1)):
+        await once(resources, kind, after)
+    await store.settle([Ended(job.id, job.lease, became, timedelta(hours=3) if became else timedelta())])
+    rows = await people.fetch("SELECT state, attempts, again_at FROM job WHERE kind = $1 ORDER BY state", kind.name)
+    assert [row["state"] for row in rows] == states
+    assert [row["attempts"] for row in rows if row["state"] == "waiting"] == [0] * states.count("waiting")
+    assert {row["again_at"] for row in rows} == {None}
+
+
+async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
+    resources: Resources, store: JobStore, people: People
+) -> None:
+    kind = kind_of(Note)
+    for hours, expected in ((3, 3), (1, 1), (2, 1)):
+        await once(resources, kind, timedelta(hours=hours))
+        due_in = (await store.look({kind.name: NO_PROJECT}, SILENT)).due_in
+        assert due_in is not None
+        assert timedelta(hours=expected - 1) < due_in <= timedelta(hours=expected)
+    await once(resources, kind)
+    [job] = await take(store, kind)
+    await store.settle([Ended(job.id, job.lease, "delayed", timedelta(hours=1))])
+    await once(resources, kind)
+    assert await take(store, kind) == [], "it pauses after a failed attempt"
+
+
+async def test_nobody_takes_a_job_while_it_is_being_asked_for(resources: Resources, store: JobStore) -> None:
+    """It would not see yet what it is asked for, and be gone when that is there."""
+    kind = kind_of(Note)
+    await once(resources, kind)
+    async with resources.sessions.begin() as session:
+        await enqueue_once(session, kind, Note(text="x"), "subject")
+        assert await take(store, kind) == []
+    assert len(await take(store, kind)) == 1
+
+
+async def test_a_job_that_is_wanted_again_goes_to_the_end_of_its_line(resources: Resources, store: JobStore) -> None:
+    kind = kind_of(Note)
+    await put(resources, kind, "first", "second")
+    [first] = await take(store, kind, 1)
+    await store.settle([Ended(first.id, first.lease, "again")])
+    taken = await take(store, kind)
+    assert [texts_of([job]) for job in taken] == [["second"], ["first"]]
+    assert {job.attempt for job in taken} == {1}
+
+
+async def test_what_nobody_wants_any_more_is_taken_off_unless_it_is_at_work(
+    resources: Resources, store: JobStore
+) -> None:
+    kind = kind_of(Note)
+    for left in (0, 1):
+        await once(resources, kind)
+        if left:
+            await take(store, kind)
+        async with resources.sessions.begin() as session:
+            await take_off(session, kind, "another")
+            await take_off(session, kind, "subject")
+        assert await queued(resources, kind) == left
+
+
+async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, people: People) -> None:
+    """Of a project, and of an account over all its projects; whoever has as many as it may stands in no line."""
+    kind, owner, other = kind_of(InProject), await people.person(), await people.person()
+    first, second, third = await owner.project(), await owner.project(), await other.project()
+    limited = JobStore(resources.reads, {kind.name: Limits(each_project=2, each_account=3)})
+    payloads = {
+        project: InProject(project_id=project, principal=str(Principal.service(project)))
+        for project in (first, second, third)
+    }
+    async with resources.sessions.begin() as session:
+        for project in (first, second, third):
+            for _ in range(4):
+                await enqueue(session, kind, payloads[project])
+    chosen = [Chosen(kind.name, project, 4) for project in (first, second)]
+    batches = await asyncio.gather(*(limited.take(chosen) for _ in range(6)))
+    taken = [job for batch in batches for job in batch]
+    assert Counter(job.project for job in taken) == {first: 2, second: 1}
+    seen = await limited.look({kind.name: NO_PROJECT}, SILENT)
+    assert seen.lines == [Line(kind.name, third, other.id)]
+    done = next(job for job in taken if job.project == first)
+    await limited.settle([Ended(done.id, done.lease)])
+    lines = (await limited.look({kind.name: NO_PROJECT}, SILENT)).lines
+    assert {line.project for line in lines} == {first, second, third}
+    assert len(await limited.take([Chosen(kind.name, second, 4)])) == 1
+    assert await limited.take([Chosen(kind.name, first, 4)]) == []
+    await people.execute("DELETE FROM job WHERE kind = $1", kind.name)
 
 
 async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
@@ -149,7 +264,8 @@ async def test_a_tick_becomes_one_job_whoever_sees_it(store: JobStore, people: P
 async def test_no_statement_reads_more_than_it_takes(resources: Resources, store: JobStore, people: People) -> None:
     """Also by plans that were made when the table was empty."""
     name, busy, others = f"test_{uuid4().hex}", new_id(), [new_id() for _ in range(100)]
-    look, take = "SELECT wall.job_lines($1, $2, 500, $3)", "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
+    look = "SELECT wall.job_lines($1, $2, 500, $3, $4, $4)"
+    take = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
     lost, renew = "SELECT wall.take_lost_job($1, $2, $3, $4)", "SELECT wall.renew_jobs($1, $2)"
     settle = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
     async with resources.reads.acquire() as connection:
@@ -163,7 +279,7 @@ async def test_no_statement_reads_more_than_it_takes(resources: Resources, store
             return rows
 
         async def work() -> list[asyncpg.Record]:
-            assert len(await read(3 * 101, look, [name, "other"], [NO_PROJECT] * 2, SILENT)) in (1, 102)
+            assert len(await read(3 * 101, look, [name, "other"], [NO_PROJECT] * 2, SILENT, [None] * 2)) in (1, 102)
             jobs = await read(5 * 11, take, [name] * 2, [busy, others[0]], [10, 1], new_id())
             ids, leases = [job["id"] for job in jobs], [job["lease"] for job in jobs]
             await read(5 * 11, renew, ids, leases)
@@ -180,3 +296,35 @@ async def test_no_statement_reads_more_than_it_takes(resources: Resources, store
 
 def test_the_nil_project_is_before_all_others() -> None:
     assert UUID(int=0) == NO_PROJECT < new_id()
+
+
+async def test_what_was_asked_for_is_one_job_at_the_earliest_moment(store: JobStore, people: People) -> None:
+    kind = kind_of(Note)
+    await ask(people, kind, timedelta(hours=2), timedelta(hours=1), timedelta(hours=3))
+    assert await store.look({kind.name: NO_PROJECT}, SILENT)
+    [row] = await people.fetch("SELECT state, due_at < now() + interval '90 min' FROM job WHERE kind = $1", kind.name)
+    assert tuple(row) == ("delayed", True)
+    await ask(people, kind, timedelta())
+    seen = await store.look({kind.name: NO_PROJECT}, SILENT)
+    assert [(line.kind, line.project) for line in seen.lines] == [(kind.name, NO_PROJECT)]
+    assert len(await take(store, kind)) == 1
+
+
+async def test_what_was_asked_for_while_its_job_is_held_comes_with_a_look_soon_after(
+    store: JobStore, people: People
+) -> None:
+    kind, other = kind_of(Note), kind_of(Note)
+    await ask(people, kind, timedelta())
+    await store.look({kind.name: NO_PROJECT}, SILENT)
+    [job] = await take(store, kind)
+    async with people.transaction() as holder:
+        await holder.execute("SELECT FROM job WHERE id = $1 FOR UPDATE", job.id)
+        await ask(people, kind, timedelta())
+        await ask(people, other, timedelta())
+        seen = await store.look({kind.name: NO_PROJECT, other.name: NO_PROJECT}, SILENT)
+        assert [line.kind for line in seen.lines] == [other.name], "who is free does not wait for it"
+        assert seen.due_in is not None
+        assert seen.due_in <= timedelta(seconds=0.05)
+    await store.look({kind.name: NO_PROJECT}, SILENT)
+    await store.settle([Ended(job.id, job.lease)])
+    assert len(await take(store, kind)) == 1

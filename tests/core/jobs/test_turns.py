@@ -130,3 +130,63 @@ def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.M
 
 def test_nobody_waits_before_anything_was_looked_for() -> None:
     assert Turns(["kind"]).unknown() == {"kind": NO_PROJECT}
+
+
+def shared(total: int, of: int = 3) -> tuple[Turns, int]:
+    return Turns(["kind"], {"kind": max(1, total // of)}), total
+
+
+def begun(taking: Turns, free: int) -> Counter[UUID]:
+    """How many each account has, and they are at work from now on."""
+    chosen: Counter[UUID] = Counter()
+    for kind, project, jobs in taking.choose({"kind": free}):
+        for _ in range(jobs):
+            taking.begin(kind, project)
+            chosen[project] += 1
+    return chosen
+
+
+def accounts(*each: UUID) -> list[Line]:
+    """With one project each, of the same id."""
+    return [Line("kind", account, account) for account in each]
+
+
+@pytest.mark.parametrize(("total", "taken"), [(1, 1), (2, 1), (3, 1), (6, 2), (50, 16)])
+def test_where_places_are_shared_one_account_alone_has_its_part(total: int, taken: int) -> None:
+    taking, free = shared(total)
+    taking.found(["kind"], accounts(ONE))
+    assert begun(taking, free) == {ONE: taken}
+    assert begun(taking, free - taken) == {}
+
+
+def test_where_places_are_shared_accounts_that_want_all_leave_one_for_a_newcomer() -> None:
+    taking, free = shared(50)
+    many = [new_id() for _ in range(7)]
+    taking.found(["kind"], accounts(*many))
+    shares = begun(taking, free)
+    assert set(shares) == set(many)
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert (left := free - shares.total()) >= 5
+    taking.found(["kind"], accounts(*many, TWO))
+    assert begun(taking, left)[TWO] > 0
+
+
+def test_where_places_are_shared_the_one_that_becomes_free_goes_to_who_has_none() -> None:
+    taking, free = shared(3)
+    full = [new_id() for _ in range(3)]
+    taking.found(["kind"], accounts(*full))
+    assert begun(taking, free) == dict.fromkeys(full, 1)
+    assert not taking.has_newcomer("kind")
+    taking.found(["kind"], accounts(*full, ONE, TWO))
+    assert taking.has_newcomer("kind")
+    taking.end("kind", full[0])
+    assert begun(taking, 1) == {ONE: 1}
+    taking.end("kind", full[1])
+    assert begun(taking, 1)[ONE] == 0
+
+
+def test_where_places_are_shared_the_projects_of_an_account_share_its_part() -> None:
+    taking, free = shared(12)
+    first, second = new_id(), new_id()
+    taking.found(["kind"], whose(first, second))
+    assert {each.project: each.jobs for each in taking.choose({"kind": free})} == {first: 2, second: 2}

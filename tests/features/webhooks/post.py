@@ -10,10 +10,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.runner import JobRunner
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, enter_project
-from partywall.features.webhooks.dispatching import Dispatcher
+from partywall.features.webhooks.work import work
+from partywall.settings import JobSettings
 from partywall.settings.outgoing import WebhookSettings
 from tests.people import People, Person
 
@@ -21,6 +23,7 @@ from tests.people import People, Person
 AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(
     update={"first_retry": timedelta(milliseconds=1), "poll_interval": timedelta(milliseconds=20)}
 )
+OFTEN = JobSettings(poll_interval=timedelta(milliseconds=100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +76,38 @@ class Office:
 @asynccontextmanager
 async def dispatching(
     resources: Resources, *, outgoing: Outgoing | None = None, **changed: object
-) -> AsyncIterator[Dispatcher]:
-    """A worker's loop with settings of its own, which has ended what it has begun when the block is left."""
+) -> AsyncIterator[None]:
+    """A worker with settings of its own, which has ended what it has begun when the block is left."""
     stop = asyncio.Event()
     webhooks = AT_ONCE.model_copy(update=changed)
-    settings = resources.settings.model_copy(update={"webhooks": webhooks})
-    dispatcher = Dispatcher(replace(resources, settings=settings, outgoing=outgoing or resources.outgoing), stop)
+    settings = resources.settings.model_copy(update={"webhooks": webhooks, "jobs": OFTEN})
+    changed_resources = replace(resources, settings=settings, outgoing=outgoing or resources.outgoing)
     async with asyncio.TaskGroup() as group:
-        group.create_task(dispatcher.run())
+        group.create_task(JobRunner(changed_resources, work.jobs).run(stop))
         try:
-            yield dispatcher
+            yield
         finally:
             stop.set()
+
+
+async def numbered(*offices: Office) -> None:
+    """Whichever process was to do it; and the jobs that were asked for with the numbers are on the queue."""
+    for office in offices:
+        await office.people.fetch("SELECT wall.catch_up_events($1, 1000)", office.project)
+    while (await offices[0].people.fetch("SELECT wall.pass_requests_on() AS is_left"))[0]["is_left"]:
+        await asyncio.sleep(0.01)
+
+
+async def lose(office: Office, hook: Hook) -> None:
+    """As if the webhook's worker had been silent for long."""
+    sql = "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE state = 'running' AND dedupe_key = $1"
+    assert await office.people.execute(sql, f"deliver_webhook:{hook.id}") == "UPDATE 1"
+
+
+async def hasten(office: Office, hook: Hook) -> None:
+    """As if the moment had come that the webhook's job waits for."""
+    sql = "UPDATE job SET due_at = now() WHERE state = 'delayed' AND dedupe_key = $1"
+    await office.people.execute(sql, f"deliver_webhook:{hook.id}")
 
 
 async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:

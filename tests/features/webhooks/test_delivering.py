@@ -18,7 +18,7 @@ from partywall.core.events.batches import read_batch
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from tests.features.webhooks.conftest import OpenOffice
-from tests.features.webhooks.post import Hook, Office, dispatching, until
+from tests.features.webhooks.post import Hook, Office, dispatching, lose, numbered, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 
 
@@ -213,7 +213,7 @@ async def test_what_a_worker_was_killed_at_is_sent_again_under_the_same_id(
     async with dispatching(resources):
         await asyncio.sleep(0.2)
         assert len(receiver.arrived) == 1, "the lease of the dead worker was not honoured"
-        await office.people.execute("UPDATE webhook_progress SET leased_until = now() WHERE webhook_id = $1", hook.id)
+        await lose(office, hook)
         await until(lambda: _all(office, hook, "succeeded"))
     ids = [each.id for each in receiver.arrived]
     assert ids[0] == ids[1] != ids[2]
@@ -226,14 +226,15 @@ async def test_an_outcome_is_not_kept_once_the_lease_is_lost(
 ) -> None:
     async def steal(_: Arrived) -> bytes:
         await office.people.execute(
-            "UPDATE webhook_progress SET leased_by = $2, leased_until = now() + interval '1 hour'"
-            " WHERE webhook_id = $1", hook.id, uuid4(),
+            "UPDATE job SET lease = $2, heartbeat_at = now() + interval '1 hour' WHERE dedupe_key = $1",
+            f"deliver_webhook:{hook.id}", uuid4(),
         )  # fmt: skip
         return status(200)
 
     receiver.answer = steal
     hook = await office.hook(receiver.url)
     await office.happen("document.created", "document.updated")
+    await numbered(office)
     async with dispatching(resources):
         await until(lambda: len(receiver.arrived) == 1)
         await asyncio.sleep(0.2)

@@ -25,17 +25,16 @@ from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
 from partywall.features.webhooks.exceptions import DeliveryNotFoundError, WebhookDisabledError, WebhookNotFoundError
 from partywall.features.webhooks.models import WebhookDelivery
+from partywall.features.webhooks.retrying import Outcome
 from partywall.features.webhooks.service import WebhookService
-from partywall.features.webhooks.turn_repository import CLAIM, Claim, TurnRepository
+from partywall.features.webhooks.turn_repository import TurnRepository
 from tests.features.webhooks.post import Office
 from tests.people import People, Person
-
-LEASE = timedelta(seconds=30)
 
 
 @dataclass(slots=True)
 class Scene:
-    """A webhook with a delivery, claimed by a worker, and an owner whose address was never confirmed.
+    """A webhook with a delivery and a job at work, and an owner whose address was never confirmed.
 
     One id for all of them.
     """
@@ -44,19 +43,22 @@ class Scene:
     owner: Person
     id: UUID
 
-    @property
-    def claim(self) -> Claim:
-        return Claim(self.id, self.id)
-
     async def service(self, session: AsyncSession) -> WebhookService:
         scope = await enter_project(session, self.owner.principal, self.id)
         return WebhookService(session, scope, self.resources.announcer, self.resources.secrets.box(PURPOSE))
 
     async def turn(self, session: AsyncSession) -> TurnRepository | None:
-        """With the lease held, if it still is."""
+        """With the webhook locked, if it is still there; it proves the job's lease at last."""
         scope = await enter_to_write(session, Principal.service(self.id), self.id)
         repository = TurnRepository(session, scope)
-        return None if await repository.hold(self.claim, LEASE) is None else repository
+        return None if await repository.lock(self.id) is None else repository
+
+    async def prove(self, session: AsyncSession) -> None:
+        await session.execute(text("SELECT FROM job WHERE dedupe_key = :key FOR SHARE"), {"key": self.key})
+
+    @property
+    def key(self) -> str:
+        return f"deliver_webhook:{self.id}"
 
 
 type Act = Callable[[Scene, AsyncSession], Awaitable[None]]
@@ -86,23 +88,22 @@ async def take_over(scene: Scene, session: AsyncSession) -> None:
 
 async def finish(scene: Scene, session: AsyncSession) -> None:
     if repository := await scene.turn(session):
-        await repository.stay_due(scene.id, utc_now(), 204, None)
-        await repository.finish(scene.id, "succeeded", 204, None)
+        answered = Outcome(204, None)
+        await repository.finish(scene.id, utc_now(), "succeeded", answered)
+        await repository.stay_due(scene.id, answered)
         await repository.note_success(scene.id)
+        await scene.prove(session)
 
 
 async def fan_out(scene: Scene, session: AsyncSession) -> None:
     if repository := await scene.turn(session):
-        await repository.fan_out(scene.id, [WireEvent(7, "document.created", "", b"")], 7)
+        await repository.fan_out(scene.id, [WireEvent(7, "document.created", "", b"")], 7, timedelta())
+        await scene.prove(session)
 
 
-async def release(scene: Scene, session: AsyncSession) -> None:
-    scope = await enter_to_write(session, Principal.service(scene.id), scene.id)
-    await TurnRepository(session, scope).release(scene.claim)
-
-
-async def claim(_: Scene, session: AsyncSession) -> None:
-    await session.execute(CLAIM, {"worker": uuid4(), "most": 100, "lease": LEASE})
+async def number(scene: Scene, session: AsyncSession) -> None:
+    """Events get their numbers, and the webhook's job is asked for."""
+    await session.execute(text("SELECT wall.number_events(ARRAY[CAST(:project AS uuid)], 10)"), {"project": scene.id})
 
 
 async def prune(_: Scene, session: AsyncSession) -> None:
@@ -110,10 +111,10 @@ async def prune(_: Scene, session: AsyncSession) -> None:
 
 
 PEOPLE: tuple[Act, ...] = (delete, redeliver, end_project, take_over)
-TURNS: tuple[Act, ...] = (finish, fan_out, release)
-SWEEPS: tuple[Act, ...] = (claim, prune)
+TURNS: tuple[Act, ...] = (finish, fan_out)
+SWEEPS: tuple[Act, ...] = (number, prune)
 # People wait for each other at the project, and a worker serves a webhook one transaction after another.
-PAIRS = [*itertools.product(PEOPLE, TURNS), *itertools.product((delete, fan_out), SWEEPS)]
+PAIRS = [*itertools.product(PEOPLE, TURNS), *itertools.product((delete, redeliver, fan_out), SWEEPS)]
 MEETINGS = [*PAIRS, *((other, one) for one, other in PAIRS)]
 # What an act may find that comes after another's.
 OVERTAKEN = (ProjectNotFoundError, WebhookNotFoundError, DeliveryNotFoundError, WebhookDisabledError)
@@ -181,15 +182,24 @@ WITH doubted AS (UPDATE account SET email_verified_at = NULL WHERE id = $1),
         INSERT INTO webhook (project_id, id, url, sealed_secret, created_by)
         VALUES ($2, $2, 'https://a.example/', '', 'user:' || $1::text)
     ),
-    claimed AS (
-        INSERT INTO webhook_progress (project_id, webhook_id, position, leased_by, leased_until)
-        VALUES ($2, $2, 0, $2, now())
+    stands AS (INSERT INTO webhook_progress (project_id, webhook_id, position) VALUES ($2, $2, 0)),
+    happened AS (
+        INSERT INTO pending_event (project_id, actor, events)
+        VALUES ($2, 'x', '[{"type": "a.b", "subject_kind": "c", "subject_id": "d", "data": {}}]')
+    ),
+    enqueued AS (
+        INSERT INTO job (kind, project_id, payload, state, dedupe_key, lease, heartbeat_at)
+        VALUES ('deliver_webhook', $2, '{}', 'running', 'deliver_webhook:' || $2, $2, now() + interval '1 h')
     ),
     sent AS (
         INSERT INTO webhook_delivery (project_id, id, webhook_id, event_id, event_type) VALUES ($2, $2, $2, 5, 't')
     )
 INSERT INTO registration (id, account_id, token_hash, password_hash, expires_at)
 VALUES ($2, $1, uuid_send($2), 'x', now() + interval '1 h')
+"""
+_CLEAR = """
+WITH gone AS (DELETE FROM registration WHERE id = $1), done AS (DELETE FROM job WHERE project_id = $1)
+DELETE FROM project WHERE id = $1
 """
 
 
@@ -199,7 +209,7 @@ async def staged(people: People, office: Office) -> AsyncIterator[Scene]:
     owner, id_ = office.owner, uuid4()
     await people.execute(_STAGE, owner.id, id_)
     yield Scene(office.resources, owner, id_)
-    await people.execute("WITH gone AS (DELETE FROM registration WHERE id = $1) DELETE FROM project WHERE id = $1", id_)
+    await people.execute(_CLEAR, id_)
 
 
 @pytest.mark.parametrize(("one", "other"), MEETINGS, ids=lambda act: act.__name__)

@@ -84,12 +84,8 @@ async def test_the_worker_reads_what_it_delivers_and_points_it_nowhere_else(
     assert await touched(runtime, f"service:{office.project}", office, statement) == met
 
 
-async def test_a_claim_says_nothing_but_which(office: Office, runtime: Connection) -> None:
-    """The door past the policies: with nothing bound it answers ids, and the tables answer nothing still."""
+async def test_whose_webhooks_have_something_to_send_is_said_to_nobody(office: Office, runtime: Connection) -> None:
+    """The program may not call what asks for their jobs; it happens with the numbers of events."""
     await fill(office)
-    async with runtime.transaction():
-        rows = await runtime.fetch("SELECT * FROM wall.claim_webhooks($1, 1000, interval '1 s')", uuid4())
-        assert office.project in {row["project_id"] for row in rows}
-        assert {key for row in rows for key in dict(row)} == {"account_id", "project_id", "webhook_id"}
-        assert await runtime.fetch("SELECT FROM webhook") == []
-        await runtime.execute("UPDATE webhook_progress SET leased_until = NULL")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await runtime.fetch("SELECT wall.ask_for_deliveries($1)", [office.project])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -12,100 +11,121 @@ from uuid import UUID, uuid4
 import pytest
 
 from partywall.core import stopping
-from partywall.core.cache_keys import NEWS
-from partywall.core.events.newswire import Follower, Newswire, headlines
+from partywall.core.cache_keys import JOBS, NEWS
+from partywall.core.events.listener import Listener
+from partywall.core.events.newswire import MOST, headlines
+from partywall.core.jobs import runner
+from partywall.core.jobs.waking import JobWaker
 from partywall.core.resources import Resources
-from partywall.features.webhooks.news import MOST, FreshNews
-from partywall.features.webhooks.turn_repository import CLAIM_OF
+from partywall.core.tenancy import Principal
+from partywall.features.webhooks.jobs import DeliverWebhook
+from partywall.settings import JobSettings
+from tests.features.webhooks import post
 from tests.features.webhooks.conftest import OpenOffice
-from tests.features.webhooks.post import Office, dispatching, until
+from tests.features.webhooks.post import Office, dispatching, numbered, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
 
 NEVER = timedelta(hours=1)
 
 
-class Deaf(Newswire):
-    """Hears nothing, as without a cache."""
-
-    def __init__(self) -> None:
-        pass
-
-    @contextmanager
-    def followed_by(self, told: Follower) -> Iterator[None]:
-        yield
-
-
-async def listening(resources: Resources) -> None:
+async def heard(resources: Resources) -> None:
     """What is published now is heard in this process."""
-    heard = asyncio.Event()
-
-    def hear(projects: Collection[UUID]) -> None:
-        if projects:
-            heard.set()
-
-    with resources.newswire.followed_by(hear):
+    told = asyncio.Event()
+    with resources.waker.followed_by(told.set):
         async with asyncio.timeout(60):
-            while not heard.is_set():
-                await resources.cache.publish(NEWS, headlines({uuid4()}))
+            while not told.is_set():
+                await resources.cache.publish(JOBS, b"")
                 await asyncio.sleep(0.01)
 
 
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next look is never soon."""
+    monkeypatch.setattr(runner, "SHORTEST_PAUSE_SECONDS", NEVER.total_seconds())
+    monkeypatch.setattr(post, "OFTEN", JobSettings(poll_interval=NEVER))
+
+
+@pytest.mark.usefixtures("far")
 async def test_an_event_is_sent_at_once_although_the_next_look_is_far(
     office: Office, receiver: Receiver, resources: Resources
 ) -> None:
     await office.hook(receiver.url)
-    async with dispatching(resources, poll_interval=NEVER) as worker:
-        worker._news.pause = timedelta(0)  # its making has just been a reason to look
-        await listening(resources)
-        await until(lambda: worker.idle)
+    async with dispatching(resources):
+        await heard(resources)
         await office.happen("document.created")
         await until(lambda: len(receiver.arrived) == 1)
+        await office.happen("document.created")
+        await until(lambda: len(receiver.arrived) == 2)
 
 
 async def test_what_was_not_heard_is_found_all_the_same(
     office: Office, receiver: Receiver, resources: Resources
 ) -> None:
     await office.hook(receiver.url)
-    async with dispatching(replace(resources, newswire=Deaf())):
+    deaf = replace(resources, waker=JobWaker(resources.cache, Listener(resources.cache)))
+    async with dispatching(deaf):
         await office.happen("document.created")
         await until(lambda: len(receiver.arrived) == 1)
 
 
-async def test_news_of_one_project_is_no_reason_to_look_at_others(
+async def test_each_webhook_that_is_on_has_one_job_for_whatever_happens_in_its_project(
     open_office: OpenOffice, receiver: Receiver, resources: Resources
 ) -> None:
-    loud, other = await open_office(), await open_office()
-    hook = await loud.hook(receiver.url)
+    """In the transaction that gives the events their numbers; and nobody else's has any."""
+    busy, other = await open_office(), await open_office()
+    hooks = [await busy.hook(receiver.url), await busy.hook(receiver.url)]
+    off = await busy.hook(receiver.url)
+    await busy.owner.client.patch(off.url, json={"enabled": False})
     await other.hook(receiver.url)
-    given = {"worker": uuid4(), "most": 10, "lease": timedelta(seconds=30)}
-    async with resources.sessions.begin() as session:
-        once = [(loud.owner.id, loud.project, hook.id)]
-        for projects, claimed in (([], []), ([loud.project, uuid4()], once), ([loud.project], [])):
-            found = await session.execute(CLAIM_OF, {**given, "projects": projects})
-            assert [tuple(row) for row in found] == claimed
+    await numbered(busy, other)
+    await busy.people.execute("DELETE FROM job WHERE kind = 'deliver_webhook'")
+    for _ in range(3):
+        await busy.happen("document.created")
+        await numbered(busy)
+    rows = await busy.people.fetch("SELECT dedupe_key, payload::text FROM job WHERE kind = 'deliver_webhook'")
+    assert {row["dedupe_key"] for row in rows} == {f"deliver_webhook:{hook.id}" for hook in hooks}
+    for row in rows:
+        assert DeliverWebhook.model_validate_json(row["payload"]).acting == Principal.service(busy.project)
 
 
-async def test_a_project_is_a_reason_to_look_once_in_a_while_however_much_happens() -> None:
-    wake, project, other = asyncio.Event(), uuid4(), uuid4()
-    news = FreshNews(timedelta(seconds=0.1), wake)
-    news.hear({project})
-    assert wake.is_set()
-    assert news.take() == [project]
-    wake.clear()
-    news.hear({project})
-    assert not wake.is_set()
-    news.hear({project, other})
-    assert news.take() == [other]
-    await asyncio.sleep(0.1)
-    news.hear({project})
-    assert news.take() == [project]
+QUIET = "UPDATE webhook_progress SET quiet_until = now() + interval '1 h' WHERE webhook_id = $1"
+PAUSED = "UPDATE webhook_progress SET paused_until = now() + interval '1 h' WHERE webhook_id = $1"
 
 
-async def test_no_flood_of_projects_makes_it_remember_without_end() -> None:
-    news = FreshNews(NEVER, asyncio.Event())
-    news.hear([uuid4() for _ in range(3 * MOST)])
-    assert len(news.take()) == MOST
-    assert news.take() == []
+@pytest.mark.parametrize("rest", [QUIET, PAUSED])
+async def test_what_happens_while_a_webhook_rests_waits_for_the_end_of_it(
+    office: Office, receiver: Receiver, rest: str
+) -> None:
+    hook = await office.hook(receiver.url)
+    await numbered(office)
+    await office.people.execute("DELETE FROM job WHERE project_id = $1", office.project)
+    await office.people.execute(rest, hook.id)
+    await office.happen("document.created")
+    await numbered(office)
+    [job] = await office.people.fetch(
+        "SELECT state, due_at > now() + interval '50 min' AS late FROM job WHERE project_id = $1", office.project
+    )
+    assert (job["state"], job["late"]) == ("delayed", True)
+
+
+async def test_events_wait_for_nobody_who_holds_a_webhooks_job(office: Office, receiver: Receiver) -> None:
+    """What is asked for meanwhile is passed on once it is free, and not before."""
+    people, hook = office.people, await office.hook(receiver.url)
+    key = f"deliver_webhook:{hook.id}"
+    await numbered(office)
+    await people.execute("UPDATE job SET state = 'running', lease = $2 WHERE dedupe_key = $1", key, hook.id)
+    query = "SELECT again_at IS NOT NULL AS again FROM job WHERE dedupe_key = $1"
+    async with asyncio.timeout(60):
+        async with people.transaction() as holder:
+            await holder.execute("SELECT FROM job WHERE dedupe_key = $1 FOR UPDATE", key)
+            await office.happen("document.created")
+            await people.fetch("SELECT wall.catch_up_events($1, 1000)", office.project)
+            assert not await people.fetch("SELECT FROM pending_event WHERE project_id = $1", office.project)
+            [[is_left]] = await people.fetch("SELECT wall.pass_requests_on()")
+            assert is_left
+        assert [row["again"] for row in await people.fetch(query, key)] == [False]
+        await numbered(office)
+    assert [row["again"] for row in await people.fetch(query, key)] == [True]
 
 
 async def test_every_follower_is_told_which_projects_have_news(resources: Resources) -> None:
@@ -125,9 +145,10 @@ async def test_every_follower_is_told_which_projects_have_news(resources: Resour
     assert told == [set(), both]
 
 
+@pytest.mark.usefixtures("far")
 async def test_a_worker_that_is_told_to_stop_does_not_wait_for_the_next_look(resources: Resources) -> None:
-    async with asyncio.timeout(60), dispatching(resources, poll_interval=NEVER):
-        await listening(resources)
+    async with asyncio.timeout(60), dispatching(resources):
+        await heard(resources)
 
 
 async def test_a_worker_that_stops_leaves_an_attempt_that_takes_long_to_the_next(

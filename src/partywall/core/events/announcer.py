@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Final
 from uuid import UUID
@@ -38,11 +38,13 @@ class Announcer:
 
     Every process numbers what its own writers have committed, and looks now and then for what one that has died has
     left. Several may do so at once: a project's counter is locked for the length of a statement, and skipped by others.
+    Workers are woken by `wake` where jobs were enqueued with the numbers; it neither waits nor fails.
     """
 
-    def __init__(self, pool: ReadPool, notifier: EventNotifier) -> None:
+    def __init__(self, pool: ReadPool, notifier: EventNotifier, wake: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
         self._notifier = notifier
+        self._wake_workers = wake
         # In the order in which they are served; one that has more than its share goes to the end.
         self._waiting: dict[UUID, None] = {}
         # Asked for by statements whose answers were lost: they may have numbered something that nobody was told of.
@@ -62,9 +64,11 @@ class Announcer:
 
     async def catch_up(self, scope: ProjectScope) -> int:
         """Numbers what was committed to the project by now; the number of its last event."""
-        last, numbered = await numbering.catch_up(self._pool, scope.project_id, CAUGHT_UP_EVENTS)
+        last, numbered, jobs = await numbering.catch_up(self._pool, scope.project_id, CAUGHT_UP_EVENTS)
         if numbered:
             self._notifier.notify(scope, last)
+        if jobs:
+            self._wake_workers()
         return last
 
     async def run(self) -> None:
@@ -149,6 +153,8 @@ class Announcer:
             log.error("events_cannot_be_numbered", project_id=str(projects[0]), exc_info=error)
 
     def _tell(self, projects: Sequence[UUID], numbered: Sequence[Numbered], most: int) -> None:
+        if any(each.jobs for each in numbered):
+            self._wake_workers()
         for each in numbered:
             if each.busy or each.events >= most:
                 self._wait_for(each.project_id)

@@ -37,6 +37,7 @@ class Attempt:
     job: TakenJob
     stopping: asyncio.Event
     progressed: Callable[[], None]
+    crowded: Callable[[], bool]
 
     async def run(self) -> Ended | None:
         """What becomes of the job; None where it belongs to another worker now."""
@@ -64,30 +65,31 @@ class Attempt:
             account = payload.acting if job.account is None else Principal.user(job.account)
             work_in_background_for(account.tenant)
         context = JobContext(
-            self.resources, job.lease, job.id, job.attempt, last=job.attempt == limit, stopping=self.stopping,
-            progressed=self.progressed,
+            self.resources, job.lease, job.id, job.attempt, last=job.attempt == limit, account=job.whose,
+            stopping=self.stopping, progressed=self.progressed, crowded=self.crowded,
         )  # fmt: skip
         if job.attempt > limit:
             return await self._give_up(context, payload, f"began {limit} times and never finished")
         try:
-            await self._handled(context, payload)
+            after = await self._handled(context, payload)
         except LeaseLostError:
             raise
         except ProjectNotFoundError:
             log.info("job_dropped", reason="its principal may no longer enter the project")
+            return self._done()
         except AnotherAttemptError as error:
             log.info("job_put_back", attempt=job.attempt, reason=str(error))
             return await self._failed(context, payload, error, error.after)
         except Exception as error:
             log.exception("job_failed", attempt=job.attempt)
             return await self._failed(context, payload, error, None)
-        return Ended(job.id, job.lease)
+        return self._done() if after is None else self._done_for_now(after)
 
-    async def _handled(self, context: JobContext, payload: JobPayload) -> None:
+    async def _handled(self, context: JobContext, payload: JobPayload) -> timedelta | None:
         """A worker that stops leaves it to another, which begins anew; the last attempt it lets end."""
         running = self.handler.run(context, payload)
         try:
-            await (running if context.last else unless_stopped(self.stopping, running))
+            return await (running if context.last else unless_stopped(self.stopping, running))
         except CutShortError as error:
             raise AnotherAttemptError("worker_stopped") from error
 
@@ -105,6 +107,12 @@ class Attempt:
             except ProjectNotFoundError as reason:
                 log.warning("nothing_given_up", reason=type(reason).__name__)
         return self._park(error)
+
+    def _done(self) -> Ended:
+        return Ended(self.job.id, self.job.lease)
+
+    def _done_for_now(self, after: timedelta) -> Ended:
+        return Ended(self.job.id, self.job.lease, "again", min(max(after, timedelta()), _LONGEST_PAUSE))
 
     def _again(self, pause: timedelta) -> Ended:
         state: Literal["delayed", "waiting"] = "delayed" if pause > timedelta() else "waiting"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
-from sqlalchemy import func, null, select, update
+from sqlalchemy import select, text
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.jobs.models import StoredJob
@@ -47,18 +47,23 @@ async def parked(session: AsyncReadSession) -> list[ParkedJob]:
     ]
 
 
+# As a new job in the old one's place; dropped where another has been enqueued for its subject meanwhile.
+_UNPARK: Final = text("""
+    WITH parked AS (DELETE FROM job WHERE id = :job AND state = 'parked' RETURNING *), put_back AS (
+        INSERT INTO job (id, kind, project_id, payload, priority, dedupe_key, created_at)
+        SELECT id, kind, project_id, payload, priority, dedupe_key, created_at FROM parked
+        ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO NOTHING
+    )
+    SELECT id FROM parked
+""")
+
+
 async def unpark(session: AsyncSession, job_id: int) -> bool:
     """Puts a parked job back on the queue, with all its attempts; False where there is no such job.
 
-    It loses its key: meanwhile another job may have been enqueued under it.
+    Where another has been enqueued for its subject meanwhile, that one does its work, and it is dropped.
     """
-    put_back = await session.scalars(
-        update(StoredJob)
-        .where(StoredJob.id == job_id, StoredJob.state == "parked")
-        .values(state="waiting", due_at=func.now(), attempts=0, error=null(), parked_at=null(), dedupe_key=null())
-        .returning(StoredJob.id)
-    )
-    found = put_back.one_or_none() is not None
-    if found:
-        note_enqueued(session)
-    return found
+    if await session.scalar(_UNPARK, {"job": job_id}) is None:
+        return False
+    note_enqueued(session)
+    return True

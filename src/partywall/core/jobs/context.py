@@ -15,6 +15,7 @@ from partywall.core.db.scoped_read import Value
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
 from partywall.core.events.log import News, news_json
 from partywall.core.jobs.kinds import ProjectJobPayload
+from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, Role, enter_project, enter_to_write, prove
 
@@ -49,6 +50,10 @@ class AnotherAttemptError(Exception):
 def _nothing() -> None: ...
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.
@@ -56,6 +61,8 @@ class JobContext:
     `lease` is the attempt's own: what is written under it is fenced by it, also against a later attempt of this worker.
 
     `stopping` is set when the worker is to end: what takes long had better leave off then, and be run again elsewhere.
+    `crowded` says that an account waits for a place that has none, and all are taken: then a job that may be long had
+    better end soon, to be run once more. `account` is whose share the job takes.
     `progressed` is called by who keeps what it has done, for each piece of it: a worker that was lost with the job was
     lost at something else then, and what was lost with it need no longer wait for this job's end.
     """
@@ -65,8 +72,10 @@ class JobContext:
     job_id: int
     attempt: int
     last: bool
+    account: UUID = NO_PROJECT
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progressed: Callable[[], None] = _nothing
+    crowded: Callable[[], bool] = _never
 
     @asynccontextmanager
     async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:

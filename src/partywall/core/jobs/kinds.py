@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # A number, or where the settings have it.
 type Concurrency = int | Callable[[Resources], int]
+type Run[P: JobPayload] = Callable[[JobContext, P], Awaitable[timedelta | None]]
 
 
 def causing_request() -> str | None:
@@ -65,17 +67,29 @@ class JobKind[P: JobPayload]:
     max_attempts: int = 5
 
 
+class Limits(NamedTuple):
+    """How many jobs of a kind are at work at once, over all workers."""
+
+    each_project: int
+    each_account: int
+
+
 @dataclass(frozen=True, slots=True)
 class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
-    `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them.
-    `give_up` is called before a job becomes the operator's, so that whoever waits for it learns.
+    `run` may answer after how long the job is wanted once more; it is a new one then, behind the others of its line.
+    `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them. With a
+    `share` one account has at most that part of these places, and the last free one goes to an account that has none.
+    `limits` hold over all workers. `give_up` is called before a job becomes the operator's, so that whoever waits
+    for it learns.
     """
 
     kind: JobKind[JobPayload]
-    run: Callable[[JobContext, JobPayload], Awaitable[None]]
+    run: Run[JobPayload]
     concurrency: Concurrency = 1
+    share: int | None = None
+    limits: Callable[[Resources], Limits] | None = None
     give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
 
     def places(self, resources: Resources) -> int:
@@ -84,15 +98,19 @@ class JobHandler:
 
 def handles[P: JobPayload](
     kind: JobKind[P],
-    run: Callable[[JobContext, P], Awaitable[None]],
+    run: Run[P],
     *,
     concurrency: Concurrency = 1,
+    share: int | None = None,
+    limits: Callable[[Resources], Limits] | None = None,
     give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
-        cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
+        cast("Run[JobPayload]", run),
         concurrency,
+        share,
+        limits,
         cast("Callable[[JobContext, JobPayload], Awaitable[None]] | None", give_up),
     )

@@ -26,6 +26,7 @@ class StoredJob(Base):
     """A job on the queue: `waiting`, `delayed` until it is due, `running` or `parked`; when it is done it is deleted.
 
     `lease` is new with every attempt, and fences what the attempt writes; `attempts` counts those that were begun.
+    `again_at` is when one that is at work is to be run once more, where it was asked for meanwhile.
     """
 
     __tablename__ = "job"
@@ -49,9 +50,23 @@ class StoredJob(Base):
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     lease: Mapped[UUID | None] = mapped_column(Uuid)
     heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    again_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     error: Mapped[str | None] = mapped_column(Text)
     parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class JobRequest(Base):
+    """A job that is asked for by a function which may wait for nobody; read and removed by functions alone."""
+
+    __tablename__ = "job_request"
+    __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, JsonValue]] = mapped_column(JSONB)
+    dedupe_key: Mapped[str] = mapped_column(Text)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class JobSchedule(Base):

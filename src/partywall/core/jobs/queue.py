@@ -6,29 +6,62 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from pydantic import JsonValue
+from sqlalchemy import Interval, Text, bindparam, delete, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.jobs.kinds import JobKind, JobPayload
-from partywall.core.jobs.models import NO_PROJECT, ONCE, StoredJob
+from partywall.core.jobs.models import NO_PROJECT, StoredJob
 
 _NOTHING: Final = timedelta()
+_DUE: Final = func.now() + bindparam("after", type_=Interval)
+_ONCE: Final = select(
+    func.wall.enqueue_once(
+        array([bindparam("kind", type_=Text)]),
+        array([bindparam("payload", type_=JSONB)]),
+        array([bindparam("key", type_=Text)]),
+        array([_DUE]),
+    )
+)
 
 
 async def enqueue[P: JobPayload](
-    session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta | None = None
+    session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta = _NOTHING
 ) -> None:
     """Enqueues in the session's own transaction. `priority` is among the jobs of the same kind and project."""
-    await session.execute(_insert(kind, payload, priority=priority, after=after or _NOTHING))
+    body = _body(payload)
+    project = body.get("project_id")
+    await session.execute(
+        insert(StoredJob).values(
+            kind=kind.name,
+            project_id=NO_PROJECT if project is None else UUID(str(project)),
+            payload=body,
+            priority=priority,
+            state="delayed" if after > _NOTHING else "waiting",
+            due_at=func.now() + after,
+        )
+    )
     note_enqueued(session)
 
 
-async def enqueue_once[P: JobPayload](session: AsyncSession, kind: JobKind[P], payload: P, subject: object) -> None:
-    """The same, unless a job of this kind for the same subject is already waiting or at work."""
-    statement = _insert(kind, payload, dedupe_key=f"{kind.name}:{subject}")
-    await session.execute(statement.on_conflict_do_nothing(index_elements=[StoredJob.dedupe_key], index_where=ONCE))
+async def enqueue_once[P: JobPayload](
+    session: AsyncSession, kind: JobKind[P], payload: P, subject: object, *, after: timedelta = _NOTHING
+) -> None:
+    """The same, of which there is one job at a time for each subject.
+
+    One that waits is left as it is, one that is delayed is due at the earlier of both moments, and one that is at work
+    is run once more after it has ended: it may have looked at its subject already.
+    """
+    given = {"kind": kind.name, "payload": _body(payload), "key": _key(kind, subject), "after": after}
+    await session.execute(_ONCE, given)
     note_enqueued(session)
+
+
+async def take_off[P: JobPayload](session: AsyncSession, kind: JobKind[P], subject: object) -> None:
+    """Removes the subject's job, unless it is at work."""
+    idle = StoredJob.state.in_(("waiting", "delayed"))
+    await session.execute(delete(StoredJob).where(StoredJob.dedupe_key == _key(kind, subject), idle))
 
 
 async def is_on_queue(session: AsyncReadSession, job_id: int) -> bool:
@@ -37,22 +70,10 @@ async def is_on_queue(session: AsyncReadSession, job_id: int) -> bool:
     return await session.scalar(query) is not None
 
 
-def _insert[P: JobPayload](
-    kind: JobKind[P],
-    payload: P,
-    *,
-    priority: int = 0,
-    after: timedelta = _NOTHING,
-    dedupe_key: str | None = None,
-) -> Insert:
-    body = payload.model_dump(mode="json", exclude_none=True)
-    project = body.get("project_id")
-    return insert(StoredJob).values(
-        kind=kind.name,
-        project_id=NO_PROJECT if project is None else UUID(project),
-        payload=body,
-        priority=priority,
-        state="delayed" if after > _NOTHING else "waiting",
-        dedupe_key=dedupe_key,
-        due_at=func.now() + after,
-    )
+def _key[P: JobPayload](kind: JobKind[P], subject: object) -> str:
+    return f"{kind.name}:{subject}"
+
+
+def _body(payload: JobPayload) -> dict[str, JsonValue]:
+    body: dict[str, JsonValue] = payload.model_dump(mode="json", exclude_none=True)
+    return body

@@ -60,12 +60,14 @@ class _Worker:
     """Takes jobs only when it can begin them at once: at most so many of a kind as this process has places for."""
 
     def __init__(self, resources: Resources, handlers: Sequence[JobHandler], stop: asyncio.Event) -> None:
-        self.store = JobStore(resources.reads)
+        limits = {each.kind.name: each.limits(resources) for each in handlers if each.limits is not None}
+        self.store = JobStore(resources.reads, limits)
         self._resources = resources
         self._stop = stop
         self._handlers = {handler.kind.name: handler for handler in handlers}
         self._places = {handler.kind.name: handler.places(resources) for handler in handlers}
-        self._turns = Turns(self._handlers)
+        shares = {each.kind.name: each.share for each in handlers if each.share is not None}
+        self._turns = Turns(self._handlers, {kind: max(1, self._places[kind] // of) for kind, of in shares.items()})
         self._suspects = Suspects()
         # Those at work or not settled yet, by their lease; a job may be there twice after its lease was lost.
         self._held: dict[tuple[int, object], TakenJob] = {}
@@ -145,16 +147,17 @@ class _Worker:
         except BaseException:
             self._ended = ended + self._ended
             raise
-        for job in ended:
-            self._forget(job.id, job.lease)
+        left = [self._forget(job.id, job.lease) for job in ended]
+        if not self.store.limits.keys().isdisjoint(job.kind for job in left):
+            self._resources.waker.wake()  # another worker may have the free place that the limit allows now
 
     async def _take_some(self, group: asyncio.TaskGroup) -> float:
         """How long to wait before the next look, unless something happens."""
         free = {kind: places - self._taken[kind] for kind, places in self._places.items() if places > self._taken[kind]}
-        if not free:
-            return self._poll
         if self._is_time_to_look():
             await self._look_around()
+        if not free:
+            return self._poll
         begun = await self._take_lost(free, group)
         if chosen := self._turns.choose(free):
             jobs = await self.store.take(chosen)
@@ -172,10 +175,9 @@ class _Worker:
         now = time.monotonic()
         if not self._suspects.place_is_free:
             pause = min(pause, LINES_SECONDS)
-        for moment in (self._due_at, self._lost_at):
-            if moment > now:
-                pause = min(pause, moment - now + CLOCK_SECONDS)
-        return pause
+        # What has become due since the look is due now; what is lost has been asked for already.
+        pause = min(pause, max(0.0, self._due_at - now) + CLOCK_SECONDS)
+        return pause if self._lost_at <= now else min(pause, self._lost_at - now + CLOCK_SECONDS)
 
     def _is_time_to_look(self) -> bool:
         age = time.monotonic() - self._seen_at
@@ -209,12 +211,14 @@ class _Worker:
     def _begin(self, job: TakenJob, group: asyncio.TaskGroup) -> None:
         self._held[job.id, job.lease] = job
         self._taken[job.kind] += 1
+        self._turns.begin(job.kind, job.whose)
         group.create_task(self._run(job))
 
     async def _run(self, job: TakenJob) -> None:
         attempt = Attempt(
-            self._resources, self._handlers[job.kind], job, self._stop, partial(self._clear_suspect, job.id)
-        )
+            self._resources, self._handlers[job.kind], job, self._stop, partial(self._clear_suspect, job.id),
+            partial(self._is_crowded, job.kind),
+        )  # fmt: skip
         try:
             ended = await attempt.run()
         except BaseException:
@@ -226,10 +230,16 @@ class _Worker:
             self._ended.append(ended)
         self._look.set()
 
-    def _forget(self, job_id: int, lease: object) -> None:
+    def _forget(self, job_id: int, lease: object) -> TakenJob:
         job = self._held.pop((job_id, lease))
         self._taken[job.kind] -= 1
+        self._turns.end(job.kind, job.whose)
         self._clear_suspect(job_id)
+        return job
+
+    def _is_crowded(self, kind: str) -> bool:
+        """An account that has no place waits for one, and there is none: a job that may end soon gives way."""
+        return self._taken[kind] >= self._places[kind] and self._turns.has_newcomer(kind)
 
     def _clear_suspect(self, job_id: int) -> None:
         if self._suspects.clear(job_id):

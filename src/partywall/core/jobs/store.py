@@ -6,8 +6,8 @@ its first ones there, and what another worker is about to take is skipped.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple
 from uuid import UUID
@@ -17,10 +17,12 @@ import asyncpg
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.ids import new_id
+from partywall.core.jobs.kinds import Limits
 from partywall.core.jobs.turns import WINDOW, Chosen, Line
 
-_LINES: Final = "SELECT * FROM wall.job_lines($1, $2, $3, $4)"
+_LINES: Final = "SELECT * FROM wall.job_lines($1, $2, $3, $4, $5, $6)"
 _TAKE: Final = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
+_TAKE_LIMITED: Final = "SELECT * FROM wall.take_limited_jobs($1, $2, $3, $4, $5, $6)"
 _TAKE_LOST: Final = "SELECT * FROM wall.take_lost_job($1, $2, $3, $4)"
 _SETTLE: Final = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
 _RENEW: Final = "SELECT wall.renew_jobs($1, $2)"
@@ -38,13 +40,21 @@ class TakenJob(NamedTuple):
     attempt: int
     lease: UUID
 
+    @property
+    def whose(self) -> UUID:
+        """As the line that it was taken from says."""
+        return self.account or self.project
+
 
 class Ended(NamedTuple):
-    """What becomes of a job after an attempt: it is done, or gets this `state`, and is due after a pause."""
+    """What becomes of a job after an attempt: it is done, or gets this `state`, and is due after a pause.
+
+    One that is wanted `again` is a new job: no attempt was made at it, and it goes to the end of its line.
+    """
 
     id: int
     lease: UUID
-    state: Literal["waiting", "delayed", "parked"] | None = None
+    state: Literal["waiting", "delayed", "again", "parked"] | None = None
     pause: timedelta = timedelta()
     error: str | None = None
 
@@ -59,18 +69,30 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobStore:
+    """`limits` are of those kinds that have any."""
+
     pool: ReadPool
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
     async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> Seen:
         """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then.
 
-        A job is lost when its worker was silent for so long.
+        Projects and accounts that have as many at work as they may are left out. A job is lost when its worker was
+        silent for so long.
         """
-        *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent)
+        limits = self._limits_of(asked)
+        *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent, *limits)
         return Seen([Line(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
 
     async def take(self, chosen: Sequence[Chosen]) -> list[TakenJob]:
-        return [TakenJob(*row) for row in await self._fetch(_TAKE, *_columns(chosen), new_id())]
+        """The first jobs of these lines; fewer where limits are reached."""
+        limited = [each for each in chosen if each.kind in self.limits]
+        free = [each for each in chosen if each.kind not in self.limits]
+        taken = await self._fetch(_TAKE, *_columns(free), new_id()) if free else []
+        if limited:
+            limits = self._limits_of(each.kind for each in limited)
+            taken += await self._fetch(_TAKE_LIMITED, *_columns(limited), *limits, new_id())
+        return [TakenJob(*row) for row in taken]
 
     async def take_lost(self, kinds: Collection[str], silent: timedelta, held: Collection[int]) -> list[TakenJob]:
         """One job whose worker was silent for so long, if there is any that this worker does not hold itself."""
@@ -86,6 +108,10 @@ class JobStore:
     async def fire(self, ticks: Mapping[str, datetime], kind: str) -> None:
         """Enqueues a job of this kind for each schedule, at most one for each tick whoever asks for it."""
         await self._fetch(_FIRE, list(ticks), list(ticks.values()), kind)
+
+    def _limits_of(self, kinds: Iterable[str]) -> tuple[list[int | None], list[int | None]]:
+        limits = [self.limits.get(kind) for kind in kinds]
+        return [each and each.each_project for each in limits], [each and each.each_account for each in limits]
 
     async def _fetch(self, sql: str, *values: object) -> list[asyncpg.Record]:
         with reported():

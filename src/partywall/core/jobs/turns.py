@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -34,8 +35,11 @@ class Chosen(NamedTuple):
 
 @dataclass(slots=True)
 class _Lines:
-    """Those of one kind."""
+    """Those of one kind. `most` is how many of so many places one account may have, where places are shared."""
 
+    most: int | None = None
+    # How many jobs each account has at work.
+    held: Counter[UUID] = field(default_factory=Counter)
     # The accounts in the order of their turns, and the projects of each.
     accounts: OrderedDict[UUID, OrderedDict[UUID, None]] = field(default_factory=OrderedDict)
     account_of: dict[UUID, UUID] = field(default_factory=dict)
@@ -71,22 +75,49 @@ class _Lines:
                 del self.accounts[account]
 
     def choose(self, places: int) -> Counter[UUID]:
-        chosen: Counter[UUID] = Counter()
-        while self.accounts and chosen.total() < places:
-            account, projects = next(iter(self.accounts.items()))
+        chosen, held = Counter[UUID](), self.held.copy()
+        while (account := self._next(places - chosen.total(), held)) is not None:
+            projects = self.accounts[account]
             project = next(iter(projects))
             projects.move_to_end(project)
             self.accounts.move_to_end(account)
             self.unserved.discard(project)
             chosen[project] += 1
+            held[account] += 1
         return chosen
+
+    def _next(self, free: int, held: Counter[UUID]) -> UUID | None:
+        """Where places are shared, the account with the fewest, which takes one more only while it has fewer than are
+        free: so the last one goes to an account that has none."""
+        if free <= 0 or not self.accounts:
+            return None
+        if self.most is None:
+            return next(iter(self.accounts))
+        account = min(self.accounts, key=lambda each: held[each])
+        return account if held[account] < min(self.most, free) else None
+
+    def end(self, account: UUID) -> None:
+        """Whose job has just left a shared place stands behind the others."""
+        self.held[account] -= 1
+        if not self.held[account]:
+            del self.held[account]
+        if self.most is not None and account in self.accounts:
+            self.accounts.move_to_end(account)
+
+    @property
+    def has_newcomer(self) -> bool:
+        """An account waits that has nothing at work."""
+        return any(not self.held[account] for account in self.accounts)
 
 
 class Turns:
-    """What a worker knows of who waits. A line that gave less than was asked of it is over."""
+    """What a worker knows of who waits. A line that gave less than was asked of it is over.
 
-    def __init__(self, kinds: Iterable[str]) -> None:
-        self._lines = {kind: _Lines() for kind in kinds}
+    `most` says of the kinds whose places are shared how many of them one account may have.
+    """
+
+    def __init__(self, kinds: Iterable[str], most: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._lines = {kind: _Lines(most.get(kind)) for kind in kinds}
 
     @property
     def is_empty(self) -> bool:
@@ -111,6 +142,16 @@ class Turns:
             for kind, places in free.items()
             for project, jobs in self._lines[kind].choose(places).items()
         ]
+
+    def begin(self, kind: str, account: UUID) -> None:
+        self._lines[kind].held[account] += 1
+
+    def end(self, kind: str, account: UUID) -> None:
+        self._lines[kind].end(account)
+
+    def has_newcomer(self, kind: str) -> bool:
+        """An account that has none of these jobs at work waits for one."""
+        return self._lines[kind].has_newcomer
 
     def taken(self, chosen: Iterable[Chosen], taken: Counter[tuple[str, UUID]]) -> None:
         for kind, project, jobs in chosen:

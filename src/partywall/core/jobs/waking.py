@@ -22,6 +22,16 @@ GATHER_SECONDS: Final = 0.005
 RETRY_SECONDS: Final = 1.0
 
 
+async def wake_workers(cache: Redis) -> bool:
+    """There is a new job; False where the cache is away."""
+    try:
+        await cache.publish(JOBS, b"")
+    except (RedisError, OSError) as error:
+        log.warning("workers_not_woken", **what_failed(error))
+        return False
+    return True
+
+
 class JobWaker:
     """Who enqueues says `wake` after the commit and waits for nothing; `run` publishes behind it."""
 
@@ -45,10 +55,7 @@ class JobWaker:
         if not self._new.is_set():
             return True
         self._new.clear()
-        try:
-            await self._cache.publish(JOBS, b"")
-        except (RedisError, OSError) as error:
-            log.warning("workers_not_woken", **what_failed(error))
+        if not await wake_workers(self._cache):
             self._new.set()
             return False
         return True

@@ -22,3 +22,5 @@ GROWTH: Final = 3
 FAN_OUT: Final = 200
 # How long one webhook is served before the next has its turn.
 TURN: Final = timedelta(seconds=10)
+# All webhooks of an account have at most this part of a worker's places, a third.
+SHARE: Final = 3

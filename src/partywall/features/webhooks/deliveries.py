@@ -7,10 +7,11 @@ from functools import partial
 from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.jobs.queue import enqueue_once
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
-from partywall.core.tenancy import ProjectScope
+from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.delivery_repository import KEYSET, DeliveryRepository, DeliveryWriter
@@ -20,6 +21,7 @@ from partywall.features.webhooks.exceptions import (
     WebhookDisabledError,
     WebhookNotFoundError,
 )
+from partywall.features.webhooks.jobs import DELIVER_WEBHOOK, DeliverWebhook
 from partywall.features.webhooks.models import WebhookDelivery
 from partywall.features.webhooks.repository import WebhookRepository, WebhookWriter
 from partywall.features.webhooks.schemas import Delivery, DeliveryQuery
@@ -68,7 +70,11 @@ class DeliveryService:
             raise EventNotKeptError("Events are kept for a time only, and this one has been removed.")
         await DeliveryWriter(self.session, self.scope).ask_again(delivery_id)
         await WebhookWriter(self.session, self.scope).resume(webhook_id)
+        principal = str(Principal.service(self.scope.project_id))
+        payload = DeliverWebhook(project_id=self.scope.project_id, principal=principal, webhook_id=webhook_id)
+        await enqueue_once(self.session, DELIVER_WEBHOOK, payload, webhook_id)
         self.session.expire_all()
         again = await deliveries.get(webhook_id, delivery_id)
-        assert again is not None
+        if again is None:  # pruned meanwhile
+            raise DeliveryNotFoundError
         return _present(again)

@@ -21,7 +21,3 @@ class WebhookDisabledError(ConflictError):
 class EventNotKeptError(ConflictError):
     code = "event_not_kept"
     title = "The event is no longer kept"
-
-
-class LeaseLostError(Exception):
-    """Another worker serves the webhook now, or it is gone; what this one did is rolled back."""

@@ -52,7 +52,8 @@ class WebhookProgress(Base):
     """What the workers keep of a webhook.
 
     `position` is the event up to which all that match have a delivery. `failing_at` is when the first of the last
-    `failures` in a row happened. Who holds the lease, and nobody else, sends.
+    `failures` in a row happened. New events are looked for from `quiet_until` on. Whoever holds the webhook's job, and
+    nobody else, sends.
     """
 
     __tablename__ = "webhook_progress"
@@ -69,9 +70,7 @@ class WebhookProgress(Base):
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
     failing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     paused_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    leased_by: Mapped[UUID | None] = mapped_column(Uuid)
-    leased_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    served_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    quiet_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class WebhookDelivery(Base):

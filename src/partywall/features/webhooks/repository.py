@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, Uuid, and_, bindparam, delete, func, insert, select, update
 
 from partywall.core.db.keyset import After, Keyset
-from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.events.models import EventCounter
 from partywall.core.tenancy import ProjectScope
 from partywall.features.webhooks.locking import lock_webhook
@@ -85,6 +85,7 @@ class WebhookWriter:
         )  # fmt: skip
         webhook_id = made.one()
         await self.session.execute(_CATCH_UP, {"project_id": self.scope.project_id})
+        note_enqueued(self.session)  # what the project's other webhooks have to send of it
         newest = select(EventCounter.last).where(EventCounter.project_id == self.scope.project_id).scalar_subquery()
         await self.session.execute(
             insert(WebhookProgress).values(project_id=self.scope.project_id, webhook_id=webhook_id, position=newest)

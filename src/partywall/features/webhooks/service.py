@@ -12,6 +12,7 @@ from partywall.core.errors import InvalidInputError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.field_errors import FieldCode
+from partywall.core.jobs.queue import take_off
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -21,6 +22,7 @@ from partywall.features.projects.members import lock_membership
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks.constants import OVERLAP
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
+from partywall.features.webhooks.jobs import DELIVER_WEBHOOK
 from partywall.features.webhooks.models import Webhook as WebhookModel
 from partywall.features.webhooks.repository import KEYSET, Decided, WebhookRepository, WebhookRow, WebhookWriter
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
@@ -101,7 +103,10 @@ class WebhookService:
         return row[0].revision
 
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
-        """After `revision`. A new URL, and `enabled`, forget the failures so far."""
+        """After `revision`. A new URL, and `enabled`, forget the failures so far.
+
+        The event that tells of it wakes the webhook, as any other.
+        """
         require(self.scope, Right.WEBHOOK_MANAGE)
         given = patch.model_fields_set
         found = await WebhookRepository(self.session, self.scope).get(webhook_id)
@@ -128,6 +133,7 @@ class WebhookService:
         """After `revision`. An attempt that is under way ends; its outcome is not kept."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         await WebhookWriter(self.session, self.scope).remove(webhook_id)
+        await take_off(self.session, DELIVER_WEBHOOK, webhook_id)
         self._tell("project.webhook_deleted", webhook_id)
 
     async def _with_secret(self, webhook_id: UUID, secret: str) -> Versioned[SecretWebhook]:

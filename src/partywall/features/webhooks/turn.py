@@ -1,196 +1,169 @@
-"""What a worker does with a webhook that it has claimed."""
+"""The job: one webhook's deliveries, one after another, for as long as it is its turn."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import timedelta
+from typing import Final
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from partywall.core.clock import utc_now
-from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.log import EventLog, News
+from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
-from partywall.core.stopping import CutShortError, unless_stopped
-from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
+from partywall.core.tenancy import ProjectScope
 from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, TURN
-from partywall.features.webhooks.exceptions import LeaseLostError
-from partywall.features.webhooks.models import Webhook, WebhookDelivery, WebhookProgress
+from partywall.features.webhooks.jobs import DeliverWebhook
+from partywall.features.webhooks.looking import NEXT, Due, Standing
 from partywall.features.webhooks.retrying import Outcome, Rules
 from partywall.features.webhooks.sending import Letter, send
 from partywall.features.webhooks.signing import signed_headers
-from partywall.features.webhooks.turn_repository import Claim, TurnRepository
+from partywall.features.webhooks.turn_repository import TurnRepository
 
 log = structlog.get_logger(__name__)
 
+# An attempt that takes longer is waiting for its receiver: nothing of it can still kill its worker.
+WAITING_SECONDS: Final = 1.0
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A delivery whose time has come at `since`, and whom it goes to."""
 
-    id: UUID
-    event_id: int
-    attempt: int
-    since: datetime | None
-    url: str
-    keys: list[str]
+async def deliver_webhook(context: JobContext, payload: DeliverWebhook) -> timedelta | None:
+    """After how long the webhook has something to send again, as far as it is known; another event says so itself."""
+    settings = context.resources.settings.webhooks
+    rules = Rules(settings.first_retry, settings.attempts, settings.disable_after)
+    with on_behalf_of(context.account), bound_contextvars(webhook_id=str(payload.webhook_id)):
+        return await Turn(context, payload, rules).run()
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Serves one webhook, one event after another in their order, for as long as it is its turn.
+    """Where the places are crowded it ends after an attempt, so that it keeps nobody from theirs for longer."""
 
-    Where the places are `crowded` it ends after an attempt, so that it keeps nobody from theirs for longer.
-    """
-
-    resources: Resources
+    context: JobContext
+    payload: DeliverWebhook
     rules: Rules
-    lease: timedelta
-    project_id: UUID
-    claim: Claim
-    stop: asyncio.Event
-    crowded: Callable[[], bool]
 
-    @property
-    def webhook_id(self) -> UUID:
-        return self.claim.webhook_id
-
-    async def run(self) -> bool:
-        """Whether there is more to do at once."""
+    async def run(self) -> timedelta | None:
         loop = asyncio.get_running_loop()
         ends = loop.time() + TURN.total_seconds()
-        more = True
-        while more and loop.time() < ends and not self.stop.is_set():
-            due = await self._next()
-            more = await self._fan_out() if due is None else await self._attempt(due)
-            if due is not None and self.crowded():
-                break
-        await self.release()
-        return more
+        while True:
+            standing = await self._look()
+            if standing is None or standing.pause != timedelta():
+                return None if standing is None else standing.pause
+            if self.context.stopping.is_set() or loop.time() >= ends:
+                return timedelta()
+            if standing.due is None:
+                await self._fan_out(standing)
+                continue
+            await self._attempt(standing, standing.due)
+            if self.context.crowded():
+                return timedelta()
 
-    async def release(self) -> None:
-        """Whoever looks next may claim it."""
-        async with self._holding() as (_, repository):
-            await repository.release(self.claim)
+    async def _look(self) -> Standing | None:
+        """None where there is nothing to do until something happens. Whoever has lost the lease sends nothing."""
+        given: dict[str, Value] = {
+            "webhook_id": self.payload.webhook_id, "job_id": self.context.job_id, "lease": self.context.lease,
+        }  # fmt: skip
+        _, row = await self._reader.row(NEXT, self.payload.project_id, given)
+        if row["url"] is None:
+            return None
+        if not row["leased"]:
+            raise LeaseLostError(f"job {self.context.job_id} belongs to another worker now")
+        return Standing.of(row)
 
-    @asynccontextmanager
-    async def _holding(self) -> AsyncIterator[tuple[AsyncSession, TurnRepository]]:
-        """A transaction inside the project; `_hold` in it sees to it that it commits only while the lease is ours."""
-        async with self.resources.sessions.begin() as session:
-            scope = await enter_to_write(session, Principal.service(self.project_id), self.project_id)
-            yield session, TurnRepository(session, scope)
+    async def _fan_out(self, standing: Standing) -> None:
+        """Makes deliveries of the events that have come since."""
+        types = None if standing.types is None else TypeFilter.parse(",".join(standing.types))
+        batch = await read_batch(
+            self._reader, self.payload.project_id, after=standing.position, limit=FAN_OUT, types=types
+        )
+        if standing.position < batch.oldest - 1:
+            log.warning("webhook_events_lost", upto=batch.oldest - 1)
+        quiet = self._resources.settings.webhooks.poll_interval
+        async with self.context.begin(self.payload) as (session, scope):
+            repository = TurnRepository(session, scope)
+            if await repository.lock(self.payload.webhook_id) is not None:
+                events = _wanted(standing, batch.events)
+                await repository.fan_out(self.payload.webhook_id, events, batch.upto, quiet)
 
-    async def _hold(self, repository: TurnRepository) -> tuple[Webhook, WebhookProgress]:
-        held = await repository.hold(self.claim, self.lease)
-        if held is None:
-            raise LeaseLostError
-        return held
-
-    async def _next(self) -> Due | None:
-        async with self._holding() as (_, repository):
-            webhook, progress = await self._hold(repository)
-            if not _is_on(webhook, progress):
-                return None
-            row = await repository.next_due(self.webhook_id)
-            return None if row is None else self._due(webhook, row)
-
-    def _due(self, webhook: Webhook, row: WebhookDelivery) -> Due:
-        box = self.resources.secrets.box(PURPOSE)
-        sealed = [webhook.sealed_secret]
-        previous = webhook.sealed_previous_secret
-        if previous is not None and webhook.previous_until is not None and webhook.previous_until > utc_now():
-            sealed.append(previous)
-        keys = [box.open(each).decode() for each in sealed]
-        attempt = row.attempts - row.attempts_before + 1
-        return Due(row.id, row.event_id, attempt, row.next_attempt_at, webhook.url, keys)
-
-    async def _fan_out(self) -> bool:
-        """Makes deliveries of the events that have come since; False where there were none."""
-        async with self._holding() as (_, repository):
-            webhook, progress = await self._hold(repository)
-            if not _is_on(webhook, progress):
-                return False
-            types = None if webhook.types is None else TypeFilter.parse(",".join(webhook.types))
-            batch = await read_batch(
-                self._reader(), self.project_id, after=progress.position, limit=FAN_OUT, types=types
-            )
-            if batch.upto <= progress.position:
-                return False
-            if progress.position < batch.oldest - 1:
-                log.warning("webhook_events_lost", webhook_id=str(self.webhook_id), upto=batch.oldest - 1)
-            await repository.fan_out(self.webhook_id, _wanted(webhook, batch.events), batch.upto)
-            return True
-
-    async def _attempt(self, due: Due) -> bool:
+    async def _attempt(self, standing: Standing, due: Due) -> None:
         body = await self._body(due.event_id)
         if body is None:
             outcome = Outcome(None, "the event is no longer kept")
-            async with self._holding() as (_, repository):
-                await self._hold(repository)
-                await repository.finish(due.id, "failed", None, outcome.error)
-            return True
-        letter = Letter(due.url, signed_headers(due.keys, due.id, utc_now(), body), body)
-        sending = send(self.resources.outgoing.client, letter, self.resources.settings.webhooks.timeout)
+            async with self.context.begin(self.payload) as (session, scope):
+                await TurnRepository(session, scope).finish(due.id, due.since, "failed", outcome)
+            return
+        box = self._resources.secrets.box(PURPOSE)
+        keys = [box.open(each).decode() for each in standing.sealed_secrets(utc_now())]
+        letter = Letter(standing.url, signed_headers(keys, due.id, utc_now(), body), body)
+        outcome = await self._send(letter)
+        async with self.context.begin(self.payload) as (session, scope):
+            await self._record(session, scope, due, outcome)
+
+    async def _send(self, letter: Letter) -> Outcome:
+        waiting = asyncio.get_running_loop().call_later(WAITING_SECONDS, self.context.progressed)
         try:
-            outcome = await unless_stopped(self.stop, sending)
-        except CutShortError:
-            return False  # it stays due, and may come twice
-        async with self._holding() as (session, repository):
-            return await self._record(session, repository, due, outcome)
+            return await send(self._resources.outgoing.client, letter, self._resources.settings.webhooks.timeout)
+        finally:
+            waiting.cancel()
 
     async def _body(self, event_id: int) -> str | None:
         """The event as it stands on the stream; None where it is no longer kept."""
-        batch = await read_batch(self._reader(), self.project_id, after=event_id - 1, limit=1)
+        batch = await read_batch(self._reader, self.payload.project_id, after=event_id - 1, limit=1)
         event = next((event for event in batch.events if event.id == event_id), None)
         return None if event is None else event.body
 
-    async def _record(self, session: AsyncSession, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
-        """What follows from it; whether the webhook goes on at once."""
-        _, progress = await self._hold(repository)
-        again = await repository.stay_due(due.id, due.since, outcome.status_code, outcome.error)
-        if not again:
-            await self._settle(repository, due, outcome)
+    async def _record(self, session: AsyncSession, scope: ProjectScope, due: Due, outcome: Outcome) -> None:
+        """What follows from it, for the delivery and for the webhook, where that still exists."""
+        repository = TurnRepository(session, scope)
+        progress = await repository.lock(self.payload.webhook_id)
+        if progress is None:
+            return
+        as_asked = await self._settle(repository, due, outcome)
+        if not as_asked:
+            await repository.stay_due(due.id, outcome)
         if outcome.succeeded:
-            await repository.note_success(self.webhook_id)
-            return True
+            if progress.failures:
+                await repository.note_success(self.payload.webhook_id)
+            return
         now = utc_now()
         disabled = self.rules.disables(outcome, progress.failing_at, now)
-        pause = self.rules.pause(0 if again else progress.failures + 1, outcome.asked)
+        pause = self.rules.pause(progress.failures + 1 if as_asked else 0, outcome.asked)
         if disabled is not None and progress.disabled_reason is None:
-            self._tell(session, repository.scope, disabled)
+            self._tell(session, scope, disabled)
         await repository.note_failure(
-            self.webhook_id, progress.failing_at or now, pause, progress.disabled_reason or disabled
+            self.payload.webhook_id, progress.failing_at or now, pause, progress.disabled_reason or disabled
         )
-        return disabled is None and pause is None
 
-    async def _settle(self, repository: TurnRepository, due: Due, outcome: Outcome) -> None:
+    async def _settle(self, repository: TurnRepository, due: Due, outcome: Outcome) -> bool:
+        """False where somebody has asked for the delivery again meanwhile."""
         wait = None if outcome.succeeded else self.rules.retry_in(due.attempt, outcome.asked)
         if wait is None:
-            status = "succeeded" if outcome.succeeded else "failed"
-            await repository.finish(due.id, status, outcome.status_code, outcome.error)
-        else:
-            await repository.postpone(due.id, wait, outcome.status_code, outcome.error)
+            return await repository.finish(due.id, due.since, "succeeded" if outcome.succeeded else "failed", outcome)
+        return await repository.postpone(due.id, due.since, wait, outcome)
 
     def _tell(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
-        log.warning("webhook_disabled", webhook_id=str(self.webhook_id), reason=reason)
-        news = News("project.webhook_disabled", "webhook", str(self.webhook_id), {"reason": reason})
-        EventLog(session, scope, self.resources.announcer).append(news)
+        log.warning("webhook_disabled", reason=reason)
+        news = News("project.webhook_disabled", "webhook", str(self.payload.webhook_id), {"reason": reason})
+        EventLog(session, scope, self._resources.announcer).append(news)
 
+    @property
+    def _resources(self) -> Resources:
+        return self.context.resources
+
+    @property
     def _reader(self) -> ScopedReader:
-        return ScopedReader(self.resources.reads, Principal.service(self.project_id))
+        return ScopedReader(self._resources.reads, self.payload.acting)
 
 
-def _wanted(webhook: Webhook, events: Sequence[WireEvent]) -> Sequence[WireEvent]:
+def _wanted(standing: Standing, events: Sequence[WireEvent]) -> Sequence[WireEvent]:
     """Of the events that match."""
-    return [event for event in events if event.type not in ON_REQUEST] if webhook.types is None else events
-
-
-def _is_on(webhook: Webhook, progress: WebhookProgress) -> bool:
-    return webhook.enabled and progress.disabled_reason is None
+    return [event for event in events if event.type not in ON_REQUEST] if standing.types is None else events

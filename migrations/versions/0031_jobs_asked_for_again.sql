@@ -37,12 +37,14 @@ CREATE TABLE job_request (
     autovacuum_vacuum_insert_threshold = -1);
 
 -- Passes on what was asked for, the first 500, and answers whether something is left: more, or what is for a job that
--- somebody has locked. One worker at a time does it; the others wait, and see in their next statement what it has made.
+-- somebody has locked, of which one request is kept for each. One worker at a time does it; the others wait, and see in
+-- their next statement what it has made.
 CREATE FUNCTION wall.pass_requests_on() RETURNS boolean LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
 AS $$
 DECLARE
     taken bigint[];
+    soonest bigint[];
     wanted text[];
     free text[];
     busy text[];
@@ -52,8 +54,12 @@ BEGIN
         RETURN false;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('partywall.job_requests', 0));
-    SELECT array_agg(first.id), array_agg(DISTINCT first.dedupe_key) INTO taken, wanted
-    FROM (SELECT r.id, r.dedupe_key FROM public.job_request AS r ORDER BY r.id LIMIT 500) AS first;
+    SELECT array_agg(f.id), array_agg(f.id) FILTER (WHERE f.place = 1), array_agg(f.dedupe_key) FILTER (WHERE f.place = 1)
+    INTO taken, soonest, wanted
+    FROM (
+        SELECT r.id, r.dedupe_key, row_number() OVER (PARTITION BY r.dedupe_key ORDER BY r.due_at, r.id) AS place
+        FROM (SELECT * FROM public.job_request ORDER BY id LIMIT 500) AS r
+    ) AS f;
     free := ARRAY(
         SELECT j.dedupe_key FROM public.job AS j WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'parked'
         ORDER BY j.id FOR UPDATE SKIP LOCKED
@@ -63,14 +69,12 @@ BEGIN
         WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'parked' AND j.dedupe_key <> ALL (free)
     );
     WITH passed AS (
-        DELETE FROM public.job_request AS r WHERE r.id = ANY (taken) AND r.dedupe_key <> ALL (busy)
-        RETURNING r.kind, r.payload, r.dedupe_key, r.due_at
-    ), soonest AS (
-        SELECT DISTINCT ON (p.dedupe_key) p.kind, p.payload, p.dedupe_key, p.due_at
-        FROM passed AS p ORDER BY p.dedupe_key, p.due_at
+        DELETE FROM public.job_request AS r
+        WHERE r.id = ANY (taken) AND (r.dedupe_key <> ALL (busy) OR r.id <> ALL (soonest))
+        RETURNING r.id, r.kind, r.payload, r.dedupe_key, r.due_at
     )
-    SELECT array_agg(s.kind) AS kinds, array_agg(s.payload) AS payloads, array_agg(s.dedupe_key) AS keys,
-        array_agg(s.due_at) AS dues INTO given FROM soonest AS s;
+    SELECT array_agg(p.kind) AS kinds, array_agg(p.payload) AS payloads, array_agg(p.dedupe_key) AS keys,
+        array_agg(p.due_at) AS dues INTO given FROM passed AS p WHERE p.id = ANY (soonest);
     IF given.keys IS NOT NULL THEN
         PERFORM wall.enqueue_once(given.kinds, given.payloads, given.keys, given.dues);
     END IF;

@@ -319,12 +319,14 @@ async def test_what_was_asked_for_while_its_job_is_held_comes_with_a_look_soon_a
     [job] = await take(store, kind)
     async with people.transaction() as holder:
         await holder.execute("SELECT FROM job WHERE id = $1 FOR UPDATE", job.id)
-        await ask(people, kind, timedelta())
+        await ask(people, kind, timedelta(hours=1), timedelta())
         await ask(people, other, timedelta())
         seen = await store.look({kind.name: NO_PROJECT, other.name: NO_PROJECT}, SILENT)
         assert [line.kind for line in seen.lines] == [other.name], "who is free does not wait for it"
         assert seen.due_in is not None
         assert seen.due_in <= timedelta(seconds=0.05)
+        [left] = await people.fetch("SELECT due_at <= now() AS is_due FROM job_request WHERE kind = $1", kind.name)
+        assert left["is_due"], "the sooner one"
     await store.look({kind.name: NO_PROJECT}, SILENT)
     await store.settle([Ended(job.id, job.lease)])
     assert len(await take(store, kind)) == 1

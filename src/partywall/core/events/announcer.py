@@ -38,7 +38,7 @@ class Announcer:
 
     Every process numbers what its own writers have committed, and looks now and then for what one that has died has
     left. Several may do so at once: a project's counter is locked for the length of a statement, and skipped by others.
-    Workers are woken by `wake` where jobs were enqueued with the numbers; it neither waits nor fails.
+    Workers are woken by `wake` where jobs were asked for with the numbers; it neither waits nor fails.
     """
 
     def __init__(self, pool: ReadPool, notifier: EventNotifier, wake: Callable[[], None] = lambda: None) -> None:

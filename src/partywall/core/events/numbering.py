@@ -21,7 +21,7 @@ _CATCH_UP: Final = "SELECT last, events, jobs FROM wall.catch_up_events($1, $2)"
 class Numbered(NamedTuple):
     """How many events of a project have got a number, and the `last` of these, if any; or that another one is at it.
 
-    `scope` is None where nobody may enter the project any more. `jobs` says that some were enqueued with the numbers.
+    `scope` is None where nobody may enter the project any more. `jobs` says that some were asked for with the numbers.
     """
 
     project_id: UUID
@@ -48,7 +48,7 @@ async def pending(pool: ReadPool, after: UUID, most: int) -> list[UUID]:
 async def catch_up(pool: ReadPool, project_id: UUID, most: int) -> tuple[int, int, bool]:
     """Numbers at most `most` events, after whoever is at it.
 
-    The project's last number, how many were numbered, and whether jobs were enqueued with them.
+    The project's last number, how many were numbered, and whether jobs were asked for with them.
     """
     with reported():
         [row] = await pool.fetch(_CATCH_UP, project_id, most)

@@ -132,9 +132,10 @@ class _Worker:
             model=replace(model, model=self.instead) if self.instead else model,
             journal=journal,
             deps=RunDeps(
-                await definition.validated(run.input),
+                await definition.validated(run.input, resources.checks),
                 documents,
                 JournalEffects(journal),
+                resources.checks,
                 comment=answered.comment if answered else None,
             ),
             history=self.begun.history,

@@ -79,7 +79,8 @@ def _of_models(error: ModelAPIError | FallbackExceptionGroup) -> Ending:
     if not passing:
         return _failed(endings)
     asked = [each.retry_after for each in passing if each.retry_after is not None]
-    return replace(passing[0], retry_after=max(asked, default=None))
+    turned_away = all(each.not_asked for each in passing)
+    return replace(passing[0], retry_after=max(asked, default=None), not_asked=turned_away)
 
 
 def _failed(endings: Sequence[Failed | Interrupted]) -> Failed:

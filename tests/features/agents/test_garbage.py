@@ -112,7 +112,7 @@ async def test_tokens_are_counted_within_reason(bureau: Bureau, counts: float, m
     if most:
         assert counted == [most] * 4
     else:
-        assert all(0 < int(str(each)) < 99 for each in counted)  # as estimated
+        assert all(0 < int(str(each)) < 9_999 for each in counted)  # as estimated
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,10 @@ async def test_tokens_that_nobody_counts_are_estimated(bureau: Bureau, usage: ob
     bureau.model.says(answer(usage=usage))
     run = await bureau.run("When? " * 100)
     used = used_by(run)
-    # The question and the instructions, and the output, by four characters.
-    assert used["input_tokens"] == (600 + len("Answer from the documents.") + 3) // 4
+    # All that it was sent, tools and the form of the output too, and what it has said, by four characters.
+    [asked] = bureau.model.asked
+    sent = len(json.dumps(asked.body, separators=(",", ":")))
+    assert 0.8 < 4 * int(str(used["input_tokens"])) / sent <= 1
     assert used["output_tokens"] == (len(OUTPUT) + 3) // 4
 
 

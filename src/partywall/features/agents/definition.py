@@ -10,10 +10,12 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from partywall.core.errors import PartywallError
 from partywall.core.schemas import JsonObject
 from partywall.core.shared_threads import SharedThreads
+from partywall.features.agents.containing import AgentCodeError, contained
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.schemas import AgentInput
 
@@ -62,5 +64,14 @@ class AgentDefinition[I: AgentInput, O: BaseModel]:
             raise ValueError(f"{self.name!r} is no name for an agent: lower case letters, digits and _")
 
     async def validated(self, given: JsonObject, threads: SharedThreads) -> I:
-        """In a thread, because an input can be long; raises ValidationError."""
-        return await threads.run(partial(self.input.model_validate, given))
+        """In a thread, because an input can be long to judge.
+
+        Raises ValidationError, what the type refuses in other ways, and AgentCodeError for all else that it raises.
+        """
+        try:
+            with contained():
+                return await threads.run(partial(self.input.model_validate, given))
+        except (ValidationError, PartywallError, AgentCodeError):
+            raise
+        except Exception as error:
+            raise AgentCodeError from error

@@ -16,6 +16,7 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLo
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.cause import caused_by
 from partywall.features.agents.beginning import Begun, begin_run
+from partywall.features.agents.containing import agent_at_work
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.failures import meaning_of, model_errors_of
@@ -165,7 +166,8 @@ async def _in_time(turn: Turn, left: float) -> Outcome:
     limit = asyncio.timeout(max(0.0, left))
     try:
         async with limit:
-            return await turn.talk()
+            with agent_at_work():
+                return await turn.talk()
     except TimeoutError:
         if limit.expired():
             return TIMED_OUT

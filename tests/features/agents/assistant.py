@@ -84,7 +84,7 @@ async def append(ctx: Context, document_id: UUID, text: str) -> str:
 
     async def work(documents: DocumentService) -> str:
         locked = await documents.lock(document_id)
-        await documents.patch(locked, DocumentPatch(content=f"{locked.current.content}{text}\n"))
+        await documents.patch(locked, DocumentPatch(content=f"{await documents.content(locked)}{text}\n"))
         return ctx.deps.effects.key
 
     key = await ctx.deps.effects.once(work)

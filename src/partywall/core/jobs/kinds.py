@@ -70,13 +70,15 @@ class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
     `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them.
-    `give_up` is called before a job becomes the operator's, so that whoever waits for it learns.
+    `give_up` is called before a job becomes the operator's, so that whoever waits for it learns. `leaves_off`: it ends
+    by itself, and writes down how far it came, when the worker is to stop.
     """
 
     kind: JobKind[JobPayload]
     run: Callable[[JobContext, JobPayload], Awaitable[None]]
     concurrency: Concurrency = 1
     give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
+    leaves_off: bool = False
 
     def places(self, resources: Resources) -> int:
         return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
@@ -88,6 +90,7 @@ def handles[P: JobPayload](
     *,
     concurrency: Concurrency = 1,
     give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
+    leaves_off: bool = False,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
@@ -95,4 +98,5 @@ def handles[P: JobPayload](
         cast("Callable[[JobContext, JobPayload], Awaitable[None]]", run),
         concurrency,
         cast("Callable[[JobContext, JobPayload], Awaitable[None]] | None", give_up),
+        leaves_off,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -148,9 +149,10 @@ class _Worker:
         """Raises CancelRequestedError, WorkerStopsError, or, when the right is gone, what the scope raises."""
         reader = ScopedReader(self.context.resources.reads, self.payload.acting)
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            if self.context.stopping.is_set():
-                raise WorkerStopsError
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self.context.stopping.wait()
+                    raise WorkerStopsError
             try:
                 scope, row = await reader.row(
                     CANCEL_REQUESTED, self.payload.project_id, {"run_id": self.payload.run_id}

@@ -17,10 +17,10 @@ from partywall.core.http import connection_errors as refusals
 from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import is_open_stream
-from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
+from partywall.core.http.request_head import URL_BYTES, fault_of_upgrade, head_too_large, url_too_long
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.socket_protocol import Sockets
-from partywall.core.http.turns import Turn, note_turn
+from partywall.core.http.turns import Turn, caller_of, note_turn
 
 # How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
 UNREAD_SECONDS = 60.0
@@ -126,6 +126,11 @@ class Http(HttpToolsProtocol):
         elif not self._should_upgrade():
             self.cycle.keep_alive = False  # the parser reads nothing behind it
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._turn is not None and self._served is self.cycle:
+            self._turn.is_whole = True
+
     def on_body(self, body: bytes) -> None:
         self._content += len(body)
         super().on_body(body)
@@ -222,13 +227,10 @@ class Http(HttpToolsProtocol):
         if part is not progress.part:
             progress.begin(part, self.loop.time(), self._content)
         elif not progress.admits(size, self._content):
-            self._refuse(self._excess() if part is Part.HEAD else refusals.MalformedRequestError())
+            self._refuse(head_too_large(self.url) if part is Part.HEAD else refusals.MalformedRequestError())
             return
         limits = self._others.limits
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
-
-    def _excess(self) -> PartywallError:
-        return HeadersTooLargeError() if len(self.url) <= URL_BYTES else url_too_long()
 
     def _awaited(self) -> Part:
         cycle: RequestResponseCycle | None = self.cycle
@@ -253,7 +255,8 @@ class Http(HttpToolsProtocol):
         if self._address is None:
             begin()
         else:
-            self._turn = self._others.turns.take(self._address, begin)
+            caller = caller_of(cycle.scope["headers"])
+            self._turn = self._others.turns.take(self._address, begin, self._refuse, caller)
             note_turn(cycle.scope["state"], self._turn)
 
     def _forget_request(self) -> None:

@@ -27,6 +27,7 @@ from partywall.settings.base import (
     FromEnvironment,
     Section,
 )
+from partywall.settings.events import EventSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.names import unknown_names
 from partywall.settings.outgoing import OutgoingSettings, WebhookSettings
@@ -141,16 +142,6 @@ class MailSettings(Section):
             return ip_address(self.host or "").is_loopback
         except ValueError:
             return self.host == "localhost"
-
-
-class EventSettings(Section):
-    retention: timedelta = Field(default=30 * DAY, ge=HOUR, le=10 * YEAR)
-    poll_interval: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=HOUR)
-    heartbeat: timedelta = Field(default=15 * SECOND, ge=SECOND, le=HOUR)
-    ticket_ttl: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
-    connections: int = Field(default=5000, ge=1, le=1_000_000, description="Open streams and sockets of one process.")
-    connections_per_principal: int = Field(default=100, ge=1, le=1_000_000)
-    send_timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
 
 
 class JobSettings(Section):

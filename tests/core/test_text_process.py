@@ -122,6 +122,24 @@ async def test_two_accounts_with_costly_texts_leave_a_process_to_the_others() ->
     assert texts.turns.try_acquire(honest)
 
 
+async def test_of_two_accounts_that_begin_with_large_texts_one_waits_and_a_small_one_does_not() -> None:
+    texts, tasks = (
+        TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory)),
+        list[asyncio.Task[bytes]](),
+    )
+    for name in ("one", "two"):
+        work_for(Tenant(name))
+        tasks.append(asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)))
+    async with asyncio.timeout(10):
+        while texts.turns.waiting < 1:
+            await asyncio.sleep(0.01)
+    assert texts.turns.try_acquire(Tenant("honest"))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert texts.use.of("two") == 0.0, "what was not used does not count"
+
+
 async def test_a_process_imports_little() -> None:
     """Each costs the memory of what it imports, beside the API and the worker."""
     command = "import sys, partywall.core.text_process.child, {}; print(*sorted(sys.modules))"

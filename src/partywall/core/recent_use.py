@@ -9,7 +9,7 @@ from typing import Final
 # Of each second that passes, so much of what was used is forgotten.
 FORGOTTEN_EACH_SECOND: Final = 0.1
 # Whoever has used more than that shares half of the places with all others who have.
-MUCH_SECONDS: Final = 1.0
+MUCH_SECONDS: Final = 2.5
 
 
 class RecentUse:

@@ -99,14 +99,22 @@ class TextProcesses:
         Raises TextTooCostlyError, TextProcessBusyError, and TooMuchAtOnceError where the tenant's queue is full, or
         somebody has waited long for an answer. A wait that is cancelled ends the process.
         """
-        tenant = current_tenant()
-        async with self.turns.hold(tenant):
-            with self._noted(tenant):
-                return await self._run(work, text, self._limits.seconds_for(size))
+        tenant, seconds = current_tenant(), self._limits.seconds_for(size)
+        self.use.add(tenant.name, seconds)
+        try:
+            await self.turns.acquire(tenant)
+        except BaseException:
+            self.use.add(tenant.name, -seconds)
+            raise
+        try:
+            with self._noted(tenant, seconds):
+                return await self._run(work, text, seconds)
+        finally:
+            self.turns.release(tenant)
 
     @contextlib.contextmanager
-    def _noted(self, tenant: Tenant) -> Iterator[None]:
-        """What is shared is the process: the time counts for which others cannot have it."""
+    def _noted(self, tenant: Tenant, expected: int) -> Iterator[None]:
+        """The time for which others cannot have the process counts, in place of what it may take."""
         began = time.monotonic()
         try:
             yield
@@ -114,7 +122,7 @@ class TextProcesses:
             self.use.add(tenant.name, GIVEN_UP_SECONDS)
             raise
         finally:
-            self.use.add(tenant.name, time.monotonic() - began)
+            self.use.add(tenant.name, time.monotonic() - began - expected)
 
     async def _run(self, work: Work, text: bytes | AsyncIterator[bytes], seconds: int) -> bytes:
         process = await asyncio.create_subprocess_exec(

@@ -39,10 +39,8 @@ class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
     # Beside what uvicorn has, which fills what Python shares of the names of attributes.
-    __slots__ = (
-        "_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress", "_served",
-        "_turn", "_was_served",
-    )  # fmt: skip
+    __slots__ = ("_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress",
+                 "_served", "_turn", "_was_served")  # fmt: skip
 
     url = b""
 

@@ -48,7 +48,7 @@ async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> 
 
     async def work(documents: DocumentService) -> str:
         locked = await documents.lock(document_id)
-        await documents.patch(locked, DocumentPatch(content=f"{locked.current.content}{line}\n"))
+        await documents.patch(locked, DocumentPatch(content=f"{await documents.content(locked)}{line}\n"))
         return "appended"
 
     answer = str(await ctx.deps.effects.once(work))

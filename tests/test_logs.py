@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from partywall.core.http.access_log import AccessEntry
+from partywall.core.http.access_log import LONGEST_PATH, AccessEntry, logged_path
 from partywall.core.masking import MOST_CHARACTERS, mask
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.verification_tokens import VerificationTokens
@@ -188,3 +188,10 @@ except RuntimeError:
     assert "ValidationError: 1 validation error for Wanted" in told
     assert "RuntimeError: translated" in told
     assert "hunter2" not in ran.stdout
+
+
+def test_a_path_is_written_short_whatever_its_characters_are() -> None:
+    assert logged_path("/api/v1/a-b%20=c?") == "/api/v1/a-b%20=c?"
+    assert logged_path("/\x00\x1f\n é") == "/%00%1F%0A%20%C3%A9"
+    for character in ("\x01", "\U00020000", "\ud800", '"', "\\", "a"):
+        assert len(json.dumps(logged_path("/" + character * 5_000))) == LONGEST_PATH + len('""')

@@ -6,7 +6,7 @@ import asyncio
 import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -53,6 +53,7 @@ from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.security.watch import CredentialWatch
+from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
 from partywall.core.uploads import Uploads
@@ -64,7 +65,6 @@ from partywall.settings import (
     EventSettings,
     OutgoingSettings,
     ProcessSettings,
-    SearchSettings,
     Settings,
 )
 
@@ -72,6 +72,8 @@ EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
 # Sockets that have not said yet whose they are: in all, and from one client address.
 STRANGERS, STRANGERS_EACH = 1000, 100
+# Threads that check what agents are given and answer, of one account one at once; so many of its checks may wait.
+CHECKS, CHECKS_WAITING = 2, 32
 
 
 class MissingUrlError(Exception):
@@ -134,9 +136,10 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            uploads=Uploads(),
-            searches=_searches(settings.search),
-            texts=TextProcesses(_text_limits(settings.processes)),
+            checks=stack.enter_context(closing(SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING))),
+            searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
+            texts=(texts := TextProcesses(_text_limits(settings.processes))),
+            uploads=Uploads(texts.use, texts.patience),
             embedders=embedders,
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
@@ -144,19 +147,14 @@ async def open_resources(
             tails=live.tails,
             newswire=Newswire(live.listener),
             waker=live.waker,
-            strangers=Places[str](STRANGERS, STRANGERS_EACH),
-            unused_tickets=_unused_tickets(settings.events),
+            strangers=Places[str](STRANGERS, STRANGERS_EACH), unused_tickets=_unused_tickets(settings.events),
             pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
-        )
+        )  # fmt: skip
 
 
 def _large_answers(settings: Settings) -> LargeAnswers:
     http = settings.http
     return LargeAnswers(settings.spool_directory, on_disk=http.answer_bytes, in_memory=http.answer_memory_bytes)
-
-
-def _searches(settings: SearchSettings) -> TenantSemaphore:
-    return TenantSemaphore(settings.concurrency, each=settings.concurrency_per_account)
 
 
 def _open_cache(stack: AsyncExitStack, url: str) -> Redis:

@@ -122,9 +122,13 @@ def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_proxy_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value in ("gopher://127.0.0.1:1", "socks5://127.0.0.1:1", "http://[::"):
+    for value, kind in (
+        ("gopher://127.0.0.1:1", "proxy"),
+        ("socks5://127.0.0.1:1", "SOCKS proxy"),
+        ("http://[::", "proxy"),
+    ):
         monkeypatch.setenv("http_proxy", value)
-        assert said_of(ELSEWHERE).startswith("a proxy that the environment names cannot be used: ")
+        assert said_of(ELSEWHERE).startswith(f"a {kind} that the environment names cannot be used: ")
 
 
 def test_certificates_that_are_none_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -8,7 +9,7 @@ from sqlalchemy import text
 from partywall.commands.postgres import database_failures, place, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import create_engine
-from partywall.core.db.migrate import Migrated, head_revision, migrate
+from partywall.core.db.migrate import Migrated, head_revision, migrate, migrations_directory
 from tests.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.serving import free_port
 
@@ -73,7 +74,7 @@ async def test_a_migration_says_what_it_did(engines: Urls) -> None:
     """A way back is asked for in steps: the name of an older revision is not one."""
     database = await new_database(engines, "said")
     newest = head_revision()
-    older = f"{int(newest) - 1:04}"
+    older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)
     assert str(await migrate(database.owner, database.runtime)) == f"nothing to do: the schema is at revision {newest}"
     back = await migrate(database.owner, database.runtime, "-1")
     assert str(back) == f"the schema went from revision {newest} to revision {older}"

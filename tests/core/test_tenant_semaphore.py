@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from partywall.core.recent_use import FORGOTTEN_EACH_SECOND, MUCH_SECONDS, RecentUse
 from partywall.core.tenant import Tenant, stranger
 from partywall.core.tenant_semaphore import SharedOutError, TenantSemaphore, TooMuchAtOnceError
 
@@ -120,3 +121,27 @@ async def test_only_in_the_background_somebody_waits_for_as_long_as_it_takes() -
     assert not waiting.done()
     semaphore.release(GREEDY)
     await waiting
+
+
+async def test_who_has_used_much_of_late_has_half_of_the_places_and_waits_behind_the_others() -> None:
+    now = 0.0
+    use = RecentUse(lambda: now)
+    semaphore = TenantSemaphore(2, each=1, use=use)
+    for tenant in (GREEDY, OTHER):
+        use.add(tenant.name, 3 * MUCH_SECONDS)
+        use.add(tenant.name, 1.0)
+    assert semaphore.try_acquire(GREEDY)
+    behind = asyncio.create_task(semaphore.acquire(OTHER))
+    await asyncio.sleep(0)
+    assert semaphore.try_acquire(HONEST), "one is left"
+    before = asyncio.create_task(semaphore.acquire(Tenant("new")))
+    await asyncio.sleep(0)
+    semaphore.release(GREEDY)
+    await before
+    assert not behind.done(), "whoever has used less is first, however long the other waits"
+    now += 1.0 / FORGOTTEN_EACH_SECOND
+    assert use.of("other") == pytest.approx(3 * MUCH_SECONDS)
+    now += 2 * MUCH_SECONDS / FORGOTTEN_EACH_SECOND
+    assert not use.is_much("other")
+    semaphore.release(HONEST)
+    await behind

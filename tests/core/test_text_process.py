@@ -27,15 +27,20 @@ HASTY = replace(LIMITS, cpu_seconds=1)
 
 
 def children() -> set[int]:
-    return {int(pid) for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    """A thread may end while they are listed."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 async def test_a_text_is_read_as_it_is_here() -> None:
     texts = TextProcesses(LIMITS)
-    page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode()))
+    page = Page.parse(await texts.run(read_page, "<title>Zażółć</title><p>One<p>Two".encode(), 40))
     assert page == Page("Zażółć", "One\n\nTwo")
     content = "# Head\n\n" + "A sentence. " * 10_000
-    assert chunks_of(await texts.run(cut, content.encode())) == chunk_text(content)
+    assert chunks_of(await texts.run(cut, content.encode(), len(content))) == chunk_text(content)
 
 
 @pytest.mark.parametrize(
@@ -52,14 +57,14 @@ async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(
     monkeypatch.setattr(processes, "_PATIENCE", 60)
     before = children()
     with pytest.raises(TextTooCostlyError, match=said):
-        await TextProcesses(limits).run(read_page, text)
+        await TextProcesses(limits).run(read_page, text, len(text))
     assert children() <= before
 
 
 async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
     texts, seen = TextProcesses(LIMITS), set[int]()
     before = children()
-    reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
+    reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
     while not seen & {min(19, os.getpriority(os.PRIO_PROCESS, 0) + child.NICER)}:
         await asyncio.sleep(0.01)
         for pid in children() - before:
@@ -74,24 +79,24 @@ async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
 async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_PATIENCE", 0.01)
     with pytest.raises(TextProcessBusyError):
-        await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000)
+        await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)
 
 
 async def test_a_process_that_dies_is_no_answer() -> None:
     with pytest.raises(TextTooCostlyError, match="has ended"):
-        await TextProcesses(LIMITS).run(os.abort, b"x" * MEGABYTE)  # type: ignore[arg-type]  # refuses them
+        await TextProcesses(LIMITS).run(os.abort, b"x" * MEGABYTE, MEGABYTE)  # type: ignore[arg-type]  # refuses them
 
 
 async def test_an_answer_has_an_end() -> None:
     bomb = zlib.compress(bytes(processes.LARGEST_ANSWER + 1))
     with pytest.raises(TextTooCostlyError, match="bytes"):
-        await TextProcesses(LIMITS).run(zlib.decompress, bomb)
+        await TextProcesses(LIMITS).run(zlib.decompress, bomb, len(bomb))
 
 
 async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
     before = children()
-    texts = TextProcesses(LIMITS)
-    waiting = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000))
+    texts = TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory))
+    waiting = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
     while children() <= before:
         await asyncio.sleep(0.01)
     waiting.cancel()
@@ -104,12 +109,48 @@ async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
     texts, greedy = TextProcesses(LIMITS), Tenant("greedy")
     work_for(greedy)
     async with texts.turns.hold(greedy):
-        behind = asyncio.create_task(texts.run(read_page, b"<p>One"))
+        behind = asyncio.create_task(texts.run(read_page, b"<p>One", 6))
         work_for(Tenant("other"))
-        assert Page.parse(await texts.run(read_page, b"<p>Two")) == Page("", "Two")
+        assert Page.parse(await texts.run(read_page, b"<p>Two", 6)) == Page("", "Two")
         assert not behind.done()
         assert texts.turns.waiting == 1
     assert Page.parse(await behind) == Page("", "One")
+
+
+def test_a_text_may_take_as_long_as_its_size_explains() -> None:
+    limits = TextLimits(at_once=2, cpu_seconds=10, memory=LIMITS.memory)
+    assert [limits.seconds_for(size) for size in (100, MEGABYTE, 2_500_000, 100 * MEGABYTE)] == [2, 2, 4, 10]
+    assert limits.patience > 2 * limits.cpu_seconds, "two that are ahead are waited for"
+
+
+async def test_two_accounts_with_costly_texts_leave_a_process_to_the_others() -> None:
+    texts = TextProcesses(LIMITS)
+    one, two, honest = (Tenant(name) for name in ("one", "two", "honest"))
+    for costly in (one, two):
+        work_for(costly)
+        with pytest.raises(TextTooCostlyError):
+            await texts.run(os.abort, b"x", 1)  # type: ignore[arg-type]  # refuses it
+    assert texts.turns.try_acquire(one)
+    assert not texts.turns.try_acquire(two)
+    assert texts.turns.try_acquire(honest)
+
+
+async def test_of_two_accounts_that_begin_with_large_texts_one_waits_and_a_small_one_does_not() -> None:
+    texts, tasks = (
+        TextProcesses(TextLimits(at_once=2, cpu_seconds=60, memory=LIMITS.memory)),
+        list[asyncio.Task[bytes]](),
+    )
+    for name in ("one", "two"):
+        work_for(Tenant(name))
+        tasks.append(asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)))
+    async with asyncio.timeout(10):
+        while texts.turns.waiting < 1:
+            await asyncio.sleep(0.01)
+    assert texts.turns.try_acquire(Tenant("honest"))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert texts.use.of("two") == 0.0, "what was not used does not count"
 
 
 async def test_a_process_imports_little() -> None:

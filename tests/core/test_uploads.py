@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 
+from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant
-from partywall.core.uploads import EACH, LARGE_AT_ONCE, Uploads
+from partywall.core.uploads import LARGE_AT_ONCE, LARGE_EACH, SMALL_EACH, Uploads
+
+PATIENCE = 60.0
 
 
 async def test_what_is_small_waits_for_nobodys_large_file() -> None:
-    uploads = Uploads()
-    others = [uploads.hold(Tenant(f"user:{n // EACH}"), small=False) for n in range(LARGE_AT_ONCE)]
+    uploads = Uploads(RecentUse(), PATIENCE)
+    others = [uploads.hold(Tenant(f"user:{n // LARGE_EACH}"), small=False) for n in range(LARGE_AT_ONCE)]
     for each in others:
         await each.__aenter__()
     mine = Tenant("user:mine")
@@ -20,8 +23,8 @@ async def test_what_is_small_waits_for_nobodys_large_file() -> None:
 
 
 async def test_one_account_has_so_many_small_ones_at_once() -> None:
-    uploads, me = Uploads(), Tenant("user:me")
-    held = [uploads.hold(me, small=True) for _ in range(EACH)]
+    uploads, me = Uploads(RecentUse(), PATIENCE), Tenant("user:me")
+    held = [uploads.hold(me, small=True) for _ in range(SMALL_EACH)]
     for each in held:
         await each.__aenter__()
     waiting = asyncio.create_task(uploads.hold(me, small=True).__aenter__())
@@ -29,3 +32,17 @@ async def test_one_account_has_so_many_small_ones_at_once() -> None:
     assert not waiting.done()
     await held[0].__aexit__(None, None, None)
     await waiting
+
+
+async def test_accounts_that_have_used_much_leave_places_for_large_files_to_the_others() -> None:
+    use = RecentUse()
+    uploads, greedy = Uploads(use, PATIENCE), [f"user:{n}" for n in range(LARGE_AT_ONCE)]
+    for name in greedy:
+        use.add(name, 1000.0)
+    tasks = [asyncio.create_task(uploads.hold(Tenant(name), small=False).__aenter__()) for name in greedy]
+    await asyncio.sleep(0)
+    async with uploads.hold(Tenant("user:me"), small=False):
+        assert [task.done() for task in tasks] == [True, True, False, False]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,15 +8,16 @@ from typing import Final
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
-from pydantic_core import SchemaError as PatternError
 
 from partywall.adapters.language_models.answers import _SURROGATES, events_of
 from partywall.core.model_failures import ModelInvalidError
 from partywall.features.agents.amounts import GivenAmount
 from partywall.features.agents.catalogue import formats
-from partywall.features.agents.catalogue.checking import Checker, compiled, repetitions
+from partywall.features.agents.catalogue.checking import Checker
 from partywall.features.agents.catalogue.citing import Text, marks, unmarked
 from partywall.features.agents.catalogue.json_schemas import _REFERENCE
+from partywall.features.agents.catalogue.pattern_sizes import UnsupportedPatternError, measured
+from partywall.features.agents.catalogue.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern
 from partywall.features.agents.catalogue.schemas import Language
 from partywall.features.agents.catalogue.sentences import sentences
 from partywall.features.agents.exceptions import SchemaTooCostlyError
@@ -65,8 +66,9 @@ async def _events(text: str) -> None:
 
 
 def _pattern(text: str) -> object:
-    repetitions(text)
-    return compiled(text[:200])
+    size = measured(text).size
+    short = measured(text[:MAX_CHARACTERS])
+    return short.size.compiled <= MAX_COMPILED and (size, Pattern(short))
 
 
 def _multiple(text: str) -> object:
@@ -112,7 +114,8 @@ AGENTS: Final = (
         refusing=(ModelInvalidError,),
     ),
     Reader(
-        (_CATALOGUE + "checking.py:_REPETITION", _CATALOGUE + "checking.py:compiled"),
+        (*(_CATALOGUE + f"pattern_sizes.py:{each}" for each in ("_TOKEN", "_ITEM", "_FOLDING")),
+         _CATALOGUE + "patterns.py:_compiled"),
         _pattern,
         16 * 1024,
         {
@@ -122,8 +125,12 @@ AGENTS: Final = (
             "repeated repetitions": repeated("(a*)*"),
             "groups": repeated("("),
             "classes": repeated(r"\w{9}"),
+            "repeated again": repeated("{9}", start="a"),
+            "blanks in a repetition": repeated(" ", start="a{1,"),
+            "members of a class": repeated("a-", start="["),
+            "flags": repeated("(?m"),
         },
-        refusing=(PatternError,),
+        refusing=(UnsupportedPatternError,),
     ),
     Reader(
         (_CATALOGUE + "checking.py:Checker._multiple",),

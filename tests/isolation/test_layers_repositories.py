@@ -110,6 +110,7 @@ CALLS: Final[Mapping[str, Call]] = {
     "ApiKeyRepository.page": lambda r, _: r.page(*PAGE),
     "ApiKeyWriter.add": lambda r, _: r.add(new_key(), "a key", "admin", None),
     "ApiKeyWriter.revoke": lambda r, room: r.revoke(key(room)),
+    "DocumentRepository.content": lambda r, room: r.content(room.document),
     "DocumentRepository.lock": lambda r, room: r.lock(room.document),
     "DocumentRepository.lock_to_delete": lambda r, room: r.lock_to_delete(room.document),
     "DocumentRepository.shown": lambda r, room: r.shown(room.document),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -46,6 +47,15 @@ async def slow_body_known(hostile: Hostile) -> None:
     )
     hostile.begin()
     await hostile.hold(100, head, drip=b" ")
+
+
+async def slow_register(hostile: Hostile) -> None:
+    """Somebody who asks from the same address counts with the others, and should be answered 200."""
+    await hostile.settle()
+    opening = request("POST", f"{API}/auth/register", body=b"{" + b" " * 7998 + b"}")[:-7999]
+    hostile.begin()
+    neighbour = hostile.flood(itertools.repeat(hostile.ask("GET", hostile.here)), connections=1, most=1000)
+    await asyncio.gather(hostile.hold(240, opening), neighbour)
 
 
 async def uploads_unfinished(hostile: Hostile) -> None:
@@ -192,6 +202,7 @@ ATTACKS = (
         "100 bodies, a byte each half second, no token",
         held(100, POST + b"Content-Length: 50000\r\n\r\n", b" "),
     ),
+    Attack("slow-register", 2, "240 bodies of 8,000 bytes that end after one, from one address", slow_register),
     Attack("slow-body-known", 2, "the same with a token", slow_body_known),
     Attack("idle-700", 2, "700 connections from one address that send nothing", held(700, b"")),
     Attack("idle-many-addresses", 2, "1,500 from 100 addresses", held(1500, b"", addresses=100), weight=3),

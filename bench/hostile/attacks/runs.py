@@ -111,6 +111,43 @@ def _referring() -> Json:
     return {"type": "object", "$defs": {**doubled, "d30": {}}, "properties": {"a": {"$ref": "#/$defs/d0"}}}
 
 
+def costly(*schemas: Json, key: bool = False) -> Run:
+    """64 at once, all refused: of a document that exists, so that the schema is looked at. By MCP with a `key`."""
+
+    async def run(hostile: Hostile) -> None:
+        await hostile.settle()
+        document = await hostile.new_document("Text.")
+        started = [_start("extract", document_ids=[document], schema=each) for each in schemas]
+        if key:
+            await _keyed(hostile)
+            lines = [_called(hostile, each) for each in started]
+        else:
+            lines = [hostile.ask("POST", f"{hostile.here}/runs", each) for each in started]
+        hostile.begin()
+        await hostile.flood(itertools.cycle(lines), connections=64, most=5000)
+
+    return run
+
+
+def _called(hostile: Hostile, started: Json) -> bytes:
+    call = rpc("tools/call", name="start_run", arguments={**started, "idempotency_key": str(uuid4())})
+    return request_of(hostile, call, {"Accept": "application/json, text/event-stream"})
+
+
+def _patterns(pattern: str) -> Json:
+    """No two schemas have the same, nor two properties of one."""
+    names = range(20)
+    return {
+        "type": "object", "properties": {f"p{n}": {"type": "string", "pattern": f"{pattern}{uuid4()}"} for n in names}
+    }  # fmt: skip
+
+
+def _fanning() -> Json:
+    """20 * 8 ** 20 ways down."""
+    names: Json = {f"d{n}": {"oneOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 8} for n in range(20)}
+    return {"anyOf": [{"$ref": "#/$defs/d0"}] * 20, "$defs": {**names, "d20": {"type": "object"}}}
+
+
 async def prompts(hostile: Hostile) -> None:
     """Inputs of the largest size, and of too large a one."""
     await hostile.settle()
@@ -162,6 +199,7 @@ def request_of(hostile: Hostile, body: bytes, headers: dict[str, str]) -> bytes:
 
 
 PATTERNS = [_pattern(p) for p in ("^(a+)+$", "^(a|a)*$", "^(a?){40}a{40}$", "(.*a){20}", "^(([a-z])+.)+[A-Z]$")]
+CLASSES = (r"\w{150}", r"\p{L}{150}", r"(?i)[\w.-]{99}", r"(\W{9}){9}", r"(?i)\p{Any}[\D]", r"\b\w{20}\b")
 
 ATTACKS = (
     Attack("runs-hanging", 3, "36 runs in six projects, whose model takes 8 s", hanging, weight=3),
@@ -174,6 +212,11 @@ ATTACKS = (
         1,
         "schemas 500 deep, 20,000 wide, doubling",
         extraction(_deep(500), _wide(20_000), _referring()),
+    ),
+    Attack("extract-classes", 1, "20 patterns of Unicode classes, 64 at once", costly(*map(_patterns, CLASSES))),
+    Attack("extract-fans", 1, "a schema of 8 to the power of 20 ways, 64 at once", costly(_fanning())),
+    Attack(
+        "extract-fans-mcp", 1, "the same by MCP's start_run", costly(_fanning(), *map(_patterns, CLASSES), key=True)
     ),
     Attack("run-inputs", 2, "inputs of the largest size and beyond", prompts),
     Attack("mcp", 9, "broken messages, batches of 2,000, hostile arguments", mcp),

@@ -49,6 +49,16 @@ async def uploads(hostile: Hostile) -> None:
     await together(hostile, lambda each: [each.upload(page) for page in heavy()], connections=30)
 
 
+def attributes() -> bytes:
+    """Each is compared with all before it: it takes as long as a page of its size may."""
+    return b"<a " + b" ".join(b"a%d=1" % number for number in range(300_000)) + b">x"
+
+
+async def costly_uploads(hostile: Hostile) -> None:
+    page = attributes()
+    await together(hostile, lambda each: [each.upload(page)], connections=1, count=2)
+
+
 async def searches(hostile: Hostile) -> None:
     query = quote("the of and to in a is that " * 35)
     await together(hostile, lambda each: [each.ask("GET", f"{each.here}/search?q={query}&limit=100")], connections=12)
@@ -98,6 +108,13 @@ async def unread_streams(hostile: Hostile) -> None:
 
 ATTACKS = (
     Attack("accounts-uploads", 3, "four accounts with 30 heavy uploads at once each", uploads, weight=3),
+    Attack(
+        "accounts-attributes",
+        3,
+        "two accounts with 300,000 attributes in a tag, over and over",
+        costly_uploads,
+        weight=3,
+    ),
     Attack("accounts-searches", 3, "four accounts with 12 long searches at once each", searches, weight=2),
     Attack("accounts-runs", 3, "two accounts with 18 slow runs each", runs, weight=2),
     Attack("accounts-mixed", 3, "four accounts with six requests of all kinds at once each", everything, weight=3),

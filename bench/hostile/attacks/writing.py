@@ -42,6 +42,19 @@ async def patch_titles(hostile: Hostile) -> None:
     await hostile.flood(lines, connections=4, most=500)
 
 
+async def patch_names(hostile: Hostile) -> None:
+    """Each leaves an event of some kilobytes, and the project's bytes as they were."""
+    await hostile.settle()
+    path = f"{hostile.here}/documents/{await hostile.new_document('a')}"
+    wide = "\U00020000" * 480
+    lines = (
+        hostile.ask("PATCH", path, {"title": f"{wide}{number}", "external_id": f"{number}{wide}"})
+        for number in itertools.count()
+    )
+    hostile.begin()
+    await hostile.flood(lines, connections=16, most=3_000)
+
+
 async def patch_content(hostile: Hostile) -> None:
     path = await large_document(hostile)
     text = "word " * 1_000_000
@@ -166,6 +179,7 @@ ATTACKS = (
     Attack("reindex", 3, "`reindex` of one 9 MB document, 2,000 times", reindex, weight=3),
     Attack("reindex-many", 3, "`reindex` of five documents, 2,000 times", reindex_many),
     Attack("patch-titles", 4, "titles of a 9 MB document, 500 times", patch_titles, weight=3),
+    Attack("patch-names", 4, "titles and external ids of 2 KB of a small document, 3,000 times", patch_names),
     Attack("patch-content", 3, "5 MB of new text for one document, 40 times", patch_content),
     Attack("restore", 4, "versions of a 9 MB document restored, 300 times", restore),
     Attack("batches", 4, "batches of 500 documents, 60 times", batches, weight=3),

@@ -22,11 +22,15 @@ class TextRefused(EmbeddingError):
 
 
 class EmbeddingUnavailable(EmbeddingError):
-    """No text is at fault: the model answers nobody now, or has asked for a pause of so many seconds."""
+    """No text is at fault: the model answers nobody now, or has asked for a pause of so many seconds.
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `by_all` is False where it may well answer others: it has failed at what this tenant sent before.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None, *, by_all: bool = True) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.by_all = by_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from partywall.core.security.client_address import ClientAddresses
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
+from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
@@ -55,6 +56,7 @@ class Resources:
     mailer: Mailer
     uploads: Uploads
     searches: TenantSemaphore
+    checks: SharedThreads
     texts: TextProcesses
     embedders: Embedders
     language_models: LanguageModels

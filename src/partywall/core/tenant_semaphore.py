@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from partywall.core.errors import TooManyRequestsError, UnavailableError
+from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant
 
 WAITING_EACH: Final = 256
@@ -36,6 +37,9 @@ class TenantSemaphore:
     becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
     bounded queue of its own, and nobody waits longer than `patience` seconds, or in the background for as long as it
     takes where `background_waits`. All of it happens on one event loop.
+
+    With `use`, a free place goes first to the tenant that has used the least of late, and those that have used much
+    have half of the places together, so that one is left for whoever comes.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class TenantSemaphore:
         waiting: int = WAITING_EACH,
         patience: float | None = PATIENCE_SECONDS,
         background_waits: bool = False,
+        use: RecentUse | None = None,
     ) -> None:
         self._capacity = capacity
         self._each = capacity - capacity // 3 if each is None else each
@@ -54,6 +59,7 @@ class TenantSemaphore:
         self._most_waiting = waiting
         self._patience = patience
         self._background_waits = background_waits
+        self._use = use
         self._held: Counter[str] = Counter()
         self._in_use = 0
         self._strangers = 0
@@ -72,6 +78,8 @@ class TenantSemaphore:
         """Takes a place if there is one; then `release` must follow."""
         held = self._held.get(tenant.name, 0)
         if self._in_use >= self._capacity or held >= self._each:
+            return False
+        if self._use is not None and not self._leaves_room(tenant, self._use):
             return False
         if not tenant.known:
             if self._strangers >= self._most_strangers:
@@ -126,7 +134,13 @@ class TenantSemaphore:
             self._in_use < self._capacity
             and self._held[tenant.name] < self._each
             and (tenant.known or self._strangers < self._most_strangers)
+            and (self._use is None or self._leaves_room(tenant, self._use))
         )
+
+    def _leaves_room(self, tenant: Tenant, use: RecentUse) -> bool:
+        if not use.is_much(tenant.name):
+            return True
+        return sum(held for name, held in self._held.items() if use.is_much(name)) < max(1, self._capacity // 2)
 
     def _take(self, tenant: Tenant) -> None:
         self._in_use += 1
@@ -147,12 +161,12 @@ class TenantSemaphore:
         return held >= self._each or (held > 0 and held * tenants >= self._capacity)
 
     def _grant(self) -> None:
-        """Gives what is free to those that wait: first to who holds the fewest, and among equals to who waited."""
+        """Gives what is free to those that wait: first to who has used or holds least, among equals to who waited."""
         while self._in_use < self._capacity:
             fitting = [name for name, queue in self._queues.items() if self._fits(queue[0][0])]
             if not fitting:
                 return
-            name = min(fitting, key=self._held.__getitem__)
+            name = min(fitting, key=self._order)
             queue = self._queues.pop(name)
             tenant, future = queue.popleft()
             if queue:
@@ -161,6 +175,9 @@ class TenantSemaphore:
             if not future.done():
                 self._take(tenant)
                 future.set_result(None)
+
+    def _order(self, name: str) -> tuple[float, int]:
+        return (0.0 if self._use is None else self._use.of(name), self._held[name])
 
     def _leave(self, entry: tuple[Tenant, asyncio.Future[None]]) -> None:
         name = entry[0].name

@@ -26,6 +26,7 @@ from partywall.settings.base import (
     Section,
 )
 from partywall.settings.embeddings import EmbeddingSettings
+from partywall.settings.events import EventSettings
 from partywall.settings.http import HttpSettings
 from partywall.settings.mail import MailLinks, MailSettings
 from partywall.settings.names import unknown_names
@@ -78,16 +79,6 @@ class ProjectSettings(Section):
 class BlobSettings(Section):
     directory: PathName | None = Field(default=None, description="Unset: DATA_DIR/blobs.")
     max_upload_bytes: int = Field(default=25 * MIB, ge=KIB, le=16 * GIB)
-
-
-class EventSettings(Section):
-    retention: timedelta = Field(default=30 * DAY, ge=HOUR, le=10 * YEAR)
-    poll_interval: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=HOUR)
-    heartbeat: timedelta = Field(default=15 * SECOND, ge=SECOND, le=HOUR)
-    ticket_ttl: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
-    connections: int = Field(default=5000, ge=1, le=1_000_000, description="Open streams and sockets of one process.")
-    connections_per_principal: int = Field(default=100, ge=1, le=1_000_000)
-    send_timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=HOUR)
 
 
 class JobSettings(Section):

@@ -59,6 +59,9 @@ CASES: dict[str, tuple[list[Fields], tuple[int, int]]] = {
     "growing steps of the server's own": ([chunk(100, told(1000, 100)), chunk(120, told(1200, 120))], (2200, 220)),
     "Groq's": ([chunk(30, None, x_groq={"id": "x", "usage": told(40, 30)})], (40, 30)),
     "Moonshot's": ([{"choices": [{"index": 0, "delta": {"content": WORD}, "usage": told(40, 1)}]}], (40, 1)),
+    "text": ([chunk(3, {"prompt_tokens": "40", "completion_tokens": "3.0", "total_tokens": "43"})], (40, 3)),
+    "floats": ([chunk(3, told(40, 0) | {"completion_tokens": 3.0})], (40, 3)),
+    "half of it unreadable": ([chunk(3, {"prompt_tokens": "many", "completion_tokens": "3"})], (0, 3)),
     "other names": ([chunk(3, {"input_tokens": 40, "output_tokens": 3})], (40, 3)),
     "one half and a total": ([chunk(3, {"completion_tokens": 3, "total_tokens": 43})], (40, 3)),
 }  # fmt: skip
@@ -99,3 +102,38 @@ def test_what_anthropics_servers_leave_out_later_stays() -> None:
         for event in [answer.take(ServerEvent(b"", orjson.dumps(each))) for each in (began, ended)]
     ]
     assert last["usage"] == {"input_tokens": 25, "output_tokens": 15}
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        "4000",
+        [4000],
+        {"prompt_tokens": "x"},
+        {"prompt_tokens": [1]},
+        {"input_tokens": True, "output_tokens": {}},
+        {"prompt_tokens": "nan", "prompt_tokens_details": "none"},
+    ],
+)
+@pytest.mark.parametrize("place", ["top", "message", "x_groq", "choice"])
+def test_usage_that_cannot_be_understood_is_left_to_the_estimate(unread: object, place: str) -> None:
+    """Whatever is passed on, the reader finds no count in it, and nothing that it cannot read."""
+    said: Fields = {"choices": [{"index": 0, "delta": {"content": WORD}}]}
+    match place:
+        case "top":
+            said["usage"] = unread
+        case "choice":
+            said = {"choices": [{"index": 0, "delta": {"content": WORD}, "usage": unread}]}
+        case _:
+            said[place] = {"usage": unread}
+    passed = orjson.loads(Answer().take(ServerEvent(b"", orjson.dumps(said))).data)
+    places = (passed, passed.get("message"), passed.get("x_groq"), passed["choices"][0])
+    for usage in [holder.get("usage") for holder in places if holder is not None]:
+        assert usage is None or not any(usage.values())
+
+
+@pytest.mark.parametrize("unread", ["x", None, {"input_tokens": "x", "output_tokens": None}])
+def test_anthropics_reader_finds_both_counts_whatever_was_told(unread: object) -> None:
+    began = {"type": "message_start", "message": {"usage": unread or "none"}}
+    passed = orjson.loads(Answer().take(ServerEvent(b"", orjson.dumps(began))).data)
+    assert passed["message"]["usage"] == {"input_tokens": 0, "output_tokens": 0}

@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only
 
+from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
 from partywall.core.db.pools import UNUSED_SECONDS, Demand, SharedQueuePool
 from partywall.core.db.read_pool import ReadPool
@@ -110,9 +113,10 @@ async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:
     pool = engine.sync_engine.pool
     assert isinstance(pool, SharedQueuePool)
     for _ in range(3):
-        with pytest.raises(ConnectionRefusedError):
+        with pytest.raises(NoConnectionError) as refused:
             async with Sessions(engine).read() as session:
                 await session.execute(text("SELECT 1"))
+        assert system_fact(refused.value).status == 503
     assert pool.places.in_use == 0
     await engine.dispose()
 
@@ -167,3 +171,37 @@ def test_demand_is_what_was_needed_at_once_in_this_stretch_and_the_one_before() 
     now += 2 * UNUSED_SECONDS
     demand.note(1)
     assert demand.most == 1
+
+
+async def test_a_connection_is_taken_again_while_another_is_closed(
+    database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes the connection that was just given back keeps it and its place."""
+    engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=OPTIONS)
+    sessions, pool = Sessions(engine), engine.sync_engine.pool
+    assert isinstance(pool, SharedQueuePool)
+    closing, closed, drop = asyncio.Event(), asyncio.Event(), pool._drop
+
+    def slowly(record: ConnectionPoolEntry) -> None:
+        closing.set()
+        await_only(closed.wait())
+        drop(record)
+
+    async def use() -> None:
+        async with sessions.read() as session:
+            await session.execute(text("SELECT 1"))
+
+    async with sessions.read() as one, sessions.read() as other:
+        for session in (one, other):
+            await session.execute(text("SELECT 1"))
+    monkeypatch.setattr(pool, "_drop", slowly)
+    pool.demand = Demand(1)
+    giving_back = asyncio.create_task(use())
+    await closing.wait()
+    async with sessions.read() as session:
+        await session.execute(text("SELECT 1"))
+        closed.set()
+        await giving_back
+        assert pool.places.in_use == 1
+    assert pool.places.in_use == 0
+    await engine.dispose()

@@ -1,13 +1,27 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.batches import read_batch
-from partywall.core.events.retention import prune
+from partywall.core.events.retention import prune, trim
 from partywall.core.resources import Resources
 from tests.features.live.news import write
 from tests.people import People
+
+MEGABYTE = 1024 * 1024
+COUNTED = """
+SELECT c.bytes AS counted, sum(wall.event_bytes(e.subject_id, e.data)) AS there
+FROM event_counter AS c LEFT JOIN event AS e ON e.project_id = c.project_id WHERE c.project_id = $1 GROUP BY c.bytes
+"""
+
+
+async def counted(people: People, project: UUID) -> int:
+    """The bytes of the events that are kept."""
+    [row] = await people.fetch(COUNTED, project)
+    assert row["counted"] == (row["there"] or 0)
+    return int(row["counted"])
 
 
 async def test_old_events_go_from_the_oldest_on_and_only_they(people: People, resources: Resources) -> None:
@@ -46,3 +60,31 @@ async def test_numbers_go_on_after_everything_is_gone(people: People, resources:
     await write(resources, owner, project, "next")
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=0)
     assert ([event.id for event in batch.events], batch.oldest, batch.last) == ([2], 2, 2)
+
+
+async def test_a_project_with_too_many_events_loses_its_oldest(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    full, other = await owner.project(), await owner.project()
+    await write(resources, owner, full, *map(str, range(3_000)))
+    await write(resources, owner, other, *"abcd")
+    assert await trim(resources.sessions, events=2_998, size=10**12, chunk=2) == 3
+    reader = ScopedReader(resources.reads, owner.principal)
+    batch = await read_batch(reader, full, after=2_998)
+    assert ([event.id for event in batch.events], batch.oldest, batch.last) == ([2_999, 3_000, 3_001], 4, 3_001)
+    assert (await read_batch(reader, other, after=0)).oldest == 1
+    assert await trim(resources.sessions, events=2_998, size=10**12) == 0
+
+
+async def test_large_events_are_bounded_by_their_bytes(people: People, resources: Resources) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    await write(resources, owner, project, *"abcdef", size=MEGABYTE)
+    before = await counted(people, project)
+    assert before > 6 * MEGABYTE
+    assert await trim(resources.sessions, events=10**12, size=before - 2 * MEGABYTE) == 3, "the first is small"
+    assert await counted(people, project) < before - 2 * MEGABYTE
+    batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=6)
+    assert ([event.id for event in batch.events], batch.oldest) == ([7], 4)
+    await people.execute("UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1 AND id < 7", project)
+    assert await prune(resources.sessions, timedelta(days=8)) == 3
+    assert MEGABYTE < await counted(people, project) < 2 * MEGABYTE

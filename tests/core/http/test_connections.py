@@ -200,8 +200,8 @@ async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
     monkeypatch.setattr(server.app, "middleware_stack", hang)
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(AT_ONCE + 4)]
-        for wire in wires:
-            wire.say(HEALTH)
+        for number, wire in enumerate(wires):
+            wire.say(head("GET", "/healthz", bearer(str(number))))
         await until(lambda: begun == AT_ONCE)
         for wire in wires:
             wire.writer.write_eof()

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from partywall.main import create_app
-from partywall.settings import MailSettings, Settings
+from partywall.settings import EmbeddingSettings, MailSettings, Settings
 from tests.engines import Superuser, Urls, new_database
 from tests.serving import free_port
 
@@ -63,3 +63,12 @@ async def test_a_cache_that_is_away_stops_nothing(settings: Settings) -> None:
         ready = await client.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert ready.json()["resources"]["cache"] == "failing"
+
+
+async def test_an_embeddings_server_that_is_away_stops_nothing(settings: Settings) -> None:
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    away = EmbeddingSettings.model_validate({"engine": "openai", "url": url, "model": "a-model", "dimension": 8})
+    async with serving(settings.model_copy(update={"embeddings": away})) as client:
+        ready = await client.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert [name for name, state in ready.json()["resources"].items() if state == "failing"] == ["embedder"]

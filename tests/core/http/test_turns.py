@@ -33,13 +33,58 @@ async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
     assert begun == ["a0", "a1", "b", "a2"]
 
 
+async def test_one_caller_leaves_turns_to_the_others_of_its_address_and_stands_behind_them() -> None:
+    turns, begun = Turns(at_once=4), list[str]()
+
+    def take(caller: str, number: int) -> Turn:
+        return turns.take("a", lambda: begun.append(f"{caller}{number}"), caller=caller)
+
+    burst = [take("burst", number) for number in range(9)]
+    take("one", 0)
+    assert begun == ["burst0", "burst1", "burst2", "one0"]
+    take("two", 0)
+    take("two", 1)
+    for turn in burst[:4]:
+        turn.end()
+    assert begun[4:] == ["burst3", "two0", "burst4", "two1"]
+
+
+async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "PATIENCE_SECONDS", 0.0)
+    turns, told = Turns(at_once=1, seconds=0.01), asyncio.Event()
+    turns.take("a", lambda: None)
+    turns.take("a", lambda: None)
+    turns.take("a", lambda: None, lambda _: told.set())
+    late = turns.take("a", lambda: None, lambda _: told.set())
+    async with asyncio.timeout(PATIENCE):
+        await told.wait()
+    assert not late.waits
+
+
+async def test_who_awaits_the_rest_of_a_body_has_no_turn(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a whole body, and of none, are served meanwhile. Turns that are not given back would last for ever."""
+    monkeypatch.setattr(Turns, "_look_later", lambda *_: None)
+    async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(server)) for _ in range(2 * AT_ONCE)]
+        for wire in wires:
+            wire.say(
+                head("POST", "/api/v1/auth/register", "Content-Type: application/json", "Content-Length: 2") + b"{"
+            )
+        async with wired(server) as other:
+            other.say(head("GET", "/healthz"))
+            assert (await answer_on(other)).status == 200
+        for wire in wires:
+            wire.say(b"}")
+        assert {(await answer_on(wire)).status for wire in wires} == {422}
+
+
 async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # each is
     turns, begun = Turns(at_once=17), list[int]()
     turns.take("a", lambda: None)
     await asyncio.sleep(0)
     for number in range(16):
-        turns.take("a", lambda number=number: begun.append(number))  # type: ignore[misc]  # bound early
+        turns.take("a", lambda number=number: begun.append(number), caller=number)  # type: ignore[misc]  # bound early
     rounds = []
     for _ in range(5):
         rounds.append(len(begun))

@@ -1,40 +1,134 @@
 from __future__ import annotations
 
-from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN, OPEN_SECONDS, Circuit, Circuits
+from dataclasses import dataclass
+
+import pytest
+
+from partywall.core.outgoing.circuits import (
+    COUNTED_OF_EACH,
+    FAILURES_UNTIL_OPEN,
+    OPEN_SECONDS,
+    TRIAL_SECONDS,
+    Circuit,
+    CircuitOpenError,
+    Circuits,
+)
+
+SEVERAL = [f"tenant {number}" for number in range(FAILURES_UNTIL_OPEN // COUNTED_OF_EACH)]
+
+
+@dataclass
+class Clock:
+    now: float = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admits(circuit: Circuit, tenant: str = "a") -> bool:
+    return turned_away(circuit, tenant) is None
+
+
+def turned_away(circuit: Circuit, tenant: str = "a") -> float | None:
+    """For how long."""
+    try:
+        circuit.admit(tenant)
+    except CircuitOpenError as error:
+        return error.after
+    return None
+
+
+def fails(circuit: Circuit, *tenants: str) -> None:
+    """Until those are turned away."""
+    for _ in range(FAILURES_UNTIL_OPEN):
+        for tenant in tenants:
+            circuit.failed(tenant)
 
 
 def test_a_circuit_opens_and_lets_one_try() -> None:
-    now = 100.0
-    circuit = Circuit(lambda: now)
+    clock = Clock()
+    circuit = Circuit(clock)
     for _ in range(FAILURES_UNTIL_OPEN):
-        assert circuit.admits()
-        circuit.record(success=False)
-    assert not circuit.admits()
-    now += OPEN_SECONDS
-    assert [circuit.admits(), circuit.admits()] == [True, False]
-    circuit.record(success=False)
-    now += OPEN_SECONDS - 1
-    assert not circuit.admits()
-    now += 1
-    assert circuit.admits()
-    circuit.record(success=True)
-    assert [circuit.admits(), circuit.admits()] == [True, True]
+        assert admits(circuit)
+        circuit.failed("a")
+    assert turned_away(circuit) == OPEN_SECONDS
+    clock.now += OPEN_SECONDS
+    assert [turned_away(circuit), turned_away(circuit)] == [None, TRIAL_SECONDS]
+    circuit.failed("a")
+    clock.now += OPEN_SECONDS - 1
+    assert turned_away(circuit) == 1
+    clock.now += 1
+    assert admits(circuit)
+    circuit.succeeded("a")
+    assert [admits(circuit), admits(circuit)] == [True, True]
 
 
 def test_whoever_tries_and_never_tells_keeps_nobody_out_for_ever() -> None:
-    now = 100.0
-    circuit = Circuit(lambda: now, failures=FAILURES_UNTIL_OPEN)
-    assert [circuit.admits(), circuit.admits()] == [True, False]
-    now += OPEN_SECONDS
-    assert circuit.admits()
+    clock = Clock()
+    circuit = Circuit(clock)
+    fails(circuit, "a")
+    clock.now += OPEN_SECONDS
+    assert [admits(circuit), admits(circuit)] == [True, False]
+    clock.now += OPEN_SECONDS
+    assert admits(circuit)
 
 
 def test_only_failures_in_a_row_count() -> None:
-    circuit = Circuit(lambda: 0.0)
+    circuit = Circuit(Clock())
     for _ in range(FAILURES_UNTIL_OPEN):
-        circuit.record(success=False)
-        circuit.record(success=True)
-    assert circuit.admits()
+        circuit.failed("a")
+        circuit.succeeded("a")
+    assert admits(circuit)
+
+
+def test_requests_of_one_tenant_keep_no_other_from_the_server() -> None:
+    circuit = Circuit(Clock())
+    fails(circuit, "a", "a", "a")
+    assert [admits(circuit, "a"), admits(circuit, "b")] == [False, True]
+    circuit.succeeded("b")
+    assert not admits(circuit, "a")
+
+
+def test_a_server_that_fails_several_is_left_alone_by_all() -> None:
+    circuit = Circuit(Clock())
+    for tenant in SEVERAL * COUNTED_OF_EACH:
+        assert admits(circuit, tenant)
+        circuit.failed(tenant)
+    with pytest.raises(CircuitOpenError) as caught:
+        circuit.admit("another")
+    assert caught.value.by_all
+
+
+def test_a_server_that_cannot_be_reached_is_left_alone_by_all() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    for _ in range(FAILURES_UNTIL_OPEN):
+        assert admits(circuit)
+        circuit.unreached()
+    assert not admits(circuit, "b")
+    clock.now += OPEN_SECONDS
+    assert admits(circuit)
+    circuit.succeeded("a")
+    assert admits(circuit, "b")
+
+
+def test_a_tenant_whose_requests_fail_anyway_takes_nobodys_trial() -> None:
+    clock = Clock()
+    circuit = Circuit(clock)
+    fails(circuit, "a", *SEVERAL)
+    clock.now += OPEN_SECONDS
+    assert admits(circuit, "a")
+    circuit.failed("a")
+    assert [admits(circuit, "a"), admits(circuit, "b"), admits(circuit, "c")] == [False, True, False]
+    circuit.succeeded("b")
+    assert [admits(circuit, "a"), admits(circuit, "c")] == [False, True]
+
+
+def test_any_number_of_tenants_takes_a_bounded_room() -> None:
+    circuit = Circuit(Clock())
+    for number in range(3_000):
+        circuit.failed(str(number))
+    assert len(circuit._shares) <= 1_000
 
 
 def test_each_origin_has_its_own() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import format_datetime
@@ -9,10 +11,11 @@ import pytest
 from partywall.core.clock import utc_now
 from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN, Circuit, CircuitOpenError
 from partywall.core.outgoing.retrying import Faults, Retries, ask, seconds_asked
+from partywall.core.tenant import Tenant, work_for
 
 RETRIES = Retries(3, first=1.0, longest=20.0)
 QUICK = Retries(3, first=0.001)
-FAULTS = Faults(all=(OSError,), repeated=(ConnectionError,))
+FAULTS = Faults(all=(OSError,), repeated=(ConnectionError,), unreached=(ConnectionRefusedError,))
 
 
 @dataclass
@@ -94,21 +97,48 @@ async def test_the_last_answer_and_the_last_failure_are_the_callers() -> None:
 
 async def test_silence_is_a_failure_and_not_repeated() -> None:
     silent, circuit = Server([TimeoutError()]), Circuit()
-    with pytest.raises(TimeoutError):
+    for _ in range(FAILURES_UNTIL_OPEN):
+        with pytest.raises(TimeoutError):
+            await ask(silent, circuit, QUICK, FAULTS)
+    assert silent.asked == FAILURES_UNTIL_OPEN
+    with pytest.raises(CircuitOpenError):
         await ask(silent, circuit, QUICK, FAULTS)
-    assert (silent.asked, circuit.failures) == (1, 1)
 
 
 async def test_nobody_waits_for_a_server_that_is_left_alone() -> None:
     server, circuit = Server([Said(500)]), Circuit()
     for _ in range(2):
         await ask(server, circuit, QUICK, FAULTS)
-    with pytest.raises(CircuitOpenError):
+    with pytest.raises(CircuitOpenError) as caught:
         await ask(server, circuit, Retries(99, first=60), FAULTS)
-    assert server.asked == FAILURES_UNTIL_OPEN
+    assert (server.asked, caught.value.by_all) == (FAILURES_UNTIL_OPEN, False)
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked"), [(Said(500), 1), (ConnectionResetError(), 1), (ConnectionRefusedError(), 0)]
+)
+async def test_what_one_tenants_requests_make_fail_is_no_others_matter(failure: Said | Exception, asked: int) -> None:
+    """Only what was never sent was nobody's request."""
+    failing, well, circuit = Server([failure]), Server([Said(200)]), Circuit()
+
+    async def ask_for(tenant: str, server: Server) -> None:
+        work_for(Tenant(tenant))
+        await ask(server, circuit, QUICK, FAULTS)
+
+    async def work(tenant: str, server: Server) -> None:
+        with suppress(OSError, CircuitOpenError):
+            await asyncio.create_task(ask_for(tenant, server))
+
+    for _ in range(FAILURES_UNTIL_OPEN):
+        await work("a", failing)
+    await work("b", well)
+    assert (failing.asked, well.asked) == (FAILURES_UNTIL_OPEN, asked)
 
 
 async def test_too_many_requests_is_no_failure_of_the_server() -> None:
-    circuit = Circuit(failures=3)
+    circuit = Circuit()
+    for _ in range(FAILURES_UNTIL_OPEN - 1):
+        circuit.unreached()
     await ask(Server([Said(429)]), circuit, QUICK, FAULTS)
-    assert circuit.failures == 0
+    circuit.unreached()
+    circuit.admit("a")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_ai import RunContext, Tool
 
 from partywall.core.schemas import ResponseModel
@@ -21,13 +23,34 @@ from partywall.features.documents.schemas import DocumentPatch
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchQuery
 
+WAYS_OUT = (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, MemoryError, RecursionError)
+
+
+def _leaving(when: str) -> str:
+    """Raises what ends a process, where the question says so."""
+    if when == "leave as you read":
+        sys.exit(3)
+    return when
+
 
 class Question(AgentInput):
-    question: str = Field(min_length=1, max_length=2000)
+    question: Annotated[str, AfterValidator(_leaving)] = Field(min_length=1, max_length=2000)
+
+
+def _prompt(given: Question) -> str:
+    if given.question == "leave as you ask":
+        sys.exit(3)
+    return given.question
+
+
+def _unsaid(answer: str) -> str:
+    if answer == "leave as you answer":
+        sys.exit(3)
+    return answer
 
 
 class Answer(ResponseModel):
-    answer: str
+    answer: Annotated[str, AfterValidator(_unsaid)]
     sources: list[UUID]
 
 
@@ -61,7 +84,7 @@ async def append(ctx: Context, document_id: UUID, text: str) -> str:
 
     async def work(documents: DocumentService) -> str:
         locked = await documents.lock(document_id)
-        await documents.patch(locked, DocumentPatch(content=f"{locked.current.content}{text}\n"))
+        await documents.patch(locked, DocumentPatch(content=f"{await documents.content(locked)}{text}\n"))
         return ctx.deps.effects.key
 
     key = await ctx.deps.effects.once(work)
@@ -96,13 +119,28 @@ async def stumble(_: Context, again: bool) -> str:
     raise RuntimeError("the password of the scales is 0000")
 
 
+async def leave(_: Context, way: str) -> str:
+    """Raises what ends a process."""
+    raise next(each for each in WAYS_OUT if each.__name__ == way)
+
+
+def leave_thread(_: Context) -> str:
+    """The same in a thread, as a library does."""
+    sys.exit(3)
+
+
+async def leave_task(ctx: Context) -> str:
+    """The same in a task of its own."""
+    return await asyncio.create_task(leave(ctx, "SystemExit"))
+
+
 agent = AgentDefinition(
     name="assistant",
     description="Answers questions, for tests.",
     instructions="Answer from the documents.",
     input=Question,
     output=Answer,
-    prompt=lambda given: given.question,
+    prompt=_prompt,
     tools=(
         Tool(search),
         Tool(read),
@@ -111,6 +149,9 @@ agent = AgentDefinition(
         Tool(character),
         Tool(perish),
         Tool(stumble),
+        Tool(leave),
+        Tool(leave_thread),
+        Tool(leave_task),
         Tool(publish, requires_approval=True),
     ),
     limits=Limits(model_calls=10, tool_calls=20, tokens=50_000),

@@ -10,6 +10,7 @@ import pytest
 
 from partywall.features.agents import service
 from partywall.features.agents.admission import RunPlaces, admit_waiting_runs
+from partywall.features.agents.run_checks import LARGEST_INPUT
 from partywall.settings import AgentSettings
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Asked, Reply, final
@@ -141,7 +142,7 @@ async def test_what_is_not_over_has_a_limit(
 
 
 async def test_an_input_has_a_largest_size(bureau: Bureau) -> None:
-    answer = await bureau.post("x" * (service.LARGEST_INPUT + 1))
+    answer = await bureau.post("x" * (LARGEST_INPUT + 1))
     assert answer.status_code == 422
     said = {"pointer": "/input", "code": "too_large", "message": "At most 200,000 bytes as JSON"}
     assert answer.json()["errors"] == [said]

@@ -3,15 +3,17 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from pydantic_ai.messages import FinishReason, ModelRequest, ModelResponse, TextPart, UserPromptPart
-from pydantic_ai.models import Model
+from pydantic_ai.messages import FinishReason, ModelMessage, ModelRequest, ModelResponse, TextPart, UserPromptPart
+from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.usage import RequestUsage
 
 from partywall.features.agents.metering import Exchange
-from partywall.features.agents.pricing import cost_of, counted
+from partywall.features.agents.pricing import characters_sent, cost_of, counted
 
 
 def model(name: str) -> Model:
@@ -35,7 +37,7 @@ def test_what_a_cut_off_answer_says_at_its_beginning_is_not_the_whole(
 def test_a_request_without_an_answer_has_the_price_of_the_model_that_was_asked_first(asked: Model) -> None:
     exchange = Exchange()
     assert Exchange().silence is None
-    exchange.send(asked, [ModelRequest([UserPromptPart("x" * 4_000_000)])])
+    exchange.send(asked, [ModelRequest([UserPromptPart("x" * 4_000_000)])], ModelRequestParameters())
     assert exchange.answer is None
     silence = exchange.silence
     assert silence is not None
@@ -44,3 +46,16 @@ def test_a_request_without_an_answer_has_the_price_of_the_model_that_was_asked_f
     cost = cost_of(silence)
     assert cost is not None
     assert cost > Decimal(0)
+
+
+def test_instructions_are_sent_once_and_everything_that_describes_tools_and_output() -> None:
+    parts = [UserPromptPart("x" * 100)]
+    messages: list[ModelMessage] = [
+        ModelRequest(parts, instructions="i" * 10),
+        ModelRequest(parts, instructions="i" * 10),
+    ]
+    assert characters_sent(messages, ModelRequestParameters()) == 210
+    tool = ToolDefinition(name="t" * 100, description="d" * 100, parameters_json_schema={"title": "p" * 100})
+    output = OutputObjectDefinition(json_schema={"title": "o" * 100})
+    parameters = ModelRequestParameters(function_tools=[tool], output_tools=[tool], output_object=output)
+    assert 910 < characters_sent(messages, parameters) < 1_100

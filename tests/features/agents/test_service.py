@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
@@ -8,11 +9,13 @@ from pydantic import JsonValue
 
 from partywall.core.errors import MissingRightError
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
+from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import registry_of
+from partywall.features.agents.run_checks import LARGEST_INPUT, RunChecks
 from partywall.features.agents.schemas import RunStart
-from partywall.features.agents.service import LARGEST_INPUT, CheckedRun, check_run, list_agents
+from partywall.features.agents.service import CheckedRun, list_agents
 
 REGISTRY = registry_of(())
 QUESTION: dict[str, JsonValue] = {"question": "When?"}
@@ -35,23 +38,32 @@ def scope(role: Role = Role.EDITOR) -> ProjectScope:
     return prove(UUID(int=1), Principal.user(UUID(int=2)), role)
 
 
-async def check(agent: str, given: dict[str, JsonValue], role: Role = Role.EDITOR) -> CheckedRun:
-    return await check_run(scope(role), REGISTRY, Configured(frozenset({"answer"})), RunStart(agent=agent, input=given))
+type Check = Callable[..., Awaitable[CheckedRun]]
 
 
-async def test_who_may_not_start_a_run_learns_nothing_about_agents() -> None:
+@pytest.fixture
+def check(resources: Resources) -> Check:
+    configured = replace(resources, language_models=Configured(frozenset({"answer"})))
+
+    async def checked(agent: str, given: dict[str, JsonValue], role: Role = Role.EDITOR) -> CheckedRun:
+        return await RunChecks(configured, REGISTRY).check(scope(role), RunStart(agent=agent, input=given))
+
+    return checked
+
+
+async def test_who_may_not_start_a_run_learns_nothing_about_agents(check: Check) -> None:
     with pytest.raises(MissingRightError):
         await check("no_such_agent", {}, Role.VIEWER)
 
 
-async def test_an_agent_has_a_name_and_a_model() -> None:
+async def test_an_agent_has_a_name_and_a_model(check: Check) -> None:
     with pytest.raises(AgentNotFoundError):
         await check("no_such_agent", QUESTION)
     with pytest.raises(AgentModelNotConfiguredError):
         await check("summarise", {})
 
 
-async def test_the_input_is_what_the_agent_reads() -> None:
+async def test_the_input_is_what_the_agent_reads(check: Check) -> None:
     checked = await check("answer", QUESTION)
     assert checked.input.model_dump(exclude_unset=True) == QUESTION
     with pytest.raises(AgentInputError) as refusal:
@@ -61,7 +73,7 @@ async def test_the_input_is_what_the_agent_reads() -> None:
     assert [each["pointer"] for each in errors if isinstance(each, dict)] == ["/input/colour"]
 
 
-async def test_a_large_input_is_refused_by_its_bytes_before_it_is_read() -> None:
+async def test_a_large_input_is_refused_by_its_bytes_before_it_is_read(check: Check) -> None:
     envelope = len('{"a":""}')
     fits: dict[str, JsonValue] = {"a": "ß" * ((LARGEST_INPUT - envelope) // 2)}
     with pytest.raises(AgentInputError) as of_schema:

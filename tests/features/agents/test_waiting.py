@@ -16,7 +16,7 @@ from partywall.core.jobs import attempts
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents import retrying
 from partywall.features.agents.journal import Journal
-from partywall.features.agents.retrying import next_attempt
+from partywall.features.agents.retrying import after_turned_away, next_attempt
 from tests.features.agents.bureau import Bureau, Json, code_of, impatient_for_models, patient_for_models, used_by
 from tests.features.agents.model_server import Reply, calling, final
 
@@ -111,12 +111,16 @@ async def test_a_job_that_comes_too_early_waits_on(bureau: Bureau) -> None:
     assert len(bureau.model.asked) == 1
 
 
-async def test_a_server_that_wants_more_than_there_is_is_asked_once_more(bureau: Bureau) -> None:
-    bureau.model.says(limited("3600"))
+@pytest.mark.parametrize("form", ["seconds", "date"])
+async def test_a_server_that_wants_more_time_than_there_is_is_not_asked_again(bureau: Bureau, form: str) -> None:
+    """Not before `Retry-After`: so the run ends at once, with what the server said."""
+    date = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    bureau.model.says(limited("3600" if form == "seconds" else date))
     run = await bureau.start()
-    async with bureau.working(impatient_for_models(bureau.resources)):
+    async with bureau.working(patient_for_models(bureau.resources)):
         found = await bureau.until(run)
-    assert (code_of(found), len(bureau.model.asked)) == ("model_rate_limited", 2)
+    assert (code_of(found), len(bureau.model.asked)) == ("model_rate_limited", 1)
+    assert "queued" not in (await bureau.kinds(run))[1:]
 
 
 async def test_a_job_that_was_left_over_does_not_work_beside_another(bureau: Bureau) -> None:
@@ -189,5 +193,17 @@ def test_the_pauses_double_up_to_a_minute_and_the_last_attempt_is_at_the_end(mon
     assert max(pauses) <= retrying.LONGEST_PAUSE
     assert 15 < len(pauses) < 50
     assert next_attempt(timedelta(), lasting, timedelta(seconds=45)) == timedelta(seconds=45)
-    assert next_attempt(timedelta(minutes=14), lasting, timedelta(hours=1)) == timedelta(minutes=1)
+    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=1)) == timedelta(minutes=1)
+    assert next_attempt(timedelta(minutes=14), lasting, timedelta(minutes=2)) is None
     assert next_attempt(timedelta(), timedelta(), None) is None
+
+
+def test_who_is_turned_away_comes_back_when_the_server_may_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    lasting, after = timedelta(minutes=15), timedelta(seconds=2)
+    for failing in (timedelta(), timedelta(minutes=10)):
+        pause = after_turned_away(failing, lasting, after)
+        assert pause is not None
+        assert after < pause <= after + attempts.FIRST_DELAY
+    assert after_turned_away(lasting - timedelta(seconds=1), lasting, after) == timedelta(seconds=1)
+    assert after_turned_away(lasting, lasting, after) is None

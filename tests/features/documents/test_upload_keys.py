@@ -15,7 +15,7 @@ from partywall.core.cache_keys import request_claim
 from partywall.core.idempotency.claims import LEASE, claim
 from partywall.core.resources import Resources
 from partywall.core.text_process.processes import TextProcesses
-from partywall.core.uploads import EACH
+from partywall.core.uploads import LARGE_EACH
 from partywall.features.documents import uploading
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE
 from partywall.features.documents.uploading import Source, UploadedFile
@@ -47,11 +47,13 @@ async def send(shelf: Shelf, key: str, content: bytes = LARGE, media_type: str =
 
 
 @asynccontextmanager
-async def hanging(shelf: Shelf, reading: Reading, *keys: str) -> AsyncIterator[list[asyncio.Task[Response]]]:
+async def hanging(
+    shelf: Shelf, reading: Reading, *keys: str, content: bytes = LARGE
+) -> AsyncIterator[list[asyncio.Task[Response]]]:
     async with asyncio.timeout(60):
-        tasks = [asyncio.create_task(send(shelf, key)) for key in keys]
+        tasks = [asyncio.create_task(send(shelf, key, content)) for key in keys]
         try:
-            while reading.begun < min(len(keys), EACH):
+            while reading.begun < min(len(keys), LARGE_EACH):
                 await asyncio.sleep(0.01)
             yield tasks
         finally:
@@ -102,10 +104,10 @@ async def test_two_that_were_both_read_are_stored_once(
 ) -> None:
     """As where the first one's claim has ended with its process."""
     reading = Reading(monkeypatch)
-    async with hanging(shelf, reading, "key") as [first]:
+    async with hanging(shelf, reading, "key", content=b"words") as [first]:
         for key in [key async for key in resources.cache.scan_iter("claim:*")]:
             await resources.cache.delete(key)
-        second = asyncio.create_task(send(shelf, "key"))
+        second = asyncio.create_task(send(shelf, "key", b"words"))
         while reading.begun < 2:
             await asyncio.sleep(0.01)
     async with asyncio.timeout(60):

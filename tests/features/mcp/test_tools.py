@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import cast
+from uuid import uuid4
 
 import pytest
 from mcp import MCPError
@@ -194,3 +195,20 @@ async def test_a_quota_that_is_used_up_is_told(desk: Desk) -> None:
     async with desk.client() as client:
         told = refused(await client.call_tool("start_run", QUESTION))
     assert (told["code"], told["quota"], told["used"], told["limit"]) == ("quota_exceeded", "runs", 0, 0)
+
+
+async def test_what_is_costly_to_judge_waits_for_the_account(desk: Desk) -> None:
+    """The key counts for the owner."""
+    document, checks = await desk.bureau.document(), desk.served.resources.checks
+
+    def order(named: object) -> Json:
+        return {"agent": "extract", "input": {"document_ids": [str(named)], "schema": {"type": "object"}}}
+
+    async with desk.client() as client:
+        assert refused(await client.call_tool("start_run", order(uuid4())))["code"] == "validation_failed"
+        async with checks.places.hold(desk.bureau.owner.principal.tenant):
+            waiting = asyncio.create_task(client.call_tool("start_run", order(document)))
+            async with asyncio.timeout(30):
+                while not checks.places.waiting:
+                    await asyncio.sleep(0.001)
+        assert found(await waiting)["status"] == "queued"

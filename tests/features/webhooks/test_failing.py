@@ -58,7 +58,7 @@ async def test_a_receiver_that_wants_time_gets_it_for_all_its_events(
     office: Office, receiver: Receiver, resources: Resources, code: int
 ) -> None:
     async def answer(_: Arrived) -> bytes:
-        return status(code, "Retry-After: 120")
+        return status(code, "Retry-After: 7200")
 
     receiver.answer = answer
     hook = await office.hook(receiver.url)
@@ -73,8 +73,8 @@ async def asked_to_wait(office: Office, hook: Hook) -> bool:
     """The delivery, and the webhook with all that it would send."""
     sql = """
         SELECT 1 FROM webhook_delivery AS d JOIN webhook_progress AS p USING (project_id, webhook_id)
-        WHERE d.webhook_id::text = $1 AND d.attempts = 1 AND d.next_attempt_at > now() + interval '100 seconds'
-            AND p.paused_until BETWEEN now() + interval '100 seconds' AND now() + interval '121 seconds'
+        WHERE d.webhook_id::text = $1 AND d.attempts = 1 AND d.next_attempt_at > now() + interval '7100 seconds'
+            AND p.paused_until BETWEEN now() + interval '7100 seconds' AND now() + interval '7201 seconds'
     """
     return bool(await office.people.fetch(sql, str(hook.id)))
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 from partywall.adapters.embeddings.requests import RequestRefused, Requests, RequestSize, new_vectors
 from partywall.core.embedding import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
 from partywall.core.masking import cleaned_words
-from partywall.core.outgoing.endpoints import RETRIES
+from partywall.core.outgoing.endpoints import RETRIES, LeftAloneError
 from partywall.core.outgoing.retrying import seconds_asked
 
 log = structlog.get_logger(__name__)
@@ -120,6 +120,10 @@ class OpenAiEmbedder:
         body = {"model": self._options.model, "input": texts, "encoding_format": "float"}
         try:
             return await self._client.post(self._url, json=body, headers=headers, extensions=extensions)
+        except LeftAloneError as error:
+            raise EmbeddingUnavailable(
+                "the embeddings endpoint does not answer", error.after, by_all=error.by_all
+            ) from error
         except httpx2.TransportError as error:
             message = f"the embeddings endpoint does not answer ({type(error).__name__})"
             raise EmbeddingUnavailable(message) from error

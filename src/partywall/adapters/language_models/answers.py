@@ -11,15 +11,21 @@ from typing import Final, NamedTuple, NoReturn
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from partywall.adapters.language_models.usage import Fields, UsageTally, merged, usage_in, words_in
+from partywall.adapters.language_models.usage import (
+    Fields,
+    UsageTally,
+    bound,
+    merged_messages,
+    usage_in,
+    without_unreadable,
+    words_in,
+)
 from partywall.core.model_failures import ModelInvalidError
 
 # Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.
 MOST_CHARACTERS: Final = 1_000_000
 MOST_BYTES: Final = 256 * 1024 * 1024
 MOST_EVENT_BYTES: Final = 8 * 1024 * 1024
-# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
-MOST_TOKENS: Final = 2**31 - 1
 
 # What holds the words of a model, in either API.
 _SPOKEN: Final = ("choices", "delta", "content_block")
@@ -54,19 +60,14 @@ class _Choice(_Form):
     finish_reason: str | None = None
 
 
-class _Message(_Form):
-    usage: Fields | None = None
-
-
 class _Chunk(_Form):
-    """`choices` are OpenAI's, the rest but `usage` Anthropic's."""
+    """`choices` are OpenAI's, the rest Anthropic's. A usage that cannot be read is no fault of the answer's."""
 
     type: str | None = None
     choices: list[_Choice] | None = None
-    usage: Fields | None = None
     delta: Fields | None = None
     content_block: Fields | None = None
-    message: _Message | None = None
+    message: Fields | None = None
 
 
 class ServerEvent(NamedTuple):
@@ -145,14 +146,15 @@ class Answer:
         return ServerEvent(event.name, orjson.dumps(chunk)) if cleaned or counted else event
 
     def _count(self, chunk: Fields, anthropic: bool) -> bool:
-        """Whether the chunk tells what was used; then it tells it for all of the answer so far."""
+        """Whether the chunk is another now: what it tells of usage, it tells for all of the answer so far."""
+        cleaned = without_unreadable(chunk)
         message = chunk.get("message")
         holder = message if anthropic and isinstance(message, dict) else chunk
         usage = usage_in(holder)
         if usage is None:
-            return False
-        _bound(usage)
-        self._told = merged(self._told, usage) if anthropic else self._tally.take(usage, self._words)
+            return cleaned
+        bound(usage)
+        self._told = merged_messages(self._told, usage) if anthropic else self._tally.take(usage, self._words)
         holder["usage"] = self._told
         return True
 
@@ -201,14 +203,3 @@ def _characters(value: JsonValue) -> int:
             case _:
                 pass
     return count
-
-
-def _bound(usage: Fields) -> None:
-    """A count that is no number is refused."""
-    for fields in (usage, *(each for each in usage.values() if isinstance(each, dict))):
-        for name, value in fields.items():
-            if not name.endswith("tokens") or value is None:
-                continue
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                refuse("it counts its tokens otherwise than in numbers")
-            fields[name] = int(min(max(value, 0), MOST_TOKENS))

@@ -13,12 +13,14 @@ from partywall.adapters.language_models.refusals import log_no_answer, refusal, 
 from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
+from partywall.core.outgoing.endpoints import LeftAloneError
 from partywall.core.outgoing.retrying import Faults, Retries, ask
 
 # A model that was silent for the whole time is not asked again: that is for the fallbacks, or for the run's next turn.
 _FAULTS: Final = Faults(
     all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
     repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
+    unreached=(httpx2.ConnectError, httpx2.ConnectTimeout),
 )
 
 
@@ -75,7 +77,7 @@ class AnswerStream(httpx2.AsyncByteStream):
 
 
 class ModelTransport(httpx2.AsyncBaseTransport):
-    """Repeats requests that failed before the model said anything. Raises ConnectError while a server is left alone.
+    """Repeats requests that failed before the model said anything. Raises LeftAloneError while a server is left alone.
 
     `silence` is how long a model that answers may say nothing, in seconds.
     """
@@ -92,7 +94,7 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         try:
             response = await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
         except CircuitOpenError as error:
-            raise httpx2.ConnectError(str(error), request=request) from error
+            raise LeftAloneError(error, request) from error
         if response.is_error:
             return await refusal(request, response)
         streams = response.is_success and _STREAMED in request.content

@@ -20,6 +20,9 @@ _LEAST_RATE, _MOST_RATE = 0.05, 0.5
 # Below this the two readings are as good as one.
 _APART: Final = 1.2
 _MOST_NAMES: Final = 64
+# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
+MOST_TOKENS: Final = 2**31 - 1
+_LONGEST_NUMBER: Final = 40  # in characters
 # How much nearer to the words a sum must be, where the reports look like running totals.
 _MUCH_NEARER: Final = 3
 
@@ -32,6 +35,36 @@ def usage_in(chunk: Mapping[str, JsonValue]) -> Fields | None:
         if isinstance(holder, Mapping) and isinstance(usage := holder.get("usage"), dict):
             return usage
     return None
+
+
+def without_unreadable(chunk: Fields) -> bool:
+    """Empties each usage that has another form; whether there was one."""
+    found = False
+    for holder in (chunk, chunk.get("message"), chunk.get("x_groq"), *_list(chunk.get("choices"))):
+        if isinstance(holder, dict) and not isinstance(holder.get("usage"), dict | None):
+            holder["usage"], found = {}, True
+    return found
+
+
+def bound(usage: Fields) -> None:
+    """Numbers may be written as text. A count that is none is taken out: it is estimated then."""
+    for fields in (usage, *(each for each in usage.values() if isinstance(each, dict))):
+        for name, value in list(fields.items()):
+            if name.endswith("tokens") and value is not None:
+                fields[name] = _tokens(value)
+            elif name.endswith("_details") and not isinstance(value, dict):
+                fields[name] = None
+
+
+def _tokens(value: JsonValue) -> int | None:
+    if isinstance(value, str) and len(value) <= _LONGEST_NUMBER:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return None
+    return int(min(max(value, 0), MOST_TOKENS))
 
 
 def words_in(chunk: Mapping[str, JsonValue]) -> int:
@@ -50,6 +83,12 @@ def _words(delta: Mapping[str, JsonValue]) -> int:
 def merged(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:
     """The later of two running totals; what it does not say, or says is nothing, stays as it was."""
     return _folded(earlier, later, lambda before, after: after or before)
+
+
+def merged_messages(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:
+    """The same of Anthropic's, whose reader wants both counts."""
+    told = merged(earlier, later)
+    return told | {name: told.get(name) or 0 for name in ("input_tokens", "output_tokens")}
 
 
 def _added(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:

@@ -19,6 +19,10 @@ class DatabaseAwayError(UnavailableError):
         super().__init__("The database is away; try again.", headers={"Retry-After": "1"})
 
 
+class NoConnectionError(ConnectionError):
+    """The network's error where a connection to the database was to be opened."""
+
+
 _AWAY: Final = (
     OSError,  # refused, reset or too slow
     asyncpg.PostgresConnectionError,

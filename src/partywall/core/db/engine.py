@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -10,6 +10,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.pooler import connect_pooled
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
@@ -43,7 +44,16 @@ def asyncpg_dsn(url: str) -> str:
 def connect_args(url: str, settings: Mapping[str, str] | None = None, *, pooled: bool = False) -> dict[str, object]:
     """Of an engine: opens connections with every option that PostgreSQL's own URLs have."""
     connect = connect_pooled if pooled else asyncpg.connect
-    return {"async_creator_fn": partial(connect, asyncpg_dsn(url), server_settings=dict(settings or {}))}
+    opened = partial(connect, asyncpg_dsn(url), server_settings=dict(settings or {}))
+    return {"async_creator_fn": partial(_connected, opened)}
+
+
+async def _connected(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> asyncpg.Connection:
+    """SQLAlchemy hands on what the network says, and nobody would know that it was about the database."""
+    try:
+        return await connect()
+    except OSError as error:
+        raise NoConnectionError(*error.args) from error
 
 
 def server_settings(application: str, statement_timeout_ms: int, **limits_ms: int) -> dict[str, str]:

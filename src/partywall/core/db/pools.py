@@ -65,12 +65,13 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        tenant = self._tenants.pop(record)  # before anything is awaited: another may take the record then
         try:
             super()._do_return_conn(record)
-            while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
-                self._drop(super()._do_get())
         finally:
-            self.places.release(self._tenants.pop(record))
+            self.places.release(tenant)
+        while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
+            self._drop(super()._do_get())
 
     def _drop(self, record: ConnectionPoolEntry) -> None:
         """As the queue does with one that it has no room for."""

@@ -12,7 +12,10 @@ from partywall.core.db.base import Base, TableKind
 
 
 class EventCounter(Base):
-    """The number of a project's last event, and of the oldest that is kept; locked by who numbers or removes events."""
+    """The number of a project's last event, and of the oldest that is kept; locked by who numbers or removes events.
+
+    `bytes` is what those that are kept take, as `wall.event_bytes` counts it.
+    """
 
     __tablename__ = "event_counter"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -20,6 +23,7 @@ class EventCounter(Base):
     project_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("project.id", ondelete="CASCADE"), primary_key=True)
     last: Mapped[int] = mapped_column(BigInteger, server_default="0")
     oldest: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class PendingEvent(Base):

@@ -4,17 +4,25 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from sqlalchemy import DateTime, Integer, bindparam, func, select
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
+from partywall.core.db import pruning
 from partywall.core.db.session import Sessions
 
 log = structlog.get_logger(__name__)
 
 CHUNK: Final = 5_000
+# Each with the deliveries of it.
+TRIMMED_AT_ONCE: Final = 1_000
 
 _PRUNE: Final = select(
     func.wall.prune_events(bindparam("before", type_=DateTime(timezone=True)), bindparam("most", type_=Integer))
+)
+_TRIM: Final = select(
+    func.wall.trim_events(
+        bindparam("events", type_=BigInteger), bindparam("bytes", type_=BigInteger), bindparam("most", type_=Integer)
+    )
 )
 
 
@@ -30,4 +38,12 @@ async def prune(sessions: Sessions, retention: timedelta, *, chunk: int = CHUNK)
         removed += step
     if removed:
         log.info("events_pruned", events=removed, before=before.isoformat())
+    return removed
+
+
+async def trim(sessions: Sessions, *, events: int, size: int, chunk: int = TRIMMED_AT_ONCE) -> int:
+    """Deletes the oldest events of projects that have more than so many, or bytes; answers how many there were."""
+    removed = await pruning.prune(sessions, _TRIM, {"events": events, "bytes": size, "most": chunk})
+    if removed:
+        log.warning("events_dropped_early", events=removed)
     return removed

@@ -27,6 +27,7 @@ from partywall.core.http.problems import problem_of, system_fact
 from partywall.core.http.replay import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
 from partywall.core.http.spool import Spool, SpooledBody
+from partywall.core.http.turns import Turn, turn_of
 from partywall.core.http.unread import leave_unread
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
@@ -116,15 +117,18 @@ def too_large(limit: int) -> ContentTooLargeError:
 
 @dataclass(slots=True)
 class Incoming:
-    """A body on its way, of at most `limit` bytes."""
+    """A body on its way, of at most `limit` bytes. While it is awaited, others of its address have its turn."""
 
     receive: Receive
+    turn: Turn | None = None
     limit: int = 0
     whole: bool = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """As they come; raises ContentTooLargeError, and BadRequestError where the client has gone."""
-        seen = 0
+        seen, waits = 0, self.turn is not None and not self.turn.is_whole
+        if self.turn is not None and waits:
+            self.turn.end()
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":
@@ -136,6 +140,8 @@ class Incoming:
                 raise too_large(self.limit)
             if piece:
                 yield piece
+        if self.turn is not None and waits:
+            await self.turn.again()
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,7 @@ class Admission:
             leave_unread(scope)
             await self._app(scope, without_body(receive), send)
             return
-        incoming = Incoming(receive)
+        incoming = Incoming(receive, turn_of(scope["state"]))
         try:
             caller, incoming.limit = await _judge(target, path, scope, arriving)
         except (PartywallError, DBAPIError, PoolTimeoutError) as error:

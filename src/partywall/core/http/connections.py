@@ -18,11 +18,11 @@ from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import close_stream, is_open_stream
 from partywall.core.http.flow import Flow, Pipeline
-from partywall.core.http.request_head import URL_BYTES, HeadersTooLargeError, fault_of_upgrade, url_too_long
+from partywall.core.http.request_head import URL_BYTES, fault_of_upgrade, head_too_large, url_too_long
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.serving import Serving, awaited
 from partywall.core.http.socket_protocol import Sockets
-from partywall.core.http.turns import Turn, note_turn
+from partywall.core.http.turns import Turn, caller_of, note_turn
 
 # How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
 UNREAD_SECONDS = 60.0
@@ -39,10 +39,8 @@ class Http(HttpToolsProtocol):
     """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
 
     # Beside what uvicorn has, which fills what Python shares of the names of attributes.
-    __slots__ = (
-        "_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress", "_served",
-        "_turn", "_was_served",
-    )  # fmt: skip
+    __slots__ = ("_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress",
+                 "_served", "_turn", "_was_served")  # fmt: skip
 
     url = b""
 
@@ -96,9 +94,8 @@ class Http(HttpToolsProtocol):
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
         """Who says no more may wait for an answer that is being made. Who has left looks the same: nothing begins."""
         served, turn = self._unfinished(), self._turn
-        if served is None or not self._listens or self.cycle.more_body or (turn is not None and turn.waits):
-            return False
-        if is_open_stream(served.scope):
+        stays = served is not None and self._listens and not self.cycle.more_body and not is_open_stream(served.scope)
+        if not stays or (turn is not None and turn.waits):
             return False
         self._has_said_all = True
         self.cycle.keep_alive = False
@@ -135,6 +132,11 @@ class Http(HttpToolsProtocol):
             self.headers = []  # trailers go here: by then a request has been judged by its headers
         elif not self._should_upgrade():
             self.cycle.keep_alive = False  # the parser reads nothing behind it
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._turn is not None and self._served is self.cycle:
+            self._turn.is_whole = True
 
     def on_body(self, body: bytes) -> None:
         self._content += len(body)
@@ -232,13 +234,10 @@ class Http(HttpToolsProtocol):
         if part is not progress.part:
             progress.begin(part, self.loop.time(), self._content)
         elif not progress.admits(size, self._content):
-            self._refuse(self._excess() if part is Part.HEAD else refusals.MalformedRequestError())
+            self._refuse(head_too_large(self.url) if part is Part.HEAD else refusals.MalformedRequestError())
             return
         limits = self._others.limits
         self._others.expect(self, progress.due(limits.header_seconds, limits.body_seconds, limits.rate))
-
-    def _excess(self) -> PartywallError:
-        return HeadersTooLargeError() if len(self.url) <= URL_BYTES else url_too_long()
 
     def _note_whole(self) -> None:
         self._progress.part = Part.NOTHING
@@ -254,7 +253,8 @@ class Http(HttpToolsProtocol):
         if self._address is None:
             begin()
         else:
-            self._turn = self._others.turns.take(self._address, begin)
+            caller = caller_of(cycle.scope["headers"])
+            self._turn = self._others.turns.take(self._address, begin, self._refuse, caller)
             note_turn(cycle.scope["state"], self._turn)
 
     def _forget_request(self) -> None:

@@ -16,8 +16,9 @@ log = structlog.get_logger(__name__)
 router = APIRouter(tags=["operation"])
 
 PING_TIMEOUT_SECONDS: Final = 3.0
-# May be away without stopping the service: what the cache holds is lost and rebuilt, and mails wait in the queue.
-EXPENDABLE: Final = frozenset({"cache", "mailer"})
+# May be away without stopping the service: what the cache holds is lost and rebuilt, words are found without vectors,
+# and mails wait in the queue.
+EXPENDABLE: Final = frozenset({"cache", "embedder", "mailer"})
 
 
 @router.get("/healthz", summary="Is the process alive?", description="Asks nothing of any other part.")

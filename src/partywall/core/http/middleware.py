@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from partywall.core.http.access_log import AccessEntry, AccessLog
+from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
 from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.event_stream import forget_request, open_stream
@@ -20,8 +20,6 @@ from partywall.core.http.unread import CLOSING, UNREAD, end_answer
 
 log = structlog.get_logger(__name__)
 
-# Of a path, in the access log.
-LONGEST_PATH: Final = 1024
 # The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -92,7 +90,7 @@ def _entry(scope: Scope, status: int | None, seconds: float) -> AccessEntry:
     state = scope["state"]
     return {
         "method": scope["method"],
-        "path": scope["path"][:LONGEST_PATH],
+        "path": logged_path(scope["path"]),
         "status": status,
         "ms": round(seconds * 1000, 2),
         "principal": state.get("principal"),

@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from partywall.core.db.availability import DatabaseAwayError, session_is_away
+from partywall.core.db.availability import DatabaseAwayError, NoConnectionError, session_is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
 from partywall.core.http.request_id import request_id_of
@@ -189,7 +189,7 @@ def system_fact(error: Exception) -> PartywallError:
     if is_full(cause):
         log.warning("storage_full", **what_failed(cause))
         return StorageFullError()
-    if isinstance(error, PoolTimeoutError | DBAPIError) and session_is_away(error):
+    if isinstance(error, PoolTimeoutError | DBAPIError | NoConnectionError) and session_is_away(error):
         log.warning("database_away", **what_failed(error))
         return DatabaseAwayError()
     raise error

@@ -72,6 +72,11 @@ def url_too_long() -> UrlTooLongError:
     return UrlTooLongError(f"A URL has at most {URL_BYTES} bytes.")
 
 
+def head_too_large(url: bytes) -> PartywallError:
+    """Of one that does not end."""
+    return HeadersTooLargeError() if len(url) <= URL_BYTES else url_too_long()
+
+
 def fault_of_coding(scope: Scope) -> PartywallError | None:
     """Of a body whose framing the parser has understood, but not what else was done to it (RFC 9112, 6.1)."""
     codings = b",".join(value for name, value in scope["headers"] if name == b"transfer-encoding")

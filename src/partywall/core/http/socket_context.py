@@ -12,9 +12,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
-from partywall.core.http.access_log import AccessEntry, AccessLog
+from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
 from partywall.core.http.current import begin_request
-from partywall.core.http.middleware import LONGEST_PATH
 from partywall.core.http.problems import crash_problem, problem
 from partywall.core.http.request_id import choose_request_id, request_id_of
 
@@ -118,7 +117,7 @@ class _Socket:
         state = self._scope["state"]
         return {
             "method": "WS",
-            "path": self._scope["path"][:LONGEST_PATH],
+            "path": logged_path(self._scope["path"]),
             "status": self._status,
             "close": self._close,
             "ms": round(seconds * 1000, 2),

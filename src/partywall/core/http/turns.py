@@ -4,31 +4,71 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Final
+
+from partywall.core.errors import PartywallError, UnavailableError
 
 # How many of one address may be without an answer before the next ones wait.
 AT_ONCE: Final = 16
 # A request counts no longer than that: one that takes its time does not hold up others of the same network.
 COUNTED_SECONDS: Final = 1.0
+# Who has waited so long is told to come back.
+PATIENCE_SECONDS: Final = 10.0
 # A round of the event loop that takes longer keeps everybody waiting who needs several of them for an answer.
 LONG_ROUND_SECONDS: Final = 0.008
 _TURN: Final = "turn"
 
 
+def _nothing(*_: object) -> None:
+    pass
+
+
+class AddressBusyError(UnavailableError):
+    """Others of the same address are served first."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests of your address are under way.", headers={"Retry-After": "1"})
+
+
 class Turn:
-    """What one request of an address holds until its answer begins."""
+    """What one request of an address holds until its answer begins, but for the time in which its body is awaited.
 
-    __slots__ = ("_address", "_turns")
+    `caller` stands for the credential that it shows: one has no more than three quarters of the turns of an address.
+    """
 
-    def __init__(self, turns: Turns, address: str) -> None:
+    __slots__ = ("_address", "_turns", "caller", "is_whole")
+
+    def __init__(self, turns: Turns, address: str, caller: Hashable) -> None:
         self._turns = turns
         self._address = address
+        self.caller = caller
+        # All of the request has come.
+        self.is_whole = False
 
     def end(self) -> None:
         """Once it has begun; again it does nothing."""
         self._turns.ended(self._address, self)
+
+    async def again(self) -> None:
+        """Waits for another; raises AddressBusyError where that takes too long, or nobody waits for the answer."""
+        future = asyncio.get_running_loop().create_future()
+
+        def begin() -> None:
+            if not future.done():
+                future.set_result(None)
+
+        def refuse(*_: object) -> None:
+            if not future.done():
+                future.set_exception(AddressBusyError())
+
+        self._turns.wait(self._address, self, _Waiting(begin, refuse, refuse))
+        try:
+            await future
+        finally:
+            self._turns.leave(self._address, self)
 
     @property
     def waits(self) -> bool:
@@ -37,88 +77,139 @@ class Turn:
 
     def abandon(self) -> None:
         """Nobody waits for it any more. One that has begun is still worked on."""
-        self._turns.leave(self._address, self)
+        waiting = self._turns.leave(self._address, self)
+        if waiting is not None:
+            waiting.abandoned()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """What begins a request, what refuses it where that takes too long, and what ends it where nobody waits for it."""
+
+    begin: Callable[[], None]
+    refuse: Callable[[PartywallError], None]
+    abandoned: Callable[[], None] = _nothing
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
 class _Address:
-    """Its turns in the order in which they have begun, each with the time, and those that wait, with what begins them.
+    """Its turns in the order in which they have begun, each with the time, and of each caller those that wait.
 
     A turn is kept by its request, so it must not keep what begins the request: each would be garbage that only
     Python's collector finds.
     """
 
     begun: dict[Turn, float] = field(default_factory=dict)
-    waiting: dict[Turn, Callable[[], None]] = field(default_factory=dict)
+    held: Counter[Hashable] = field(default_factory=Counter)
+    waiting: dict[Hashable, dict[Turn, _Waiting]] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
     # Of those that have begun, how many in this round of the event loop.
     fresh: int = 0
+
+    def join(self, turn: Turn, waiting: _Waiting) -> None:
+        self.waiting.setdefault(turn.caller, {})[turn] = waiting
+
+    def leave(self, turn: Turn) -> _Waiting | None:
+        mine = self.waiting.get(turn.caller, {})
+        waiting = mine.pop(turn, None)
+        if waiting is not None and not mine:
+            del self.waiting[turn.caller]
+        return waiting
+
+    def pass_on(self, caller: Hashable) -> tuple[Turn, _Waiting]:
+        """The first turn of a caller, who then stands behind the others."""
+        mine = self.waiting.pop(caller)
+        turn = next(iter(mine))
+        waiting = mine.pop(turn)
+        if mine:
+            self.waiting[caller] = mine
+        return turn, waiting
+
+    def late(self, before: float) -> list[Turn]:
+        return [turn for mine in self.waiting.values() for turn, waiting in mine.items() if waiting.since <= before]
 
 
 class Turns:
     """A burst of one address waits behind itself, so that the event loop has only so many of it to do at once.
 
+    The callers of an address take turns: whoever sends many requests waits, and not the others who share the address.
     While rounds of the loop are long, fewer begin in each: half as many after a long one, one more after another.
     """
 
     def __init__(self, at_once: int = AT_ONCE, seconds: float = COUNTED_SECONDS) -> None:
         self._seconds = seconds
         self._at_once = at_once
+        self._each_caller = at_once - at_once // 4
         self._addresses: dict[str, _Address] = {}
         self._each_round = at_once
         # Those with a turn that has begun in this round.
         self._fresh: list[_Address] = []
         self._round_began = 0.0
 
-    def take(self, address: str, begin: Callable[[], None]) -> Turn:
-        """Calls `begin` now, or when its turn has come."""
-        turn = Turn(self, address)
+    def take(
+        self,
+        address: str,
+        begin: Callable[[], None],
+        refuse: Callable[[PartywallError], None] = _nothing,
+        caller: Hashable = None,
+    ) -> Turn:
+        """Calls `begin` now, or when its turn has come, or `refuse` where that takes too long."""
+        turn = Turn(self, address, caller)
+        self.wait(address, turn, _Waiting(begin, refuse))
+        return turn
+
+    def wait(self, address: str, turn: Turn, waiting: _Waiting) -> None:
         state = self._addresses.get(address)
         if state is None:
             state = self._addresses[address] = _Address()
-        if self._has_room(state):
-            self._begin(state, turn, begin)
+        if self._has_room(state, turn.caller):
+            self._begin(state, turn, waiting)
         else:
-            state.waiting[turn] = begin
+            state.join(turn, waiting)
             if state.timer is None:
                 self._look_later(address, state)
-        return turn
 
     def ended(self, address: str, turn: Turn) -> None:
         state = self._addresses.get(address)
         if state is None or state.begun.pop(turn, None) is None:
             return
-        if state.waiting:
-            if self._has_room(state):
-                self._begin_next(state)
-        elif not state.begun:
+        state.held[turn.caller] -= 1
+        if not state.held[turn.caller]:
+            del state.held[turn.caller]
+        self._begin_next(state)
+        if not state.waiting and not state.begun:
             self._forget(address, state)
 
     def waits(self, address: str, turn: Turn) -> bool:
         state = self._addresses.get(address)
-        return state is not None and turn in state.waiting
+        return state is not None and turn in state.waiting.get(turn.caller, ())
 
-    def leave(self, address: str, turn: Turn) -> None:
+    def leave(self, address: str, turn: Turn) -> _Waiting | None:
         state = self._addresses.get(address)
-        if state is not None:
-            state.waiting.pop(turn, None)
+        return None if state is None else state.leave(turn)
 
-    def _begin_next(self, state: _Address) -> None:
-        turn = next(iter(state.waiting))
-        self._begin(state, turn, state.waiting.pop(turn))
+    def _begin_next(self, state: _Address) -> bool:
+        """False where nobody waits who may begin."""
+        caller = next((each for each in state.waiting if self._has_room(state, each)), state)
+        if caller is state:
+            return False
+        self._begin(state, *state.pass_on(caller))
+        return True
 
-    def _begin(self, state: _Address, turn: Turn, begin: Callable[[], None]) -> None:
+    def _begin(self, state: _Address, turn: Turn, waiting: _Waiting) -> None:
         now = state.begun[turn] = time.monotonic()
+        state.held[turn.caller] += 1
         if not self._fresh:
             self._round_began = now
             asyncio.get_running_loop().call_soon(self._end_round)
         if not state.fresh:
             self._fresh.append(state)
         state.fresh += 1
-        begin()
+        waiting.begin()
 
-    def _has_room(self, state: _Address) -> bool:
-        if len(state.begun) >= self._at_once:
+    def _has_room(self, state: _Address, caller: Hashable) -> bool:
+        if len(state.begun) >= self._at_once or state.held.get(caller, 0) >= self._each_caller:
             return False
         return state.fresh < self._each_round or self._each_round == self._at_once
 
@@ -131,19 +222,24 @@ class Turns:
         for state in fresh:
             state.fresh = 0
         for state in fresh:
-            while state.waiting and self._has_room(state):
-                self._begin_next(state)
+            while self._begin_next(state):
+                pass
 
     def _look_later(self, address: str, state: _Address) -> None:
-        left = next(iter(state.begun.values())) + self._seconds - time.monotonic()
+        now = time.monotonic()
+        left = next(iter(state.begun.values()), now) + self._seconds - now
         state.timer = asyncio.get_running_loop().call_later(left, self._look, address, state)
 
     def _look(self, address: str, state: _Address) -> None:
-        """Those that have begun long ago count no more, as long as others wait."""
+        """While some wait, those that began long ago count no more; whoever has waited long is told to come back."""
         state.timer = None
-        before = time.monotonic() - self._seconds
-        while state.waiting and state.begun and next(iter(state.begun.values())) <= before:
+        now = time.monotonic()
+        while state.waiting and state.begun and next(iter(state.begun.values())) <= now - self._seconds:
             self.ended(address, next(iter(state.begun)))
+        for turn in state.late(now - PATIENCE_SECONDS):
+            waiting = state.leave(turn)
+            if waiting is not None:
+                waiting.refuse(AddressBusyError())
         if state.waiting:
             self._look_later(address, state)
 
@@ -153,12 +249,23 @@ class Turns:
         del self._addresses[address]
 
 
+def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Stands for the credential that a request shows, which is not known to be one."""
+    return hash(next((value for name, value in headers if name == b"authorization"), b""))
+
+
 def note_turn(state: MutableMapping[str, object], turn: Turn) -> None:
     state[_TURN] = turn
 
 
+def turn_of(state: MutableMapping[str, object]) -> Turn | None:
+    """None where the server gives none."""
+    turn = state.get(_TURN)
+    return turn if isinstance(turn, Turn) else None
+
+
 def end_turn(state: MutableMapping[str, object]) -> None:
     """For an answer that does not end soon."""
-    turn = state.get(_TURN)
-    if isinstance(turn, Turn):
+    turn = turn_of(state)
+    if turn is not None:
         turn.end()

@@ -88,8 +88,9 @@ class Attempt:
     async def _handled(self, context: JobContext, payload: JobPayload) -> timedelta | None:
         """A worker that stops leaves it to another, which begins anew; the last attempt it lets end."""
         running = self.handler.run(context, payload)
+        waits = context.last or self.handler.leaves_off
         try:
-            return await (running if context.last else unless_stopped(self.stopping, running))
+            return await (running if waits else unless_stopped(self.stopping, running))
         except CutShortError as error:
             raise AnotherAttemptError("worker_stopped") from error
 

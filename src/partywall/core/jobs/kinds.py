@@ -82,7 +82,7 @@ class JobHandler:
     `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them. With a
     `share` one account has at most that part of these places, and the last free one goes to an account that has none.
     `limits` hold over all workers. `give_up` is called before a job becomes the operator's, so that whoever waits
-    for it learns.
+    for it learns. `leaves_off`: it ends by itself, and writes down how far it came, when the worker is to stop.
     """
 
     kind: JobKind[JobPayload]
@@ -91,6 +91,7 @@ class JobHandler:
     share: int | None = None
     limits: Callable[[Resources], Limits] | None = None
     give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
+    leaves_off: bool = False
 
     def places(self, resources: Resources) -> int:
         return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
@@ -104,6 +105,7 @@ def handles[P: JobPayload](
     share: int | None = None,
     limits: Callable[[Resources], Limits] | None = None,
     give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
+    leaves_off: bool = False,
 ) -> JobHandler:
     """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
     return JobHandler(
@@ -113,4 +115,5 @@ def handles[P: JobPayload](
         share,
         limits,
         cast("Callable[[JobContext, JobPayload], Awaitable[None]] | None", give_up),
+        leaves_off,
     )

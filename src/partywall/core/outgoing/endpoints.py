@@ -23,11 +23,17 @@ RETRIES: Final = "partywall.retries"
 _FAULTS: Final = Faults(
     all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
     repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
+    unreached=(httpx2.ConnectError, httpx2.ConnectTimeout),
 )
 
 
 class LeftAloneError(httpx2.ConnectError):
-    """The server has failed too often, and was not asked."""
+    """The server has failed too often, and was not asked: neither for this tenant nor, perhaps, for any."""
+
+    def __init__(self, error: CircuitOpenError, request: httpx2.Request) -> None:
+        super().__init__(str(error), request=request)
+        self.after = error.after
+        self.by_all = error.by_all
 
 
 class EndpointTransport(httpx2.AsyncBaseTransport):
@@ -46,7 +52,7 @@ class EndpointTransport(httpx2.AsyncBaseTransport):
         try:
             return await ask(lambda: self._inner.handle_async_request(request), circuit, retries, _FAULTS)
         except CircuitOpenError as error:
-            raise LeftAloneError(str(error), request=request) from error
+            raise LeftAloneError(error, request) from error
 
     async def aclose(self) -> None:
         await self._inner.aclose()

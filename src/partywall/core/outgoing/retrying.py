@@ -12,7 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
 from partywall.core.clock import unix_time
-from partywall.core.outgoing.circuits import Circuit, CircuitOpenError
+from partywall.core.outgoing.circuits import Circuit
+from partywall.core.tenant import current_tenant
 
 # 529 is what Anthropic answers when it has too much to do.
 RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
@@ -35,10 +36,12 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Exceptions of an HTTP library: those of a call that failed, and among them those after which it is repeated."""
+    """Exceptions of an HTTP library: those of a call that failed, and among them those after which it is repeated, and
+    those after which nothing was sent."""
 
     all: tuple[type[Exception], ...]
     repeated: tuple[type[Exception], ...]
+    unreached: tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +84,21 @@ def seconds_asked(retry_after: str | None) -> float | None:
 
 async def ask[A: Answer](send: Callable[[], Awaitable[A]], circuit: Circuit, retries: Retries, faults: Faults) -> A:
     """The last answer, or the last attempt's exception; CircuitOpenError as soon as the server is left alone."""
+    tenant = current_tenant().name
     for attempt in itertools.count(1):
-        if not circuit.admits():
-            raise CircuitOpenError
+        circuit.admit(tenant)
         try:
             answer = await send()
         except faults.all as error:
-            circuit.record(success=False)
+            if isinstance(error, faults.unreached):
+                circuit.unreached()
+            else:
+                circuit.failed(tenant)
             wait = retries.after_failure(attempt) if isinstance(error, faults.repeated) else None
             if wait is None:
                 raise
         else:
-            circuit.record(success=answer.status_code < 500)
+            (circuit.succeeded if answer.status_code < 500 else circuit.failed)(tenant)
             wait = retries.after_answer(attempt, answer)
             if wait is None:
                 return answer

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.errors import PartywallError
 from partywall.core.jobs.context import LeaseLostError
+from partywall.features.agents.containing import AgentCodeError, is_from_outside
 from partywall.features.agents.exceptions import TryAgainError
 
 # What tells the library or the run what to do next, and what is no fault of the code: the database was away.
@@ -19,10 +20,6 @@ _UNDERSTOOD: Final = (
     ModelRetry, ToolFailed, CallDeferred, ApprovalRequired, SkipToolExecution, SkipToolValidation, UserError,
     AgentRunError, PartywallError, TryAgainError, LeaseLostError, SQLAlchemyError,
 )  # fmt: skip
-
-
-class AgentCodeError(Exception):
-    """The agent's code raised what nobody understands."""
 
 
 class ToolError(Exception):
@@ -40,5 +37,7 @@ def agent_code(tool: str | None = None) -> Iterator[None]:
         yield
     except _UNDERSTOOD:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if is_from_outside(error):
+            raise
         raise (ToolError(tool) if tool else AgentCodeError) from error

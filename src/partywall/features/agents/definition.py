@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
+from partywall.core.errors import PartywallError
 from partywall.core.schemas import JsonObject
+from partywall.core.shared_threads import SharedThreads
+from partywall.features.agents.containing import AgentCodeError, contained
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.schemas import AgentInput
 
@@ -60,6 +63,15 @@ class AgentDefinition[I: AgentInput, O: BaseModel]:
         if not NAME.fullmatch(self.name):
             raise ValueError(f"{self.name!r} is no name for an agent: lower case letters, digits and _")
 
-    async def validated(self, given: JsonObject) -> I:
-        """In a thread, because an input can be long to judge; raises ValidationError."""
-        return await asyncio.to_thread(self.input.model_validate, given)
+    async def validated(self, given: JsonObject, threads: SharedThreads) -> I:
+        """In a thread, because an input can be long to judge.
+
+        Raises ValidationError, what the type refuses in other ways, and AgentCodeError for all else that it raises.
+        """
+        try:
+            with contained():
+                return await threads.run(partial(self.input.model_validate, given))
+        except (ValidationError, PartywallError, AgentCodeError):
+            raise
+        except Exception as error:
+            raise AgentCodeError from error

@@ -7,10 +7,10 @@ from uuid import UUID
 from fastapi import Depends
 
 from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
-from partywall.features.agents import service
 from partywall.features.agents.admission import RunPlaces
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.registry import Registry, registry_of
+from partywall.features.agents.run_checks import RunChecks
 from partywall.features.agents.schemas import RunStart
 from partywall.features.agents.service import CheckedRun, RunService
 
@@ -26,7 +26,7 @@ async def check_run(
     project_id: UUID, body: RunStart, reader: ScopedReaderDep, resources: ResourcesDep, registry: RegistryDep
 ) -> CheckedRun:
     """Judges the input before the request holds a transaction."""
-    return await service.check_run(await reader.scope(project_id), registry, resources.language_models, body)
+    return await RunChecks(resources, registry).check(await reader.scope(project_id), body)
 
 
 async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> RunService:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from partywall.core.shared_threads import SharedThreads
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchHit, SearchQuery
@@ -48,10 +49,12 @@ class Effects(Protocol):
 class RunDeps[I]:
     """The dependencies of a run. A tool finds them as `ctx.deps`.
 
-    `comment` is what was said with the last decision on what the run asked for, where something was.
+    `threads` are for a check that takes its time: the project's account has a share of them. `comment` is what was said
+    with the last decision on what the run asked for, where something was.
     """
 
     input: I
     documents: ProjectDocuments
     effects: Effects
+    threads: SharedThreads
     comment: str | None = None

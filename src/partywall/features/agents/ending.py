@@ -21,7 +21,7 @@ from partywall.features.agents.models import Run
 from partywall.features.agents.outcomes import LOST, Cancelled, Failed, Interrupted, Outcome, Succeeded, Waiting
 from partywall.features.agents.pending import pending_id
 from partywall.features.agents.repository import RunWriter
-from partywall.features.agents.retrying import next_attempt
+from partywall.features.agents.retrying import after_turned_away, next_attempt
 from partywall.features.agents.schemas import RunStatus
 from partywall.features.agents.steps import short_arguments
 
@@ -119,7 +119,7 @@ class _Ending:
         writer = RunWriter(self.session, self.scope)
         failing = await writer.failing_for(run.id)
         settings, broke_off = self.context.resources.settings.agents, bool(cut_off and cut_off.used.model_calls)
-        after = next_attempt(failing, settings.retry_for, interrupted.retry_after)
+        after = _pause(interrupted, failing, settings.retry_for)
         if after is None or (broke_off and run.attempts >= settings.max_attempts):
             return interrupted.last
         if run.status == RunStatus.RUNNING:
@@ -195,3 +195,9 @@ class _Ending:
     def tell(self, run: Run, type_: str, data: dict[str, JsonValue]) -> None:
         log_ = EventLog(self.session, self.scope, self.context.resources.announcer)
         log_.append(News(type_, "run", str(run.id), data))
+
+
+def _pause(interrupted: Interrupted, failing: timedelta, lasting: timedelta) -> timedelta | None:
+    if interrupted.not_asked:
+        return after_turned_away(failing, lasting, interrupted.retry_after or timedelta())
+    return next_attempt(failing, lasting, interrupted.retry_after)

@@ -116,6 +116,14 @@ class SchemaTooCostlyError(PartywallError):
     title = "Checking against this schema takes too many steps"
 
 
+class SchemaRefusedError(ValueError):
+    """Of a caller's JSON Schema; `pointer` leads into it, and the message is shown to people."""
+
+    def __init__(self, pointer: str, message: str) -> None:
+        super().__init__(message)
+        self.pointer = pointer
+
+
 class AgentInputError(PartywallError):
     """The input does not fit the agent's input schema, or names a document that does not exist; each pointer leads into
     the request's body."""

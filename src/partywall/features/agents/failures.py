@@ -20,8 +20,9 @@ from partywall.core.db.availability import session_is_away
 from partywall.core.errors import MissingRightError, PartywallError, UnavailableError
 from partywall.core.model_failures import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.agents.agent_code import AgentCodeError, ToolError
+from partywall.features.agents.agent_code import ToolError
 from partywall.features.agents.budgets import Exceeded
+from partywall.features.agents.containing import AgentCodeError
 from partywall.features.agents.exceptions import TryAgainError
 from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
 from partywall.features.agents.model_errors import meaning_of_model_error
@@ -78,7 +79,8 @@ def _of_models(error: ModelAPIError | FallbackExceptionGroup) -> Ending:
     if not passing:
         return _failed(endings)
     asked = [each.retry_after for each in passing if each.retry_after is not None]
-    return replace(passing[0], retry_after=max(asked, default=None))
+    turned_away = all(each.not_asked for each in passing)
+    return replace(passing[0], retry_after=max(asked, default=None), not_asked=turned_away)
 
 
 def _failed(endings: Sequence[Failed | Interrupted]) -> Failed:

@@ -13,7 +13,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 
-from partywall.features.agents.pricing import characters_of
+from partywall.features.agents.pricing import characters_sent
 
 
 @dataclass(slots=True)
@@ -27,8 +27,8 @@ class Exchange:
     def begin(self) -> None:
         self.asked, self._model, self._answer = 0, None, None
 
-    def send(self, model: Model, messages: list[ModelMessage]) -> None:
-        self._model, self.asked = model, sum(map(characters_of, messages))
+    def send(self, model: Model, messages: list[ModelMessage], parameters: ModelRequestParameters) -> None:
+        self._model, self.asked = model, characters_sent(messages, parameters)
 
     def answered_by(self, answer: StreamedResponse) -> None:
         self._answer = answer
@@ -70,7 +70,7 @@ class MeteredModel(WrapperModel):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[object] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        self._exchange.send(self.wrapped, messages)
+        self._exchange.send(self.wrapped, messages, model_request_parameters)
         opening = self.wrapped.request_stream(messages, model_settings, model_request_parameters, run_context)
         async with opening as answer:
             self._exchange.answered_by(answer)

@@ -21,13 +21,15 @@ from pydantic_ai.exceptions import (
 
 from partywall.core.masking import cleaned_words
 from partywall.core.model_failures import ModelInvalidError
+from partywall.core.outgoing.circuits import CircuitOpenError
 from partywall.core.outgoing.retrying import RETRIED, seconds_asked
 from partywall.features.agents.outcomes import Failed, Interrupted
 
 # Of what a server says: the whole of it may be a page.
 MOST_CHARACTERS: Final = 500
 _MOST_READ: Final = 4_000
-_LONGEST_WAIT: Final = timedelta(days=1)
+_MOST_CAUSES: Final = 10
+_LONGEST_WAIT: Final = timedelta(days=2)  # more than `AGENTS__RETRY_FOR` can be
 _PASSING: Final = (ModelConnectionError, ModelRateLimitError, ModelUnavailableError, ModelServerError)
 _REFUSING: Final = (ModelHTTPError, ModelRequestRejectedError, ModelQuotaExceededError)
 
@@ -61,10 +63,22 @@ def meaning_of_model_error(error: ModelAPIError) -> Failed | Interrupted:
         return Interrupted(rate, passing=True, retry_after=_asked(error))
     if _is_passing(error):
         away = Failed("model_unavailable", f"The model {error.model_name} does not answer{said}.")
-        return Interrupted(away, passing=True, retry_after=_asked(error))
+        return _left_alone(error, away) or Interrupted(away, passing=True, retry_after=_asked(error))
     if isinstance(error, _REFUSING) or error.in_stream:
         return Failed("model_refused", f"The model {error.model_name} refuses the request{said}.")
     return Failed("model_invalid", f"What the model {error.model_name} answered is not in the form of an answer.")
+
+
+def _left_alone(error: ModelAPIError, away: Failed) -> Interrupted | None:
+    """Where our own circuit has turned the request away; the libraries in between keep it as a cause."""
+    cause: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if cause is None or isinstance(cause, CircuitOpenError):
+            break
+        cause = cause.__cause__ or cause.__context__
+    if not isinstance(cause, CircuitOpenError):
+        return None
+    return Interrupted(away, passing=True, retry_after=timedelta(seconds=cause.after), not_asked=True)
 
 
 def _refused(error: ModelAPIError, said: str) -> Failed | None:

@@ -41,13 +41,15 @@ class Interrupted:
     """May pass: the run is tried again, and `last` is what it ends with where it was tried too often.
 
     With `others`, it is tried at once with these models, as a part of the same attempt. What is `passing` takes its
-    time, and nothing of ours is wrong: then it is tried for minutes, and not before `retry_after`.
+    time, and nothing of ours is wrong: then it is tried for minutes, and not before `retry_after`. With `not_asked`, a
+    server was left alone, and may be asked just then.
     """
 
     last: Failed
     others: Model | None = None
     passing: bool = False
     retry_after: timedelta | None = None
+    not_asked: bool = False
 
 
 type Outcome = Succeeded | Waiting | Failed | Cancelled

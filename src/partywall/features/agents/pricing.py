@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from pydantic_ai.messages import ModelMessage, ModelResponse
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse
+from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.usage import RequestUsage
+from pydantic_core import to_json
 
 # As a rule of thumb, for servers that do not say how many tokens they have used.
 CHARACTERS_PER_TOKEN: Final = 4
@@ -38,9 +41,23 @@ def counted(response: ModelResponse, asked: int) -> RequestUsage:
 
 
 def characters_of(message: ModelMessage) -> int:
-    """Of what a model is told, or says; without what surrounds it on the wire."""
+    """Of what a model is told in the conversation, or says; without what surrounds it on the wire."""
     said = [getattr(part, "content", None) or getattr(part, "args", None) or "" for part in message.parts]
-    return sum(len(str(each)) for each in said) + len(getattr(message, "instructions", None) or "")
+    return sum(len(str(each)) for each in said)
+
+
+def characters_sent(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> int:
+    """Of one request: the conversation, the instructions, which are sent once, and what describes tools and output."""
+    requests = [message for message in messages if isinstance(message, ModelRequest)]
+    instructions = (requests[-1].instructions or "") if requests else ""
+    tools = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters_json_schema}
+        for tool in (*parameters.function_tools, *parameters.output_tools)
+    ]
+    output = parameters.output_object
+    described = [*tools, *([] if output is None else [output.json_schema, output.name, output.description])]
+    said = sum(map(characters_of, messages)) + len(instructions)
+    return said + sum(len(to_json(each).decode()) for each in described)
 
 
 def _estimate(characters: int) -> int:

@@ -51,7 +51,7 @@ def registry_of(modules: tuple[str, ...]) -> Registry:
 def _agent_of(name: str) -> AnyAgent:
     try:
         found = getattr(import_module(name), "agent", None)
-    except Exception as error:  # a module of the operator's own may fail in any way
+    except (Exception, SystemExit) as error:  # a module of the operator's own may fail in any way
         said = " ".join(str(error).split()) or type(error).__name__
         raise RegistrationError(f"AGENTS__MODULES names {name}, which cannot be imported: {said}") from error
     if not isinstance(found, AgentDefinition):

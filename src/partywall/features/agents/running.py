@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -16,6 +17,7 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLo
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.outgoing.cause import caused_by
 from partywall.features.agents.beginning import Begun, begin_run
+from partywall.features.agents.containing import agent_at_work
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.ending import end_run, interrupt_run
 from partywall.features.agents.failures import meaning_of, model_errors_of
@@ -132,9 +134,10 @@ class _Worker:
             model=replace(model, model=self.instead) if self.instead else model,
             journal=journal,
             deps=RunDeps(
-                await definition.validated(run.input),
+                await definition.validated(run.input, resources.checks),
                 documents,
                 JournalEffects(journal),
+                resources.checks,
                 comment=answered.comment if answered else None,
             ),
             history=self.begun.history,
@@ -146,9 +149,10 @@ class _Worker:
         """Raises CancelRequestedError, WorkerStopsError, or, when the right is gone, what the scope raises."""
         reader = ScopedReader(self.context.resources.reads, self.payload.acting)
         while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            if self.context.stopping.is_set():
-                raise WorkerStopsError
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self.context.stopping.wait()
+                    raise WorkerStopsError
             try:
                 scope, row = await reader.row(
                     CANCEL_REQUESTED, self.payload.project_id, {"run_id": self.payload.run_id}
@@ -164,7 +168,8 @@ async def _in_time(turn: Turn, left: float) -> Outcome:
     limit = asyncio.timeout(max(0.0, left))
     try:
         async with limit:
-            return await turn.talk()
+            with agent_at_work():
+                return await turn.talk()
     except TimeoutError:
         if limit.expired():
             return TIMED_OUT

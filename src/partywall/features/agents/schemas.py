@@ -189,3 +189,11 @@ class AgentInput(RequestModel):
     def documents(self) -> Mapping[str, UUID]:
         """The documents that it names, by pointers to them. A run that names one that does not exist is not begun."""
         return {}
+
+    @property
+    def is_costly(self) -> bool:
+        """Whether there is more to judge than the types and sizes of its fields; it is asked for last."""
+        return False
+
+    def judge(self) -> None:
+        """What is costly, on a thread; raises AgentInputError."""

@@ -7,15 +7,13 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from pydantic import ValidationError
-from pydantic_core import to_json
-
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.errors import QuotaExceededError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.field_errors import FieldCode
-from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModels
+from partywall.core.language_models import LanguageModels
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
@@ -23,7 +21,6 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.exceptions import (
     AgentInputError,
-    AgentNotFoundError,
     RunFinishedError,
     RunNotContinuableError,
     RunNotFoundError,
@@ -38,8 +35,8 @@ from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRe
 from partywall.features.agents.schemas import Agent, AgentInput, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
 from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
+from partywall.features.quotas.service import get_project_usage
 
-LARGEST_INPUT: Final = 200_000
 # What each run of a conversation keeps once more, and its model is sent.
 LONGEST_CONVERSATION: Final = 1_000_000
 
@@ -95,36 +92,12 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
         raise RunNotFoundError
 
 
-def _refuse_large(wanted: RunStart) -> None:
-    """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
-    if len(to_json(wanted.input)) > LARGEST_INPUT:
-        raise AgentInputError.at([""], FieldCode.TOO_LARGE, f"At most {LARGEST_INPUT:,} bytes as JSON")
-
-
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
     """What is to be started, and its input as the agent's schema reads it."""
 
     wanted: RunStart
     input: AgentInput
-
-
-async def check_run(scope: ProjectScope, registry: Registry, models: LanguageModels, wanted: RunStart) -> CheckedRun:
-    """Takes its time, and so comes before a transaction.
-
-    Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError.
-    """
-    require(scope, Right.RUN_START)
-    agent = registry.by_name.get(wanted.agent)
-    if agent is None:
-        raise AgentNotFoundError(f"No agent is called {wanted.agent}.")
-    if not models.has(agent.name):
-        raise AgentModelNotConfiguredError(agent.name)
-    _refuse_large(wanted)
-    try:
-        return CheckedRun(wanted, await agent.validated(wanted.input))
-    except ValidationError as error:
-        raise AgentInputError.of(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,15 +114,21 @@ class RunService:
         RunNotFoundError or RunNotContinuableError, and TooManyOpenRunsError."""
         require(self.scope, Right.RUN_START)
         wanted = checked.wanted
-        await self._refuse_missing(checked.input)
-        if wanted.continues is not None:
-            await self._refuse_unfit(wanted.continues, wanted.agent)
+        await self._refuse_unknown(checked)
         await self._admission.lock()
         await self._admission.refuse_too_many()
         row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)
+
+    async def refuse_unfit(self, checked: CheckedRun) -> None:
+        """What `start` would raise now, before more is asked of the input; nothing is locked."""
+        await self._refuse_unknown(checked)
+        await self._admission.refuse_too_many()
+        runs = (await get_project_usage(self.session, self.scope)).runs
+        if runs.limit is not None and runs.used >= runs.limit:
+            raise QuotaExceededError("runs", runs.used, 1, runs.limit)
 
     async def cancel(self, run_id: UUID) -> Run:
         """At once where nobody works on it; a worker that does stops within two seconds. Raises RunFinishedError."""
@@ -178,6 +157,11 @@ class RunService:
         self._tell("run.queued", row)
         await self._admission.fill()
         return present(row)
+
+    async def _refuse_unknown(self, checked: CheckedRun) -> None:
+        await self._refuse_missing(checked.input)
+        if checked.wanted.continues is not None:
+            await self._refuse_unfit(checked.wanted.continues, checked.wanted.agent)
 
     async def _refuse_missing(self, given: AgentInput) -> None:
         named = given.documents()

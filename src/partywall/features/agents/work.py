@@ -25,6 +25,13 @@ def _code_of_runs() -> Callable[[JobContext, RunAgent], Awaitable[None]]:
 
 
 work = Work(
-    jobs=(handles(RUN_AGENT, _run_agent, concurrency=lambda resources: resources.settings.agents.concurrency),),
+    jobs=(
+        handles(
+            RUN_AGENT,
+            _run_agent,
+            concurrency=lambda resources: resources.settings.agents.concurrency,
+            leaves_off=True,
+        ),
+    ),
     schedules=(Schedule("admit_waiting_runs", "* * * * *", admit_waiting_runs),),
 )

@@ -93,6 +93,11 @@ class DocumentRepository:
         found = await self.session.scalars(query.with_for_update(), execution_options={"populate_existing": True})
         return found.one_or_none()
 
+    async def content(self, id_: UUID) -> str:
+        query = select(DOCUMENT.c.content).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
+        found: str = (await self.session.execute(query)).scalar_one()
+        return found
+
     async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
         """Revision, title, external id and the blob's key, without the text."""
         columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)

@@ -83,6 +83,10 @@ class DocumentService:
             raise DocumentNotFoundError
         return Locked(row.id, row.revision, row.version, row.content_sha256, _wanted(row))
 
+    async def content(self, locked: Locked) -> str:
+        """The text, which is not read with the lock: `locked.current` has none."""
+        return await DocumentRepository(self.session, self.scope).content(locked.id)
+
     async def patch(self, locked: Locked, patch: DocumentPatch) -> Shown:
         return await self._change(locked, patched(locked.current, patch))
 

@@ -104,7 +104,7 @@ async def open_source(file: UploadedFile, name: str | None, max_bytes: int, text
     if media_type != HTML and size > MAX_CONTENT_BYTES:
         raise ContentTooLargeError(f"A document's content may have at most {MAX_CONTENT_BYTES} bytes.")
     is_large_page = media_type == HTML and size > LARGEST_INLINE_PAGE
-    page = await texts.run(read_page, _text_pieces(file)) if is_large_page else None
+    page = await texts.run(read_page, _text_pieces(file), size) if is_large_page else None
     return Source(file, name, media_type, size, page)
 
 

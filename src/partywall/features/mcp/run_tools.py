@@ -6,6 +6,7 @@ from typing import Final
 from partywall.core.http.idempotency import Idempotency
 from partywall.features.agents import service as runs
 from partywall.features.agents.dependencies import get_registry
+from partywall.features.agents.run_checks import RunChecks
 from partywall.features.agents.schemas import Agent, Agents, Run
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
@@ -37,7 +38,7 @@ async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:
     asked = hashlib.sha256(wanted.wanted().model_dump_json().encode()).digest()
     once = Idempotency(caller.principal, caller.project_id, _ROUTE, wanted.idempotency_key, asked)
     scope, registry = await caller.reader.scope(caller.project_id), await get_registry(caller.resources)
-    checked = await runs.check_run(scope, registry, caller.resources.language_models, wanted.wanted())
+    checked = await RunChecks(caller.resources, registry).check(scope, wanted.wanted())
     async with caller.writing() as service:
         require(service.scope, Right.RUN_START)
 

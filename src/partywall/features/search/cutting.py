@@ -28,7 +28,8 @@ class Cutter:
         cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
         for document in found:
             if document.id not in cuts:
-                answer = await self.texts.run(cut, document.content.encode())
+                content = document.content.encode()
+                answer = await self.texts.run(cut, content, len(content))
                 cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
         return await asyncio.to_thread(_new_chunks, found, cuts)
 

@@ -128,7 +128,8 @@ class Embedding:
         try:
             vectors = await embedder.embed_documents(texts)
         except EmbeddingUnavailable as error:
-            pause.begin(error)
+            if error.by_all:
+                pause.begin(error)
             raise
         pause.end()
         return vectors

@@ -14,7 +14,7 @@ OVERLAP: Final = timedelta(hours=24)
 BREAKS_AFTER: Final = 5
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 # How long a receiver may ask to be left alone, and with which answers.
-LONGEST_ASKED: Final = timedelta(hours=1)
+LONGEST_ASKED: Final = timedelta(days=1)
 ASKING: Final = frozenset({429, 503})
 # Each retry waits for so many times as long as the one before it.
 GROWTH: Final = 3

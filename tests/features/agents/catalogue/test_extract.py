@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from partywall.core.resources import Resources
 from partywall.features.agents.catalogue.checking import Checker
 from partywall.features.agents.catalogue.extract import _wrong_in
 from partywall.features.agents.catalogue.schemas import Extracted
@@ -107,7 +108,7 @@ async def test_integers_of_any_length_are_told_kept_and_sent(bureau: Bureau) -> 
     assert [cast("Json", each).get("start") for each in called] == [long, "an integer of more than 200 digits", None]
 
 
-async def test_a_check_ends_with_whoever_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_check_ends_with_whoever_waits_for_it(resources: Resources, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even a thread stays behind."""
     begun, ended = Event(), Event()
 
@@ -119,7 +120,7 @@ async def test_a_check_ends_with_whoever_waits_for_it(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Checker, "errors", errors)
     item = Extracted(document_id=uuid4(), object={})
-    checking = asyncio.create_task(_wrong_in([item], {"type": "object"}))
+    checking = asyncio.create_task(_wrong_in(resources.checks, [item], {"type": "object"}))
     await asyncio.to_thread(begun.wait, 60)
     checking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -7,12 +7,19 @@ from typing import NoReturn, cast
 
 import pytest
 from pydantic import JsonValue
-from pydantic_core import PydanticCustomError
 
 from partywall.core.schemas import JsonObject
-from partywall.features.agents.catalogue.checking import DRAFTS, MAX_CHARACTERS, Checker, StoppedError
-from partywall.features.agents.catalogue.json_schemas import MAX_PATTERNS, MAX_SUBSCHEMAS, REFUSED, usable
-from partywall.features.agents.exceptions import SchemaTooCostlyError
+from partywall.features.agents.catalogue.checking import (
+    DRAFTS,
+    MAX_CHARACTERS,
+    MAX_STEPS,
+    NEWEST,
+    Checker,
+    StoppedError,
+)
+from partywall.features.agents.catalogue.in_place import InPlace
+from partywall.features.agents.catalogue.json_schemas import MAX_PATTERNS, MAX_SUBSCHEMAS, REFUSED, refuse_unusable
+from partywall.features.agents.exceptions import SchemaRefusedError, SchemaTooCostlyError
 
 INVOICE: JsonObject = {
     "type": "object",
@@ -28,11 +35,16 @@ INVOICE: JsonObject = {
 }
 
 
+def usable(schema: JsonObject) -> JsonObject:
+    refuse_unusable(schema)
+    return schema
+
+
 def refused(schema: object) -> tuple[str, str]:
     """The pointer and the message."""
-    with pytest.raises(PydanticCustomError) as error:
+    with pytest.raises(SchemaRefusedError) as error:
         usable(cast("JsonObject", schema))
-    return str((error.value.context or {})["pointer"]), error.value.message()
+    return error.value.pointer, str(error.value)
 
 
 def test_objects_are_judged_by_the_schema() -> None:
@@ -97,7 +109,7 @@ CASES: dict[str, tuple[object, str, str]] = {
     "too many parts that say true": ({"anyOf": [True] * (MAX_SUBSCHEMAS + 1)}, f"/anyOf/{MAX_SUBSCHEMAS}", "parts"),
     "too many patterns": ({"allOf": [{"pattern": "a"}] * (MAX_PATTERNS + 1)}, "/allOf/20/pattern", "patterns"),
     "a long pattern": ({"pattern": "a" * 201}, "/pattern", "characters"),
-    "a pattern that explodes": ({"pattern": "(a{100}){100}"}, "/pattern", "repetitions"),
+    "a pattern that explodes": ({"pattern": "(a{100}){200}"}, "/pattern", "once compiled"),
     "a pattern with look-around": ({"pattern": "(?=a)b"}, "/pattern", "look-around"),
     "a pattern that is none": ({"pattern": "("}, "/pattern", "supported kind"),
     "a reference elsewhere": ({"$ref": "https://example.com/schema"}, "/$ref", "leads to #"),
@@ -377,3 +389,44 @@ def test_a_number_beyond_reason_does_not_fit() -> None:
     assert in_a(multipleOf=0.01).errors({"a": 10**99}) == []
     assert in_a(multipleOf=0.1).errors({"a": 0.3}) == []
     assert in_a(multipleOf=0.1).errors({"a": 0.35}) == ["$.a: 0.35 is not a multiple of 0.1"]
+
+
+def fanning(levels: int) -> JsonObject:
+    """Small, but there are 20 * 8 ** levels ways down."""
+    names: JsonObject = {f"d{n}": {"oneOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 8} for n in range(levels)}
+    return {"anyOf": [{"$ref": "#/$defs/d0"}] * 20, "$defs": {**names, f"d{levels}": {"type": "object"}}}
+
+
+def test_a_schema_is_looked_at_in_proportion_to_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[JsonValue] = []
+    steps_of = InPlace._steps_of
+
+    def counted(self: InPlace, schema: JsonValue) -> int:
+        looked.append(schema)
+        return steps_of(self, schema)
+
+    monkeypatch.setattr(InPlace, "_steps_of", counted)
+    counts = []
+    for levels in (20, 40):
+        looked.clear()
+        assert refused(fanning(levels)) == ("", SchemaTooCostlyError.title)
+        counts.append(len(looked))
+    assert counts[1] < 2.2 * counts[0] < 500
+
+
+@pytest.mark.parametrize("keyword", ["not", "if", "then", "else"])
+def test_a_ring_that_a_condition_closes_is_one(keyword: str) -> None:
+    assert "in a ring" in refused({"type": "object", keyword: {"$ref": "#"}})[1]
+    assert "in a ring" in refused({"type": "object", "dependentSchemas": {"a": {keyword: {"$ref": "#"}}}})[1]
+
+
+def test_as_many_steps_as_there_are_suffice() -> None:
+    """What is said of a schema before it is used is at least what using it takes."""
+    schema: JsonObject = {
+        "type": "object", "required": ["a"], "anyOf": [{"$ref": "#/$defs/d0"}, {"not": {"$ref": "#/$defs/d0"}}],
+        "if": {"required": ["b"]}, "then": {"$ref": "#/$defs/d0"}, "else": {"minProperties": 0},
+        "$defs": doubling(6)["$defs"],
+    }  # fmt: skip
+    checker = Checker(usable(schema))
+    checker.errors({})
+    assert 100 < MAX_STEPS - checker._left <= InPlace(schema, DRAFTS[NEWEST]).steps()

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from partywall.features.agents.catalogue import AGENTS, checking, formats, json_schemas, reading
+from partywall.features.agents.catalogue import AGENTS, checking, formats, json_schemas, patterns, reading
 from partywall.features.agents.catalogue.draft import MOST_CONTENT
 from partywall.features.agents.catalogue.schemas import MOST_CITATIONS, MOST_DOCUMENTS, MOST_QUOTED, Citation
 from partywall.features.agents.registry import AnyAgent
@@ -65,8 +65,8 @@ def test_the_limits_and_tools_are_those_of_the_code(agent: AnyAgent) -> None:
         f"up to {MOST_QUOTED:,} characters",
         f"at most {MOST_CONTENT:,}",
         f"at most {json_schemas.MAX_BYTES:,} bytes, {json_schemas.MAX_SUBSCHEMAS} parts",
-        f"at most {json_schemas.MAX_PATTERNS} of {json_schemas.MAX_PATTERN_CHARACTERS} characters",
-        f"at most {json_schemas.MAX_REPETITIONS:,} repetitions",
+        f"at most {json_schemas.MAX_PATTERNS} of {patterns.MAX_CHARACTERS} characters",
+        f"take {patterns.MAX_COMPILED:,} bytes",
         f"more than {checking.MAX_STEPS:,} of them",
         f"{checking.MAX_CHARACTERS:,} characters, or with an integer of more than {checking.MAX_DIGITS} digits",
         *[f"`{name}`" for name in formats.FORMATS],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -42,7 +42,7 @@ async def _check(ctx: RunContext[RunDeps[Question]], output: Answer) -> Answer:
         return output
     _refuse_unsupported(output.answer, [each.number for each in output.citations])
     documents = {id_: await _cited(ctx, id_) for id_ in dict.fromkeys(each.document_id for each in output.citations)}
-    checked = await asyncio.to_thread(_looked_up, output.citations, documents)
+    checked = await ctx.deps.threads.run(partial(_looked_up, output.citations, documents))
     return output.model_copy(update={"citations": checked})
 
 

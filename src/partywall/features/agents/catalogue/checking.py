@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from fractions import Fraction
 from itertools import islice
-from math import prod
 from threading import Event
-from typing import Annotated, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
-from pydantic import JsonValue, StringConstraints, TypeAdapter
-from pydantic_core import ValidationError as NoMatchError
+from pydantic import JsonValue
 from referencing import Registry
 
 from partywall.core.schemas import JsonObject
 from partywall.features.agents.catalogue.formats import formats
+from partywall.features.agents.catalogue.pattern_sizes import Size, measured
+from partywall.features.agents.catalogue.patterns import Pattern
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 
 # All that is done for the objects of one output together: a keyword that is applied, a value that is looked at.
@@ -28,11 +27,10 @@ MAX_CHARACTERS: Final = 200_000
 MAX_DIGITS: Final = 100
 _TOO_LARGE: Final[int] = 10**MAX_DIGITS
 # Following a reference is as much work as some others; a step reads or writes so many characters.
-_REFERENCE_STEPS: Final = 5
+REFERENCE_STEPS: Final = 5
 _CHARACTERS: Final = 100
-# A text is searched for a pattern that repeats something so often in about twice the time.
-_REPETITIONS: Final = 20
-_REPETITION: Final = re.compile(r"\{(\d{1,9})?(?:,(\d{1,9})?)?\}")
+# A text is searched for a pattern that may be at so many places at once in about twice the time.
+_PLACES: Final = 10
 # They ask each item or name, also where what they ask is nothing.
 _OF_EACH: Final = frozenset({"items", "additionalItems", "contains", "propertyNames", "additionalProperties"})
 # What a `false` in them says of an object, in many words, is thrown away and not seen here.
@@ -45,9 +43,9 @@ class Draft(Protocol):
     """A validator class of jsonschema."""
 
     VALIDATORS: Mapping[str, Keyword]
+    META_SCHEMA: JsonObject
 
     def __call__(self, schema: object, *, registry: object, format_checker: object) -> Validator: ...
-    def check_schema(self, schema: object, format_checker: object) -> None: ...
 
 
 class Validator(Protocol):
@@ -87,7 +85,7 @@ class Checker:
     def __init__(self, schema: JsonObject, stop: Event | None = None) -> None:
         self._left = MAX_STEPS
         self._stop = stop or Event()
-        self._patterns: dict[str, TypeAdapter[str]] = {}
+        self._patterns: dict[str, tuple[Pattern, Size]] = {}
         self._choices: dict[int, frozenset[Hashable]] = {}
         draft = draft_of(schema)
         assert draft is not None
@@ -121,7 +119,7 @@ class Checker:
 
     def _counted(self, name: str, keyword: Keyword) -> Keyword:
         def counting(validator: object, value: object, instance: object, schema: object) -> Iterator[ValidationError]:
-            self._spend(_REFERENCE_STEPS if name == "$ref" else 1)
+            self._spend(REFERENCE_STEPS if name == "$ref" else 1)
             if isinstance(value, dict | list) and name != "enum":
                 self._spend(len(value) // 10)
             if name in _OF_EACH and isinstance(instance, dict | list):
@@ -136,15 +134,14 @@ class Checker:
         return counting
 
     def _pattern(self, _: object, pattern: object, instance: object, __: object) -> Iterator[ValidationError]:
-        """By an engine whose time is in proportion to the text, whatever the pattern."""
         if not isinstance(instance, str) or not isinstance(pattern, str):
             return
-        self._spend(len(instance) * (1 + repetitions(pattern) // _REPETITIONS) // _CHARACTERS)
         if pattern not in self._patterns:
-            self._patterns[pattern] = compiled(pattern)
-        try:
-            self._patterns[pattern].validate_python(instance)
-        except NoMatchError:
+            found = measured(pattern)
+            self._patterns[pattern] = Pattern(found), found.size
+        known, size = self._patterns[pattern]
+        self._spend(len(instance) * (1 + size.places // _PLACES) // _CHARACTERS)
+        if not known.matches(instance):
             yield ValidationError(f"{instance[:100]!r} does not match {pattern!r}")
 
     def _unique(self, _: object, wanted: object, instance: object, __: object) -> Iterator[ValidationError]:
@@ -195,15 +192,6 @@ class Checker:
                 self._spend(sum(map(len, value)) // _CHARACTERS)
                 return ("object", frozenset((name, self._form(each)) for name, each in value.items()))
         raise TypeError(f"{type(value).__name__} is not of JSON")
-
-
-def compiled(pattern: str) -> TypeAdapter[str]:
-    return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
-
-
-def repetitions(pattern: str) -> int:
-    """At most so often something in it is repeated by count, one count inside the other."""
-    return prod(int(most or least or 1) for least, most in _REPETITION.findall(pattern))
 
 
 def _unfit(value: JsonValue) -> str | None:

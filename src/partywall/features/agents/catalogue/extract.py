@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+from functools import partial
 from threading import Event
 from typing import Final
 
 from pydantic_ai import ModelRetry, RunContext, Tool
 
 from partywall.core.schemas import JsonObject
+from partywall.core.shared_threads import SharedThreads
 from partywall.features.agents.catalogue.checking import Checker
+from partywall.features.agents.catalogue.patterns import forgotten_patterns
 from partywall.features.agents.catalogue.reading import MATERIAL, accounted, asked_in, listed, read
 from partywall.features.agents.catalogue.schemas import (
     Extracted,
@@ -41,27 +43,28 @@ async def _check(ctx: RunContext[RunDeps[ExtractionOrder]], output: Extraction) 
     for item in output.items:
         if item.document_id not in given.document_ids:
             raise ModelRetry(f"The document {item.document_id} is not among those that you were given.")
-    if wrong := await _wrong_in(output.items, given.schema_):
+    if wrong := await _wrong_in(ctx.deps.threads, output.items, given.schema_):
         raise ModelRetry("These objects do not fit the JSON Schema:\n" + "\n".join(wrong))
     return output.model_copy(update={"documents": await accounted(ctx)})
 
 
-async def _wrong_in(items: list[Extracted], schema: JsonObject) -> list[str]:
+async def _wrong_in(threads: SharedThreads, items: list[Extracted], schema: JsonObject) -> list[str]:
     """Once nobody waits for it any more, for the run was cancelled or its time is up, the thread stops too."""
     stop = Event()
     try:
-        return await asyncio.to_thread(_misfits, items, schema, stop)
+        return await threads.run(partial(_misfits, items, schema, stop))
     finally:
         stop.set()
 
 
 def _misfits(items: list[Extracted], schema: JsonObject, stop: Event, most: int = 5) -> list[str]:
-    checker = Checker(schema, stop)
     wrong: list[str] = []
-    for index, item in enumerate(items):
-        wrong += [f"items[{index}].object{error.removeprefix('$')}" for error in checker.errors(item.object)]
-        if len(wrong) >= most:
-            break
+    with forgotten_patterns():
+        checker = Checker(schema, stop)
+        for index, item in enumerate(items):
+            wrong += [f"items[{index}].object{error.removeprefix('$')}" for error in checker.errors(item.object)]
+            if len(wrong) >= most:
+                break
     return wrong[:most]
 
 

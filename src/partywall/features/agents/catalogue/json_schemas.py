@@ -5,35 +5,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from graphlib import CycleError, TopologicalSorter
-from typing import Final, cast
+from typing import Final
 
-from jsonschema import Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from pydantic import JsonValue
-from pydantic_core import PydanticCustomError
-from pydantic_core import SchemaError as PatternError
 
 from partywall.core.schemas import JsonObject
 from partywall.features.agents.catalogue.checking import (
     DRAFTS,
     MAX_DIGITS,
-    Checker,
+    MAX_STEPS,
     Draft,
-    compiled,
     draft_of,
     has_long_number,
     inner,
-    repetitions,
 )
-from partywall.features.agents.exceptions import SchemaTooCostlyError
+from partywall.features.agents.catalogue.in_place import CONTAINERS, InPlace
+from partywall.features.agents.catalogue.metaschemas import errors
+from partywall.features.agents.catalogue.pattern_sizes import Measured, UnsupportedPatternError, measured
+from partywall.features.agents.catalogue.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern, forgotten_patterns
+from partywall.features.agents.exceptions import SchemaRefusedError, SchemaTooCostlyError
 
 MAX_BYTES: Final = 16 * 1024
 # Objects and booleans in it, whether they are schemas or data: the draft's own check meets both.
 MAX_SUBSCHEMAS: Final = 500
 MAX_PATTERNS: Final = 20
-MAX_PATTERN_CHARACTERS: Final = 200
-MAX_REPETITIONS: Final = 1_000
 # Of a list that is no list of names or of schemas, for the draft's own check compares each with each.
 _MANY: Final = 100
 # They lead elsewhere, change what a reference means, or have Python's regular expressions run over names.
@@ -41,6 +36,7 @@ REFUSED: Final = frozenset(
     {"$id", "$schema", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary",
      "patternProperties", "unevaluatedItems", "unevaluatedProperties"}
 )  # fmt: skip
+_UNSUPPORTED: Final = "Not a pattern of the supported kind: no look-around, no backreferences, no class inside a class"
 _REFERENCE: Final = re.compile(r"#(?:/(\$defs|definitions)/([A-Za-z0-9_. -]+))?")
 
 # Where schemas stand in a schema: as the value, in a list, or each under a name of the caller's. All else is data.
@@ -49,45 +45,29 @@ _APPLIED: Final = frozenset(
 )
 _LISTED: Final = frozenset({"allOf", "anyOf", "items", "oneOf", "prefixItems"})
 _NAMED: Final = frozenset({"$defs", "definitions", "dependencies", "dependentSchemas", "properties"})
-# They ask the same object.
-_IN_PLACE: Final = ("allOf", "anyOf", "oneOf")
-# Where the draft's own schema looks for definitions: what stands elsewhere was not checked to be a schema.
-_CONTAINERS: Final[Mapping[Draft, tuple[str, ...]]] = {
-    Draft202012Validator: ("$defs", "definitions"),
-    Draft201909Validator: ("$defs", "definitions"),
-    Draft7Validator: ("definitions",),
-    Draft6Validator: ("definitions",),
-}
 
 
-def usable(schema: JsonObject) -> JsonObject:
-    """For pydantic: the schema as it is. Its errors carry a pointer into it.
-
-    Takes time in proportion to the schema, whatever refers to what.
-    """
+def refuse_unusable(schema: JsonObject) -> None:
+    """Takes time in proportion to the schema, whatever refers to what; raises SchemaRefusedError."""
     if len(json.dumps(schema)) > MAX_BYTES:
-        raise _refusal("", f"A schema has at most {MAX_BYTES} bytes of JSON")
+        raise SchemaRefusedError("", f"A schema has at most {MAX_BYTES} bytes of JSON")
     draft = _draft_of(schema)
     bare = inner(schema)
     _refuse_large(bare)
-    _refuse_unusual(bare, _CONTAINERS[draft])
-    try:
-        draft.check_schema(_shortened(bare), format_checker=None)
-    except SchemaError as error:
-        raise _refusal(_pointer(error.absolute_path), error.message[:300]) from error
-    if not _is_of_objects(bare, draft):
-        raise _refusal("/type", "The schema describes an object, and nothing else")
-    try:
-        Checker(schema).errors({})
-    except SchemaTooCostlyError as error:
-        raise _refusal("", error.detail) from error
-    return schema
+    _refuse_patterns(_patterns_of_usual(bare, CONTAINERS[draft]))
+    for error in errors(_shortened(bare), draft):
+        raise SchemaRefusedError(_pointer(error.absolute_path), error.message[:300])
+    in_place = InPlace(bare, draft)
+    if not in_place.is_of_objects():
+        raise SchemaRefusedError("/type", "The schema describes an object, and nothing else")
+    if in_place.steps() > MAX_STEPS:
+        raise SchemaRefusedError("", SchemaTooCostlyError.title)
 
 
 def _draft_of(schema: JsonObject) -> Draft:
     found = draft_of(schema)
     if found is None:
-        raise _refusal("/$schema", f"The known drafts are {', '.join(DRAFTS)}")
+        raise SchemaRefusedError("/$schema", f"The known drafts are {', '.join(DRAFTS)}")
     return found
 
 
@@ -103,55 +83,14 @@ def _shortened(value: JsonValue) -> JsonValue:
     return [_shortened(each) for each in {type(each): each for each in value}.values()]
 
 
-def _is_of_objects(root: JsonObject, draft: Draft) -> bool:
-    """Whether it says so: by its type, by the properties that it names, or by the schemas that it is made of."""
-    containers = {name: cast("JsonObject", root.get(name, {})) for name in _CONTAINERS[draft]}
-    schemas = {f"#/{name}/{each}": schema for name, named in containers.items() for each, schema in named.items()}
-    schemas["#"] = root
-    said: dict[str, bool] = {}
-    try:
-        # Each once, and those that it refers to before it: who follows references as they stand may never end.
-        for reference in TopologicalSorter({at: _asked(schema) for at, schema in schemas.items()}).static_order():
-            said[reference] = _says_so(schemas[reference], said, draft)
-    except CycleError as error:
-        ring = ", ".join(error.args[1])
-        raise _refusal("", f"References lead in a ring before they say anything of the object: {ring[:200]}") from error
-    return said["#"]
-
-
-def _asked(schema: JsonValue) -> set[str]:
-    """The references that are followed for the same object."""
-    if not isinstance(schema, dict):
-        return set()
-    reference = schema.get("$ref")
-    own = {reference} if isinstance(reference, str) else set[str]()
-    return own.union(*(_asked(each) for name in _IN_PLACE for each in _list(schema, name)))
-
-
-def _says_so(schema: JsonValue, said: Mapping[str, bool], draft: Draft) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    led = said.get(str(schema.get("$ref")), False)
-    if "$ref" in schema and draft in (Draft6Validator, Draft7Validator):
-        return led  # they overlook what stands beside a reference
-    if "type" in schema:
-        return schema["type"] in ("object", ["object"])
-    all_, any_, one = ([_says_so(each, said, draft) for each in _list(schema, name)] for name in _IN_PLACE)
-    return led or "properties" in schema or any(all_) or any(each != [] and all(each) for each in (any_, one))
-
-
-def _list(schema: JsonObject, name: str) -> list[JsonValue]:
-    return cast("list[JsonValue]", schema.get(name, []))
-
-
 def _refuse_large(schema: JsonObject) -> None:
     subschemas = 0
     for pointer, value in _values(schema, ""):
         subschemas += isinstance(value, dict | bool)
         if subschemas > MAX_SUBSCHEMAS:
-            raise _refusal(pointer, f"A schema has at most {MAX_SUBSCHEMAS} parts")
+            raise SchemaRefusedError(pointer, f"A schema has at most {MAX_SUBSCHEMAS} parts")
     if has_long_number(schema):
-        raise _refusal("", f"An integer in a schema has at most {MAX_DIGITS} digits")
+        raise SchemaRefusedError("", f"An integer in a schema has at most {MAX_DIGITS} digits")
 
 
 def _values(value: JsonValue, pointer: str) -> Iterator[tuple[str, JsonValue]]:
@@ -162,20 +101,21 @@ def _values(value: JsonValue, pointer: str) -> Iterator[tuple[str, JsonValue]]:
         yield from _values(each, at)
 
 
-def _refuse_unusual(root: JsonObject, containers: Collection[str]) -> None:
-    patterns = 0
+def _patterns_of_usual(root: JsonObject, containers: Collection[str]) -> dict[str, str]:
+    """Those in it, by pointers to them."""
+    patterns: dict[str, str] = {}
     for pointer, schema in _schemas(root, ""):
         for name, value in schema.items():
             at = pointer + _pointer([name])
             if name in REFUSED:
-                raise _refusal(at, f"{name} is not supported")
+                raise SchemaRefusedError(at, f"{name} is not supported")
             if name == "$ref" and isinstance(value, str) and not _leads_inside(root, value, containers):
-                raise _refusal(at, "A reference leads to # or to a definition at the top of the same schema")
+                raise SchemaRefusedError(at, "A reference leads to # or to a definition at the top of the same schema")
             if name == "pattern" and isinstance(value, str):
-                patterns += 1
-                if patterns > MAX_PATTERNS:
-                    raise _refusal(at, f"A schema has at most {MAX_PATTERNS} patterns")
-                _refuse_pattern(at, value)
+                patterns[at] = value
+                if len(patterns) > MAX_PATTERNS:
+                    raise SchemaRefusedError(at, f"A schema has at most {MAX_PATTERNS} patterns")
+    return patterns
 
 
 def _schemas(schema: JsonValue, pointer: str) -> Iterator[tuple[str, JsonObject]]:
@@ -207,20 +147,30 @@ def _leads_inside(schema: JsonObject, reference: str, containers: Collection[str
     return container in containers and isinstance(known, dict) and isinstance(known.get(name), dict | bool)
 
 
-def _refuse_pattern(pointer: str, pattern: str) -> None:
-    if len(pattern) > MAX_PATTERN_CHARACTERS or repetitions(pattern) > MAX_REPETITIONS:
-        limits = f"{MAX_PATTERN_CHARACTERS} characters and {MAX_REPETITIONS} repetitions"
-        raise _refusal(pointer, f"A pattern has at most {limits}")
+def _refuse_patterns(patterns: Mapping[str, str]) -> None:
+    """None is compiled before all are known to be small together."""
+    known = {at: _measured(at, pattern) for at, pattern in patterns.items()}
+    left = MAX_COMPILED
+    for at, found in known.items():
+        left -= found.size.compiled
+        if left < 0:
+            raise SchemaRefusedError(at, f"The patterns of a schema take at most {MAX_COMPILED:,} bytes once compiled")
+    with forgotten_patterns():
+        for at, found in known.items():
+            try:
+                Pattern(found)
+            except UnsupportedPatternError as error:
+                raise SchemaRefusedError(at, _UNSUPPORTED) from error
+
+
+def _measured(pointer: str, pattern: str) -> Measured:
+    if len(pattern) > MAX_CHARACTERS:
+        raise SchemaRefusedError(pointer, f"A pattern has at most {MAX_CHARACTERS} characters")
     try:
-        compiled(pattern)
-    except PatternError as error:
-        raise _refusal(pointer, "Not a pattern of the supported kind: no look-around, no backreferences") from error
+        return measured(pattern)
+    except UnsupportedPatternError as error:
+        raise SchemaRefusedError(pointer, _UNSUPPORTED) from error
 
 
 def _pointer(path: Iterable[str | int]) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-
-
-def _refusal(pointer: str, message: str) -> PydanticCustomError:
-    # The message is no template: what is in it stands as it is.
-    return PydanticCustomError("schema_refused", "{reason}", {"reason": message, "pointer": pointer})

@@ -10,8 +10,10 @@ from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, St
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from partywall.core.field_errors import FieldCode
 from partywall.core.schemas import NOT_BLANK, JsonObject, ResponseModel
-from partywall.features.agents.catalogue.json_schemas import usable
+from partywall.features.agents.catalogue.json_schemas import refuse_unusable
+from partywall.features.agents.exceptions import AgentInputError, SchemaRefusedError
 from partywall.features.agents.schemas import AgentInput
 from partywall.features.search.schemas import QueryText
 
@@ -181,7 +183,7 @@ class ExtractionOrder(SourcesInput):
     """What to look for, in which documents."""
 
     document_ids: DocumentIds = Field(description="The documents to extract from.")
-    schema_: Annotated[JsonObject, AfterValidator(usable)] = Field(
+    schema_: JsonObject = Field(
         alias="schema",
         description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
         examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
@@ -189,6 +191,17 @@ class ExtractionOrder(SourcesInput):
     instructions: Annotated[str, Field(max_length=4000), NOT_BLANK, WORDED] | None = Field(
         default=None, description="What to look for, in words."
     )
+
+    @property
+    def is_costly(self) -> bool:
+        return True
+
+    def judge(self) -> None:
+        try:
+            refuse_unusable(self.schema_)
+        except SchemaRefusedError as error:
+            pointer = f"/schema{error.pointer}"
+            raise AgentInputError.at([pointer], FieldCode.SCHEMA_REFUSED, str(error)) from error
 
 
 class Extracted(ResponseModel):

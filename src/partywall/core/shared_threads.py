@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from partywall.core.tenant import Tenant, current_tenant
+from partywall.core.tenant_semaphore import PATIENCE_SECONDS, TenantSemaphore
+
+
+class SharedThreads:
+    """Threads of their own for one kind of work, shared between tenants.
+
+    Work in a thread cannot be broken off: a tenant's place is taken until its thread is free again, whether somebody
+    still waits for what it answers or not.
+    """
+
+    def __init__(
+        self, name: str, threads: int, *, each: int, waiting: int, patience: float | None = PATIENCE_SECONDS
+    ) -> None:
+        self._threads: Final = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.places: Final = TenantSemaphore(
+            threads, each=each, waiting=waiting, patience=patience, background_waits=True
+        )
+
+    async def run[T](self, work: Callable[[], T], tenant: Tenant | None = None) -> T:
+        """Raises what the work does, TooMuchAtOnceError where the tenant has its share, or SharedOutError."""
+        tenant = tenant or current_tenant()
+        await self.places.acquire(tenant)
+        try:
+            under_way = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except BaseException:
+            self.places.release(tenant)
+            raise
+        under_way.add_done_callback(functools.partial(self._done, tenant))
+        return await asyncio.shield(under_way)
+
+    def _done(self, tenant: Tenant, under_way: asyncio.Future[object]) -> None:
+        self.places.release(tenant)
+        if not under_way.cancelled():
+            under_way.exception()  # also where nobody waits for it any more
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,68 @@
+"""What is asked of a run before it is started: the cheap first, and in no transaction what takes its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from partywall.core.field_errors import FieldCode
+from partywall.core.language_models import AgentModelNotConfiguredError
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.features.agents.admission import RunPlaces
+from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
+from partywall.features.agents.registry import AnyAgent, Registry
+from partywall.features.agents.schemas import AgentInput, RunStart
+from partywall.features.agents.service import CheckedRun, RunService
+from partywall.features.projects.rights import Right, require
+
+LARGEST_INPUT: Final = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class RunChecks:
+    """For one caller, by the share of the threads that its account has."""
+
+    resources: Resources
+    registry: Registry
+
+    async def check(self, scope: ProjectScope, wanted: RunStart) -> CheckedRun:
+        """Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError; where the input is costly to
+        judge, what `RunService.refuse_unfit` does as well."""
+        require(scope, Right.RUN_START)
+        agent = self._agent(wanted.agent)
+        _refuse_large(wanted)
+        checked = CheckedRun(wanted, await self._read(agent, wanted))
+        if checked.input.is_costly:
+            await self._refuse_unfit(scope, checked)
+            await self.resources.checks.run(checked.input.judge)
+        return checked
+
+    def _agent(self, name: str) -> AnyAgent:
+        agent = self.registry.by_name.get(name)
+        if agent is None:
+            raise AgentNotFoundError(f"No agent is called {name}.")
+        if not self.resources.language_models.has(agent.name):
+            raise AgentModelNotConfiguredError(agent.name)
+        return agent
+
+    async def _read(self, agent: AnyAgent, wanted: RunStart) -> AgentInput:
+        try:
+            return await agent.validated(wanted.input, self.resources.checks)
+        except ValidationError as error:
+            raise AgentInputError.of(error) from error
+
+    async def _refuse_unfit(self, known: ProjectScope, checked: CheckedRun) -> None:
+        resources = self.resources
+        async with resources.sessions.begin() as session:
+            scope = await enter_project(session, known.principal, known.project_id)
+            await RunService(session, scope, resources.announcer, RunPlaces.of(resources)).refuse_unfit(checked)
+
+
+def _refuse_large(wanted: RunStart) -> None:
+    """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
+    if len(to_json(wanted.input)) > LARGEST_INPUT:
+        raise AgentInputError.at([""], FieldCode.TOO_LARGE, f"At most {LARGEST_INPUT:,} bytes as JSON")

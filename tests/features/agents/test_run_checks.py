@@ -1,0 +1,119 @@
+"""Inputs that are costly to judge: what is cheap is asked first, and each account has a share of the threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from httpx2 import Response
+
+from partywall.core.shared_threads import SharedThreads
+from partywall.core.tenant import Tenant
+from partywall.features.agents.admission import RunPlaces
+from partywall.features.agents.catalogue.schemas import ExtractionOrder
+from tests.features.agents.bureau import Bureau
+from tests.features.agents.test_quotas import limit
+from tests.people import Person
+
+places = RunPlaces.of
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+
+def order(document: object) -> dict[str, object]:
+    return {"agent": "extract", "input": {"document_ids": [str(document)], "schema": SCHEMA}}
+
+
+async def extract(person: Person, project: UUID, document: object, **headers: str) -> Response:
+    return await person.client.post(f"/api/v1/projects/{project}/runs", json=order(document), headers=headers)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
+    """The inputs whose schemas were looked at."""
+    seen: list[ExtractionOrder] = []
+
+    def judge(order: ExtractionOrder) -> None:
+        seen.append(order)
+
+    monkeypatch.setattr(ExtractionOrder, "judge", judge)
+    return seen
+
+
+@asynccontextmanager
+async def place_of(person: Person, checks: SharedThreads) -> AsyncIterator[Tenant]:
+    """The account has what it may have under way."""
+    tenant = person.principal.tenant
+    async with checks.places.hold(tenant):
+        yield tenant
+
+
+async def waiting(checks: SharedThreads, count: int = 1) -> None:
+    async with asyncio.timeout(30):
+        while checks.places.waiting < count:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_schema_is_looked_at_last(
+    bureau: Bureau, judged: list[ExtractionOrder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document, viewer = await bureau.document(), await bureau.people.person()
+    await bureau.people.join(bureau.project, viewer, "viewer")
+    answers = [
+        await extract(viewer, bureau.project, document),
+        await extract(await bureau.people.person(), bureau.project, document),
+        await extract(bureau.owner, bureau.project, uuid4()),
+    ]
+    with monkeypatch.context() as patched:
+        patched.setattr(RunPlaces, "of", lambda resources: replace(places(resources), open_in_project=0))
+        answers.append(await extract(bureau.owner, bureau.project, document))
+    await limit(bureau, "runs", "0")
+    answers.append(await extract(bureau.owner, bureau.project, document))
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [
+        (403, "missing_right"), (404, "project_not_found"), (422, "validation_failed"), (429, "too_many_open_runs"),
+        (403, "quota_exceeded"),
+    ]  # fmt: skip
+    assert answers[-1].json()["used"] == 0
+    assert judged == []
+    await limit_again(bureau, "1")
+    assert (await extract(bureau.owner, bureau.project, document)).status_code == 202
+    assert len(judged) == 1
+
+
+async def limit_again(bureau: Bureau, most: str) -> None:
+    await bureau.people.execute(
+        "UPDATE project_quota SET most = $2::text::numeric WHERE project_id = $1", bureau.project, most
+    )
+
+
+async def test_schemas_of_an_account_wait_for_one_another_and_for_nobody_else(bureau: Bureau) -> None:
+    document, checks = await bureau.document(), bureau.resources.checks
+    other = await bureau.people.person()
+    theirs = await other.project()
+    made = await bureau.owner.client.post(f"{bureau.url}/api-keys", json={"name": "a", "role": "editor"})
+    by_key = {"Authorization": f"Bearer {made.json()['secret']}"}
+    async with place_of(bureau.owner, checks):
+        mine = [
+            asyncio.create_task(extract(bureau.owner, bureau.project, document)),
+            asyncio.create_task(extract(bureau.owner, bureau.project, document, **by_key)),
+        ]
+        await waiting(checks, 2)
+        assert (await extract(other, theirs, document)).status_code == 422
+        assert not any(each.done() for each in mine)
+    assert [(await each).status_code for each in mine] == [202, 202]
+
+
+async def test_an_account_whose_queue_is_full_is_told_so(bureau: Bureau) -> None:
+    document, checks = await bureau.document(), bureau.resources.checks
+    async with place_of(bureau.owner, checks) as tenant:
+        queue = [asyncio.create_task(checks.places.acquire(tenant)) for _ in range(32)]
+        await waiting(checks, len(queue))
+        answer = await extract(bureau.owner, bureau.project, document)
+        for each in queue:
+            each.cancel()
+        await asyncio.gather(*queue, return_exceptions=True)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+    assert int(answer.headers["retry-after"]) > 0

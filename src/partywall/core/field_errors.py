@@ -62,7 +62,6 @@ _KINDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.MISSING: "missing missing_argument",
     FieldCode.NOT_ONE_OF: "literal_error enum union_tag_invalid union_tag_not_found",
     FieldCode.NOT_UNIQUE: "not_unique",
-    FieldCode.SCHEMA_REFUSED: "schema_refused",
     FieldCode.TOO_DEEP: "too_deep recursion_loop",
     FieldCode.TOO_LARGE: "less_than less_than_equal too_large",
     FieldCode.TOO_LONG: "string_too_long too_long bytes_too_long url_too_long",

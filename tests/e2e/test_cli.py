@@ -53,7 +53,7 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         (["search", "x", "--mode", "magic"], "magic"),
         (["search", "x", "--project", "Nowhere"], "Nowhere"),
         (["search", "x", "--limit", "0"], "--limit"),
-        (["events", "--after", "x", "--project", "Handbook"], "Handbook"),
+        (["events", "--after", "x", "--project", "Handbook"], "--after"),
         (["login", "--server", "ftp://example.com", "--email", "a@example.com"], "ftp://example.com"),
         (["login"], "--email"),
         (["users", "create", "nonsense", "--data-dir", "."], "."),

@@ -23,6 +23,7 @@ from partywall.features.documents.indexing import Kind
 from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors, SweepChunks
+from partywall.features.webhooks.jobs import DeliverWebhook
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.quiet import quiet_logs
@@ -46,6 +47,9 @@ type Forge = Callable[[UUID, str, Things], JobPayload]
 PAYLOADS: Final[Mapping[str, Forge]] = {
     "build_index": lambda project, by, _: BuildIndex(project_id=project, principal=by),
     "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
+    "deliver_webhook": lambda project, by, of: DeliverWebhook(
+        project_id=project, principal=by, webhook_id=UUID(of.room.ids["webhook_id"])
+    ),
     "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
     "promote_vectors": lambda project, by, of: PromoteVectors(project_id=project, principal=by, index=of.index),
     "purge_document": lambda project, by, of: PurgeDocument(

@@ -20,7 +20,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, PartywallError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
 from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, Width, memory_of
-from partywall.core.http.charsets import refuse_other_charsets, refuse_wide_json, with_strict_form
+from partywall.core.http.charsets import read_form_strictly, refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.problems import problem_of, system_fact
@@ -203,8 +203,9 @@ class Admission:
         except (PartywallError, DBAPIError, PoolTimeoutError) as error:
             await _refuse(error, scope, incoming, send)
             return
-        form = with_strict_form(scope) if arriving.is_form else scope
-        await self._serve(Taken(target, arriving.is_form, caller, incoming), form, send)
+        if arriving.is_form:
+            read_form_strictly(scope)
+        await self._serve(Taken(target, arriving.is_form, caller, incoming), scope, send)
 
     def _find(self, scope: Scope) -> tuple[Target, dict[str, str]] | tuple[None, dict[str, str]]:
         for each in self._targets:

@@ -40,16 +40,16 @@ def refuse_wide_json(body: bytes) -> None:
         raise InvalidJsonError("The body is not UTF-8, or has a character U+0000.")
 
 
-def with_strict_form(scope: Scope) -> Scope:
+def read_form_strictly(scope: Scope) -> None:
     """The framework takes what is not UTF-8 for Latin-1; by our codec it has lone surrogates, which are refused.
 
-    The last `charset` counts. The one that the client has given is UTF-8.
+    The last `charset` counts. The one that the client has given is UTF-8. The scope is not copied: the log reads
+    what the router adds to it.
     """
-    headers = [
+    scope["headers"] = [
         (name, value + b"; charset=" + _FORM_CODEC.encode() if _is_form(name, value) else value)
         for name, value in scope["headers"]
     ]
-    return {**scope, "headers": headers}
 
 
 def _is_form(name: bytes, value: bytes) -> bool:

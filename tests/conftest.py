@@ -41,6 +41,14 @@ structlog.configure(
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a test logs may hold halves of surrogate pairs, which no worker can send."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Reading the tests takes twice as long under the tracer. The lines of our modules are seen by importing them."""
     if Coverage.current() is not None:

@@ -116,6 +116,24 @@ for what in ("starting response", "completing response", "completing handshake")
     ]
 
 
+def test_what_is_no_text_and_no_number_of_64_bits_is_logged() -> None:
+    """An error's words may hold half of a surrogate pair, and whoever logs it goes on."""
+    program = """
+import structlog
+from partywall.logs import configure_logging
+from partywall.settings import LogSettings
+configure_logging(LogSettings(format="json"))
+try:
+    raise ValueError("half of a pair \\ud800")
+except ValueError:
+    structlog.get_logger().exception("failed", number=2**80)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    [line] = [json.loads(each) for each in ran.stdout.splitlines()]
+    assert (line["event"], line["number"]) == ("failed", 2**80)
+    assert line["exception"].endswith("ValueError: half of a pair \ud800")
+
+
 def test_a_frame_that_is_no_text_is_one_line_and_no_error() -> None:
     program = """
 import logging

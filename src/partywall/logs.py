@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import BinaryIO, Final, cast
 
 import orjson
@@ -72,7 +74,10 @@ def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) 
 
 
 def _dumps(event: object, **_: object) -> bytes:
-    return orjson.dumps(event, default=str)
+    try:
+        return orjson.dumps(event, default=str)
+    except TypeError:  # half of a surrogate pair, or a number that is too long: this one writes both
+        return json.dumps(event, default=str).encode()
 
 
 def _level(settings: LogSettings) -> int:
@@ -106,6 +111,8 @@ def configure_logging(settings: LogSettings) -> None:
     """JSON to stdout when that is not a terminal, readable on one. The standard library's loggers come along."""
     level = _level(settings)
     as_json = _as_json(settings)
+    if not as_json and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         _merge_request,

@@ -15,12 +15,15 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from partywall.core.http import turns as turns_module
 from partywall.core.http.connections import Http
 from partywall.core.http.turns import AT_ONCE, Turn, Turns, end_turn, note_turn
-from tests.core.http.bytes import answer_on, head
+from tests.core.http.bytes import answer_on, ask, bearer, documents, head
 from tests.features.live.serving import Serving
 from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
+from tests.people import People
 
 PATIENCE = 60
+JSON = "Content-Type: application/json"
+TOKEN = b"refresh_token&refresh_token=x"
 
 
 async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
@@ -61,21 +64,32 @@ async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> N
     assert not late.waits
 
 
-async def test_who_awaits_the_rest_of_a_body_has_no_turn(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("by", ["admission", "forms", "hot lane"])
+async def test_who_awaits_the_rest_of_a_body_has_no_turn(
+    server: Serving, people: People, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     """Those of a whole body, and of none, are served meanwhile. Turns that are not given back would last for ever."""
     monkeypatch.setattr(Turns, "_look_later", lambda *_: None)
+    owner = await people.person()
+    path = documents(await owner.project())
+    assert (await ask(server, head("GET", path, bearer(owner.token)))).status == 200  # the token is known from now on
+    form = "Content-Type: application/x-www-form-urlencoded"
+    mine = (bearer(owner.token),) if by == "hot lane" else ()
+    begun, rest, status = {
+        "admission": (head("POST", "/api/v1/auth/register", JSON, "Content-Length: 2") + b"{", b"}", 422),
+        "forms": (head("POST", "/api/v1/auth/token", form, "Content-Length: 40") + b"grant_type=", TOKEN, 400),
+        "hot lane": (head("POST", path, JSON, "Content-Length: 2", *mine) + b"{", b"}", 422),
+    }[by]
     async with asyncio.timeout(PATIENCE), AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(2 * AT_ONCE)]
         for wire in wires:
-            wire.say(
-                head("POST", "/api/v1/auth/register", "Content-Type: application/json", "Content-Length: 2") + b"{"
-            )
+            wire.say(begun)
         async with wired(server) as other:
-            other.say(head("GET", "/healthz"))
+            other.say(head("GET", "/healthz", *mine))
             assert (await answer_on(other)).status == 200
         for wire in wires:
-            wire.say(b"}")
-        assert {(await answer_on(wire)).status for wire in wires} == {422}
+            wire.say(rest)
+        assert {(await answer_on(wire)).status for wire in wires} == {status}
 
 
 async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:

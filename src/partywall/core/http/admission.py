@@ -126,9 +126,7 @@ class Incoming:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """As they come; raises ContentTooLargeError, and BadRequestError where the client has gone."""
-        seen, waits = 0, self.turn is not None and not self.turn.is_whole
-        if self.turn is not None and waits:
-            self.turn.end()
+        seen, lent = 0, self.turn is not None and self.turn.lend()
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":
@@ -140,7 +138,7 @@ class Incoming:
                 raise too_large(self.limit)
             if piece:
                 yield piece
-        if self.turn is not None and waits:
+        if self.turn is not None and lent:
             await self.turn.again()
 
 

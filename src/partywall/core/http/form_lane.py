@@ -19,13 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from partywall.core.errors import PartywallError
 from partywall.core.http.dependencies import client_address
 from partywall.core.http.problems import problem_of, system_fact
-from partywall.core.http.replay import read_whole, replayed
+from partywall.core.http.replay import is_plain, read_whole, replayed
+from partywall.core.http.turns import AddressBusyError, turn_of
 from partywall.core.resources import Resources
 from partywall.core.tenant import stranger, work_for
 
 _SHORT_BYTES: Final = 1024
 _FORM: Final = b"application/x-www-form-urlencoded"
-_UNUSUAL: Final = (b"transfer-encoding", b"content-encoding")
 
 type Fields = Mapping[str, str]
 # The client's address is worked out once, for whatever counts by it.
@@ -54,7 +54,7 @@ class HotForm:
 
 
 class FormLane:
-    """Stands directly before whatever judges bodies: those that it reads are short."""
+    """Stands directly before the layer that judges bodies: those that it reads are short."""
 
     def __init__(self, app: ASGIApp, forms: Sequence[HotForm]) -> None:
         self._app = app
@@ -62,10 +62,14 @@ class FormLane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         form = self._forms.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
-        if form is None or scope["query_string"] or not _is_short_form(scope):
+        if form is None or scope["query_string"] or not _has_short_form(scope):
             await self._app(scope, receive, send)
             return
-        body = await read_whole(receive)
+        try:
+            body = await read_whole(receive, turn_of(scope["state"]))
+        except AddressBusyError as error:
+            await problem_of(Request(scope), error)(scope, receive, send)
+            return
         receive = receive if body is None else replayed(body, receive)
         fields = None if body is None else form.fields(body)
         if fields is None:
@@ -75,16 +79,9 @@ class FormLane:
         await answer(scope, receive, send)
 
 
-def _is_short_form(scope: Scope) -> bool:
-    headers = dict(scope["headers"])
-    length = headers.get(b"content-length", b"")
-    return (
-        headers.get(b"content-type") == _FORM
-        and length.isdigit()
-        and len(length) < 5
-        and int(length) <= _SHORT_BYTES
-        and not any(name in headers for name in _UNUSUAL)
-    )
+def _has_short_form(scope: Scope) -> bool:
+    headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+    return is_plain(headers, _FORM, _SHORT_BYTES)
 
 
 async def _answer(form: HotForm, scope: Scope, fields: Fields) -> Response:

@@ -21,7 +21,8 @@ from partywall.core.http.dependencies import bearer_token, remember_principal
 from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
 from partywall.core.http.json_body import JsonRoute
 from partywall.core.http.problems import problem_of
-from partywall.core.http.replay import read_whole, replayed
+from partywall.core.http.replay import is_plain, read_whole, replayed
+from partywall.core.http.turns import AddressBusyError, turn_of
 from partywall.core.resources import Resources
 
 
@@ -35,7 +36,7 @@ def hot_plans(routes: Sequence[BaseRoute]) -> tuple[HotPlan, ...]:
 
 
 class HotLane:
-    """Stands directly before the router, so that whatever holds for every answer holds for these."""
+    """Stands behind the layers that every answer passes, and before those that judge bodies: what it reads is short."""
 
     def __init__(self, app: ASGIApp, plans: Sequence[HotPlan]) -> None:
         self._app = app
@@ -51,7 +52,12 @@ class HotLane:
         caller = _caller(scope, headers)
         body: bytes | None = b""
         if caller is not None and plan.body is not None:
-            body = await read_whole(receive) if _is_plain_json(headers) else None
+            plain = is_plain(headers, b"application/json", ORDINARY_BYTES)
+            try:
+                body = await read_whole(receive, turn_of(scope["state"])) if plain else None
+            except AddressBusyError as error:
+                await problem_of(caller.request, error)(scope, receive, send)
+                return
             receive = receive if body is None else replayed(body, receive)
         values = None if caller is None or body is None else plan.parameters(path, scope["query_string"], headers, body)
         if caller is None or values is None:
@@ -76,19 +82,6 @@ def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
     token = bearer_token(headers.get(b"authorization", b"").decode("latin-1"))
     principal = resources.authenticator.cached(token) if token else None
     return None if principal is None else Caller(resources, principal, scope)
-
-
-def _is_plain_json(headers: RawHeaders) -> bool:
-    """The length is declared and ordinary; whatever is large or strange is read with more care."""
-    length = headers.get(b"content-length", b"")
-    return (
-        headers.get(b"content-type") == b"application/json"
-        and length.isdigit()
-        and len(length) < 6
-        and int(length) <= ORDINARY_BYTES
-        and b"idempotency-key" not in headers
-        and b"content-encoding" not in headers
-    )
 
 
 async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> Response:

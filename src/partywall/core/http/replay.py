@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
 
 from starlette.types import Message, Receive
 
+from partywall.core.http.turns import Turn
 
-async def read_whole(receive: Receive) -> bytes | None:
-    """The whole body, or None where the client has gone."""
+_UNUSUAL: Final = (b"transfer-encoding", b"content-encoding", b"idempotency-key")
+
+
+def is_plain(headers: Mapping[bytes, bytes], media_type: bytes, most_bytes: int) -> bool:
+    """Whether a body is of that type and of a declared, ordinary length, and no header asks for more care."""
+    length = headers.get(b"content-length", b"")
+    return (
+        headers.get(b"content-type") == media_type
+        and length.isdigit()
+        and len(length) < 6
+        and int(length) <= most_bytes
+        and not any(name in headers for name in _UNUSUAL)
+    )
+
+
+async def read_whole(receive: Receive, turn: Turn | None) -> bytes | None:
+    """The whole body, or None where the client has gone; raises AddressBusyError.
+
+    While the body is awaited, others of its address have its turn.
+    """
+    lent = turn is not None and turn.lend()
     parts: list[bytes] = []
     more = True
     while more:
@@ -17,6 +38,8 @@ async def read_whole(receive: Receive) -> bytes | None:
             return None
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
+    if turn is not None and lent:
+        await turn.again()
     return b"".join(parts)
 
 

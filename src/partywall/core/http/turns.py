@@ -52,6 +52,13 @@ class Turn:
         """Once it has begun; again it does nothing."""
         self._turns.ended(self._address, self)
 
+    def lend(self) -> bool:
+        """Ends while the rest of the body is awaited, and `again` must follow; False where all of it has come."""
+        if self.is_whole:
+            return False
+        self.end()
+        return True
+
     async def again(self) -> None:
         """Waits for another; raises AddressBusyError where that takes too long, or nobody waits for the answer."""
         future = asyncio.get_running_loop().create_future()

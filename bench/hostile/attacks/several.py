@@ -66,7 +66,7 @@ async def searches(hostile: Hostile) -> None:
 
 async def runs(hostile: Hostile) -> None:
     body = {"agent": "clerk", "input": {"task": HANG}}
-    await together(hostile, lambda each: [each.ask("POST", f"{each.here}/runs", body)], connections=2, most=18, count=2)
+    await together(hostile, lambda each: [each.ask("POST", f"{each.here}/runs", body)], connections=2, most=18)
     await hostile.wait()
 
 
@@ -106,6 +106,17 @@ async def unread_streams(hostile: Hostile) -> None:
     await asyncio.gather(writing, hostile.read_slowly(60, stream, piece=1, every=1.0))
 
 
+async def read_streams(hostile: Hostile) -> None:
+    """Streams that are read as fast as they come, while events come."""
+    await hostile.settle()
+    body = {"documents": [{"title": "a" * 400, "content": "a"}] * 100}
+    line = hostile.ask("POST", f"{hostile.here}/documents/batch", body)
+    stream = hostile.ask("GET", f"{hostile.here}/events")
+    hostile.begin()
+    writing = hostile.flood(itertools.repeat(line), connections=4, most=40)
+    await asyncio.gather(writing, hostile.read_slowly(90, stream, piece=1_000_000, every=0.05))
+
+
 ATTACKS = (
     Attack("accounts-uploads", 3, "four accounts with 30 heavy uploads at once each", uploads, weight=3),
     Attack(
@@ -116,8 +127,9 @@ ATTACKS = (
         weight=3,
     ),
     Attack("accounts-searches", 3, "four accounts with 12 long searches at once each", searches, weight=2),
-    Attack("accounts-runs", 3, "two accounts with 18 slow runs each", runs, weight=2),
+    Attack("accounts-runs", 3, "four accounts with 18 slow runs each", runs, weight=2),
     Attack("accounts-mixed", 3, "four accounts with six requests of all kinds at once each", everything, weight=3),
     Attack("slow-uploads", 3, "60 uploads, 200 bytes each third of a second", slow_uploads, weight=2),
+    Attack("read-streams", 4, "90 streams that are read, while 4,000 events come", read_streams, weight=2),
     Attack("unread-streams", 7, "60 streams that nobody reads, while 3,000 events come", unread_streams, weight=2),
 )

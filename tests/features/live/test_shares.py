@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import pytest
 from httpx2 import AsyncClient
 
+from partywall.core.events import pace
 from partywall.settings import Settings
 from tests.features.live.serving import Serving, serve
 from tests.features.live.sockets import opened
@@ -29,6 +31,11 @@ async def new_key(person: Person, project: UUID) -> str:
     body = {"name": "k", "role": "viewer"}
     answer = await person.client.post(f"/api/v1/projects/{project}/api-keys", json=body)
     return str(answer.json()["secret"])
+
+
+async def create(person: Person, project: UUID, title: str) -> None:
+    answer = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": title, "content": "x"})
+    assert answer.status_code == 201, answer.text
 
 
 async def new_ticket(token: str, person: Person, project: UUID) -> str:
@@ -89,3 +96,22 @@ async def test_tickets_that_nobody_uses_have_a_limit(people: People, shared: Ser
         url = f"/api/v1/projects/{theirs}/events/ticket"
         other = await client.post(url, headers={"Authorization": f"Bearer {stranger.token}"})
         assert other.status_code == 200
+
+
+async def test_an_account_whose_streams_take_too_much_slows_down_alone(
+    people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "STREAM", 1000.0)
+    monkeypatch.setattr(pace, "LONGEST", 1000.0)
+    owner, stranger = await people.person(), await people.person()
+    project, theirs = await owner.project(), await stranger.project()
+    async with follow(server.url, project, owner.token) as slow, follow(server.url, theirs, stranger.token) as other:
+        for title in ("one", "two"):
+            await create(owner, project, title)
+            if title == "one":
+                await slow.next()
+        await create(stranger, theirs, "three")
+        await other.next()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await slow.next()

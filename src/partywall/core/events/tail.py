@@ -20,6 +20,7 @@ from partywall.core.errors import InvalidTokenError, TooManyRequestsError, Unava
 from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
 from partywall.core.events.feed import DATABASE_ERRORS, End, Feed, Terms
 from partywall.core.events.listener import Listener
+from partywall.core.events.pace import DeliveryPace, cost
 from partywall.core.masking import what_failed
 from partywall.core.occupancy import Place, SharedPlaces
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
@@ -29,8 +30,9 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-# Events times readers handed out in one go: some tens of milliseconds of the event loop.
-MOST_AT_ONCE: Final = 100_000
+# Events times readers in one read, unless that would be fewer events than FEWEST, and before others have a turn.
+MOST_AT_ONCE: Final = 20_000
+MOST_IN_A_ROW: Final = 2_000
 FEWEST: Final = 10
 FULL_SECONDS: Final = 10
 # Reads under way at once: of what is past, by account, and of what is new.
@@ -78,9 +80,16 @@ class Tail:
     """
 
     def __init__(
-        self, pool: ReadPool, scope: ProjectScope, position: int, poll: timedelta, reads: TenantSemaphore
+        self,
+        pool: ReadPool,
+        scope: ProjectScope,
+        position: int,
+        poll: timedelta,
+        reads: TenantSemaphore,
+        pace: DeliveryPace,
     ) -> None:
         self._reads = reads
+        self._pace = pace
         self._account: UUID | None = None
         self._project_id = scope.project_id
         self._reader = ScopedReader(pool, Principal.service(scope.project_id))
@@ -115,18 +124,28 @@ class Tail:
             asked = {feed.caller for feed in self.feeds}
             limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
             batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
-        complete = True
-        for feed in self.feeds:
-            if feed.caller in asked:
-                feed.check(batch.roles[feed.caller])
-                feed.absorb(batch)
-            else:
-                complete = False
+        served = await self._hand_out(batch)
         # Who joined during the read is not known to be allowed: the same events are read again for them.
-        if complete:
+        if self.feeds <= served:
             self.position = batch.upto
-        if not complete or batch.upto < batch.last:
+        if not self.feeds <= served or batch.upto < batch.last:
             self.look()
+        if batch.events:
+            size = sum(len(event.frame) for event in batch.events)
+            await asyncio.sleep(self._pace.wait_after(self._account, cost(len(served), len(batch.events), size)))
+
+    async def _hand_out(self, batch: EventBatch) -> set[Feed]:
+        """To everybody whom the read asked about; the event loop serves others in between."""
+        served: set[Feed] = set()
+        for feed in list(self.feeds):
+            if feed.caller not in batch.roles:
+                continue
+            feed.check(batch.roles[feed.caller])
+            feed.absorb(batch)
+            served.add(feed)
+            if len(served) % max(1, MOST_IN_A_ROW // max(1, len(batch.events))) == 0:
+                await asyncio.sleep(0)
+        return served
 
     async def _pause(self) -> None:
         try:
@@ -155,6 +174,7 @@ class Tails:
         self._each_principal = each_principal
         self._past_reads = _reads(PAST_READS, 1)
         self._new_reads = _reads(NEW_READS, NEW_READS_EACH)
+        self._pace = DeliveryPace()
         self._pool = pool
         self._background = background
         self._listener = listener
@@ -260,7 +280,8 @@ class Tails:
             tail.look()
 
     def _start(self, name: CacheKey, feed: Feed) -> Tail:
-        tail = self._tails[name] = Tail(self._pool, feed.scope, feed.position, self._poll, self._new_reads)
+        tail = Tail(self._pool, feed.scope, feed.position, self._poll, self._new_reads, self._pace)
+        self._tails[name] = tail
         tail.feeds.add(feed)
         self._background.start(f"tail {name}", tail.run)
         self._listener.listen(name, lambda _: tail.look())

@@ -21,6 +21,88 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION wall.job_lines(
+    kinds text[], starts uuid[], each integer, silent interval, of_project integer[], of_account integer[]
+) RETURNS TABLE (kind text, project_id uuid, account_id uuid, due_in interval, lost_in interval)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_column
+DECLARE
+    is_left boolean := wall.pass_requests_on();
+BEGIN
+    UPDATE public.job SET state = 'waiting' WHERE id = ANY (ARRAY(
+        SELECT id FROM public.job WHERE state = 'delayed' AND due_at <= now()
+        ORDER BY due_at LIMIT 500 FOR UPDATE SKIP LOCKED
+    ));
+    RETURN QUERY
+    WITH busy AS MATERIALIZED (
+        SELECT at_work.kind, at_work.project_id, wall.account_of_jobs(at_work.project_id) AS account_id, at_work.jobs
+        FROM (
+            SELECT j.kind, j.project_id, count(*) AS jobs FROM public.job AS j
+            WHERE array_remove(of_account, NULL) <> '{}' AND j.state = 'running' AND j.kind = ANY (kinds)
+            GROUP BY j.kind, j.project_id
+        ) AS at_work
+    )
+    SELECT asked.kind, found.project, found.account, NULL::interval, NULL::interval
+    FROM unnest(kinds, starts, of_project, of_account) AS asked(kind, start, of_project, of_account), LATERAL (
+        WITH RECURSIVE line(project) AS (
+            (SELECT j.project_id FROM public.job AS j
+            WHERE j.state = 'waiting' AND j.kind = asked.kind AND j.project_id >= asked.start
+            ORDER BY j.project_id LIMIT 1)
+            UNION ALL
+            SELECT (SELECT j.project_id FROM public.job AS j
+                WHERE j.state = 'waiting' AND j.kind = asked.kind AND j.project_id > line.project
+                ORDER BY j.project_id LIMIT 1)
+            FROM line WHERE line.project IS NOT NULL
+        )
+        SELECT line.project, owner.account
+        FROM line, LATERAL (SELECT wall.account_of_jobs(line.project) AS account OFFSET 0) AS owner
+        WHERE line.project IS NOT NULL AND (asked.of_account IS NULL OR NOT EXISTS (
+            SELECT FROM busy AS b WHERE b.kind = asked.kind
+            HAVING sum(b.jobs) FILTER (WHERE b.project_id = line.project) >= asked.of_project
+                OR sum(b.jobs) FILTER (WHERE b.account_id = owner.account) >= asked.of_account
+        ))
+        LIMIT each
+    ) AS found;
+    RETURN QUERY SELECT NULL::text, NULL::uuid, NULL::uuid, least(
+            (SELECT j.due_at FROM public.job AS j WHERE j.state = 'delayed' ORDER BY j.due_at LIMIT 1)
+                - clock_timestamp(),
+            CASE WHEN is_left THEN interval '50 ms' END
+        ),
+        (SELECT j.heartbeat_at FROM public.job AS j WHERE j.state = 'running' ORDER BY j.heartbeat_at LIMIT 1)
+            + silent - clock_timestamp();
+END
+$$;
+
+CREATE OR REPLACE FUNCTION wall.take_limited_jobs(
+    kinds text[], projects uuid[], counts integer[], of_project integer[], of_account integer[], with_lease uuid
+) RETURNS TABLE (
+    id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
+) LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog SET enable_seqscan = off SET enable_bitmapscan = off
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(named.lock, 0)) FROM (
+        SELECT DISTINCT 'partywall.jobs ' || line.kind || ' ' || wall.account_of_jobs(line.project) AS lock
+        FROM unnest(kinds, projects) AS line(kind, project) ORDER BY 1
+    ) AS named;
+    FOR number IN 1 .. cardinality(kinds) LOOP
+        RETURN QUERY SELECT taken.* FROM (
+            SELECT count(*) AS in_account, count(*) FILTER (WHERE j.project_id = projects[number]) AS in_project
+            FROM public.job AS j
+            WHERE j.state = 'running' AND j.kind = kinds[number]
+                AND wall.account_of_jobs(j.project_id) = wall.account_of_jobs(projects[number])
+        ) AS busy, LATERAL wall.take_jobs(
+            kinds[number:number], projects[number:number], ARRAY[greatest(0, least(
+                counts[number], of_project[number] - busy.in_project, of_account[number] - busy.in_account
+            ))::integer], with_lease
+        ) AS taken;
+    END LOOP;
+END
+$$;
+
 DELETE FROM job WHERE kind = 'run_agent' AND state <> 'parked';
 UPDATE job SET dedupe_key = NULL WHERE kind = 'run_agent';
 ALTER TABLE run ADD COLUMN admitted boolean DEFAULT false NOT NULL, ADD COLUMN job_id bigint;

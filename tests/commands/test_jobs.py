@@ -59,7 +59,11 @@ async def test_parked_jobs_are_listed_and_put_back(
     assert "900009 is not parked" in capsys.readouterr().err
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
-    assert "no job is parked" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "no job is parked" in told.err
+    [waiting] = [line for line in told.out.splitlines() if KIND in line]
+    assert waiting.startswith("3 waiting  ")
+    assert waiting.endswith(f"Z  {KIND}  no worker of this version knows this kind")
     deleted = await people.execute("DELETE FROM job WHERE kind = $1", KIND)
     assert deleted == "DELETE 3"
 

@@ -40,7 +40,6 @@ async def _failing_for(r: RunWriter, room: Room) -> object:
 
 
 AGENT_CALLS: Final[dict[str, Call]] = {
-    "AdmissionRepository.admit": lambda r, _: r.admit(each_project=10, each_account=10),
     "AdmissionRepository.open": lambda r, _: r.open(),
     "BudgetRepository.allowed": lambda r, _: r.allowed(),
     "BudgetRepository.budget": lambda r, _: r.budget(),
@@ -57,7 +56,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunRepository.size_of_messages": lambda r, room: r.size_of_messages(run(room)),
     "RunRepository.turn": lambda r, room: r.turn(run(room), 1),
     "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
-    "RunWriter.begin": lambda r, room: r.begin(run(room), 1, 1),
+    "RunWriter.begin": lambda r, room: r.begin(run(room), 1),
     "RunWriter.cancel": lambda r, room: r.cancel(run(room)),
     "RunWriter.fail": lambda r, room: r.fail(run(room), "taken", "taken"),
     "RunWriter.go_on": lambda r, room: r.go_on(run(room), 2),
@@ -71,16 +70,13 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunWriter.wait": lambda r, room: r.wait(run(room), []),
     "RunWriter.decide": lambda r, room: r.decide(run(room), 1, {"approve": True}),
     "RunWriter.end_turn": lambda r, room: r.end_turn(run(room), 2, []),
-    "RunWriter.leave_place": lambda r, room: r.leave_place(run(room)),
     "RunWriter.lock": lambda r, room: r.lock(run(room)),
 }
 # A lock that everybody may take, and that holds nothing.
 HARMLESS: Final = {"AdmissionRepository.lock"}
 # Furnishes what these calls are about, beside the rows that stand in every table.
 STARTED: Final = """
-    WITH admitted AS (
-        INSERT INTO run (project_id, agent, input, principal, admitted) VALUES ($1, 'assistant', '{}', 'user:x', true)
-    )
+    WITH another AS (INSERT INTO run (project_id, agent, input, principal) VALUES ($1, 'assistant', '{}', 'user:x'))
     INSERT INTO run_step (project_id, run_id, turn, name, number, effect, result, finished_at)
     SELECT $1, $2, 1, 'a step', 1, '["done"]', '{}', now()
 """

@@ -11,17 +11,22 @@ from partywall.commands.engines import operator
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import say
 from partywall.core.jobs import attempts
+from partywall.core.jobs.firing import SCHEDULED_RUN
+from partywall.core.jobs.unknown import UnknownJobs, unknown_jobs
 from partywall.core.jobs.waking import wake_workers
+from partywall.features.work import WORK
 
-app = typer.Typer(name="jobs", help="Jobs that failed too often and wait for a decision.")
+app = typer.Typer(name="jobs", help="Jobs that wait for somebody: they failed too often, or nobody knows their kind.")
 
 
 @app.command("list")
 def list_jobs(data_dir: DataDir = Path(".data")) -> None:
-    """List the parked jobs, oldest first."""
-    parked = asyncio.run(_parked(data_dir))
+    """List the parked jobs, oldest first, and what waits of kinds that this version does not know."""
+    parked, unknown = asyncio.run(_waiting(data_dir))
     for job in parked:
         say(f"{job.job_id}  {job.parked_at:%Y-%m-%d %H:%M:%S}Z  {job.kind}  {job.error or ''}")
+    for kind, jobs, since in unknown:
+        say(f"{jobs} waiting  {since:%Y-%m-%d %H:%M:%S}Z  {kind}  no worker of this version knows this kind")
     if not parked:
         say("no job is parked", err=True)
 
@@ -38,9 +43,14 @@ def retry(
     return asyncio.run(_retry(job_ids or [], data_dir))
 
 
-async def _parked(data_dir: Path) -> list[attempts.ParkedJob]:
+async def _waiting(data_dir: Path) -> tuple[list[attempts.ParkedJob], list[UnknownJobs]]:
     async with operator(data_dir) as acting, acting.sessions.read() as session:
-        return await attempts.parked(session)
+        silent = acting.settings.jobs.heartbeat_timeout
+        return await attempts.parked(session), await unknown_jobs(session, _known_kinds(), silent)
+
+
+def _known_kinds() -> list[str]:
+    return [SCHEDULED_RUN.name, *(handler.kind.name for work in WORK for handler in work.jobs)]
 
 
 async def _retry(job_ids: list[int], data_dir: Path) -> int:

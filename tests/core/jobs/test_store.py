@@ -48,9 +48,9 @@ async def put(resources: Resources, kind: JobKind[Note], *texts: str, priority: 
             await enqueue(session, kind, Note(text=each), priority=priority)
 
 
-async def once(resources: Resources, kind: JobKind[Note], after: timedelta = timedelta()) -> None:
+async def once(resources: Resources, kind: JobKind[Note], after: timedelta = timedelta(), *, priority: int = 0) -> None:
     async with resources.sessions.begin() as session:
-        await enqueue_once(session, kind, Note(text="x"), "subject", after=after)
+        await enqueue_once(session, kind, Note(text="x"), "subject", priority=priority, after=after)
 
 
 async def ask(people: People, kind: JobKind[Note], *dues: timedelta) -> None:
@@ -189,6 +189,18 @@ async def test_what_nobody_wants_any_more_is_taken_off_unless_it_is_at_work(
             await take_off(session, kind, "another")
             await take_off(session, kind, "subject")
         assert await queued(resources, kind) == left
+
+
+async def test_what_is_asked_for_while_its_job_is_at_work_has_the_priority_that_was_asked_for(
+    resources: Resources, store: JobStore
+) -> None:
+    kind = kind_of(Note)
+    await once(resources, kind)
+    [job] = await take(store, kind)
+    await put(resources, kind, "0")
+    await once(resources, kind, priority=1)
+    await store.settle([Ended(job.id, job.lease)])
+    assert [texts_of(await take(store, kind, 1)) for _ in range(2)] == [["x"], ["0"]]
 
 
 async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, people: People) -> None:

@@ -113,6 +113,29 @@ def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
     assert taking.choose({"kind": 4}) == []
 
 
+def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
+    """Of the one place that becomes free time and again, each of the projects has its part, wherever it stands."""
+    taking, served = Turns(["kind"], limits={"kind": 2}), list[UUID]()
+    first, second, third, other = (UUID(int=number) for number in range(1, 5))
+    lines = whose(first, second, third)
+    taking.found(["kind"], lines)
+    assert [(each.project, each.jobs) for each in taking.choose({"kind": 9})] == [(first, 1), (second, 1)]
+    taking.taken([], Counter())
+    for _ in range(2):
+        taking.begin("kind", ONE)
+    for _ in range(6):
+        taking.found(["kind"], whose(other, account=TWO))  # the account has as many as it may
+        assert {each.project for each in taking.choose({"kind": 1})} == {other}
+        taking.end("kind", ONE)
+        taking.found(["kind"], lines)
+        chosen = taking.choose({"kind": 9})
+        assert [each.jobs for each in chosen] == [1]
+        taking.taken(chosen, Counter((each.kind, each.project) for each in chosen))
+        taking.begin("kind", ONE)
+        served.append(chosen[0].project)
+    assert Counter(served) == {first: 2, second: 2, third: 2}
+
+
 def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """In windows: whoever is in one has a turn before the next is looked at, and behind the last is the first."""
     monkeypatch.setattr(turns, "WINDOW", 10)

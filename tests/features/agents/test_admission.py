@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
+from partywall.core.jobs.kinds import Limits
+from partywall.core.jobs.store import JobStore
+from partywall.core.jobs.turns import Chosen
 from partywall.features.agents import service
-from partywall.features.agents.admission import RunPlaces, admit_waiting_runs
+from partywall.features.agents.admission import OpenRunLimits
+from partywall.features.agents.jobs import RUN_AGENT, RunAgent
 from partywall.features.agents.run_checks import LARGEST_INPUT
 from partywall.settings import AgentSettings
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.model_server import Asked, Reply, final
+from tests.features.agents.test_approval import decide, waiting_run
 from tests.people import Person
 
 RUN = {"agent": "assistant", "input": {"question": "When?"}}
@@ -26,13 +31,10 @@ async def start(person: Person, project: UUID, question: str = "When?") -> str:
     return str(answer.json()["id"])
 
 
-async def jobs(bureau: Bureau, *projects: UUID) -> int:
-    """How many runs of these projects stand on the queue that all share."""
-    rows = await bureau.people.fetch(
-        "SELECT 1 FROM job WHERE kind = 'run_agent'"
-        " AND project_id = ANY ($1)", projects,
-    )  # fmt: skip
-    return len(rows)
+async def at_work(bureau: Bureau, *projects: UUID) -> int:
+    """How many runs of these projects a worker has in hand."""
+    sql = "SELECT FROM job WHERE kind = 'run_agent' AND state = 'running' AND project_id = ANY ($1)"
+    return len(await bureau.people.fetch(sql, projects))
 
 
 async def several_projects(bureau: Bureau, count: int, runs: int) -> list[UUID]:
@@ -43,14 +45,12 @@ async def several_projects(bureau: Bureau, count: int, runs: int) -> list[UUID]:
     return projects
 
 
-async def test_an_account_has_a_third_of_the_places_over_all_its_projects(bureau: Bureau) -> None:
+async def test_an_account_has_a_third_of_the_places_over_all_its_projects_and_workers(bureau: Bureau) -> None:
+    """And another's run begins at once, though it came last."""
     projects = await several_projects(bureau, 6, 6)
-    assert await jobs(bureau, *projects) == bureau.resources.settings.agents.concurrency // 3
     stranger = await bureau.people.person()
     theirs = await stranger.project()
     run = await start(stranger, theirs, "the stranger's")
-    assert await jobs(bureau, theirs) == 1
-
     hold = asyncio.Event()
 
     async def script(asked: Asked) -> Reply:
@@ -59,17 +59,21 @@ async def test_an_account_has_a_third_of_the_places_over_all_its_projects(bureau
         return final(answer="Done.", sources=[])
 
     bureau.model.script = script
-    async with bureau.working(), asyncio.timeout(60):
-        while (await stranger.client.get(f"/api/v1/projects/{theirs}/runs/{run}")).json()["status"] != "succeeded":
-            await asyncio.sleep(0.05)
+    places, most, ended = bureau.resources.settings.agents.places_per_account, 0, False
+    async with bureau.working(), bureau.working(), asyncio.timeout(180):
+        while not ended or most < places:
+            await asyncio.sleep(0.02)
+            most = max(most, await at_work(bureau, *projects))
+            ended = bool(await bureau.people.fetch("SELECT FROM run WHERE id::text = $1 AND status = 'succeeded'", run))
+        await bureau.people.execute("DELETE FROM job WHERE state = 'waiting' AND project_id = ANY ($1)", projects)
         hold.set()
+    assert most == places
 
 
 async def test_the_projects_of_an_account_take_turns(bureau: Bureau) -> None:
     first, second = await bureau.owner.project(), await bureau.owner.project()
     runs = [await start(bureau.owner, first) for _ in range(8)]
     await start(bureau.owner, second)
-    assert await jobs(bureau, second) == 0
     bureau.model.script = lambda _: final(answer="Done.", sources=[])
     async with bureau.working():
         await bureau.until_of(first, runs[-1])
@@ -85,47 +89,50 @@ async def test_runs_that_are_cancelled_again_and_again_leave_no_jobs_behind(bure
         run = await bureau.start()
         answer = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/cancel")
         assert answer.json()["status"] == "cancelled"
-    last = await bureau.start()
-    places = bureau.resources.settings.agents.places_per_account
-    assert await jobs(bureau, bureau.project) <= places
-    bureau.model.says(final(answer="Done.", sources=[]))
-    async with bureau.working():
-        assert (await bureau.until(last))["status"] == "succeeded"
-    held = await bureau.people.fetch("SELECT 1 FROM run WHERE project_id = $1 AND admitted", bureau.project)
-    assert held == []
+    assert await bureau.people.fetch("SELECT FROM job WHERE project_id = $1", bureau.project) == []
 
 
-async def test_the_place_of_a_deleted_project_goes_to_another(bureau: Bureau) -> None:
-    places = bureau.resources.settings.agents.places_per_account
-    for _ in range(places):
-        await bureau.start()
-    other = await bureau.owner.project()
-    await start(bureau.owner, other)
-    assert await jobs(bureau, other) == 0
-    await bureau.people.execute("DELETE FROM project WHERE id = $1", bureau.project)
-    await admit_waiting_runs(bureau.resources)
-    assert await jobs(bureau, other) == 1
+async def test_a_run_that_is_cancelled_as_a_worker_takes_it_is_not_begun(bureau: Bureau) -> None:
+    run = await bureau.start()
+    await bureau.people.execute(
+        "UPDATE job SET state = 'running', heartbeat_at = 'epoch', lease = $1 WHERE project_id = $2",
+        uuid4(), bureau.project,
+    )  # fmt: skip
+    assert (await bureau.owner.client.post(f"{bureau.url}/runs/{run}/cancel")).json()["status"] == "cancelled"
+    async with bureau.working(), asyncio.timeout(60):
+        while await bureau.people.fetch("SELECT FROM job WHERE project_id = $1", bureau.project):
+            await asyncio.sleep(0.02)
+    assert (bureau.model.asked, await bureau.kinds(run)) == ([], ["queued", "cancelled"])
+
+
+async def test_a_run_that_goes_on_comes_before_those_that_have_not_begun(bureau: Bureau) -> None:
+    run = await waiting_run(bureau, await bureau.document())
+    await start(bureau.owner, bureau.project)
+    await decide(bureau, run, approve=True)
+    [job] = await JobStore(bureau.resources.reads).take([Chosen(RUN_AGENT.name, bureau.project, 1)])
+    assert RunAgent.model_validate_json(job.payload).run_id == UUID(run)
 
 
 async def test_a_run_counts_for_whoever_owns_its_project(bureau: Bureau) -> None:
     """Not for who starts it, nor for another owner of it."""
     member = await bureau.people.person()
     await bureau.people.join(bureau.project, member, "owner")
-    for _ in range(8):
+    for _ in range(3):
         await start(member, bureau.project)
     own = await member.project()
     await start(member, own)
-    assert await jobs(bureau, own) == 1
+    store = JobStore(bureau.resources.reads, {RUN_AGENT.name: Limits(each_project=2, each_account=2)})
+    assert len(await store.take([Chosen(RUN_AGENT.name, bureau.project, 3)])) == 2
+    [other] = await store.take([Chosen(RUN_AGENT.name, own, 3)])
+    assert other.account == member.id
 
 
-@pytest.mark.parametrize(
-    ("scope", "limits"), [("project", {"open_in_project": 2}), ("account", {"open_in_account": 3})]
-)
+@pytest.mark.parametrize(("scope", "limits"), [("project", {"in_project": 2}), ("account", {"in_account": 3})])
 async def test_what_is_not_over_has_a_limit(
     bureau: Bureau, monkeypatch: pytest.MonkeyPatch, scope: str, limits: dict[str, int]
 ) -> None:
-    places = replace(RunPlaces.of(bureau.resources), **limits)
-    monkeypatch.setattr(RunPlaces, "of", lambda _: places)
+    changed = replace(OpenRunLimits.of(bureau.resources), **limits)
+    monkeypatch.setattr(OpenRunLimits, "of", lambda _: changed)
     other = await bureau.owner.project()
     started = [await start(bureau.owner, bureau.project), await start(bureau.owner, bureau.project)]
     refused_in = bureau.project

@@ -74,8 +74,6 @@ async def test_a_refused_call_is_not_made_and_the_model_learns_why(bureau: Burea
 
 async def test_a_waiting_run_holds_no_place_and_is_decided_once(bureau: Bureau) -> None:
     run = await waiting_run(bureau, await bureau.document())
-    [row] = await bureau.people.fetch("SELECT admitted FROM run WHERE id::text = $1", run)
-    assert row["admitted"] is False
     assert await bureau.people.fetch("SELECT 1 FROM job WHERE kind = 'run_agent'") == []
     shown = await bureau.pending_id(run)
     await decide(bureau, run, approve=True)

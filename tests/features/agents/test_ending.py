@@ -67,5 +67,6 @@ async def test_a_run_whose_starter_leaves_as_its_model_fails_is_not_left_running
         model.go.set()
         found = await bureau.until(run)
     assert code_of(found) == "right_lost"
-    [row] = await bureau.people.fetch("SELECT admitted FROM run WHERE id::text = $1", run)
-    assert row["admitted"] is False
+    assert (
+        await bureau.people.fetch("SELECT FROM job WHERE project_id = $1 AND kind = 'run_agent'", bureau.project) == []
+    )

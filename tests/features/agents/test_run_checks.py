@@ -13,13 +13,13 @@ from httpx2 import Response
 
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant import Tenant
-from partywall.features.agents.admission import RunPlaces
+from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.catalogue.schemas import ExtractionOrder
 from tests.features.agents.bureau import Bureau
 from tests.features.agents.test_quotas import limit
 from tests.people import Person
 
-places = RunPlaces.of
+limits = OpenRunLimits.of
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
@@ -68,7 +68,7 @@ async def test_a_schema_is_looked_at_last(
         await extract(bureau.owner, bureau.project, uuid4()),
     ]
     with monkeypatch.context() as patched:
-        patched.setattr(RunPlaces, "of", lambda resources: replace(places(resources), open_in_project=0))
+        patched.setattr(OpenRunLimits, "of", lambda resources: replace(limits(resources), in_project=0))
         answers.append(await extract(bureau.owner, bureau.project, document))
     await limit(bureau, "runs", "0")
     answers.append(await extract(bureau.owner, bureau.project, document))

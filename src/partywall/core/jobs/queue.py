@@ -7,10 +7,10 @@ from typing import Final
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import Interval, Text, bindparam, delete, func, insert, literal, select
+from sqlalchemy import Integer, Interval, Text, bindparam, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB, array
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
+from partywall.core.db.session import AsyncSession, note_enqueued
 from partywall.core.jobs.kinds import JobKind, JobPayload
 from partywall.core.jobs.models import NO_PROJECT, StoredJob
 
@@ -22,6 +22,7 @@ _ONCE: Final = select(
         array([bindparam("payload", type_=JSONB)]),
         array([bindparam("key", type_=Text)]),
         array([_DUE]),
+        array([bindparam("priority", type_=Integer)]),
     )
 )
 
@@ -46,15 +47,26 @@ async def enqueue[P: JobPayload](
 
 
 async def enqueue_once[P: JobPayload](
-    session: AsyncSession, kind: JobKind[P], payload: P, subject: object, *, after: timedelta = _NOTHING
+    session: AsyncSession,
+    kind: JobKind[P],
+    payload: P,
+    subject: object,
+    *,
+    priority: int = 0,
+    after: timedelta = _NOTHING,
 ) -> None:
     """The same, of which there is one job at a time for each subject.
 
     One that waits is left as it is, one that is delayed is due at the earlier of both moments, and one that is at work
     is run once more after it has ended: it may have looked at its subject already.
     """
-    given = {"kind": kind.name, "payload": _body(payload), "key": _key(kind, subject), "after": after}
-    await session.execute(_ONCE, given)
+    await session.execute(
+        _ONCE,
+        {
+            "kind": kind.name, "payload": _body(payload), "key": _key(kind, subject), "after": after,
+            "priority": priority,
+        },
+    )  # fmt: skip
     note_enqueued(session)
 
 
@@ -62,12 +74,6 @@ async def take_off[P: JobPayload](session: AsyncSession, kind: JobKind[P], subje
     """Removes the subject's job, unless it is at work."""
     idle = StoredJob.state.in_(("waiting", "delayed"))
     await session.execute(delete(StoredJob).where(StoredJob.dedupe_key == _key(kind, subject), idle))
-
-
-async def is_on_queue(session: AsyncReadSession, job_id: int) -> bool:
-    """Whether the job waits or is at work."""
-    query = select(literal(1)).where(StoredJob.id == job_id, StoredJob.state != "parked")
-    return await session.scalar(query) is not None
 
 
 def _key[P: JobPayload](kind: JobKind[P], subject: object) -> str:

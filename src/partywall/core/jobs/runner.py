@@ -21,6 +21,7 @@ from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.store import Ended, JobStore, TakenJob
 from partywall.core.jobs.suspects import Suspects
 from partywall.core.jobs.turns import Turns
+from partywall.core.jobs.unknown import UnknownKinds
 from partywall.core.resources import Resources
 
 log = structlog.get_logger(__name__)
@@ -48,12 +49,17 @@ class JobRunner:
         with self.resources.waker.followed_by(worker.wake):
             async with asyncio.TaskGroup() as group:
                 firing = Firing(worker.store, self.schedules, worker.wake)
-                helpers = [group.create_task(each) for each in (worker.beat(), worker.wake_to_stop(), firing.run(stop))]
+                beside = (worker.beat(), worker.wake_to_stop(), firing.run(stop), self._unknown(handlers).run())
+                helpers = [group.create_task(each) for each in beside]
                 try:
                     await worker.work(group)
                 finally:
                     for helper in helpers:
                         helper.cancel()
+
+    def _unknown(self, handlers: Sequence[JobHandler]) -> UnknownKinds:
+        known = [handler.kind.name for handler in handlers]
+        return UnknownKinds(self.resources.sessions, known, self.resources.settings.jobs.heartbeat_timeout)
 
 
 class _Worker:
@@ -67,7 +73,10 @@ class _Worker:
         self._handlers = {handler.kind.name: handler for handler in handlers}
         self._places = {handler.kind.name: handler.places(resources) for handler in handlers}
         shares = {each.kind.name: each.share for each in handlers if each.share is not None}
-        self._turns = Turns(self._handlers, {kind: max(1, self._places[kind] // of) for kind, of in shares.items()})
+        self._turns = Turns(
+            self._handlers, {kind: max(1, self._places[kind] // of) for kind, of in shares.items()},
+            {kind: limit.each_account for kind, limit in limits.items()},
+        )  # fmt: skip
         self._suspects = Suspects()
         # Those at work or not settled yet, by their lease; a job may be there twice after its lease was lost.
         self._held: dict[tuple[int, object], TakenJob] = {}

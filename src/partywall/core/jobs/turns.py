@@ -15,6 +15,7 @@ from partywall.core.jobs.models import NO_PROJECT
 TURN_SECONDS: Final = 1.0
 # Lines of one kind that a worker knows at once. Where there are more, it serves these and then looks at the next.
 WINDOW: Final = 500
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class Line(NamedTuple):
@@ -35,15 +36,19 @@ class Chosen(NamedTuple):
 
 @dataclass(slots=True)
 class _Lines:
-    """Those of one kind. `most` is how many of so many places one account may have, where places are shared."""
+    """Those of one kind. `most` is how many of so many places one account may have, where places are shared, and
+    `limit` how many jobs it may have at work over all workers."""
 
     most: int | None = None
+    limit: int | None = None
     # How many jobs each account has at work.
     held: Counter[UUID] = field(default_factory=Counter)
     # The accounts in the order of their turns, and the projects of each.
     accounts: OrderedDict[UUID, OrderedDict[UUID, None]] = field(default_factory=OrderedDict)
     account_of: dict[UUID, UUID] = field(default_factory=dict)
     unserved: set[UUID] = field(default_factory=set)
+    # Where there is a limit, the projects that were served, in this order: whoever reached it comes back to its turn.
+    served: OrderedDict[UUID, None] = field(default_factory=OrderedDict)
     # Where the next window begins, if there may be more lines behind this one.
     start: UUID = NO_PROJECT
     is_one_of_several: bool = False
@@ -54,10 +59,11 @@ class _Lines:
         return self.is_one_of_several and bool(self.unserved)
 
     def replace(self, found: Mapping[UUID, UUID]) -> None:
-        """Who stays keeps the place; who is new stands behind."""
+        """Who stays keeps the place; who is new stands behind, and of these first whoever was not served of late."""
         for project in self.account_of.keys() - found.keys():
             self.remove(project)
-        for project, account in found.items():
+        turn = {project: number for number, project in enumerate(self.served, 1)}
+        for project, account in sorted(found.items(), key=lambda line: turn.get(line[0], 0)) if turn else found.items():
             if self.account_of.get(project, account) != account:
                 self.remove(project)
             self.account_of[project] = account
@@ -91,10 +97,19 @@ class _Lines:
         free: so the last one goes to an account that has none."""
         if free <= 0 or not self.accounts:
             return None
+        if self.limit is not None:
+            return next((account for account in self.accounts if held[account] < self.limit), None)
         if self.most is None:
             return next(iter(self.accounts))
         account = min(self.accounts, key=lambda each: held[each])
         return account if held[account] < min(self.most, free) else None
+
+    def serve(self, project: UUID) -> None:
+        if self.limit is not None:
+            self.served[project] = None
+            self.served.move_to_end(project)
+            if len(self.served) > WINDOW:
+                self.served.popitem(last=False)
 
     def end(self, account: UUID) -> None:
         """Whose job has just left a shared place stands behind the others."""
@@ -113,11 +128,14 @@ class _Lines:
 class Turns:
     """What a worker knows of who waits. A line that gave less than was asked of it is over.
 
-    `most` says of the kinds whose places are shared how many of them one account may have.
+    `most` says of the kinds whose places are shared how many of them one account may have, and `limits` of those that
+    have any how many jobs of an account are at work over all workers: no more than may begin are chosen.
     """
 
-    def __init__(self, kinds: Iterable[str], most: Mapping[str, int] = MappingProxyType({})) -> None:
-        self._lines = {kind: _Lines(most.get(kind)) for kind in kinds}
+    def __init__(
+        self, kinds: Iterable[str], most: Mapping[str, int] = _NONE, limits: Mapping[str, int] = _NONE
+    ) -> None:
+        self._lines = {kind: _Lines(most.get(kind), limits.get(kind)) for kind in kinds}
 
     @property
     def is_empty(self) -> bool:
@@ -155,5 +173,7 @@ class Turns:
 
     def taken(self, chosen: Iterable[Chosen], taken: Counter[tuple[str, UUID]]) -> None:
         for kind, project, jobs in chosen:
+            if taken[kind, project]:
+                self._lines[kind].serve(project)
             if taken[kind, project] < jobs:
                 self._lines[kind].remove(project)

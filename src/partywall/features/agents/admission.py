@@ -1,82 +1,58 @@
-"""Fair between accounts: each has only so many runs on the queue that all share, however many projects it has."""
+"""How many runs there may be: at work at once, which the queue sees to, and unfinished, which is refused here."""
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from partywall.core.db.session import AsyncSession
-from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.kinds import Limits
+from partywall.core.jobs.queue import enqueue_once
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, enter_to_write
-from partywall.features.agents.admission_repository import AdmissionRepository, projects_with_waiting_runs
+from partywall.core.tenancy import ProjectNotFoundError, ProjectScope
+from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.exceptions import TooManyOpenRunsError
 from partywall.features.agents.jobs import RUN_AGENT, RunAgent
+from partywall.features.agents.models import Run
+
+
+def limits_of_runs(resources: Resources) -> Limits:
+    """At work at once, over all workers."""
+    settings = resources.settings.agents
+    return Limits(settings.concurrency_per_project, settings.places_per_account)
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlaces:
-    """Runs at work at once in a project and over all projects of an account, and those that may be unfinished."""
+class OpenRunLimits:
+    """How many runs may be unfinished in a project, and over all projects of an account."""
 
-    each_project: int
-    each_account: int
-    open_in_project: int
-    open_in_account: int
+    in_project: int
+    in_account: int
 
     @classmethod
-    def of(cls, resources: Resources) -> RunPlaces:
+    def of(cls, resources: Resources) -> OpenRunLimits:
         settings = resources.settings.agents
-        return cls(
-            each_project=settings.concurrency_per_project,
-            each_account=settings.places_per_account,
-            open_in_project=settings.open_runs_per_project,
-            open_in_account=settings.open_runs_per_account,
-        )
+        return cls(settings.open_runs_per_project, settings.open_runs_per_account)
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
-    session: AsyncSession
-    scope: ProjectScope
-    places: RunPlaces
-
-    async def lock(self) -> None:
-        """Before a run's status is changed, so that nobody waits for another in a ring."""
-        await self._repository.lock()
-
-    async def refuse_too_many(self) -> None:
-        """Raises TooManyOpenRunsError where one more may not be started; once locked."""
-        found = await self._repository.open()
-        if found is None:
-            raise ProjectNotFoundError
-        for scope, used, limit in (
-            ("project", found.of_project, self.places.open_in_project),
-            ("account", found.of_account, self.places.open_in_account),
-        ):
-            if used >= limit:
-                raise TooManyOpenRunsError(scope, used, limit)
-
-    async def fill(self) -> None:
-        """Gives the places that are free to the runs that wait; a job for each, in the same transaction."""
-        admitted = await self._repository.admit(
-            each_project=self.places.each_project, each_account=self.places.each_account
-        )
-        for project_id, run_id, principal in admitted:
-            payload = RunAgent(project_id=project_id, principal=principal, run_id=run_id)
-            await enqueue(self.session, RUN_AGENT, payload)
-
-    @property
-    def _repository(self) -> AdmissionRepository:
-        return AdmissionRepository(self.session, self.scope)
+async def lock_starts(session: AsyncSession, scope: ProjectScope) -> None:
+    """One start at a time for each account, until the transaction ends: so its unfinished runs stay counted."""
+    await AdmissionRepository(session, scope).lock()
 
 
-async def admit_waiting_runs(resources: Resources) -> None:
-    """Where a place became free without a run that ended: a project was deleted, or has another owner now."""
-    places = RunPlaces.of(resources)
-    async with resources.sessions.read() as session:
-        waiting = await projects_with_waiting_runs(session)
-    for project_id in waiting:
-        with suppress(ProjectNotFoundError):
-            async with resources.sessions.begin() as session:
-                scope = await enter_to_write(session, Principal.service(project_id), project_id)
-                await Admission(session, scope, places).fill()
+async def refuse_too_many(session: AsyncSession, scope: ProjectScope, limits: OpenRunLimits) -> None:
+    """Raises TooManyOpenRunsError where one more may not be started."""
+    found = await AdmissionRepository(session, scope).open()
+    if found is None:
+        raise ProjectNotFoundError
+    for name, used, limit in (
+        ("project", found.of_project, limits.in_project),
+        ("account", found.of_account, limits.in_account),
+    ):
+        if used >= limit:
+            raise TooManyOpenRunsError(name, used, limit)
+
+
+async def enqueue_run(session: AsyncSession, run: Run) -> None:
+    """A run has one job, with the rights of whoever started it. One that goes on comes before those that begin."""
+    payload = RunAgent(project_id=run.project_id, principal=run.principal, run_id=run.id)
+    await enqueue_once(session, RUN_AGENT, payload, run.id, priority=int(run.turn > 1))

@@ -1,14 +1,13 @@
-"""The places of runs: how many have a job of their own at the same time, in a project and over all of an account's."""
+"""How many runs are unfinished, in a project and over all of an account's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, NamedTuple
-from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Text, Uuid, bindparam, column, func, select
+from sqlalchemy import BigInteger, Uuid, bindparam, column, func, select
 
-from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.db.session import AsyncSession
 from partywall.core.tenancy import ProjectScope
 
 _PROJECT: Final = bindparam("project", type_=Uuid)
@@ -18,12 +17,6 @@ _OPEN: Final = select(
     .table_valued(column("of_project", BigInteger), column("of_account", BigInteger))
     .render_derived()
 )
-_ADMIT: Final = select(
-    func.wall.admit_runs(
-        _PROJECT, bindparam("each_project", type_=Integer), bindparam("each_account", type_=Integer)
-    ).table_valued(column("project_id", Uuid), column("run_id", Uuid), column("principal", Text))
-)
-_WAITING: Final = select(func.wall.projects_with_waiting_runs().column_valued("project_id"))
 
 
 class OpenRuns(NamedTuple):
@@ -31,12 +24,6 @@ class OpenRuns(NamedTuple):
 
     of_project: int
     of_account: int
-
-
-class AdmittedRun(NamedTuple):
-    project_id: UUID
-    run_id: UUID
-    principal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +41,3 @@ class AdmissionRepository:
         """None where the scope's project is not the one that is bound."""
         row = (await self.session.execute(_OPEN, {"project": self.scope.project_id})).one_or_none()
         return None if row is None else OpenRuns(*row)
-
-    async def admit(self, *, each_project: int, each_account: int) -> list[AdmittedRun]:
-        """Gives the account's free places to the runs that wait."""
-        given = {"project": self.scope.project_id, "each_project": each_project, "each_account": each_account}
-        return [AdmittedRun(*row) for row in await self.session.execute(_ADMIT, given)]
-
-
-async def projects_with_waiting_runs(session: AsyncReadSession) -> list[UUID]:
-    """One for each account that has runs without a place."""
-    return list(await session.scalars(_WAITING))

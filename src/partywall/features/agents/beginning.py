@@ -11,9 +11,7 @@ from pydantic import JsonValue
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.events.log import EventLog, News
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.jobs.queue import is_on_queue
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal_repository import JournalReader
 from partywall.features.agents.models import Run
@@ -39,37 +37,16 @@ async def begin_run(context: JobContext, payload: RunAgent) -> Begun | Outcome |
 
     Counts the attempt; raises where the right is gone, and AnotherAttemptError where the run has to wait.
     """
-    begun = await _begin(context, payload)
-    if not isinstance(begun, _WithoutPlace):
-        return begun
-    await _ask_for_a_place(context, payload)
-    return None
-
-
-class _WithoutPlace:
-    """The run has no place. Its next job begins it; this one was left to wake it."""
-
-
-async def _ask_for_a_place(context: JobContext, payload: RunAgent) -> None:
-    async with context.begin(payload) as (session, scope):
-        await Admission(session, scope, RunPlaces.of(context.resources)).fill()
-
-
-async def _begin(context: JobContext, payload: RunAgent) -> Begun | Outcome | _WithoutPlace | None:
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
         run = await writer.lock(payload.run_id)
         if run is None or run.principal != payload.principal:
             return None
         if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
-            return Cancelled() if run.admitted else None
-        if run.status == RunStatus.RUNNING and await _is_anothers(session, context, run):
             return None
-        if not run.admitted:
-            left = await writer.waits_for(run.id)
-            if left is not None:
-                raise AnotherAttemptError("the run waits", left)
-            return _WithoutPlace()
+        left = await writer.waits_for(run.id)
+        if left is not None:
+            raise AnotherAttemptError("the run waits", left)
         require(scope, Right.RUN_START)
         if run.cancel_requested_at is not None:
             return Cancelled()
@@ -78,16 +55,11 @@ async def _begin(context: JobContext, payload: RunAgent) -> Begun | Outcome | _W
         return await _start(session, scope, context, run)
 
 
-async def _is_anothers(session: AsyncReadSession, context: JobContext, run: Run) -> bool:
-    """Whether another job works on it: one that was left over when its worker died would do everything twice."""
-    return run.job_id not in (None, context.job_id) and await is_on_queue(session, run.job_id)
-
-
 async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext, run: Run) -> Begun:
     if run.status == RunStatus.QUEUED:
         news = News("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
         EventLog(session, scope, context.resources.announcer).append(news)
-    started = await RunWriter(session, scope).begin(run.id, run.attempts + 1, context.job_id)
+    started = await RunWriter(session, scope).begin(run.id, run.attempts + 1)
     steps = await JournalReader(session, scope).finished(run.id, run.turn)
     history, answered = await _before(session, scope, run)
     return Begun(started, {(step.name, step.number): step.result for step in steps}, history, answered)

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends
 
 from partywall.core.http.dependencies import ProjectScopeDep, ResourcesDep, ScopedReaderDep, SessionDep
-from partywall.features.agents.admission import RunPlaces
+from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.budget_service import BudgetService
 from partywall.features.agents.registry import Registry, registry_of
 from partywall.features.agents.run_checks import RunChecks
@@ -34,7 +34,7 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
         session=session,
         scope=scope,
         announcer=resources.announcer,
-        places=RunPlaces.of(resources),
+        limits=OpenRunLimits.of(resources),
     )
 
 

@@ -1,4 +1,4 @@
-"""The last transaction of a job: the run's new status, its event, and the place it leaves to another."""
+"""The last transaction of a job: the run's new status and its event."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.log import EventLog, News
+from partywall.core.jobs import attempts
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
-from partywall.features.agents.admission import Admission, RunPlaces
 from partywall.features.agents.budgets import month_of
 from partywall.features.agents.jobs import RunAgent
 from partywall.features.agents.journal import CutOff, usage_of
@@ -43,9 +43,9 @@ async def end_run(context: JobContext, payload: RunAgent, outcome: Outcome, cut_
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The run goes on, or is tried again, `after` a time or after the pause that the job's attempts make."""
+    """The run goes on, or is tried again `after` a time."""
 
-    after: timedelta | None = None
+    after: timedelta
 
 
 async def interrupt_run(
@@ -71,7 +71,6 @@ async def _put_back(
     """How the run ends instead, if it does."""
     async with context.begin(payload) as (session, scope):
         ending = _Ending(session, scope, context)
-        await ending.admission.lock()
         run = await RunWriter(session, scope).lock(payload.run_id)
         if run is None or run.principal != payload.principal:
             return interrupted.last  # there is nothing to end, as `end_run` finds too
@@ -95,12 +94,8 @@ class _Ending:
     scope: ProjectScope
     context: JobContext
 
-    @property
-    def admission(self) -> Admission:
-        return Admission(self.session, self.scope, RunPlaces.of(self.context.resources))
-
     async def repeat(self, run: Run, interrupted: Interrupted, cut_off: CutOff | None) -> Again | Outcome:
-        """The run keeps its place, for its next attempt or for other models in this one."""
+        """The run is put back, for its next attempt or for other models in this one."""
         goes_on = interrupted.others is not None
         if run.attempts >= self.context.resources.settings.agents.max_attempts and not goes_on:
             return interrupted.last
@@ -109,7 +104,7 @@ class _Ending:
             # What goes on begins again, and is counted then.
             counted = max(0, run.attempts - 1) if goes_on else run.attempts
             self._tell_of_queueing(await RunWriter(self.session, self.scope).put_back(run.id, counted), interrupted)
-        return Again()
+        return Again(attempts.backoff(run.attempts))
 
     async def wait(self, run: Run, interrupted: Interrupted, cut_off: CutOff | None) -> Again | Outcome:
         """The run leaves its place to others until it is tried again; over where it has been failing for long enough.
@@ -126,7 +121,6 @@ class _Ending:
             await self.count(run, cut_off)
             counted = run.attempts if broke_off else max(0, run.attempts - 1)
             self._tell_of_queueing(await writer.retry_later(run.id, counted, after), interrupted)
-            await self.admission.fill()
         return Again(after)
 
     def _tell_of_queueing(self, run: Run, interrupted: Interrupted) -> None:
@@ -136,17 +130,11 @@ class _Ending:
         self.tell(run, "run.queued", told)
 
     async def write(self, payload: RunAgent, outcome: Outcome, cut_off: CutOff | None) -> None:
-        admission = self.admission
-        await admission.lock()
-        writer = RunWriter(self.session, self.scope)
-        run = await writer.lock(payload.run_id)
+        run = await RunWriter(self.session, self.scope).lock(payload.run_id)
         if run is None or run.principal != payload.principal:
             return
         if run.status in (RunStatus.QUEUED, RunStatus.RUNNING):
             await self._end(run, outcome, cut_off)
-        elif run.admitted:  # cancelled before its job began
-            await writer.leave_place(run.id)
-        await admission.fill()
 
     async def _end(self, run: Run, outcome: Outcome, cut_off: CutOff | None) -> None:
         if isinstance(outcome, Waiting) and run.cancel_requested_at is not None:

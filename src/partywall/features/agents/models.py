@@ -34,9 +34,8 @@ class Run(Base):
     """One run of an agent.
 
     `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
-    finished; `admitted` says that it holds a place, and has a job of its own, `job_id` which job works on it; `state`
-    counts visible changes. `priced` is false once a model was used whose price is not known. Since `failing_at` it
-    waits for what is away, and is tried again from `retry_at` on.
+    finished; `state` counts visible changes. `priced` is false once a model was used whose price is not known. Since
+    `failing_at` it waits for what is away, and is tried again from `retry_at` on.
     """
 
     __tablename__ = "run"
@@ -56,7 +55,6 @@ class Run(Base):
             "id",
             postgresql_where=text("status IN ('queued', 'running', 'waiting')"),
         ),
-        Index("run_admitted_idx", "project_id", postgresql_where=text("admitted")),
         {"info": {"kind": TableKind.PROJECT}},
     )
 
@@ -75,7 +73,6 @@ class Run(Base):
     traceparent: Mapped[str | None] = mapped_column(Text)
     turn: Mapped[int] = mapped_column(Integer, server_default="1")
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    admitted: Mapped[bool] = mapped_column(server_default=text("false"))
     state: Mapped[int] = mapped_column(Integer, server_default="0")
     model_calls: Mapped[int] = mapped_column(Integer, server_default="0")
     tool_calls: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -87,7 +84,6 @@ class Run(Base):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     retry_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     failing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    job_id: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -144,7 +144,7 @@ class RunWriter:
         return found
 
     async def waits_for(self, run_id: UUID) -> timedelta | None:
-        """How long it is until the run may be admitted again; None where it may be now."""
+        """How long it is until the run may be begun again; None where it may be now."""
         left: timedelta | None = await self.session.scalar(
             select(Run.retry_at - func.clock_timestamp()).where(
                 Run.project_id == self.scope.project_id, Run.id == run_id, Run.retry_at > func.clock_timestamp()
@@ -160,39 +160,36 @@ class RunWriter:
         )
         return found or timedelta()
 
-    async def begin(self, run_id: UUID, attempts: int, job_id: int) -> Run:
-        """`job_id` is the job that works on it: another that is left over does nothing."""
+    async def begin(self, run_id: UUID, attempts: int) -> Run:
         started = func.coalesce(Run.started_at, func.now())
-        return await self._set(
-            run_id, status="running", attempts=attempts, started_at=started, retry_at=None, job_id=job_id
-        )
+        return await self._set(run_id, status="running", attempts=attempts, started_at=started, retry_at=None)
 
     async def put_back(self, run_id: UUID, attempts: int) -> Run:
-        """For another attempt; it keeps its place."""
+        """For another attempt."""
         return await self._set(run_id, status="queued", attempts=attempts)
 
     async def retry_later(self, run_id: UUID, attempts: int, after: timedelta) -> Run:
-        """It leaves its place to others until then."""
+        """It is not begun before."""
         now = func.clock_timestamp()
         return await self._set(
             run_id, status="queued", attempts=attempts, failing_at=func.coalesce(Run.failing_at, now),
-            retry_at=now + after, admitted=False, job_id=None,
+            retry_at=now + after,
         )  # fmt: skip
 
     async def wait(self, run_id: UUID, pending: list[JsonValue]) -> Run:
         """For a decision; the next turn has all its attempts."""
-        return await self._set(run_id, status="waiting", pending=pending, attempts=0, admitted=False)
+        return await self._set(run_id, status="waiting", pending=pending, attempts=0)
 
     async def go_on(self, run_id: UUID, turn: int) -> Run:
         """With the next turn, after a decision."""
-        return await self._set(run_id, status="queued", pending=None, turn=turn, admitted=False)
+        return await self._set(run_id, status="queued", pending=None, turn=turn)
 
     async def request_cancel(self, run_id: UUID) -> Run:
         """Of who works on it."""
         return await self._set(run_id, cancel_requested_at=func.now())
 
     async def cancel(self, run_id: UUID) -> Run:
-        """At once. It keeps its place until its job has been taken off the queue."""
+        """At once."""
         return await self._set(run_id, status="cancelled", pending=None, finished_at=func.now())
 
     async def succeed(self, run_id: UUID, output: dict[str, JsonValue]) -> Run:
@@ -206,7 +203,7 @@ class RunWriter:
         return await self._end(run_id, "cancelled")
 
     async def _end(self, run_id: UUID, status: str, **values: object) -> Run:
-        return await self._set(run_id, status=status, finished_at=func.now(), admitted=False, **values)
+        return await self._set(run_id, status=status, finished_at=func.now(), **values)
 
     async def _set(self, run_id: UUID, **values: object) -> Run:
         """The run after the change, which every reader can see."""
@@ -218,11 +215,6 @@ class RunWriter:
             .execution_options(populate_existing=True)
         )
         return changed.one()
-
-    async def leave_place(self, run_id: UUID) -> None:
-        await self.session.execute(
-            update(Run).where(Run.project_id == self.scope.project_id, Run.id == run_id).values(admitted=False)
-        )
 
     async def end_turn(self, run_id: UUID, number: int, messages: list[JsonValue], pending: JsonValue = None) -> None:
         await self.session.execute(

@@ -12,7 +12,7 @@ from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, enter_project
-from partywall.features.agents.admission import RunPlaces
+from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.schemas import AgentInput, RunStart
@@ -59,7 +59,7 @@ class RunChecks:
         resources = self.resources
         async with resources.sessions.begin() as session:
             scope = await enter_project(session, known.principal, known.project_id)
-            await RunService(session, scope, resources.announcer, RunPlaces.of(resources)).refuse_unfit(checked)
+            await RunService(session, scope, resources.announcer, OpenRunLimits.of(resources)).refuse_unfit(checked)
 
 
 def _refuse_large(wanted: RunStart) -> None:

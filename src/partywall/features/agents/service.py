@@ -13,12 +13,13 @@ from partywall.core.errors import QuotaExceededError
 from partywall.core.events.announcer import Announcer
 from partywall.core.events.log import EventLog, News
 from partywall.core.field_errors import FieldCode
+from partywall.core.jobs.queue import take_off
 from partywall.core.language_models import LanguageModels
 from partywall.core.listing import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.admission import Admission, RunPlaces
+from partywall.features.agents.admission import OpenRunLimits, enqueue_run, lock_starts, refuse_too_many
 from partywall.features.agents.exceptions import (
     AgentInputError,
     RunFinishedError,
@@ -27,6 +28,7 @@ from partywall.features.agents.exceptions import (
     RunNotWaitingError,
     RunPendingChangedError,
 )
+from partywall.features.agents.jobs import RUN_AGENT
 from partywall.features.agents.models import Run as RunRow
 from partywall.features.agents.pending import pending_id
 from partywall.features.agents.presenting import present
@@ -102,12 +104,12 @@ class CheckedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunService:
-    """Changes to runs, for one caller; `places` says how many may be at work or unfinished at once."""
+    """Changes to runs, for one caller; `limits` says how many may be unfinished."""
 
     session: AsyncSession
     scope: ProjectScope
     announcer: Announcer
-    places: RunPlaces
+    limits: OpenRunLimits
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
         """Enqueues a run; raises AgentInputError for documents that are missing, and for what it `continues`
@@ -115,17 +117,17 @@ class RunService:
         require(self.scope, Right.RUN_START)
         wanted = checked.wanted
         await self._refuse_unknown(checked)
-        await self._admission.lock()
-        await self._admission.refuse_too_many()
+        await lock_starts(self.session, self.scope)
+        await refuse_too_many(self.session, self.scope, self.limits)
         row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
         self._tell("run.queued", row)
-        await self._admission.fill()
+        await enqueue_run(self.session, row)
         return present(row)
 
     async def refuse_unfit(self, checked: CheckedRun) -> None:
         """What `start` would raise now, before more is asked of the input; nothing is locked."""
         await self._refuse_unknown(checked)
-        await self._admission.refuse_too_many()
+        await refuse_too_many(self.session, self.scope, self.limits)
         runs = (await get_project_usage(self.session, self.scope)).runs
         if runs.limit is not None and runs.used >= runs.limit:
             raise QuotaExceededError("runs", runs.used, 1, runs.limit)
@@ -141,7 +143,7 @@ class RunService:
             return present(await self._writer.request_cancel(run_id))
         row = await self._writer.cancel(run_id)
         self._tell("run.cancelled", row)
-        await self._admission.fill()
+        await take_off(self.session, RUN_AGENT, run_id)
         return present(row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
@@ -155,7 +157,7 @@ class RunService:
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
         row = await self._writer.go_on(run_id, row.turn + 1)
         self._tell("run.queued", row)
-        await self._admission.fill()
+        await enqueue_run(self.session, row)
         return present(row)
 
     async def _refuse_unknown(self, checked: CheckedRun) -> None:
@@ -182,7 +184,6 @@ class RunService:
             )
 
     async def _locked(self, run_id: UUID) -> RunRow:
-        await self._admission.lock()
         row = await self._writer.lock(run_id)
         if row is None:
             raise RunNotFoundError
@@ -194,7 +195,3 @@ class RunService:
     @property
     def _writer(self) -> RunWriter:
         return RunWriter(self.session, self.scope)
-
-    @property
-    def _admission(self) -> Admission:
-        return Admission(self.session, self.scope, self.places)

@@ -5,9 +5,8 @@ from collections.abc import Awaitable, Callable
 
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.kinds import handles
-from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
-from partywall.features.agents.admission import admit_waiting_runs
+from partywall.features.agents.admission import limits_of_runs
 from partywall.features.agents.jobs import RUN_AGENT, RunAgent
 
 
@@ -30,8 +29,8 @@ work = Work(
             RUN_AGENT,
             _run_agent,
             concurrency=lambda resources: resources.settings.agents.concurrency,
+            limits=limits_of_runs,
             leaves_off=True,
         ),
     ),
-    schedules=(Schedule("admit_waiting_runs", "* * * * *", admit_waiting_runs),),
 )

@@ -41,7 +41,7 @@ PROJECTS_AT_ONCE: Final = 1_000
 # Between two looks of which the first has found nothing: news gather, and many of them concern no document.
 GATHERING: Final = 0.03
 SHORTEST_POLL: Final = 1.0
-LONGEST_POLL: Final = 2.0
+LONGEST_POLL: Final = 5.0
 RELEASING: Final = 1.0
 _NO_PROJECT: Final = UUID(int=0)
 

@@ -1,0 +1,57 @@
+"""Jobs that no worker here knows are told of, and those that it knows are not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from partywall.core.jobs.kinds import JobKind
+from partywall.core.jobs.queue import enqueue
+from partywall.core.jobs.unknown import UnknownKinds, unknown_jobs
+from partywall.core.resources import Resources
+from tests.core.jobs.test_runner import Note, eventually, working
+from tests.engines import DatabaseUrls
+from tests.people import People
+
+SILENT = timedelta(seconds=20)
+LOST = """
+    UPDATE job SET state = 'running', lease = gen_random_uuid(), heartbeat_at = now() - interval '21 seconds'
+    WHERE id = (SELECT max(id) FROM job WHERE kind = $1)
+"""
+
+
+async def put(resources: Resources, kind: str, count: int) -> None:
+    async with resources.sessions.begin() as session:
+        for _ in range(count):
+            await enqueue(session, JobKind(kind, Note), Note(text="x"))
+
+
+async def test_a_kind_that_a_worker_does_not_know_is_told_of_once(
+    resources: Resources, people: People, empty_queue: None
+) -> None:
+    """With what was lost with its worker; what is delayed or at work elsewhere is not seen."""
+    await put(resources, "known", 2)
+    await put(resources, "removed", 3)
+    await people.execute(LOST, "removed")
+    async with resources.sessions.read() as session:
+        [found] = await unknown_jobs(session, ["known", "another"], SILENT)
+    assert (found.kind, found.jobs) == ("removed", 3)
+    kinds = UnknownKinds(resources.sessions, ["known"], SILENT)
+    with structlog.testing.capture_logs() as logs:
+        await kinds.look()
+        await put(resources, "removed", 1)
+        await kinds.look()
+    [told] = [log for log in logs if log["event"] == "job_kind_unknown"]
+    assert (told["log_level"], told["kind"], told["jobs"]) == ("warning", "removed", 3)
+
+
+async def test_a_worker_looks_for_them(resources: Resources, database: DatabaseUrls, empty_queue: None) -> None:
+    await put(resources, "removed", 1)
+    with structlog.testing.capture_logs() as logs:
+        async with working(resources, database):
+
+            async def told() -> bool:
+                return [log["kind"] for log in logs if log["event"] == "job_kind_unknown"] == ["removed"]
+
+            await eventually(told)

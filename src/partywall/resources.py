@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import NamedTuple
 
@@ -41,7 +41,8 @@ from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retrying import Retries
-from partywall.core.resources import Ping, Resources
+from partywall.core.pings import open_pings
+from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Credentials
@@ -148,7 +149,7 @@ async def open_resources(
             newswire=Newswire(live.listener),
             waker=live.waker,
             strangers=Places[str](STRANGERS, STRANGERS_EACH), unused_tickets=_unused_tickets(settings.events),
-            pings=_pings(engine, cache, {"blobs": blobs.ping, "embedder": embedders.ping, "mailer": mailer.ping}),
+            pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
 
 
@@ -172,16 +173,6 @@ def _cache_url(settings: Settings) -> str:
 def _text_limits(settings: ProcessSettings) -> TextLimits:
     seconds = math.ceil(settings.text_cpu_time.total_seconds())
     return TextLimits(settings.texts_at_once, seconds, settings.text_memory)
-
-
-def _pings(engine: AsyncEngine, cache: Redis, others: Mapping[str, Ping]) -> dict[str, Ping]:
-    async def ping_database() -> None:
-        await engines.ping(engine)
-
-    async def ping_cache() -> None:
-        await cache.ping()
-
-    return {"database": ping_database, "cache": ping_cache, **others}
 
 
 class _Live(NamedTuple):

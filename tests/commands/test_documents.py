@@ -17,7 +17,7 @@ import yaml  # type: ignore[import-untyped] # the development tools bring it, wi
 from pydantic import BaseModel
 
 from partywall import cli
-from partywall.cli import COMMANDS
+from partywall.commands.dispatch import COMMANDS
 from partywall.settings import Settings
 
 ROOT = Path(__file__).parents[2]

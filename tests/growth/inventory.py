@@ -21,6 +21,7 @@ UNFED: Final[Mapping[str, str]] = {
     "adapters/blobs/directory.py:_KEY": "a key that the store has given out, kept in the database",
     "adapters/blobs/directory.py:_PROJECT": "the names of the store's own directories",
     "adapters/embedded/cluster.py:_postmaster_lines": "PostgreSQL's own file of its process",
+    "adapters/embedded/cluster.py:memory_is_held": "the kernel's own list",
     "adapters/embedded/cluster.py:telling_line": "PostgreSQL's own log of its start",
     "adapters/embedded/launch.py:main": "what `partywall serve` gives its children",
     "adapters/embedded/endpoints.py:running_endpoints": "a file of `partywall serve`",

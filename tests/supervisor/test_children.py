@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 
+import pytest
+
+from partywall.adapters.embedded import EmbeddedValkey, EngineError
 from partywall.supervisor import ServeOptions
-from partywall.supervisor.children import Backoff, Child, EngineHealth, describe
+from partywall.supervisor.children import Backoff, Child, EngineHealth, describe, keep_engine
 
 TOLD, LEFT = 7, 8
 WAITS = f"import sys; sys.exit({TOLD} if sys.stdin.readline() else {LEFT})"
@@ -21,6 +26,39 @@ def test_each_wait_is_longer_until_it_ran_steadily() -> None:
     assert backoff.next(61) == 0.2
 
 
+async def test_a_child_is_started_again_when_all_engines_are_there() -> None:
+    health = EngineHealth()
+    health.fell("postgres")
+    health.fell("valkey")
+    waiting = asyncio.create_task(health.until_up())
+    health.came_back("valkey", 1.0)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    health.came_back("postgres", 2.0)
+    await waiting
+
+
+async def test_an_engine_that_falls_again_and_again_is_started_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart that PostgreSQL needs is no reason to wait for half a minute with the next one."""
+    pauses: list[float] = []
+
+    class Falling(EmbeddedValkey):
+        async def exited(self) -> int:
+            if len(pauses) == 8:
+                raise EngineError("enough")
+            return 0
+
+        async def start(self) -> None: ...
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    with pytest.raises(EngineError, match="enough"):
+        await keep_engine(Falling(Path("nowhere")), EngineHealth(), print)
+    assert max(pauses) <= 2.0
+
+
 def test_an_end_is_described_as_a_person_would() -> None:
     assert describe(-9) == "was killed by SIGKILL"
     assert describe(1) == "ended with exit code 1"
@@ -34,10 +72,9 @@ def test_the_address_shown_is_one_that_a_browser_can_open() -> None:
 def test_a_child_is_not_blamed_for_an_engine_that_fell_while_it_started() -> None:
     health = EngineHealth()
     assert not health.disturbed_since(10.0)
-    health.down.add("postgres")
+    health.fell("postgres")
     assert health.disturbed_since(10.0)
-    health.down.discard("postgres")
-    health.came_back_at = 12.0
+    health.came_back("postgres", 12.0)
     assert health.disturbed_since(10.0)
     assert not health.disturbed_since(13.0)
 

@@ -33,6 +33,10 @@ class LanguageModels(Protocol):
 
     def has(self, agent: str) -> bool: ...
 
+    def read(self) -> None:
+        """Reads the code of the models, in any thread: `named` does so otherwise, and it takes seconds."""
+        ...
+
     def named(self, agent: str) -> LanguageModel:
         """Raises AgentModelNotConfiguredError."""
         ...

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -19,6 +18,7 @@ from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
 from partywall.core.occupancy import Places, TimedPlaces
 from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.pings import Pings
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Authenticator
@@ -31,8 +31,6 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextProcesses
 from partywall.core.uploads import Uploads
 from partywall.settings import Settings
-
-type Ping = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +65,4 @@ class Resources:
     waker: JobWaker
     strangers: Places[str]
     unused_tickets: TimedPlaces
-    pings: Mapping[str, Ping]
+    pings: Pings

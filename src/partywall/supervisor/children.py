@@ -16,17 +16,22 @@ REFUSED = 2
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60.0
+# An engine has come up by itself before it is called running, and nothing works without it.
+ENGINE_LONGEST_DELAY = 2.0
+ENGINE_STEADY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Seconds to wait before each next start; forgiven after a minute of steady running."""
+    """Seconds to wait before each next start; forgiven after `steady` seconds of running."""
 
+    longest: float = LONGEST_DELAY
+    steady: float = STEADY_SECONDS
     delay: float = FIRST_DELAY
 
     def next(self, lived: float) -> float:
-        self.delay = FIRST_DELAY if lived >= STEADY_SECONDS else self.delay
-        current, self.delay = self.delay, min(self.delay * 2, LONGEST_DELAY)
+        self.delay = FIRST_DELAY if lived >= self.steady else self.delay
+        current, self.delay = self.delay, min(self.delay * 2, self.longest)
         return current
 
 
@@ -36,6 +41,23 @@ class EngineHealth:
 
     down: set[str] = field(default_factory=set)
     came_back_at: float = -math.inf
+    _all_up: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def __post_init__(self) -> None:
+        self._all_up.set()
+
+    def fell(self, engine: str) -> None:
+        self.down.add(engine)
+        self._all_up.clear()
+
+    def came_back(self, engine: str, moment: float) -> None:
+        self.down.discard(engine)
+        self.came_back_at = moment
+        if not self.down:
+            self._all_up.set()
+
+    async def until_up(self) -> None:
+        await self._all_up.wait()
 
     def disturbed_since(self, moment: float) -> bool:
         return bool(self.down) or self.came_back_at >= moment
@@ -101,11 +123,14 @@ class Child:
             if code == REFUSED and first and not engines.disturbed_since(started):
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
             first = False
+            if code == REFUSED and engines.disturbed_since(started):
+                backoff = Backoff()
             delay = backoff.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
             self._process = None
             self._close_pipe()
             await asyncio.sleep(delay)
+            await engines.until_up()
 
     async def exited(self) -> int:
         if self._process is None:
@@ -126,12 +151,12 @@ class Child:
 
 async def keep_engine(engine: EmbeddedEngine, health: EngineHealth, report: Callable[[str], None]) -> None:
     """Start a dead engine again; the API and the worker reconnect by themselves."""
-    backoff = Backoff()
+    backoff = Backoff(ENGINE_LONGEST_DELAY, ENGINE_STEADY_SECONDS)
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
         code = await engine.exited()
-        health.down.add(engine.name)
+        health.fell(engine.name)
         report(f"{engine.name} {describe(code)}; starting it again")
         delay = backoff.next(loop.time() - started)
         while True:
@@ -139,8 +164,7 @@ async def keep_engine(engine: EmbeddedEngine, health: EngineHealth, report: Call
             if await _started(engine, report):
                 break
             delay = backoff.next(0)
-        health.down.discard(engine.name)
-        health.came_back_at = loop.time()
+        health.came_back(engine.name, loop.time())
         report(f"{engine.name} is back")
 
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import stat
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 from sqlalchemy import text
 
 from partywall.adapters.embedded import DirectoryHeld, EmbeddedPostgres, EngineError, process, wheels
-from partywall.adapters.embedded.cluster import cluster_directory
+from partywall.adapters.embedded import postgres as postgres_module
+from partywall.adapters.embedded.cluster import cluster_directory, memory_is_held
 from partywall.adapters.embedded.runtime import RuntimeDirectory
 from partywall.core.db.engine import create_engine
 from tests.adapters.embedded.conftest import open_directory
@@ -174,6 +176,36 @@ async def test_a_stale_pid_file_that_names_a_living_stranger_does_not_stop_it(da
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:], ""]))
     async with server:
         assert server.pid != os.getpid()
+    server.remove()
+
+
+async def test_what_has_lost_its_leader_is_killed_at_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server process that hangs is not waited for: its postmaster is dead, and so its memory is worth nothing."""
+    monkeypatch.setattr(process, "LEFTOVER_SECONDS", 3600.0)
+    with subprocess.Popen(["sleep", "3600"], cwd=data_dir) as orphan:
+        while not process.running_in(data_dir, (name := Path(f"/proc/{orphan.pid}/exe").resolve().name)):
+            await asyncio.sleep(0.01)
+        os.kill(orphan.pid, signal.SIGSTOP)
+        ending = asyncio.create_task(process.end_leftovers(data_dir, name, signal.SIGINT, leader=os.getpid()))
+        async with asyncio.timeout(60):
+            while orphan.poll() is None:
+                await asyncio.sleep(0.01)
+            assert await ending == 1
+
+
+async def test_a_server_that_waits_for_its_clients_to_leave_is_stopped(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A smart shutdown, which is what an operator's plain `kill` asks for, would refuse all who come meanwhile."""
+    monkeypatch.setattr(postgres_module, "STATUS_SECONDS", 0.01)
+    server = EmbeddedPostgres(data_dir, SMALL)
+    async with server, connected(server.dsn("partywall_app")):
+        assert server.pid is not None
+        assert memory_is_held(cluster_directory(server.home))
+        os.kill(server.pid, signal.SIGTERM)
+        async with asyncio.timeout(60):
+            assert await server.exited() == 0
+        assert not memory_is_held(cluster_directory(server.home))
     server.remove()
 
 

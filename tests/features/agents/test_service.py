@@ -30,6 +30,8 @@ class Configured:
     def has(self, agent: str) -> bool:
         return agent in self.agents
 
+    def read(self) -> None: ...
+
     def named(self, agent: str) -> LanguageModel:
         raise AgentModelNotConfiguredError(agent)
 

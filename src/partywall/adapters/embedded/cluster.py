@@ -12,7 +12,9 @@ from partywall.adapters.embedded.errors import EngineError
 from partywall.adapters.embedded.home import Home, write_private
 
 VERSION = "18"
+MEMORY_LINE = 6
 STATUS_LINE = 7
+SHARED_MEMORY = Path("/proc/sysvipc/shm")
 # PostgreSQL's text search parser tells letters from punctuation by the character type; under "C" every character
 # beyond ASCII is a letter, and “word” in typographic quotes is not found by word. macOS knows the last name only.
 CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
@@ -88,8 +90,32 @@ def postmaster_pid(cluster: Path) -> int | None:
 
 def is_ready(cluster: Path, pid: int) -> bool:
     """Whether the postmaster `pid` says that it takes connections (as pg_ctl waits for it)."""
+    return _status(cluster, pid) == "ready"
+
+
+def is_stopping(cluster: Path, pid: int) -> bool:
+    """Whether the postmaster `pid` refuses connections, and waits for those that are open to end."""
+    return _status(cluster, pid) == "stopping"
+
+
+def _status(cluster: Path, pid: int) -> str | None:
     lines = _postmaster_lines(cluster)
-    return len(lines) > STATUS_LINE and lines[0] == str(pid) and lines[STATUS_LINE].strip() == "ready"
+    return lines[STATUS_LINE].strip() if len(lines) > STATUS_LINE and lines[0] == str(pid) else None
+
+
+def memory_is_held(cluster: Path) -> bool:
+    """Whether a process still has the shared memory that postmaster.pid names, with which no other starts.
+
+    One that is dying keeps it for a moment after it is seen to run no program. Only Linux tells.
+    """
+    lines = _postmaster_lines(cluster)
+    words = lines[MEMORY_LINE].split() if len(lines) > MEMORY_LINE else []
+    try:
+        segments = [line.split() for line in SHARED_MEMORY.read_text().splitlines()]
+    except OSError:
+        return False
+    # Its key and its id, and how many have it.
+    return any(segment[:2] == words and segment[6] != "0" for segment in segments)
 
 
 def _postmaster_lines(cluster: Path) -> list[str]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,8 @@ from partywall.adapters.embedded.cluster import (
     cluster_directory,
     create_cluster,
     is_ready,
+    is_stopping,
+    memory_is_held,
     postmaster_pid,
     telling_line,
 )
@@ -26,6 +29,9 @@ from partywall.adapters.embedded.errors import EngineError
 REPORT_SECONDS = 10.0
 POLL_SECONDS = 0.01
 CHECKPOINT_SECONDS = 5.0
+MEMORY_SECONDS = 10.0
+# How often its own word is read of whether it is stopping.
+STATUS_SECONDS = 1.0
 
 CONNECTIONS = 120
 # Whatever the driver would otherwise take from a `PG*` variable that somebody has set for another database.
@@ -53,6 +59,8 @@ SETTINGS = {
     "log_timezone": "UTC",
     "fsync": "on",
     "synchronous_commit": "on",
+    # After a crash: file by file, the thousands of an empty database take seconds.
+    **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
 
@@ -133,9 +141,33 @@ class EmbeddedPostgres(EmbeddedEngine):
         leader = postmaster_pid(cluster)
         if await process.end_leftovers(cluster, "postgres", signal.SIGINT, leader):
             self.report("ended a PostgreSQL that an earlier run had left behind")
+        await self._until_memory_is_free(cluster)
         # Nothing runs here any more, so whatever pid these files name is somebody else's.
         for stale in (cluster / "postmaster.pid", *self.home.runtime.glob(self.sockets)):
             stale.unlink(missing_ok=True)
+
+    async def _until_memory_is_free(self, cluster: Path) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + MEMORY_SECONDS
+        while await asyncio.to_thread(memory_is_held, cluster):
+            if loop.time() > deadline:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def exited(self) -> int:
+        """Asked by another to stop when its clients have left, it would refuse all others until then: they go now."""
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._end_waiting_stop())
+            code = await super().exited()
+            watching.cancel()
+        return code
+
+    async def _end_waiting_stop(self) -> None:
+        server, cluster = self._process, cluster_directory(self.home)
+        while server is not None:
+            await asyncio.sleep(STATUS_SECONDS)
+            if is_stopping(cluster, server.pid):
+                server.send_signal(self.stop_steps[0][0])
 
     async def _launch(self, binaries: Path, cluster: Path) -> None:
         log = self.home.log_file("postgres")

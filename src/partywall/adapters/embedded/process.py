@@ -130,15 +130,19 @@ def running_in(directory: Path, program: str) -> list[int]:
 
 
 async def end_leftovers(directory: Path, program: str, signum: signal.Signals, leader: int | None) -> int:
-    """End what a killed supervisor left running in `directory`; returns how many processes it found."""
+    """End what a killed supervisor left running in `directory`; returns how many processes it found.
+
+    What has lost its `leader` is killed at once: nobody is left who could end it in order.
+    """
     found = running_in(directory, program)
+    orphaned = leader is not None and leader not in found
     for pid in found:
         if leader is None or pid == leader:
             _signal(pid, signum)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LEFTOVER_SECONDS
     while left := running_in(directory, program):
-        if loop.time() > deadline:
+        if orphaned or loop.time() > deadline:
             for pid in left:
                 _signal(pid, signal.SIGKILL)
         await asyncio.sleep(POLL_SECONDS)

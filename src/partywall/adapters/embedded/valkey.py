@@ -20,7 +20,8 @@ class EmbeddedValkey(EmbeddedEngine):
     """Valkey on a Unix socket, with a password. It keeps nothing on disk: it holds only what may be lost."""
 
     name = "valkey"
-    stop_steps = ((signal.SIGTERM, 5.0),)
+    # It has nothing to write down.
+    stop_steps = ((signal.SIGTERM, 1.0),)
     death_signal: ClassVar = signal.SIGTERM
     sockets: ClassVar = "valkey.sock"
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 
@@ -55,6 +56,15 @@ class ConfiguredModels:
         name = self.options.model_of(agent)
         if name is None:
             raise AgentModelNotConfiguredError(agent)
+        return self._of(name)
+
+    def read(self) -> None:
+        """Makes all that the settings name; one that cannot be made is told to the run that wants it."""
+        for name in {self.options.default, *self.options.by_agent.values()}:
+            with suppress(Exception):
+                self._of(name or "")
+
+    def _of(self, name: str) -> LanguageModel:
         if name not in self._made:
             self._made[name] = LanguageModel(self._chain(name), self._request_settings())
         return self._made[name]

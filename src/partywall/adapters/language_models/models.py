@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from typing import TYPE_CHECKING
 
 from partywall.adapters.language_models.options import ModelOptions
@@ -17,11 +18,19 @@ class Models:
         self._options = options
         self._tls = tls
         self._opened: ConfiguredModels | None = None
+        self._reading = threading.Lock()
 
     def has(self, agent: str) -> bool:
         return self._options.model_of(agent) is not None
 
+    def read(self) -> None:
+        with self._reading:
+            self._open().read()
+
     def named(self, agent: str) -> LanguageModel:
+        return self._open().named(agent)
+
+    def _open(self) -> ConfiguredModels:
         if self._opened is None:
             # lint: allow import-in-function - half a second and 40 MB, which a process without runs need not spend
             from partywall.adapters.language_models.catalogue import (  # noqa: PLC0415 - see above
@@ -30,7 +39,7 @@ class Models:
             )
 
             self._opened = ConfiguredModels(self._options, create_model_client(self._options, self._tls))
-        return self._opened.named(agent)
+        return self._opened
 
     async def aclose(self) -> None:
         if self._opened is not None:

@@ -1,25 +1,38 @@
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
-from partywall.core.jobs.context import JobContext
+from partywall.core.daemon_thread import in_daemon_thread
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.work import Work
+from partywall.core.resources import Resources
+from partywall.core.stopping import CutShortError, unless_stopped
 from partywall.features.agents.admission import limits_of_runs
 from partywall.features.agents.jobs import RUN_AGENT, RunAgent
+from partywall.features.agents.registry import RegistrationError, registry_of
 
 
 async def _run_agent(context: JobContext, payload: RunAgent) -> None:
-    """The first run of a worker waits for the code of all runs to be read."""
-    run = await asyncio.to_thread(_code_of_runs)
+    """The first run of a worker waits for the code of all runs to be read; a worker that stops does not."""
+    reading = in_daemon_thread(partial(_code_of_runs, context.resources))
+    try:
+        run = await (reading if context.last else unless_stopped(context.stopping, reading))
+    except CutShortError as error:
+        raise AnotherAttemptError("worker_stopped") from error
     await run(context, payload)
 
 
-def _code_of_runs() -> Callable[[JobContext, RunAgent], Awaitable[None]]:
+def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awaitable[None]]:
+    """All of it, so that nothing is read while the event loop waits."""
     # lint: allow import-in-function - the models' library: 30 MB, which a worker without runs need not hold
     from partywall.features.agents.running import run_agent  # noqa: PLC0415 - see above
 
+    with suppress(RegistrationError):  # which the run itself will meet
+        registry_of(resources.settings.agents.modules)
+    resources.language_models.read()
     return run_agent
 
 
@@ -29,6 +42,7 @@ work = Work(
             RUN_AGENT,
             _run_agent,
             concurrency=lambda resources: resources.settings.agents.concurrency,
+            share=1,
             limits=limits_of_runs,
             leaves_off=True,
         ),

@@ -74,7 +74,7 @@ async def test_the_projects_of_an_account_take_turns(bureau: Bureau) -> None:
     async with bureau.working():
         await bureau.until_of(first, runs[-1])
     finished = await bureau.people.fetch(
-        "SELECT project_id FROM run WHERE project_id = ANY ($1) ORDER BY started_at", [first, second]
+        "SELECT project_id FROM run WHERE project_id = ANY ($1) ORDER BY job_id", [first, second]
     )
     places = bureau.resources.settings.agents.places_per_account
     assert [row["project_id"] for row in finished].index(second) <= places

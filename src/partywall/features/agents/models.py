@@ -35,7 +35,8 @@ class Run(Base):
 
     `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
     finished; `admitted` says that it holds a place, and has a job of its own, `job_id` which job works on it; `state`
-    counts visible changes. `priced` is false once a model was used whose price is not known. Since `failing_at` it
+    counts visible changes. `bytes` is what it stores with its journal, by when it began, waited last or was over.
+    `priced` is false once a model was used whose price is not known. Since `failing_at` it
     waits for what is away, and is tried again from `retry_at` on.
     """
 
@@ -84,6 +85,7 @@ class Run(Base):
     seconds: Mapped[float] = mapped_column(Double, server_default="0")
     cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")
     priced: Mapped[bool] = mapped_column(server_default=text("true"))
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     retry_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     failing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -34,9 +34,9 @@ async def _waits_for(r: RunWriter, room: Room) -> object:
     return await r.waits_for(run(room))
 
 
-async def _deleted(r: RunWriter, room: Room) -> object:
+async def _deleted(r: RunWriter, room: Room) -> None:
     await r.succeed(run(room), {})
-    return await r.delete(run(room))
+    await r.delete(run(room))
 
 
 async def _failing_for(r: RunWriter, room: Room) -> object:

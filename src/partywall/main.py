@@ -40,15 +40,15 @@ from partywall.settings import Settings
 _VERSION: Final = "/api/v1"
 
 
-def create_app(settings: Settings, *, own_process: bool = False) -> FastAPI:
+def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int | None = None) -> FastAPI:
     """The whole HTTP application for these settings; opens nothing before its lifespan.
 
-    Its own process ends when the event loop does not answer any more.
+    Its own process ends when the event loop does not answer any more, and says on `heartbeat` that it does.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        with watched(settings.processes.loop_timeout) if own_process else nullcontext():
+        with watched(settings.processes.loop_timeout, heartbeat) if own_process else nullcontext():
             async with open_resources(settings, application="partywall-api", draining=app.state.draining) as resources:
                 app.state.resources = resources
                 if own_process:

@@ -96,11 +96,13 @@ def connections(settings: Settings) -> Connections:
     return Connections(limits, ClientAddresses(http.trusted_proxies))
 
 
-def application(settings: Settings, workers: int) -> FastAPI | str:
+def application(settings: Settings, workers: int, heartbeat: int | None = None) -> FastAPI | str:
     """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
     configure_logging(settings.log)
     give_back_memory()
-    return create_app(settings, own_process=True) if workers == 1 else "partywall.asgi:app"
+    if workers > 1:
+        return "partywall.asgi:app"
+    return create_app(settings, own_process=True, heartbeat=heartbeat)
 
 
 def run_api(served: FastAPI | str, settings: Settings, host: str, port: int, workers: int) -> None:

@@ -34,18 +34,18 @@ async def work(settings: Settings, stop: asyncio.Event) -> None:
             group.create_task(JobRunner(resources, handlers, schedules).run(stop))
 
 
-async def _until_signalled(settings: Settings) -> None:
+async def _until_signalled(settings: Settings, heartbeat: int | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with watched(settings.processes.loop_timeout):
+    with watched(settings.processes.loop_timeout, heartbeat):
         await work(settings, stop)
 
 
-def run_worker(settings: Settings) -> None:
-    """The worker process: ends cleanly on SIGINT and SIGTERM."""
+def run_worker(settings: Settings, heartbeat: int | None = None) -> None:
+    """The worker process: ends cleanly on SIGINT and SIGTERM. It says on `heartbeat` that its loop answers."""
     os.nice(NICER)
     configure_logging(settings.log)
     give_back_memory()
-    uvloop.run(_until_signalled(settings))
+    uvloop.run(_until_signalled(settings, heartbeat))

@@ -34,6 +34,11 @@ async def _waits_for(r: RunWriter, room: Room) -> object:
     return await r.waits_for(run(room))
 
 
+async def _deleted(r: RunWriter, room: Room) -> None:
+    await r.succeed(run(room), {})
+    await r.delete(run(room))
+
+
 async def _failing_for(r: RunWriter, room: Room) -> object:
     await r.retry_later(run(room), 1, timedelta(minutes=1))
     return await r.failing_for(run(room))
@@ -68,6 +73,7 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "RunWriter.request_cancel": lambda r, room: r.request_cancel(run(room)),
     "RunWriter.succeed": lambda r, room: r.succeed(run(room), {}),
     "RunWriter.wait": lambda r, room: r.wait(run(room), []),
+    "RunWriter.delete": _deleted,
     "RunWriter.decide": lambda r, room: r.decide(run(room), 1, {"approve": True}),
     "RunWriter.end_turn": lambda r, room: r.end_turn(run(room), 2, []),
     "RunWriter.lock": lambda r, room: r.lock(run(room)),

@@ -97,10 +97,15 @@ class Learner:
         if parameter == _PROJECT:
             return await self._new_project(realm) if fresh else str(realm.project)
         place = _filled(operation.prefix(parameter), above)
+        particular = overrides.IDS_OF.get((str(operation), parameter))
+        if particular is not None:
+            place = f"{operation.method} {place}"
         if not fresh and place in realm.known:
             return realm.known[place]
         if parameter == "document_id" and not fresh and above.get(_PROJECT) == str(realm.project):
             made = realm.documents[0]
+        elif particular is not None:
+            made = await particular(self._world, realm, above)
         elif parameter in overrides.IDS:
             made = await overrides.IDS[parameter](self._world, realm, above)
         else:

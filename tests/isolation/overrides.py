@@ -36,6 +36,13 @@ async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> s
     return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
 
 
+async def _ended_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
+    run = await _waiting_run(world, realm, path)
+    ended = "UPDATE run SET status = 'succeeded', pending = NULL, finished_at = now() WHERE project_id = $1 AND id = $2"
+    await world.superuser.execute(ended, UUID(path["project_id"]), UUID(run))
+    return run
+
+
 async def _shown(world: World, realm: Realm, path: Mapping[str, str]) -> str:
     answer = await world.http.get(
         f"/api/v1/projects/{path['project_id']}/runs/{path['run_id']}", headers=people.bearer(realm.owner.token)
@@ -113,6 +120,12 @@ IDS: Final[Mapping[str, MakeId]] = {
     "run_id": _waiting_run,
     # A delivery is made by a worker, of an event.
     "delivery_id": _new_delivery,
+}
+
+# The same for one operation alone.
+IDS_OF: Final[Mapping[tuple[str, str], MakeId]] = {
+    # Only a run that is over is deleted.
+    ("DELETE /api/v1/projects/{project_id}/runs/{run_id}", "run_id"): _ended_run,
 }
 
 # The same for ids that a body names; of these there is one in every project. A decision names what the run shows.

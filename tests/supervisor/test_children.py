@@ -86,6 +86,7 @@ async def test_a_child_begins_when_it_is_told_and_those_after_it_at_once() -> No
     assert await part.exited() == TOLD
     part.start()
     assert await part.exited() == TOLD
+    await part.stop(60)
 
 
 async def test_a_child_that_was_not_told_is_left_to_end() -> None:
@@ -100,3 +101,4 @@ async def test_telling_a_child_that_has_ended_does_nothing() -> None:
     part.start()
     assert await part.exited() == 0
     part.tell()
+    await part.stop(60)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from partywall.commands.begin import WhenTold, wait_until_told
+from partywall.commands.begin import HEARTBEAT, WhenTold, wait_until_told
 from partywall.commands.paths import listening_host
 from partywall.commands.preconditions import checked_settings, refusals, require_engines
 from partywall.server import application, run_api
@@ -23,7 +23,7 @@ def api(
 ) -> None:
     """Run the API on the engines that the settings name."""
     settings = checked_settings()
-    served = application(settings, workers)
+    served = application(settings, workers, HEARTBEAT if when_told else None)
     if when_told:
         wait_until_told()
     require_engines(settings)

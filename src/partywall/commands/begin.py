@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from partywall.supervisor.options import WHEN_TOLD
 WhenTold = Annotated[
     bool, typer.Option(WHEN_TOLD, help="Begin when a line comes on standard input; end where none comes.", hidden=True)
 ]
+# What has started this process listens there to whether its event loop answers.
+HEARTBEAT: Final = 0
 
 
 def wait_until_told() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
 
 app = typer.Typer()
+
+# A child ends itself at its limit where it can, and says what it was at; one that cannot is killed so much later.
+LATER: Final = 1.5
 
 
 @app.command()
@@ -50,6 +53,7 @@ def serve(
         read=tuple(filter(None, (settings.mail.ca_file, settings.outgoing.ca_file, settings.data_dir / "models"))),
         environment=inheritable(os.environ),
         connections=_connections(settings.database),
+        answers_within=LATER * settings.processes.loop_timeout.total_seconds(),
         stop_with_parent=stop_with_parent,
     )
     return supervisor.serve(options)

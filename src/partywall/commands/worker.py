@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import typer
 
-from partywall.commands.begin import WhenTold, wait_until_told
+from partywall.commands.begin import HEARTBEAT, WhenTold, wait_until_told
 from partywall.commands.preconditions import checked_settings, require_engines
 from partywall.worker import run_worker
 
@@ -16,4 +16,4 @@ def worker(when_told: WhenTold = False) -> None:
     if when_told:
         wait_until_told()
     require_engines(settings)
-    run_worker(settings)
+    run_worker(settings, HEARTBEAT if when_told else None)

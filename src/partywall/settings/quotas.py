@@ -28,7 +28,7 @@ class QuotaSettings(Section):
 
     projects: Count = Field(default=100, description="Projects that one account owns.")
     documents: Count = 100_000
-    bytes: Count = Field(default=10 * 1024**3, description="Texts of all versions, uploaded files and metadata.")
+    bytes: Count = Field(default=10 * 1024**3, description="Texts of all versions, files, metadata and runs.")
     passages: Count = 2_000_000
     versions_per_document: AtLeastOne = Field(default=200, description="Older ones are dropped, the oldest first.")
     keys: Count = Field(default=50, description="API keys in force.")

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from subprocess import Popen
 
 from partywall.adapters.embedded import EmbeddedEngine, EngineError, process
+from partywall.supervisor.heartbeat import Channel, Silence
 from partywall.supervisor.service import Service
 
 REFUSED = 2
@@ -65,7 +64,7 @@ class EngineHealth:
 
 @dataclass(eq=False)
 class Child:
-    """The API or the worker: started again when it dies.
+    """The API or the worker: started again when it dies, and killed when its event loop does not answer.
 
     It reads its program at once and begins to work when it is told to, by a line on its standard input: its database
     and cache may start meanwhile.
@@ -76,39 +75,39 @@ class Child:
     environment: Mapping[str, str]
     report: Callable[[str], None]
     service: Service = field(default_factory=lambda: Service(None))
+    answers_within: float = 45.0
+    pause: float = 1.0
     _process: Popen[bytes] | None = field(default=None, init=False)
-    _telling: int | None = field(default=None, init=False)
+    _channel: Channel | None = field(default=None, init=False)
     _told: bool = field(default=False, init=False)
 
     def start(self) -> None:
         as_whom = self.service
-        listening, self._telling = os.pipe()
+        self._close_channel()
+        self._channel = channel = Channel()
         try:
             self._process = process.spawn(
                 self.command,
                 environment=self.environment,
                 account=as_whom.account,
                 reach=as_whom.reach,
-                stdin=listening,
+                stdin=channel.theirs.fileno(),
             )
         finally:
-            os.close(listening)
+            channel.theirs.close()
         if self._told:
-            self.tell()
+            channel.tell()
 
     def tell(self) -> None:
         """To begin, and every other that is started in its place."""
         self._told = True
-        if self._telling is None:
-            return
-        with suppress(BrokenPipeError):  # whoever waits for it sees that it has ended
-            os.write(self._telling, b"\n")
-        self._close_pipe()
+        if self._channel is not None:
+            self._channel.tell()
 
-    def _close_pipe(self) -> None:
-        if self._telling is not None:
-            os.close(self._telling)
-            self._telling = None
+    def _close_channel(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
 
     async def keep(self, engines: EngineHealth) -> None:
         """EngineError when it refuses to start and no engine's fall explains that: a repetition would not help."""
@@ -119,7 +118,7 @@ class Child:
             started = loop.time()
             if self._process is None:
                 self.start()
-            code = await self.exited()
+            code = await self._ended()
             if code == REFUSED and first and not engines.disturbed_since(started):
                 raise EngineError(f"the {self.name} refused to start (its reason is above)")
             first = False
@@ -128,9 +127,26 @@ class Child:
             delay = backoff.next(loop.time() - started)
             self.report(f"the {self.name} {describe(code)}; starting it again in {delay:g} s")
             self._process = None
-            self._close_pipe()
             await asyncio.sleep(delay)
             await engines.until_up()
+
+    async def _ended(self) -> int:
+        """The exit code of its process, which is killed when it has been silent for too long."""
+        silence = Silence(self.answers_within, self.pause)
+        while True:
+            try:
+                return await asyncio.wait_for(self.exited(), self.pause)
+            except TimeoutError:
+                if self._told and self._channel is not None and silence.is_too_long(self._channel.heard()):
+                    break
+        self.report(f"the {self.name} does not answer; killing it")
+        return await self._killed()
+
+    async def _killed(self) -> int:
+        """With whatever it has started."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
+        return await process.stop(self._process, ())
 
     async def exited(self) -> int:
         if self._process is None:
@@ -138,7 +154,7 @@ class Child:
         return await process.exited(self._process)
 
     async def stop(self, seconds: float) -> None:
-        self._close_pipe()
+        self._close_channel()
         if self._process is None:
             return
         if await process.stop(self._process, ((signal.SIGTERM, seconds),)) == -signal.SIGKILL:

@@ -20,8 +20,8 @@ class ServeOptions:
     `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served, `warning`
     what the operator should know first. Started as root, the children run as a system user: `given` are files and
     directories of an earlier start that become its own, `written` directories that it writes to, `read` what else it
-    needs. PostgreSQL takes so many `connections` at least. `prepare` makes, as whoever has started it, what all of them
-    share.
+    needs. PostgreSQL takes so many `connections` at least. A child that does not answer for `answers_within` seconds is
+    killed. `prepare` makes, as whoever has started it, what all of them share.
     """
 
     data_dir: Path = Path(".data")
@@ -40,6 +40,7 @@ class ServeOptions:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     connections: int = 0
     postgres_settings: Mapping[str, str] = field(default_factory=dict)
+    answers_within: float = 45.0
     stop_seconds: float = 15.0
     stop_with_parent: bool = False
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+from functools import partial
 from pathlib import Path
 
 from partywall.adapters.embedded import (
@@ -177,9 +178,12 @@ class Supervisor:
         options = self._options
         environment = self._environment(endpoints)
         address = ("--host", options.host, "--port", str(options.port))
+        child = partial(
+            Child, environment=environment, report=report, service=self._service, answers_within=options.answers_within
+        )
         return (
-            Child("API", [*options.program, "api", *address, WHEN_TOLD], environment, report, self._service),
-            Child("worker", [*options.program, "worker", WHEN_TOLD], environment, report, self._service),
+            child("API", [*options.program, "api", *address, WHEN_TOLD]),
+            child("worker", [*options.program, "worker", WHEN_TOLD]),
         )
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:

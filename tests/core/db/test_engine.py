@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
+
 import pytest
 from sqlalchemy import text
 
+from partywall.core.db import engine as engines
+from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.engine import asyncpg_dsn, create_engine, server_settings
 from tests.engines import DatabaseUrls
 
@@ -30,5 +36,25 @@ async def test_an_engine_takes_what_the_url_says(database: DatabaseUrls) -> None
             query = text("SELECT current_setting(n) FROM unnest(CAST(:names AS text[])) AS n")
             shown = await connection.execute(query, {"names": ["application_name", "statement_timeout", "TimeZone"]})
             assert [row[0] for row in shown] == ["partywall-test", "4321ms", "UTC"]
+    finally:
+        await engine.dispose()
+
+
+async def test_a_server_that_is_stopped_is_given_up(database: DatabaseUrls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "SILENT_SECONDS", 1)
+    settings = {"statement_timeout": "1000"}
+    engine = create_engine(database.runtime, pool_size=1, overflow=0, settings=settings)
+    try:
+        async with asyncio.timeout(60), engine.connect() as connection:
+            process = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+            os.kill(process, signal.SIGSTOP)
+            try:
+                with pytest.raises(NoConnectionError):
+                    await connection.execute(text("SELECT 1"))
+                assert connection.invalidated
+            finally:
+                os.kill(process, signal.SIGCONT)
+        async with asyncio.timeout(60), engine.connect() as another:
+            assert (await another.execute(text("SELECT 1"))).scalar_one() == 1
     finally:
         await engine.dispose()

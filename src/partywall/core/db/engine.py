@@ -6,6 +6,7 @@ from typing import Final
 
 import asyncpg
 from sqlalchemy import event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -20,6 +21,9 @@ DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
 # What PostgreSQL has not answered by then, in a connection of the read pool, is given up.
 COMMAND_SECONDS = 30
+# So much later than PostgreSQL itself would, a statement is given up.
+SILENT_SECONDS = 5
+CONNECT_SECONDS = 10
 _BACKENDS: Final = frozenset({"postgresql", "postgres"})
 
 
@@ -44,8 +48,18 @@ def asyncpg_dsn(url: str) -> str:
 def connect_args(url: str, settings: Mapping[str, str] | None = None, *, pooled: bool = False) -> dict[str, object]:
     """Of an engine: opens connections with every option that PostgreSQL's own URLs have."""
     connect = connect_pooled if pooled else asyncpg.connect
-    opened = partial(connect, asyncpg_dsn(url), server_settings=dict(settings or {}))
+    limits = settings or {}
+    opened = partial(
+        connect, asyncpg_dsn(url), server_settings=dict(limits), timeout=CONNECT_SECONDS,
+        command_timeout=_command_seconds(limits),
+    )  # fmt: skip
     return {"async_creator_fn": partial(_connected, opened)}
+
+
+def _command_seconds(settings: Mapping[str, str]) -> float | None:
+    """A server that does not answer at all, because it is stopped, does not end its statements either."""
+    limit = settings.get("statement_timeout")
+    return None if limit is None else int(limit) / 1000 + SILENT_SECONDS
 
 
 async def _connected(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> asyncpg.Connection:
@@ -82,6 +96,7 @@ def create_engine(
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "handle_error", _give_up_silent)
     raise_exceeded_quotas(engine.sync_engine)
     return engine
 
@@ -92,11 +107,25 @@ def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object)
         raise DisconnectionError
 
 
+def _give_up_silent(context: ExceptionContext) -> None:
+    """The driver says no more than that it took too long; nothing is asked of that connection again."""
+    silent = context.original_exception
+    if isinstance(silent, TimeoutError):
+        context.is_disconnect = True
+        raise NoConnectionError("PostgreSQL does not answer") from silent
+
+
 async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str], pooled: bool = False) -> ReadPool:
     """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
     connect = connect_pooled if pooled else asyncpg.connect
     pool = ReadPool(
-        partial(connect, asyncpg_dsn(url), server_settings=dict(settings), command_timeout=COMMAND_SECONDS),
+        partial(
+            connect,
+            asyncpg_dsn(url),
+            server_settings=dict(settings),
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+        ),
         size,
     )
     await pool.open()

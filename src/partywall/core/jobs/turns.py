@@ -93,16 +93,15 @@ class _Lines:
         return chosen
 
     def _next(self, free: int, held: Counter[UUID]) -> UUID | None:
-        """Where places are shared, the account with the fewest, which takes one more only while it has fewer than are
-        free: so the last one goes to an account that has none."""
-        if free <= 0 or not self.accounts:
+        """The first that is below its limit. Where places are shared, the one with the fewest, which takes one more only
+        while it has fewer than are free: so the last one goes to an account that has none."""
+        if free <= 0:
             return None
-        if self.limit is not None:
-            return next((account for account in self.accounts if held[account] < self.limit), None)
+        below = (each for each in self.accounts if self.limit is None or held[each] < self.limit)
         if self.most is None:
-            return next(iter(self.accounts))
-        account = min(self.accounts, key=lambda each: held[each])
-        return account if held[account] < min(self.most, free) else None
+            return next(below, None)
+        account = min(below, key=lambda each: held[each], default=None)
+        return account if account is not None and held[account] < min(self.most, free) else None
 
     def serve(self, project: UUID) -> None:
         if self.limit is not None:

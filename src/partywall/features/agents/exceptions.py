@@ -61,6 +61,11 @@ class RunFinishedError(ConflictError):
     title = "The run is over"
 
 
+class RunNotFinishedError(ConflictError):
+    code = "run_not_finished"
+    title = "The run is not over yet"
+
+
 class TryAgainError(Exception):
     """What a tool raises for the run to be tried again later: what it needs is away, and may come back.
 

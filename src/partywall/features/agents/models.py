@@ -34,8 +34,9 @@ class Run(Base):
     """One run of an agent.
 
     `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
-    finished; `state` counts visible changes. `priced` is false once a model was used whose price is not known. Since
-    `failing_at` it waits for what is away, and is tried again from `retry_at` on.
+    finished; `state` counts visible changes. `bytes` is what it stores with its journal, by when it began, waited last
+    or was over. `priced` is false once a model was used whose price is not known. Since `failing_at` it waits for what
+    is away, and is tried again from `retry_at` on.
     """
 
     __tablename__ = "run"
@@ -81,6 +82,7 @@ class Run(Base):
     seconds: Mapped[float] = mapped_column(Double, server_default="0")
     cost: Mapped[Decimal] = mapped_column(_COST, server_default="0")
     priced: Mapped[bool] = mapped_column(server_default=text("true"))
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
     cancel_requested_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     retry_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     failing_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -26,6 +26,7 @@ def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
     )
 
 
+_DELETE: Final = select(func.wall.delete_run(bindparam("run", type_=Uuid)))
 # What is shown of a run in JSON, in bytes.
 _WEIGHT: Final = func.octet_length(cast(Run.input, Text)) + sum(
     (func.coalesce(func.octet_length(cast(column, Text)), 0) for column in (Run.output, Run.pending)), start=literal(0)
@@ -215,6 +216,10 @@ class RunWriter:
             .execution_options(populate_existing=True)
         )
         return changed.one()
+
+    async def delete(self, run_id: UUID) -> None:
+        """With its journal, where it is over; of the project that the session has entered."""
+        await self.session.execute(_DELETE.where(func.wall.current_project() == self.scope.project_id), {"run": run_id})
 
     async def end_turn(self, run_id: UUID, number: int, messages: list[JsonValue], pending: JsonValue = None) -> None:
         await self.session.execute(

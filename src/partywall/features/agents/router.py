@@ -25,6 +25,7 @@ from partywall.features.agents.exceptions import (
     AgentNotFoundError,
     RunFinishedError,
     RunNotContinuableError,
+    RunNotFinishedError,
     RunNotFoundError,
     RunNotWaitingError,
     RunPendingChangedError,
@@ -99,6 +100,17 @@ async def get_run(
     found = await runs.get_run(session, scope, run_id)
     tag = entity_tag(0, found.state)
     return not_modified(tag) if unchanged(if_none_match, tag) else json_response(found.run, 200, {"ETag": tag})
+
+
+@router.delete(
+    "/runs/{run_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    summary="Delete a run",
+    description="One that is over, with its journal: what it stores counts no longer. Its events stay.",
+    responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotFinishedError),
+)
+async def delete_run(run_id: UUID, service: RunServiceDep) -> None:
+    await service.delete(run_id)
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Starting runs, ending them, and deciding what they ask."""
+"""Starting runs, ending and deleting them, and deciding what they ask."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from partywall.features.agents.exceptions import (
     AgentInputError,
     RunFinishedError,
     RunNotContinuableError,
+    RunNotFinishedError,
     RunNotFoundError,
     RunNotWaitingError,
     RunPendingChangedError,
@@ -128,9 +129,10 @@ class RunService:
         """What `start` would raise now, before more is asked of the input; nothing is locked."""
         await self._refuse_unknown(checked)
         await refuse_too_many(self.session, self.scope, self.limits)
-        runs = (await get_project_usage(self.session, self.scope)).runs
-        if runs.limit is not None and runs.used >= runs.limit:
-            raise QuotaExceededError("runs", runs.used, 1, runs.limit)
+        usage = await get_project_usage(self.session, self.scope)
+        for quota, counted in (("runs", usage.runs), ("bytes", usage.bytes)):
+            if counted.limit is not None and counted.used >= counted.limit:
+                raise QuotaExceededError(quota, counted.used, 1, counted.limit)
 
     async def cancel(self, run_id: UUID) -> Run:
         """At once where nobody works on it; a worker that does stops within two seconds. Raises RunFinishedError."""
@@ -145,6 +147,15 @@ class RunService:
         self._tell("run.cancelled", row)
         await take_off(self.session, RUN_AGENT, run_id)
         return present(row)
+
+    async def delete(self, run_id: UUID) -> None:
+        """With its journal; raises RunNotFinishedError."""
+        require(self.scope, Right.RUN_START)
+        row = await self._locked(run_id)
+        if not RunStatus(row.status).over:
+            raise RunNotFinishedError(f"The run is {row.status}. Cancel it first.")
+        await self._writer.delete(run_id)
+        self._tell("run.deleted", row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
         """Lets a waiting run go on; raises RunNotWaitingError, and RunPendingChangedError for any other step."""

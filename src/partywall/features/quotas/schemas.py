@@ -40,7 +40,7 @@ class Bound(ResponseModel):
 
 
 class ProjectUsage(ResponseModel):
-    """`bytes` are those of the texts of all versions, each text once, of uploaded files and of metadata."""
+    """`bytes` are those of the texts of all versions, each text once, of uploaded files, of metadata and of runs."""
 
     model_config = ConfigDict(
         json_schema_extra={

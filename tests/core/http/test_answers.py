@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
+from partywall.core.http.charsets import other_charset
 from partywall.core.tenant import SYSTEM, work_for
 from partywall.main import create_app
 from partywall.settings import HttpSettings, Settings
@@ -106,17 +108,50 @@ async def test_a_body_of_another_type_is_refused(people: People) -> None:
     assert (await person.client.get("/api/v1/projects")).json()["items"] == []
 
 
-@pytest.mark.parametrize("charset", ["latin-1", '"UTF-16"', "utf-8;charset=utf-7"])
-@pytest.mark.parametrize("type_", ["application/json", "application/problem+json"])
-async def test_a_body_in_another_charset_is_refused(people: People, type_: str, charset: str) -> None:
+# None of them is plainly UTF-8, whichever of its readings another program takes.
+_OTHER_CHARSETS = (
+    "; Charset=latin-1",
+    '; Charset = "UTF-16"',
+    "; charset=utf-8;charset=utf-7",
+    "; charset*=utf-16",
+    "; charset*=UTF-8''latin-1",
+    "; charset*0=lat; charset*1=in-1",
+    '; charset=" utf-16"',
+    '; charset="utf-8 utf-16"',
+    '; charset="" utf-16',
+    '; charset="utf-8"latin-1',
+    '; charset="utf\\-16"',
+    "; x=y, charset=utf-16",
+    "; charset utf-16",
+)
+
+
+async def test_a_body_in_another_charset_is_refused_by_every_route(people: People, app: FastAPI) -> None:
     person = await people.person()
-    headers = {"Content-Type": f"{type_}; Charset={charset}"}
-    answer = await person.client.post("/api/v1/projects", content=b'{"name": "x"}', headers=headers)
-    assert_problem(answer, 415, "unsupported_media_type")
-    project = await person.project()
-    for path in ("documents", "mcp"):
-        answer = await person.client.post(f"/api/v1/projects/{project}/{path}", content=b"{}", headers=headers)
-        assert_problem(answer, 415, "unsupported_media_type")
+    project, found = await person.project(), 0
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            for media_type in operation.get("requestBody", {"content": {}})["content"]:
+                url = re.sub(r"{[a-z_]+}", f"{uuid4()}", path.replace("{project_id}", f"{project}"))
+                said = media_type + ("; boundary=x" if media_type.startswith("multipart/") else "")
+                headers = {"Content-Type": said + _OTHER_CHARSETS[found % len(_OTHER_CHARSETS)]}
+                answer = await person.client.request(method, url, content=b"{}", headers=headers)
+                assert_problem(answer, 415, "unsupported_media_type")
+                found += 1
+    assert found > len(_OTHER_CHARSETS)
+
+
+@pytest.mark.parametrize("said", _OTHER_CHARSETS)
+def test_what_is_not_plainly_utf8_is_another_charset(said: str) -> None:
+    for media_type in ("application/json", "application/problem+json", "text/plain"):
+        assert other_charset((media_type + said).encode()) is not None
+
+
+@pytest.mark.parametrize(
+    "said", ["", "; charset=", '; charset=""', "; charset", "; charset=UTF8 ; a=b", "; x-charset=a"]
+)
+def test_what_names_no_other_charset_is_utf8(said: str) -> None:
+    assert other_charset(f"application/json{said}".encode()) is None
 
 
 async def test_utf8_may_be_named(people: People) -> None:

@@ -60,6 +60,8 @@ async def test_parked_jobs_are_listed_and_put_back(
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
     assert "no job is parked" in capsys.readouterr().err
+    assert await command("jobs", "retry", "--all") == 0
+    assert capsys.readouterr().err == "no job is parked\n"
     deleted = await people.execute("DELETE FROM job WHERE kind = $1", KIND)
     assert deleted == "DELETE 3"
 

@@ -62,6 +62,32 @@ async def test_every_refusal_is_a_problem_with_security_headers(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "sent", "said"),
+    [
+        ("GET", "/projects", b"", "begin with /api/v1/"),
+        ("GET", "/api/v1/projects/", b"", "No path ends with a slash"),
+        ("GET", "/api/v1/projects/x/ws", b"", "as a WebSocket"),
+        ("DELETE", "/api/v1/projects", b"", "DELETE is not served here: GET, HEAD, POST"),
+        ("POST", "/api/v1/auth/register", b'{"email": ', "not valid JSON at character 10"),
+        ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "sent as a form"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(
+    anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str
+) -> None:
+    headers = {"Content-Type": "application/json"} if sent else {}
+    answer = await anonymous.request(method, path, content=sent, headers=headers)
+    assert said in answer.json()["detail"]
+
+
+async def test_a_body_of_another_type_is_told_which_the_route_reads(anonymous: AsyncClient) -> None:
+    headers = {"Content-Type": "application/yaml"}
+    answer = await anonymous.post("/api/v1/auth/register", content=b"a: b", headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
+    assert answer.json()["detail"] == "The route reads application/json; the Content-Type says 'application/yaml'."
+
+
+@pytest.mark.parametrize(
     ("given", "kept"),
     [
         ("abc-123_X.y:z", True),
@@ -98,6 +124,13 @@ async def test_what_cannot_be_stored_is_refused(people: People, name: str) -> No
     )
     assert_problem(answer, 422, "validation_failed")
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
+
+
+async def test_who_may_be_answered_in_gzip_is_told_so_in_either_form(anonymous: AsyncClient) -> None:
+    """Or else a shared cache hands the one form to whoever takes the other alone."""
+    for coding in ("identity", "gzip"):
+        answer = await anonymous.get("/openapi.json", headers={"Accept-Encoding": coding})
+        assert "accept-encoding" in answer.headers["vary"].lower(), coding
 
 
 async def test_a_body_of_another_type_is_refused(people: People) -> None:

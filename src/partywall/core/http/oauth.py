@@ -19,6 +19,7 @@ from partywall.core.http.request_head import fault_of_query
 
 type Handler = Callable[[Request], Coroutine[object, object, Response]]
 
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _BAD_REQUEST = BadRequestError.status
 
 
@@ -34,6 +35,8 @@ class OAuthRoute(APIRoute):
             body = await request.body()
             if fault_of_query(body) is not None:  # a form is written as a query is
                 raise self.malformed
+            if body and not request.headers.get("content-type", "").lower().startswith(_FORMS):
+                raise self.malformed("The parameters are sent as a form: application/x-www-form-urlencoded.")
             if not body.isascii() and not is_multipart(request):
                 request = Request(request.scope, replayed(escaped(body), request.receive))
             try:

@@ -96,3 +96,11 @@ def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, charact
     project = person.project()
     with person.api() as api, pytest.raises(ClientError, match=said):
         search(api, project, "\u6f22" * characters, limit=1, mode="text")
+
+
+def test_a_server_without_tls_is_told_from_one_that_is_away(server: str) -> None:
+    with (
+        Api(server.replace("http://", "https://"), patience=Patience(0.0)) as api,
+        pytest.raises(Unreachable, match="give http:// instead of https://"),
+    ):
+        api.get("/projects")

@@ -267,6 +267,20 @@ def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch,
     ]
 
 
+@pytest.mark.parametrize("line", ["ACCOUNTS__REGISTRATION: closed", "ACCOUNTS__REGISTRATION='closed", "a sentence"])
+def test_a_line_of_dotenv_that_sets_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
+) -> None:
+    """The library passes it over with a warning, and registration stays open."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"# as in production\nLOG__LEVEL=info\n{line}\n")
+    with pytest.raises(Refusal) as refused:
+        load_settings(
+            {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
+        )
+    assert str(refused.value) == ".env: line 3 is no NAME=value"
+
+
 def test_a_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"LOG__LEVEL=\xff\xfe\n")

@@ -92,6 +92,7 @@ async def test_a_recount_puts_right_what_was_counted_wrongly(
         ("clear", "nonsense"),
         ("show", "--account", "nobody@example.com"),
         ("show", "--project", "00000000-0000-0000-0000-000000000000"),
+        ("recount", "--project", "00000000-0000-0000-0000-000000000000"),
     ],
 )
 async def test_what_is_asked_wrongly_is_refused_in_one_line(

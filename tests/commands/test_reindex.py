@@ -89,3 +89,14 @@ async def test_a_project_that_is_not_there_is_named(people: People, capsys: pyte
     missing = uuid4()
     assert await command("--failed", "--project", str(missing)) == 2
     assert capsys.readouterr().err == f"partywall: there is no project {missing}\n"
+
+
+async def test_the_projects_that_are_there_are_done_beside_one_that_is_not(
+    people: People, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project, missing = await stocked(people, await people.person()), uuid4()
+    assert await command("--all", "--project", str(missing), "--project", str(project)) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith("4 documents wait to be indexed again\n")
+    assert told.err == f"there is no project {missing}\n"
+    assert await waiting(people, project) == "T0 T1 T2 T3"

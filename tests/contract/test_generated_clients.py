@@ -72,3 +72,13 @@ async def test_openapi_python_client(working_server: Serving, document: Path, tm
     shutil.copy(SCRIPTS / "use_api.py", tmp_path)
     output = await succeed(tools / "python", "use_api.py", working_server.url, "py@example.com", cwd=tmp_path)
     assert json.loads(output) == expected()
+
+
+async def test_redocly_finds_nothing(document: Path) -> None:
+    """By the strict rules, to which `redocly.yaml` makes no exception."""
+    tools = await packages.node_packages() / "node_modules" / ".bin"
+    options = ("--config", packages.ROOT / "redocly.yaml", "--format", "json")
+    quiet = {"REDOCLY_SUPPRESS_UPDATE_NOTICE": "true", "REDOCLY_TELEMETRY": "off"}
+    code, output = await packages.run(tools / "redocly", "lint", document, *options, environment=quiet)
+    assert code == 0, output
+    assert '"totals"' in output

@@ -13,8 +13,8 @@ from partywall.client import sse
 from partywall.core.errors import InvalidInputError, PartywallError, PreconditionFailedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.http import etag, ranges
-from partywall.core.http.body_limits import MEDIUM_BYTES
-from partywall.core.http.charsets import refuse_other_charsets
+from partywall.core.http.body_limits import MEDIUM_BYTES, PUBLIC_BYTES
+from partywall.core.http.charsets import escaped, refuse_other_charsets
 from partywall.core.http.request_head import fault_of_query
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.sockets import may_come_from
@@ -133,7 +133,9 @@ EDGES: Final = (
         refusing=(MessageError,),
     ),
     Reader((), lambda text: Accepted.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
-    Reader(("core/http/charsets.py:_CHARSET",), lambda text: refuse_other_charsets(text.encode()), HEADERS,
+    Reader(("core/http/charsets.py:_BEYOND_ASCII",), lambda text: escaped(text.encode()), PUBLIC_BYTES),
+    Reader(("core/http/charsets.py:_CHARSET", "core/http/charsets.py:_UTF8"),
+           lambda text: refuse_other_charsets(text.encode()), HEADERS,
            {"charsets": repeated(";charset"), "charsets, blanks": repeated(" ", start=";charset")},
            refusing=(PartywallError,)),
     Reader(("core/http/ranges.py:_RANGE",), _range, HEADERS, {"minus": repeated("-"), "tabs": repeated("\t")},

@@ -6,7 +6,7 @@ import httpx2
 from pydantic import JsonValue
 
 from partywall.client.api import Api
-from partywall.client.errors import ApiError, ClientError
+from partywall.client.errors import ApiError, ClientError, NotLetIn
 from partywall.client.store import Session, Store
 from partywall.client.tokens import Tokens
 
@@ -51,7 +51,7 @@ def log_in(store: Store, server: str, email: str, password: str) -> None:
             tokens = Tokens.model_validate_json(api.submit("/auth/token", form))
         except ApiError as error:
             if error.error == "invalid_grant":
-                raise ClientError("wrong e-mail address or password, or an address not confirmed yet") from error
+                raise NotLetIn from error
             raise
     file = store.session(server)
     with file.locked():

@@ -152,6 +152,8 @@ def reason(error: httpx2.TransportError) -> str:
     match error:
         case httpx2.ConnectTimeout() | httpx2.ReadTimeout() | httpx2.WriteTimeout() | httpx2.PoolTimeout():
             return "no answer in time"
+        case httpx2.ConnectError() if "wrong_version_number" in str(error).lower():
+            return "it does not speak TLS there: give http:// instead of https://"
         case httpx2.ConnectError():
             return str(error).removeprefix("[Errno 111] ").lower() or "connection refused"
         case _:

@@ -16,6 +16,13 @@ class NotLoggedIn(ClientError):
         super().__init__(f"not logged in to {server}: run `partywall login --server {server}`")
 
 
+class NotLetIn(ClientError):
+    """No such account, another password, or an address that is not confirmed: the server does not tell which."""
+
+    def __init__(self) -> None:
+        super().__init__("wrong e-mail address or password, or an address not confirmed yet")
+
+
 class FieldProblem(BaseModel):
     pointer: str = ""
     message: str = ""

@@ -44,8 +44,12 @@ def events(
             stream = streams.follow(connection.api, where.id, None if after is None else str(after), types, _waiting)
         else:
             stream = streams.kept(connection.api, where.id, str(after or 0), types)
+        shown = False
         for event in stream:
             say_json(event.data) if as_json else say(_line(event))
+            shown = True
+        if not shown:
+            say(f"no such event is kept in {where.name!r}", err=True)
 
 
 def _waiting(why: str, seconds: float) -> None:

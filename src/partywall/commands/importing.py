@@ -14,6 +14,7 @@ import typer
 from pydantic import JsonValue
 
 from partywall.client.api import Patience
+from partywall.client.errors import ClientError
 from partywall.client.importing import (
     Choice,
     Import,
@@ -80,7 +81,7 @@ def import_(
     found = _files(source, Choice(include or (), exclude or ()), told=None if dry_run else NAMES_TOLD)
     prefix = f"{prefix.rstrip('/')}/" if prefix else ""
     order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
-    tally, missing = Tally(), 0
+    tally, missing, stopped = Tally(), 0, 0
     with ExitStack() as stack:
         connection = stack.enter_context(connect(server, Patience(PATIENCE_SECONDS, _waiting)))
         try:
@@ -89,11 +90,18 @@ def import_(
             if wait and not dry_run and project_id is not None:
                 missing = wait_for_index(connection, project_id, taken)
         except KeyboardInterrupt:
-            say("interrupted: the same command goes on where this one ended", err=True)
-            return INTERRUPTED
-        finally:
-            _sum_up(tally, len(found.skipped), missing)
-    return 1 if tally.failed or missing else 0
+            stopped = _stopped("interrupted", INTERRUPTED)
+        except ClientError as error:
+            if not tally.done:  # it could not begin
+                raise
+            stopped = _stopped(f"stopped: {error}", 1)
+    _sum_up(order, tally, len(found.skipped), missing)
+    return stopped or (1 if tally.failed or missing else 0)
+
+
+def _stopped(why: str, code: int) -> int:
+    say(f"{why}: the same command goes on where this one ended", err=True)
+    return code
 
 
 def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -> None:
@@ -198,12 +206,12 @@ def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> 
     return missing
 
 
-def _sum_up(tally: Tally, skipped: int, missing: int) -> None:
+def _sum_up(order: Order, tally: Tally, skipped: int, missing: int) -> None:
     parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
     parts += [f"{len(tally.blank)} without text"] if tally.blank else []
     parts += [f"{missing} not indexed"] if missing else []
-    say(", ".join(parts))
+    say(f"{'would be: ' if order.dry_run else ''}{', '.join(parts)}")
 
 
 def _waiting(why: str, seconds: float) -> None:

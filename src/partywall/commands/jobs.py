@@ -59,6 +59,8 @@ async def _retry(job_ids: list[int], data_dir: Path) -> int:
         if not job_ids:
             async with acting.sessions.read() as session:
                 job_ids = [job.job_id for job in await attempts.parked(session)]
+            if not job_ids:
+                say("no job is parked", err=True)
         for job_id in job_ids:
             async with acting.sessions.begin() as session:
                 put_back = await attempts.unpark(session, job_id)

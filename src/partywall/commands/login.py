@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from partywall.client import accounts
-from partywall.client.errors import ClientError
+from partywall.client.errors import ClientError, NotLetIn
 from partywall.commands.connection import ServerOption, failures, server_url, store
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import password_line, say
+from partywall.core.system_errors import explained
 
 PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
 
@@ -26,20 +27,23 @@ def register(
     name: Annotated[str | None, typer.Option("--name", help="Your full name.")] = None,
     server: ServerOption = None,
     password_stdin: PasswordStdin = False,
-) -> None:
-    """Make an account and log in to it."""
+) -> int:
+    """Make an account and log in to it, at once where no address has to be confirmed."""
     with failures():
         url, address = server_url(server), _email(email)
         secret = _password(password_stdin, confirm=True)
         accounts.register(url, address, secret, name)
         try:
             accounts.log_in(store(), url, address, secret)
-        except ClientError as error:
-            raise Refusal(
-                f"accepted, but not logged in ({error}): if a mail asks you to confirm the address,"
-                " do that and then `partywall login`; otherwise there was an account already"
-            ) from None
+        except NotLetIn:
+            say(f"accepted: confirm {address} as the mail to it says, and then {_login(url)}")
+            return 0
+        except (ClientError, OSError) as error:
+            reason = explained(error) if isinstance(error, OSError) else error
+            say(f"registered, but not logged in ({reason}): {_login(url)}", err=True)
+            return 1
     say(f"registered and logged in to {url} as {address}")
+    return 0
 
 
 @app.command()
@@ -62,6 +66,10 @@ def logout(server: ServerOption = None) -> None:
         url = server_url(server)
         known = accounts.log_out(store(), url)
     say(f"logged out of {url}" if known else f"not logged in to {url}")
+
+
+def _login(url: str) -> str:
+    return f"`partywall login --server {url}`"
 
 
 def _email(given: str | None) -> str:

@@ -16,8 +16,11 @@ def list_(server: ServerOption = None) -> None:
     """List the projects that you are a member of; `*` marks the one used last."""
     with connect(server) as connection:
         last = None if connection.last_used is None else connection.last_used.id
-        for project in list_projects(connection.api):
+        found = list_projects(connection.api)
+        for project in found:
             say(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
+    if not found:
+        say("no project yet: `partywall projects create NAME`", err=True)
 
 
 @app.command()
@@ -25,5 +28,5 @@ def create(name: Annotated[str, typer.Argument(help="Its name.")], server: Serve
     """Create a project and use it from now on."""
     with connect(server) as connection:
         project = create_project(connection.api, name)
-        connection.remember(project)
         say(project.id)
+        connection.remember(project)

@@ -128,7 +128,7 @@ async def _recount(project: UUID | None, data_dir: Path) -> tuple[int, int]:
     """How many were counted, each in a transaction of its own, and how many of them wrongly before."""
     async with operator(data_dir) as acting, _failures():
         async with acting.sessions.read() as session:
-            chosen = await operations.all_projects(session) if project is None else [project]
+            chosen = await operations.projects(session, project)
         wrong = 0
         for each in chosen:
             async with acting.sessions.begin() as session:

@@ -30,29 +30,30 @@ def reindex(
     every: Annotated[bool, typer.Option("--all", help="Every document.")] = False,
     project: Annotated[list[UUID] | None, typer.Option("--project", help="In this project alone; repeatable.")] = None,
     data_dir: DataDir = Path(".data"),
-) -> None:
+) -> int:
     """Have documents indexed again, by the worker, in every project or in some."""
     if every == (failed or error is not None):
         raise Refusal("say which documents: --failed, --error TEXT, or --all")
     chosen = Chosen(FAILED if failed else None, error)
-    say(f"{asyncio.run(_reindex(project, chosen, data_dir))} documents wait to be indexed again")
+    count, missing = asyncio.run(_reindex(project or [], chosen, data_dir))
+    if missing and len(missing) == len(project or []):
+        raise Refusal(f"there is no project {' and no project '.join(map(str, missing))}")
+    for each in missing if project else ():
+        say(f"there is no project {each}", err=True)
+    say(f"{count} documents wait to be indexed again")
+    return 1 if missing and project else 0
 
 
-async def _reindex(projects: list[UUID] | None, chosen: Chosen, data_dir: Path) -> int:
-    count = 0
+async def _reindex(projects: list[UUID], chosen: Chosen, data_dir: Path) -> tuple[int, list[UUID]]:
+    """How many documents wait, and which projects are not there: of all of them, those that were deleted meanwhile."""
+    count, missing = 0, []
     async with operator(data_dir) as acting:
         if not projects:
             async with acting.sessions.read() as session:
-                found = list(await session.scalars(_PROJECTS))
-            for each in found:
-                try:
-                    count += await reindex_project(acting.sessions, each, chosen)
-                except ProjectNotFoundError:  # deleted meanwhile
-                    continue
-            return count
+                projects = list(await session.scalars(_PROJECTS))
         for each in projects:
             try:
                 count += await reindex_project(acting.sessions, each, chosen)
             except ProjectNotFoundError:
-                raise Refusal(f"there is no project {each}") from None
-    return count
+                missing.append(each)
+    return count, missing

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Final
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import (
     BaseSettings,
@@ -61,6 +63,8 @@ class FromEnvironment(BaseSettings):
         assert isinstance(dotenv_settings, EnvSettingsSource)
         inherited = env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED
         sources = [env_settings] if inherited else [env_settings, dotenv_settings]
+        if not inherited:
+            _require_lines(Path(DOTENV_FILE))
         for source in sources:
             cls.check_names(source.env_vars)
             source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
@@ -76,6 +80,16 @@ class FromEnvironment(BaseSettings):
         """Raises SettingsError for a section as a whole that is not given as JSON."""
         if lines := list(whole_sections(variables, cls)):
             raise SettingsError("\n".join(lines))
+
+
+def _require_lines(file: Path) -> None:
+    """Raises SettingsError for a line that would be passed over, and with it what it was to set."""
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8") as stream:
+        for each in parse_stream(stream):
+            if each.error:
+                raise SettingsError(f"{file}: line {each.original.line} is no NAME=value")
 
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
+from partywall.core.http.charsets import other_charset
 from partywall.core.tenant import SYSTEM, work_for
 from partywall.main import create_app
 from partywall.settings import HttpSettings, Settings
@@ -60,6 +62,32 @@ async def test_every_refusal_is_a_problem_with_security_headers(
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "sent", "said"),
+    [
+        ("GET", "/projects", b"", "begin with /api/v1/"),
+        ("GET", "/api/v1/projects/", b"", "No path ends with a slash"),
+        ("GET", "/api/v1/projects/x/ws", b"", "as a WebSocket"),
+        ("DELETE", "/api/v1/projects", b"", "DELETE is not served here: GET, HEAD, POST"),
+        ("POST", "/api/v1/auth/register", b'{"email": ', "not valid JSON at character 10"),
+        ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "sent as a form"),
+    ],
+)
+async def test_a_refusal_says_what_to_do(
+    anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str
+) -> None:
+    headers = {"Content-Type": "application/json"} if sent else {}
+    answer = await anonymous.request(method, path, content=sent, headers=headers)
+    assert said in answer.json()["detail"]
+
+
+async def test_a_body_of_another_type_is_told_which_the_route_reads(anonymous: AsyncClient) -> None:
+    headers = {"Content-Type": "application/yaml"}
+    answer = await anonymous.post("/api/v1/auth/register", content=b"a: b", headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
+    assert answer.json()["detail"] == "The route reads application/json; the Content-Type says 'application/yaml'."
+
+
+@pytest.mark.parametrize(
     ("given", "kept"),
     [
         ("abc-123_X.y:z", True),
@@ -98,6 +126,13 @@ async def test_what_cannot_be_stored_is_refused(people: People, name: str) -> No
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/name"]
 
 
+async def test_who_may_be_answered_in_gzip_is_told_so_in_either_form(anonymous: AsyncClient) -> None:
+    """Or else a shared cache hands the one form to whoever takes the other alone."""
+    for coding in ("identity", "gzip"):
+        answer = await anonymous.get("/openapi.json", headers={"Accept-Encoding": coding})
+        assert "accept-encoding" in answer.headers["vary"].lower(), coding
+
+
 async def test_a_body_of_another_type_is_refused(people: People) -> None:
     person = await people.person()
     for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
@@ -106,17 +141,50 @@ async def test_a_body_of_another_type_is_refused(people: People) -> None:
     assert (await person.client.get("/api/v1/projects")).json()["items"] == []
 
 
-@pytest.mark.parametrize("charset", ["latin-1", '"UTF-16"', "utf-8;charset=utf-7"])
-@pytest.mark.parametrize("type_", ["application/json", "application/problem+json"])
-async def test_a_body_in_another_charset_is_refused(people: People, type_: str, charset: str) -> None:
+# None of them is plainly UTF-8, whichever of its readings another program takes.
+_OTHER_CHARSETS = (
+    "; Charset=latin-1",
+    '; Charset = "UTF-16"',
+    "; charset=utf-8;charset=utf-7",
+    "; charset*=utf-16",
+    "; charset*=UTF-8''latin-1",
+    "; charset*0=lat; charset*1=in-1",
+    '; charset=" utf-16"',
+    '; charset="utf-8 utf-16"',
+    '; charset="" utf-16',
+    '; charset="utf-8"latin-1',
+    '; charset="utf\\-16"',
+    "; x=y, charset=utf-16",
+    "; charset utf-16",
+)
+
+
+async def test_a_body_in_another_charset_is_refused_by_every_route(people: People, app: FastAPI) -> None:
     person = await people.person()
-    headers = {"Content-Type": f"{type_}; Charset={charset}"}
-    answer = await person.client.post("/api/v1/projects", content=b'{"name": "x"}', headers=headers)
-    assert_problem(answer, 415, "unsupported_media_type")
-    project = await person.project()
-    for path in ("documents", "mcp"):
-        answer = await person.client.post(f"/api/v1/projects/{project}/{path}", content=b"{}", headers=headers)
-        assert_problem(answer, 415, "unsupported_media_type")
+    project, found = await person.project(), 0
+    for path, operations in app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            for media_type in operation.get("requestBody", {"content": {}})["content"]:
+                url = re.sub(r"{[a-z_]+}", f"{uuid4()}", path.replace("{project_id}", f"{project}"))
+                said = media_type + ("; boundary=x" if media_type.startswith("multipart/") else "")
+                headers = {"Content-Type": said + _OTHER_CHARSETS[found % len(_OTHER_CHARSETS)]}
+                answer = await person.client.request(method, url, content=b"{}", headers=headers)
+                assert_problem(answer, 415, "unsupported_media_type")
+                found += 1
+    assert found > len(_OTHER_CHARSETS)
+
+
+@pytest.mark.parametrize("said", _OTHER_CHARSETS)
+def test_what_is_not_plainly_utf8_is_another_charset(said: str) -> None:
+    for media_type in ("application/json", "application/problem+json", "text/plain"):
+        assert other_charset((media_type + said).encode()) is not None
+
+
+@pytest.mark.parametrize(
+    "said", ["", "; charset=", '; charset=""', "; charset", "; charset=UTF8 ; a=b", "; x-charset=a"]
+)
+def test_what_names_no_other_charset_is_utf8(said: str) -> None:
+    assert other_charset(f"application/json{said}".encode()) is None
 
 
 async def test_utf8_may_be_named(people: People) -> None:

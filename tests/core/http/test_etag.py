@@ -26,3 +26,11 @@ def test_no_other_tag_is_taken(given: str) -> None:
 def test_another_state_of_the_same_revision_may_be_changed_but_has_to_be_read_again() -> None:
     assert not unchanged('W/"3-6"', entity_tag(3, 7))
     require_match('W/"3-6"', 3)
+
+
+def test_what_is_no_tag_of_ours_is_told_so() -> None:
+    for given in ("7", "*x", '"abc"'):
+        with pytest.raises(PreconditionFailedError, match="holds no ETag of this server"):
+            require_match(given, 3)
+    with pytest.raises(PreconditionFailedError, match="The resource has changed"):
+        require_match('"2-0"', 3)

@@ -30,6 +30,21 @@ def test_the_document_names_its_server_and_defines_its_tags(app: FastAPI) -> Non
     assert all(tag["description"] for tag in document["tags"])
 
 
+def test_every_operation_explains_itself_and_its_parameters(app: FastAPI) -> None:
+    document = app.openapi()
+    assert document["info"]["description"]
+    assert document["info"]["license"].keys() == {"name", "identifier"}
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert len({each["operationId"] for each in operations}) == len(operations)
+    for each in operations:
+        assert each["summary"], each["operationId"]
+        assert each["description"], each["operationId"]
+        assert [status for status in each["responses"] if status.startswith("4")], each["operationId"]
+        for parameter in each.get("parameters", ()):
+            assert parameter["description"], (each["operationId"], parameter["name"])
+        assert all(answer["description"] for answer in each["responses"].values())
+
+
 def test_every_failure_may_be_problem_details(app: FastAPI) -> None:
     """Also where a route has a form of its own: what stands before it answers too."""
     operations = [operation for path in app.openapi()["paths"].values() for operation in path.values()]

@@ -191,6 +191,16 @@ async def test_a_form_in_another_charset_is_refused(visitor: Visitor) -> None:
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
+async def test_a_form_that_is_not_escaped_is_read_as_utf8(visitor: Visitor) -> None:
+    """As curl's `--data` sends it; the framework would take it for Latin-1, and the right password for a wrong one."""
+    password = "ein l\u00e4ngeres Pa\u00dfwort"
+    await visitor.register(password)
+    form = f"grant_type=password&username={visitor.email}&password={password}".encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await visitor.client.post(TOKEN, content=form, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize("grant_type", ["client_credentials", "authorization_code", "PASSWORD", "password\0"])
 async def test_another_grant_is_unsupported(visitor: Visitor, grant_type: str) -> None:
     form = {"grant_type": grant_type, "username": visitor.email, "password": PASSWORD}

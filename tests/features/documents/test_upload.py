@@ -204,6 +204,37 @@ async def test_a_form_in_another_charset_is_refused(shelf: Shelf, charset: str) 
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        b"Content-Type: text/plain; charset=latin-1",
+        b"Content-Type: text/plain\r\ncontent-type: text/plain; charset*=utf-16",
+        b'Content-Type: text/plain; charset=" utf-7"',
+        b"Content-Transfer-Encoding: base64",
+        b"Content-Encoding: gzip",
+    ],
+)
+@pytest.mark.parametrize("name", [b'title"', b'file"; filename="a.txt"'])
+async def test_a_part_that_is_coded_or_in_another_charset_is_refused(
+    shelf: Shelf, settings: Settings, name: bytes, header: bytes
+) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="' + name + b"\r\n" + header + b"\r\n\r\n+AOk-\r\n"
+    rest = named(b"a.txt") if name.startswith(b"title") else b"--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await shelf.post("/upload", content=part + rest, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), answer.text
+    assert (await shelf.get()).json()["items"] == []
+    assert files(settings, shelf) == []
+
+
+async def test_a_part_may_say_that_it_is_as_it_is(shelf: Shelf) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="title"\r\nContent-Type: text/plain; charset="UTF-8"\r\n'
+    plain = part + "Content-Transfer-Encoding: 8bit\r\n\r\ncaf\u00e9\r\n".encode()
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = await shelf.post("/upload", content=plain + named(b"a.txt"), headers=headers)
+    assert (answer.status_code, answer.json()["title"]) == (201, "caf\u00e9"), answer.text
+
+
+@pytest.mark.parametrize(
     ("name", "value", "pointer", "code"),
     [
         (b"title", b"caf\xe9", "/title", "bad_character"),

@@ -23,6 +23,7 @@ from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, Width, mem
 from partywall.core.http.charsets import read_form_strictly, refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
+from partywall.core.http.part_headers import PartHeaders
 from partywall.core.http.problems import problem_of, system_fact
 from partywall.core.http.replay import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
@@ -93,8 +94,12 @@ class Arriving:
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     @property
+    def content_type(self) -> bytes:
+        return self.headers.get(b"content-type", b"")
+
+    @property
     def is_form(self) -> bool:
-        return self.headers.get(b"content-type", b"").lower().startswith(_FORMS)
+        return self.content_type.lower().startswith(_FORMS)
 
     def at_most(self, limit: int) -> int:
         """Its size, or the limit where it does not say; raises ContentTooLargeError."""
@@ -106,7 +111,7 @@ class Arriving:
 
     def refuse_coded(self) -> None:
         """What is compressed, or in another charset."""
-        refuse_other_charsets(self.headers.get(b"content-type", b""))
+        refuse_other_charsets(self.content_type)
         if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
             raise UnsupportedEncodingError
 
@@ -150,6 +155,7 @@ class Taken:
     is_form: bool
     caller: str
     incoming: Incoming
+    parts: PartHeaders
 
     def room(self, memory: BodyMemory, size: int, width: Width) -> AbstractAsyncContextManager[None]:
         """What it takes. Of a form's file whoever reads it as a whole asks for more then."""
@@ -203,7 +209,8 @@ class Admission:
             return
         if arriving.is_form:
             read_form_strictly(scope)
-        await self._serve(Taken(target, arriving.is_form, caller, incoming), scope, send)
+        parts = PartHeaders(arriving.content_type if arriving.is_form else b"")
+        await self._serve(Taken(target, arriving.is_form, caller, incoming, parts), scope, send)
 
     def _find(self, scope: Scope) -> tuple[Target, dict[str, str]] | tuple[None, dict[str, str]]:
         for each in self._targets:
@@ -233,14 +240,16 @@ class Admission:
 
     async def _received(self, taken: Taken, held: AsyncExitStack) -> Receive:
         """The body, whole and judged, to be received again; what it takes is held until the answer begins."""
-        incoming = taken.incoming
+        incoming, parts = taken.incoming, taken.parts
         if incoming.limit <= ORDINARY_BYTES:
             body = b"".join([piece async for piece in incoming.pieces()])
+            parts.note(body)
             taken.refuse_unreadable(body)
             return replayed(body, incoming.receive)
         spooled, width = await held.enter_async_context(self._spool.open(taken.caller, incoming.limit)), Width()
         async for piece in incoming.pieces():
             width.note(piece)
+            parts.note(piece)
             await spooled.write(piece)
         await held.enter_async_context(taken.room(self._memory, spooled.size, width))
         return await _judged(taken, spooled)

@@ -11,10 +11,13 @@ from starlette.types import Scope
 
 from partywall.core.errors import BadRequestError, UnsupportedMediaTypeError
 
-_UTF8: Final = frozenset({b"", b"utf-8", b"utf8", b"us-ascii", b"ascii"})
 _FORM: Final = b"multipart/form-data"
 _FORM_CODEC: Final = "partywall_form"
-_CHARSET: Final = re.compile(rb";\s*+charset\s*+=\s*+\"?+([^\s;\"]*+)", re.IGNORECASE)
+# What a parameter says that is called `charset`, or by a form of that name (`charset*`, `charset*0`) that nobody needs.
+_CHARSET: Final = re.compile(rb"[;,]\s*+charset(?=[\s=*;,]|$)([^;,]*+)", re.IGNORECASE)
+_BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
+_PLAIN: Final = rb"(?:utf-?8|us-ascii|ascii)"
+_UTF8: Final = re.compile(rb'\s*+(?:=\s*+(?:"%b?"|%b?)\s*+)?' % (_PLAIN, _PLAIN), re.IGNORECASE)
 
 
 class InvalidJsonError(BadRequestError):
@@ -23,9 +26,9 @@ class InvalidJsonError(BadRequestError):
 
 
 def other_charset(content_type: bytes) -> str | None:
-    """The first that is not UTF-8 of those that it names."""
-    named: list[bytes] = _CHARSET.findall(content_type)
-    return next((name.decode("latin-1") for name in named if name.lower() not in _UTF8), None)
+    """The first that is not plainly UTF-8 of those that it names."""
+    said: list[bytes] = _CHARSET.findall(content_type)
+    return next((each.decode("latin-1").strip("= \t") for each in said if _UTF8.fullmatch(each) is None), None)
 
 
 def refuse_other_charsets(content_type: bytes) -> None:
@@ -38,6 +41,11 @@ def refuse_wide_json(body: bytes) -> None:
     """JSON in UTF-16 or UTF-32, which the framework's parser would take: they alone have bytes that are 0."""
     if b"\x00" in body:
         raise InvalidJsonError("The body is not UTF-8, or has a character U+0000.")
+
+
+def escaped(form: bytes) -> bytes:
+    """A form in UTF-8, as it should have been sent: the framework takes bytes that are not escaped for Latin-1."""
+    return _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], form)
 
 
 def read_form_strictly(scope: Scope) -> None:

@@ -20,6 +20,9 @@ class MalformedRequestError(BadRequestError):
     code = "malformed_request"
     title = "This is not HTTP as it is spoken here"
 
+    def __init__(self) -> None:
+        super().__init__("HTTP/1.1 is read, with a URL in ASCII: other characters and blanks are percent-encoded.")
+
 
 class StoppingError(UnavailableError):
     def __init__(self) -> None:

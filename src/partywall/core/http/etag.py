@@ -7,6 +7,7 @@ name the same revision, which the proxy has only encoded. `If-Range` is about by
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 from fastapi import Header
@@ -18,6 +19,9 @@ IfMatch = Annotated[str | None, Header(description="Write only if the content's 
 IfNoneMatch = Annotated[str | None, Header(description="Answer 304 if nothing visible has changed since.")]
 
 NOT_MODIFIED: Final = 304
+# An ETag as we give it out, wherever it stands.
+_OURS: Final = re.compile(r'"\d{1,19}-')
+_UNKNOWN: Final = "If-Match holds no ETag of this server: send the one that came with the resource, in its quotes."
 _CODINGS: Final = ("gzip", "br", "zstd", "deflate")
 
 
@@ -50,7 +54,7 @@ def require_match(if_match: str | None, revision: int) -> None:
         return
     prefix = f'"{revision}-'
     if not any(given == "*" or (given.startswith(prefix) and given.endswith('"')) for given in _tags(if_match)):
-        raise PreconditionFailedError
+        raise PreconditionFailedError(_UNKNOWN if not _OURS.search(if_match) else "")
 
 
 def not_modified(tag: str) -> Response:

@@ -13,10 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from partywall.core.errors import BadRequestError, PartywallError
+from partywall.core.http.charsets import escaped
+from partywall.core.http.replay import replayed
 from partywall.core.http.request_head import fault_of_query
 
 type Handler = Callable[[Request], Coroutine[object, object, Response]]
 
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _BAD_REQUEST = BadRequestError.status
 
 
@@ -29,8 +32,13 @@ class OAuthRoute(APIRoute):
         general = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if fault_of_query(await request.body()) is not None:  # a form is written as a query is
+            body = await request.body()
+            if fault_of_query(body) is not None:  # a form is written as a query is
                 raise self.malformed
+            if body and not request.headers.get("content-type", "").lower().startswith(_FORMS):
+                raise self.malformed("The parameters are sent as a form: application/x-www-form-urlencoded.")
+            if not body.isascii() and not is_multipart(request):
+                request = Request(request.scope, replayed(escaped(body), request.receive))
             try:
                 return await general(request)
             except RequestValidationError as error:
@@ -41,6 +49,10 @@ class OAuthRoute(APIRoute):
                 raise
 
         return handle
+
+
+def is_multipart(request: Request) -> bool:
+    return request.headers.get("content-type", "").lower().startswith("multipart/")
 
 
 async def repeated_parameters(request: Request) -> list[str]:

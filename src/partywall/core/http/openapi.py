@@ -17,7 +17,18 @@ _REFUSALS = {
     "422": "The request is not valid",
     "default": "Any other failure, as problem details",
 }
-
+_DESCRIPTION: Final = "Documents, search, agents and live events of projects, each apart from all others."
+# Of the API: the software's are for whoever runs it.
+_LICENSE: Final = {"name": "The terms of whoever runs this server", "identifier": "LicenseRef-Operator"}
+# What a parameter is that many routes have.
+_PARAMETERS: Final = {
+    "limit": "How many items at most.",
+    "cursor": "The `next_cursor` of the page before.",
+    "offset": "How many items are passed over; not beside a cursor.",
+    "sort": "The order of the items; with `-` it is descending.",
+    "status": "Those in this state alone.",
+    "number": "The number of the version.",
+}
 
 # What the gate takes. A public route that names a scheme beyond these authenticates its callers itself.
 _GATE_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
@@ -78,6 +89,8 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
     document = get_openapi(
         title=app.title,
         version=app.version,
+        description=_DESCRIPTION,
+        license_info=_LICENSE,
         routes=app.routes,
         servers=[{"url": server}],
         tags=[{"name": tag.name, "description": tag.description} for tag in tags],
@@ -92,6 +105,7 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
         for operation in path.values():
             for parameter in operation.get("parameters", ()):
                 _absent_is_not_null(parameter)
+                parameter.setdefault("description", _described(parameter["name"]))
             if operation["operationId"] in app.state.public:
                 operation["security"] = _own_schemes(operation.get("security", []))
             _refusals(operation["responses"], public=not operation.get("security"))
@@ -114,6 +128,12 @@ def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> No
         content = entry.setdefault("content", {}) if status[0] in "45d" else None
         if isinstance(content, dict):  # Whatever form a route has for it, what stands before the route has this one.
             content[MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Problem"}}
+
+
+def _described(parameter: str) -> str:
+    """Of a parameter that says nothing itself: an id, or one that is the same everywhere."""
+    thing = parameter.removesuffix("_id").replace("_", " ")
+    return f"The id of the {thing}." if parameter.endswith("_id") else _PARAMETERS.get(parameter, "")
 
 
 def _absent_is_not_null(parameter: dict[str, JsonValue]) -> None:

@@ -24,6 +24,7 @@ from starlette.responses import Response
 from partywall.core.db.availability import DatabaseAwayError, NoConnectionError, session_is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
+from partywall.core.http import hints
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sub_path import sub_path_of
 from partywall.core.masking import what_failed
@@ -112,9 +113,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if _wrong_media_type(request, error):
-        return problem_of(request, UnsupportedMediaTypeError("The route reads bodies of another type."))
-    if any(item.get("type") == "json_invalid" for item in found):
-        return _invalid_json(request, "The body is not valid JSON.")
+        said = hints.of_media_type(_media_type(request), wants_form=isinstance(error.body, FormData))
+        return problem_of(request, UnsupportedMediaTypeError(said))
+    for item in found:
+        if item.get("type") == "json_invalid":
+            at = item["loc"][-1]
+            return _invalid_json(request, f"The body is not valid JSON{f' at character {at}' if at else ''}.")
     extensions = field_errors([_in_body(each) for each in found])
     return problem(
         request, 422, "validation_failed", "The request is not valid", "See errors.", extensions=extensions
@@ -173,10 +177,13 @@ async def _on_http(request: Request, error: Exception) -> Response:
             if isinstance(error.__cause__, kind):
                 return _invalid_json(request, detail)
     title = HTTPStatus(status).phrase
-    headers = {**(error.headers or {})}
+    headers, detail = {**(error.headers or {})}, str(error.detail)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(allowed_methods(request))
-    return problem(request, status, _CODES.get(status, "http_error"), title, str(error.detail), headers=headers)
+        allowed = allowed_methods(request)
+        headers["Allow"], detail = ", ".join(allowed), hints.of_method(request.method, allowed)
+    if status == HTTPStatus.NOT_FOUND:
+        detail = hints.of_path(request.url.path)
+    return problem(request, status, _CODES.get(status, "http_error"), title, detail, headers=headers)
 
 
 async def _on_system(request: Request, error: Exception) -> Response:

@@ -124,7 +124,7 @@ class Run(ResponseModel):
 class RunQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
     status: RunStatus | None = None
-    agent: AgentName | None = None
+    agent: AgentName | None = Field(default=None, description="Runs of this agent alone.")
 
 
 class DollarAmount(RequestModel):

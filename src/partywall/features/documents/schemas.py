@@ -189,13 +189,15 @@ class Stats(ResponseModel):
 
 
 class DocumentQuery(PageQuery):
-    """`q_title` finds a part of the title, in any case."""
-
     sort: Sort = "-created_at"
-    external_id: Storable | None = Field(default=None, max_length=MAX_EXTERNAL_ID)
+    external_id: Storable | None = Field(
+        default=None, max_length=MAX_EXTERNAL_ID, description="The document of this `external_id` alone."
+    )
     status: Status | None = None
-    index_status: IndexStatus | None = None
-    q_title: Storable | None = Field(default=None, max_length=MAX_TITLE)
+    index_status: IndexStatus | None = Field(default=None, description="Those whose index is in this state alone.")
+    q_title: Storable | None = Field(
+        default=None, max_length=MAX_TITLE, description="A part of the title, in any case."
+    )
 
 
 class VersionQuery(PageQuery):

@@ -89,5 +89,11 @@ async def recount(session: AsyncSession, project_id: UUID) -> bool:
     return await QuotaOperator(session).recount(project_id)
 
 
-async def all_projects(session: AsyncReadSession) -> list[UUID]:
-    return await QuotaOperator(session).projects()
+async def projects(session: AsyncReadSession, named: UUID | None) -> list[UUID]:
+    """All, or the one that is named; raises OwnerNotFoundError."""
+    repository = QuotaOperator(session)
+    if named is None:
+        return await repository.projects()
+    if not await repository.exists(Owner(named)):
+        raise OwnerNotFoundError
+    return [named]

@@ -1,0 +1,71 @@
+"""What stands above each part of a form: the framework reads none of it, and takes every part for plain UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from partywall.core.errors import UnsupportedMediaTypeError
+from partywall.core.http.charsets import refuse_other_charsets
+
+# A form of ours has no more; the framework refuses one that has.
+_MOST_PARTS: Final = 20
+# By RFC 7578, 4.7 and 4.8: a part's bytes are as they are.
+_PLAIN: Final[Mapping[bytes, frozenset[bytes]]] = {
+    b"content-transfer-encoding": frozenset({b"", b"7bit", b"8bit", b"binary"}),
+    b"content-encoding": frozenset({b"", b"identity"}),
+}
+
+
+class PartHeaders:
+    """Sees a form go by. What is no form is left to the framework to refuse."""
+
+    def __init__(self, content_type: bytes) -> None:
+        boundary = parse_options_header(content_type)[1].get(b"boundary") if content_type else None
+        self._name, self._value, self._parts = b"", b"", 0
+        self._parser = None if boundary is None else self._reader(boundary)
+
+    def note(self, piece: bytes) -> None:
+        """Raises UnsupportedMediaTypeError for a part in another charset, and for one that is coded."""
+        if self._parser is None:
+            return
+        try:
+            self._parser.write(piece)
+        except FormParserError:
+            self._parser = None
+        if self._parts > _MOST_PARTS:
+            self._parser = None
+
+    def _reader(self, boundary: bytes) -> MultipartParser | None:
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._field,
+                    "on_header_value": self._more,
+                    "on_header_end": self._judge,
+                },
+            )
+        except FormParserError:
+            return None
+
+    def _begin(self) -> None:
+        self._parts += 1
+
+    def _field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _more(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _judge(self) -> None:
+        name, value = self._name.lower(), self._value
+        self._name = self._value = b""
+        if name == b"content-type":
+            refuse_other_charsets(value)
+        elif name in _PLAIN and value.strip().lower() not in _PLAIN[name]:
+            raise UnsupportedMediaTypeError("A part of a form is sent as it is, not encoded.")

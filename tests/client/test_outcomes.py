@@ -1,0 +1,92 @@
+"""What a command says and its exit code are what has happened: all of it, a part, or nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from partywall.cli import run
+from partywall.client.importing.send import BATCH_DOCUMENTS, SERVER_FAILURES
+from partywall.commands import importing
+from tests.client.conftest import PASSWORD, Person
+from tests.client.proxy import Proxy
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A person's own, where nothing is remembered yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("PARTYWALL_PASSWORD", PASSWORD)
+    for name in ("PARTYWALL_SERVER", "PARTYWALL_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "partywall"
+
+
+def test_whoever_has_still_to_confirm_is_told_how_to_go_on(
+    person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As under required verification: accepted, and nobody logs in with this password before the mail is followed."""
+    monkeypatch.setenv("PARTYWALL_PASSWORD", "another password than before")
+    assert run(["register", "--email", person.email, "--server", person.server]) == 0
+    told = capsys.readouterr()
+    assert told.out == (
+        f"accepted: confirm {person.email} as the mail to it says,"
+        f" and then `partywall login --server {person.server}`\n"
+    )
+    assert told.err == ""
+
+
+def test_an_account_without_a_login_is_a_part_of_the_work(
+    server: str, terminal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.write_text("where the tokens should be kept")
+    assert run(["register", "--email", "kept@example.com", "--server", server]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("registered, but not logged in (")
+    assert f"`partywall login --server {server}`" in told.err
+
+
+def test_a_login_that_is_refused_did_nothing(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["login", "--email", "nobody@example.com", "--server", person.server]) == 2
+    assert "wrong e-mail address or password" in capsys.readouterr().err
+
+
+def test_nothing_to_show_is_said(person: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["login", "--email", person.email, "--server", person.server]) == 0
+    assert run(["projects", "list"]) == 0
+    assert capsys.readouterr().err == "no project yet: `partywall projects create NAME`\n"
+    assert run(["projects", "create", "Empty"]) == 0
+    assert run(["events", "--types", "run.created"]) == 0
+    assert capsys.readouterr().err == "no such event is kept in 'Empty'\n"
+
+
+def test_an_import_that_is_stopped_did_a_part_of_the_work(
+    person: Person, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    files = tmp_path / "files"
+    files.mkdir()
+    for number in range(BATCH_DOCUMENTS + SERVER_FAILURES):
+        (files / f"{number:03}.txt").write_text("text")
+    assert run(["login", "--email", person.email, "--server", proxy.url]) == 0
+    proxy.posts = 2  # the project and the first batch
+    assert run(["import", str(files), "--project", "Half"]) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith(f"{BATCH_DOCUMENTS} sent, 0 changed, 0 unchanged, {SERVER_FAILURES - 1} failed\n")
+    assert "stopped: " in told.err
+    assert "the same command goes on where this one ended" in told.err
+
+
+def test_an_import_that_cannot_begin_is_refused(
+    person: Person, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    (tmp_path / "a.txt").write_text("text")
+    assert run(["login", "--email", person.email, "--server", proxy.url]) == 0
+    proxy.posts = 0
+    capsys.readouterr()
+    assert run(["import", str(tmp_path / "a.txt"), "--project", "None"]) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.startswith("partywall: ")) == ("", True)

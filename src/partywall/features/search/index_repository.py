@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
+from partywall.features.documents.indexing import waits_for_vectors
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 
@@ -57,6 +58,11 @@ class IndexReader:
         """Chunks that the index lacks, in the order of their numbers."""
         rows = await self.session.execute(self._lacking(index, after).limit(limit))
         return [_unembedded(*row) for row in rows]
+
+    async def is_whole(self, index: KnownIndex) -> bool:
+        """It lacks nothing, but for documents whose vectors are waited for in every index."""
+        waits = waits_for_vectors(self.scope.project_id, SearchChunk.document_id)
+        return (await self.session.execute(self._lacking(index, 0).where(not_(waits)).limit(1))).first() is None
 
     async def without_vector_of(
         self, index: KnownIndex, documents: Collection[UUID], after: int, limit: int

@@ -67,7 +67,19 @@ class IndexReader:
     async def without_vector_of(
         self, index: KnownIndex, documents: Collection[UUID], after: int, limit: int
     ) -> list[UnembeddedChunk]:
-        """The same, of those documents. One by one, for a plan that knows little would read the whole project."""
+        """The same, of those documents."""
+        mine = self._lacking_of(index, documents, after, limit)
+        rows = await self.session.execute(mine.order_by(mine.selected_columns.number).limit(limit))
+        return [_unembedded(*row) for row in rows]
+
+    async def documents_without_vector(self, index: KnownIndex, documents: Collection[UUID], after: int) -> set[UUID]:
+        """Those of them that have such chunks."""
+        return {row.document_id for row in await self.session.execute(self._lacking_of(index, documents, after, 1))}
+
+    def _lacking_of(
+        self, index: KnownIndex, documents: Collection[UUID], after: int, most: int
+    ) -> Select[int, UUID, str, str]:
+        """So many of each at most. One by one, for a plan that knows little would read the whole project."""
         given = (
             func.unnest(literal(list(documents), ARRAY(Uuid)))
             .table_valued(column("id", Uuid), name="given")
@@ -77,11 +89,12 @@ class IndexReader:
             self._lacking(index, after)
             .where(SearchChunk.document_id == given.c.id)
             .correlate(given)
-            .limit(limit)
+            .limit(most)
             .lateral("mine")
         )
-        query = select(*mine.c).select_from(given.join(mine, true())).order_by(mine.c.number).limit(limit)
-        return [_unembedded(*row) for row in await self.session.execute(query)]
+        return select(mine.c.number, mine.c.document_id, mine.c.context, mine.c.text).select_from(
+            given.join(mine, true())
+        )
 
     def _lacking(self, index: KnownIndex, after: int) -> Select[int, UUID, str, str]:
         vectors = EMBEDDINGS[index.dimension].c

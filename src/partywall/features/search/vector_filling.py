@@ -49,12 +49,17 @@ class VectorFilling:
         after = 0
         while chunks := await self._lacking(found, after):
             if self.turn.is_over:
-                for chunk in chunks:
-                    found[chunk.document_id].note_left(None)
+                await self._leave(found, after)
                 return
             after = chunks[-1].number
             if not await self._add(chunks, found):
                 return
+
+    async def _leave(self, found: Mapping[UUID, Findings], after: int) -> None:
+        async with self.lease.begin() as (session, scope):
+            left = await IndexReader(session, scope).documents_without_vector(self.index, found, after)
+        for each in left:
+            found[each].note_left(None)
 
     async def _lacking(self, found: Mapping[UUID, Findings], after: int) -> list[UnembeddedChunk]:
         async with self.lease.begin() as (session, scope):

@@ -34,11 +34,23 @@ def reindex(
     """Have documents indexed again, by the worker, in every project or in some."""
     if every == (failed or error is not None):
         raise Refusal("say which documents: --failed, --error TEXT, or --all")
+    if error is not None:
+        _require_text(error)
     chosen = Chosen(FAILED if failed else None, error)
-    say(f"{asyncio.run(_reindex(project, chosen, data_dir))} documents wait to be indexed again")
+    named = list(dict.fromkeys(project or ()))
+    say(f"{asyncio.run(_reindex(named, chosen, data_dir))} documents wait to be indexed again")
 
 
-async def _reindex(projects: list[UUID] | None, chosen: Chosen, data_dir: Path) -> int:
+def _require_text(error: str) -> None:
+    if not error.strip():
+        raise Refusal("--error needs a text that is in the `index_error` of the documents")
+    try:
+        error.encode()
+    except UnicodeEncodeError:
+        raise Refusal("--error is not UTF-8") from None
+
+
+async def _reindex(projects: list[UUID], chosen: Chosen, data_dir: Path) -> int:
     count = 0
     async with operator(data_dir) as acting:
         if not projects:

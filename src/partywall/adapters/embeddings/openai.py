@@ -57,7 +57,7 @@ class OpenAiOptions:
     query_budget: timedelta = timedelta(seconds=10)
     """The same where a person waits for it."""
     batch_size: int = 32
-    """Texts in one request; fewer where the server has refused so many."""
+    """Texts in one request; fewer for a while where the server has refused so many."""
 
 
 class OpenAiEmbedder:

@@ -59,9 +59,11 @@ async def test_words_are_found_while_the_server_has_not_answered(
     resources = await using(shelf, endpoint, client)
     endpoint.hold = asyncio.Event()
     async with working(resources, shelf.database):
-        for number in range(4):
-            document = await shelf.put(f"T{number}", f"Words about cats{number}.")
+        for number in range(3):
+            await shelf.put(f"T{number}", f"Words about cats{number}.")
             await eventually(partial(is_found, shelf, f"cats{number}", [f"T{number}"]))
+        document = await shelf.put("Last", "Words about dogs.")
+        await eventually(partial(is_found, shelf, "dogs", ["Last"]))
         assert (await status(shelf, document))[0] == "pending"
         assert await told(shelf, document) == []
         endpoint.hold.set()

@@ -156,12 +156,14 @@ class Indexer:
         """What was leased when it was told to stop it holds all the same, so as to give it back."""
         most = 1 if due.kind is Kind.LARGE else DOCUMENTS_AT_ONCE
         reads = self.resources.reads
+        # lint: allow untracked-task - it ends with this function, and what a group cancels might be leased all the same
         taking = asyncio.create_task(documents.take(reads, due, lease.id, LASTING, most=most, most_bytes=BYTES_AT_ONCE))
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
-            with suppress(asyncpg.PostgresError, OSError, PartywallError):
-                self._held[lease.id] = lease, [each.id for each in await taking]
+            with suppress(asyncpg.PostgresError, OSError, PartywallError, TimeoutError):
+                async with asyncio.timeout(RELEASING):
+                    self._held[lease.id] = lease, [each.id for each in await taking]
             raise
 
     async def _index(self, due: Due) -> None:

@@ -78,11 +78,31 @@ async def test_documents_wait_again(
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["--all", "--failed"], ["--all", "--error", "x"], ["--failed", "--project", "x"]]
+    "arguments",
+    [
+        [],
+        ["--all", "--failed"],
+        ["--all", "--error", "x"],
+        ["--failed", "--project", "x"],
+        ["--failed", "--project", ""],
+        ["--error", ""],
+        ["--failed", "--error", ""],
+        ["--error", " \t"],
+        ["--all", "--error", ""],
+        ["--error", "\udcff"],
+    ],
 )
 async def test_what_is_said_wrongly_is_refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert await command(*arguments) == 2
-    assert "Traceback" not in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err
+    assert said.out == "", "nothing was asked for"
+
+
+async def test_a_project_that_is_named_twice_counts_once(people: People, capsys: pytest.CaptureFixture[str]) -> None:
+    project = str(await stocked(people, await people.person()))
+    assert await command("--all", "--project", project, "--project", project.upper()) == 0
+    assert capsys.readouterr().out.endswith("\n4 documents wait to be indexed again\n")
 
 
 async def test_a_project_that_is_not_there_is_named(people: People, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,14 +34,26 @@ def reindex(
     """Have documents indexed again, by the worker, in every project or in some."""
     if every == (failed or error is not None):
         raise Refusal("say which documents: --failed, --error TEXT, or --all")
+    if error is not None:
+        _require_text(error)
     chosen = Chosen(FAILED if failed else None, error)
-    count, missing = asyncio.run(_reindex(project or [], chosen, data_dir))
-    if missing and len(missing) == len(project or []):
+    named = list(dict.fromkeys(project or ()))
+    count, missing = asyncio.run(_reindex(named, chosen, data_dir))
+    if missing and len(missing) == len(named):
         raise Refusal(f"there is no project {' and no project '.join(map(str, missing))}")
-    for each in missing if project else ():
+    for each in missing if named else ():
         say(f"there is no project {each}", err=True)
     say(f"{count} documents wait to be indexed again")
-    return 1 if missing and project else 0
+    return 1 if missing and named else 0
+
+
+def _require_text(error: str) -> None:
+    if not error.strip():
+        raise Refusal("--error needs a text that is in the `index_error` of the documents")
+    try:
+        error.encode()
+    except UnicodeEncodeError:
+        raise Refusal("--error is not UTF-8") from None
 
 
 async def _reindex(projects: list[UUID], chosen: Chosen, data_dir: Path) -> tuple[int, list[UUID]]:

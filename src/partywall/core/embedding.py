@@ -35,15 +35,23 @@ class EmbeddingUnavailable(EmbeddingError):
 
 @dataclass(frozen=True, slots=True)
 class TextVectors:
-    """Vectors of shape (n, dimension) in the order of the texts.
+    """Vectors of shape (n, dimension) in the order of the texts; those that are missing are zeros.
 
-    The keys of `refused` are the positions of those that the model will not take; they have vectors of zeros, and the
-    values say why. Those in `shortened` were too long: their vectors are of their beginnings.
+    The keys are positions. `refused` are those that the model will not take, and why. `failed` are those at which it
+    fails while it answers others, which may pass; `retry_after` is how long it has asked to wait with them. `left` were
+    not asked to the end; `suspected` are those of them that are among texts at which the model has failed together.
+    Those in `shortened` were too long: their vectors are of their beginnings. `unavailable` says why the model has
+    ceased to answer before the last.
     """
 
     vectors: Vectors
     refused: Mapping[int, str] = field(default_factory=dict)
     shortened: frozenset[int] = frozenset()
+    failed: Mapping[int, str] = field(default_factory=dict)
+    retry_after: float | None = None
+    left: frozenset[int] = frozenset()
+    suspected: Mapping[int, str] = field(default_factory=dict)
+    unavailable: EmbeddingUnavailable | None = None
 
 
 class Embedder(Protocol):
@@ -56,6 +64,11 @@ class Embedder(Protocol):
 
     @property
     def dimension(self) -> int: ...
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a batch is sure to be embedded within some tenths of a second: words need not be stored before."""
+        ...
 
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         """Raises EmbeddingUnavailable where no text is at fault, and EmbeddingError for what may pass."""

@@ -19,9 +19,9 @@ DIMENSION = 256
 
 @dataclass
 class Endpoint:
-    """`faults` answer first, one each, and all wait for `hold`; `requests` came, with `keys` as Authorization.
+    """`faults` answer first, one each; `requests` came, with `keys` as Authorization.
 
-    `rule` answers what it refuses.
+    Those wait for `hold` that have `slow` in a text. `rule` answers what it refuses.
     """
 
     url: str = ""
@@ -30,13 +30,14 @@ class Endpoint:
     keys: list[str | None] = field(default_factory=list)
     dimension: int = DIMENSION
     hold: asyncio.Event | None = None
+    slow: str = ""
     rule: Callable[[list[str]], Response | None] | None = None
 
     async def embeddings(self, request: Request) -> Response:
         body = await request.json()
         self.requests.append(body)
         self.keys.append(request.headers.get("authorization"))
-        if self.hold is not None:
+        if self.hold is not None and any(self.slow in text for text in body["input"]):
             await self.hold.wait()
         if self.faults:
             return self.faults.pop(0)()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,13 @@ from partywall.adapters.embeddings import requests
 from partywall.adapters.embeddings.catalogue import open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
 from partywall.core.embedding import EmbeddingUnavailable
+from partywall.core.jobs.kinds import JobHandler
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
 from partywall.core.outgoing.retrying import Retries
 from partywall.core.resources import Resources
-from partywall.features.search import indexing, large_documents, missing_vectors
+from partywall.features.search import indexing, large_documents, vector_filling
 from partywall.features.search.embedding import LONGEST_ASKED, LONGEST_PAUSE, Pause
+from partywall.features.search.leasing import MAX_ATTEMPTS
 from partywall.features.search.reindexing import notice_change
 from partywall.features.search.work import work
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, serving
@@ -54,6 +56,17 @@ async def using(shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, mo
     return replace(shelf.resources, embedders=await open_catalogue(options, models=Path("/nowhere"), client=client))
 
 
+async def settle(shelf: Shelf, resources: Resources, handlers: Sequence[JobHandler] = work.jobs) -> None:
+    """Works until no document of the project waits, for its vectors neither."""
+    waiting = "SELECT count(*) = 0 FROM document WHERE project_id = $1 AND index_status = 'pending'"
+    async with working(resources, shelf.database, handlers):
+        await eventually(partial(is_true, shelf, waiting, shelf.project))
+
+
+async def is_true(shelf: Shelf, sql: str, *values: object) -> bool:
+    return await shelf.value(sql, *values) is True
+
+
 async def vectors(shelf: Shelf, document: UUID) -> object:
     return await shelf.value(
         "SELECT count(*) FROM embedding_256 AS e JOIN chunk AS c ON c.number = e.chunk"
@@ -76,7 +89,7 @@ async def test_an_outage_is_waited_for_while_words_are_found(
     endpoint.rule = DOWN
     first, second = await shelf.put("First", "Words about cats."), await shelf.put("Second", "On dogs.")
     async with working(resources, shelf.database):
-        await eventually(lambda: asked(endpoint, indexing.MAX_ATTEMPTS + 1))
+        await eventually(lambda: asked(endpoint, MAX_ATTEMPTS + 1))
         assert await shelf.titles("cats", mode="text") == ["First"]
         waits, note = await status(shelf, first)
         assert waits == "pending"
@@ -112,7 +125,7 @@ async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
     await shelf.work(resources)
     assert (await shelf.titles("cats", mode="text"), await shelf.titles("dogs", mode="text")) == ([], ["A title"])
     endpoint.rule = None
-    await shelf.index(document, resources=resources)
+    await settle(shelf, resources)
     assert await status(shelf, document) == ("indexed", None)
     assert await vectors(shelf, document) == await shelf.count("embedding_256") == 1
 
@@ -120,7 +133,7 @@ async def test_a_text_that_changes_while_its_model_is_away_is_indexed_anew(
 async def test_a_large_document_gets_its_vectors_step_by_step(
     shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (indexing, large_documents, missing_vectors):
+    for module in (indexing, large_documents, vector_filling):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", 3)
     resources = await using(shelf, endpoint, client)
     endpoint.rule = DOWN
@@ -142,7 +155,7 @@ async def test_refusals_cost_no_document_but_the_one(
     endpoint.rule = lambda texts: few(texts) or short(texts) or poison(texts)
     good = [await shelf.put(f"Good {number}", f"common word{number}") for number in range(12)]
     bad, long = await shelf.put("Bad", "poison and common"), await shelf.put("Long", "common filler " * 100)
-    await shelf.work(resources)
+    await settle(shelf, resources)
     assert [await status(shelf, each) for each in good] == [("indexed", None)] * 12
     failed, reason = await status(shelf, bad)
     assert failed == "failed"
@@ -165,15 +178,15 @@ async def test_another_models_index_is_built_while_the_old_one_serves_from_the_s
 ) -> None:
     await shelf.people.execute("DELETE FROM search_index WHERE project_id <> $1", shelf.project)
     old, new = await using(shelf, endpoint, client, "old"), await using(shelf, endpoint, client, "new")
-    await shelf.index(await shelf.put("First", "Words about cats."), resources=old)
-    endpoint.rule = None
+    await shelf.put("First", "Words about cats.")
+    await settle(shelf, old)
     await notice_change(new)
     await shelf.work(new, handlers=[each for each in work.jobs if each.kind.name == "build_index"])
     endpoint.requests.clear()
     assert await titles(shelf, new, "cats", "vector") == ("vector", ["First"])
     assert [each["model"] for each in endpoint.requests] == ["old"]
     later = await shelf.put("Second", "On dogs.")
-    await shelf.work(new, handlers=())
+    await settle(shelf, new, handlers=())
     assert await status(shelf, later) == ("indexed", None)
     assert await vectors(shelf, later) == 2, "one of each model"
     await shelf.work(new)

@@ -32,6 +32,10 @@ class Choosy:
         self._refused = refused
         self._error = error
 
+    @property
+    def is_quick(self) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if any(self._refused in text for text in texts):
             raise self._error("the endpoint answered no")

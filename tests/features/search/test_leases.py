@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 from partywall.core.db.read_pool import ReadPool
 from partywall.features.documents.indexing import Due, Kind, Taken, due, take
 from partywall.features.search.embedding import Embedding
-from partywall.features.search.indexing import MAX_ATTEMPTS, DocumentIndexer
-from partywall.features.search.leasing import LASTING, Lease
+from partywall.features.search.indexing import DocumentIndexer
+from partywall.features.search.leasing import LASTING, MAX_ATTEMPTS, Lease
 from partywall.features.search.turns import Turns
 from tests.features.search.library import Shelf
 from tests.features.search.test_indexing import status

@@ -27,6 +27,10 @@ class Marked:
         self.dimension = dimension
         self.away = away
 
+    @property
+    def is_quick(self) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         if self.away:
             raise EmbeddingError("away")

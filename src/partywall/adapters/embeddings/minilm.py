@@ -41,6 +41,10 @@ class MiniLmEmbedder:
     def dimension(self) -> int:
         return _DIMENSION
 
+    @property
+    def is_quick(self) -> bool:
+        return False
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
 

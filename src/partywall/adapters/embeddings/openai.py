@@ -16,7 +16,8 @@ import orjson
 import structlog
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
-from partywall.adapters.embeddings.requests import RequestRefused, Requests, RequestSize, new_vectors
+from partywall.adapters.embeddings.request_size import RequestSize
+from partywall.adapters.embeddings.requests import Fault, RequestFailed, Requests, new_vectors
 from partywall.core.embedding import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
 from partywall.core.masking import cleaned_words
 from partywall.core.outgoing.endpoints import RETRIES, LeftAloneError
@@ -29,6 +30,9 @@ _MOST_LOGGED: Final = 500
 # What smaller or shorter requests may get through; some servers fail where they ought to refuse.
 _REFUSED: Final = frozenset({400, 413, 422})
 _BROKEN: Final = 500
+# Nothing was sent, so that no text is at fault. Of all other errors one may be.
+_UNREACHED: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+_SILENT: Final = (httpx2.ReadTimeout, httpx2.WriteTimeout)
 _FRESH: Final = 60.0
 
 
@@ -53,7 +57,7 @@ class OpenAiOptions:
     query_budget: timedelta = timedelta(seconds=10)
     """The same where a person waits for it."""
     batch_size: int = 32
-    """Texts in one request; fewer where the server has refused so many."""
+    """Texts in one request; fewer for a while where the server has refused so many."""
 
 
 class OpenAiEmbedder:
@@ -75,9 +79,22 @@ class OpenAiEmbedder:
     def dimension(self) -> int:
         return self._options.dimension
 
+    @property
+    def is_quick(self) -> bool:
+        return False
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        async with _within(self._options.budget):
-            return await Requests(self._embed, self._size, texts, new_vectors(len(texts), self.dimension)).run()
+        requests = Requests(self._embed, self._size, texts, new_vectors(len(texts), self.dimension))
+        try:
+            try:
+                async with _within(self._options.budget):
+                    await requests.run()
+            except _OverdueError:
+                async with _within(self._options.query_budget):
+                    await requests.give_up()
+        except EmbeddingUnavailable as error:
+            return requests.outcome(error)
+        return requests.outcome()
 
     async def embed_query(self, text: str) -> Vectors:
         async with _within(self._options.query_budget):
@@ -98,14 +115,16 @@ class OpenAiEmbedder:
     async def _embed(self, texts: list[str]) -> Vectors:
         try:
             response = await self._post(texts, {RETRIES: 0})
+            if response.status_code in _REFUSED:
+                raise RequestFailed(self._complaint(response), Fault.REFUSED)
+            if response.status_code == _BROKEN:
+                raise RequestFailed(self._complaint(response), Fault.BROKEN)
+            return self._read(response, len(texts))
         except EmbeddingUnavailable as error:
-            if isinstance(error.__cause__, httpx2.ReadTimeout):
-                raise RequestRefused(str(error), slow=True) from error
-            raise
-        broken = response.status_code == _BROKEN
-        if broken or response.status_code in _REFUSED:
-            raise RequestRefused(self._complaint(response), broken=broken)
-        return self._read(response, len(texts))
+            if isinstance(error.__cause__, _UNREACHED):
+                raise
+            fault = Fault.SLOW if isinstance(error.__cause__, _SILENT) else Fault.FAILED
+            raise RequestFailed(str(error), fault, error.retry_after) from error
 
     def _complaint(self, response: httpx2.Response) -> str:
         """What the server said, without keys and in one short line; into the log as well."""
@@ -124,7 +143,7 @@ class OpenAiEmbedder:
             raise EmbeddingUnavailable(
                 "the embeddings endpoint does not answer", error.after, by_all=error.by_all
             ) from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             message = f"the embeddings endpoint does not answer ({type(error).__name__})"
             raise EmbeddingUnavailable(message) from error
 
@@ -144,7 +163,8 @@ class OpenAiEmbedder:
                 f"the model answers {found.pop()} dimensions, EMBEDDINGS__DIMENSION says {self.dimension}"
             )
         self._answered_at = time.monotonic()
-        return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
+        with np.errstate(over="ignore"):  # to infinity, which is refused
+            return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
 
 
 def name_of(options: OpenAiOptions) -> str:
@@ -181,6 +201,10 @@ def _message_in(answer: JsonValue) -> str | None:
     return None
 
 
+class _OverdueError(EmbeddingUnavailable):
+    """The time that a call may take is over."""
+
+
 @asynccontextmanager
 async def _within(budget: timedelta) -> AsyncIterator[None]:
     limit = asyncio.timeout(budget.total_seconds())
@@ -191,7 +215,7 @@ async def _within(budget: timedelta) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         seconds = budget.total_seconds()
-        raise EmbeddingUnavailable(f"the embeddings endpoint has not answered within {seconds:g} seconds") from error
+        raise _OverdueError(f"the embeddings endpoint has not answered within {seconds:g} seconds") from error
 
 
 def _normalised(vectors: Vectors) -> Vectors:

@@ -1,4 +1,8 @@
-"""Texts in requests of a size that the server takes: what it refuses is halved, and shortened in the end."""
+"""Texts in requests of a size that the server takes.
+
+What it fails at is halved until the text is found that is at fault: which is refused, shortened, or put aside. Whether
+a text is at fault or the server is away, a harmless text tells.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 import numpy as np
 
+from partywall.adapters.embeddings.request_size import RequestSize
 from partywall.core.embedding import EmbeddingError, EmbeddingUnavailable, TextVectors, Vectors
 
 # Parts of a text that is refused alone, one after the other.
@@ -21,110 +27,195 @@ _MOMENTS: Final = 2
 _MOMENT_SECONDS: Final = 0.5
 # Failures in a row after which a harmless text is tried: fewer than those after which a server is left alone.
 _IN_A_ROW: Final = 4
+# In one call. The rest is left to the next one: others have a right to the server too.
+MOST_FAILURES: Final = 48
+MOST_SLOW: Final = 6
 
 type Ask = Callable[[list[str]], Awaitable[Vectors]]
 
 
-class RequestRefused(EmbeddingError):
-    """The server does not take this request: a `broken` one it has failed at, a `slow` one it has not answered."""
+class Fault(Enum):
+    """What the server has done: said no, said that it broke, answered what is no use, or not answered in time."""
 
-    def __init__(self, message: str, *, broken: bool = False, slow: bool = False) -> None:
+    REFUSED = auto()
+    BROKEN = auto()
+    FAILED = auto()
+    SLOW = auto()
+
+
+class RequestFailed(EmbeddingError):
+    """Smaller requests may get through, or the same one later."""
+
+    def __init__(self, message: str, fault: Fault, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.broken = broken or slow
-        self.slow = slow
+        self.fault = fault
+        self.retry_after = retry_after
 
 
-@dataclass(slots=True)
-class RequestSize:
-    """How many texts the server takes at once, as far as it is known."""
+class _Exhausted(Exception):
+    """This call has failed often enough."""
 
-    most: int
+
+@dataclass(slots=True, eq=False)
+class _Piece:
+    """`texts[start:end]`, one half of `whole`; `taken` counts the texts of its halves that were taken as they are."""
+
+    start: int
+    end: int
+    whole: _Piece | None = None
+    taken: int = 0
+
+    @property
+    def count(self) -> int:
+        return self.end - self.start
+
+    def cut(self, most: int, whole: _Piece | None) -> list[_Piece]:
+        return [_Piece(at, min(at + most, self.end), whole) for at in range(self.start, self.end, most)]
 
 
 @dataclass(slots=True)
 class Requests:
-    """One call. `ask` raises RequestRefused for what smaller requests may get through, and others for all else."""
+    """One call. `ask` raises RequestFailed, and EmbeddingUnavailable where the server cannot be reached."""
 
     ask: Ask
     size: RequestSize
     texts: Sequence[str]
     vectors: Vectors
-    _pieces: deque[tuple[int, int]] = field(default_factory=deque)
+    _pieces: deque[_Piece] = field(default_factory=deque)
+    _asked: _Piece | None = None
+    _done: set[int] = field(default_factory=set)
+    _suspected: dict[int, str] = field(default_factory=dict)
     _refused: dict[int, str] = field(default_factory=dict)
+    _failed: dict[int, str] = field(default_factory=dict)
     _shortened: set[int] = field(default_factory=set)
-    _most: int = 0
-    _smallest_refused: int = 0
+    _retry_after: float | None = None
     _largest_taken: int = 0
     _failures: int = 0
+    _slow: int = 0
+    _in_a_row: int = 0
 
-    async def run(self) -> TextVectors:
+    async def run(self) -> None:
         """Raises EmbeddingUnavailable where the server takes not even a harmless text."""
-        self._most = self.size.most
-        self._pieces.append((0, len(self.texts)))
-        while self._pieces:
-            start, end = self._pieces.popleft()
-            if end - start > self._most:
-                self._pieces.extendleft(reversed(_cut(start, end, self._most)))
-            elif start < end:
-                await self._take(start, end)
-        if self._refused and not self._largest_taken:
-            await self._require_alive()
-        if self._smallest_refused and not self._refused and not self._shortened:
-            self.size.most = min(self.size.most, self._largest_taken)
-        return TextVectors(self.vectors, self._refused, frozenset(self._shortened))
-
-    async def _take(self, start: int, end: int) -> None:
-        count = end - start
+        self.size.grow()
+        self._pieces.append(_Piece(0, len(self.texts)))
         try:
-            self.vectors[start:end] = await self.ask(list(self.texts[start:end]))
-        except RequestRefused as error:
-            await self._note(error)
-            if count == 1:
-                await self._take_alone(start, error)
-                return
-            self._smallest_refused = min(self._smallest_refused or count, count)
-            self._pieces.extendleft(reversed(_cut(start, end, (count + 1) // 2)))
+            while self._pieces:
+                piece = self._pieces.popleft()
+                if piece.count > self.size.most:
+                    self._pieces.extendleft(reversed(piece.cut(self.size.most, None)))
+                elif piece.count:
+                    await self._take(piece)
+        except _Exhausted:
+            return
+
+    async def give_up(self) -> None:
+        """The time for `run` is over. Raises EmbeddingUnavailable where what was asked last is not at fault."""
+        error = RequestFailed("the embeddings endpoint does not answer in time", Fault.SLOW)
+        await self._require_alive(error)
+        if (asked := self._asked) is None:
+            return
+        if asked.count == 1:
+            self._put_aside(asked.start, error)
         else:
-            self._failures = 0
-            self._largest_taken = max(self._largest_taken, count)
-            if self._smallest_refused > count:
-                self._most = max(count, 1)
+            self._suspect(asked, error)
+            if not self._done and asked.count == self.size.most:
+                self.size.refused(asked.count)
 
-    async def _take_alone(self, position: int, error: RequestRefused) -> None:
-        text = self.texts[position]
-        beginnings = [text[: len(text) // part] for part in _PARTS if len(text) // part >= _SHORTEST]
-        again = [text] * _MOMENTS if error.broken else []
-        for each in () if error.slow else (*again, *beginnings):
-            if error.broken:
-                await asyncio.sleep(_MOMENT_SECONDS)
-            try:
-                [self.vectors[position]] = await self.ask([each])
-            except RequestRefused as other:
-                await self._note(other)
-            else:
-                self._failures = 0
-                if each is not text:
-                    self._shortened.add(position)
-                return
-        self._refused[position] = str(error)
+    def outcome(self, unavailable: EmbeddingUnavailable | None = None) -> TextVectors:
+        """What has come of it so far; raises the error where that is nothing."""
+        if unavailable is not None and not self._done:
+            raise unavailable
+        left = frozenset(range(len(self.texts))) - self._done
+        return TextVectors(
+            self.vectors, self._refused, frozenset(self._shortened), self._failed, self._retry_after,
+            left, {each: self._suspected[each] for each in left if each in self._suspected}, unavailable,
+        )  # fmt: skip
 
-    async def _note(self, error: RequestRefused) -> None:
-        """A server that fails is asked for something harmless: is it the text, or is it down?"""
-        if error.broken:
+    async def _take(self, piece: _Piece) -> None:
+        self._asked, texts = piece, list(self.texts[piece.start : piece.end])
+        error = await self._ask(texts, piece.start)
+        if error is not None and error.fault is Fault.FAILED and piece.whole is None:
+            error = await self._ask(texts, piece.start)  # a connection that was just closed, or a bad moment
+        if error is None:
+            self._took(piece)
+        elif piece.count == 1:
+            await self._take_alone(piece.start, error)
+        else:
+            self._halve(piece, error)
+        self._asked = None
+
+    def _halve(self, piece: _Piece, error: RequestFailed) -> None:
+        self._suspect(piece, error)
+        halves = piece.cut((piece.count + 1) // 2, piece)
+        if error.fault is Fault.SLOW and self._largest_taken >= piece.count:  # not the size: what is quick goes first
+            self._pieces.extend(halves)
+        else:
+            self._pieces.extendleft(reversed(halves))
+
+    def _suspect(self, piece: _Piece, error: RequestFailed) -> None:
+        self._suspected |= dict.fromkeys(range(piece.start, piece.end), str(error))
+
+    async def _ask(self, texts: list[str], position: int) -> RequestFailed | None:
+        """The vectors go to where they belong."""
+        if self._failures >= MOST_FAILURES or self._slow >= MOST_SLOW:
+            raise _Exhausted
+        try:
+            self.vectors[position : position + len(texts)] = await self.ask(texts)
+        except RequestFailed as error:
             self._failures += 1
-            if self._failures % _IN_A_ROW == 1:
-                await self._require_alive()
+            self._slow += error.fault is Fault.SLOW
+            await self._examine(error)
+            return error
+        self._in_a_row = 0
+        return None
 
-    async def _require_alive(self) -> None:
+    async def _examine(self, error: RequestFailed) -> None:
+        """A server that fails is asked for something harmless: is it the text, or is it down?"""
+        if error.fault is not Fault.REFUSED:
+            self._in_a_row += 1
+            if self._in_a_row % _IN_A_ROW == 1:
+                await self._require_alive(error)
+
+    async def _require_alive(self, error: RequestFailed) -> None:
         try:
             await self.ask([_PING])
-        except RequestRefused as error:
-            raise EmbeddingUnavailable(str(error)) from error
+        except RequestFailed as other:
+            asked = max(each.retry_after or 0.0 for each in (error, other))
+            raise EmbeddingUnavailable(str(other), asked or None) from other
+
+    def _took(self, piece: _Piece) -> None:
+        self._done.update(range(piece.start, piece.end))
+        self._largest_taken = max(self._largest_taken, piece.count)
+        self.size.took(piece.count)
+        if (whole := piece.whole) is not None:
+            whole.taken += piece.count
+            if whole.taken == whole.count:  # no text was at fault, so it is the size
+                self.size.refused(whole.count)
+
+    async def _take_alone(self, position: int, error: RequestFailed) -> None:
+        text = self.texts[position]
+        beginnings = [text[: len(text) // part] for part in _PARTS if len(text) // part >= _SHORTEST]
+        again = [text] * _MOMENTS if error.fault is Fault.BROKEN else []
+        for each in (*again, *beginnings) if error.fault in {Fault.REFUSED, Fault.BROKEN} else ():
+            if error.fault is Fault.BROKEN:
+                await asyncio.sleep(_MOMENT_SECONDS)
+            if await self._ask([each], position) is None:
+                if each is not text:
+                    self._shortened.add(position)
+                self._done.add(position)
+                return
+        await self._require_alive(error)
+        self._failures += 1
+        self._put_aside(position, error)
+
+    def _put_aside(self, position: int, error: RequestFailed) -> None:
+        self._done.add(position)
+        if error.fault in {Fault.REFUSED, Fault.BROKEN}:
+            self._refused[position] = str(error)
+        else:
+            self._failed[position] = str(error)
+            self._retry_after = max(self._retry_after or 0.0, error.retry_after or 0.0) or None
 
 
 def new_vectors(count: int, dimension: int) -> Vectors:
     return np.zeros((count, dimension), dtype=np.float32)
-
-
-def _cut(start: int, end: int, most: int) -> list[tuple[int, int]]:
-    return [(first, min(first + most, end)) for first in range(start, end, most)]

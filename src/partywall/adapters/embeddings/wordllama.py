@@ -44,6 +44,10 @@ class WordLlamaEmbedder:
     def dimension(self) -> int:
         return int(self._weights.shape[1])
 
+    @property
+    def is_quick(self) -> bool:
+        return True
+
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
         return TextVectors(await to_thread.run_sync(self._embed, list(texts), limiter=self._limiter))
 

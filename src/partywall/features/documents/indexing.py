@@ -14,6 +14,8 @@ from uuid import UUID
 
 import orjson
 from pydantic import JsonValue
+from sqlalchemy import ColumnElement, exists
+from sqlalchemy.orm import InstrumentedAttribute
 
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
@@ -24,6 +26,7 @@ from partywall.core.tenancy import Principal, ProjectScope
 from partywall.features.documents.constants import MAX_INDEX_ERROR
 from partywall.features.documents.indexing_repository import IndexingRepository
 from partywall.features.documents.merging import language_of
+from partywall.features.documents.models import IndexingAttempt
 
 _DUE: Final = "SELECT project_id, kind, account_id FROM wall.projects_to_index($1, $2, $3)"
 _TAKE: Final = """
@@ -92,8 +95,19 @@ class Outcome(NamedTuple):
 
     @classmethod
     def of(cls, document: Taken, status: Status, note: str | None = None, chunks: int | None = None) -> Outcome:
-        note = note and note.replace("\x00", "")[:MAX_INDEX_ERROR]
+        note = note and cleaned_note(note)
         return cls(document.id, document.version, document.language, status, note, chunks)
+
+
+def waits_for_vectors(project_id: UUID, document_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether the document is found by its words, and a worker is to add its vectors."""
+    return exists().where(
+        IndexingAttempt.project_id == project_id, IndexingAttempt.document_id == document_id, IndexingAttempt.words
+    )
+
+
+def cleaned_note(note: str) -> str:
+    return note.replace("\x00", "")[:MAX_INDEX_ERROR]
 
 
 async def due(pool: ReadPool, *, vectors: bool, beyond: UUID, most: int) -> list[Due]:
@@ -145,10 +159,23 @@ async def keep(
 
 
 async def release(
-    session: AsyncSession, scope: ProjectScope, lease: UUID, ids: Sequence[UUID], pause: timedelta, *, counted: bool
+    session: AsyncSession,
+    scope: ProjectScope,
+    lease: UUID,
+    ids: Sequence[UUID],
+    pause: timedelta,
+    *,
+    counted: bool,
+    note: str | None = None,
 ) -> None:
-    """Gives back those that are still leased, to be taken again after the pause; the attempt may not have counted."""
-    await IndexingRepository(session, scope).release(lease, ids, pause, counted=counted)
+    """Gives back those that are still leased, to be taken again after the pause; the attempt may not have counted.
+
+    A note says what those wait for that are found by their words.
+    """
+    repository = IndexingRepository(session, scope)
+    if note is not None:
+        await repository.explain(lease, ids, cleaned_note(note))
+    await repository.release(lease, ids, pause, counted=counted)
 
 
 def _reason(status: str, note: str | None) -> dict[str, JsonValue]:

@@ -29,6 +29,20 @@ UPDATE indexing_attempt AS a SET due_at = now() + CAST(:lasting AS interval) FRO
 WHERE a.project_id = :project_id AND a.document_id = kept.id AND a.lease = :lease
 RETURNING kept.id, kept.version
 """)
+_EXPLAIN: Final = text("""
+WITH held AS MATERIALIZED (
+    SELECT d.id FROM unnest(CAST(:ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
+        SELECT id FROM document
+        WHERE project_id = :project_id AND id = given.id AND index_status = 'pending' AND index_error <> :note
+        FOR NO KEY UPDATE
+    ) AS d
+)
+UPDATE document AS d SET index_error = :note, state = d.state + 1 FROM held
+WHERE d.project_id = :project_id AND d.id = held.id AND EXISTS (
+    SELECT FROM indexing_attempt AS a
+    WHERE a.project_id = :project_id AND a.document_id = d.id AND a.lease = :lease AND a.words
+)
+""")
 _RELEASE: Final = text("""
 UPDATE indexing_attempt SET lease = NULL, due_at = now() + CAST(:pause AS interval),
     attempts = attempts - CASE WHEN CAST(:counted AS boolean) THEN 0 ELSE 1 END
@@ -56,6 +70,11 @@ class IndexingRepository:
         """Prolongs the lease; the versions of those that it still holds."""
         values = {"project_id": self.scope.project_id, "lease": lease, "ids": list(ids), "lasting": lasting}
         return {row.id: row.version for row in await self.session.execute(_KEEP, values)}
+
+    async def explain(self, lease: UUID, ids: Sequence[UUID], note: str) -> None:
+        """Says what those wait for that are found by their words; where that is known already nothing is written."""
+        values = {"project_id": self.scope.project_id, "lease": lease, "ids": sorted(ids), "note": note}
+        await self.session.execute(_EXPLAIN, values)
 
     async def release(self, lease: UUID, ids: Sequence[UUID], pause: timedelta, *, counted: bool) -> None:
         values = {

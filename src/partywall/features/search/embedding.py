@@ -1,4 +1,7 @@
-"""Vectors for passages. A model that is away is waited for, and nothing else waits for it."""
+"""Vectors for passages. A model that is away is waited for, and nothing else waits for it.
+
+Words are stored together with their vectors where the model is quick, and before them where it is not.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,13 @@ LONGEST_PAUSE: Final = 60.0
 LONGEST_ASKED: Final = 3600.0
 
 type Clock = Callable[[], float]
+
+
+def waits_for(reason: str) -> str:
+    """What a document is told that has no vectors yet; the reason is the server's, or none."""
+    if not reason:
+        return "Found by its words alone until its vectors are computed"
+    return f"Found by its words alone until the embedding model answers: {reason}"
 
 
 @dataclass(slots=True)
@@ -55,14 +65,14 @@ class Pause:
 class Embedded:
     """Chunks with one vector each for every model that could be asked; the keys are the models' names.
 
-    `refused`, `shortened` and `away` are of the model whose index serves; `away` says why it does not answer.
+    `refused`, `shortened` and `waits` are of the model whose index serves; `waits` says why there are no vectors yet.
     """
 
     chunks: Sequence[NewChunk]
     vectors: Mapping[str, Sequence[str]] = field(default_factory=dict)
     refused: Mapping[int, str] = field(default_factory=dict)
     shortened: frozenset[int] = frozenset()
-    away: str | None = None
+    waits: str | None = None
 
     def of(self, document_ids: set[UUID]) -> Embedded:
         """Those of some documents, to be written."""
@@ -92,29 +102,30 @@ class Embedding:
         return next((index.model for index in indexes if index.status == "active"), current)
 
     async def embed(self, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
-        """Raises EmbeddingError where the model that serves fails in another way than by being away."""
+        """By the models that are quick. Raises EmbeddingError where the one that serves fails."""
         serving = self.serving(indexes)
         texts = [chunk.indexed for chunk in chunks]
         made: dict[str, TextVectors] = {}
-        away: str | None = None
+        waits: str | None = None
         for model in sorted({serving, *(index.model for index in indexes)}):
             try:
-                found = await self.ask(model, texts)
+                if not await self._is_slow(model):
+                    found = await self.ask(model, texts)
+                    made |= {} if found is None else {model: found}
+                elif model == serving or self.pause(model).seconds == 0:
+                    waits = waits_for(self.pause(serving).reason)
             except EmbeddingError as error:
                 if model != serving:
                     log.warning("model_left_out", model=model, reason=str(error))
                 elif isinstance(error, EmbeddingUnavailable):
-                    away = str(error)
+                    waits = waits_for(str(error))
                 else:
                     raise
-            else:
-                if found is not None:
-                    made[model] = found
         vectors = {model: [vector_text(vector) for vector in each.vectors] for model, each in made.items()}
         noted = made.get(serving)
         if noted is None:
-            return Embedded(chunks, vectors, away=away)
-        return Embedded(chunks, vectors, noted.refused, noted.shortened)
+            return Embedded(chunks, vectors, waits=waits)
+        return Embedded(chunks, vectors, noted.refused, noted.shortened, waits)
 
     async def ask(self, model: str, texts: Sequence[str]) -> TextVectors | None:
         """None where this machine lacks the model: then its index answers by words alone. Raises EmbeddingError."""
@@ -126,10 +137,17 @@ class Embedding:
         if pause.seconds > 0:
             raise EmbeddingUnavailable(pause.reason, pause.seconds)
         try:
-            vectors = await embedder.embed_documents(texts)
+            made = await embedder.embed_documents(texts)
         except EmbeddingUnavailable as error:
             if error.by_all:
                 pause.begin(error)
             raise
-        pause.end()
-        return vectors
+        if made.unavailable is None:
+            pause.end()
+        elif made.unavailable.by_all:
+            pause.begin(made.unavailable)
+        return made
+
+    async def _is_slow(self, model: str) -> bool:
+        embedder = await self.embedders.named(model)
+        return embedder is not None and not embedder.is_quick

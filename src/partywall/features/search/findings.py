@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from partywall.core.embedding import TextVectors
 from partywall.features.documents.indexing import Outcome, Status, Taken
 from partywall.features.search.embedding import Embedded
 
@@ -17,13 +18,18 @@ class Findings:
     refused: int = 0
     said: str = ""
     shortened: int = 0
-    away: str | None = None
+    waits: str | None = None
+    failing: int = 0
+    suspected: int = 0
+    left: int = 0
+    answered: int = 0
+    retry_after: float = 0.0
 
     def add(self, embedded: Embedded, positions: Iterable[int]) -> None:
         """Some of its passages, by their positions among those that were embedded together."""
         for position in positions:
             self.note(embedded.refused.get(position), shortened=position in embedded.shortened)
-            self.away = self.away or embedded.away
+            self.waits = self.waits or embedded.waits
 
     def note(self, refused: str | None, *, shortened: bool) -> None:
         """One more passage, and what the model said of it."""
@@ -31,10 +37,31 @@ class Findings:
         self.said = self.said or refused or ""
         self.shortened += shortened
 
+    def note_answer(self, made: TextVectors, position: int) -> None:
+        """The same for a passage whose vector was missing, and may be missing still."""
+        self.note(made.refused.get(position), shortened=position in made.shortened)
+        if position in made.failed:
+            self.failing += 1
+            self.said = self.said or made.failed[position]
+            self.retry_after = max(self.retry_after, made.retry_after or 0.0)
+        elif position not in made.left:
+            self.answered += 1
+
+    def note_left(self, suspicion: str | None) -> None:
+        """A passage that has no answer in this turn; perhaps it is the one at which the model fails."""
+        self.left += 1
+        if suspicion is not None:
+            self.suspected += 1
+            self.said = self.said or suspicion
+
+    @property
+    def failure(self) -> str:
+        count = _passages(self.failing or self.suspected)
+        return f"Found by its words alone: the embedding model fails at {count}: {self.said}"
+
     def outcome(self, document: Taken, chunks: int | None) -> Outcome:
-        if self.away is not None:
-            note = f"Found by its words alone until the embedding model answers: {self.away}"
-            return Outcome.of(document, Status.PENDING, note, chunks)
+        if self.waits is not None:
+            return Outcome.of(document, Status.PENDING, self.waits, chunks)
         if self.refused:
             note = f"Found by its words alone: the embedding model refused {_passages(self.refused)}: {self.said}"
             return Outcome.of(document, Status.FAILED, note, chunks)

@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
+from partywall.features.documents.indexing import waits_for_vectors
 from partywall.features.search.models import EMBEDDINGS, HalfVector, SearchChunk, SearchIndex, SearchStatistic
 
 
@@ -58,10 +59,27 @@ class IndexReader:
         rows = await self.session.execute(self._lacking(index, after).limit(limit))
         return [_unembedded(*row) for row in rows]
 
+    async def is_whole(self, index: KnownIndex) -> bool:
+        """It lacks nothing, but for documents whose vectors are waited for in every index."""
+        waits = waits_for_vectors(self.scope.project_id, SearchChunk.document_id)
+        return (await self.session.execute(self._lacking(index, 0).where(not_(waits)).limit(1))).first() is None
+
     async def without_vector_of(
         self, index: KnownIndex, documents: Collection[UUID], after: int, limit: int
     ) -> list[UnembeddedChunk]:
-        """The same, of those documents. One by one, for a plan that knows little would read the whole project."""
+        """The same, of those documents."""
+        mine = self._lacking_of(index, documents, after, limit)
+        rows = await self.session.execute(mine.order_by(mine.selected_columns.number).limit(limit))
+        return [_unembedded(*row) for row in rows]
+
+    async def documents_without_vector(self, index: KnownIndex, documents: Collection[UUID], after: int) -> set[UUID]:
+        """Those of them that have such chunks."""
+        return {row.document_id for row in await self.session.execute(self._lacking_of(index, documents, after, 1))}
+
+    def _lacking_of(
+        self, index: KnownIndex, documents: Collection[UUID], after: int, most: int
+    ) -> Select[int, UUID, str, str]:
+        """So many of each at most. One by one, for a plan that knows little would read the whole project."""
         given = (
             func.unnest(literal(list(documents), ARRAY(Uuid)))
             .table_valued(column("id", Uuid), name="given")
@@ -71,11 +89,12 @@ class IndexReader:
             self._lacking(index, after)
             .where(SearchChunk.document_id == given.c.id)
             .correlate(given)
-            .limit(limit)
+            .limit(most)
             .lateral("mine")
         )
-        query = select(*mine.c).select_from(given.join(mine, true())).order_by(mine.c.number).limit(limit)
-        return [_unembedded(*row) for row in await self.session.execute(query)]
+        return select(mine.c.number, mine.c.document_id, mine.c.context, mine.c.text).select_from(
+            given.join(mine, true())
+        )
 
     def _lacking(self, index: KnownIndex, after: int) -> Select[int, UUID, str, str]:
         vectors = EMBEDDINGS[index.dimension].c

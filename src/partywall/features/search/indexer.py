@@ -37,6 +37,9 @@ log = structlog.get_logger(__name__)
 # Batches at work at once: what takes long does not keep small documents waiting.
 SMALL_AT_ONCE: Final = 2
 LARGE_AT_ONCE: Final = 1
+# These wait for the model's server most of the time, and one tenant's texts may make it slow.
+VECTORS_AT_ONCE: Final = 6
+VECTORS_OF_ACCOUNT: Final = 2
 PROJECTS_AT_ONCE: Final = 1_000
 # Between two looks of which the first has found nothing: news gather, and many of them concern no document.
 GATHERING: Final = 0.03
@@ -58,7 +61,7 @@ class Indexer:
     embedding: Embedding = field(init=False)
     _turns: Turns = field(default_factory=Turns)
     _round: list[Due] = field(default_factory=list)
-    _at_work: dict[asyncio.Task[None], Kind] = field(default_factory=dict)
+    _at_work: dict[asyncio.Task[None], Due] = field(default_factory=dict)
     _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _to_look: bool = True
@@ -97,7 +100,7 @@ class Indexer:
 
     async def _look(self) -> bool | None:
         """Asks what waits once the last round has begun; None where it has not asked, or could not."""
-        if not self._to_look or any(each.kind is not Kind.LARGE for each in self._round):
+        if not self._to_look or any(each.kind is Kind.SMALL for each in self._round):
             return None
         self._to_look = False
         model = self.resources.embedders.current.name
@@ -114,19 +117,27 @@ class Indexer:
         if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:
             self._to_look = True
         self._beyond = found[-1].project if len(found) >= PROJECTS_AT_ONCE else _NO_PROJECT
-        large = [each for each in found if each.kind is Kind.LARGE]
-        self._round = self._turns.round(each for each in found if each not in large) + self._turns.round(large)
+        self._round = [each for kind in Kind for each in self._turns.round(due for due in found if due.kind is kind)]
         return bool(found)
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
         for due in list(self._round):
-            kinds = [kind is Kind.LARGE for kind in self._at_work.values()]
-            if kinds.count(due.kind is Kind.LARGE) < (LARGE_AT_ONCE if due.kind is Kind.LARGE else SMALL_AT_ONCE):
+            if self._has_room(due):
                 self._round.remove(due)
                 self._turns.served(due)
                 task = group.create_task(self._serve(due))
-                self._at_work[task] = due.kind
+                self._at_work[task] = due
                 task.add_done_callback(self._ended)
+
+    def _has_room(self, due: Due) -> bool:
+        alike = [each.account for each in self._at_work.values() if each.kind is due.kind]
+        match due.kind:
+            case Kind.SMALL:
+                return len(alike) < SMALL_AT_ONCE
+            case Kind.LARGE:
+                return len(alike) < LARGE_AT_ONCE
+            case Kind.VECTORS:
+                return len(alike) < VECTORS_AT_ONCE and alike.count(due.account) < VECTORS_OF_ACCOUNT
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._at_work.pop(task, None)
@@ -141,13 +152,24 @@ class Indexer:
                 log.exception("indexing_failed", kind=due.kind)
                 await asyncio.sleep(SHORTEST_POLL)
 
+    async def _take(self, due: Due, lease: Lease) -> list[Taken]:
+        """What was leased when it was told to stop it holds all the same, so as to give it back."""
+        most = 1 if due.kind is Kind.LARGE else DOCUMENTS_AT_ONCE
+        reads = self.resources.reads
+        # lint: allow untracked-task - it ends with this function, and what a group cancels might be leased all the same
+        taking = asyncio.create_task(documents.take(reads, due, lease.id, LASTING, most=most, most_bytes=BYTES_AT_ONCE))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            with suppress(asyncpg.PostgresError, OSError, PartywallError, TimeoutError):
+                async with asyncio.timeout(RELEASING):
+                    self._held[lease.id] = lease, [each.id for each in await taking]
+            raise
+
     async def _index(self, due: Due) -> None:
         large = due.kind is Kind.LARGE
         lease = Lease(self.resources, self.embedding, due.project, new_id())
-        taken = await documents.take(
-            self.resources.reads, due, lease.id, LASTING, most=1 if large else DOCUMENTS_AT_ONCE,
-            most_bytes=BYTES_AT_ONCE,
-        )  # fmt: skip
+        taken = await self._take(due, lease)
         if not taken:
             return
         if large or _may_be_more(taken):
@@ -163,6 +185,8 @@ class Indexer:
             if not self.stop.is_set():
                 del self._held[lease.id]
         if self._words > words:  # of one that has changed meanwhile, perhaps
+            self._look_again()
+        if due.kind is Kind.VECTORS or not self.resources.embedders.current.is_quick:  # vectors are due now
             self._look_again()
 
     async def _pause(self, found: bool | None) -> None:

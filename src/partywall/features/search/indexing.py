@@ -26,12 +26,11 @@ from partywall.features.search.findings import Findings, findings_by_document
 from partywall.features.search.index_state import IndexState
 from partywall.features.search.index_writing import write
 from partywall.features.search.large_documents import LargeDocument
-from partywall.features.search.leasing import Lease
+from partywall.features.search.leasing import MAX_ATTEMPTS, Lease
 from partywall.features.search.missing_vectors import MissingVectors
 
 log = structlog.get_logger(__name__)
 
-MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 # How often the indexes may change under one attempt.

@@ -11,10 +11,15 @@ class BuildIndex(ProjectJobPayload):
 
 
 class EmbedChunks(ProjectJobPayload):
-    """The chunks that an index which is being built lacks; begins after the chunk with the number `after`."""
+    """The chunks that an index which is being built lacks; begins after the chunk with the number `after`.
+
+    `incomplete` says that this pass has left out some at which the model failed; `passes` counts those that did.
+    """
 
     index: UUID
     after: int = 0
+    incomplete: bool = False
+    passes: int = 0
 
 
 class PromoteVectors(ProjectJobPayload):

@@ -19,6 +19,8 @@ from partywall.features.search.index_state import IndexState, read_state
 
 # A worker that is silent for so long is taken for dead. It prolongs what it has three times as often.
 LASTING: Final = timedelta(seconds=30)
+# How often a document is taken that fails each time.
+MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Lease:
         async with self.begin() as (session, scope):
             await self.keep(session, scope, document_ids)
 
-    async def release(self, document_ids: Sequence[UUID], pause: timedelta, *, counted: bool = True) -> None:
+    async def release(
+        self, document_ids: Sequence[UUID], pause: timedelta, *, counted: bool = True, note: str | None = None
+    ) -> None:
         async with self.begin() as (session, scope):
-            await documents.release(session, scope, self.id, document_ids, pause, counted=counted)
+            await documents.release(session, scope, self.id, document_ids, pause, counted=counted, note=note)

@@ -1,26 +1,36 @@
-"""Vectors for documents that are found by their words alone, because their model was away when they were indexed."""
+"""Vectors for documents that are found by their words alone, because their model was away or is slow.
+
+An outage is waited for and counts for nothing. A document at which the model fails while it answers others is put
+aside, tried again after growing pauses, and `failed` in the end; the others get their vectors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from partywall.core.embedding import EmbeddingUnavailable
-from partywall.features.documents.indexing import Taken
-from partywall.features.search.constants import CHUNKS_AT_ONCE
+import structlog
+
+from partywall.core.embedding import EmbeddingError, EmbeddingUnavailable
+from partywall.features.documents.indexing import Outcome, Status, Taken
+from partywall.features.search.embedding import LONGEST_ASKED, waits_for
 from partywall.features.search.exceptions import IndexesChanged
 from partywall.features.search.findings import Findings
-from partywall.features.search.index_repository import (
-    IndexReader,
-    IndexWriter,
-    KnownIndex,
-    UnembeddedChunk,
-)
-from partywall.features.search.index_writing import add_vectors
-from partywall.features.search.leasing import Lease
-from partywall.features.search.vectors import vector_text
+from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex
+from partywall.features.search.leasing import MAX_ATTEMPTS, Lease
+from partywall.features.search.vector_filling import Turn, VectorFilling
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE: Final = timedelta(seconds=5)
+# Of those that are tried again for no fault of theirs.
+_AT_ONCE: Final = timedelta()
+_SHORTLY: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,43 +38,101 @@ class MissingVectors:
     lease: Lease
 
     async def add(self, taken: Sequence[Taken]) -> None:
-        """Gives them back where the model is still away, which does not count; raises EmbeddingError for all else."""
-        found = {each.id: Findings() for each in taken}
-        after: int | None = 0
-        while after is not None:
-            try:
-                after = await self._add_some(after, found)
-            except EmbeddingUnavailable as error:
-                pause = timedelta(seconds=error.retry_after or 0.0)
-                await self.lease.release(list(found), pause, counted=False)
+        """Those that have failed before one by one, behind the others. Raises EmbeddingError where a model fails that
+        cannot be away."""
+        turn = Turn(self.lease.embedding.clock)
+        new = [each for each in taken if each.attempts == 1]
+        groups = deque([new] if new else [])
+        groups.extend([each] for each in taken if each.attempts > 1)
+        while groups:
+            if turn.is_over:
+                await self._give_back(groups, _AT_ONCE)
                 return
-        async with self.lease.begin() as (session, scope):
-            await self.lease.settle(session, scope, [found[each.id].outcome(each, None) for each in taken])
+            try:
+                await _Group(self.lease, turn, groups[0]).add()
+            except EmbeddingUnavailable as error:
+                pause = max(_SHORTLY, timedelta(seconds=min(error.retry_after or 0.0, LONGEST_ASKED)))
+                await self._give_back(groups, pause, waits_for(str(error)))
+                return
+            except IndexesChanged:
+                await self._give_back(groups, _SHORTLY)
+                return
+            groups.popleft()
 
-    async def _add_some(self, after: int, found: Mapping[UUID, Findings]) -> int | None:
-        """The number of the last chunk that has a vector now; None where none lacks one, or the model is not here."""
-        async with self.lease.begin() as (session, scope):
-            reader = IndexReader(session, scope)
-            index = next((each for each in await reader.indexes() if each.status == "active"), None)
-            chunks = [] if index is None else await reader.without_vector_of(index, found, after, CHUNKS_AT_ONCE)
-        if index is None or not chunks:
-            return None
-        made = await self.lease.embedding.ask(index.model, [chunk.indexed for chunk in chunks])
-        if made is None:
-            return None
-        for position, chunk in enumerate(chunks):
-            found[chunk.document_id].note(made.refused.get(position), shortened=position in made.shortened)
-        await self._store(index, chunks, [vector_text(vector) for vector in made.vectors], list(found))
-        return chunks[-1].number
+    async def _give_back(self, groups: Sequence[Sequence[Taken]], pause: timedelta, note: str | None = None) -> None:
+        ids = [each.id for group in groups for each in group]
+        await self.lease.release(ids, pause, counted=False, note=note)
 
-    async def _store(
-        self, index: KnownIndex, chunks: Sequence[UnembeddedChunk], vectors: Sequence[str], document_ids: list[UUID]
-    ) -> None:
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Documents whose passages go to the model together."""
+
+    lease: Lease
+    turn: Turn
+    documents: Sequence[Taken]
+
+    async def add(self) -> None:
         async with self.lease.begin() as (session, scope):
-            kept = await self.lease.keep(session, scope, document_ids)
-            writer = IndexWriter(session, scope)
-            if index.id not in {each.id for each in await writer.lock_indexes()}:
+            indexes = await IndexReader(session, scope).indexes()
+        found = {each.id: Findings() for each in self.documents}
+        for index in indexes:
+            if index.status == "active":
+                await VectorFilling(self.lease, self.turn, index).fill(found)
+        complete = [each for each in self.documents if not found[each.id].left]
+        for index in indexes:
+            if index.status == "building" and complete:
+                await self._fill_beside(index, complete)
+        await self._settle(indexes, found)
+        await self._put_aside(found)
+
+    async def _fill_beside(self, index: KnownIndex, documents: Sequence[Taken]) -> None:
+        """What is missing there in the end the job adds that builds the index."""
+        try:
+            await VectorFilling(self.lease, self.turn, index).fill({each.id: Findings() for each in documents})
+        except EmbeddingError as error:
+            log.warning("model_left_out", model=index.model, reason=str(error))
+
+    async def _settle(self, indexes: Sequence[KnownIndex], found: dict[UUID, Findings]) -> None:
+        outcomes = [self._outcome(each, found[each.id]) for each in self.documents]
+        if not (ends := [each for each in outcomes if each is not None]):
+            return
+        async with self.lease.begin() as (session, scope):
+            await self.lease.settle(session, scope, ends)
+            if {each.id for each in await IndexWriter(session, scope).lock_indexes()} != {each.id for each in indexes}:
                 raise IndexesChanged
-            ours = [place for place, chunk in enumerate(chunks) if chunk.document_id in kept]
-            numbers = [chunks[place].number for place in ours]
-            await add_vectors(writer, index, numbers, [vectors[place] for place in ours], await writer.size())
+
+    def _outcome(self, document: Taken, findings: Findings) -> Outcome | None:
+        """None for what is to be tried again."""
+        if findings.refused or not (findings.failing or findings.left):
+            return findings.outcome(document, None)
+        if document.attempts >= MAX_ATTEMPTS and _is_at_fault(document, findings):
+            return Outcome.of(document, Status.FAILED, findings.failure)
+        return None
+
+    async def _put_aside(self, found: dict[UUID, Findings]) -> None:
+        again: dict[bool, list[UUID]] = {True: [], False: []}
+        for each in self.documents:
+            findings = found[each.id]
+            if self._outcome(each, findings) is not None:
+                continue
+            if _is_at_fault(each, findings):
+                log.warning("document_put_aside", document_id=str(each.id), attempt=each.attempts, said=findings.said)
+                pause, note = _pause_after(each.attempts, findings.retry_after), findings.failure
+                await self.lease.release([each.id], pause, note=note)
+            else:  # a suspected one alone
+                again[each.attempts == 1 and findings.suspected > 0].append(each.id)
+        for counted, ids in again.items():
+            if ids:
+                await self.lease.release(ids, _AT_ONCE, counted=counted)
+
+
+def _is_at_fault(document: Taken, findings: Findings) -> bool:
+    """A passage has failed alone; or some have together, of a document that was tried alone, and none was answered."""
+    return findings.failing > 0 or (document.attempts > 1 and findings.suspected > 0 and not findings.answered)
+
+
+def _pause_after(attempt: int, asked: float) -> timedelta:
+    doubled: timedelta = FIRST_PAUSE * 2 ** (attempt - 1)
+    own = doubled * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+    return max(own, timedelta(seconds=min(asked, LONGEST_ASKED)))

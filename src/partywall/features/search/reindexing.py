@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 
 CLEARED_AT_ONCE: Final = 5_000
 AWAY_SECONDS: Final = 10.0
+# What the model fails at is left to another pass, after a pause that grows; in the last it is given up.
+MOST_PASSES: Final = 5
+_FIRST_PAUSE: Final = timedelta(seconds=5)
 
 _STALE: Final = select(func.wall.projects_without_index_of(bindparam("model", type_=Text)))
 
@@ -97,17 +100,22 @@ class _Step:
         except EmbeddingUnavailable as error:
             await self._wait(error)
             return
-        vectors = made.vectors  # zeros for what the model refuses: it lacks nothing that could be made
+        # Zeros for what the model refuses: it lacks nothing that could be made.
+        missing = made.left if self.payload.passes >= MOST_PASSES else made.left | made.failed.keys()
+        there = [place for place in range(len(chunks)) if place not in missing]
         async with self.context.begin(self.payload) as (session, scope):
             writer = IndexWriter(session, scope)
             index = _building(await writer.lock_indexes(), self.payload)
             if index is None:
                 return
-            numbers = [chunk.number for chunk in chunks]
-            size = await writer.size()
-            await add_vectors(writer, index, numbers, [vector_text(vector) for vector in vectors], size)
-            following = self.payload.model_copy(update={"after": numbers[-1]})
-            await enqueue(session, EMBED_CHUNKS, following)
+            numbers, vectors = [chunks[place].number for place in there], made.vectors[there]
+            await add_vectors(writer, index, numbers, [vector_text(each) for each in vectors], await writer.size())
+            if made.unavailable is None:
+                incomplete = self.payload.incomplete or bool(missing)
+                update = {"after": chunks[-1].number, "incomplete": incomplete}
+                await enqueue(session, EMBED_CHUNKS, self.payload.model_copy(update=update))
+        if made.unavailable is not None:
+            await self._wait(made.unavailable)
 
     async def _wait(self, error: EmbeddingUnavailable) -> None:
         """The same step again, as a job of its own: what is away is waited for, and no attempt is counted."""
@@ -122,13 +130,19 @@ class _Step:
             index = _building(await writer.lock_for_change(), self.payload)
             if index is None:
                 return
-            if await IndexReader(session, scope).without_vector(index, 0, 1):
-                await enqueue(session, EMBED_CHUNKS, self.payload.model_copy(update={"after": 0}))
+            if not await IndexReader(session, scope).is_whole(index):
+                await self._begin_again(session)
                 return
             retired = await writer.activate(index)
             log.info("index_switched", model=index.model)
             if retired is not None:
                 await enqueue(session, CLEAR_INDEX, _clear(scope, retired))
+
+    async def _begin_again(self, session: AsyncSession) -> None:
+        passes = self.payload.passes + self.payload.incomplete
+        pause = _FIRST_PAUSE * 2**self.payload.passes if self.payload.incomplete else timedelta()
+        update = {"after": 0, "incomplete": False, "passes": min(passes, MOST_PASSES)}
+        await enqueue(session, EMBED_CHUNKS, self.payload.model_copy(update=update), after=pause)
 
     async def give_up(self) -> None:
         async with self.context.begin(self.payload) as (session, scope):

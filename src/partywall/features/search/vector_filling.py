@@ -1,0 +1,100 @@
+"""Some documents' passages get the vectors that an index lacks, as far as a worker's turn goes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from partywall.core.embedding import TextVectors
+from partywall.features.search.constants import CHUNKS_AT_ONCE
+from partywall.features.search.embedding import Clock
+from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.findings import Findings
+from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
+from partywall.features.search.index_writing import add_vectors
+from partywall.features.search.leasing import Lease
+from partywall.features.search.vectors import vector_text
+
+TURN_SECONDS: Final = 60.0
+# How often passages are asked for again to which the calls before did not come because the model failed at others.
+_AGAIN: Final = 20
+
+
+@dataclass(slots=True)
+class Turn:
+    """What one worker may take of the model for one project before it looks at the others."""
+
+    clock: Clock
+    again: int = _AGAIN
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    @property
+    def is_over(self) -> bool:
+        return self.clock() - self._began >= TURN_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFilling:
+    lease: Lease
+    turn: Turn
+    index: KnownIndex
+
+    async def fill(self, found: Mapping[UUID, Findings]) -> None:
+        """Notes what comes of each document. Raises EmbeddingError and IndexesChanged."""
+        after = 0
+        while chunks := await self._lacking(found, after):
+            if self.turn.is_over:
+                await self._leave(found, after)
+                return
+            after = chunks[-1].number
+            if not await self._add(chunks, found):
+                return
+
+    async def _leave(self, found: Mapping[UUID, Findings], after: int) -> None:
+        async with self.lease.begin() as (session, scope):
+            left = await IndexReader(session, scope).documents_without_vector(self.index, found, after)
+        for each in left:
+            found[each].note_left(None)
+
+    async def _lacking(self, found: Mapping[UUID, Findings], after: int) -> list[UnembeddedChunk]:
+        async with self.lease.begin() as (session, scope):
+            return await IndexReader(session, scope).without_vector_of(self.index, found, after, CHUNKS_AT_ONCE)
+
+    async def _add(self, chunks: Sequence[UnembeddedChunk], found: Mapping[UUID, Findings]) -> bool:
+        """False where this machine lacks the model."""
+        while chunks:
+            made = await self.lease.embedding.ask(self.index.model, [chunk.indexed for chunk in chunks])
+            if made is None:
+                return False
+            for position, chunk in enumerate(chunks):
+                found[chunk.document_id].note_answer(made, position)
+            await self._store(chunks, made, list(found))
+            if made.unavailable is not None:
+                raise made.unavailable
+            if self.turn.is_over or not self.turn.again:
+                for position in made.left:
+                    found[chunks[position].document_id].note_left(made.suspected.get(position))
+                return True
+            chunks = [chunks[position] for position in sorted(made.left)]
+            self.turn.again -= bool(chunks)
+        return True
+
+    async def _store(self, chunks: Sequence[UnembeddedChunk], made: TextVectors, document_ids: list[UUID]) -> None:
+        """Zeros for what the model refuses: it lacks nothing that could be made."""
+        async with self.lease.begin() as (session, scope):
+            kept = await self.lease.keep(session, scope, document_ids)
+            writer = IndexWriter(session, scope)
+            if self.index.id not in {each.id for each in await writer.lock_indexes()}:
+                raise IndexesChanged
+            ours = [
+                place
+                for place, chunk in enumerate(chunks)
+                if chunk.document_id in kept and place not in made.left and place not in made.failed
+            ]
+            numbers, vectors = [chunks[place].number for place in ours], made.vectors[ours]
+            await add_vectors(writer, self.index, numbers, [vector_text(each) for each in vectors], await writer.size())

@@ -213,3 +213,12 @@ def test_where_places_are_shared_the_projects_of_an_account_share_its_part() -> 
     first, second = new_id(), new_id()
     taking.found(["kind"], whose(first, second))
     assert {each.project: each.jobs for each in taking.choose({"kind": free})} == {first: 2, second: 2}
+
+
+def test_shared_places_with_a_limit_keep_some_for_newcomers() -> None:
+    taking = Turns(["kind"], {"kind": 12}, {"kind": 4})
+    three = [new_id() for _ in range(3)]
+    taking.found(["kind"], accounts(*three))
+    assert begun(taking, 12) == dict.fromkeys(three, 3)
+    taking.found(["kind"], accounts(*three, ONE, TWO))
+    assert begun(taking, 3) == {ONE: 1, TWO: 1}

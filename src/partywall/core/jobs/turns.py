@@ -93,8 +93,11 @@ class _Lines:
         return chosen
 
     def _next(self, free: int, held: Counter[UUID]) -> UUID | None:
-        """The first that is below its limit. Where places are shared, the one with the fewest, which takes one more only
-        while it has fewer than are free: so the last one goes to an account that has none."""
+        """The first that is below its limit.
+
+        Where places are shared, the one with the fewest, which takes one more only while it has fewer than are free: so
+        the last one goes to an account that has none.
+        """
         if free <= 0:
             return None
         below = (each for each in self.accounts if self.limit is None or held[each] < self.limit)

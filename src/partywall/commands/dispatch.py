@@ -37,7 +37,7 @@ COMMANDS: Final = {
     "quotas": Command("quotas", "What one project or account may use, for operators."),
     "reindex": Command("reindex", "Have documents indexed again, by the worker, in every project or in some."),
     "jobs": Command("jobs", "Jobs that wait for somebody: they failed too often, or nobody knows their kind."),
-    "register": Command("login", "Make an account and log in to it."),
+    "register": Command("login", "Make an account and log in to it, at once where no address has to be confirmed."),
     "login": Command("login", "Log in; the tokens are kept in your configuration directory."),
     "logout": Command("login", "End the session on the server and forget it here."),
     "projects": Command("projects", "Your projects."),

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Annotated, Final
 
-from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import (
     BaseSettings,
@@ -15,9 +15,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from partywall.settings.dotenv import read_dotenv
 from partywall.settings.names import read_names, whole_sections
 
-DOTENV_FILE: Final = ".env"
 # Says that the variables of that file have been inherited already, by a process that may not read it.
 DOTENV: Final = "PARTYWALL_DOTENV"
 DOTENV_INHERITED: Final = "inherited"
@@ -44,9 +44,7 @@ class Section(BaseModel):
 class FromEnvironment(BaseSettings):
     """Read from the environment, and behind it from `.env`; of either only what is a setting."""
 
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=DOTENV_FILE, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True)
 
     @classmethod
     def settings_customise_sources(
@@ -60,12 +58,26 @@ class FromEnvironment(BaseSettings):
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, EnvSettingsSource)
         inherited = env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED
-        sources = [env_settings] if inherited else [env_settings, dotenv_settings]
+        cls._check_spellings(os.environ)
+        sources = [env_settings]
+        if not inherited:
+            found = read_dotenv(lambda name: any(read_names([name], cls)))
+            dotenv_settings.env_vars = {name.lower(): value for name, value in found.items()}
+            sources.append(dotenv_settings)
         for source in sources:
             cls.check_names(source.env_vars)
             source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
             cls.check_sections(source.env_vars)
         return init_settings, *sources, file_secret_settings
+
+    @classmethod
+    def _check_spellings(cls, environment: Mapping[str, str]) -> None:
+        """Raises SettingsError where one setting stands there in capitals and in small letters, and differs."""
+        first: dict[str, str] = {}
+        for name in read_names(environment, cls):
+            other = first.setdefault(name.upper(), name)
+            if environment[other] != environment[name]:
+                raise SettingsError(f"{other} and {name} are one setting, and are set to different values")
 
     @classmethod
     def check_names(cls, names: Iterable[str]) -> None:
@@ -80,7 +92,8 @@ class FromEnvironment(BaseSettings):
 
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment with the variables of `.env`, for processes that cannot read it."""
-    found = {name.upper(): value for name, value in dotenv_values(DOTENV_FILE).items() if value is not None}
+    file = read_dotenv(lambda _: False)
+    found = {name.upper(): value for name, value in file.items() if value is not None}
     named = {name.upper() for name in environment}
     return {**{name: value for name, value in found.items() if name not in named}, **environment}
 

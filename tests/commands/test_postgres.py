@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import pytest
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from partywall.commands.postgres import database_failures, place, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import create_engine
-from partywall.core.db.migrate import Migrated, head_revision, migrate, migrations_directory
+from partywall.core.db.migrate import DataLossError, Migrated, head_revision, migrate, migrations_directory
 from tests.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.serving import free_port
 
@@ -71,7 +70,6 @@ def test_a_place_shows_the_socket_and_no_password() -> None:
 
 
 async def test_a_migration_says_what_it_did(engines: Urls) -> None:
-    """A way back is asked for in steps: the name of an older revision is not one."""
     database = await new_database(engines, "said")
     newest = head_revision()
     older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)
@@ -80,6 +78,27 @@ async def test_a_migration_says_what_it_did(engines: Urls) -> None:
     assert str(back) == f"the schema went from revision {newest} to revision {older}"
     forth = await migrate(database.owner, database.runtime)
     assert str(forth) == f"the schema went from revision {older} to revision {newest}"
-    with pytest.raises(CommandError, match=f"at revision {newest}, past {older}: go back with -1$"):
-        await migrate(database.owner, database.runtime, older)
+    again = await migrate(database.owner, database.runtime, older)
+    assert str(again) == str(back)
     assert str(Migrated(None, newest)) == f"the schema went from nothing to revision {newest}"
+
+
+async def test_a_way_back_is_refused_unless_data_may_be_lost(engines: Urls) -> None:
+    """And says what is lost; nothing has moved then."""
+    database = await new_database(engines, "kept")
+    newest = head_revision()
+    older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)
+    for target, lost in (
+        ("base", "loses everything that is stored: all accounts, projects and documents, "),
+        ("-9999", "loses everything that is stored: "),
+        ("-1", f"loses what revision {newest} has stored "),
+        (older, f"loses what revision {newest} has stored "),
+        ("-2", f"loses what the revisions {older} to {newest} have stored"),
+    ):
+        with pytest.raises(DataLossError) as refused:
+            await migrate(database.owner, database.runtime, target, keep_data=True)
+        assert lost in str(refused.value)
+        assert str(refused.value).endswith("give --lose-data as well")
+    for target in ("head", newest):
+        done = await migrate(database.owner, database.runtime, target, keep_data=True)
+        assert str(done) == f"nothing to do: the schema is at revision {newest}"

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from uuid import uuid4
+
+import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from pydantic import SecretStr
 from sqlalchemy import text
 
@@ -102,3 +106,26 @@ async def test_a_way_back_is_refused_unless_data_may_be_lost(engines: Urls) -> N
     for target in ("head", newest):
         done = await migrate(database.owner, database.runtime, target, keep_data=True)
         assert str(done) == f"nothing to do: the schema is at revision {newest}"
+
+
+async def test_a_database_without_the_extensions_names_them(engines: Urls) -> None:
+    name = f"partywall_bare_{uuid4().hex[:12]}"
+    await create_database(engines, name, "template0")
+    bare = engines.database(name)
+    superuser = await asyncpg.connect(DatabaseUrls.dsn(bare.superuser))
+    try:
+        await superuser.execute("CREATE EXTENSION vector; CREATE EXTENSION pg_trgm")
+    finally:
+        await superuser.close()
+    said = "lacks btree_gin, unaccent: have a superuser run CREATE EXTENSION btree_gin; CREATE EXTENSION unaccent;$"
+    with pytest.raises(CommandError, match=said):
+        await migrate(bare.owner, bare.runtime)
+
+
+def test_what_the_database_refuses_is_not_taken_for_away() -> None:
+    for error, said in (
+        (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
+        (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is away: starting up"),
+    ):
+        with pytest.raises(Refusal, match=said), database_failures():
+            raise error

@@ -139,7 +139,7 @@ def test_a_key_needs_no_login(member: House, tmp_path: Path) -> None:
     assert not config.exists()
     refused(anywhere("projects", "create", "Another"), "not for a project's key")
     refused(anywhere("search", "x", key="hunter2"), "pw_")
-    refused(anywhere("search", "x", key=key[:-1]), "credential")
+    refused(anywhere("search", "x", key=key[:-1]), "the key in PARTYWALL_KEY")
 
 
 def test_events_are_followed_until_ctrl_c(member: House) -> None:

@@ -25,6 +25,11 @@ _LOCK: Final = text(
     "SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('partywall.migrations'))"
 )
 _BASE: Final = "base"
+# Only a superuser can make all of them.
+_MISSING_EXTENSIONS: Final = text("""
+    SELECT name FROM unnest(ARRAY['btree_gin', 'pg_trgm', 'unaccent', 'vector']) AS name
+    WHERE name NOT IN (SELECT extname FROM pg_extension) ORDER BY name
+""")
 # Of our tables; row-level security hides the rows from the owner, too.
 _SIZE: Final = text("""
     SELECT pg_size_pretty(coalesce(sum(pg_table_size(oid)), 0)) FROM pg_class
@@ -79,6 +84,8 @@ def _run(connection: Connection, config: Config, target: str, *, keep_data: bool
     undone = _undone(ScriptDirectory.from_config(config), before, target)
     if undone and keep_data:
         raise DataLossError(_what_is_lost(connection, undone, target))
+    if not undone:
+        _require_extensions(connection)
     _move(connection, config, target, back=bool(undone) or _is_back(target))
     return Migrated(before, _revision(connection))
 
@@ -87,6 +94,14 @@ def _revision(connection: Connection) -> str | None:
     found: str | None = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     return found
+
+
+def _require_extensions(connection: Connection) -> None:
+    missing = connection.scalars(_MISSING_EXTENSIONS).all()
+    connection.commit()
+    if missing:
+        made = " ".join(f"CREATE EXTENSION {name};" for name in missing)
+        raise CommandError(f"the database lacks {', '.join(missing)}: have a superuser run {made}")
 
 
 def _is_back(target: str) -> bool:

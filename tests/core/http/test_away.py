@@ -43,8 +43,6 @@ AWAY: Final = {
     "refused": None,
     "closed": Says(),
     "starting": Says("57P03", "the database system is starting up"),
-    "stopped": Says("57P01", "terminating connection due to administrator command"),
-    "full": Says("53300", "sorry, too many clients already"),
     "pooler": Says("08P01", "server login has been failing, try again later (server_login_retry)"),
 }
 

@@ -112,7 +112,7 @@ def _undone(scripts: ScriptDirectory, before: str | None, target: str) -> list[S
     """The revisions that a way back to `target` undoes, the newest first."""
     if before is None or before == target:
         return []
-    passed = [each for each in scripts.iterate_revisions(before, _BASE) if isinstance(each, Script)]
+    passed = list(scripts.iterate_revisions(before, _BASE))
     if target.startswith("-"):
         return passed[: int(target[1:])]
     names = [each.revision for each in passed]

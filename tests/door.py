@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -34,10 +35,12 @@ class Says:
 
 @dataclass(slots=True)
 class Door:
-    """`shut` ends what goes through; without `says` nobody listens any more."""
+    """`shut` ends what goes through; without `says` nobody listens any more, and the port stays ours."""
 
     behind: URL
     port: int = 0
+    # Bound and deaf: nobody else gets the port while nobody listens there.
+    _kept: socket.socket = field(default_factory=socket.socket)
     _says: Says | None = None
     _server: asyncio.Server | None = None
     _through: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -49,9 +52,12 @@ class Door:
 
     async def open(self) -> None:
         self._says = None
+        if self.port == 0:
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            self._kept.bind(("127.0.0.1", 0))
+            self.port = self._kept.getsockname()[1]
         if self._server is None:
-            self._server = await asyncio.start_server(self._meet, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
+            self._server = await asyncio.start_server(self._meet, "127.0.0.1", self.port, reuse_port=True)
 
     async def shut(self, says: Says | None = None) -> None:
         await self.open()
@@ -61,6 +67,9 @@ class Door:
             self._server = None
         for each in [*self._through]:
             each.transport.abort()
+
+    def close(self) -> None:
+        self._kept.close()
 
     async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._through.add(writer)
@@ -121,3 +130,4 @@ async def door_to(url: str) -> AsyncIterator[Door]:
         yield door
     finally:
         await door.shut()
+        door.close()

@@ -41,7 +41,6 @@ def application() -> FastAPI:
     """Never started, so it needs no engine."""
     return create_app(
         Settings(
-            _env_file=None,
             database=DatabaseSettings(engine="embedded"),
             cache=CacheSettings(engine="embedded"),
         )

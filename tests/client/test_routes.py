@@ -13,7 +13,7 @@ from partywall.client.accounts import normalize
 from partywall.client.api import Api, Patience
 from partywall.client.errors import ClientError
 from partywall.client.projects import list_projects
-from partywall.client.tokens import TokenAuth
+from partywall.client.tokens import KeyAuth, TokenAuth
 from partywall.commands.connection import failures
 from partywall.commands.refusal import Refusal
 from tests.client.conftest import Person
@@ -145,3 +145,16 @@ def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest
                 assert list_projects(api) == []
         monkeypatch.setenv("no_proxy", "partywall.invalid")
         assert "PROXY" not in said_of(ELSEWHERE)
+
+
+def test_a_key_that_is_not_taken_is_named_by_its_variable() -> None:
+    with (
+        answering(401) as server,
+        pytest.raises(Refusal) as refusal,
+        failures(),
+        Api(server, KeyAuth("pw_dead"), Patience(0.0)) as api,
+    ):
+        list_projects(api)
+    assert refusal.value.message.startswith("the server does not take the key in PARTYWALL_KEY: ")
+    with pytest.raises(ClientError, match="PARTYWALL_KEY holds no project's key"):
+        KeyAuth("hunter2")

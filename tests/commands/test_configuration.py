@@ -29,6 +29,8 @@ MISSPELLED = (
     ("ACCOUNTS__REGISTRATON", "ACCOUNTS__REGISTRATION"),
     ("accounts__registrations", "ACCOUNTS__REGISTRATION"),
     ("ACCOUNTS_REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("ACCOUNTS.REGISTRATION", "ACCOUNTS__REGISTRATION"),
+    ("accounts-registration", "ACCOUNTS__REGISTRATION"),
     ("ACCOUNTS___REGISTRATION", "ACCOUNTS__REGISTRATION"),
     ("PARTYWALL_ACCOUNTS__REGISTRATION", "ACCOUNTS__REGISTRATION"),
     ("PARTYWALL__ACCOUNTS__REGISTRATION", "ACCOUNTS__REGISTRATION"),
@@ -267,25 +269,56 @@ def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch,
     ]
 
 
-@pytest.mark.parametrize("line", ["ACCOUNTS__REGISTRATION: closed", "ACCOUNTS__REGISTRATION='closed", "a sentence"])
-def test_a_line_of_dotenv_that_sets_nothing_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str
-) -> None:
-    """The library passes it over with a warning, and registration stays open."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / ".env").write_text(f"# as in production\nLOG__LEVEL=info\n{line}\n")
-    with pytest.raises(Refusal) as refused:
-        load_settings(
-            {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
-        )
-    assert str(refused.value) == ".env: line 3 is no NAME=value"
-
-
 def test_a_file_that_cannot_be_read_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_bytes(b"LOG__LEVEL=\xff\xfe\n")
     [line] = lines(monkeypatch, **SERVERS)
     assert line == ".env: not UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("ACCOUNTS__REGISTRATION: closed", 1),
+        ("LOG__LEVEL=info\n\n  # why\n\nENVIRONMENT production", 5),
+        ("ACCOUNTS__REGISTRATION='closed\nLOG__LEVEL=info", 1),
+        ("[accounts]\nregistration=closed", 1),
+        ("LOG__LEVEL=info\nset ACCOUNTS__REGISTRATION=closed", 2),
+        ("ANOTHERS=x\nACCOUNTS__REGISTRATION", 2),
+        ("ACCOUNTS__REGISTRATION=closed\r\naccounts__registration=open", 2),
+    ],
+)
+def test_a_line_that_sets_nothing_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    text: str,
+    line: int,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(text)
+    [told] = lines(monkeypatch, **SERVERS)
+    assert told.startswith(f".env, line {line}: ")
+    assert "closed\n" not in told
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_another_program_reads_in_the_file_stops_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A name without a value, or twice; and a byte order mark hides no setting."""
+    monkeypatch.chdir(tmp_path)
+    text = "\ufeffACCOUNTS__REGISTRATION=closed\nTHEIRS\nX=1\nX=2\nLOG__LEVEL=error\nlog__level='error'"
+    (tmp_path / ".env").write_text(text, "utf-8")
+    assert load_with(monkeypatch, SERVERS).accounts.registration == "closed"
+
+
+@pytest.mark.parametrize("values", [("closed", "open"), ("open", "closed")])
+def test_one_setting_in_two_spellings_is_refused_where_they_differ(
+    monkeypatch: pytest.MonkeyPatch, values: tuple[str, str]
+) -> None:
+    names = ("ACCOUNTS__REGISTRATION", "accounts__registration")
+    [line] = lines(monkeypatch, **SERVERS, **dict(zip(names, values, strict=True)))
+    assert line == f"{names[0]} and {names[1]} are one setting, and are set to different values"
+    assert load_with(monkeypatch, dict.fromkeys(names, "closed")).accounts.registration == "closed"
 
 
 def test_values_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from uuid import uuid4
+
+import asyncpg
 import pytest
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
@@ -9,7 +12,7 @@ from sqlalchemy import text
 from partywall.commands.postgres import database_failures, place, require_postgres
 from partywall.commands.refusal import Refusal
 from partywall.core.db.engine import create_engine
-from partywall.core.db.migrate import Migrated, head_revision, migrate, migrations_directory
+from partywall.core.db.migrate import DataLossError, Migrated, head_revision, migrate, migrations_directory
 from tests.engines import DatabaseUrls, Urls, create_database, new_database
 from tests.serving import free_port
 
@@ -71,7 +74,6 @@ def test_a_place_shows_the_socket_and_no_password() -> None:
 
 
 async def test_a_migration_says_what_it_did(engines: Urls) -> None:
-    """A way back is asked for in steps: the name of an older revision is not one."""
     database = await new_database(engines, "said")
     newest = head_revision()
     older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)
@@ -80,6 +82,50 @@ async def test_a_migration_says_what_it_did(engines: Urls) -> None:
     assert str(back) == f"the schema went from revision {newest} to revision {older}"
     forth = await migrate(database.owner, database.runtime)
     assert str(forth) == f"the schema went from revision {older} to revision {newest}"
-    with pytest.raises(CommandError, match=f"at revision {newest}, past {older}: go back with -1$"):
-        await migrate(database.owner, database.runtime, older)
+    again = await migrate(database.owner, database.runtime, older)
+    assert str(again) == str(back)
     assert str(Migrated(None, newest)) == f"the schema went from nothing to revision {newest}"
+
+
+async def test_a_way_back_is_refused_unless_data_may_be_lost(engines: Urls) -> None:
+    """And says what is lost; nothing has moved then."""
+    database = await new_database(engines, "kept")
+    newest = head_revision()
+    older = str(ScriptDirectory(str(migrations_directory())).get_revision(newest).down_revision)
+    for target, lost in (
+        ("base", "loses everything that is stored: all accounts, projects and documents, "),
+        ("-9999", "loses everything that is stored: "),
+        ("-1", f"loses what revision {newest} has stored "),
+        (older, f"loses what revision {newest} has stored "),
+        ("-2", f"loses what the revisions {older} to {newest} have stored"),
+    ):
+        with pytest.raises(DataLossError) as refused:
+            await migrate(database.owner, database.runtime, target, keep_data=True)
+        assert lost in str(refused.value)
+        assert str(refused.value).endswith("give --lose-data as well")
+    for target in ("head", newest):
+        done = await migrate(database.owner, database.runtime, target, keep_data=True)
+        assert str(done) == f"nothing to do: the schema is at revision {newest}"
+
+
+async def test_a_database_without_the_extensions_names_them(engines: Urls) -> None:
+    name = f"partywall_bare_{uuid4().hex[:12]}"
+    await create_database(engines, name, "template0")
+    bare = engines.database(name)
+    superuser = await asyncpg.connect(DatabaseUrls.dsn(bare.superuser))
+    try:
+        await superuser.execute("CREATE EXTENSION vector; CREATE EXTENSION pg_trgm")
+    finally:
+        await superuser.close()
+    said = "lacks btree_gin, unaccent: have a superuser run CREATE EXTENSION btree_gin; CREATE EXTENSION unaccent;$"
+    with pytest.raises(CommandError, match=said):
+        await migrate(bare.owner, bare.runtime)
+
+
+def test_what_the_database_refuses_is_not_taken_for_away() -> None:
+    for error, said in (
+        (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
+        (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is away: starting up"),
+    ):
+        with pytest.raises(Refusal, match=said), database_failures():
+            raise error

@@ -139,7 +139,7 @@ def test_a_key_needs_no_login(member: House, tmp_path: Path) -> None:
     assert not config.exists()
     refused(anywhere("projects", "create", "Another"), "not for a project's key")
     refused(anywhere("search", "x", key="hunter2"), "pw_")
-    refused(anywhere("search", "x", key=key[:-1]), "credential")
+    refused(anywhere("search", "x", key=key[:-1]), "the key in PARTYWALL_KEY")
 
 
 def test_events_are_followed_until_ctrl_c(member: House) -> None:
@@ -224,6 +224,7 @@ def test_the_schema_is_at_head_and_jobs_are_none(house: House) -> None:
     migrated = house.on_the_machine("migrate")
     assert (migrated.returncode, migrated.stdout[:13]) == (0, "nothing to do")
     refused(house.on_the_machine("migrate", "0000"), "0000")
+    refused(house.on_the_machine("migrate", "base"), "loses everything that is stored")
     listed = house.on_the_machine("jobs", "list")
     assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no job is parked\n")
     assert house.on_the_machine("jobs", "retry", "7").returncode == 1

@@ -51,6 +51,7 @@ UNFED: Final[Mapping[str, str]] = {
     "core/http/sockets.py:socket_gate": "the operator's own address",
     "settings/agents.py:ModelName": "a setting",
     "settings/agents.py:ServerName": "a setting",
+    "settings/dotenv.py:_line": "the operator's own file",
     "settings/http.py:_is_origin": "a setting",
     "settings/mail.py:MailSettings.stays_here": "a setting",
     "settings/mail.py:_only_address": "a setting",

@@ -100,7 +100,10 @@ async def test_large_files_pass_and_too_large_bodies_are_explained(member: Membe
 
 @pytest.mark.parametrize("front", ["nginx"], indirect=True)
 async def test_nginx_leaves_the_largest_bodies_to_the_api(api: Serving, member: Member) -> None:
-    body, kind = b" " * (api.resources.settings.http.max_body_bytes + 1), {"Content-Type": "application/json"}
+    body, kind = (
+        b" " * (api.resources.settings.http.max_body_bytes + 4 * 1024 * 1024),
+        {"Content-Type": "application/json"},
+    )
     for _ in range(3):  # each may be reset while it is sent
         refused = await member.root.post(f"{member.base}/documents", content=body, headers=kind)
         assert refused.status_code == 413, refused.text

@@ -5,9 +5,10 @@ from collections.abc import Generator
 import httpx2
 from pydantic import BaseModel, ConfigDict
 
-from partywall.client.errors import ApiError, ClientError, NotLoggedIn, read_problem
+from partywall.client.errors import ApiError, ClientError, NotLoggedIn, Problem, read_problem
 from partywall.client.store import Session, SessionFile
 
+KEY_VARIABLE = "PARTYWALL_KEY"
 KEY_BEGINNING = "pw_"
 TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - a path
 
@@ -24,12 +25,15 @@ class KeyAuth(httpx2.Auth):
 
     def __init__(self, key: str) -> None:
         if not (key.startswith(KEY_BEGINNING) and key.isascii() and key.isprintable()):
-            raise ClientError(f"this is no project's key: one begins with {KEY_BEGINNING}")
+            raise ClientError(f"{KEY_VARIABLE} holds no project's key: one begins with {KEY_BEGINNING}")
         self._key = key
 
     def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
         request.headers["Authorization"] = f"Bearer {self._key}"
-        yield request
+        response = yield request
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            said = f"the server does not take the key in {KEY_VARIABLE}: it is expired, revoked or another server's"
+            raise ApiError(response.status_code, Problem(code="not_authenticated", detail=said))
 
 
 class TokenAuth(httpx2.Auth):

@@ -14,7 +14,6 @@ from pydantic_settings import SettingsError
 from partywall.commands.paths import given_path
 from partywall.commands.refusal import Refusal
 from partywall.settings import Settings
-from partywall.settings.base import DOTENV_FILE
 from partywall.settings.names import unknown_names
 
 # What Pydantic says where the key of a mapping is wrong, not its value.
@@ -55,8 +54,7 @@ def _lines(problem: ErrorDetails) -> Iterator[str]:
     if problem["type"] == "time_delta_parsing":
         message = "write a time as PT75S (75 seconds), PT5M (5 minutes) or P1D (a day)"
     if not problem["loc"]:
-        unreadable = isinstance(problem.get("ctx", {}).get("error"), UnicodeDecodeError)
-        yield f"{DOTENV_FILE}: not UTF-8" if unreadable else message
+        yield message
         return
     variable = _variable(problem["loc"])
     if f"{variable}__" in message:  # a rule over several settings of the section, which it names

@@ -17,12 +17,11 @@ from partywall.client.api import Api, Patience
 from partywall.client.errors import ClientError, NotLoggedIn
 from partywall.client.projects import Project, create_project, find_project, list_projects
 from partywall.client.store import RememberedProject, SessionFile, Store
-from partywall.client.tokens import KeyAuth, TokenAuth
+from partywall.client.tokens import KEY_VARIABLE, KeyAuth, TokenAuth
 from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import printable
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000"
-KEY_VARIABLE: Final = "PARTYWALL_KEY"
 
 ServerOption = Annotated[
     str | None,

@@ -23,16 +23,17 @@ _TARGET: Final = re.compile(r"[0-9A-Za-z_]{1,40}|[-+][1-9][0-9]{0,3}")
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def migrate(
-    target: Annotated[str, typer.Argument(help="A revision, `head`, or `-1` for one step back.")] = "head",
+    target: Annotated[str, typer.Argument(help="A revision, `head`, or a way back: `-1` or `base`.")] = "head",
     data_dir: DataDir = Path(".data"),
+    lose_data: Annotated[bool, typer.Option("--lose-data", help="A way back may drop what is stored.")] = False,
 ) -> None:
     """Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."""
     if _TARGET.fullmatch(target) is None:
         raise Refusal(f"{target!a} is no revision: give one by its name, head, base, or -1 for one step back")
-    asyncio.run(_migrate(target, data_dir))
+    asyncio.run(_migrate(target, data_dir, keep_data=not lose_data))
 
 
-async def _migrate(target: str, data_dir: Path) -> None:
+async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         if make_url(runtime).username is None:
@@ -40,6 +41,6 @@ async def _migrate(target: str, data_dir: Path) -> None:
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():
-                say(str(await migrations.migrate(owner, runtime, target)))
+                say(str(await migrations.migrate(owner, runtime, target, keep_data=keep_data)))
         except CommandError as error:
             raise Refusal(str(error)) from None

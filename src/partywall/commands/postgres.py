@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
 from partywall.commands.refusal import Refusal
+from partywall.core.db.availability import is_away
 from partywall.core.db.engine import asyncpg_dsn
 from partywall.core.db.pooler import connect_pooled
 
@@ -94,7 +95,7 @@ def database_failures() -> Iterator[None]:
     except DBAPIError as error:
         raise Refusal(f"PostgreSQL refused: {_first_line(error)}") from None
     except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Refusal(f"PostgreSQL is away: {_reason(error)}") from None
+        raise Refusal(f"PostgreSQL {'is away' if is_away(error) else 'refused'}: {_reason(error)}") from None
 
 
 def _first_line(error: DBAPIError) -> str:

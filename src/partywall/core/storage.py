@@ -16,6 +16,10 @@ _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WORDS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
 _SYSTEM: Final = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 _RETRY_SECONDS: Final = "30"
+# A disk or a share that is gone, broken or mounted for reading alone; a process that may open no more files.
+_AWAY: Final = frozenset(
+    {errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.EMFILE, errno.ENFILE}
+)
 
 
 class StorageFullError(UnavailableError):
@@ -24,6 +28,15 @@ class StorageFullError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": _RETRY_SECONDS})
+
+
+class StorageAwayError(UnavailableError):
+    def __init__(self) -> None:
+        super().__init__("The storage is away; try again.", headers={"Retry-After": _RETRY_SECONDS})
+
+
+def is_storage_away(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in _AWAY
 
 
 def is_full(error: BaseException | None) -> bool:

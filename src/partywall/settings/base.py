@@ -1,12 +1,10 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Final
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
 from pydantic import BaseModel, ConfigDict
 from pydantic_settings import (
     BaseSettings,
@@ -17,9 +15,9 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from partywall.settings.dotenv import read_dotenv
 from partywall.settings.names import read_names, whole_sections
 
-DOTENV_FILE: Final = ".env"
 # Says that the variables of that file have been inherited already, by a process that may not read it.
 DOTENV: Final = "PARTYWALL_DOTENV"
 DOTENV_INHERITED: Final = "inherited"
@@ -46,9 +44,7 @@ class Section(BaseModel):
 class FromEnvironment(BaseSettings):
     """Read from the environment, and behind it from `.env`; of either only what is a setting."""
 
-    model_config = SettingsConfigDict(
-        env_nested_delimiter="__", env_file=DOTENV_FILE, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True)
 
     @classmethod
     def settings_customise_sources(
@@ -62,14 +58,26 @@ class FromEnvironment(BaseSettings):
         assert isinstance(env_settings, EnvSettingsSource)
         assert isinstance(dotenv_settings, EnvSettingsSource)
         inherited = env_settings.env_vars.get(DOTENV.lower()) == DOTENV_INHERITED
-        sources = [env_settings] if inherited else [env_settings, dotenv_settings]
+        cls._check_spellings(os.environ)
+        sources = [env_settings]
         if not inherited:
-            _require_lines(Path(DOTENV_FILE))
+            found = read_dotenv(lambda name: any(read_names([name], cls)))
+            dotenv_settings.env_vars = {name.lower(): value for name, value in found.items()}
+            sources.append(dotenv_settings)
         for source in sources:
             cls.check_names(source.env_vars)
             source.env_vars = {name: source.env_vars[name] for name in read_names(source.env_vars, cls)}
             cls.check_sections(source.env_vars)
         return init_settings, *sources, file_secret_settings
+
+    @classmethod
+    def _check_spellings(cls, environment: Mapping[str, str]) -> None:
+        """Raises SettingsError where one setting stands there in capitals and in small letters, and differs."""
+        first: dict[str, str] = {}
+        for name in read_names(environment, cls):
+            other = first.setdefault(name.upper(), name)
+            if environment[other] != environment[name]:
+                raise SettingsError(f"{other} and {name} are one setting, and are set to different values")
 
     @classmethod
     def check_names(cls, names: Iterable[str]) -> None:
@@ -82,19 +90,10 @@ class FromEnvironment(BaseSettings):
             raise SettingsError("\n".join(lines))
 
 
-def _require_lines(file: Path) -> None:
-    """Raises SettingsError for a line that would be passed over, and with it what it was to set."""
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8") as stream:
-        for each in parse_stream(stream):
-            if each.error:
-                raise SettingsError(f"{file}: line {each.original.line} is no NAME=value")
-
-
 def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment with the variables of `.env`, for processes that cannot read it."""
-    found = {name.upper(): value for name, value in dotenv_values(DOTENV_FILE).items() if value is not None}
+    file = read_dotenv(lambda _: False)
+    found = {name.upper(): value for name, value in file.items() if value is not None}
     named = {name.upper() for name in environment}
     return {**{name: value for name, value in found.items() if name not in named}, **environment}
 

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 SEPARATOR: Final = "__"
 _OUR_PREFIX: Final = "PARTYWALL_"
-# With one underscore they are easily taken for set, and they keep something closed. Nobody else's begin so.
+_OTHER_SEPARATORS: Final = str.maketrans(".:-/", "____")
+# With one underscore, or a dot, they are easily taken for set, and they keep something closed. Nobody else's begin so.
 _CLOSING: Final = ("ACCOUNTS", "OUTGOING", "QUOTAS")
 _LONGEST: Final = 100
 _NEAR_SECTION: Final = 0.6
@@ -79,7 +80,7 @@ def _is_meant(name: str, known: Sequence[Path], spelled: Mapping[str, Path]) -> 
 def _is_meant_without_section(name: str, spelled: Mapping[str, Path]) -> bool:
     if name.removeprefix(_OUR_PREFIX) != name:
         return name.removeprefix(_OUR_PREFIX) in spelled
-    if name in {"_".join(path) for path in spelled.values() if path[0] in _CLOSING}:
+    if name.translate(_OTHER_SEPARATORS) in {"_".join(path) for path in spelled.values() if path[0] in _CLOSING}:
         return True
     return name not in spelled and len(name) <= _LONGEST and _likeness(name, "ENVIRONMENT") >= _NEAR_ENVIRONMENT
 

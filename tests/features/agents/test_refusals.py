@@ -32,6 +32,13 @@ CASES = {
     "llama-tools": (500, error("tools param requires --jinja flag"), "model_without_tools"),
     "openai-context": (400, error("41 words too many", code="context_length_exceeded"), "model_context_exceeded"),
     "llama-context": (400, error("the request exceeds the available context size"), "model_context_exceeded"),
+    "tgi-context": (
+        422,
+        error("Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000"),
+        "model_context_exceeded",
+    ),
+    "tgi-short": (422, error("`inputs` must have less than 1024 tokens. Given: 5000"), "model_context_exceeded"),
+    "xai-context": (400, error("This model's maximum prompt length is 131072"), "model_context_exceeded"),
     "unknown": (404, error('model "nope" not found, try pulling it first'), "model_not_found"),
     "mistral-unknown": (400, {"message": "Invalid model: nope", "code": "1500"}, "model_not_found"),
     "key": (401, error(f"Incorrect API key provided: {KEY}."), "model_key_refused"),

@@ -54,6 +54,13 @@ async def test_a_bad_position_or_filter_is_refused(people: People, query: str, h
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
 
 
+async def test_a_client_that_has_received_nothing_may_say_so(people: People, server: Serving) -> None:
+    owner = await people.person()
+    project = await owner.project()
+    async with follow(server.url, project, owner.token, last_event_id="", after=0) as stream:
+        assert (await stream.next()).event == "project.created"
+
+
 async def test_the_wire_format(people: People, server: Serving, resources: Resources) -> None:
     owner = await people.person()
     project = await owner.project()

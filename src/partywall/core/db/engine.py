@@ -6,8 +6,7 @@ from typing import Final
 
 import asyncpg
 from sqlalchemy import event, make_url, text
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -15,7 +14,7 @@ from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.pooler import connect_pooled
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
-from partywall.core.db.read_pool import ReadPool
+from partywall.core.db.read_pool import Connection, ReadPool
 
 DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
@@ -62,8 +61,8 @@ def _command_seconds(settings: Mapping[str, str]) -> float | None:
     return None if limit is None else int(limit) / 1000 + SILENT_SECONDS
 
 
-async def _connected(connect: Callable[[], Awaitable[asyncpg.Connection]]) -> asyncpg.Connection:
-    """SQLAlchemy hands on what the network says, and nobody would know that it was about the database."""
+async def _connected(connect: Callable[[], Awaitable[Connection]]) -> Connection:
+    """What the network says is handed on as it is, and nobody would know that it was about the database."""
     try:
         return await connect()
     except OSError as error:
@@ -96,23 +95,25 @@ def create_engine(
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
-    event.listen(engine.sync_engine, "handle_error", _give_up_silent)
+    event.listen(engine.sync_engine, "handle_error", _raise_lost)
     raise_exceeded_quotas(engine.sync_engine)
     return engine
+
+
+def _raise_lost(context: ExceptionContext) -> None:
+    """What ends a statement and is no error of the driver's: SQLAlchemy hands that on as it is, too."""
+    error = context.original_exception
+    if isinstance(error, TimeoutError):
+        context.is_disconnect = True  # nothing is asked of that connection again
+        raise NoConnectionError("PostgreSQL does not answer") from error
+    if isinstance(error, OSError | asyncpg.InternalClientError) and not isinstance(error, NoConnectionError):
+        raise NoConnectionError(*error.args) from error
 
 
 def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
     """Costs no round trip, unlike a ping, and notices a server that has gone since the last use."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
-
-
-def _give_up_silent(context: ExceptionContext) -> None:
-    """The driver says no more than that it took too long; nothing is asked of that connection again."""
-    silent = context.original_exception
-    if isinstance(silent, TimeoutError):
-        context.is_disconnect = True
-        raise NoConnectionError("PostgreSQL does not answer") from silent
 
 
 async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str], pooled: bool = False) -> ReadPool:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,6 +24,17 @@ _CHECKOUT: Final = Path(__file__).parents[4] / "migrations"
 _LOCK: Final = text(
     "SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('partywall.migrations'))"
 )
+_BASE: Final = "base"
+# Only a superuser can make all of them.
+_MISSING_EXTENSIONS: Final = text("""
+    SELECT name FROM unnest(ARRAY['btree_gin', 'pg_trgm', 'unaccent', 'vector']) AS name
+    WHERE name NOT IN (SELECT extname FROM pg_extension) ORDER BY name
+""")
+# Of our tables; row-level security hides the rows from the owner, too.
+_SIZE: Final = text("""
+    SELECT pg_size_pretty(coalesce(sum(pg_table_size(oid)), 0)) FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+""")
 # A migration waits for its locks no longer than a request would, rather than queue all traffic behind it.
 _LOCK_TIMEOUT_MS: Final = 5000
 
@@ -62,11 +75,18 @@ def _named(revision: str | None) -> str:
     return "nothing" if revision is None else f"revision {revision}"
 
 
-def _run(connection: Connection, config: Config, target: str) -> Migrated:
+class DataLossError(CommandError):
+    """A way back was asked for, and nobody has said that what it drops may go."""
+
+
+def _run(connection: Connection, config: Config, target: str, *, keep_data: bool) -> Migrated:
     before = _revision(connection)
-    if before is not None and before != target:
-        _refuse_to_fall_back(ScriptDirectory.from_config(config), before, target)
-    _move(connection, config, target)
+    undone = _undone(ScriptDirectory.from_config(config), before, target)
+    if undone and keep_data:
+        raise DataLossError(_what_is_lost(connection, undone, target))
+    if not undone:
+        _require_extensions(connection)
+    _move(connection, config, target, back=bool(undone) or _is_back(target))
     return Migrated(before, _revision(connection))
 
 
@@ -76,29 +96,60 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _refuse_to_fall_back(scripts: ScriptDirectory, before: str, target: str) -> None:
-    """A way back loses what the newer revisions have stored: it is asked for in steps, not by an old name."""
-    passed = [each.revision for each in scripts.iterate_revisions(before, "base")]
-    if target in passed:
-        raise CommandError(f"the schema is at revision {before}, past {target}: go back with -{passed.index(target)}")
+def _require_extensions(connection: Connection) -> None:
+    missing = connection.scalars(_MISSING_EXTENSIONS).all()
+    connection.commit()
+    if missing:
+        made = " ".join(f"CREATE EXTENSION {name};" for name in missing)
+        raise CommandError(f"the database lacks {', '.join(missing)}: have a superuser run {made}")
 
 
-def _move(connection: Connection, config: Config, target: str) -> None:
+def _is_back(target: str) -> bool:
+    return target == _BASE or target.startswith("-")
+
+
+def _undone(scripts: ScriptDirectory, before: str | None, target: str) -> list[Script]:
+    """The revisions that a way back to `target` undoes, the newest first."""
+    if before is None or before == target:
+        return []
+    passed = list(scripts.iterate_revisions(before, _BASE))
+    if target.startswith("-"):
+        return passed[: int(target[1:])]
+    names = [each.revision for each in passed]
+    return passed if target == _BASE else passed[: names.index(target)] if target in names else []
+
+
+def _what_is_lost(connection: Connection, undone: Sequence[Script], target: str) -> str:
+    newest, oldest = undone[0], undone[-1]
+    if oldest.down_revision is None:
+        size = connection.scalar(_SIZE)
+        lost = f"everything that is stored: all accounts, projects and documents, {size} in all"
+    elif newest is oldest:
+        lost = f"what revision {newest.revision} has stored ({newest.doc})"
+    else:
+        lost = f"what the revisions {oldest.revision} to {newest.revision} have stored"
+    return f"going back from revision {newest.revision} to {target} loses {lost}: to do it, give --lose-data as well"
+
+
+def _move(connection: Connection, config: Config, target: str, *, back: bool) -> None:
     config.attributes["connection"] = connection
-    if target == "base" or target.startswith("-"):
+    if back:
         command.downgrade(config, target)
     else:
         command.upgrade(config, target)
 
 
-async def migrate(owner_url: str, runtime_url: str, target: str = "head") -> Migrated:
-    """As the owner, brings the schema up to `head` or a revision, or back by `-1` or to `base`."""
+async def migrate(owner_url: str, runtime_url: str, target: str = "head", *, keep_data: bool = False) -> Migrated:
+    """As the owner, brings the schema up to `head` or a revision, or back by `-1`, to a revision or to `base`.
+
+    With `keep_data` a way back raises DataLossError.
+    """
     engine = _engine(owner_url)
     try:
         # In a transaction of another connection: a lock of the session would stay behind in a transaction pooler.
         async with engine.begin() as locking, engine.connect() as connection:
             await locking.execute(_LOCK)
-            migrated = await connection.run_sync(_run, _config(runtime_url), target)
+            migrated = await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)
             await connection.commit()
             return migrated
     finally:

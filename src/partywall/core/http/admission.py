@@ -10,21 +10,19 @@ from typing import Final
 from uuid import UUID
 
 from fastapi.routing import RouteContext, iter_route_contexts
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.errors import BadRequestError, ContentTooLargeError, PartywallError, UnsupportedMediaTypeError
+from partywall.core.errors import BadRequestError, ContentTooLargeError, UnsupportedMediaTypeError
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
 from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, Width, memory_of
 from partywall.core.http.charsets import read_form_strictly, refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.part_headers import PartHeaders
-from partywall.core.http.problems import problem_of, system_fact
+from partywall.core.http.problems import KNOWN_ERRORS, problem_for
 from partywall.core.http.replay import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
 from partywall.core.http.spool import Spool, SpooledBody
@@ -204,7 +202,7 @@ class Admission:
         incoming = Incoming(receive, turn_of(scope["state"]))
         try:
             caller, incoming.limit = await _judge(target, path, scope, arriving)
-        except (PartywallError, DBAPIError, PoolTimeoutError) as error:
+        except KNOWN_ERRORS as error:
             await _refuse(error, scope, incoming, send)
             return
         if arriving.is_form:
@@ -233,7 +231,7 @@ class Admission:
                 replay = await self._received(taken, held)
                 under_way = True
                 await self._app(scope, replay, send_releasing)
-        except PartywallError as error:
+        except KNOWN_ERRORS as error:
             if under_way:
                 raise
             await _refuse(error, scope, taken.incoming, send)
@@ -282,8 +280,7 @@ async def _require_member(resources: Resources, principal: Principal, project: s
 async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:
     if not incoming.whole:
         leave_unread(scope)
-    known = error if isinstance(error, PartywallError) else system_fact(error)
-    await problem_of(Request(scope), known)(scope, incoming.receive, send)
+    await problem_for(Request(scope), error)(scope, incoming.receive, send)
 
 
 async def _judged(taken: Taken, spooled: SpooledBody) -> Receive:

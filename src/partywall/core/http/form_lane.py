@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastapi import Request
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partywall.core.errors import PartywallError
 from partywall.core.http.dependencies import client_address
-from partywall.core.http.problems import problem_of, system_fact
+from partywall.core.http.problems import KNOWN_ERRORS, problem_for, problem_of
 from partywall.core.http.replay import is_plain, read_whole, replayed
 from partywall.core.http.turns import AddressBusyError, turn_of
 from partywall.core.resources import Resources
@@ -91,7 +88,5 @@ async def _answer(form: HotForm, scope: Scope, fields: Fields) -> Response:
     work_for(stranger(client))
     try:
         return await form.answer(request, resources, client, fields)
-    except PartywallError as error:
-        return problem_of(request, error)
-    except (DBAPIError, PoolTimeoutError, OSError) as error:
-        return problem_of(request, system_fact(error))
+    except KNOWN_ERRORS as error:
+        return problem_for(request, error)

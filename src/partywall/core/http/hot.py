@@ -15,12 +15,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from partywall.core.errors import PartywallError
 from partywall.core.http.body_limits import ORDINARY_BYTES
 from partywall.core.http.dependencies import bearer_token, remember_principal
 from partywall.core.http.hot_plan import Caller, HotPlan, RawHeaders
 from partywall.core.http.json_body import JsonRoute
-from partywall.core.http.problems import problem_of
+from partywall.core.http.problems import KNOWN_ERRORS, problem_for, problem_of
 from partywall.core.http.replay import is_plain, read_whole, replayed
 from partywall.core.http.turns import AddressBusyError, turn_of
 from partywall.core.resources import Resources
@@ -92,5 +91,5 @@ async def _answer(plan: HotPlan, caller: Caller, values: dict[str, object]) -> R
         values[plan.request] = caller.request
     try:
         return await plan.endpoint(**values)
-    except PartywallError as error:
-        return problem_of(caller.request, error)
+    except KNOWN_ERRORS as error:
+        return problem_for(caller.request, error)

@@ -4,7 +4,6 @@ import time
 from functools import partial
 from typing import Final
 
-import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,12 +12,10 @@ from partywall.core.http.current import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.event_stream import forget_request, open_stream
 from partywall.core.http.forwarded import ForwardedNotice
-from partywall.core.http.problems import crash_problem
+from partywall.core.http.problems import failure
 from partywall.core.http.request_head import refusal_of
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.unread import CLOSING, UNREAD, end_answer
-
-log = structlog.get_logger(__name__)
 
 # The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (
@@ -70,11 +67,11 @@ class RequestContext:
         self._notice(scope)
         try:
             await (refusal_of(scope) or self._app)(scope, receive, send_with_headers)
-        except Exception:
-            log.exception("unhandled_error")
+        except Exception as error:
+            answer = failure(Request(scope), error)
             if status is not None:
                 raise  # half an answer is out: all that is left is to break the connection
-            await crash_problem(Request(scope))(scope, receive, send_with_headers)
+            await answer(scope, receive, send_with_headers)
         finally:
             if (stream := open_stream(scope)) is None:
                 self._tell(scope, status, started)

@@ -13,25 +13,23 @@ from fastapi.exceptions import RequestValidationError, WebSocketRequestValidatio
 from fastapi.routing import iter_route_contexts
 from pydantic import JsonValue
 from pydantic_core import ErrorDetails
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from partywall.core.db.availability import DatabaseAwayError, NoConnectionError, session_is_away
 from partywall.core.errors import PartywallError, UnsupportedMediaTypeError
 from partywall.core.field_errors import field_errors
 from partywall.core.http import hints
 from partywall.core.http.request_id import request_id_of
 from partywall.core.http.sub_path import sub_path_of
-from partywall.core.masking import what_failed
+from partywall.core.outages import ENGINE_ERRORS, outage_of
 from partywall.core.storage import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 
+# What a layer before the router answers to, like the handlers behind it.
+KNOWN_ERRORS: Final = (PartywallError, *ENGINE_ERRORS)
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:partywall:problem:"
 _CODES: Final = {
@@ -191,26 +189,24 @@ async def _on_system(request: Request, error: Exception) -> Response:
 
 
 def system_fact(error: Exception) -> PartywallError:
-    """That a disk is full, the database away or too slow is said as such; all else is our fault and raised again."""
-    cause = _cause(error)
-    if is_full(cause):
-        log.warning("storage_full", **what_failed(cause))
-        return StorageFullError()
-    if isinstance(error, PoolTimeoutError | DBAPIError | NoConnectionError) and session_is_away(error):
-        log.warning("database_away", **what_failed(error))
-        return DatabaseAwayError()
-    raise error
+    """That something is full, away or too slow is said as such; all else is our fault and raised again."""
+    found = outage_of(error)
+    if found is None:
+        raise error
+    return found
 
 
-def _cause(error: Exception) -> BaseException | None:
-    """What the driver has said, or the system."""
-    if not isinstance(error, DBAPIError):
-        return error
-    return None if error.orig is None else error.orig.__cause__
+def problem_for(request: HTTPConnection, error: Exception) -> ProblemResponse:
+    """The answer of a layer before the router, which has caught one of `KNOWN_ERRORS`."""
+    return problem_of(request, error if isinstance(error, PartywallError) else system_fact(error))
 
 
-def crash_problem(request: HTTPConnection) -> ProblemResponse:
-    """The answer to what nobody foresaw: it says nothing but the request id."""
+def failure(request: HTTPConnection, error: Exception) -> ProblemResponse:
+    """The answer to what nobody has met on its way out. Where it is no outage, it says nothing but the request id."""
+    found = outage_of(error)
+    if found is not None:
+        return problem_of(request, found)
+    log.error("unhandled_error", exc_info=error)
     return problem(request, 500, "internal_error", "Internal error", "Something went wrong; quote the request id.")
 
 
@@ -219,7 +215,5 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(WebSocketRequestValidationError, _on_invalid_handshake)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(OSError, _on_system)
-    app.add_exception_handler(RedisError, _on_system)
-    app.add_exception_handler(DBAPIError, _on_system)
-    app.add_exception_handler(PoolTimeoutError, _on_system)
+    for kind in ENGINE_ERRORS:
+        app.add_exception_handler(kind, _on_system)

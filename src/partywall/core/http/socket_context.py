@@ -7,17 +7,15 @@ from http import HTTPStatus
 from typing import Final
 
 import orjson
-import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from partywall.core.db.availability import NoConnectionError
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
 from partywall.core.http.current import begin_request
-from partywall.core.http.problems import crash_problem, problem
+from partywall.core.http.problems import failure, problem
 from partywall.core.http.request_id import choose_request_id, request_id_of
-
-log = structlog.get_logger(__name__)
 
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
@@ -49,13 +47,16 @@ class SocketContext:
         started = time.perf_counter()
         try:
             await self._app(scope, socket.receive, socket.send)
-        except (WebSocketDisconnect, OSError):
-            pass  # the client has gone
-        except Exception:
-            log.exception("unhandled_error")
-            await socket.crash()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and the log
+            if not _has_gone(error):
+                await socket.fail(error)
         finally:
             self._access_log(socket.entry(time.perf_counter() - started))
+
+
+def _has_gone(error: Exception) -> bool:
+    """The client: of the database's connections the system speaks in the same way."""
+    return isinstance(error, WebSocketDisconnect | OSError) and not isinstance(error, NoConnectionError)
 
 
 class _Socket:
@@ -108,10 +109,10 @@ class _Socket:
             code = CLOSE_CODES.get(self._failed, INTERNAL_ERROR)
             await self.send({"type": "websocket.close", "code": code, "reason": orjson.loads(answer["body"])["code"]})
 
-    async def crash(self) -> None:
+    async def fail(self, error: Exception) -> None:
         """Says that something went wrong, if anybody still listens."""
         with suppress(OSError, RuntimeError):
-            await crash_problem(HTTPConnection(self._scope))(self._scope, self._receive, self.send)
+            await failure(HTTPConnection(self._scope), error)(self._scope, self._receive, self.send)
 
     def entry(self, seconds: float) -> AccessEntry:
         state = self._scope["state"]

@@ -11,6 +11,7 @@ from typing import Final, Literal
 import structlog
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import UnavailableError
@@ -52,7 +53,7 @@ class Attempt:
                 except LeaseLostError:
                     log.warning("lease_lost")
                     return None
-                except (OSError, DBAPIError, UnavailableError) as error:
+                except (OSError, DBAPIError, PoolTimeoutError, UnavailableError) as error:
                     log.warning("attempt_not_recorded", exc_info=error)
                     return self._again(attempts.FIRST_DELAY)
                 except Exception as error:

@@ -29,8 +29,10 @@ from partywall.features.accounts.dependencies import (
 from partywall.features.accounts.exceptions import (
     NO_STORE,
     InvalidGrantError,
+    InvalidRefreshTokenError,
     InvalidRequestError,
     LoginLockedError,
+    OAuthError,
     RegistrationClosedError,
     SessionNotFoundError,
     TooManyAttemptsError,
@@ -96,9 +98,9 @@ async def issue_token(
     await _refuse_repeats(request)
     match form.grant_type:
         case "password" if form.username is not None and form.password is not None:
-            return _answer(request, await login.log_in(form.username, form.password, user_agent))
+            return _answer(request, await login.log_in(form.username, form.password, user_agent), InvalidGrantError())
         case "refresh_token" if form.refresh_token is not None:
-            return _answer(request, await refresh.refresh(form.refresh_token))
+            return _answer(request, await refresh.refresh(form.refresh_token), InvalidRefreshTokenError())
         case None | "password" | "refresh_token":
             raise InvalidRequestError
         case _:
@@ -150,7 +152,7 @@ async def _refuse_repeats(request: Request) -> None:
         raise InvalidRequestError
 
 
-def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Response:
+def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: OAuthError) -> Response:
     """A refusal is returned, not raised: what it counted or revoked must be stored."""
     match outcome:
         case Granted(access_token, expires_in, refresh_token):
@@ -162,7 +164,7 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Respons
             )
             return json_response(tokens, headers=NO_STORE)
         case Refused() | Reused():
-            return problem_of(request, InvalidGrantError())
+            return problem_of(request, refusal)
         case Locked(remaining):
             return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
         case never:
@@ -171,7 +173,7 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome) -> Respons
 
 async def _refresh(request: Request, resources: Resources, client: str, fields: Mapping[str, str]) -> Response:
     service = refresh_service(resources, ClientLimits(resources.attempts, client))
-    return _answer(request, await service.refresh(fields["refresh_token"]))
+    return _answer(request, await service.refresh(fields["refresh_token"]), InvalidRefreshTokenError())
 
 
 # What `issue_token` is mostly asked for. Whatever is asked in another way it serves itself.

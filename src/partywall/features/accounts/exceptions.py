@@ -86,6 +86,16 @@ class InvalidGrantError(OAuthError):
         )
 
 
+class InvalidRefreshTokenError(OAuthError):
+    """The same for every reason, so that it tells none."""
+
+    code = "invalid_grant"
+    title = "The refresh token is not valid"
+
+    def __init__(self) -> None:
+        super().__init__("The refresh token is used, expired, revoked or unknown: log in again.")
+
+
 class LoginLockedError(TooManyRequestsError):
     """The same for a known and an unknown address."""
 

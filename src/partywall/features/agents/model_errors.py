@@ -42,6 +42,8 @@ _TOOLS: Final = (
 _CONTEXT: Final = (
     "context length", "context size", "context window", "context_length", "prompt is too long", "input is too long",
     "input token count", "maximum model length", "max_model_len", "too many tokens",
+    "`inputs` tokens + `max_new_tokens`", "`inputs` must have less than", "maximum prompt length", "context overflow",
+    "reduce the length of the messages",
 )  # fmt: skip
 _MODEL: Final = (
     "invalid model", "unknown model", "not a valid model", "model not found", "model does not exist", "no such model",

@@ -18,7 +18,7 @@ from partywall.features.agents import service as runs
 from partywall.features.agents.exceptions import RunNotFoundError
 from partywall.features.live.dependencies import FollowerDep, LiveServiceDep, require_credential
 from partywall.features.live.exceptions import TicketsUnavailableError
-from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, TypePatterns
+from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Received, TypePatterns
 
 router = APIRouter(prefix="/projects/{project_id}/runs/{run_id}/events", tags=["agents"])
 
@@ -51,7 +51,7 @@ async def stream_run_events(
     service: LiveServiceDep,
     resources: ResourcesDep,
     last_event_id: Annotated[
-        EventNumber | None, Header(alias="Last-Event-ID", description="The number of the last event received.")
+        Received, Header(alias="Last-Event-ID", description="The number of the last event received.")
     ] = None,
     after: Annotated[EventNumber | None, Query(description="Like `Last-Event-ID`.")] = None,
     types: Annotated[TypePatterns | None, Query(description="Such as `run.token,run.succeeded`.")] = None,

@@ -25,7 +25,7 @@ from partywall.features.live.dependencies import (
     require_credential,
 )
 from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
-from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Ticket, TypePatterns
+from partywall.features.live.schemas import WIRE_SCHEMA, EventNumber, Received, Ticket, TypePatterns
 from partywall.features.projects.rights import Right, require
 
 router = APIRouter(prefix="/projects/{project_id}/events", tags=["events"])
@@ -57,7 +57,7 @@ async def stream_events(
     follower: FollowerDep,
     service: LiveServiceDep,
     last_event_id: Annotated[
-        EventNumber | None, Header(alias="Last-Event-ID", description="The number of the last event received.")
+        Received, Header(alias="Last-Event-ID", description="The number of the last event received.")
     ] = None,
     after: Annotated[EventNumber | None, Query(description="Like `Last-Event-ID`.")] = None,
     types: Annotated[TypePatterns | None, Query(description="Such as `document.*,member.added`.")] = None,

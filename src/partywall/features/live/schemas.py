@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Self
 
-from pydantic import ConfigDict, Field, StrictInt, StringConstraints, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt, StringConstraints, model_validator
 
 from partywall.core.events.filters import PATTERN
 from partywall.core.schemas import WHOLE, JsonObject, RequestModel, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
+# Some clients send the header before they have received an event.
+Received = Annotated[EventNumber | None, BeforeValidator(lambda value: value or None)]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
 
 # One server-sent event; OpenAPI has no type of its own for a stream of them.

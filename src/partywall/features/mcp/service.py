@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from partywall import __version__
 from partywall.core.errors import PartywallError
-from partywall.core.http.problems import system_fact
+from partywall.core.outages import outage_of
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.exceptions import ArgumentsError, InternalError
 from partywall.features.mcp.tools import BY_NAME, DESCRIBED, AnyTool
@@ -98,11 +98,11 @@ class _Calls:
 
 
 def _known(error: Exception) -> PartywallError:
-    try:
-        return system_fact(error)
-    except Exception:
-        log.exception("unhandled_error")
+    found = outage_of(error)
+    if found is None:
+        log.error("unhandled_error", exc_info=error)
         return InternalError()
+    return found
 
 
 def _result(output: BaseModel) -> types.CallToolResult:

@@ -1,0 +1,72 @@
+"""Which errors say that an engine is away: one table, whichever layer looks into it."""
+
+from __future__ import annotations
+
+import errno
+
+import asyncpg
+import pytest
+import redis.exceptions as cache
+from httpx2 import ASGITransport, AsyncClient
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from partywall.core.db.availability import NoConnectionError
+from partywall.core.http.forwarded import ForwardedNotice
+from partywall.core.http.middleware import RequestContext
+from partywall.core.outages import outage_of
+from partywall.core.security.client_address import ClientAddresses
+from partywall.logs import access_log
+from partywall.settings import LogSettings
+
+AWAY = (
+    NoConnectionError(errno.ECONNREFUSED, "refused"),
+    PoolTimeoutError("none free"),
+    asyncpg.CannotConnectNowError("starting"),
+    asyncpg.AdminShutdownError("terminated"),
+    asyncpg.ProtocolViolationError("query_wait_timeout"),
+    asyncpg.InterfaceError("closed"),
+    asyncpg.InternalClientError("lost"),
+    cache.ConnectionError("refused"),
+    cache.TimeoutError("slow"),
+    cache.BusyLoadingError("LOADING"),
+    cache.ReadOnlyError("READONLY"),
+    OSError(errno.EIO, "Input/output error"),
+    OSError(errno.ESTALE, "Stale file handle"),
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.ENOSPC, "No space left on device"),
+    ExceptionGroup("", [NoConnectionError(), ExceptionGroup("", [cache.TimeoutError()])]),
+)
+OURS = (
+    ValueError("x"),
+    FileNotFoundError(errno.ENOENT, "x"),
+    cache.ResponseError("WRONGTYPE"),
+    cache.DataError("x"),
+    asyncpg.UndefinedTableError("x"),
+    ExceptionGroup("", [NoConnectionError(), ValueError("x")]),
+)
+
+
+async def answer_to(error: Exception) -> tuple[int, str]:
+    """What the outermost layer makes of an error that nobody within has met."""
+
+    async def fails(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        raise error
+
+    app = RequestContext(fails, access_log(LogSettings()), ForwardedNotice(ClientAddresses(())))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test") as client:
+        answer = await client.post("/", json={})
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.mark.parametrize("error", AWAY, ids=repr)
+async def test_what_is_away_is_told_from_the_outermost_layer_on(error: Exception) -> None:
+    found = outage_of(error)
+    assert found is not None
+    assert int(found.headers["Retry-After"]) > 0
+    assert await answer_to(error) == (503, found.code)
+
+
+@pytest.mark.parametrize("error", OURS, ids=repr)
+async def test_what_is_our_fault_is_no_outage(error: Exception) -> None:
+    assert await answer_to(error) == (500, "internal_error")

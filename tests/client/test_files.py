@@ -43,7 +43,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "title"),
-    [("intro\n\n## The  point ##\n# Later", "The  point"), ("no heading", "page"), ("#hashtag", "page")],
+    [("intro\n\n## The  point ##\n# Later", "The point"), ("no heading", "page"), ("#hashtag", "page")],
 )
 def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, title: str) -> None:
     [local] = read(write(tmp_path, {"page.md": content}))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from partywall.formats.markdown_title import markdown_title
 
 TEXT: Final = {".txt", ".md", ".markdown"}
 MARKDOWN: Final = {".md", ".markdown"}
@@ -20,8 +21,6 @@ KINDS: Final = TEXT | HTML | LINES
 # So many lines say what a `.jsonl` file holds.
 FIRST_LINES: Final = 20
 MAX_TITLE: Final = 500
-# Gives back nothing that it has taken: linear time, whatever the file.
-HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +114,8 @@ def _read_text(name: str, path: Path, kind: str) -> Local | Unreadable:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Unreadable(name, f"not UTF-8 text (byte {error.start})")
-    heading = HEADING.search(content) if kind in MARKDOWN else None
-    return _local(name, heading[1].rstrip(" \t\r#") if heading else path.stem, content)
+    title = markdown_title(content) if kind in MARKDOWN else ""
+    return _local(name, title or path.stem, content)
 
 
 def _read_lines(name: str, path: Path) -> Iterator[Local | Unreadable]:

@@ -11,10 +11,11 @@ from partywall.client.importing.scan import _matches
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
-from partywall.features.documents.ingest import extract, media_type_of, plain_name
+from partywall.features.documents.ingest import media_type_of, plain_name
 from partywall.features.search.chunking import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
 from partywall.features.search.machine_text import readable
+from partywall.formats.markdown_title import SEARCHED, markdown_title
 from tests.growth.reader import DOCUMENT, HEADERS, Feed, Reader
 from tests.growth.shapes import repeated
 
@@ -115,8 +116,8 @@ DOCUMENTS: Final = (
                 )
             ),
         ),
-        lambda text: extract(text.encode(), "text/markdown", None),
-        DOCUMENT,
+        markdown_title,
+        SEARCHED,
         _HEADINGS
         | {
             "paragraphs": repeated("a\n"),
@@ -127,7 +128,7 @@ DOCUMENTS: Final = (
             "keys": repeated("title: |\n a\n", start="---\n"),
             "quotes": repeated("\\'", start="---\ntitle: '"),
         },
-        seconds=2,
+        seconds=1,
     ),
     Reader(
         ("core/http/charsets.py:_CHARSET",),

@@ -100,7 +100,10 @@ def test_a_dry_run_shows_what_would_be_done(member: House, tmp_path: Path) -> No
     for name in ("a.md", "b.mdx", "c.mdx", "LICENSE"):
         (tmp_path / name).write_text("# Wells")
     done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
-    assert (done.returncode, done.stdout) == (0, "1 sent, 0 changed, 0 unchanged, 0 failed, 3 skipped\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "1 would be sent, 0 would be changed, 0 unchanged, 0 failed, 3 skipped\n",
+    )
     for line in (
         "skipped 2 (.mdx files are not read): b.mdx, c.mdx",
         "skipped 1 (no file name extension): LICENSE",

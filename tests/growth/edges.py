@@ -235,7 +235,7 @@ EDGES: Final = (
     Reader((_OUT + "Destinations.admits",), _DESTINATIONS.admits, 64),
     Reader(
         (
-            *("formats/waiting_time.py:" + each for each in ("_PLAIN", "_PART", "_ASKED", "_until", "_in_body")),
+            *("formats/waiting_time.py:" + each for each in ("_PLAIN", "_PART", "_ASKED", "_in_body")),
         ),
         lambda text: (
             seconds_in(text, 0.0),

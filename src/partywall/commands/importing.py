@@ -43,6 +43,7 @@ INTERRUPTED: Final = 130
 NAMES_TOLD: Final = 5
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _LONGEST_PREFIX: Final = 200
+_NO_NAMES: Final = {"", ".", ".."}  # that no folder has
 _PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
@@ -78,7 +79,7 @@ def import_(
     """
     _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
     found = _files(source, Choice(include or (), exclude or ()), told=None if dry_run else NAMES_TOLD)
-    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
     order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
     tally, missing = Tally(), 0
     with ExitStack() as stack:
@@ -92,7 +93,7 @@ def import_(
             say("interrupted: the same command goes on where this one ended", err=True)
             return INTERRUPTED
         finally:
-            _sum_up(tally, len(found.skipped), missing)
+            _sum_up(tally, len(found.skipped), missing, dry_run=dry_run)
     return 1 if tally.failed or missing else 0
 
 
@@ -104,6 +105,8 @@ def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -
         raise Refusal("--include and --exclude: patterns such as *.md")
     if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
         raise Refusal(f"--prefix: one line of at most {_LONGEST_PREFIX} characters")
+    if prefix and not _NO_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
+        raise Refusal("--prefix: names with / between them, such as guides or guides/de")
 
 
 def _files(source: Path, choice: Choice, told: int | None) -> Scan:
@@ -198,8 +201,10 @@ def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> 
     return missing
 
 
-def _sum_up(tally: Tally, skipped: int, missing: int) -> None:
-    parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
+def _sum_up(tally: Tally, skipped: int, missing: int, *, dry_run: bool) -> None:
+    would = "would be " if dry_run else ""
+    parts = [f"{tally.sent} {would}sent, {tally.changed} {would}changed, {tally.unchanged} unchanged"]
+    parts += [f"{len(tally.failed)} failed"]
     parts += [f"{skipped} skipped"] if skipped else []
     parts += [f"{len(tally.blank)} without text"] if tally.blank else []
     parts += [f"{missing} not indexed"] if missing else []

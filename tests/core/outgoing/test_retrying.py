@@ -79,7 +79,8 @@ def test_what_is_asked_for_is_written_in_whole_seconds() -> None:
     headers = {"retry-after": "1.2"}
     note_asked(headers, b"")
     assert headers == {"retry-after": "2"}
-    note_asked(unsaid := {}, b"{}")
+    unsaid: dict[str, str] = {}
+    note_asked(unsaid, b"{}")
     assert unsaid == {}
 
 

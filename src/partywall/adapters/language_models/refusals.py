@@ -50,7 +50,7 @@ def _status_in(said: bytes) -> int | None:
         return None
     error = answer.get("error") if isinstance(answer, dict) else None
     codes = [error.get(name) for name in ("code", "status", "status_code")] if isinstance(error, dict) else []
-    return next((int(code) for code in codes if str(code) in _STATUSES), None)
+    return next((int(code) for code in map(str, codes) if code in _STATUSES), None)
 
 
 def _refused(request: httpx2.Request, response: httpx2.Response, said: bytes, status: int) -> httpx2.Response:

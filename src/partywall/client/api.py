@@ -160,4 +160,4 @@ def reason(error: httpx2.TransportError) -> str:
 
 
 def _asked_to_wait(response: httpx2.Response) -> float:
-    return seconds_asked(response.headers, time.time()) or 0.0
+    return seconds_asked(response.headers, None) or 0.0

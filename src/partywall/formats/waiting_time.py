@@ -34,18 +34,19 @@ _INNER: Final = ("error", "details", "metadata", "parameters")
 _MOST_PARTS: Final = 100
 
 
-def seconds_asked(headers: Mapping[str, str], now: float, body: bytes = b"") -> float | None:
-    """From now on, given as seconds since 1970; None where nothing is said that can be read.
+def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b"") -> float | None:
+    """From now on, given as seconds since 1970, or else by the answer's own `Date`; None where nothing is said that can be read.
 
     What the headers say holds, the longest of it; where they say nothing, what the answer's body does.
     """
+    now = _moment(headers.get("date", "")[:_LONGEST_VALUE]) if now is None else now
     said = [_number(headers.get(name, ""), 0.001) for name in _MILLISECONDS]
     said.append(seconds_in(headers.get(_SECONDS, ""), now))
     found = [each for each in said if each is not None]
     return max(found) if found else _in_body(body[:_LONGEST_BODY])
 
 
-def seconds_in(value: str, now: float) -> float | None:
+def seconds_in(value: str, now: float | None) -> float | None:
     """Of `Retry-After`: seconds, with a fraction or a unit as some servers write them, or a date."""
     value = value.strip()
     seconds = _number(value, 1.0)
@@ -79,11 +80,16 @@ def _unit(written: str) -> str:
     return "ms" if written.startswith(("ms", "mil")) else written[0]
 
 
-def _until(value: str, now: float) -> float | None:
+def _until(value: str, now: float | None) -> float | None:
+    at = _moment(value)
+    return None if at is None or now is None else min(max(0.0, at - now), MOST_SECONDS)
+
+
+def _moment(value: str) -> float | None:
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
             at = read(value)
-            return min(max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now), MOST_SECONDS)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
         except (ValueError, TypeError, OverflowError):
             continue
     return None

@@ -86,3 +86,9 @@ def test_a_hostile_body_asks_for_nothing_or_a_bounded_time(body: bytes) -> None:
 
 def test_words_alone_are_read() -> None:
     assert seconds_asked({}, 0, b"Too many requests, retry after 10 seconds") == 10
+
+
+def test_a_date_is_counted_from_the_answers_own_where_there_is_no_clock() -> None:
+    headers = {"retry-after": format_datetime(LATER, usegmt=True)}
+    assert seconds_asked(headers, None) is None
+    assert seconds_asked(headers | {"date": format_datetime(NOW, usegmt=True)}, None) == 90

@@ -35,7 +35,7 @@ _MOST_PARTS: Final = 100
 
 
 def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b"") -> float | None:
-    """From now on, given as seconds since 1970, or else by the answer's own `Date`; None where nothing is said that can be read.
+    """From now on, given as seconds since 1970, or else by the answer's own `Date`; None where nothing can be read.
 
     What the headers say holds, the longest of it; where they say nothing, what the answer's body does.
     """

@@ -17,7 +17,7 @@ type BuildHouse = Callable[[dict[str, str]], Path]
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
 HOUSE = (
     "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
-    "secret_key", "settings",
+    "secret_key", "settings", "formats",
 )  # fmt: skip
 SLICE = ("router", "dependencies", "service", "schemas", "repository", "models", "exceptions")
 

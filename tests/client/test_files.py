@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from partywall.client.importing import Choice, Local, Skipped, Unreadable, count, documents_in, holds_documents, scan
+from partywall.client.importing.files import LONG_PATH, NOT_TEXT
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -43,7 +44,7 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "title"),
-    [("intro\n\n## The  point ##\n# Later", "The  point"), ("no heading", "page"), ("#hashtag", "page")],
+    [("intro\n\n## The  point ##\n# Later", "The point"), ("no heading", "page"), ("#hashtag", "page")],
 )
 def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, title: str) -> None:
     [local] = read(write(tmp_path, {"page.md": content}))
@@ -203,3 +204,42 @@ def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
     assert isinstance(bad, Unreadable)
     assert bad.name == "lines.jsonl line 1"
     assert isinstance(good, Local)
+
+
+def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path) -> None:
+    """So a dry run tells it too."""
+    deep = "/".join(["d" * 200] * 3)
+    lines = [{"id": "a\0", "title": "t", "text": "x"}, {"id": "x" * 600, "title": "t", "text": "x"}]
+    lines.append({"id": "1", "title": "t", "text": "x"})
+    write(tmp_path, {"nul.txt": b"a\0b", "nul.html": b"<p>\0", f"{deep}/x.md": "x", f"{deep}/x.html": "x"})
+    write(tmp_path, {"c.jsonl": "\n".join(map(json.dumps, lines))})
+    found = read(tmp_path)
+    assert {each.name.rpartition("/")[2]: each.reason for each in found if isinstance(each, Unreadable)} == {
+        "nul.txt": NOT_TEXT, "nul.html": NOT_TEXT, "x.md": LONG_PATH, "x.html": LONG_PATH,
+        "c.jsonl line 1": NOT_TEXT, "c.jsonl line 2": LONG_PATH,
+    }  # fmt: skip
+    assert len(found) == 7
+
+
+@pytest.mark.parametrize("id_", [True, False, ""])
+def test_an_id_names_something(tmp_path: Path, id_: object) -> None:
+    line = json.dumps({"id": id_, "title": "t", "text": "x"})
+    assert read(write(tmp_path, {"c.jsonl": f'{line}\n{{"id": 0, "title": "t", "text": "x"}}'}))[0] == Unreadable(
+        "c.jsonl line 1", "its id is no text and no number"
+    )
+
+
+def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
+    line = '{"id": 1, "title": "t", "text": "x"}\n'
+    path = tmp_path / "c.jsonl"
+    for encoding in ("utf-16", "utf-16-le", "utf-32"):
+        path.write_bytes((line * 2).encode(encoding))
+        assert not [each for each in documents_in(tmp_path, path) if isinstance(each, Local)]
+    path.write_bytes(line.encode("utf-8-sig"))
+    assert isinstance(next(documents_in(tmp_path, path)), Local)
+
+
+def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"x.rst": "x", "y.md": "y"})
+    assert scan(tmp_path / "x.rst").skipped == [Skipped("x.rst", ".rst files are not read")]
+    assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

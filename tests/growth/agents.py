@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from partywall.adapters.language_models.answers import _SURROGATES, events_of
+from partywall.adapters.language_models.usage_forms import _plain_name
 from partywall.core.model_failures import ModelInvalidError
 from partywall.features.agents.amounts import GivenAmount
 from partywall.features.agents.catalogue import formats
@@ -156,4 +157,5 @@ AGENTS: Final = (
         {"surrogates": repeated("\ud800")},
         seconds=8,
     ),
+    Reader(("adapters/language_models/usage_forms.py:_CAPITAL",), _plain_name, 64, {"capitals": repeated("aB")}),
 )  # fmt: skip

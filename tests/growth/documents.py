@@ -7,15 +7,15 @@ import unicodedata
 from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
-from partywall.client.importing.files import HEADING
 from partywall.client.importing.scan import _matches
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
-from partywall.features.documents.ingest import extract, media_type_of, plain_name
+from partywall.features.documents.ingest import media_type_of, plain_name
 from partywall.features.search.chunking import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
 from partywall.features.search.machine_text import readable
+from partywall.formats.markdown_title import SEARCHED, markdown_title
 from tests.growth.reader import DOCUMENT, HEADERS, Feed, Reader
 from tests.growth.shapes import repeated
 
@@ -100,11 +100,35 @@ DOCUMENTS: Final = (
         seconds=1,
     ),
     Reader(
-        (_INGEST + "_HEADING", _INGEST + "_SPACES"),
-        lambda text: extract(text.encode(), "text/markdown", None),
-        DOCUMENT,
-        _HEADINGS,
-        seconds=2,
+        (
+            *("formats/front_matter.py:" + each for each in ("_KEY", "_TITLE", "_QUOTED", "_ESCAPED", "_FOLDED")),
+            *(
+                "formats/markdown_title.py:" + each
+                for each in (
+                    "_LINE_END",
+                    "_HASHES",
+                    "_UNDERLINE",
+                    "_FENCE",
+                    "_RAW",
+                    "_TAGGED",
+                    "_TAG",
+                    "_OTHER",
+                )
+            ),
+        ),
+        markdown_title,
+        SEARCHED,
+        _HEADINGS
+        | {
+            "paragraphs": repeated("a\n"),
+            "fences": repeated("```\na\n"),
+            "items": repeated("- "),
+            "comments": repeated("<!--", start="# "),
+            "tags": repeated("<a ", start="<h1>"),
+            "keys": repeated("title: |\n a\n", start="---\n"),
+            "quotes": repeated("\\'", start="---\ntitle: '"),
+        },
+        seconds=1,
     ),
     Reader(
         ("core/http/charsets.py:_CHARSET",),
@@ -136,7 +160,6 @@ DOCUMENTS: Final = (
         4096,  # the longest path
         {"marks in the wrong order": repeated("\u0301\u0323"), "folders": repeated("a/b")},
     ),
-    Reader(("client/importing/files.py:HEADING",), HEADING.search, DOCUMENT, _HEADINGS, seconds=2),
     Reader(
         (
             "features/documents/file_router.py:_fields",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from email.headerregistry import Address
 from typing import Final
@@ -23,7 +24,6 @@ from partywall.core.mail.mime import ENCODED_WORD, _ascii_domain, mailbox
 from partywall.core.mail.rendering import as_name
 from partywall.core.masking import mask
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
-from partywall.core.outgoing.retrying import seconds_asked
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import GivenInstant, Name
 from partywall.core.security.api_keys import _FORM
@@ -38,6 +38,7 @@ from partywall.features.mcp.accept import Accepted
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.schemas import IdempotencyKey
 from partywall.features.webhooks.schemas import TypePattern
+from partywall.formats.waiting_time import seconds_asked, seconds_in
 from tests.growth.reader import HEADERS, Reader, validating
 from tests.growth.shapes import repeated
 
@@ -235,10 +236,25 @@ EDGES: Final = (
     ),
     Reader((_OUT + "Destinations.admits",), _DESTINATIONS.admits, 64),
     Reader(
-        ("core/outgoing/retrying.py:seconds_asked",),
-        seconds_asked,
+        (
+            *("formats/waiting_time.py:" + each for each in ("_PLAIN", "_PART", "_ASKED", "_in_body")),
+        ),
+        lambda text: (
+            seconds_in(text, 0.0),
+            seconds_asked({}, 0.0, text.encode("utf-8", "replace")),
+            seconds_asked({}, 0.0, json.dumps({"retry_after": text, "error": {"message": text}}).encode()),
+        ),
         HEADERS,
-        {"dates": repeated("Mon, 01 Jan 2027 "), "colons": repeated("1:"), "comments": repeated("(")},
+        {
+            "dates": repeated("Mon, 01 Jan 2027 "),
+            "colons": repeated("1:"),
+            "comments": repeated("("),
+            "parts": repeated("1s"),
+            "digits": repeated("1", start="retry in "),
+            "words": repeated("try again in "),
+            "errors": repeated('{"error":'),
+            "lists": repeated("[],", start="["),
+        },
     ),
     Reader(
         ("core/security/passwords.py:_prepared",),

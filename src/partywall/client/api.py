@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from partywall.client.errors import ApiError, ClientError, Unreachable, read_problem
 from partywall.client.routes import advice, not_ours, open_client
+from partywall.formats.waiting_time import seconds_asked
 
 TIMEOUT = httpx2.Timeout(60.0, connect=5.0)
 FIRST_DELAY = 0.25
@@ -161,5 +162,4 @@ def reason(error: httpx2.TransportError) -> str:
 
 
 def _asked_to_wait(response: httpx2.Response) -> float:
-    asked = response.headers.get("Retry-After", "")
-    return float(asked) if asked.isascii() and asked.isdigit() else 0.0
+    return seconds_asked(response.headers, None) or 0.0

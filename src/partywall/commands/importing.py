@@ -44,6 +44,7 @@ INTERRUPTED: Final = 130
 NAMES_TOLD: Final = 5
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
 _LONGEST_PREFIX: Final = 200
+_NO_NAMES: Final = {"", ".", ".."}  # that no folder has
 _PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
 
 app = typer.Typer()
@@ -79,7 +80,7 @@ def import_(
     """
     _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
     found = _files(source, Choice(include or (), exclude or ()), told=None if dry_run else NAMES_TOLD)
-    prefix = f"{prefix.rstrip('/')}/" if prefix else ""
+    prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
     order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
     tally, missing, stopped = Tally(), 0, 0
     with ExitStack() as stack:
@@ -112,6 +113,8 @@ def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -
         raise Refusal("--include and --exclude: patterns such as *.md")
     if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
         raise Refusal(f"--prefix: one line of at most {_LONGEST_PREFIX} characters")
+    if prefix and not _NO_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
+        raise Refusal("--prefix: names with / between them, such as guides or guides/de")
 
 
 def _files(source: Path, choice: Choice, told: int | None) -> Scan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -38,6 +39,25 @@ def limited(retry_after: str) -> Reply:
     return Reply(status=429, headers={"Retry-After": retry_after})
 
 
+def asking(form: str) -> Reply:
+    """For two minutes, in one of the forms that servers use."""
+    google = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "119.5s"}
+    match form:
+        case "date":
+            return limited(format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True))
+        case "milliseconds":
+            return Reply(status=429, headers={"retry-after-ms": "119500"})
+        case "google":
+            return Reply(status=429, error={"code": 429, "message": "Exhausted.", "details": [google]})
+        case "success":
+            error = {"message": "overloaded", "code": 503, "metadata": {"retry_after_seconds": 120}}
+            return Reply(raw=[json.dumps({"error": error})], media_type="application/json")
+        case "stream":
+            error = {"message": "overloaded, please try again in 2m0s", "code": 503}
+            return Reply(raw=[f"data: {json.dumps({'error': error})}\n\n"])
+    return limited(form)
+
+
 async def until_waiting(bureau: Bureau, run: str) -> Json:
     """Its row once it has been put back, and its worker has nothing in hand."""
     async with asyncio.timeout(60):
@@ -67,11 +87,10 @@ async def test_more_failures_than_attempts_are_waited_for(bureau: Bureau) -> Non
     assert all(str(data["retry_at"]).endswith("Z") for data in reasons)
 
 
-@pytest.mark.parametrize("form", ["seconds", "date"])
+@pytest.mark.parametrize("form", ["119.5", "date", "milliseconds", "google", "success", "stream"])
 async def test_a_server_that_wants_time_gets_it_and_others_get_the_place(bureau: Bureau, form: str) -> None:
     """The one place of the project is free meanwhile, and cancelling ends the run at once."""
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=120), usegmt=True)
-    bureau.model.says(limited("120" if form == "seconds" else date), DONE)
+    bureau.model.says(asking(form), DONE)
     async with bureau.working(patient_for_models(bureau.resources)):
         run = await bureau.start()
         row = await until_waiting(bureau, run)

@@ -58,7 +58,7 @@ async def test_a_receiver_that_wants_time_gets_it_for_all_its_events(
     office: Office, receiver: Receiver, resources: Resources, code: int
 ) -> None:
     async def answer(_: Arrived) -> bytes:
-        return status(code, "Retry-After: 7200")
+        return status(code, "Retry-After: 7200" if code == 429 else "Retry-After: 2h")
 
     receiver.answer = answer
     hook = await office.hook(receiver.url)

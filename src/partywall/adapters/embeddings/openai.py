@@ -149,7 +149,7 @@ class OpenAiEmbedder:
 
     def _read(self, response: httpx2.Response, count: int) -> Vectors:
         if response.status_code != httpx2.codes.OK:
-            asked = seconds_asked(response.headers.get("retry-after"))
+            asked = seconds_asked(response.headers, response.content)
             raise EmbeddingUnavailable(self._complaint(response), asked)
         try:
             items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)

@@ -11,15 +11,8 @@ from typing import Final, NamedTuple, NoReturn
 import orjson
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from partywall.adapters.language_models.usage import (
-    Fields,
-    UsageTally,
-    bound,
-    merged_messages,
-    usage_in,
-    without_unreadable,
-    words_in,
-)
+from partywall.adapters.language_models.usage import UsageTally, merged_messages, words_in
+from partywall.adapters.language_models.usage_forms import Fields, bound, usage_in, without_unreadable
 from partywall.core.model_failures import ModelInvalidError
 
 # Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.

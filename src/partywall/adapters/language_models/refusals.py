@@ -10,6 +10,7 @@ import orjson
 import structlog
 
 from partywall.core.masking import cleaned_words
+from partywall.core.outgoing.retrying import note_asked
 
 log = structlog.get_logger(__name__)
 
@@ -19,22 +20,52 @@ MOST_LOGGED: Final = 500
 _SHORTEST_KEY: Final = 8  # NO_KEY is a word that may be said
 _KEYS: Final = ("authorization", "x-api-key")
 _KEPT: Final = frozenset(
-    {"content-type", "retry-after", "retry-after-ms", "x-should-retry", "request-id", "x-request-id"}
-)
+    {
+        "content-type", "retry-after", "retry-after-ms", "x-ms-retry-after-ms", "x-should-retry", "request-id",
+        "x-request-id",
+    }
+)  # fmt: skip
+_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
 async def refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
     """The beginning of it, as an answer of its own; the rest is not read."""
-    said = without_keys(request, await _beginning(response))
+    return _refused(request, response, await _beginning(response), response.status_code)
+
+
+async def unmasked(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """An answer in JSON where a stream was asked for: with the status of the error that it tells, if it does."""
+    said = await _beginning(response)
+    status = _status_in(said)
+    if status is not None:
+        return _refused(request, response, said, status)
+    headers = {"content-type": response.headers["content-type"]}
+    return httpx2.Response(response.status_code, headers=headers, content=said, request=request)
+
+
+def _status_in(said: bytes) -> int | None:
+    try:
+        answer = orjson.loads(said)
+    except orjson.JSONDecodeError:
+        return None
+    error = answer.get("error") if isinstance(answer, dict) else None
+    codes = [error.get(name) for name in ("code", "status", "status_code")] if isinstance(error, dict) else []
+    return next((int(code) for code in map(str, codes) if code in _STATUSES), None)
+
+
+def _refused(request: httpx2.Request, response: httpx2.Response, said: bytes, status: int) -> httpx2.Response:
+    said = without_keys(request, said)
     log.warning(
         "model_refusal",
         model=_model(request),
         server=_server(request),
-        status=response.status_code,
+        status=status,
         said=cleaned_words(said.decode("utf-8", "replace"), MOST_LOGGED),
     )
-    headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() in _KEPT]
-    return httpx2.Response(response.status_code, headers=headers, content=said, request=request)
+    headers = httpx2.Headers([each for each in response.headers.multi_items() if each[0].lower() in _KEPT])
+    note_asked(headers, said)
+    headers.pop("retry-after-ms", None)  # the library would take it for more exact
+    return httpx2.Response(status, headers=headers, content=said, request=request)
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

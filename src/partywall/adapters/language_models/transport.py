@@ -9,7 +9,7 @@ from typing import Final
 import httpx2
 
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
-from partywall.adapters.language_models.refusals import log_no_answer, refusal, without_keys
+from partywall.adapters.language_models.refusals import log_no_answer, refusal, unmasked, without_keys
 from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
@@ -92,13 +92,19 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         request.headers.update(cause_headers())
         circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         try:
-            response = await ask(lambda: self._inner.handle_async_request(request), circuit, self._retries, _FAULTS)
+            response = await ask(lambda: self._send(request), circuit, self._retries, _FAULTS)
         except CircuitOpenError as error:
             raise LeftAloneError(error, request) from error
-        if response.is_error:
-            return await refusal(request, response)
         streams = response.is_success and _STREAMED in request.content
         return self._read(request, response) if streams else response
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        """Some gateways report a failure as a success whose body is the error."""
+        response = await self._inner.handle_async_request(request)
+        if response.is_error:
+            return await refusal(request, response)
+        is_json = "json" in response.headers.get("content-type", "")
+        return await unmasked(request, response) if is_json and _STREAMED in request.content else response
 
     def _read(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
         """Its bytes are no longer compressed, nor as many as they were."""

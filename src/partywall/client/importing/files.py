@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
+
+from partywall.formats.markdown_title import markdown_title
 
 TEXT: Final = {".txt", ".md", ".markdown"}
 MARKDOWN: Final = {".md", ".markdown"}
@@ -19,9 +20,10 @@ LINES: Final = {".jsonl"}
 KINDS: Final = TEXT | HTML | LINES
 # So many lines say what a `.jsonl` file holds.
 FIRST_LINES: Final = 20
+NOT_TEXT: Final = "it holds NUL characters (U+0000): that is no text"
 MAX_TITLE: Final = 500
-# Gives back nothing that it has taken: linear time, whatever the file.
-HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
+MAX_EXTERNAL_ID: Final = 512
+LONG_PATH: Final = f"its path or id is longer than {MAX_EXTERNAL_ID} characters"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ def _read(name: str, path: Path) -> Iterator[Local | Unreadable]:
         yield from _read_lines(name, path)
     elif kind in HTML:
         body = path.read_bytes()
+        if b"\0" in body or len(name) > MAX_EXTERNAL_ID:
+            yield Unreadable(name, NOT_TEXT if b"\0" in body else LONG_PATH)
+            return
         yield Local(name, "", "", hashlib.sha256(body).hexdigest(), upload=body)
     elif kind in TEXT:
         yield _read_text(name, path, kind)
@@ -115,8 +120,8 @@ def _read_text(name: str, path: Path, kind: str) -> Local | Unreadable:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Unreadable(name, f"not UTF-8 text (byte {error.start})")
-    heading = HEADING.search(content) if kind in MARKDOWN else None
-    return _local(name, heading[1].rstrip(" \t\r#") if heading else path.stem, content)
+    title = markdown_title(content) if kind in MARKDOWN else ""
+    return _local(name, title or path.stem, content)
 
 
 def _read_lines(name: str, path: Path) -> Iterator[Local | Unreadable]:
@@ -135,13 +140,17 @@ def _read_lines(name: str, path: Path) -> Iterator[Local | Unreadable]:
 
 def _read_line(name: str, number: int, line: bytes) -> Local | Unreadable:
     try:
-        record: object = json.loads(line)
+        record: object = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except UnicodeDecodeError:
+        return Unreadable(f"{name} line {number}", "not UTF-8 text")
     except (ValueError, RecursionError):
         return Unreadable(f"{name} line {number}", "not JSON")
     if not isinstance(record, dict):
         return Unreadable(f"{name} line {number}", "not an object")
     id_ = record.get("id", record.get("_id"))
     title, text = record.get("title"), record.get("text")
+    if isinstance(id_, bool) or id_ == "":
+        return Unreadable(f"{name} line {number}", "its id is no text and no number")
     if not isinstance(id_, str | int) or not isinstance(title, str) or not isinstance(text, str):
         return Unreadable(f"{name} line {number}", "id, title or text is missing")
     place = f"{name} line {number}"
@@ -155,4 +164,8 @@ def _local(external_id: str, title: str, content: str) -> Local | Unreadable:
         digest = hashlib.sha256(content.encode()).hexdigest()
     except UnicodeEncodeError:
         return Unreadable(ascii(external_id)[1:-1], "half a character (a lone surrogate) stands in it")
+    if "\0" in content or "\0" in title or "\0" in external_id:
+        return Unreadable(external_id.replace("\0", "\\0"), NOT_TEXT)
+    if len(external_id) > MAX_EXTERNAL_ID:
+        return Unreadable(external_id, LONG_PATH)
     return Local(external_id, title.strip()[:MAX_TITLE].strip(), content, digest)

@@ -52,7 +52,10 @@ def scan(source: Path, choice: Choice | None = None) -> Scan:
     """`source` is a folder or one file. Links are not followed: they may lead out of the folder, or in circles."""
     chosen, found = choice or Choice(), Scan()
     if source.is_file():
-        found.files.append(source)
+        if (reason := _kind_reason(source)) is None:
+            found.files.append(source)
+        else:
+            found.skipped.append(Skipped(source.name, reason))
         return found
     for path in _walk(source, found.skipped, chosen):
         name = path.relative_to(source).as_posix()
@@ -91,16 +94,20 @@ def _folder_reason(path: Path, choice: Choice) -> str | None:
 
 
 def _reason(path: Path) -> str | None:
-    kind = path.suffix.lower()
     if path.is_symlink():
         return "a link"
     if path.name.startswith("."):
         return "hidden"
     if not path.is_file():
         return "no regular file"
-    if kind not in KINDS:
-        return f"{kind} files are not read" if kind else "no file name extension"
-    return None
+    return _kind_reason(path)
+
+
+def _kind_reason(path: Path) -> str | None:
+    kind = path.suffix.lower()
+    if kind in KINDS:
+        return None
+    return f"{kind} files are not read" if kind else "no file name extension"
 
 
 def _content_reason(path: Path) -> str | None:

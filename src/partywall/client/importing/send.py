@@ -129,7 +129,7 @@ class Import:
 
     def _alone(self, document: Local, known: Known | None) -> None:
         if known is not None and self._overwrites(document, known):
-            self._fail(document.place, _from_elsewhere(known))
+            self._fail(document.place, _from_elsewhere(known, self.root))
             return
         try:
             outcome = self._bring(document, known)
@@ -231,8 +231,10 @@ class Import:
         self.told(self.tally, f"{name}: {reason}")
 
 
-def _from_elsewhere(known: Known) -> str:
-    origin = "it was not imported" if known.root is None else f"it was imported from {known.root.rpartition('#')[0]!r}"
+def _from_elsewhere(known: Known, root: str | None) -> str:
+    name = (known.root or "").rpartition("#")[0]
+    where = " at another place" if name == (root or "").rpartition("#")[0] else ""
+    origin = "it was not imported" if known.root is None else f"it was imported from {name!r}{where}"
     return f"another document has this path ({origin}): give a --prefix, or --replace it"
 
 

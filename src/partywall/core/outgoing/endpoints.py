@@ -11,7 +11,7 @@ import httpx2
 from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.cookies import no_cookies
-from partywall.core.outgoing.retrying import Faults, Retries, ask
+from partywall.core.outgoing.retrying import RETRIED, Faults, Retries, ask, note_asked
 
 CONNECTIONS: Final = 50
 KEPT_ALIVE: Final = 10
@@ -50,9 +50,15 @@ class EndpointTransport(httpx2.AsyncBaseTransport):
         most = request.extensions.get(RETRIES, self._retries.most)
         retries = Retries(most, self._retries.first, self._retries.longest)
         try:
-            return await ask(lambda: self._inner.handle_async_request(request), circuit, retries, _FAULTS)
+            return await ask(lambda: self._send(request), circuit, retries, _FAULTS)
         except CircuitOpenError as error:
             raise LeftAloneError(error, request) from error
+
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        if response.status_code in RETRIED:
+            note_asked(response.headers, await response.aread())
+        return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final, Protocol
 
 from partywall.core.clock import unix_time
 from partywall.core.outgoing.circuits import Circuit
 from partywall.core.tenant import current_tenant
+from partywall.formats import waiting_time
 
 # 529 is what Anthropic answers when it has too much to do.
 RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 20.0
-_LONGEST_DATE: Final = 100  # in characters, for the header is the other server's
 
 
 class Answer(Protocol):
@@ -63,23 +62,22 @@ class Retries:
         if answer.status_code not in RETRIED or answer.headers.get("x-should-retry") == "false":
             return None
         wait = self.after_failure(attempt)
-        asked = seconds_asked(answer.headers.get("retry-after"))
+        asked = seconds_asked(answer.headers)
         if wait is None or asked is None:
             return wait
         return max(wait, asked) if asked <= self.longest else None
 
 
-def seconds_asked(retry_after: str | None) -> float | None:
-    """What `Retry-After` says, as seconds or as a date; None where it says nothing that can be read."""
-    if retry_after is None:
-        return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        at = parsedate_to_datetime(retry_after[:_LONGEST_DATE])
-        return max(0.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - unix_time())
-    except (ValueError, TypeError, OverflowError):
-        return None
+def seconds_asked(headers: Mapping[str, str], body: bytes = b"") -> float | None:
+    """How long a server wants to be left alone; None where it says nothing that can be read."""
+    return waiting_time.seconds_asked(headers, unix_time(), body)
+
+
+def note_asked(headers: MutableMapping[str, str], body: bytes) -> None:
+    """Writes what an answer asks for, wherever it says so, in the one form that everything reads."""
+    seconds = seconds_asked(headers, body)
+    if seconds is not None:
+        headers["retry-after"] = str(math.ceil(seconds))
 
 
 async def ask[A: Answer](send: Callable[[], Awaitable[A]], circuit: Circuit, retries: Retries, faults: Faults) -> A:

@@ -18,6 +18,7 @@ from pydantic_ai.exceptions import (
     ModelServerError,
     ModelUnavailableError,
 )
+from pydantic_core import to_json
 
 from partywall.core.masking import cleaned_words
 from partywall.core.model_failures import ModelInvalidError
@@ -118,8 +119,9 @@ def _says(words: str, phrases: tuple[str, ...]) -> bool:
 def _asked(error: ModelAPIError) -> timedelta | None:
     """How long the server wants to be left alone."""
     seconds = error.retry_after
-    if seconds is None and isinstance(error, ModelHTTPError):
-        seconds = seconds_asked((error.headers or {}).get("retry-after"))
+    if seconds is None:
+        headers = (error.headers or {}) if isinstance(error, ModelHTTPError) else {}
+        seconds = seconds_asked(headers, to_json(error.body))
     return None if seconds is None else timedelta(seconds=min(seconds, _LONGEST_WAIT.total_seconds()))
 
 

@@ -24,10 +24,12 @@ _CELLS: Final = frozenset({"td", "th"})
 _HEADING: Final = re.compile(r"h([1-6])")
 _SPACES: Final = re.compile(r"[ \t\r\n\f]+")
 
+_BYTE_ORDER_MARK: Final = "\ufeff"  # would be text, before which no head can stand
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The title is one line."""
+    """The title is one line: the page's own, or else its first heading."""
 
     title: str
     text: str
@@ -44,6 +46,7 @@ class _Writer:
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
+        self.heading = ""
         self._line: list[str] = []
         self._prefix = ""
         self.preformatted = 0
@@ -63,7 +66,10 @@ class _Writer:
         joined = "".join(self._line)
         text = joined.strip("\r\n") if self.preformatted else "\n".join(_lines(joined))
         if text.strip():
-            self.blocks.append(self._prefix + (" ".join(text.split("\n")) if self._prefix.startswith("#") else text))
+            if self._prefix.startswith("#"):
+                text = " ".join(text.split("\n"))
+                self.heading = self.heading or text
+            self.blocks.append(self._prefix + text)
             self._prefix = ""
         self._line = []
 
@@ -88,13 +94,14 @@ def read_page(html: bytes) -> bytes:
 
 
 def markdown_of(html: str) -> Page:
-    tree = LexborHTMLParser(html)
+    tree = LexborHTMLParser(html.removeprefix(_BYTE_ORDER_MARK))
     title = tree.css_first("head > title")
     writer = _Writer()
     if tree.root is not None:
         _walk(tree.root, writer)
     writer.end()
-    return Page(_SPACES.sub(" ", title.text()).strip() if title is not None else "", _joined(writer.blocks))
+    own = _SPACES.sub(" ", title.text()).strip() if title is not None else ""
+    return Page(own or writer.heading, _joined(writer.blocks))
 
 
 def _joined(blocks: list[str]) -> str:

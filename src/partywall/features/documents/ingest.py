@@ -12,6 +12,7 @@ from partywall.core.http.charsets import other_charset
 from partywall.features.documents.constants import MAX_TITLE, PLAIN_TEXT
 from partywall.features.documents.exceptions import NotTextError
 from partywall.features.documents.html_text import Page, markdown_of
+from partywall.formats.markdown_title import markdown_title, one_line
 
 MARKDOWN: Final = "text/markdown"
 HTML: Final = "text/html"
@@ -32,9 +33,6 @@ _BY_SUFFIX: Final = {
     ".xhtml": HTML,
 }
 _UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_HEADING: Final = re.compile(r"^ {0,3}+#{1,6}+[ \t]++([^\s#][^\n]{0,1000}+)", re.MULTILINE)
-_SPACES: Final = re.compile(r"\s+")
-_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +91,16 @@ class Utf8Decoder:
 
 
 def of_text(text: str, media_type: str, file_name: str | None) -> Extracted:
-    return Extracted(_title("", text if media_type == MARKDOWN else "", file_name), text)
+    return Extracted(_title(markdown_title(text) if media_type == MARKDOWN else "", file_name), text)
 
 
 def of_page(page: Page, file_name: str | None) -> Extracted:
-    return Extracted(_title(page.title, page.text, file_name), page.text)
+    return Extracted(_title(page.title, file_name), page.text)
 
 
-def _title(declared: str, text: str, file_name: str | None) -> str:
-    heading = _HEADING.search(text.removeprefix(_BYTE_ORDER_MARK))
-    first = heading.group(1).rstrip(" \t\r#") if heading else ""
-    for candidate in (declared, first, PurePosixPath(file_name or "").stem):
-        title = _SPACES.sub(" ", candidate).strip()[:MAX_TITLE].strip()
+def _title(own: str, file_name: str | None) -> str:
+    for candidate in (own, PurePosixPath(file_name or "").stem):
+        title = one_line(candidate)[:MAX_TITLE].strip()
         if title:
             return title
     return "Untitled"

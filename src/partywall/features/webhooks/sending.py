@@ -60,7 +60,7 @@ async def send(client: httpx2.AsyncClient, letter: Letter, timeout: timedelta) -
 def _asked(answer: httpx2.Response) -> timedelta | None:
     if answer.status_code not in ASKING:
         return None
-    seconds = seconds_asked(answer.headers.get("retry-after"))
+    seconds = seconds_asked(answer.headers)
     return None if seconds is None else timedelta(seconds=min(seconds, LONGEST_ASKED.total_seconds()))
 
 

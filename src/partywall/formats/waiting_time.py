@@ -1,0 +1,144 @@
+"""How long a server asks to be left alone, in whatever form it says so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+MOST_SECONDS: Final = 999_999_999.0
+_LONGEST_VALUE: Final = 100  # in characters, for it is the other server's
+_LONGEST_BODY: Final = 64 * 1024
+_LONGEST_WORDS: Final = 4_000
+# OpenAI's and Azure's, which are more exact than the standard's; those are not asked for by others.
+_MILLISECONDS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
+_SECONDS: Final = "retry-after"
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_NUMBER: Final = r"[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++"
+_PLAIN: Final = re.compile(_NUMBER, re.ASCII)
+_PART: Final = re.compile(
+    rf"(?P<number>{_NUMBER}) ?+(?P<unit>milliseconds?+|ms|s(?:ec(?:ond)?+s?+)?+|m(?:in(?:ute)?+s?+)?+"
+    r"|h(?:ours?+)?+|d(?:ays?+)?+)(?![a-z]) ?+",
+    re.ASCII | re.IGNORECASE,
+)
+# "Please try again in 1m26.4s", "Please retry in 26.6s", "Please retry after 45 seconds"
+_ASKED: Final = re.compile(r"(?:try|retry|wait)(?: again| your request)?+ (?:in|after|for) ", re.IGNORECASE)
+# Beside Google's `details`: gateways and chat services name it so.
+_NAMES: Final = {"retryDelay": 1.0, "retry_after": 1.0, "retryAfter": 1.0, "retry_after_seconds": 1.0,
+                 "retry_after_ms": 0.001, "retryAfterMs": 0.001}  # fmt: skip
+_INNER: Final = ("error", "details", "metadata", "parameters")
+_MOST_PARTS: Final = 100
+
+
+def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b"") -> float | None:
+    """From now on, given as seconds since 1970, or else by the answer's own `Date`; None where nothing can be read.
+
+    What the headers say holds, the longest of it; where they say nothing, what the answer's body does.
+    """
+    now = _moment(headers.get("date", "")[:_LONGEST_VALUE]) if now is None else now
+    said = [_number(headers.get(name, ""), 0.001) for name in _MILLISECONDS]
+    said.append(seconds_in(headers.get(_SECONDS, ""), now))
+    found = [each for each in said if each is not None]
+    return max(found) if found else _in_body(body[:_LONGEST_BODY])
+
+
+def seconds_in(value: str, now: float | None) -> float | None:
+    """Of `Retry-After`: seconds, with a fraction or a unit as some servers write them, or a date."""
+    value = value.strip()
+    seconds = _number(value, 1.0)
+    value = value[:_LONGEST_VALUE]
+    if seconds is None:
+        seconds = _duration(value, whole=True)
+    return _until(value, now) if seconds is None else seconds
+
+
+def _number(value: object, unit: float) -> float | None:
+    if isinstance(value, str):
+        digits = value.strip()[:_LONGEST_VALUE]
+        value = float(digits) if _PLAIN.fullmatch(digits) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        return None
+    return min(value, MOST_SECONDS / unit) * unit
+
+
+def _duration(value: str, *, whole: bool) -> float | None:
+    """As `45s`, `45 seconds` and `1m26.4s`, at the beginning of the value or as all of it."""
+    at, seconds = 0, 0.0
+    while part := _PART.match(value, at):
+        seconds += float(part["number"]) * _UNITS[_unit(part["unit"].lower())]
+        at = part.end()
+    if not at or (whole and at < len(value)):
+        return None
+    return min(seconds, MOST_SECONDS)
+
+
+def _unit(written: str) -> str:
+    return "ms" if written.startswith(("ms", "mil")) else written[0]
+
+
+def _until(value: str, now: float | None) -> float | None:
+    at = _moment(value)
+    return None if at is None or now is None else min(max(0.0, at - now), MOST_SECONDS)
+
+
+def _moment(value: str) -> float | None:
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            at = read(value)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, TypeError, OverflowError):
+            continue
+    return None
+
+
+def _in_body(body: bytes) -> float | None:
+    if not body:
+        return None
+    try:
+        said: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return _in_words(body.decode("utf-8", "replace"))
+    parts = list(_parts(said))
+    for name, unit in _NAMES.items():
+        found = [seconds for part in parts if (seconds := _named(part.get(name), unit)) is not None]
+        if found:
+            return max(found)
+    words = (part.get("message") or part.get("error") or part.get("detail") for part in parts)
+    return next((seconds for each in words if (seconds := _in_words(each)) is not None), None)
+
+
+def _named(value: object, unit: float) -> float | None:
+    """Google writes seconds with their unit, `45.8s`, and as an object where it is no JSON of its own."""
+    if isinstance(value, dict):
+        value = value.get("seconds")
+    number = _number(value, unit)
+    if number is None and isinstance(value, str):
+        return _duration(value.strip()[:_LONGEST_VALUE], whole=True)
+    return number
+
+
+def _parts(said: object) -> Iterator[dict[str, object]]:
+    """The objects of an error in which servers say more of it; breadth first and bounded."""
+    waiting = [said]
+    for _ in range(_MOST_PARTS):
+        if not waiting:
+            return
+        match waiting.pop(0):
+            case list() as several:
+                waiting += several[:_MOST_PARTS]
+            case dict() as part:
+                yield part
+                waiting += [part[name] for name in _INNER if isinstance(part.get(name), dict | list)]
+            case _:
+                pass
+
+
+def _in_words(words: object) -> float | None:
+    if not isinstance(words, str):
+        return None
+    asked = _ASKED.search(words[:_LONGEST_WORDS])
+    return None if asked is None else _duration(words[asked.end() : asked.end() + _LONGEST_VALUE], whole=False)

@@ -107,7 +107,7 @@ async def test_the_place_of_a_deleted_project_goes_to_another(bureau: Bureau) ->
     assert await jobs(bureau, other) == 1
 
 
-async def test_a_run_counts_for_whoever_owns_its_project(bureau: Bureau) -> None:
+async def test_a_run_counts_for_the_account_of_its_project(bureau: Bureau) -> None:
     """Not for who starts it, nor for another owner of it."""
     member = await bureau.people.person()
     await bureau.people.join(bureau.project, member, "owner")
@@ -116,6 +116,27 @@ async def test_a_run_counts_for_whoever_owns_its_project(bureau: Bureau) -> None
     own = await member.project()
     await start(member, own)
     assert await jobs(bureau, own) == 1
+
+
+async def test_a_gift_takes_no_places_of_who_has_not_accepted_it(bureau: Bureau) -> None:
+    """Its former owner stays an admin, and has a key that starts more runs than an account has places."""
+    heir = await bureau.people.person()
+    await bureau.people.join(bureau.project, heir, "viewer")
+    given = await bureau.owner.client.post(f"{bureau.url}/transfer", json={"user_id": str(heir.id)})
+    assert given.status_code == 200
+    made = await bureau.owner.client.post(f"{bureau.url}/api-keys", json={"name": "k", "role": "admin"})
+    key = {"Authorization": f"Bearer {made.json()['secret']}"}
+    for _ in range(bureau.resources.settings.agents.places_per_account + 2):
+        answer = await bureau.owner.client.post(f"{bureau.url}/runs", json=RUN, headers=key)
+        assert answer.status_code == 202
+    own = await heir.project()
+    await start(heir, own)
+    assert await jobs(bureau, own) == 1
+    usage = (await heir.client.get("/api/v1/users/me/usage")).json()
+    assert usage["projects"]["used"] == 1
+    giver = await bureau.owner.project()
+    await start(bureau.owner, giver)
+    assert await jobs(bureau, giver) == 0
 
 
 @pytest.mark.parametrize(

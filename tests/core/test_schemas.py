@@ -3,13 +3,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 from sqlalchemy import DateTime, literal, select, text
 
 from partywall.core.db.json_rows import rfc3339
 from partywall.core.resources import Resources
-from partywall.core.schemas import Instant, JsonObject, RequestModel, ResponseModel, refuse_unstorable
+from partywall.core.schemas import GivenInstant, Instant, JsonObject, RequestModel, ResponseModel, refuse_unstorable
 
 
 @pytest.mark.parametrize("wrong", ["\0", "\ud800", float("nan"), {"\0": 1}])
@@ -63,3 +63,36 @@ async def test_an_instant_is_written_in_utc_by_the_schema_and_by_the_database(
     async with resources.sessions.begin() as session:
         await session.execute(text("SET LOCAL timezone = 'Asia/Tokyo'"))
         assert await session.scalar(select(rfc3339(literal(instant, DateTime(timezone=True))))) == written
+
+
+ENDS = {
+    "0001-01-01T00:00:00.001Z": "0001-01-01T00:00:00.001000Z",
+    "0001-01-01T00:00:00.0009999-23:59": "0001-01-01T23:59:00.000000Z",
+    "2300-01-01T00:00:00.999999Z": "2300-01-01T00:00:00.999000Z",
+    "9999-12-31T23:59:59Z": "9999-12-31T23:59:59.000000Z",
+    "9999-12-31T23:59:59.9999999999Z": "9999-12-31T23:59:59.999000Z",
+    "9999-12-31T23:59:59.999999+23:59": "9999-12-31T00:00:59.999000Z",
+}
+
+
+@pytest.mark.parametrize("given", ENDS)
+async def test_an_instant_at_an_end_of_the_calendar_is_read_as_it_was_stored(resources: Resources, given: str) -> None:
+    instant = TypeAdapter(GivenInstant).validate_python(given)
+    async with resources.sessions.begin() as session:
+        stored = await session.scalar(select(literal(instant, DateTime(timezone=True))))
+        written = await session.scalar(select(rfc3339(literal(instant, DateTime(timezone=True)))))
+    assert (stored, Told(at=instant).model_dump(mode="json")["at"], written) == (instant, ENDS[given], ENDS[given])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "0001-01-01T00:00:00.0009Z",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59.9999999-00:01",
+        "9999-12-31T23:59:59-23:59",
+    ],
+)
+def test_an_instant_that_its_offset_moves_out_of_the_calendar_is_refused(given: str) -> None:
+    with pytest.raises(ValidationError, match="outside the calendar"):
+        TypeAdapter(GivenInstant).validate_python(given)

@@ -79,12 +79,18 @@ class QuotaExceededError(ForbiddenError):
     title = "A quota is used up"
 
     def __init__(
-        self, quota: str, used: JsonValue = None, requested: JsonValue = None, limit: JsonValue = None
+        self,
+        quota: str,
+        used: JsonValue = None,
+        requested: JsonValue = None,
+        limit: JsonValue = None,
+        *,
+        why: str | None = None,
     ) -> None:
         numbers: dict[str, JsonValue] = {"used": used, "requested": requested, "limit": limit}
         told = {} if limit is None else numbers
         said = "" if limit is None else f" The limit is {limit}; {used} used, {requested} more requested."
-        detail = f"The quota of {quota.replace('_', ' ')} is used up.{said}"
+        detail = f"The quota of {quota.replace('_', ' ')} is used up.{said}{f' {why}' if why else ''}"
         super().__init__(detail, extensions={"quota": quota, **told})
 
 

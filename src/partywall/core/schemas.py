@@ -36,6 +36,8 @@ _LARGEST_FLOAT: Final = 1e21
 _SMALLEST_FLOAT: Final = 1e-20
 _LONG_INTEGER: Final = f"Integers have at most {_MOST_DIGITS} digits"
 _LONG_FLOAT: Final = "Numbers with a fraction or an exponent are 0, or between 1e-20 and 1e21 without their sign"
+_FIRST: Final = datetime.min.replace(tzinfo=UTC)
+_OUTSIDE: Final = ("instant_out_of_range", "This instant lies outside the calendar")
 # So many unknown fields are named one by one.
 _MOST_UNKNOWN: Final = 20
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -43,7 +45,7 @@ _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Z
 
 def to_rfc3339(instant: datetime) -> str:
     """UTC with `Z` and always six decimals, as the database writes it too."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 Instant = Annotated[
@@ -61,10 +63,20 @@ def _written(value: object) -> object:
 
 
 def _in_utc(instant: datetime) -> datetime:
+    """To the millisecond, and after the first one of the calendar.
+
+    The driver divides what it reads in doubles: after the year 2272 it would round the last microseconds of a second
+    up to the next one, and at the end of the calendar it would not read them at all. The very first and the very last
+    instant mean infinity to it.
+    """
     try:
-        return instant.astimezone(UTC)
+        moved = instant.astimezone(UTC)
     except OverflowError as error:
-        raise PydanticCustomError("instant_out_of_range", "This instant lies outside the calendar") from error
+        raise PydanticCustomError(*_OUTSIDE) from error
+    kept = moved.replace(microsecond=moved.microsecond // 1000 * 1000)
+    if kept == _FIRST:
+        raise PydanticCustomError(*_OUTSIDE)
+    return kept
 
 
 # An instant that a client gives: in RFC 3339, with an offset, and still in the calendar when moved to UTC.

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, bindparam, func, select
+from sqlalchemy import Boolean, Text, Uuid, bindparam, func, select
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import NotFoundError
@@ -26,7 +26,7 @@ class Principal:
     """Who acts. `str()` gives the form that the database binds: `user:<uuid>`.
 
     A service principal is a project's own worker: its id is the project's id, and it can enter no other. `tenant` is
-    whose share its work takes: a key counts for the person who owns its project.
+    whose share its work takes: a key counts for the account that its project counts for.
     """
 
     kind: PrincipalKind
@@ -103,7 +103,7 @@ _ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
 _ENTER_FOR_A_TIME = select(
     func.wall.enter(*_WHO_AND_WHERE), func.set_config("statement_timeout", bindparam("milliseconds", type_=Text), True)
 )
-_ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE))
+_ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE, bindparam("accepting", type_=Boolean)))
 _LET_NO_WRITER_IN = select(func.wall.let_no_writer_in(*reversed(_WHO_AND_WHERE)))
 
 
@@ -123,12 +123,18 @@ async def enter_project(
     return prove(project_id, principal, role)
 
 
-async def enter_to_write(session: AsyncSession, principal: Principal, project_id: UUID) -> ProjectScope:
+async def enter_to_write(
+    session: AsyncSession, principal: Principal, project_id: UUID, *, accepting: bool = False
+) -> ProjectScope:
     """The same, and holds what it rests on until the commit: neither the project nor the role ends in between.
+
+    With `accepting`, which is for a principal's own requests, a project without an account that owns it counts for the
+    owner who enters from now on; raises QuotaExceededError where that one may have no more projects.
 
     Not for who is going to lock the project itself: two that hold it would wait for each other.
     """
-    role = await session.scalar(_ENTER_TO_WRITE, {"principal": str(principal), "project_id": project_id})
+    values = {"principal": str(principal), "project_id": project_id, "accepting": accepting}
+    role = await session.scalar(_ENTER_TO_WRITE, values)
     return prove(project_id, principal, role)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
 from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
-from partywall.features.accounts.constants import MAILS_PER_HOUR
+from partywall.features.accounts.constants import MAILS_PER_HOUR, OWN_MAILS
 from tests.features.accounts.conftest import PASSWORD, RESEND, Variant, Visitor, account_id, new_address
 from tests.features.accounts.office import Office, assert_refused, verify
 from tests.features.accounts.test_limits import NOWHERE, assert_too_many
@@ -62,7 +63,8 @@ async def test_every_address_is_answered_alike_after_the_same_work(
     for each in (member, confirmed, disabled, nobody):
         answers[each.email] = shape(await each.resend())
         [asked] = await office.asked(each.email)
-        assert asked.model_dump(exclude={"request_id"}) == {"address": each.email}
+        assert asked.model_dump(exclude={"request_id", "network"}) == {"address": each.email}
+        assert len(asked.network) == 64
         await each.resend()
         await office.resend(each.email)
     assert {repr(answer) for answer in answers.values()} == {repr(answers[nobody.email])}
@@ -119,15 +121,59 @@ async def test_one_client_asks_only_so_often(variant: Variant) -> None:
         assert (await here[2].at("203.0.113.2").resend()).status_code == 202
 
 
+async def test_a_stranger_leaves_the_mails_of_who_registers(
+    variant: Variant, office: Office, superuser: asyncpg.Connection
+) -> None:
+    """From any number of networks, and who has registered the address as well: the mails are bounded all the same."""
+    async with variant(verification="required") as visitor:
+        owner = visitor.at("203.0.113.1")
+        await owner.register()
+        own = await account_id(superuser, owner.email)
+        [token] = await first_tokens(office, own, owner.email)
+        for number in range(MAILS_PER_HOUR + 3):
+            assert (await visitor.at(f"198.51.100.{number}").resend()).status_code == 202
+        await office.resend(owner.email)
+        await office.work(own)
+        assert office.tokens(owner.email) == [token] * (1 + MAILS_PER_HOUR)
+        for _ in range(MAILS_PER_HOUR):
+            assert (await owner.resend()).status_code == 202
+        assert (await owner.resend()).status_code == 429
+        await office.resend(owner.email)
+        await office.work(own)
+        assert office.tokens(owner.email) == [token] * (1 + MAILS_PER_HOUR + OWN_MAILS)
+
+
+async def test_mails_that_strangers_ask_for_leave_that_of_a_registration(
+    variant: Variant, office: Office, superuser: asyncpg.Connection
+) -> None:
+    async with variant() as visitor:
+        await visitor.at("198.51.100.1").register("a stranger's password")
+        own = await account_id(superuser, visitor.email)
+        for number in range(MAILS_PER_HOUR):
+            await visitor.at(f"198.51.100.{number}").resend()
+        await office.resend(visitor.email)
+        await office.work(own)
+        before = office.tokens(visitor.email)
+        await visitor.at("203.0.113.1").register(OWN)
+        await office.work(own)
+        assert len(office.tokens(visitor.email)) == len(before) + 1
+
+
+async def first_tokens(office: Office, own: UUID, email: str) -> list[str]:
+    await office.work(own)
+    return office.tokens(email)
+
+
 async def test_while_valkey_is_away_a_registration_is_mailed_only_so_often(
     variant: Variant, office: Office, superuser: asyncpg.Connection
 ) -> None:
     async with variant(cache_url=NOWHERE) as visitor:
         await visitor.register()
-        for _ in range(MAILS_PER_HOUR + 2):
+        for _ in range(MAILS_PER_HOUR + OWN_MAILS + 2):
             assert (await visitor.resend()).status_code == 202
         await office.resend(visitor.email)
-        assert len(await office.payloads(await account_id(superuser, visitor.email))) == 1 + MAILS_PER_HOUR
+        again = MAILS_PER_HOUR + OWN_MAILS
+        assert len(await office.payloads(await account_id(superuser, visitor.email))) == 1 + again
 
 
 async def test_what_is_no_address_is_refused(anonymous: AsyncClient) -> None:

@@ -110,7 +110,7 @@ async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload
     first, second = await office.payloads(own)
     apart = {"registration_id", "request_id"}
     assert first.model_dump(exclude=apart) == second.model_dump(exclude=apart)
-    assert set(first.model_dump()) == {"account_id", "registration_id", "registered", "request_id"}
+    assert set(first.model_dump()) == {"account_id", "registration_id", "registered", "request_id", "own"}
     rows = await superuser.fetch("SELECT token_hash, expires_at FROM registration WHERE account_id = $1", own)
     assert len(rows) == 2
     assert token_hash(str(first.registration_id)) not in [row["token_hash"] for row in rows]

@@ -113,7 +113,7 @@ async def test_a_run_that_goes_on_comes_before_those_that_have_not_begun(bureau:
     assert RunAgent.model_validate_json(job.payload).run_id == UUID(run)
 
 
-async def test_a_run_counts_for_whoever_owns_its_project(bureau: Bureau) -> None:
+async def test_a_run_counts_for_the_account_of_its_project(bureau: Bureau) -> None:
     """Not for who starts it, nor for another owner of it."""
     member = await bureau.people.person()
     await bureau.people.join(bureau.project, member, "owner")
@@ -125,6 +125,29 @@ async def test_a_run_counts_for_whoever_owns_its_project(bureau: Bureau) -> None
     assert len(await store.take([Chosen(RUN_AGENT.name, bureau.project, 3)])) == 2
     [other] = await store.take([Chosen(RUN_AGENT.name, own, 3)])
     assert other.account == member.id
+
+
+async def test_a_gift_takes_no_places_of_who_has_not_accepted_it(bureau: Bureau) -> None:
+    """Its former owner stays an admin, and has a key that starts more runs than an account has places."""
+    heir = await bureau.people.person()
+    await bureau.people.join(bureau.project, heir, "viewer")
+    given = await bureau.owner.client.post(f"{bureau.url}/transfer", json={"user_id": str(heir.id)})
+    assert given.status_code == 200
+    made = await bureau.owner.client.post(f"{bureau.url}/api-keys", json={"name": "k", "role": "admin"})
+    key = {"Authorization": f"Bearer {made.json()['secret']}"}
+    for _ in range(3):
+        answer = await bureau.owner.client.post(f"{bureau.url}/runs", json=RUN, headers=key)
+        assert answer.status_code == 202
+    own, giver = await heir.project(), await bureau.owner.project()
+    await start(heir, own)
+    await start(bureau.owner, giver)
+    store = JobStore(bureau.resources.reads, {RUN_AGENT.name: Limits(each_project=2, each_account=2)})
+    taken = await store.take([Chosen(RUN_AGENT.name, bureau.project, 3)])
+    assert [job.account for job in taken] == [bureau.owner.id] * 2
+    assert await store.take([Chosen(RUN_AGENT.name, giver, 1)]) == []
+    assert [job.account for job in await store.take([Chosen(RUN_AGENT.name, own, 1)])] == [heir.id]
+    usage = (await heir.client.get("/api/v1/users/me/usage")).json()
+    assert usage["projects"]["used"] == 1
 
 
 @pytest.mark.parametrize(("scope", "limits"), [("project", {"in_project": 2}), ("account", {"in_account": 3})])

@@ -122,6 +122,15 @@ async def test_an_instant_is_read_in_every_form_of_rfc_3339(owner: Person, proje
     assert made.json()["expires_at"] == "2999-01-01T00:00:00.000000Z"
 
 
+async def test_a_key_is_good_until_the_end_of_the_calendar(owner: Person, project: UUID) -> None:
+    made = await owner.client.post(url(project), json=WANTED | {"expires_at": "9999-12-31T23:59:59.999999Z"})
+    assert (made.status_code, made.json()["expires_at"]) == (201, "9999-12-31T23:59:59.999000Z")
+    [listed] = (await owner.client.get(url(project))).json()["items"]
+    assert listed["expires_at"] == made.json()["expires_at"]
+    key = {"Authorization": f"Bearer {made.json()['secret']}"}
+    assert (await owner.client.get(f"/api/v1/projects/{project}", headers=key)).status_code == 200
+
+
 async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: MakeKey) -> None:
     made = [str((await make_key(owner, project)).id) for _ in range(3)]
     first = (await owner.client.get(url(project), params={"limit": 2, "sort": "created_at"})).json()

@@ -172,23 +172,6 @@ async def test_projects_of_an_account(people: People) -> None:
     assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
 
 
-@pytest.mark.parametrize("way", ["transfer", "role"])
-async def test_a_project_given_to_who_may_own_no_more(limited: Limited, people: People, way: str) -> None:
-    """What the other account owns is nobody else's business."""
-    heir = await people.person()
-    await heir.project()
-    await people.join(limited.project, heir, "admin")
-    await own_at_most(people, heir, 1)
-    if way == "transfer":
-        answer = await limited.post("/transfer", {"user_id": str(heir.id)})
-    else:
-        answer = await limited.client.patch(f"{limited.url}/members/{heir.id}", json={"role": "owner"})
-    assert exceeded(answer) == (403, "projects", None, None)
-    assert "used" not in answer.json()
-    await people.execute("UPDATE account_quota SET most = 2 WHERE account_id = $1", heir.id)
-    assert (await limited.post("/transfer", {"user_id": str(heir.id)})).status_code == 200
-
-
 async def test_a_project_cannot_be_given_to_a_stranger(limited: Limited, people: People) -> None:
     stranger = await people.person()
     assert (await limited.post("/transfer", {"user_id": str(stranger.id)})).status_code == 404

@@ -35,7 +35,7 @@ def exceeded_quota(error: BaseException | None) -> QuotaExceededError | None:
     if not constraint.startswith(_CONSTRAINT):
         return None
     numbers = [int(each) for each in (error.detail or "").split()]
-    return QuotaExceededError(constraint.removeprefix(_CONSTRAINT), *numbers)
+    return QuotaExceededError(constraint.removeprefix(_CONSTRAINT), *numbers, why=error.hint)
 
 
 def raise_exceeded_quotas(engine: Engine) -> None:

@@ -112,7 +112,7 @@ class ScopedReader:
     async def account(self, project_id: UUID) -> UUID:
         """Whom it counts for what the principal uses in a project that it may enter.
 
-        A person's own account; for a key and for the project's worker, the account that owns the project.
+        A person's own account; for a key and for the project's worker, the account that the project counts for.
         """
         if self.principal.kind is PrincipalKind.USER:
             return self.principal.id

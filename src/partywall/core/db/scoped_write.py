@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, func, select
+from sqlalchemy import CTE, ColumnElement, Select, Text, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.availability import reported
@@ -25,8 +25,9 @@ from partywall.core.events.announcer import Announcer
 from partywall.core.tenancy import Principal, ProjectScope, Role, prove
 
 _APPENDED: Final = "wall_appended"
-# As for a read, and holds the project and the own membership until the statement has committed.
-_ENTERED: Final = entering(func.wall.enter_to_write(PRINCIPAL, PROJECT_ID))
+# As for a read, and holds the project and the own membership until the statement has committed. For requests alone: an
+# owner accepts with it that the project counts for them.
+_ENTERED: Final = entering(func.wall.enter_to_write(PRINCIPAL, PROJECT_ID, true()))
 _ROLES = bindparam("roles", type_=ARRAY(Text))
 
 

@@ -128,7 +128,7 @@ PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read
 
 
 async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
-    return await enter_to_write(session, principal, project_id)
+    return await enter_to_write(session, principal, project_id, accepting=True)
 
 
 async def get_credential(request: Request, resources: ResourcesDep, _: PrincipalDep) -> VerifiedCredential:

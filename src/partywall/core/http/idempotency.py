@@ -146,7 +146,7 @@ class Idempotency:
         """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
         if self.key is None or writer.session is None:
             return await produce()
-        scope = await enter_to_write(writer.session, writer.principal, self.project_id)
+        scope = await enter_to_write(writer.session, writer.principal, self.project_id, accepting=True)
         authorise(scope)
         shown = None if show is None else show(scope)
         return await self.run(writer.session, produce, fingerprint=fingerprint, show=shown)

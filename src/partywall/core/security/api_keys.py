@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, select, text
+from sqlalchemy import DateTime, LargeBinary, Text, Uuid, bindparam, column, func, select
 
 from partywall.core.db.session import Sessions
 from partywall.core.errors import InvalidTokenError
@@ -34,11 +34,7 @@ _FOUND = func.wall.key_credential(bindparam("prefix", type_=Text)).table_valued(
     column("expires_at", DateTime(timezone=True)), name="found",
 )  # fmt: skip
 _FIND: Final = select(_FOUND.c.project_id, _FOUND.c.key_id, _FOUND.c.secret_hash, _FOUND.c.expires_at)
-_ENTER: Final = select(func.wall.enter(bindparam("principal", type_=Text), bindparam("project", type_=Uuid)))
-_OWNER: Final = text("""
-    SELECT account_id FROM project_member
-    WHERE project_id = :project AND role = 'owner' ORDER BY joined_at, account_id LIMIT 1
-""")
+_ACCOUNT: Final = select(func.wall.owner_account(bindparam("project", type_=Uuid), type_=Uuid))
 _USED: Final = select(func.wall.key_used(bindparam("project", type_=Uuid), bindparam("key", type_=Uuid)))
 
 
@@ -116,9 +112,8 @@ class ApiKeys:
         return None if row is None else _Found(row.project_id, row.key_id, row.secret_hash, row.expires_at)
 
     async def _note_use(self, found: _Found) -> UUID | None:
-        """Answers who owns the key's project, and so pays for what the key does."""
+        """Answers the account that the key's project counts for, and so what the key does."""
         async with self._sessions.begin() as session:
             await session.execute(_USED, {"project": found.project_id, "key": found.key_id})
-            await session.execute(_ENTER, {"principal": str(Principal.key(found.key_id)), "project": found.project_id})
-            owner: UUID | None = await session.scalar(_OWNER, {"project": found.project_id})
-            return owner
+            account: UUID | None = await session.scalar(_ACCOUNT, {"project": found.project_id})
+            return account

@@ -14,6 +14,8 @@ VERIFICATION_TTL: Final = timedelta(hours=24)
 MAX_VERIFICATION_TOKEN: Final = 200
 # To one address, whoever asks for them. No more registrations of it are kept either.
 MAILS_PER_HOUR: Final = 5
+# Of a registration, for who asks again from where it came from, besides those that anybody can use up.
+OWN_MAILS: Final = 3
 # Living sessions of one account; a further login ends the one that was not used for longest.
 MAX_SESSIONS: Final = 100
 # At least so long a revoked session is remembered.

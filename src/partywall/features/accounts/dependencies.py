@@ -45,7 +45,8 @@ async def get_registration_service(
 ) -> RegistrationService:
     tokens = VerificationTokens(resources.secrets.signer(verification_tokens.PURPOSE))
     admission = resources.settings.accounts.registration
-    return RegistrationService(session, resources.passwords, tokens, admission, limits.client)
+    addresses = resources.secrets.signer(COUNTED_ADDRESSES)
+    return RegistrationService(session, resources.passwords, tokens, admission, limits.client, addresses)
 
 
 async def get_verification_service(

@@ -16,6 +16,7 @@ class ConfirmAddress(JobPayload):
     account_id: UUID
     registration_id: UUID
     registered: bool
+    own: bool = False  # asked for by who has registered
 
 
 class ResendConfirmation(JobPayload):
@@ -23,6 +24,7 @@ class ResendConfirmation(JobPayload):
     has asked learns nothing from how long that takes."""
 
     address: str
+    network: str = ""  # the keyed hash of where it was asked for, in hexadecimal digits
 
 
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)

@@ -31,9 +31,12 @@ class ClientLimits:
         """Counts an attempt that costs a password's hash or a mail; raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"{kind}/{self.client}"))
 
-    async def admit_mail(self, address: bytes) -> None:
-        """Counts a mail that is asked for, whether or not it will be sent; raises TooManyMailsError."""
-        wait = await self.attempts.admit(f"mail/{address.hex()}", per_hour=MAILS_PER_HOUR)
+    async def admit_mail(self, network: bytes) -> None:
+        """Counts a mail that is asked for from a network for an address, whether or not it will be sent.
+
+        `network` is the keyed hash of both; raises TooManyMailsError.
+        """
+        wait = await self.attempts.admit(f"mail/{network.hex()}", per_hour=MAILS_PER_HOUR)
         if wait is not None:
             raise TooManyMailsError(wait)
 

@@ -41,7 +41,8 @@ class Registration(Base):
     """One of an address that is not confirmed yet; the runtime role reaches it through functions alone.
 
     `token_hash` is the SHA-256 of the token that is mailed. One without a `password_hash` goes by the account's own: it
-    has made the account, or was asked for when no other waited any more. `resent` counts the mails after the first.
+    has made the account, or was asked for when no other waited any more. `resent` counts the mails after the first, and
+    `resent_own` those that were asked for from where it came from: `network_hash`, of that network and the address.
     """
 
     __tablename__ = "registration"
@@ -53,6 +54,8 @@ class Registration(Base):
     password_hash: Mapped[str | None] = mapped_column(Text)
     full_name: Mapped[str | None] = mapped_column(Text)
     resent: Mapped[int] = mapped_column(Integer, server_default="0")
+    resent_own: Mapped[int] = mapped_column(Integer, server_default="0")
+    network_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 

@@ -5,7 +5,9 @@ from typing import Literal
 
 from partywall.core.db.session import AsyncSession
 from partywall.core.security.passwords import Passwords
+from partywall.core.security.secrets import Signer
 from partywall.features.accounts.exceptions import RegistrationClosedError
+from partywall.features.accounts.known_networks import Origin
 from partywall.features.accounts.registration_repository import RegistrationDoor
 from partywall.features.accounts.schemas import Registration
 from partywall.features.accounts.verification import enqueue_mail, new_registration
@@ -19,6 +21,7 @@ class RegistrationService:
     tokens: VerificationTokens
     admission: Literal["open", "invite", "closed"]
     client: str
+    addresses: Signer
 
     async def register(self, wanted: Registration) -> None:
         """Makes the account unless the address is known, or has to be invited and is not, with the same work always.
@@ -30,7 +33,8 @@ class RegistrationService:
             raise RegistrationClosedError
         password_hash = await self.passwords.hash(wanted.password, self.client)
         new = new_registration(self.tokens)
+        origin = Origin.of(self.addresses, wanted.email, self.client)
         account_id = await RegistrationDoor(self.session).add(
-            new, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
+            new, origin, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
         )
         await enqueue_mail(self.session, account_id, new.id, registered=True)

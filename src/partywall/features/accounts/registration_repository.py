@@ -9,14 +9,16 @@ from sqlalchemy import LargeBinary, Text, Uuid, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.features.accounts.constants import MAILS_PER_HOUR
+from partywall.features.accounts.constants import MAILS_PER_HOUR, OWN_MAILS
+from partywall.features.accounts.known_networks import Origin
 
 _REGISTER: Final = text(
-    "SELECT wall.register(:id, :token_hash, :expires_at, :address, :password_hash, :full_name, :invited_only, :most)"
+    "SELECT wall.register(:id, :token_hash, :expires_at, :address, :password_hash, :full_name, :invited_only, :most,"
+    " :network)"
 )
 _TO_RESEND: Final = text(
-    "SELECT account_id, registration_id"
-    " FROM wall.registrations_to_resend(:address, :id, :token_hash, :expires_at, :most)"
+    "SELECT account_id, registration_id, own"
+    " FROM wall.registrations_to_resend(:address, :id, :token_hash, :expires_at, :most, :network, :most_own)"
 )
 _ADDRESS: Final = select(func.wall.address_of_registration(bindparam("presented", type_=LargeBinary), type_=Text))
 _WAITING: Final = text("SELECT chosen_at, expires_at FROM wall.waiting_registration(:id)")
@@ -42,6 +44,15 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class MailedAgain:
+    """`own` where who asked for it has registered it."""
+
+    account_id: UUID
+    registration_id: UUID
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed:
     """The address, and the sessions that its confirmation has ended."""
 
@@ -56,7 +67,14 @@ class RegistrationDoor:
     session: AsyncSession
 
     async def add(
-        self, new: NewRegistration, address: str, password_hash: str, full_name: str | None, *, invited_only: bool
+        self,
+        new: NewRegistration,
+        origin: Origin,
+        address: str,
+        password_hash: str,
+        full_name: str | None,
+        *,
+        invited_only: bool,
     ) -> UUID:
         """Makes the account unless the address is known, or nobody invited it; the caller cannot tell which.
 
@@ -66,22 +84,24 @@ class RegistrationDoor:
         values = {
             "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "address": address,
             "password_hash": password_hash, "full_name": full_name, "invited_only": invited_only,
-            "most": MAILS_PER_HOUR,
+            "most": MAILS_PER_HOUR, "network": origin.network,
         }  # fmt: skip
         registered: UUID = (await self.session.execute(_REGISTER, values)).scalar_one()
         return registered
 
-    async def to_resend(self, address: str, new: NewRegistration) -> list[tuple[UUID, UUID]]:
-        """The account and each registration of the address that is to be mailed again, with more time to confirm it.
+    async def to_resend(self, address: str, network: bytes, new: NewRegistration) -> list[MailedAgain]:
+        """Each registration of the address that is to be mailed again, with more time to confirm it.
 
-        None of a confirmed or unknown address, and none that was mailed too often. `new` takes the account's own
+        None of a confirmed or unknown address, and none that was mailed too often: at the expense of who registered it,
+        where they ask for it, or else of all others. `network` is whose asking it is. `new` takes the account's own
         password, where no registration waits any more.
         """
         values = {
             "address": address, "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at,
-            "most": MAILS_PER_HOUR,
+            "most": MAILS_PER_HOUR, "network": network, "most_own": OWN_MAILS,
         }  # fmt: skip
-        return [(row.account_id, row.registration_id) for row in await self.session.execute(_TO_RESEND, values)]
+        rows = await self.session.execute(_TO_RESEND, values)
+        return [MailedAgain(row.account_id, row.registration_id, row.own) for row in rows]
 
     async def confirm(self, token_hash: bytes) -> Confirmed | None:
         """None where the token is not good."""

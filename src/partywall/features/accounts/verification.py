@@ -19,7 +19,7 @@ from partywall.features.accounts.jobs import (
     ConfirmAddress,
     ResendConfirmation,
 )
-from partywall.features.accounts.known_networks import hash_of_address
+from partywall.features.accounts.known_networks import Origin, hash_of_address
 from partywall.features.accounts.limits import ClientLimits, Kind
 from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor
 from partywall.features.accounts.verification_tokens import VerificationTokens
@@ -30,9 +30,11 @@ def new_registration(tokens: VerificationTokens) -> NewRegistration:
     return NewRegistration(id_, token_hash(tokens.of(id_)), utc_now() + VERIFICATION_TTL)
 
 
-async def enqueue_mail(session: AsyncSession, account_id: UUID, registration_id: UUID, *, registered: bool) -> None:
+async def enqueue_mail(
+    session: AsyncSession, account_id: UUID, registration_id: UUID, *, registered: bool, own: bool = False
+) -> None:
     """In the caller's transaction; the payload holds nothing that proves anything."""
-    payload = ConfirmAddress(account_id=account_id, registration_id=registration_id, registered=registered)
+    payload = ConfirmAddress(account_id=account_id, registration_id=registration_id, registered=registered, own=own)
     await enqueue(session, CONFIRM_ADDRESS, payload)
 
 
@@ -63,7 +65,12 @@ class VerificationService:
             self.access_tokens.forget_session(session_id)
 
     async def resend(self, address: str) -> None:
-        """The same for every address, after the same work; raises TooManyAttemptsError or TooManyMailsError."""
+        """The same for every address, after the same work; raises TooManyAttemptsError or TooManyMailsError.
+
+        What others have asked for of this address is not counted here: how many mails there are, the job sees to.
+        """
         await self.limits.admit(Kind.RESEND)
-        await self.limits.admit_mail(hash_of_address(self.addresses, address))
-        await enqueue(self.session, RESEND_CONFIRMATION, ResendConfirmation(address=address))
+        network = Origin.of(self.addresses, address, self.limits.client).network
+        await self.limits.admit_mail(network)
+        payload = ResendConfirmation(address=address, network=network.hex())
+        await enqueue(self.session, RESEND_CONFIRMATION, payload)

@@ -40,7 +40,7 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
     if waiting is None and account.email_verified_at is None:
         log.warning("confirmation_withheld", reason="too many registrations of one address, or one that has expired")
         return
-    if context.attempt == 1 and await _too_many(context, payload):
+    if context.attempt == 1 and not payload.own and await _too_many(context, payload):
         log.warning("confirmation_withheld", reason="too many mails to one address")
         return
     if waiting is None:
@@ -53,9 +53,10 @@ async def resend_confirmation(context: JobContext, payload: ResendConfirmation) 
     """Has every registration of the address that can still be confirmed mailed again, in a job each."""
     tokens = VerificationTokens(context.resources.secrets.signer(PURPOSE))
     async with context.resources.sessions.begin() as session:
-        waiting = await RegistrationDoor(session).to_resend(payload.address, new_registration(tokens))
-        for account_id, registration_id in waiting:
-            await enqueue_mail(session, account_id, registration_id, registered=False)
+        door = RegistrationDoor(session)
+        waiting = await door.to_resend(payload.address, bytes.fromhex(payload.network), new_registration(tokens))
+        for each in waiting:
+            await enqueue_mail(session, each.account_id, each.registration_id, registered=False, own=each.own)
     if not waiting:
         log.info("confirmation_not_needed")
 
@@ -72,7 +73,9 @@ def _confirmation(context: JobContext, waiting: Waiting) -> dict[str, str | None
 
 
 async def _too_many(context: JobContext, payload: ConfirmAddress) -> bool:
-    wait = await context.resources.attempts.admit(f"confirmation/{payload.account_id}", per_hour=MAILS_PER_HOUR)
+    """Those of registrations apart from those that are asked for again, by people who need not have registered."""
+    kind = "registered" if payload.registered else "confirmation"
+    wait = await context.resources.attempts.admit(f"{kind}/{payload.account_id}", per_hour=MAILS_PER_HOUR)
     return wait is not None
 
 

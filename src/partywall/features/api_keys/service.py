@@ -54,7 +54,7 @@ class ApiKeyService:
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
         """The one time that the secret is known."""
-        scope = await self._lock()
+        scope = await self._lock(accepting=True)
         expires_at = _future(wanted.expires_at)
         key = new_key()
         row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
@@ -73,10 +73,10 @@ class ApiKeyService:
 
         after_commit(self.session, forget)
 
-    async def _lock(self) -> ProjectScope:
+    async def _lock(self, *, accepting: bool = False) -> ProjectScope:
         """One change of who may enter at a time, by somebody who still may make it."""
         require(self.scope, Right.KEY_MANAGE)
-        scope = await lock_membership(self.session, self.scope)
+        scope = await lock_membership(self.session, self.scope, accepting=accepting)
         require(scope, Right.KEY_MANAGE)
         return scope
 

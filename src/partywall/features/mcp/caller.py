@@ -41,7 +41,7 @@ class Caller:
         """One transaction. It ends as it must, also where the client has gone meanwhile."""
         with anyio.CancelScope(shield=True):
             async with self.resources.sessions.begin() as session:
-                scope = await enter_to_write(session, self.principal, self.project_id)
+                scope = await enter_to_write(session, self.principal, self.project_id, accepting=True)
                 yield await get_run_service(session, scope, self.resources)
 
     async def verified(self) -> VerifiedCredential:

@@ -86,7 +86,7 @@ class InvitationService:
 
     async def invite(self, wanted: InvitationCreate) -> Invitation:
         """Makes the invitation, and the job that mails its token."""
-        scope = await lock_membership(self.session, self.scope)
+        scope = await lock_membership(self.session, self.scope, accepting=True)
         _require_to_invite(scope, wanted.role)
         await refuse(self.session, scope, wanted.email)
         id_ = new_id()

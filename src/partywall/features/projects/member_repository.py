@@ -12,6 +12,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import Principal, ProjectScope, Role, let_no_writer_in
 from partywall.features.projects.models import Project, ProjectMember
 
+_ACCEPT: Final = select(func.wall.accept_project())
 KEYSET: Final = Keyset({"created_at": ProjectMember.joined_at}, ProjectMember.account_id)
 
 # What members may know of one another; the accounts themselves are each person's own.
@@ -101,3 +102,9 @@ class MemberWriter:
             .returning(ProjectMember.account_id)
         )
         removed.one()
+
+
+async def accept_project(session: AsyncSession, scope: ProjectScope) -> None:
+    """By a change of the caller's own; raises QuotaExceededError. Nothing where another owner has the project."""
+    if scope.role is Role.OWNER:
+        await session.execute(_ACCEPT)

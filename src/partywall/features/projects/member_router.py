@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response, status
 
-from partywall.core.errors import MissingRightError, PreconditionFailedError, QuotaExceededError
+from partywall.core.errors import MissingRightError, PreconditionFailedError
 from partywall.core.http.dependencies import ReadProjectScopeDep, ReadSessionDep
 from partywall.core.http.etag import IfMatch, entity_tag, require_match
 from partywall.core.http.pagination import CursorsDep
@@ -47,7 +47,7 @@ async def list_members(
     summary="Change a member's role",
     description="Holds from the member's next request on and ends their open streams. Only owners make and unmake "
     "owners. `me` stands for the caller.",
-    responses=documented(*_CHANGE_ERRORS, QuotaExceededError),
+    responses=documented(*_CHANGE_ERRORS),
 )
 async def update_member(
     user_id: MemberId, body: MemberPatch, service: MemberServiceDep, if_match: IfMatch = None
@@ -75,10 +75,9 @@ async def remove_member(user_id: MemberId, service: MemberServiceDep, if_match: 
     "/transfer",
     response_model=Member,
     summary="Transfer a project",
-    description="Another member becomes an owner, the caller an admin. Answers the new owner.",
-    responses=documented(
-        ProjectNotFoundError, MemberNotFoundError, MissingRightError, TransferToOneselfError, QuotaExceededError
-    ),
-)  # fmt: skip
+    description="Another member becomes an owner, the caller an admin. Answers the new owner. The project counts for "
+    "the caller's account until the new owner changes something in it.",
+    responses=documented(ProjectNotFoundError, MemberNotFoundError, MissingRightError, TransferToOneselfError),
+)
 async def transfer_project(body: Transfer, service: MemberServiceDep) -> Response:
     return _answer(await service.transfer(body.user_id))

@@ -21,7 +21,13 @@ from partywall.features.projects.exceptions import (
     TransferToOneselfError,
 )
 from partywall.features.projects.invitation_repository import InvitationWriter
-from partywall.features.projects.member_repository import KEYSET, MemberRepository, MemberRow, MemberWriter
+from partywall.features.projects.member_repository import (
+    KEYSET,
+    MemberRepository,
+    MemberRow,
+    MemberWriter,
+    accept_project,
+)
 from partywall.features.projects.rights import Right, grantable, require
 from partywall.features.projects.schemas import Member, MemberId, MemberQuery
 
@@ -61,15 +67,19 @@ async def list_members(
     return await wanted.page(members.page, members.count, _present, lambda member: (member.joined_at, member.user_id))
 
 
-async def lock_membership(session: AsyncSession, scope: ProjectScope) -> ProjectScope:
+async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepting: bool = False) -> ProjectScope:
     """One change of who may enter at a time. Answers the scope as it is now: its role may have changed in the wait.
 
+    `accepting` as of `enter_to_write`: not for what hands the project on, leaves it or takes away.
     Raises ProjectNotFoundError where the caller may no longer enter, NotAuthenticatedError where its session has ended.
     """
     if not await MemberRepository(session, scope).lock_project():
         raise ProjectNotFoundError
     await require_live(session)
-    return await enter_project(session, scope.principal, scope.project_id)
+    entered = await enter_project(session, scope.principal, scope.project_id)
+    if accepting:
+        await accept_project(session, entered)
+    return entered
 
 
 @dataclass(frozen=True, slots=True)

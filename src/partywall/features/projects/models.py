@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     DateTime,
     ForeignKey,
@@ -22,10 +23,14 @@ from partywall.core.db.base import Base, TableKind
 
 
 class Project(Base):
-    """`deleted_at` marks one that nobody may enter any more, and that counts for an account until it is purged."""
+    """`account_id` is whose shares and quotas it uses; `released`, that this is no acting owner any more.
+
+    `deleted_at` marks one that nobody may enter any more, and that counts for an account until it is purged.
+    """
 
     __tablename__ = "project"
     __table_args__ = (
+        Index("project_account_id_idx", "account_id"),
         Index("project_deleted_at_idx", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("project_deleted_for_idx", "deleted_for", postgresql_where=text("deleted_at IS NOT NULL")),
         {"info": {"kind": TableKind.DIRECTORY}},
@@ -39,6 +44,8 @@ class Project(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     deleted_for: Mapped[UUID | None] = mapped_column(Uuid)
+    account_id: Mapped[UUID | None] = mapped_column(Uuid)
+    released: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
 class ProjectMember(Base):

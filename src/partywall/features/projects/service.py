@@ -16,6 +16,7 @@ from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
+from partywall.features.projects.member_repository import accept_project
 from partywall.features.projects.models import Project as ProjectRow
 from partywall.features.projects.repository import KEYSET, ListedRow, ProjectDirectory, ProjectRepository, ProjectWriter
 from partywall.features.projects.rights import Right, require
@@ -109,6 +110,7 @@ class ProjectService:
         require(self.scope, Right.PROJECT_UPDATE)
         given = patch.model_fields_set
         if given:
+            await accept_project(self.session, self.scope)
             row = await ProjectRepository(self.session, self.scope).get()
             await ProjectWriter(self.session, self.scope).describe(
                 patch.name if "name" in given else row.name,

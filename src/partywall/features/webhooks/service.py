@@ -83,7 +83,7 @@ class WebhookService:
 
     async def create(self, wanted: WebhookCreate, refusal: str | None) -> Versioned[SecretWebhook]:
         """The one time that the secret is known."""
-        scope = await lock_membership(self.session, self.scope)
+        scope = await lock_membership(self.session, self.scope, accepting=True)
         require(scope, Right.WEBHOOK_MANAGE)
         _accept(refusal)
         secret = new_secret()

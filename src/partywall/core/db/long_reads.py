@@ -1,0 +1,65 @@
+"""Reads that may take long: at places and with connections of their own, so that the others never wait behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import asyncpg
+
+from partywall.core.db.read_pool import Connection, ReadPool
+from partywall.core.errors import UnavailableError
+from partywall.core.recent_use import RecentUse
+from partywall.core.tenant import current_tenant
+from partywall.core.tenant_semaphore import TenantSemaphore
+
+# In one process; of one account, half of them. Whoever has had them for long of late waits behind the others.
+LONG_READS: Final = 4
+# PostgreSQL itself ends what takes longer.
+LONG_READ_SECONDS: Final = 3
+# So many more of one account may wait.
+WAITING_EACH: Final = 32
+
+
+class ReadTimeoutError(UnavailableError):
+    code = "read_timeout"
+    title = "Reading this took too long"
+
+    def __init__(self) -> None:
+        super().__init__("Go on by cursor instead of offset, filter less, or try later.", headers={"Retry-After": "5"})
+
+
+class LongReadPool(ReadPool):
+    """Where nobody waits for an answer any more, its place is taken until PostgreSQL has ended the work on it."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
+        self.use = RecentUse()
+        super().__init__(connect, TenantSemaphore(LONG_READS, each=LONG_READS // 2, waiting=WAITING_EACH, use=self.use))
+        self._under_way: set[asyncio.Task[object]] = set()
+
+    async def _with_one[Answer](self, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+        connection = await self._take()
+        task = asyncio.create_task(self._answer(connection, ask))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    async def _answer[Answer](self, connection: Connection, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+        began = time.monotonic()
+        try:
+            return await ask(connection)
+        except asyncpg.QueryCanceledError as error:
+            raise ReadTimeoutError from error
+        except (asyncio.CancelledError, TimeoutError):
+            connection.terminate()
+            raise
+        finally:
+            self.use.add(current_tenant().name, time.monotonic() - began)
+            self._give_back(connection)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # also where nobody waits for it any more

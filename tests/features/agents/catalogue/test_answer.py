@@ -139,10 +139,8 @@ async def test_one_whole_text_at_a_time_has_memory_of_the_accounts_share(
         held -= 1
 
     monkeypatch.setattr(LargeAnswers, "room", room)
-    citations = [
-        {"number": number, "document_id": each, "quote": QUOTE}
-        for number, each in enumerate([*documents, *documents], 1)
-    ]
+    named = [*documents, *documents]
+    citations = [{"number": number, "document_id": each, "quote": QUOTE} for number, each in enumerate(named, 1)]
     bureau.model.says(final(answered=True, answer="It delivers within ten days [1][2][3][4].", citations=citations))
     output = output_of(await run(bureau, "answer", question="When?"))
     assert [each["document_id"] for each in listed(output, "citations")] == named

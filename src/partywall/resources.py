@@ -124,8 +124,7 @@ async def open_resources(
         yield Resources(
             settings=settings,
             engine=engine,
-            sessions=sessions,
-            reads=reads,
+            sessions=sessions, reads=reads,
             cache=cache,
             secrets=keeper,
             access_tokens=tokens,

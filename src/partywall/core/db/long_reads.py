@@ -37,29 +37,21 @@ class LongReadPool(ReadPool):
     def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         self.use = RecentUse()
         super().__init__(connect, TenantSemaphore(LONG_READS, each=LONG_READS // 2, waiting=WAITING_EACH, use=self.use))
-        self._under_way: set[asyncio.Task[object]] = set()
 
     async def _with_one[Answer](self, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
         connection = await self._take()
-        task = asyncio.create_task(self._answer(connection, ask))
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
-
-    async def _answer[Answer](self, connection: Connection, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-        began = time.monotonic()
+        began, still = time.monotonic(), 0.0
         try:
             return await ask(connection)
         except asyncpg.QueryCanceledError as error:
             raise ReadTimeoutError from error
         except (asyncio.CancelledError, TimeoutError):
             connection.terminate()
+            still = max(0.0, LONG_READ_SECONDS - (time.monotonic() - began))
             raise
         finally:
-            self.use.add(current_tenant().name, time.monotonic() - began)
-            self._give_back(connection)
-
-    def _done(self, task: asyncio.Task[object]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # also where nobody waits for it any more
+            self.use.add(current_tenant().name, time.monotonic() - began + still)
+            if still:
+                asyncio.get_running_loop().call_later(still, self._give_back, connection)
+            else:
+                self._give_back(connection)

@@ -61,17 +61,19 @@ class RunRepository:
         after: After | None,
     ) -> list[Run]:
         """As many as a page may have bytes; one at least."""
-        ours = Run.project_id == self.scope.project_id
         # Weighed only then: PostgreSQL would weigh those that the offset passes over, too.
-        page = KEYSET.page(select(Run.id).where(ours, *_matching(filters)), sort, limit, offset, after)
-        weighing = select(Run.id, _WEIGHT.label("weight")).where(ours, Run.id.in_(page))
+        passing = select(Run.id).where(Run.project_id == self.scope.project_id, *_matching(filters))
+        page = KEYSET.page(passing, sort, limit, offset, after)
+        weighing = select(Run.id, _WEIGHT.label("weight")).where(
+            Run.project_id == self.scope.project_id, Run.id.in_(page)
+        )
         chosen = weighing.order_by(*KEYSET.order(sort)).subquery("chosen")
         before = func.sum(chosen.c.weight).over(rows=(None, 0)) - chosen.c.weight
         weighed = select(chosen.c.id, before.label("before")).subquery("weighed")
         fitting = select(weighed.c.id).where(weighed.c.before < PAGE_BYTES)
         rows = await self.session.execute(
             select(Run, select(func.count()).select_from(chosen).scalar_subquery())
-            .where(ours, Run.id.in_(fitting))
+            .where(Run.project_id == self.scope.project_id, Run.id.in_(fitting))
             .order_by(*KEYSET.order(sort))
         )
         found = [(run, of) for run, of in rows]

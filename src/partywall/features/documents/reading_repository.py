@@ -125,14 +125,8 @@ def page_of(listing: Listing) -> ScopedRead:
         conditions = (*_conditions(listing), proved, *after)
         if listing.counts:
             conditions = (DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id.in_(_behind_offset(listing, conditions)))
-        rows = (
-            select(*document_columns(DOCUMENT, content=False))
-            .where(*conditions)
-            .order_by(*KEYSET.order(listing.sort))
-            .limit(_ONE_MORE)
-            .correlate(ENTERED)
-            .lateral("chosen")
-        )
+        shown = select(*document_columns(DOCUMENT, content=False)).where(*conditions)
+        rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(ENTERED).lateral("chosen")
         place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
         return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
@@ -141,7 +135,9 @@ def page_of(listing: Listing) -> ScopedRead:
 
 def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
     """Their ids alone: what is shown of a document is costly, and PostgreSQL would make it for those passed over."""
-    found = select(Document.id).where(*conditions).order_by(*KEYSET.order(listing.sort))
+    found = (
+        select(Document.id).where(Document.project_id == PROJECT_ID, *conditions).order_by(*KEYSET.order(listing.sort))
+    )
     return found.limit(_ONE_MORE).offset(_OFFSET).correlate(ENTERED)
 
 

@@ -42,6 +42,7 @@ from partywall.core.outgoing.guarded import Outgoing
 from partywall.core.outgoing.resolver import Resolver
 from partywall.core.outgoing.retrying import Retries
 from partywall.core.pings import open_pings
+from partywall.core.recent_use import RecentUse
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -124,8 +125,7 @@ async def open_resources(
         yield Resources(
             settings=settings,
             engine=engine,
-            sessions=sessions,
-            reads=reads,
+            sessions=sessions, reads=reads,
             cache=cache,
             secrets=keeper,
             access_tokens=tokens,
@@ -137,7 +137,8 @@ async def open_resources(
             blobs=blobs,
             answers=_large_answers(settings),
             mailer=mailer,
-            checks=stack.enter_context(closing(SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING))),
+            checks=stack.enter_context(closing(
+                SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
             uploads=Uploads(texts.use, texts.patience),

@@ -20,6 +20,7 @@ from partywall.core.http.connections import Http
 from partywall.core.http.socket_protocol import Sockets
 from partywall.core.memory import give_back_memory
 from partywall.core.security.client_address import ClientAddresses
+from partywall.core.shared_threads import let_the_loop_in
 from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -100,6 +101,7 @@ def application(settings: Settings, workers: int, heartbeat: int | None = None) 
     """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
     configure_logging(settings.log)
     give_back_memory()
+    let_the_loop_in()
     if workers > 1:
         return "partywall.asgi:app"
     return create_app(settings, own_process=True, heartbeat=heartbeat)

@@ -12,6 +12,7 @@ from partywall.core.background import keep
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.memory import exempt_from_collection, give_back_memory
 from partywall.core.retention import work as retention
+from partywall.core.shared_threads import let_the_loop_in
 from partywall.core.watchdog import watched
 from partywall.features.work import WORK
 from partywall.logs import configure_logging
@@ -48,4 +49,5 @@ def run_worker(settings: Settings, heartbeat: int | None = None) -> None:
     os.nice(NICER)
     configure_logging(settings.log)
     give_back_memory()
+    let_the_loop_in()
     uvloop.run(_until_signalled(settings, heartbeat))

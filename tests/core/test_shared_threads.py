@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from partywall.core.recent_use import RecentUse
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant import Tenant
 from partywall.core.tenant_semaphore import TooMuchAtOnceError
@@ -31,6 +32,31 @@ async def test_one_tenant_leaves_a_thread_to_others(threads: SharedThreads) -> N
     go_on.set()
     await asyncio.gather(first, second)
     assert (threads.places.in_use, threads.places.waiting) == (0, 0)
+
+
+async def test_those_that_have_kept_threads_busy_leave_one_to_others() -> None:
+    use = RecentUse(lambda: 0.0)
+    threads = SharedThreads("test", 2, each=1, waiting=1, use=use)
+    others = Tenant("greedy too")
+    for each in (GREEDY, others):
+        use.add(each.name, 60)
+    go_on = threading.Event()
+    first, second = (asyncio.create_task(threads.run(go_on.wait, each)) for each in (GREEDY, others))
+    assert (await threads.run(threading.current_thread, HONEST)).name.startswith("test")
+    assert (threads.places.in_use, threads.places.waiting) == (1, 1)
+    go_on.set()
+    await asyncio.gather(first, second)
+    threads.close()
+
+
+async def test_how_long_threads_were_kept_is_noted() -> None:
+    use = RecentUse(lambda: 0.0)
+    threads = SharedThreads("test", 1, each=1, waiting=1, use=use)
+    await threads.run(lambda: None, GREEDY)
+    while not use.of(GREEDY.name):
+        await threads.run(lambda: None, GREEDY)
+    assert use.of(HONEST.name) == 0.0
+    threads.close()
 
 
 async def test_a_place_is_taken_for_as_long_as_its_thread_works(threads: SharedThreads) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote
 
 from bench.hostile.attack import Attack
+from bench.hostile.attacks.several import accounts
 from bench.hostile.hostile import Hostile
 
 COMMON = "the of and to in a is that for it as was with be by on not he his but at are this have from or had an they"
@@ -41,6 +43,27 @@ def lists(queries: Sequence[str], *, connections: int = 16) -> Run:
     return run
 
 
+async def titles(hostile: Hostile) -> None:
+    """Two accounts with a large project each: what one filter looks through is all of it."""
+    made = await accounts(hostile, 2)
+    some = {"documents": [{"title": "\u00c4" * 470 + str(number), "content": "x"} for number in range(500)]}
+    for host, each in enumerate(made):
+        for _ in range(LARGE_PROJECT // 500):
+            await each.call("POST", f"{each.here}/documents/batch", some, host=host)
+    hostile.begin()
+    floods = []
+    for host, each in enumerate(made):
+        each.begin()
+        lines = itertools.cycle(each.ask("GET", f"{each.here}/documents?{query}") for query in DEAR_LISTS)
+        floods.append(each.flood(lines, connections=20, first_address=host))
+    await asyncio.gather(*floods)
+
+
+LARGE_PROJECT = 10_000
+DEAR_LISTS = (
+    "limit=100&offset=0&q_title=zzzzz", "sort=title&limit=100&offset=0&q_title=q", "limit=100&q_title=zzzzz",
+    "limit=100&offset=9900", "status=published&index_status=failed", "sort=title&offset=9999&status=draft",
+)  # fmt: skip
 LISTS = (
     "offset=999999999", "offset=9223372036854775807", "limit=100&offset=199", "cursor=" + "A" * 8000, "cursor=%00",
     "sort=" + "title," * 1000, "q_title=" + "%25_" * 200, "q_title=" + "%5C" * 500, "q_title=" + "a" * 8000,
@@ -91,6 +114,7 @@ ATTACKS = (
         "searches by meaning alone, 24 at once",
         searches((COMMON + " ") * 9, extra="&mode=vector&limit=100"),
     ),
+    Attack("accounts-lists", 3, "two accounts look for titles in 10,000 documents each", titles, weight=3),
     Attack("lists", 3, "lists with huge offsets, cursors, wildcards", lists(LISTS)),
     Attack(
         "lists-wildcards",

@@ -11,6 +11,7 @@ from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.paths import given_path, listening_host
 from partywall.commands.places import require_authorities, require_directories
+from partywall.core.db.long_reads import LONG_READS
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable
@@ -60,8 +61,8 @@ def serve(
 
 
 def _connections(database: DatabaseSettings) -> int:
-    """Of the API and the worker with both of their pools, and some for listening, operators and PostgreSQL itself."""
-    pools = database.pool_size + database.pool_overflow + database.pool_size * 3 // 2
+    """Of the API and the worker with their pools, and some for listening, operators and PostgreSQL itself."""
+    pools = database.pool_size + database.pool_overflow + database.pool_size * 3 // 2 + LONG_READS
     return 2 * pools + 24
 
 

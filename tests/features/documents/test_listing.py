@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from urllib.parse import quote
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from partywall.core.pagination import PAGE_BYTES
+from partywall.core.resources import Resources
 from partywall.features.documents.constants import MAX_METADATA_BYTES
 from partywall.features.documents.schemas import Document, DocumentSummary, Stats, Version, VersionSummary
 from tests.features.documents.conftest import Shelf
@@ -169,3 +171,30 @@ async def test_a_page_of_large_metadata_ends_earlier_and_the_next_goes_on(shelf:
     assert len(set(titles)) == 20
     few = (await shelf.get(params={"sort": sort, "limit": 3})).json()
     assert (len(few["items"]), few["next_cursor"] is None) == (3, False)
+
+
+@pytest.mark.parametrize(
+    ("query", "is_long"),
+    [
+        ("", False), ("?sort=title&limit=100", False), ("?external_id=a", False), ("/stats", True),
+        ("?offset=0", True), ("?external_id=a&offset=3", True), ("?q_title=a", True), ("?status=draft", True),
+        ("?index_status=failed&sort=title", True),
+    ],
+)  # fmt: skip
+async def test_what_may_look_through_the_project_waits_for_a_long_read(
+    shelf: Shelf, resources: Resources, query: str, is_long: bool
+) -> None:
+    """And nothing else does: an account that has as many under way as it may still gets its ordinary lists."""
+    places, tenant = resources.reads.long.places, shelf.owner.principal.tenant
+    taken = 0
+    while places.try_acquire(tenant):
+        taken += 1
+    asked = asyncio.create_task(shelf.get(query))
+    try:
+        while not asked.done() and not places.waiting:
+            await asyncio.sleep(0.001)
+        assert asked.done() != is_long
+    finally:
+        for _ in range(taken):
+            places.release(tenant)
+    assert (await asked).status_code == 200

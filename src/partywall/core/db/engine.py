@@ -11,10 +11,12 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from partywall.core.db.availability import NoConnectionError
+from partywall.core.db.long_reads import LONG_READ_SECONDS, LongReadPool
 from partywall.core.db.pooler import connect_pooled
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.quotas import raise_exceeded_quotas
 from partywall.core.db.read_pool import Connection, ReadPool
+from partywall.core.tenant_semaphore import TenantSemaphore
 
 DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
@@ -118,19 +120,17 @@ def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object)
 
 async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str], pooled: bool = False) -> ReadPool:
     """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
-    connect = connect_pooled if pooled else asyncpg.connect
-    pool = ReadPool(
-        partial(
-            connect,
-            asyncpg_dsn(url),
-            server_settings=dict(settings),
-            timeout=CONNECT_SECONDS,
-            command_timeout=COMMAND_SECONDS,
-        ),
-        size,
-    )
+    most = min(LONG_READ_SECONDS * 1000, int(settings["statement_timeout"]))
+    long = LongReadPool(_reading(url, {**settings, "statement_timeout": str(most)}, pooled=pooled))
+    pool = ReadPool(_reading(url, settings, pooled=pooled), TenantSemaphore(size), long)
     await pool.open()
     return pool
+
+
+def _reading(url: str, settings: Mapping[str, str], *, pooled: bool) -> Callable[[], Awaitable[Connection]]:
+    connect = connect_pooled if pooled else asyncpg.connect
+    limits = {"timeout": CONNECT_SECONDS, "command_timeout": COMMAND_SECONDS}
+    return partial(connect, asyncpg_dsn(url), server_settings=dict(settings), **limits)
 
 
 async def ping(engine: AsyncEngine) -> None:

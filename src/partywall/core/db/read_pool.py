@@ -22,8 +22,12 @@ class ReadPool:
     task which asyncpg's pool starts for it, would cost as much as the statement.
     """
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], size: int) -> None:
-        self.places = TenantSemaphore(size)
+    def __init__(
+        self, connect: Callable[[], Awaitable[Connection]], places: TenantSemaphore, long: ReadPool | None = None
+    ) -> None:
+        self.places = places
+        # For what may take long.
+        self.long: ReadPool = long or self
         self._connect = connect
         # The last one is taken first, so the first ones are those that a quiet process does not need.
         self._idle: list[Connection] = []
@@ -32,14 +36,19 @@ class ReadPool:
         self._timer: asyncio.TimerHandle | None = None
         self._is_open = False
 
-    async def open(self) -> None:
-        """Makes the first connection, so that a wrong address is noticed at once."""
+    async def open(self, *, connected: bool = True) -> None:
+        """Makes the first connection, so that a wrong address is noticed at once; or none before one is needed."""
         self._is_open = True
-        self._idle.append(await self._connect())
+        if connected:
+            self._idle.append(await self._connect())
+        if self.long is not self:
+            await self.long.open(connected=False)
         self._close_unused_later()
 
     def terminate(self) -> None:
         self._is_open = False
+        if self.long is not self:
+            self.long.terminate()
         if self._timer is not None:
             self._timer.cancel()
         for connection in [*self._idle, *self._used]:
@@ -82,6 +91,8 @@ class ReadPool:
 
     def close_idle(self) -> None:
         """Those that are used are not touched."""
+        if self.long is not self:
+            self.long.close_idle()
         for connection in self._idle:
             connection.terminate()
         self._idle.clear()

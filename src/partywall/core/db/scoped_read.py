@@ -104,6 +104,15 @@ class ScopedReader:
         """The scope and the first row; its columns are None where nothing was found."""
         return await self._row(read.statement, project_id, values)
 
+    async def long_row(
+        self, read: ScopedRead, project_id: UUID, values: Mapping[str, Value]
+    ) -> tuple[ProjectScope, asyncpg.Record]:
+        """The same for what may look through the whole project.
+
+        Raises TooMuchAtOnceError, SharedOutError and ReadTimeoutError.
+        """
+        return await self._row(read.statement, project_id, values, self.pool.long)
+
     async def scope(self, project_id: UUID) -> ProjectScope:
         """The proof alone, for work that comes before any row."""
         scope, _ = await self._row(_ENTER, project_id, {})
@@ -123,11 +132,11 @@ class ScopedReader:
         return owner
 
     async def _row(
-        self, statement: Statement, project_id: UUID, values: Mapping[str, Value]
+        self, statement: Statement, project_id: UUID, values: Mapping[str, Value], pool: ReadPool | None = None
     ) -> tuple[ProjectScope, asyncpg.Record]:
         bound = {"principal": str(self.principal), "project_id": project_id, **values}
         with reported():
-            row = await self.pool.fetchrow(statement.sql, *statement.arguments(bound), timeout=READ_SECONDS)
+            row = await (pool or self.pool).fetchrow(statement.sql, *statement.arguments(bound), timeout=READ_SECONDS)
         scope = prove(project_id, self.principal, None if row is None else row[ROLE])
         assert row is not None
         return scope, row

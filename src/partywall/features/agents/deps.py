@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from partywall.core.shared_threads import SharedThreads
+from partywall.features.documents.reading import TextPage
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchHit, SearchQuery
@@ -24,8 +26,22 @@ class ProjectDocuments(Protocol):
         """The first page; cursors are not followed."""
         ...
 
+    async def page(self, document_id: UUID, start: int, length: int) -> TextPage:
+        """At most `length` characters of the text from `start` on, without reading the rest.
+
+        Raises DocumentNotFoundError, also for a document of another project.
+        """
+        ...
+
+    def whole(self, document_id: UUID) -> AbstractAsyncContextManager[Document]:
+        """The document while it is worked on: a large one waits for memory, of which each account has a share.
+
+        Raises DocumentNotFoundError and BudgetSpentError.
+        """
+        ...
+
     async def read(self, document_id: UUID) -> Document:
-        """Raises DocumentNotFoundError, also for a document of another project."""
+        """The same, for a document that is kept: prefer `page`."""
         ...
 
 

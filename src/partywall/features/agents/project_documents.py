@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
@@ -14,16 +15,20 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.jobs.context import JobContext
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
+from partywall.core.tenant import current_tenant
 from partywall.features.agents.deps import Effects, ProjectDocuments
 from partywall.features.agents.journal import Journal, current_step, idempotency_key
 from partywall.features.agents.journal_repository import JournalReader, JournalWriter
 from partywall.features.documents import reading
+from partywall.features.documents.reading import Shown, TextPage
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchHit, SearchQuery
 from partywall.features.search.service import SearchService
 
 _CURSORS: Final = "cursors"
+# PostgreSQL counts characters in 32 bits.
+_BEYOND_EVERY_TEXT: Final = 2**30
 
 
 class ScopedDocuments(ProjectDocuments):
@@ -31,6 +36,7 @@ class ScopedDocuments(ProjectDocuments):
 
     def __init__(self, context: JobContext, reader: ScopedReader, project_id: UUID) -> None:
         resources = context.resources
+        self._answers = resources.answers
         self._reader = reader
         self._project_id = project_id
         self._search = SearchService.of(reader, resources)
@@ -44,8 +50,23 @@ class ScopedDocuments(ProjectDocuments):
         page = await reading.list_documents(self._reader, self._project_id, first, self._cursors)
         return Page[DocumentSummary].model_validate_json(page).items
 
+    async def page(self, document_id: UUID, start: int, length: int) -> TextPage:
+        first = min(start, _BEYOND_EVERY_TEXT)
+        return await reading.get_text(self._reader, self._project_id, document_id, first, length)
+
+    @asynccontextmanager
+    async def whole(self, document_id: UUID) -> AsyncIterator[Document]:
+        found = await reading.get(self._reader, self._project_id, document_id)
+        if isinstance(found, Shown):
+            yield Document.model_validate_json(found.body)
+            return
+        async with self._answers.room(current_tenant().name, found.size):
+            whole = await reading.get_whole(self._reader, self._project_id, document_id)
+            yield Document.model_validate_json(whole.body)
+
     async def read(self, document_id: UUID) -> Document:
-        return Document.model_validate_json((await reading.get_whole(self._reader, self._project_id, document_id)).body)
+        async with self.whole(document_id) as document:
+            return document
 
 
 class JournalEffects(Effects):

@@ -62,10 +62,13 @@ class RunRepository:
         after: After | None,
     ) -> list[Run]:
         """As many as a page may have bytes; one at least."""
-        query = select(Run.id, _WEIGHT.label("weight")).where(
-            Run.project_id == self.scope.project_id, *_matching(filters)
+        # Weighed only then: PostgreSQL would weigh those that the offset passes over, too.
+        passing = select(Run.id).where(Run.project_id == self.scope.project_id, *_matching(filters))
+        page = KEYSET.page(passing, sort, limit, offset, after)
+        weighing = select(Run.id, _WEIGHT.label("weight")).where(
+            Run.project_id == self.scope.project_id, Run.id.in_(page)
         )
-        chosen = KEYSET.page(query, sort, limit, offset, after).subquery("chosen")
+        chosen = weighing.order_by(*KEYSET.order(sort)).subquery("chosen")
         before = func.sum(chosen.c.weight).over(rows=(None, 0)) - chosen.c.weight
         weighed = select(chosen.c.id, before.label("before")).subquery("weighed")
         fitting = select(weighed.c.id).where(weighed.c.before < PAGE_BYTES)

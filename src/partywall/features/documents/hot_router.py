@@ -7,6 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
 
+from partywall.core.db.long_reads import ReadTimeoutError
+from partywall.core.errors import TooManyRequestsError
 from partywall.core.http.body_limits import LARGE_BYTES
 from partywall.core.http.dependencies import LargeAnswersDep, ScopedReaderDep, ScopedWriterDep
 from partywall.core.http.etag import IfNoneMatch, entity_tag, not_modified, unchanged
@@ -40,8 +42,9 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
     response_model=Page[DocumentSummary],
     summary="List documents",
     description="Without their content. Filters combine; `q_title` finds a part of the title in any case. A page of "
-    "large metadata ends after 1 MiB, and the next one goes on.",
-    responses=documented(ProjectNotFoundError),
+    "large metadata ends after 1 MiB, and the next one goes on. With `offset` or a filter other than `external_id`, "
+    "the whole project may be looked through: an account has two of these at once, others wait.",
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def list_documents(
     project_id: UUID, reader: ScopedReaderDep, cursors: CursorsDep, query: Annotated[DocumentQuery, Query()]
@@ -74,7 +77,7 @@ async def create_document(
     response_model=Stats,
     summary="Count documents",
     description="By status and index status, with the size of the text in bytes and the number of indexed passages.",
-    responses=documented(ProjectNotFoundError),
+    responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Response:
     return json_bytes(await reading.get_stats(reader, project_id))
@@ -112,7 +115,7 @@ async def get_document(
     response_model=Page[VersionSummary],
     summary="List a document's versions",
     description="Newest first, without their content. Every change of title or content is a version.",
-    responses=documented(ProjectNotFoundError, DocumentNotFoundError),
+    responses=documented(ProjectNotFoundError, DocumentNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def list_versions(
     project_id: UUID,

@@ -91,9 +91,10 @@ async def list_documents(reader: ScopedReader, project_id: UUID, query: Document
         after = KEYSET.parse(query.sort, position)
     page = Listing(query.sort, bool(after), query.offset is not None, frozenset(filters))
     values: dict[str, Value] = {**_window(query), **filters, **after}
-    scope, row = await reader.row(reads.page_of(page), project_id, values)
+    read = reader.long_row if page.is_long else reader.row
+    scope, row = await read(reads.page_of(page), project_id, values)
     if row["items"] is None:
-        scope, row = await reader.row(reads.page_of(page._replace(short=True)), project_id, values)
+        scope, row = await read(reads.page_of(page._replace(short=True)), project_id, values)
     require(scope, Right.DOCUMENT_READ)
     cursor = cursors.encode(listing, [row["last_value"], row["last_id"]]) if row["more"] else None
     return _page(row["items"], cursor, row["total"])
@@ -109,7 +110,8 @@ async def list_versions(
         [position] = await _position(reader, project_id, cursors, listing, query.cursor, 1)
         values["after"] = _number(position)
     page = reads.version_page(query.cursor is not None, query.offset is not None)
-    scope, row = await reader.row(page, project_id, values)
+    read = reader.row if query.offset is None else reader.long_row
+    scope, row = await read(page, project_id, values)
     require(scope, Right.DOCUMENT_READ)
     if row["newest"] is None:
         raise DocumentNotFoundError
@@ -150,7 +152,7 @@ async def largest(reader: ScopedReader, project_id: UUID, document_id: UUID) -> 
 
 
 async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
-    scope, row = await reader.row(reads.STATS, project_id, {})
+    scope, row = await reader.long_row(reads.STATS, project_id, {})
     require(scope, Right.DOCUMENT_READ)
     body: bytes = row["body"]
     return body

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
@@ -66,6 +67,11 @@ class Listing(NamedTuple):
     filters: frozenset[str]
     short: bool = False
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it may look through the whole project. A document is found at once by its external id."""
+        return self.counts or (bool(self.filters) and "external_id" not in self.filters)
+
 
 def _whole(proved: Proof) -> Found:
     body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
@@ -115,19 +121,24 @@ def page_of(listing: Listing) -> ScopedRead:
     """
 
     def page(proved: Proof) -> Found:
-        rows = (
-            select(*document_columns(DOCUMENT, content=False))
-            .where(*_conditions(listing), proved, *([KEYSET.after(listing.sort)] if listing.goes_on else []))
-            .order_by(*KEYSET.order(listing.sort))
-            .limit(_ONE_MORE)
-            .offset(_OFFSET)
-            .correlate(ENTERED)
-            .lateral("chosen")
-        )
+        after = [KEYSET.after(listing.sort)] if listing.goes_on else []
+        conditions = (*_conditions(listing), proved, *after)
+        if listing.counts:
+            conditions = (DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id.in_(_behind_offset(listing, conditions)))
+        shown = select(*document_columns(DOCUMENT, content=False)).where(*conditions)
+        rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(ENTERED).lateral("chosen")
         place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
         return short_page(*place) if listing.short else unless_large(whole_page(*place))
 
     return ScopedRead(page)
+
+
+def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
+    """Their ids alone: what is shown of a document is costly, and PostgreSQL would make it for those passed over."""
+    found = (
+        select(Document.id).where(Document.project_id == PROJECT_ID, *conditions).order_by(*KEYSET.order(listing.sort))
+    )
+    return found.limit(_ONE_MORE).offset(_OFFSET).correlate(ENTERED)
 
 
 def _content(proved: Proof) -> Found:

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
 
+from partywall.core.http.large_answers import LARGE_BYTES, LargeAnswers
+from partywall.features.documents import reading
 from tests.features.agents.bureau import Bureau, code_of
 from tests.features.agents.catalogue.desk import CONTRACT, complaint, listed, output_of, refusals, results, run
 from tests.features.agents.model_server import Reply, calling, final
@@ -99,12 +103,15 @@ async def test_documents_that_were_not_named_are_closed(bureau: Bureau) -> None:
     )
 
 
-async def test_a_document_is_read_in_pages(bureau: Bureau) -> None:
+async def test_a_document_is_read_in_pages(bureau: Bureau, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database gives a page alone; how long the whole is costs the worker nothing."""
+    monkeypatch.delattr(reading, "get_whole")
+    monkeypatch.delattr(reading, "get")
     content = "".join(f"{number:09d}\n" for number in range(1500))
     document = await bureau.document("Long", content)
     bureau.model.says(
         calling("read", document_id=document), calling("read", document_id=document, start=12_000),
-        calling("read", document_id=document, start=99_999), SILENT,
+        calling("read", document_id=document, start=10**20), SILENT,
     )  # fmt: skip
     await run(bureau, "answer", question="?")
     first, second, beyond = results(bureau.model.asked[3])
@@ -112,6 +119,32 @@ async def test_a_document_is_read_in_pages(bureau: Bureau) -> None:
     assert (second["start"], second["end"], second["next"]) == (12_000, 15_000, None)
     assert str(first["text"]) + str(second["text"]) == content
     assert (beyond["text"], beyond["next"]) == ("", None)
+
+
+async def test_one_whole_text_at_a_time_has_memory_of_the_accounts_share(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = CONTRACT + "More. " * (LARGE_BYTES // 6)
+    documents = [await bureau.document(f"Contract {number}", content) for number in range(2)]
+    taken: list[int] = []
+    held = most = 0
+
+    @asynccontextmanager
+    async def room(_: LargeAnswers, __: str, size: int) -> AsyncIterator[None]:
+        nonlocal held, most
+        taken.append(size)
+        held += 1
+        most = max(most, held)
+        yield
+        held -= 1
+
+    monkeypatch.setattr(LargeAnswers, "room", room)
+    named = [*documents, *documents]
+    citations = [{"number": number, "document_id": each, "quote": QUOTE} for number, each in enumerate(named, 1)]
+    bureau.model.says(final(answered=True, answer="It delivers within ten days [1][2][3][4].", citations=citations))
+    output = output_of(await run(bureau, "answer", question="When?"))
+    assert [each["document_id"] for each in listed(output, "citations")] == named
+    assert (taken, most, held) == ([len(content)] * 2, 1, 0)
 
 
 async def test_input_is_judged_when_the_run_is_started(bureau: Bureau) -> None:

@@ -41,9 +41,10 @@ async def _check(ctx: RunContext[RunDeps[Question]], output: Answer) -> Answer:
             raise ModelRetry("Where `answered` is false, `answer` is null and there are no citations; else there are.")
         return output
     _refuse_unsupported(output.answer, [each.number for each in output.citations])
-    documents = {id_: await _cited(ctx, id_) for id_ in dict.fromkeys(each.document_id for each in output.citations)}
-    checked = await ctx.deps.threads.run(partial(_looked_up, output.citations, documents))
-    return output.model_copy(update={"citations": checked})
+    checked: dict[int, Citation] = {}
+    for id_ in dict.fromkeys(each.document_id for each in output.citations):
+        checked |= await _cited(ctx, id_, [each for each in output.citations if each.document_id == id_])
+    return output.model_copy(update={"citations": [checked[each.number] for each in output.citations]})
 
 
 def _refuse_unsupported(answer: str, numbers: list[int]) -> None:
@@ -66,20 +67,24 @@ def _refuse_unsupported(answer: str, numbers: list[int]) -> None:
         raise ModelRetry("The answer says nothing beside its numbers.")
 
 
-async def _cited(ctx: RunContext[RunDeps[Question]], document_id: UUID) -> Document:
+async def _cited(
+    ctx: RunContext[RunDeps[Question]], document_id: UUID, citations: list[Citation]
+) -> dict[int, Citation]:
+    """Those of one document: of all that are cited, one whole text is in memory."""
     readable = ctx.deps.input.readable
     try:
         if readable is not None and document_id not in readable:
             raise DocumentNotFoundError
-        return await existing(ctx, document_id)
+        async with existing(ctx, document_id), ctx.deps.documents.whole(document_id) as document:
+            return await ctx.deps.threads.run(partial(_looked_up, citations, document))
     except DocumentNotFoundError as error:
         raise ModelRetry(f"There is no document {document_id} to cite.") from error
 
 
-def _looked_up(citations: list[Citation], documents: dict[UUID, Document]) -> list[Citation]:
+def _looked_up(citations: list[Citation], document: Document) -> dict[int, Citation]:
     """Each with the text as it stands in the document; raises ModelRetry where it does not."""
-    texts = {id_: Text(document.content) for id_, document in documents.items()}
-    return [_filled(each, documents[each.document_id], _place(each, texts[each.document_id])) for each in citations]
+    text = Text(document.content)
+    return {each.number: _filled(each, document, _place(each, text)) for each in citations}
 
 
 def _place(citation: Citation, text: Text) -> Span:

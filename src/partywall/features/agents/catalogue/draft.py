@@ -149,7 +149,8 @@ async def _check(ctx: Context, output: Draft) -> Draft:
     if standing.refused:
         return output.model_copy(update={"status": "rejected", "comment": ctx.deps.comment})
     if ctx.deps.input.document_id is not None:
-        await existing(ctx, ctx.deps.input.document_id)
+        async with existing(ctx, ctx.deps.input.document_id):
+            await ctx.deps.documents.page(ctx.deps.input.document_id, 0, 0)
     raise ModelRetry("Nothing is written yet. Call `write` with the title and the whole text.")
 
 

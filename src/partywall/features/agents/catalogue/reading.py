@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -16,7 +17,6 @@ from partywall.features.agents.catalogue.schemas import DocumentPage, Passage, R
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.exceptions import DocumentGoneError
 from partywall.features.documents.exceptions import DocumentNotFoundError
-from partywall.features.documents.schemas import Document
 from partywall.features.search.schemas import QueryText, SearchGroup, SearchQuery
 
 # Some 3,000 tokens.
@@ -74,26 +74,26 @@ async def read(ctx: Context, document_id: UUID, start: Annotated[int, Field(ge=0
     if readable is not None and document_id not in readable:
         raise DocumentNotFoundError("This run may not read that document: it was not given to it.")
     _need(ctx, PAGE_CHARACTERS)
-    document = await existing(ctx, document_id)
-    text = document.content[start : start + PAGE_CHARACTERS]
-    end = start + len(text)
-    length = len(document.content)
+    async with existing(ctx, document_id):
+        page = await ctx.deps.documents.page(document_id, start, PAGE_CHARACTERS)
+    end = start + len(page.text)
     return DocumentPage(
-        document_id=document.id,
-        title=document.title,
-        version=document.version,
+        document_id=document_id,
+        title=page.title,
+        version=page.version,
         start=start,
         end=end,
-        length=length,
-        next=end if end < length else None,
-        text=text,
+        length=page.characters,
+        next=end if end < page.characters else None,
+        text=page.text,
     )
 
 
-async def existing(ctx: Context, document_id: UUID) -> Document:
+@asynccontextmanager
+async def existing(ctx: Context, document_id: UUID) -> AsyncIterator[None]:
     """Raises DocumentGoneError where the caller gave it to the run, and DocumentNotFoundError where the model did."""
     try:
-        return await ctx.deps.documents.read(document_id)
+        yield
     except DocumentNotFoundError as error:
         if document_id in ctx.deps.input.documents().values():
             raise DocumentGoneError(document_id) from error
@@ -110,11 +110,9 @@ async def accounted(ctx: Context) -> list[Reading]:
     found = {id_: each for id_, each in readings(ctx.messages).items() if readable is None or id_ in readable}
     unread = [each for each in named if each not in found or found[each].read < found[each].length]
     for document_id in unread:
-        document = await existing(ctx, document_id)
-        none = Reading(
-            document_id=document_id, title=document.title, version=document.version,
-            length=len(document.content), read=0,
-        )  # fmt: skip
+        async with existing(ctx, document_id):
+            page = await ctx.deps.documents.page(document_id, 0, 0)
+        none = Reading(document_id=document_id, title=page.title, version=page.version, length=page.characters, read=0)
         found.setdefault(document_id, none)
     if unread and _room(ctx) >= PAGE_CHARACTERS:
         raise ModelRetry(f"Read these documents to their ends first, page by page:\n{listed(unread)}")

@@ -1,0 +1,77 @@
+"""Reads that may take long have places and connections of their own, and PostgreSQL ends them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from partywall.core.db.engine import create_read_pool, server_settings
+from partywall.core.db.long_reads import LONG_READS, ReadTimeoutError
+from partywall.core.db.read_pool import ReadPool
+from partywall.core.tenant import Tenant, work_for
+from tests.engines import DatabaseUrls
+
+SLOW = "SELECT pg_sleep(600)"
+GREEDY, GREEDY_TOO, HONEST = (Tenant(f"account:{name}") for name in ("greedy", "greedy-too", "honest"))
+
+
+@pytest.fixture
+async def pool(database: DatabaseUrls) -> AsyncIterator[ReadPool]:
+    pool = await create_read_pool(database.runtime, size=1, settings=server_settings("tests", 15_000))
+    yield pool
+    pool.terminate()
+
+
+async def ask(pool: ReadPool, tenant: Tenant, query: str = "SELECT 1") -> object:
+    work_for(tenant)
+    return await pool.fetchval(query)
+
+
+async def until_held(pool: ReadPool, places: int) -> None:
+    while pool.places.in_use < places:
+        await asyncio.sleep(0)
+
+
+async def test_the_others_never_wait_behind_long_ones(pool: ReadPool) -> None:
+    slow = [asyncio.create_task(ask(pool.long, each, SLOW)) for each in [GREEDY, GREEDY_TOO] * LONG_READS]
+    await until_held(pool.long, LONG_READS)
+    assert await ask(pool, HONEST) == 1
+    await cancelled(*slow)
+
+
+async def test_one_account_leaves_places_to_others(pool: ReadPool) -> None:
+    slow = [asyncio.create_task(ask(pool.long, GREEDY, SLOW)) for _ in range(LONG_READS)]
+    await until_held(pool.long, LONG_READS // 2)
+    assert await ask(pool.long, HONEST) == 1
+    assert pool.long.places.in_use == LONG_READS // 2
+    await cancelled(*slow)
+
+
+async def test_what_takes_too_long_is_ended_by_the_server_and_said(database: DatabaseUrls) -> None:
+    pool = await create_read_pool(database.runtime, size=1, settings=server_settings("tests", 100))
+    with pytest.raises(ReadTimeoutError) as ended:
+        await ask(pool.long, HONEST, SLOW)
+    pool.terminate()
+    assert (ended.value.status, ended.value.headers["Retry-After"]) == (503, "5")
+    assert pool.long.places.in_use == 0
+
+
+async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
+    """What PostgreSQL still works on has its place, whether somebody waits for the answer or not."""
+    await ask(pool.long, GREEDY)  # then there is a connection, and the next one has begun as soon as it has its place
+    slow = asyncio.create_task(ask(pool.long, GREEDY, SLOW))
+    await until_held(pool.long, 1)
+    await cancelled(slow)
+    assert pool.long.places.in_use == 1
+
+
+async def test_the_server_has_a_limit_of_its_own_for_them(pool: ReadPool) -> None:
+    assert [await ask(each, HONEST, "SHOW statement_timeout") for each in (pool, pool.long)] == ["15s", "3s"]
+
+
+async def cancelled(*tasks: asyncio.Task[object]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -71,7 +71,7 @@ bench-routes: dev ## Measure how long the ordinary routes take; about three minu
 	$(RUN) bench.routes
 
 bench-wall: dev ## Measure what row-level security costs; about three minutes
-	$(RUN) bench.wall_price
+	$(RUN) bench.rls_cost
 
 bench-attacks: dev ## Make more than 100,000 attempts to get from one project into another; about ten minutes
 	$(RUN) bench.attacks

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.house import House
+from bench.deployment import Deployment
 from bench.processes import answers, start
 from bench.readers import Reader
 
@@ -22,7 +22,7 @@ VALKEY_AWAY_SECONDS = 1.0
 class Api:
     """One API process, which is ended and started again on the same port."""
 
-    house: House
+    deployment: Deployment
     port: int
     core: int
     starts: int = 0
@@ -35,9 +35,9 @@ class Api:
 
     async def start(self) -> None:
         self.starts += 1
-        log = self.house.directory / f"api{self.starts}.log"
+        log = self.deployment.directory / f"api{self.starts}.log"
         command = [sys.executable, "-m", "partywall", "api", "--port", str(self.port)]
-        self.process = start(command, self.house.environment, self.core, log)
+        self.process = start(command, self.deployment.environment, self.core, log)
         await answers(self.process, self.port, log)
 
     async def end(self, with_signal: signal.Signals) -> None:
@@ -51,7 +51,7 @@ class Breakdowns:
     """Breaks one thing after the other until `stopping` is set, and then leaves everything running."""
 
     api: Api
-    house: House
+    deployment: Deployment
     readers: Sequence[Reader]
     drop_every: float
     break_every: float
@@ -97,9 +97,9 @@ class Breakdowns:
         await self.api.start()
 
     async def _kill_valkey(self) -> None:
-        assert self.house.valkey.pid is not None
-        os.kill(self.house.valkey.pid, signal.SIGKILL)
+        assert self.deployment.valkey.pid is not None
+        os.kill(self.deployment.valkey.pid, signal.SIGKILL)
         self.valkey_killed += 1
-        await self.house.valkey.stop()
+        await self.deployment.valkey.stop()
         await asyncio.sleep(VALKEY_AWAY_SECONDS)
-        await self.house.valkey.start()
+        await self.deployment.valkey.start()

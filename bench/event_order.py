@@ -21,18 +21,18 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from bench.house import House, open_house
+from bench.deployment import Deployment, open_deployment
 from bench.results import Result, report
 from partywall.core.clock import unix_time
 from partywall.core.db import engine as engines
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncSession, Sessions, before_commit
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.feed import Terms
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
 from partywall.core.events.notifier import EventNotifier
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
+from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
@@ -65,7 +65,7 @@ class Process:
 
     resources: Resources
     chance: random.Random
-    announcer: Announcer = field(init=False)
+    sequencer: EventSequencer = field(init=False)
     kills: int = 0
 
     def __post_init__(self) -> None:
@@ -73,7 +73,7 @@ class Process:
 
     def _begin(self) -> EventNotifier:
         notifier = EventNotifier(self.resources.cache)
-        self.announcer = Announcer(self.resources.reads, notifier)
+        self.sequencer = EventSequencer(self.resources.reads, notifier)
         return notifier
 
     async def run(self) -> None:
@@ -81,7 +81,7 @@ class Process:
             notifier = self._begin()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.chance.uniform(0.01, 1)), asyncio.TaskGroup() as group:
-                    group.create_task(self.announcer.run())
+                    group.create_task(self.sequencer.run())
                     group.create_task(notifier.run())
             self.kills += 1
 
@@ -110,9 +110,9 @@ class Writer:
         story.before[name] = len(story.committed)
         with suppress(RolledBackError):
             async with self.sessions.begin() as session:
-                scope = await enter_to_write(session, Principal.service(story.project), story.project)
-                log = EventLog(session, scope, self.chance.choice(self.processes).announcer)
-                log.append(*(News("document.updated", "document", f"{name}.{part}") for part in range(size)))
+                scope = await open_shared_scope(session, Principal.service(story.project), story.project)
+                log = EventLog(session, scope, self.chance.choice(self.processes).sequencer)
+                log.append(*(EventDraft("document.updated", "document", f"{name}.{part}") for part in range(size)))
                 await self._pause()
                 before_commit(session, self._hesitate)
             story.committed.append((name, size))
@@ -149,8 +149,8 @@ class Follower:
 
     async def _follow(self) -> None:
         reader = ScopedReader(self.resources.reads, Principal.service(self.project))
-        terms = Terms(_anyone, unix_time() + 3600, timedelta(seconds=5))
-        feed = await self.resources.tails.follow(reader, self.project, terms, self.last)
+        terms = StreamOptions(_anyone, unix_time() + 3600, timedelta(seconds=5))
+        feed = await self.resources.tailers.follow(reader, self.project, terms, self.last)
         self.streams += 1
         try:
             while (frames := await feed.frames()) is not None:
@@ -247,14 +247,14 @@ async def _projects(connection: asyncpg.Connection[asyncpg.Record], count: int) 
     return [await connection.fetchval("SELECT wall.found_project('A project', NULL)") for _ in range(count)]
 
 
-async def measure(house: House, scale: argparse.Namespace) -> bool:
-    os.environ.update(house.environment)
-    connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
+async def measure(deployment: Deployment, scale: argparse.Namespace) -> bool:
+    os.environ.update(deployment.environment)
+    connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     projects = await _projects(connection, scale.projects)
     async with open_resources(Settings(), application="partywall-bench") as resources:
         started = asyncio.get_running_loop().time()
         stories, followers = await stress(
-            resources, house.environment["DATABASE__URL"], projects,
+            resources, deployment.environment["DATABASE__URL"], projects,
             writers=scale.writers, events=scale.events, seed=scale.seed,
         )  # fmt: skip
         took = asyncio.get_running_loop().time() - started
@@ -271,8 +271,8 @@ async def measure(house: House, scale: argparse.Namespace) -> bool:
 
 
 async def run(scale: argparse.Namespace) -> bool:
-    async with open_house(0) as house:
-        return await measure(house, scale)
+    async with open_deployment(0) as deployment:
+        return await measure(deployment, scale)
 
 
 def main() -> None:

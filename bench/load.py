@@ -11,7 +11,7 @@ from typing import cast
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
-PATIENCE_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 
 
 class WrongAnswerError(Exception):
@@ -139,7 +139,7 @@ async def _load(
     clients = [Client(upcoming, expected, result, started + seconds) for _ in range(connections)]
     await asyncio.gather(*(_connect(client, port) for client in clients))
     try:
-        async with asyncio.timeout(seconds + PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds + MAX_WAIT_SECONDS):
             await asyncio.gather(*(client.done for client in clients))
     finally:
         for client in clients:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 
 from bench import machine
-from bench.house import throwaway
+from bench.deployment import throwaway
 from bench.processes import children_of, free_port
 from bench.seed import sign_up
 from partywall.supervisor.network import status_of

@@ -24,7 +24,7 @@ import uvloop
 from redis.asyncio import Redis
 
 from bench import machine
-from bench.house import House, open_house
+from bench.deployment import Deployment, open_deployment
 from bench.processes import start
 from partywall.core.cache_keys import JOBS
 from partywall.core.ids import new_id
@@ -76,9 +76,9 @@ async def be_worker() -> None:
 
 
 @asynccontextmanager
-async def worker(house: House, number: int) -> AsyncIterator[tuple[subprocess.Popen[bytes], Path]]:
-    log = house.directory / f"worker-{number}.log"
-    process = start([sys.executable, "-m", "bench.queue", "worker"], house.environment, None, log)
+async def worker(deployment: Deployment, number: int) -> AsyncIterator[tuple[subprocess.Popen[bytes], Path]]:
+    log = deployment.directory / f"worker-{number}.log"
+    process = start([sys.executable, "-m", "bench.queue", "worker"], deployment.environment, None, log)
     try:
         async with asyncio.timeout(LONGEST):
             while '"ready"' not in log.read_text():  # noqa: ASYNC110 - of another process
@@ -90,8 +90,8 @@ async def worker(house: House, number: int) -> AsyncIterator[tuple[subprocess.Po
 
 
 class Bench:
-    def __init__(self, house: House, connection: asyncpg.Connection, cache: Redis) -> None:
-        self.house, self.connection, self.cache = house, connection, cache
+    def __init__(self, deployment: Deployment, connection: asyncpg.Connection, cache: Redis) -> None:
+        self.deployment, self.connection, self.cache = deployment, connection, cache
 
     async def fill(self, one: UUID, most: int, others: list[UUID], rest: int, ms: float) -> None:
         await self.connection.execute(FILL, one, most, others, rest, ms)
@@ -135,16 +135,18 @@ class Bench:
         return {"handler_ms": ms, "left": left, "waited_seconds": round(sum(waited) - sum(before), 3)}
 
     def waited(self) -> list[float]:
-        lines = [line for path in self.house.directory.glob("worker-*.log") for line in path.read_text().splitlines()]
+        lines = [
+            line for path in self.deployment.directory.glob("worker-*.log") for line in path.read_text().splitlines()
+        ]
         return [json.loads(line)["waited"] for line in lines if line.startswith('{"waited"')]
 
     async def cpu(self) -> float:
-        return cpu_of_tree(self.house.postgres_pid)
+        return cpu_of_tree(self.deployment.postgres_pid)
 
     async def measure_idle(self, seconds: float) -> dict[str, float]:
         """A whole worker, with its loops and schedules."""
-        log = self.house.directory / "idle.log"
-        process = start([sys.executable, "-m", "partywall", "worker"], self.house.environment, None, log)
+        log = self.deployment.directory / "idle.log"
+        process = start([sys.executable, "-m", "partywall", "worker"], self.deployment.environment, None, log)
         try:
             await asyncio.sleep(SETTLING)
             before = cpu_of(process.pid), await self.statements(), time.perf_counter()
@@ -193,15 +195,15 @@ def missed(drains: list[dict[str, float]], waits: list[dict[str, float]], idle: 
 
 
 async def measure(idle_seconds: float) -> int:
-    async with open_house(0) as house, AsyncExitStack() as stack:
-        connection = await asyncpg.connect(DatabaseUrls.dsn(house.superuser_url))
+    async with open_deployment(0) as deployment, AsyncExitStack() as stack:
+        connection = await asyncpg.connect(DatabaseUrls.dsn(deployment.superuser_url))
         stack.push_async_callback(connection.close)
-        cache = Redis.from_url(house.environment["CACHE__URL"])
+        cache = Redis.from_url(deployment.environment["CACHE__URL"])
         stack.push_async_callback(cache.aclose)
-        bench = Bench(house, connection, cache)
+        bench = Bench(deployment, connection, cache)
         async with AsyncExitStack() as workers:
             for number in range(WORKERS):
-                await workers.enter_async_context(worker(house, number))
+                await workers.enter_async_context(worker(deployment, number))
             drains = [await bench.measure_draining() for _ in range(3)]
             waits = [await bench.measure_fairness(ms) for ms in (0.0, 20.0)]
         idle = await bench.measure_idle(idle_seconds) if idle_seconds else {}

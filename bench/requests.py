@@ -25,7 +25,7 @@ import uvloop
 
 from bench import load, machine
 from bench.seed import EMAIL, PASSWORD, document, sign_up
-from bench.served import Served, serving
+from bench.server_process import Served, serving
 
 SESSIONS = 16
 TURN_SECONDS = 300.0

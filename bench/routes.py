@@ -19,8 +19,8 @@ import uvloop
 
 from bench import load, machine
 from bench.hostile.deployment import model_server
-from bench.library import Library, open_library
 from bench.ordinary import ROUTES, VISITOR, Place, Route
+from bench.search_server import SearchServer, open_search_server
 from bench.seed import PASSWORD, document
 
 TARGET_P95_MS = 500.0
@@ -32,23 +32,23 @@ TURN_SECONDS = 60.0
 STREAM = f"read {EVENTS} events"
 
 
-async def prepared(library: Library) -> Place:
+async def prepared(search_server: SearchServer) -> Place:
     """A project with documents that can be found, and with runs."""
     chance = random.Random(1)
     visitor = {"email": VISITOR, "password": PASSWORD}
-    answer = await library.client.post("/api/v1/auth/register", json=visitor)
+    answer = await search_server.client.post("/api/v1/auth/register", json=visitor)
     assert answer.status_code == 202, answer.text
-    project = await library.project("Measured")
+    project = await search_server.project("Measured")
     texts = [document(chance, number) | {"external_id": str(number)} for number in range(DOCUMENTS)]
-    ids = list(await library.add(project, texts))
-    await library.indexed(project, DOCUMENTS)
+    ids = list(await search_server.add(project, texts))
+    await search_server.indexed(project, DOCUMENTS)
     runs = []
     for number in range(RUNS):
         body = {"agent": "clerk", "input": {"task": f"Task {number}"}}
-        answer = await library.client.post(f"/api/v1/projects/{project}/runs", json=body)
+        answer = await search_server.client.post(f"/api/v1/projects/{project}/runs", json=body)
         assert answer.status_code == 202, answer.text
         runs.append(answer.json()["id"])
-    headers = [("Authorization", library.client.headers["Authorization"])]
+    headers = [("Authorization", search_server.client.headers["Authorization"])]
     return Place(project, ids, runs, headers, chance)
 
 
@@ -62,13 +62,13 @@ async def turn(port: int, place: Place, route: Route, count: int) -> list[float]
     return result.latencies
 
 
-async def streamed(library: Library, place: Place, count: int) -> list[float]:
+async def streamed(search_server: SearchServer, place: Place, count: int) -> list[float]:
     """From the request to the hundredth event of those that the project keeps."""
     taken: list[float] = []
 
     async def one() -> None:
         begun = time.perf_counter()
-        async with library.client.stream("GET", f"{place.path}/events", params={"after": "0"}) as answer:
+        async with search_server.client.stream("GET", f"{place.path}/events", params={"after": "0"}) as answer:
             assert answer.status_code == httpx2.codes.OK, answer.status_code
             seen = 0
             async for line in answer.aiter_lines():
@@ -84,16 +84,16 @@ async def streamed(library: Library, place: Place, count: int) -> list[float]:
     return taken
 
 
-async def measure(library: Library, place: Place, rounds: int, count: int) -> dict[str, list[float]]:
+async def measure(search_server: SearchServer, place: Place, rounds: int, count: int) -> dict[str, list[float]]:
     """Every round asks each route, in an order of its own; the first one warms up and is not counted."""
-    port = library.client.base_url.port
+    port = search_server.client.base_url.port
     assert port is not None
     routes = {route.name: route for route in ROUTES}
     taken: dict[str, list[float]] = {name: [] for name in (*routes, STREAM)}
     for number in range(rounds + 1):
         for name in place.chance.sample(list(taken), len(taken)):
             if name == STREAM:
-                found = await streamed(library, place, count)
+                found = await streamed(search_server, place, count)
             else:
                 found = await turn(port, place, routes[name], count)
             if number:
@@ -126,8 +126,8 @@ class Measured:
 
 async def run(options: argparse.Namespace) -> bool:
     before = machine.load_average()
-    async with model_server() as model_url, open_library(_environment(model_url)) as library:
-        taken = await measure(library, await prepared(library), options.rounds, options.requests)
+    async with model_server() as model_url, open_search_server(_environment(model_url)) as search_server:
+        taken = await measure(search_server, await prepared(search_server), options.rounds, options.requests)
     results = [Measured.of(name, each) for name, each in taken.items()]
     print("| route | p50 | p95 | p99 |\n|---|---|---|---|")
     for each in results:
@@ -145,7 +145,7 @@ def _environment(model_url: str) -> dict[str, str]:
         "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
         "AGENTS__MODEL": "openai:scripted",
         "AGENTS__BASE_URL": model_url,
-        "AGENTS__MODULES": "bench.clerk",
+        "AGENTS__MODULES": "bench.agent",
         "AGENTS__OPEN_RUNS_PER_PROJECT": "100000",
         "AGENTS__OPEN_RUNS_PER_ACCOUNT": "100000",
         "EVENTS__CONNECTIONS_PER_PRINCIPAL": "100000",

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from bench.clerk_tasks import Plan
-from bench.office import OUTBOX, Office, parsed
+from bench.agent_tasks import Plan
 from bench.readers import Ledger, Reader
 from bench.results import Result
+from bench.workspace import OUTBOX, Workspace, parsed
 
 ARRIVAL_SECONDS = 30.0
 TERMINAL = ("run.succeeded", "run.failed", "run.cancelled")
@@ -58,17 +58,17 @@ class Books:
 
 
 async def read_books(
-    office: Office,
+    workspace: Workspace,
     plans: dict[str, Plan],
     asked: Sequence[tuple[str, int, float]],
     followers: Sequence[Reader],
     *,
     all_ended: bool,
 ) -> Books:
-    outbox = office.house.directory / OUTBOX
+    outbox = workspace.deployment.directory / OUTBOX
     lines = parsed(await asyncio.to_thread(outbox.read_text))
     letters = [Letter(str(each["key"]), str(each["letter"]), float(str(each["at"]))) for each in lines]
-    connection = await asyncpg.connect(office.house.superuser_url.replace("+asyncpg", "", 1))
+    connection = await asyncpg.connect(workspace.deployment.superuser_url.replace("+asyncpg", "", 1))
     try:
         runs = await connection.fetch("SELECT status FROM run")
         contents = await connection.fetch("SELECT id::text, content FROM document")

@@ -18,10 +18,10 @@ from typing import Any
 
 import uvloop
 
-from bench.office import Office, open_office, stop
 from bench.processes import children_of, cpu_seconds, pin
 from bench.readers import Reader
 from bench.results import Result, p95, report
+from bench.workspace import Workspace, open_workspace, stop
 from tests.features.agents.model_server import Asked, Call, Reply, final
 
 SERVER_CORE, OTHER_CORE = 0, 1
@@ -29,7 +29,7 @@ TARGET_STEP_MS, TARGET_TOKEN_MS = 15.0, 20.0
 WARM_UP = 5
 WORDS = "One moment, I shall look that up for you, it will not take long."
 THINKS, SPEAKS = 0.03, 0.004  # seconds before the first word and between words
-PATIENCE_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,20 @@ class Follower:
     """The client: one event stream of the project, read for as long as the benchmark lasts."""
 
     seen: dict[str, dict[str, float]] = field(default_factory=dict)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    events: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, body: dict[str, Any]) -> None:
         """Notes when the first event of its type arrived, for each run."""
         now = time.perf_counter()
         self.seen.setdefault(body["subject"]["id"], {}).setdefault(body["type"], now)
-        self.news.set()
+        self.events.set()
 
     async def when(self, run: str, type_: str) -> float:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
             while type_ not in self.seen.get(run, {}):
                 assert "run.failed" not in self.seen.get(run, {}), "a run has failed"
-                self.news.clear()
-                await self.news.wait()
+                self.events.clear()
+                await self.events.wait()
         return self.seen[run][type_]
 
 
@@ -93,7 +93,7 @@ def steps_of(asked: Sequence[Asked], started: float, done: float) -> Steps:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    office: Office
+    workspace: Workspace
     follower: Follower
     project: str
     bare: Process
@@ -102,7 +102,7 @@ class Bench:
     async def run(self, task: str) -> tuple[str, float, float]:
         """Its id, when it was asked for and when the client had its end."""
         started = time.perf_counter()
-        run = await self.office.start_run(self.project, task)
+        run = await self.workspace.start_run(self.project, task)
         return run, started, await self.follower.when(run, "run.succeeded")
 
     async def run_bare(self, task: str) -> tuple[float, float]:
@@ -110,14 +110,14 @@ class Bench:
         assert self.bare.stdout is not None
         started = time.perf_counter()
         self.bare.stdin.write(f"{task}\n".encode())
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
             answer = await self.bare.stdout.readline()
         assert answer.strip() == b"Done.", answer
         return started, time.perf_counter()
 
     async def pair(self, calls: int) -> tuple[Steps, Steps]:
         """One run and the same without Partywall, right after each other."""
-        model = self.office.model
+        model = self.workspace.model
         model.script = looking(calls)
         model.asked.clear()
         _, started, done = await self.run("Look.")
@@ -129,13 +129,13 @@ class Bench:
 
     def used(self) -> tuple[float, float, float]:
         """Seconds of CPU by now: of the worker, of the database and of the bare clerk."""
-        postgres = self.office.house.postgres_pid
+        postgres = self.workspace.deployment.postgres_pid
         database = sum(cpu_seconds(pid) for pid in (postgres, *children_of(postgres)))
         return cpu_seconds(self.worker), database, cpu_seconds(self.bare.pid)
 
     async def first_token(self, *, as_output: bool) -> float:
         """Milliseconds from when the model sent the first word until the client had it."""
-        model = self.office.model
+        model = self.workspace.model
         words = "" if as_output else WORDS
         model.says(Reply(words, final(report=f"Done. {WORDS}").calls, pause=SPEAKS))
         run, _, _ = await self.run("Speak.")
@@ -199,8 +199,8 @@ def token_result(taken: list[float]) -> Result:
 
 
 @asynccontextmanager
-async def bare_clerk(url: str) -> AsyncIterator[Process]:
-    command = ("taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "bench.bare_clerk", url)
+async def bare_agent(url: str) -> AsyncIterator[Process]:
+    command = ("taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "bench.bare_agent", url)
     process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
     try:
         yield process
@@ -213,14 +213,14 @@ async def bare_clerk(url: str) -> AsyncIterator[Process]:
 async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
     pin(0, OTHER_CORE)
-    async with open_office(SERVER_CORE, OTHER_CORE) as office, bare_clerk(office.model.url) as bare:
-        project = await office.project("Runs")
-        worker = office.start_worker(1, SERVER_CORE)
+    async with open_workspace(SERVER_CORE, OTHER_CORE) as workspace, bare_agent(workspace.model.url) as bare:
+        project = await workspace.project("Runs")
+        worker = workspace.start_worker(1, SERVER_CORE)
         follower = Follower()
-        reader = Reader(office.port, project, office.token, seen=follower.enter)
+        reader = Reader(workspace.port, project, workspace.token, seen=follower.enter)
         following = asyncio.create_task(reader.run())
         try:
-            results = await measure(Bench(office, follower, project, bare, worker.pid), scale)
+            results = await measure(Bench(workspace, follower, project, bare, worker.pid), scale)
         finally:
             following.cancel()
             await stop(worker)

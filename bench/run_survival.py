@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 import uvloop
 
-from bench.clerk_tasks import Plan, plan_of
-from bench.office import OUTBOX, Office, open_office, stop
+from bench.agent_tasks import Plan, plan_of
 from bench.readers import Reader
 from bench.results import report
 from bench.run_ledger import Books, judge, read_books
+from bench.workspace import OUTBOX, Workspace, open_workspace, stop
 from tests.features.agents.model_server import Asked, Reply
 
 SEED = 11
@@ -48,7 +48,7 @@ SHORT = Scale(runs=20, projects=4, workers=2, seconds=10, kill_every=(2.0, 4.0))
 class Crew:
     """Workers that are killed and started again until `stopping` is set."""
 
-    office: Office
+    workspace: Workspace
     size: int
     chance: random.Random
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,7 +72,7 @@ class Crew:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.started += 1
-        return self.office.start_worker(self.started)
+        return self.workspace.start_worker(self.started)
 
     async def _goes_on(self, seconds: float) -> bool:
         try:
@@ -99,22 +99,22 @@ class Model:
         return plan.reply(at, pause=self.chance.uniform(0.0, 0.04))
 
 
-async def start_runs(office: Office, projects: Sequence[str], model: Model, scale: Scale, seconds: float) -> None:
+async def start_runs(workspace: Workspace, projects: Sequence[str], model: Model, scale: Scale, seconds: float) -> None:
     """At an even rate, in the projects' turn; each has a document of its own."""
     begun = time.perf_counter()
     for number in range(scale.runs):
         project = projects[number % len(projects)]
-        document = await office.document(project, f"Document {number}")
+        document = await workspace.document(project, f"Document {number}")
         plan = plan_of(number, project, document, model.chance)
         model.plans[plan.task] = plan
-        plan.run = await office.start_run(project, plan.task)
+        plan.run = await workspace.start_run(project, plan.task)
         await asyncio.sleep(max(0.0, begun + seconds * (number + 1) / scale.runs - time.perf_counter()))
 
 
-async def until_over(office: Office, plans: Sequence[Plan]) -> bool:
+async def until_over(workspace: Workspace, plans: Sequence[Plan]) -> bool:
     try:
         async with asyncio.timeout(ENDING_SECONDS):
-            while await office.count("SELECT count(*) FROM run WHERE finished_at IS NULL"):  # noqa: ASYNC110
+            while await workspace.count("SELECT count(*) FROM run WHERE finished_at IS NULL"):  # noqa: ASYNC110
                 await asyncio.sleep(0.3)
     except TimeoutError:
         return False
@@ -127,23 +127,23 @@ async def drop_connections(followers: Sequence[Reader], chance: random.Random) -
         chance.choice(followers).drop()
 
 
-async def work(office: Office, scale: Scale, seed: int) -> tuple[Books, Crew]:
+async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[Books, Crew]:
     chance = random.Random(seed)
     model = Model({}, random.Random(seed + 1))
-    office.model.script = model.script
-    projects = [await office.project(f"Project {number}") for number in range(scale.projects)]
-    followers = [Reader(office.port, project, office.token) for project in projects]
-    crew = Crew(office, scale.workers, chance)
+    workspace.model.script = model.script
+    projects = [await workspace.project(f"Project {number}") for number in range(scale.projects)]
+    followers = [Reader(workspace.port, project, workspace.token) for project in projects]
+    crew = Crew(workspace, scale.workers, chance)
     async with asyncio.TaskGroup() as group:
         reading = [group.create_task(each.run()) for each in followers]
         reading.append(group.create_task(drop_connections(followers, random.Random(seed + 2))))
         crew.open()
         killing = group.create_task(crew.kill(scale.kill_every))
-        await start_runs(office, projects, model, scale, scale.seconds)
-        ended = await until_over(office, list(model.plans.values()))
+        await start_runs(workspace, projects, model, scale, scale.seconds)
+        ended = await until_over(workspace, list(model.plans.values()))
         crew.stopping.set()
         await killing
-        books = await read_books(office, model.plans, model.asked, followers, all_ended=ended)
+        books = await read_books(workspace, model.plans, model.asked, followers, all_ended=ended)
         for each in reading:
             each.cancel()
     await crew.close()
@@ -159,9 +159,9 @@ async def run(options: argparse.Namespace) -> bool:
         "AGENTS__OPEN_RUNS_PER_ACCOUNT": "9999",
     }
     environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__MAX_ATTEMPTS": "10", **places}
-    async with open_office(0, 1, **environment) as office:
-        office.house.environment["CLERK_OUTBOX"] = str(office.house.directory / OUTBOX)
-        books, crew = await work(office, scale, options.seed)
+    async with open_workspace(0, 1, **environment) as workspace:
+        workspace.deployment.environment["CLERK_OUTBOX"] = str(workspace.deployment.directory / OUTBOX)
+        books, crew = await work(workspace, scale, options.seed)
     print(f"{len(crew.kills)} kills of {scale.workers} workers, {crew.started} starts, seed {options.seed}")
     results = judge(books, len(crew.kills))
     report("run_survival", results)

@@ -14,7 +14,7 @@ from statistics import mean
 
 from bench import collection, machine
 from bench.collection import Topic
-from bench.library import Library, open_library
+from bench.search_server import SearchServer, open_search_server
 
 TARGETS = {"wordllama": 0.70, "minilm": 0.73}
 MODES = ("text", "vector", "hybrid")
@@ -22,13 +22,13 @@ AT_ONCE = 4
 
 
 async def score(
-    library: Library, project: str, ids: dict[str, str], topics: Sequence[Topic], mode: str
+    search_server: SearchServer, project: str, ids: dict[str, str], topics: Sequence[Topic], mode: str
 ) -> dict[str, float]:
-    gate = asyncio.Semaphore(AT_ONCE)
+    require_principal = asyncio.Semaphore(AT_ONCE)
 
     async def ask(topic: Topic) -> list[str]:
-        async with gate:
-            return [ids[each] for each in await library.search(project, topic.text, mode=mode, limit=100)]
+        async with require_principal:
+            return [ids[each] for each in await search_server.search(project, topic.text, mode=mode, limit=100)]
 
     answers = await asyncio.gather(*map(ask, topics))
     pairs = list(zip(answers, topics, strict=True))
@@ -40,13 +40,13 @@ async def score(
 
 async def run(directory: Path, engine: str, models: Path | None, splits: Sequence[str]) -> None:
     documents = await asyncio.to_thread(collection.documents, directory)
-    async with open_library({"EMBEDDINGS__ENGINE": engine}, models=models) as library:
-        project = await library.project("Collection")
-        ids = await library.add(project, documents)
-        await library.indexed(project, len(documents))
+    async with open_search_server({"EMBEDDINGS__ENGINE": engine}, models=models) as search_server:
+        project = await search_server.project("Collection")
+        ids = await search_server.add(project, documents)
+        await search_server.indexed(project, len(documents))
         for split in splits:
             topics = await asyncio.to_thread(collection.topics, directory, split)
-            scores = {mode: await score(library, project, ids, topics, mode) for mode in MODES}
+            scores = {mode: await score(search_server, project, ids, topics, mode) for mode in MODES}
             facts = {"documents": len(documents), "queries": len(topics), "target": TARGETS[engine]}
             line = {"benchmark": "search_quality", "engine": engine, "split": split, **facts, **scores}
             print(json.dumps(line | {"machine": machine.facts()}), flush=True)

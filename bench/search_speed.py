@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import collection, machine
 from bench.collection import Topic
-from bench.library import Library, cpu_by_kind, open_library
+from bench.search_server import SearchServer, cpu_by_kind, open_search_server
 
 TARGETS = {"p50_ms": 25.0, "p95_ms": 60.0}
 MODES = ("hybrid", "text", "vector")
@@ -25,16 +25,16 @@ def percentile(sorted_values: Sequence[float], share: float) -> float:
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))]
 
 
-async def measure(library: Library, project: str, topics: Sequence[Topic], mode: str) -> dict[str, float]:
+async def measure(search_server: SearchServer, project: str, topics: Sequence[Topic], mode: str) -> dict[str, float]:
     for topic in topics[:WARM_UP]:
-        await library.search(project, topic.text, mode=mode)
-    taken, before = [], cpu_by_kind(library.pid)
+        await search_server.search(project, topic.text, mode=mode)
+    taken, before = [], cpu_by_kind(search_server.pid)
     for topic in topics:
         begun = time.perf_counter()
-        await library.search(project, topic.text, mode=mode)
+        await search_server.search(project, topic.text, mode=mode)
         taken.append((time.perf_counter() - begun) * 1000)
     taken.sort()
-    used = {kind: seconds - before.get(kind, 0.0) for kind, seconds in cpu_by_kind(library.pid).items()}
+    used = {kind: seconds - before.get(kind, 0.0) for kind, seconds in cpu_by_kind(search_server.pid).items()}
     cpu = {f"{kind}_cpu_ms": round(used[kind] / len(topics) * 1000, 1) for kind in ("partywall", "postgres")}
     return {f"p{share}_ms": round(percentile(taken, share / 100), 1) for share in (50, 95, 99)} | cpu
 
@@ -42,11 +42,11 @@ async def measure(library: Library, project: str, topics: Sequence[Topic], mode:
 async def run(directory: Path, count: int, engine: str, models: Path | None) -> None:
     documents = (await asyncio.to_thread(collection.documents, directory))[:count]
     topics = await asyncio.to_thread(collection.topics, directory, "test")
-    async with open_library({"EMBEDDINGS__ENGINE": engine}, models=models) as library:
-        project = await library.project("Collection")
-        await library.add(project, documents)
-        await library.indexed(project, len(documents))
-        latencies = {mode: await measure(library, project, topics, mode) for mode in MODES}
+    async with open_search_server({"EMBEDDINGS__ENGINE": engine}, models=models) as search_server:
+        project = await search_server.project("Collection")
+        await search_server.add(project, documents)
+        await search_server.indexed(project, len(documents))
+        latencies = {mode: await measure(search_server, project, topics, mode) for mode in MODES}
     facts = {"documents": len(documents), "queries": len(topics), "targets": TARGETS}
     line = {"benchmark": "search_speed", "engine": engine, **facts, **latencies}
     print(json.dumps(line | {"load_average": machine.load_average(), "machine": machine.facts()}))

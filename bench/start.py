@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import machine
-from bench.house import throwaway
+from bench.deployment import throwaway
 from bench.processes import free_port
 from partywall.supervisor.network import status_of
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 
 from bench import machine
-from bench.house import throwaway
+from bench.deployment import throwaway
 from bench.processes import free_port
 from bench.seed import BATCH, document, sign_up
 from partywall.supervisor.network import status_of

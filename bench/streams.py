@@ -21,11 +21,11 @@ from uuid import UUID
 import asyncpg
 import uvloop
 
-from bench import news, readers
+from bench import event_source, readers
 from bench.breakdowns import Api, Breakdowns
-from bench.house import House, open_house
+from bench.deployment import Deployment, open_deployment
+from bench.event_source import Crowd
 from bench.memory import memory
-from bench.news import Crowd
 from bench.processes import free_port, pin
 from bench.readers import Ledger, NpmReader, Reader
 from bench.results import Result, p95, report
@@ -114,11 +114,11 @@ class Times:
         return sorted((self.last[title] - moment) * 1000 for title, moment in self.sent.items())
 
 
-async def time_news(port: int, crowd: Crowd, followers: list[Reader], scale: Scale) -> Times:
+async def time_events(port: int, crowd: Crowd, followers: list[Reader], scale: Scale) -> Times:
     times = Times()
     for each in followers:
         each.seen = times.seen
-    await news.publish(port, crowd, rate=RATE, seconds=scale.seconds, sent=times.sent)
+    await event_source.publish(port, crowd, rate=RATE, seconds=scale.seconds, sent=times.sent)
     arrived = await until(lambda: all(times.count.get(title) == scale.readers for title in times.sent), ARRIVAL_SECONDS)
     assert arrived, "not every event reached every reader"
     for each in followers:
@@ -136,10 +136,10 @@ async def until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-async def tables(house: House, crowd: Crowd) -> dict[str, Ledger]:
+async def tables(deployment: Deployment, crowd: Crowd) -> dict[str, Ledger]:
     """What every reader of a project must have received, from the table itself."""
     found: dict[str, Ledger] = {}
-    connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
+    connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     try:
         await connection.execute(NUMBER_EVENTS)
         for project in crowd.projects:
@@ -170,12 +170,12 @@ def exactness(name: str, ledgers: list[Ledger], expected: list[Ledger], unread: 
 async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
     pin(0, OTHER_CORE)
-    async with open_house(OTHER_CORE) as house, running(Api(house, free_port(), API_CORE)) as api:
-        crowd = await news.gather(api.port, house, people=scale.readers, projects=scale.projects)
+    async with open_deployment(OTHER_CORE) as deployment, running(Api(deployment, free_port(), API_CORE)) as api:
+        crowd = await event_source.gather(api.port, deployment, users=scale.readers, projects=scale.projects)
         async with following(crowd, api, scale) as (followers, memory_taken):
-            results = [memory_taken, news_result(await time_news(api.port, crowd, followers, scale), scale)]
-            folder = await readers.npm_folder(options.eventsource, house.directory)
-            results += await survive(api, house, crowd, followers, scale, folder)
+            results = [memory_taken, events_result(await time_events(api.port, crowd, followers, scale), scale)]
+            folder = await readers.npm_folder(options.eventsource, deployment.directory)
+            results += await survive(api, deployment, crowd, followers, scale, folder)
     report("streams", results)
     return all(each.met is not False for each in results)
 
@@ -195,7 +195,7 @@ def memory_result(before: float, after: float, added: int, streams: int) -> Resu
     return Result("memory of an open stream", measured, f"{TARGET_KB:.0f} KB", each <= TARGET_KB)
 
 
-def news_result(times: Times, scale: Scale) -> Result:
+def events_result(times: Times, scale: Scale) -> Result:
     written, asked = times.from_writing, times.from_request
     measured = (
         f"p95 {p95(written):.0f} ms, p50 {written[len(written) // 2]:.0f}, longest {written[-1]:.0f}; {len(written)} "
@@ -206,18 +206,18 @@ def news_result(times: Times, scale: Scale) -> Result:
 
 
 async def survive(
-    api: Api, house: House, crowd: Crowd, followers: list[Reader], scale: Scale, folder: Path | str
+    api: Api, deployment: Deployment, crowd: Crowd, followers: list[Reader], scale: Scale, folder: Path | str
 ) -> list[Result]:
     """Writes and breaks things at the same time, then compares what every reader has with the table."""
-    breakdowns = Breakdowns(api, house, followers, scale.drop_every, scale.break_every)
+    breakdowns = Breakdowns(api, deployment, followers, scale.drop_every, scale.break_every)
     npm = NpmReader()
     async with asyncio.TaskGroup() as group:
         listening = group.create_task(_listen(npm, folder, api.port, crowd))
         breaking = group.create_task(breakdowns.run())
-        await news.write(house, crowd, each=scale.events, seconds=scale.spread)
+        await event_source.write(deployment, crowd, each=scale.events, seconds=scale.spread)
         breakdowns.stopping.set()
         await breaking
-        whole = await tables(house, crowd)
+        whole = await tables(deployment, crowd)
         expected = [whole[each.project] for each in followers]
         first = whole[crowd.projects[0]]
         done = await until(

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 
 from bench import load, machine
-from bench.library import Library, cpu_by_kind, open_library
 from bench.prose import Prose
+from bench.search_server import SearchServer, cpu_by_kind, open_search_server
 
 CONNECTIONS = 16
 WORDS = 200
@@ -24,16 +24,16 @@ SETTLE_SECONDS = 3.0
 TARGET_CPU_MS, TARGET_SECONDS, TARGET_LONE_MS = 5.0, 5.0, 300.0
 
 
-async def lone(library: Library, project: str, documents: list[dict[str, str]]) -> float:
+async def lone(search_server: SearchServer, project: str, documents: list[dict[str, str]]) -> float:
     """The 95th percentile of the milliseconds from a POST until the document is found, on an idle system."""
     seen = []
     for each in documents:
         began = time.perf_counter()
-        answer = await library.client.post(f"/api/v1/projects/{project}/documents", json=each)
+        answer = await search_server.client.post(f"/api/v1/projects/{project}/documents", json=each)
         assert answer.status_code == 201, answer.text
         where = answer.headers["location"]
         while True:
-            if (await library.client.get(where)).json()["index_status"] == "indexed":
+            if (await search_server.client.get(where)).json()["index_status"] == "indexed":
                 break
             await asyncio.sleep(0.005)
         seen.append(1000 * (time.perf_counter() - began))
@@ -41,17 +41,19 @@ async def lone(library: Library, project: str, documents: list[dict[str, str]]) 
     return sorted(seen)[int(0.95 * len(seen))]
 
 
-async def sustained(library: Library, port: int, documents: list[dict[str, str]], seconds: float) -> dict[str, object]:
-    project = await library.project("Sustained")
-    headers = [("Authorization", library.client.headers["Authorization"])]
+async def sustained(
+    search_server: SearchServer, port: int, documents: list[dict[str, str]], seconds: float
+) -> dict[str, object]:
+    project = await search_server.project("Sustained")
+    headers = [("Authorization", search_server.client.headers["Authorization"])]
     path = f"/api/v1/projects/{project}/documents"
     requests = [load.request("POST", path, headers, json.dumps(each).encode()) for each in documents]
     expected = load.Expected(201, 100, b'"index_status"')
-    before = cpu_by_kind(library.pid)
+    before = cpu_by_kind(search_server.pid)
     result = await load.run(port, requests, expected, connections=CONNECTIONS, seconds=seconds)
     ended = time.perf_counter()
-    await library.indexed(project, result.answers)
-    behind, after = time.perf_counter() - ended, cpu_by_kind(library.pid)
+    await search_server.indexed(project, result.answers)
+    behind, after = time.perf_counter() - ended, cpu_by_kind(search_server.pid)
     used = {kind: round(after[kind] - before.get(kind, 0.0), 2) for kind in after}
     return {
         "documents": result.answers,
@@ -63,11 +65,11 @@ async def sustained(library: Library, port: int, documents: list[dict[str, str]]
     }
 
 
-async def idle(library: Library, seconds: float) -> dict[str, float]:
+async def idle(search_server: SearchServer, seconds: float) -> dict[str, float]:
     """The share of one core that all processes take together while nobody asks for anything."""
-    before = cpu_by_kind(library.pid)
+    before = cpu_by_kind(search_server.pid)
     await asyncio.sleep(seconds)
-    after = cpu_by_kind(library.pid)
+    after = cpu_by_kind(search_server.pid)
     return {kind: round(100 * (after[kind] - before.get(kind, 0.0)) / seconds, 2) for kind in after}
 
 
@@ -78,17 +80,21 @@ def distinct(make: Callable[[int], dict[str, str]], count: int) -> list[dict[str
 async def run(seconds: float) -> None:
     prose = Prose(1)
     documents = distinct(lambda number: prose.document(number, LETTERS), DIFFERENT)
-    async with open_library({}) as library:
-        port = library.client.base_url.port
+    async with open_search_server({}) as search_server:
+        port = search_server.client.base_url.port
         assert port is not None
-        warm = await library.project("Warm-up")
-        await library.add(warm, documents[:100])
-        await library.indexed(warm, 100)
+        warm = await search_server.project("Warm-up")
+        await search_server.add(warm, documents[:100])
+        await search_server.indexed(warm, 100)
         await asyncio.sleep(SETTLE_SECONDS)
-        first = await lone(library, await library.project("Lone"), documents[:LONE])
-        result = await sustained(library, port, documents, seconds)
+        first = await lone(search_server, await search_server.project("Lone"), documents[:LONE])
+        result = await sustained(search_server, port, documents, seconds)
         await asyncio.sleep(SETTLE_SECONDS)
-        facts = {"lone_p95_ms": round(first), "lone_target_ms": TARGET_LONE_MS, "idle_percent": await idle(library, 10)}
+        facts = {
+            "lone_p95_ms": round(first),
+            "lone_target_ms": TARGET_LONE_MS,
+            "idle_percent": await idle(search_server, 10),
+        }
     print(json.dumps({"benchmark": "sustained", **result, **facts, "machine": machine.facts()}))
 
 

@@ -17,8 +17,8 @@ import asyncpg
 import httpx2
 import uvloop
 
-from bench import floor, load, machine
-from bench.house import House, open_house
+from bench import bare_server, load, machine
+from bench.deployment import Deployment, open_deployment
 from bench.processes import cpu_seconds, free_port, pin, server
 from bench.seed import Seeded, document, seed
 
@@ -111,8 +111,8 @@ async def same_answers(seeded: Seeded, servers: Sequence[Server]) -> None:
             assert first == second, f"floor and product differ in {path}"
 
 
-async def rows(house: House) -> dict[str, int]:
-    connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
+async def rows(deployment: Deployment) -> dict[str, int]:
+    connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     try:
         counts = [await connection.fetchval(f"SELECT count(*) FROM {table}") for table in COUNTED]  # noqa: S608 - constants
         return dict(zip(COUNTED, counts, strict=True))
@@ -120,43 +120,47 @@ async def rows(house: House) -> dict[str, int]:
         await connection.close()
 
 
-async def start(stack: AsyncExitStack, house: House) -> tuple[Server, Server]:
+async def start(stack: AsyncExitStack, deployment: Deployment) -> tuple[Server, Server]:
     """Both on the same core; only one of them is loaded at a time."""
     root = Path(__file__).parents[1]
     ports = free_port(), free_port()
     commands = {
-        "floor": [sys.executable, "-m", "bench.floor", str(ports[0])],
+        "floor": [sys.executable, "-m", "bench.bare_server", str(ports[0])],
         "product": [sys.executable, "-m", "partywall", "api", "--port", str(ports[1])],
     }
-    environment = {**house.environment, floor.SUPERUSER_URL: house.superuser_url, "PYTHONPATH": str(root)}
+    environment = {
+        **deployment.environment,
+        bare_server.SUPERUSER_URL: deployment.superuser_url,
+        "PYTHONPATH": str(root),
+    }
     found = []
     for (name, command), port in zip(commands.items(), ports, strict=True):
-        log = house.directory / f"{name}.log"
+        log = deployment.directory / f"{name}.log"
         process = await stack.enter_async_context(server(command, environment, port=port, core=SERVER_CORE, log=log))
         found.append(Server(name, port, process.pid))
     return found[0], found[1]
 
 
-async def analyze(house: House) -> None:
+async def analyze(deployment: Deployment) -> None:
     """As autovacuum would have done by the time that anybody measures."""
-    connection = await asyncpg.connect(house.superuser_url.replace("+asyncpg", "", 1))
+    connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
 
 
 async def run(options: argparse.Namespace) -> bool:
     pin(0, OTHER_CORE)
-    async with open_house(OTHER_CORE) as house, AsyncExitStack() as stack:
-        servers = await start(stack, house)
+    async with open_deployment(OTHER_CORE) as deployment, AsyncExitStack() as stack:
+        servers = await start(stack, deployment)
         seeded = await seed(servers[1].port, projects=PROJECTS, documents=DOCUMENTS)
-        await analyze(house)
+        await analyze(deployment)
         await same_answers(seeded, servers)
         results = []
         for scenario in scenarios(seeded):
             if options.only in scenario.name:
-                before = await rows(house)
+                before = await rows(deployment)
                 found = await measure(scenario, servers, turns=options.turns, seconds=options.seconds)
-                stored = {table: count - before[table] for table, count in (await rows(house)).items()}
+                stored = {table: count - before[table] for table, count in (await rows(deployment)).items()}
                 results.append(report(scenario, found, stored))
     print(json.dumps({"benchmark": "throughput", "machine": machine.facts(), "results": results}))
     return all(bool(each["met"]) for each in results)

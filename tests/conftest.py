@@ -21,9 +21,9 @@ from partywall.settings import Settings
 from partywall.settings.names import read_names
 from tests import unmeasured
 from tests.engines import DatabaseUrls, Superuser, Urls, new_database, shared_engines, superuser
-from tests.held import HELD
-from tests.people import People
-from tests.serving import UNMEASURED
+from tests.server import UNMEASURED
+from tests.slow_calls import HELD
+from tests.users import Users
 
 # A person's own settings, and what `make test DATA_DIR=` is given, are not those of the tests.
 for _name in [name for name in os.environ if any(read_names([name.lower()], Settings))]:
@@ -159,16 +159,18 @@ async def anonymous(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 async def empty_queue(kept: Superuser) -> None:
-    """No job waits, no document does, and none is parked: what earlier tests left is not this one's to work off."""
+    """No job waits, no document does, and none becomes a dead letter: what earlier tests left is not this one's to work
+    off.
+    """
     await kept.execute("DELETE FROM job")
     await kept.execute("DELETE FROM job_request")
     await kept.execute("UPDATE document SET index_status = 'failed' WHERE index_status = 'pending'")
 
 
 @pytest.fixture
-async def people(
+async def users(
     app: FastAPI, resources: Resources, database: DatabaseUrls, kept: Superuser, empty_queue: None
-) -> AsyncIterator[People]:
+) -> AsyncIterator[Users]:
     """Makes callers: `await people.person()` is a new account with a client that carries its token."""
-    async with People(app, resources, database, kept) as made:
+    async with Users(app, resources, database, kept) as made:
         yield made

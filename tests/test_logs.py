@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from partywall.core.http.access_log import LONGEST_PATH, AccessEntry, logged_path
-from partywall.core.masking import MOST_CHARACTERS, mask
+from partywall.core.log_masks import MOST_CHARACTERS, mask
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.verification_tokens import VerificationTokens
 from partywall.features.projects.invitation_tokens import InvitationTokens

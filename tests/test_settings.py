@@ -57,7 +57,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({"cache": {"engine": "server"}}, "CACHE__URL"),
     ],
 )
-def test_a_refusal_names_the_setting_to_set(changed: dict[str, object], names: str) -> None:
+def test_a_error_names_the_setting_to_set(changed: dict[str, object], names: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(names)) as refusal:
         Settings.model_validate({**SERVERS, **changed})
     assert STRONG not in str(refusal.value)

@@ -14,9 +14,9 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, TypeAdapter
 
 from partywall.commands.configuration import load_settings
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.settings import QuotaSettings, Settings
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 
 NUMBERS: Final = (int, float, Decimal, timedelta)
 SERVERS: Final = {
@@ -107,7 +107,7 @@ def assert_refused(values: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -
     """Each by a line of its own that names it."""
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UsageError) as refusal:
         load_settings()
     refused = {line.partition(":")[0] for line in refusal.value.message.splitlines()}
     assert values.keys() - refused == set()

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.house import throwaway
+from bench.deployment import throwaway
 from bench.processes import free_port
 from partywall.supervisor.network import status_of
 
@@ -33,7 +33,7 @@ def _environment(model_url: str) -> dict[str, str]:
         **os.environ,
         "AGENTS__MODEL": "openai:scripted",
         "AGENTS__BASE_URL": model_url,
-        "AGENTS__MODULES": "bench.clerk",
+        "AGENTS__MODULES": "bench.agent",
         "OUTGOING__ALLOW_HTTP": "true",
         "OUTGOING__ALLOWED_NETWORKS": "127.0.0.0/8",
         "LOG__FORMAT": "json",

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.hostile.honest import DUE
 from bench.hostile.monitor import PARTS
+from bench.hostile.normal_traffic import DUE
 from bench.hostile.report import Round, failures
 
 NAMES = re.compile(r"`([a-z0-9-]+)`")

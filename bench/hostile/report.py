@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.hostile.attack import POINTS, Attack
-from bench.hostile.honest import DUE, Sample
 from bench.hostile.monitor import PARTS
+from bench.hostile.normal_traffic import DUE, Sample
 
 REQUEST_SECONDS = 1.0
 # Above idle; the processes that read texts have a limit each, and the API and the worker two at a time.

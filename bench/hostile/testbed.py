@@ -17,8 +17,8 @@ import httpx2
 from bench.hostile import report
 from bench.hostile.attack import Attack
 from bench.hostile.deployment import Deployment, deployment
-from bench.hostile.honest import DUE, KEEP_ALIVE_SECONDS, PATIENCE_SECONDS, Honest, Sample
 from bench.hostile.monitor import Monitor
+from bench.hostile.normal_traffic import DUE, KEEP_ALIVE_SECONDS, MAX_WAIT_SECONDS, Honest, Sample
 from bench.hostile.report import Round
 
 WARM_UP_SECONDS = 8.0
@@ -105,7 +105,7 @@ async def open_bench(log: Path | None = None, *, warm_up: float = WARM_UP_SECOND
     async with deployment(log) as deployed:
         limits = httpx2.Limits(keepalive_expiry=KEEP_ALIVE_SECONDS)
         url = f"http://127.0.0.1:{deployed.port}"
-        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE_SECONDS, limits=limits) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=MAX_WAIT_SECONDS, limits=limits) as client:
             honest, monitor = Honest(deployed.port, client), Monitor(deployed.pid)
             await honest.set_up()
             tasks = [asyncio.create_task(honest.run()), asyncio.create_task(monitor.run())]

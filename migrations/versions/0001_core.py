@@ -45,7 +45,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION wall.open_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -175,7 +175,7 @@ CREATE TABLE job_attempt (
     attempts integer DEFAULT 0 NOT NULL,
     payload jsonb NOT NULL,
     error text,
-    parked_at timestamptz,
+    dead_letter_at timestamptz,
     updated_at timestamptz DEFAULT now() NOT NULL
 );
 """

@@ -78,7 +78,7 @@ CREATE FUNCTION wall.owner_of_refresh_token(presented bytea) RETURNS uuid
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$ SELECT account_id FROM public.refresh_token WHERE token_hash = presented $$;
 
-CREATE FUNCTION wall.may_act(account uuid, session uuid) RETURNS boolean
+CREATE FUNCTION wall.is_not_revoked(account uuid, session uuid) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
     SELECT EXISTS (SELECT FROM public.account AS a WHERE a.id = account AND a.disabled_at IS NULL)
@@ -90,7 +90,7 @@ $$;
 """
 
 _DROP = """
-DROP FUNCTION wall.may_act, wall.owner_of_refresh_token, wall.register_account, wall.credential_of;
+DROP FUNCTION wall.is_not_revoked, wall.owner_of_refresh_token, wall.register_account, wall.credential_of;
 DROP TABLE login_failure, refresh_token, session;
 """
 

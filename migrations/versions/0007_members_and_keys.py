@@ -159,7 +159,7 @@ AS $$
     WHERE project_id = project AND id = key AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 $$;
 
-CREATE FUNCTION wall.keep_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+CREATE FUNCTION wall.require_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 BEGIN
     PERFORM FROM public.project AS p WHERE p.id = OLD.project_id FOR NO KEY UPDATE;
@@ -174,7 +174,7 @@ END
 $$;
 
 CREATE TRIGGER project_member_owner AFTER DELETE OR UPDATE OF role ON project_member
-    FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION wall.keep_an_owner();
+    FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION wall.require_an_owner();
 """
 
 # A restrictive policy stands beside the wall: also inside a project only a person who manages it may do these.
@@ -233,7 +233,7 @@ DROP POLICY listed ON project;
 CREATE POLICY listed ON project FOR SELECT USING (id IN (SELECT wall.projects_of_user()));
 CREATE POLICY own ON project_member FOR SELECT USING (account_id = (SELECT wall.current_user_id()));
 DROP TABLE api_key, invitation;
-DROP FUNCTION wall.keep_an_owner(), wall.key_used(uuid, uuid), wall.key_credential(text),
+DROP FUNCTION wall.require_an_owner(), wall.key_used(uuid, uuid), wall.key_credential(text),
     wall.accept_invitation(bytea), wall.members(), wall.person_role(), wall.memberships();
 ALTER TABLE project_member DROP COLUMN revision;
 """
@@ -245,7 +245,7 @@ def upgrade() -> None:
     script(_FUNCTIONS)
     script(_POLICIES.format(runtime=runtime_role()))
     # lint: allow sql-text - a constant list of functions
-    op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, wall.keep_an_owner() FROM PUBLIC")
+    op.execute(f"REVOKE EXECUTE ON FUNCTION {_CALLED}, wall.require_an_owner() FROM PUBLIC")
     grant("EXECUTE", f"FUNCTION {_CALLED}")
     grant("UPDATE (role, revision), DELETE", "project_member")
     grant("SELECT, INSERT, DELETE", "invitation")

@@ -15,7 +15,7 @@ depends_on = None
 # for what the removed one has begun, and what comes after either finds no way in: nobody waits in a ring, and no
 # policy has to refuse in mid-transaction what entering allowed.
 _HOLD = """
-CREATE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+CREATE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -39,12 +39,12 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION wall.open_shared_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 BEGIN
     PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
-    RETURN wall.hold(principal, project);
+    RETURN wall.lock_shared(principal, project);
 END
 $$;
 """
@@ -101,18 +101,19 @@ def upgrade() -> None:
     script(_PRUNE_EVENTS.format(lock=_COUNTER_FIRST))
     script(_KEYS)
     op.execute(
-        "REVOKE EXECUTE ON FUNCTION wall.hold(text, uuid), wall.enter_to_write(text, uuid),"
+        "REVOKE EXECUTE ON FUNCTION wall.lock_shared(text, uuid), wall.open_shared_scope(text, uuid),"
         " wall.prune_api_keys(timestamptz) FROM PUBLIC"
     )
     grant(
         "EXECUTE",
-        "FUNCTION wall.hold(text, uuid), wall.enter_to_write(text, uuid), wall.prune_api_keys(timestamptz)",
+        "FUNCTION wall.lock_shared(text, uuid), wall.open_shared_scope(text, uuid), wall.prune_api_keys(timestamptz)",
     )
 
 
 def downgrade() -> None:
     script("""
-        DROP FUNCTION wall.prune_api_keys(timestamptz), wall.enter_to_write(text, uuid), wall.hold(text, uuid);
+        DROP FUNCTION wall.prune_api_keys(timestamptz), wall.open_shared_scope(text, uuid), wall.lock_shared(text,
+            uuid);
         DROP INDEX invitation_expires_at_idx, api_key_id_key;
     """)
     script(_PRUNE_EVENTS.format(lock=""))

@@ -15,16 +15,16 @@ depends_on = None
 # for a lock by number stands in a line. The gate of the project comes before its row, the gate of the principal before
 # the membership, so they are taken in the same order as the rows.
 _GATE = """
-CREATE FUNCTION wall.gate(project uuid, principal text) RETURNS bigint LANGUAGE sql IMMUTABLE
+CREATE FUNCTION wall.lock_key(project uuid, principal text) RETURNS bigint LANGUAGE sql IMMUTABLE
 RETURN hashtextextended('partywall.writers ' || project::text || ' ' || principal, 0);
 
-CREATE FUNCTION wall.let_no_writer_in(project uuid, principal text) RETURNS void LANGUAGE sql VOLATILE
+CREATE FUNCTION wall.lock_exclusive(project uuid, principal text) RETURNS void LANGUAGE sql VOLATILE
     SET search_path = pg_catalog
-AS $$ SELECT pg_advisory_xact_lock(wall.gate(project, principal)) $$;
+AS $$ SELECT pg_advisory_xact_lock(wall.lock_key(project, principal)) $$;
 """
 
 _HOLD = """
-CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -49,18 +49,18 @@ END
 $$;
 """
 _PROJECT_GATE = """
-    PERFORM pg_advisory_xact_lock_shared(wall.gate(project, ''));"""
+    PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, ''));"""
 _PRINCIPAL_GATE = """
-        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));"""
+        PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, principal));"""
 
 
 def upgrade() -> None:
     script(_GATE)
     script(_HOLD.format(project_gate=_PROJECT_GATE, principal_gate=_PRINCIPAL_GATE))
-    op.execute("REVOKE EXECUTE ON FUNCTION wall.gate(uuid, text), wall.let_no_writer_in(uuid, text) FROM PUBLIC")
-    grant("EXECUTE", "FUNCTION wall.gate(uuid, text), wall.let_no_writer_in(uuid, text)")
+    op.execute("REVOKE EXECUTE ON FUNCTION wall.lock_key(uuid, text), wall.lock_exclusive(uuid, text) FROM PUBLIC")
+    grant("EXECUTE", "FUNCTION wall.lock_key(uuid, text), wall.lock_exclusive(uuid, text)")
 
 
 def downgrade() -> None:
     script(_HOLD.format(project_gate="", principal_gate=""))
-    script("DROP FUNCTION wall.let_no_writer_in(uuid, text), wall.gate(uuid, text);")
+    script("DROP FUNCTION wall.lock_exclusive(uuid, text), wall.lock_key(uuid, text);")

@@ -19,7 +19,7 @@ _HEAD = """
 DECLARE
     run_usage record;
 BEGIN
-    held := wall.enter_to_write(acting, entered);
+    held := wall.open_shared_scope(acting, entered);
     ours := false;
     IF held IS NULL OR NOT held = ANY (allowed) THEN
         RETURN NEXT;

@@ -57,7 +57,7 @@ CREATE OR REPLACE FUNCTION wall.finish_step(
 DECLARE
     run_usage {kind};
 BEGIN
-    held := wall.enter_to_write(acting, entered);
+    held := wall.open_shared_scope(acting, entered);
     ours := false;
     IF held IS NULL OR NOT held = ANY (allowed) THEN
         RETURN NEXT;

@@ -568,10 +568,10 @@ DECLARE
     before record;
     after record;
 BEGIN
-    IF wall.enter('service:' || project::text, project) IS NULL THEN
+    IF wall.open_scope('service:' || project::text, project) IS NULL THEN
         RETURN false;
     END IF;
-    PERFORM wall.let_no_writer_in(project, '');
+    PERFORM wall.lock_exclusive(project, '');
     SELECT coalesce(sum(u.documents), 0) AS documents, coalesce(sum(u.bytes), 0) AS bytes INTO before
     FROM public.project_usage AS u WHERE u.project_id = project;
     UPDATE public.document AS d SET history_bytes = kept.bytes FROM (

@@ -68,7 +68,7 @@ $$;
 """
 
 _HOLD = """
-CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -77,17 +77,17 @@ BEGIN
     IF held IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(wall.gate(project, ''));
+    PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, ''));
     PERFORM FROM public.project AS p WHERE p.id = project{kept} FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     IF principal LIKE 'user:%' THEN
-        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, principal));
         SELECT member.role INTO held FROM public.project_member AS member
         WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
     ELSIF principal LIKE 'key:%' THEN
-        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, principal));
         SELECT key.role INTO held FROM public.api_key AS key
         WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
     END IF;
@@ -97,7 +97,7 @@ $$;
 """
 
 _OWNER = """
-CREATE OR REPLACE FUNCTION wall.keep_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION wall.require_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 BEGIN

@@ -25,21 +25,21 @@ CREATE TABLE job (
     payload jsonb NOT NULL,
     priority integer DEFAULT 0 NOT NULL,
     state text DEFAULT 'waiting' NOT NULL
-        CONSTRAINT job_state_check CHECK (state IN ('waiting', 'delayed', 'running', 'parked')),
+        CONSTRAINT job_state_check CHECK (state IN ('waiting', 'delayed', 'running', 'dead_letter')),
     dedupe_key text,
     due_at timestamptz DEFAULT now() NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
     lease uuid,
     heartbeat_at timestamptz,
     error text,
-    parked_at timestamptz,
+    dead_letter_at timestamptz,
     created_at timestamptz DEFAULT now() NOT NULL
 );
 CREATE INDEX job_waiting_idx ON job (kind, project_id, priority DESC, id) WHERE state = 'waiting';
 CREATE INDEX job_delayed_idx ON job (due_at) WHERE state = 'delayed';
 CREATE INDEX job_running_idx ON job (heartbeat_at, id) WHERE state = 'running';
-CREATE INDEX job_parked_idx ON job (parked_at) WHERE state = 'parked';
-CREATE UNIQUE INDEX job_dedupe_key_idx ON job (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL;
+CREATE INDEX job_dead_letter_idx ON job (dead_letter_at) WHERE state = 'dead_letter';
+CREATE UNIQUE INDEX job_dedupe_key_idx ON job (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL;
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE job_schedule (
@@ -53,13 +53,13 @@ INSERT INTO job (id, kind, project_id, payload, priority, state, dedupe_key, due
 SELECT q.id, q.entrypoint, coalesce(given.payload ->> 'project_id', '00000000-0000-0000-0000-000000000000')::uuid,
     given.payload, q.priority, CASE WHEN q.execute_after > now() THEN 'delayed' ELSE 'waiting' END, q.dedupe_key,
     q.execute_after, coalesce(a.attempts, 0), q.created
-FROM pgqueuer AS q LEFT JOIN job_attempt AS a ON a.job_id = q.id AND a.parked_at IS NULL,
+FROM pgqueuer AS q LEFT JOIN job_attempt AS a ON a.job_id = q.id AND a.dead_letter_at IS NULL,
     LATERAL (SELECT convert_from(q.payload, 'UTF8')::jsonb AS payload) AS given
 WHERE q.status IN ('queued', 'picked');
-INSERT INTO job (id, kind, project_id, payload, state, attempts, error, parked_at)
+INSERT INTO job (id, kind, project_id, payload, state, attempts, error, dead_letter_at)
 SELECT a.job_id, a.kind, coalesce(a.payload ->> 'project_id', '00000000-0000-0000-0000-000000000000')::uuid,
-    a.payload, 'parked', a.attempts, a.error, a.parked_at
-FROM job_attempt AS a WHERE a.parked_at IS NOT NULL
+    a.payload, 'dead_letter', a.attempts, a.error, a.dead_letter_at
+FROM job_attempt AS a WHERE a.dead_letter_at IS NOT NULL
 ON CONFLICT (id) DO NOTHING;
 SELECT setval(
     pg_get_serial_sequence('job', 'id'),
@@ -136,7 +136,7 @@ _COLUMNS = """
 
 # So many jobs of each line, the first ones; what another is about to take is skipped.
 _TAKE = f"""
-CREATE FUNCTION wall.take_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid){_COLUMNS} {_AS}
+CREATE FUNCTION wall.claim_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid){_COLUMNS} {_AS}
     RETURN QUERY
     WITH taken AS MATERIALIZED (
         SELECT first.id FROM unnest(kinds, projects, counts) AS line(kind, project, jobs), LATERAL (
@@ -148,8 +148,8 @@ CREATE FUNCTION wall.take_jobs(kinds text[], projects uuid[], counts integer[], 
 """  # nosec B608
 
 # One job whose worker is lost: of those the one that was silent for the longest, so that they take turns.
-_TAKE_LOST = f"""
-CREATE FUNCTION wall.take_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid){_COLUMNS} {_AS}
+_CLAIM_LOST = f"""
+CREATE FUNCTION wall.claim_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid){_COLUMNS} {_AS}
     RETURN QUERY
     WITH taken AS MATERIALIZED (
         SELECT j.id FROM public.job AS j
@@ -170,7 +170,7 @@ CREATE FUNCTION wall.settle_jobs(ids bigint[], leases uuid[], states text[], pau
     END IF;
     UPDATE public.job AS j SET state = ended.state, lease = NULL, heartbeat_at = NULL, error = ended.error,
         due_at = clock_timestamp() + ended.pause,
-        parked_at = CASE WHEN ended.state = 'parked' THEN clock_timestamp() END
+        dead_letter_at = CASE WHEN ended.state = 'dead_letter' THEN clock_timestamp() END
     FROM unnest(ids, leases, states, pauses, errors) AS ended(id, lease, state, pause, error)
     WHERE ended.state IS NOT NULL AND j.id = ANY (ids) AND j.id = ended.id AND j.lease = ended.lease;
 END
@@ -202,14 +202,14 @@ AS $$
     INSERT INTO public.job (kind, payload, dedupe_key)
     SELECT as_kind, jsonb_build_object('name', ticked.name), as_kind || ':' || ticked.name FROM ticked
     WHERE ticked.fires
-    ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO NOTHING
+    ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO NOTHING
 $$;
 """
 
 _SIGNATURES = (
     "wall.job_lines(text[], uuid[], integer, interval)",
-    "wall.take_jobs(text[], uuid[], integer[], uuid)",
-    "wall.take_lost_job(text[], interval, bigint[], uuid)",
+    "wall.claim_jobs(text[], uuid[], integer[], uuid)",
+    "wall.claim_lost_job(text[], interval, bigint[], uuid)",
     "wall.settle_jobs(bigint[], uuid[], text[], interval[], text[])",
     "wall.renew_jobs(bigint[], uuid[])",
     "wall.fire_schedules(text[], timestamptz[], text)",
@@ -229,7 +229,7 @@ CREATE TABLE job_attempt (
     attempts integer DEFAULT 0 NOT NULL,
     payload jsonb NOT NULL,
     error text,
-    parked_at timestamptz,
+    dead_letter_at timestamptz,
     updated_at timestamptz DEFAULT now() NOT NULL
 );
 """
@@ -237,9 +237,9 @@ CREATE TABLE job_attempt (
 _MOVE_BACK = """
 INSERT INTO pgqueuer (id, priority, created, execute_after, status, entrypoint, dedupe_key, payload)
 SELECT id, priority, created_at, due_at, 'queued', kind, dedupe_key, convert_to(payload::text, 'UTF8')
-FROM job WHERE state <> 'parked';
-INSERT INTO job_attempt (job_id, kind, attempts, payload, error, parked_at)
-SELECT id, kind, attempts, payload, error, parked_at FROM job WHERE attempts > 0 OR state = 'parked';
+FROM job WHERE state <> 'dead_letter';
+INSERT INTO job_attempt (job_id, kind, attempts, payload, error, dead_letter_at)
+SELECT id, kind, attempts, payload, error, dead_letter_at FROM job WHERE attempts > 0 OR state = 'dead_letter';
 SELECT setval('pgqueuer_id_seq', (SELECT last_value FROM job_id_seq));
 """
 
@@ -302,7 +302,7 @@ def upgrade() -> None:
     script(_ENQUEUE)
     _prove_lease(_LEASE_BEFORE, _LEASE)
     script(_DROP)
-    for function in (_LINES, _TAKE, _TAKE_LOST, _SETTLE, _RENEW, _FIRE):
+    for function in (_LINES, _TAKE, _CLAIM_LOST, _SETTLE, _RENEW, _FIRE):
         script(function)
     functions = ", ".join(_SIGNATURES)
     script(f"REVOKE EXECUTE ON FUNCTION {functions} FROM PUBLIC;")

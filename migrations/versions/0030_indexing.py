@@ -15,7 +15,7 @@ depends_on = None
 
 _SQL = Path(__file__).with_name("0030_indexing.sql")
 _FUNCTIONS = """wall.projects_to_index(boolean, uuid, integer),
-    wall.take_documents(text, uuid, text, uuid, interval, integer, bigint),
+    wall.claim_documents(text, uuid, text, uuid, interval, integer, bigint),
     wall.settle_documents(uuid, uuid, uuid[], integer[], text[], text[], text[], integer[])"""
 
 # Jobs of kinds that no worker knows any more. Their documents are pending.

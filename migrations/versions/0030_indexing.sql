@@ -85,7 +85,7 @@ $$;
 -- Leases some of what is due in a project for a principal that may write there, and answers it. Documents that were lost
 -- with the worker that had them come one at a time: one of them may have killed it. What a crash of the server loses of
 -- this is a lease, so nobody waits for the disk.
-CREATE FUNCTION wall.take_documents(
+CREATE FUNCTION wall.claim_documents(
     principal text, project uuid, kind text, by_lease uuid, lasting interval, most integer, most_bytes bigint
 ) RETURNS TABLE (
     id uuid, title text, content text, media_type text, version integer, metadata jsonb, size integer, chunks integer,
@@ -96,7 +96,7 @@ AS $$
 DECLARE
     chosen uuid[];
 BEGIN
-    IF wall.enter_to_write(principal, project) IS NULL THEN
+    IF wall.open_shared_scope(principal, project) IS NULL THEN
         RETURN;
     END IF;
     PERFORM set_config('synchronous_commit', 'off', true);

@@ -17,7 +17,7 @@ _HERE = Path(__file__)
 _AFTER, _BEFORE = _HERE.with_suffix(".sql"), _HERE.with_name(f"{_HERE.stem}_before.sql")
 _NEW = """wall.account_of_jobs(uuid), wall.enqueue_once(text[], jsonb[], text[], timestamptz[]),
     wall.job_lines(text[], uuid[], integer, interval, integer[], integer[]),
-    wall.take_limited_jobs(text[], uuid[], integer[], integer[], integer[], uuid), wall.pass_requests_on()"""
+    wall.claim_limited_jobs(text[], uuid[], integer[], integer[], integer[], uuid), wall.pass_requests_on()"""
 _OLD = "wall.job_lines(text[], uuid[], integer, interval)"
 
 

@@ -10,12 +10,12 @@ CREATE FUNCTION wall.enqueue_once(kinds text[], payloads jsonb[], keys text[], d
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'parked' ORDER BY j.id FOR UPDATE;
+    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'dead_letter' ORDER BY j.id FOR UPDATE;
     INSERT INTO public.job AS j (kind, project_id, payload, dedupe_key, state, due_at)
     SELECT given.kind, coalesce(given.payload ->> 'project_id', '00000000-0000-0000-0000-000000000000')::uuid,
         given.payload, given.key, CASE WHEN given.due > now() THEN 'delayed' ELSE 'waiting' END, given.due
     FROM unnest(kinds, payloads, keys, dues) AS given(kind, payload, key, due)
-    ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO UPDATE SET
+    ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO UPDATE SET
         state = CASE WHEN j.state = 'delayed' AND excluded.due_at <= now() THEN 'waiting' ELSE j.state END,
         due_at = CASE WHEN j.state = 'delayed' THEN excluded.due_at ELSE j.due_at END,
         again_at = CASE WHEN j.state = 'running' THEN excluded.due_at END
@@ -61,12 +61,12 @@ BEGIN
         FROM (SELECT * FROM public.job_request ORDER BY id LIMIT 500) AS r
     ) AS f;
     free := ARRAY(
-        SELECT j.dedupe_key FROM public.job AS j WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'parked'
+        SELECT j.dedupe_key FROM public.job AS j WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'dead_letter'
         ORDER BY j.id FOR UPDATE SKIP LOCKED
     );
     busy := ARRAY(
         SELECT j.dedupe_key FROM public.job AS j
-        WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'parked' AND j.dedupe_key <> ALL (free)
+        WHERE j.dedupe_key = ANY (wanted) AND j.state <> 'dead_letter' AND j.dedupe_key <> ALL (free)
     );
     WITH passed AS (
         DELETE FROM public.job_request AS r
@@ -145,7 +145,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid)
+CREATE OR REPLACE FUNCTION wall.claim_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid)
     RETURNS TABLE (
         id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
     ) LANGUAGE plpgsql VOLATILE
@@ -170,7 +170,7 @@ $$;
 
 -- The same where only so many may be at work at once, over all workers, in the project and in all projects of its account.
 -- One worker at a time takes for an account, and counts once it holds the lock; lost jobs count until they have ended.
-CREATE FUNCTION wall.take_limited_jobs(
+CREATE FUNCTION wall.claim_limited_jobs(
     kinds text[], projects uuid[], counts integer[], of_project integer[], of_account integer[], with_lease uuid
 ) RETURNS TABLE (
     id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
@@ -189,7 +189,7 @@ BEGIN
             FROM public.job AS j
             WHERE j.state = 'running' AND j.kind = kinds[number]
                 AND wall.account_of_jobs(j.project_id) = wall.account_of_jobs(projects[number])
-        ) AS busy, LATERAL wall.take_jobs(
+        ) AS busy, LATERAL wall.claim_jobs(
             kinds[number:number], projects[number:number], ARRAY[greatest(0, least(
                 counts[number], of_project[number] - busy.in_project, of_account[number] - busy.in_account
             ))::integer], with_lease
@@ -198,7 +198,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid)
+CREATE OR REPLACE FUNCTION wall.claim_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid)
     RETURNS TABLE (
         id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
     ) LANGUAGE plpgsql VOLATILE
@@ -249,7 +249,7 @@ BEGIN
     WITH failed AS (
         UPDATE public.job AS j SET state = ended.state, lease = NULL, heartbeat_at = NULL, error = ended.error,
             due_at = clock_timestamp() + ended.pause, again_at = NULL,
-            parked_at = CASE WHEN ended.state = 'parked' THEN clock_timestamp() END
+            dead_letter_at = CASE WHEN ended.state = 'dead_letter' THEN clock_timestamp() END
         FROM unnest(ids, leases, states, pauses, errors) AS ended(id, lease, state, pause, error)
         WHERE ended.state <> 'again' AND j.id = ANY (ids) AND j.id = ended.id AND j.lease = ended.lease
         RETURNING j.kind, j.project_id, j.payload, j.priority, j.dedupe_key, ended.state, old.again_at
@@ -257,7 +257,7 @@ BEGIN
     INSERT INTO public.job (kind, project_id, payload, priority, dedupe_key, state, due_at)
     SELECT f.kind, f.project_id, f.payload, f.priority, f.dedupe_key,
         CASE WHEN f.again_at > now() THEN 'delayed' ELSE 'waiting' END, f.again_at
-    FROM failed AS f WHERE f.state = 'parked' AND f.again_at IS NOT NULL;
+    FROM failed AS f WHERE f.state = 'dead_letter' AND f.again_at IS NOT NULL;
 END
 $$;
 

@@ -36,7 +36,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid)
+CREATE OR REPLACE FUNCTION wall.claim_jobs(kinds text[], projects uuid[], counts integer[], with_lease uuid)
     RETURNS TABLE (
         id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
     ) LANGUAGE plpgsql VOLATILE
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid)
+CREATE OR REPLACE FUNCTION wall.claim_lost_job(kinds text[], silent interval, held bigint[], with_lease uuid)
     RETURNS TABLE (
         id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
     ) LANGUAGE plpgsql VOLATILE
@@ -94,7 +94,7 @@ BEGIN
     END IF;
     UPDATE public.job AS j SET state = ended.state, lease = NULL, heartbeat_at = NULL, error = ended.error,
         due_at = clock_timestamp() + ended.pause,
-        parked_at = CASE WHEN ended.state = 'parked' THEN clock_timestamp() END
+        dead_letter_at = CASE WHEN ended.state = 'dead_letter' THEN clock_timestamp() END
     FROM unnest(ids, leases, states, pauses, errors) AS ended(id, lease, state, pause, error)
     WHERE ended.state IS NOT NULL AND j.id = ANY (ids) AND j.id = ended.id AND j.lease = ended.lease;
 END

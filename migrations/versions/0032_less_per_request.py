@@ -14,10 +14,10 @@ branch_labels = None
 depends_on = None
 
 _SQL = Path(__file__).with_name("0032_less_per_request.sql")
-_FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer), wall.enter_statement(text, uuid)"
+_FUNCTIONS = "wall.refresh(bytea, bytea, timestamptz, timestamptz, integer), wall.open_scope_statement(text, uuid)"
 
 _FORMER_FUNCTIONS = """
-CREATE OR REPLACE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.open_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 BEGIN
@@ -26,7 +26,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -35,17 +35,17 @@ BEGIN
     IF held IS NULL THEN
         RETURN NULL;
     END IF;
-    PERFORM pg_advisory_xact_lock_shared(wall.gate(project, ''));
+    PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, ''));
     PERFORM FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     IF principal LIKE 'user:%' THEN
-        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, principal));
         SELECT member.role INTO held FROM public.project_member AS member
         WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
     ELSIF principal LIKE 'key:%' THEN
-        PERFORM pg_advisory_xact_lock_shared(wall.gate(project, principal));
+        PERFORM pg_advisory_xact_lock_shared(wall.lock_key(project, principal));
         SELECT key.role INTO held FROM public.api_key AS key
         WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
     END IF;
@@ -53,12 +53,12 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.open_shared_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 BEGIN
     PERFORM set_config('partywall.principal', principal, true), set_config('partywall.project', project::text, true);
-    RETURN wall.hold(principal, project);
+    RETURN wall.lock_shared(principal, project);
 END
 $$;
 

@@ -69,7 +69,7 @@ END
 $$;
 
 -- What these call without a query they assign: PERFORM would begin and end an executor for each of them.
-CREATE OR REPLACE FUNCTION wall.enter(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.open_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -81,7 +81,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.hold(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.lock_shared(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -91,17 +91,17 @@ BEGIN
     IF held IS NULL THEN
         RETURN NULL;
     END IF;
-    locked := pg_advisory_xact_lock_shared(wall.gate(project, '')) IS NOT NULL;
+    locked := pg_advisory_xact_lock_shared(wall.lock_key(project, '')) IS NOT NULL;
     PERFORM FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     IF principal LIKE 'user:%' THEN
-        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        locked := pg_advisory_xact_lock_shared(wall.lock_key(project, principal)) IS NOT NULL;
         SELECT member.role INTO held FROM public.project_member AS member
         WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
     ELSIF principal LIKE 'key:%' THEN
-        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        locked := pg_advisory_xact_lock_shared(wall.lock_key(project, principal)) IS NOT NULL;
         SELECT key.role INTO held FROM public.api_key AS key
         WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
     END IF;
@@ -112,7 +112,7 @@ $$;
 -- What this transaction has proved is not asked again: the membership is looked up once, and held until the commit. The
 -- proof names both, so it is of no use for another principal or project; it ends with the transaction, and goes back
 -- with the savepoint in which the locks were taken.
-CREATE OR REPLACE FUNCTION wall.enter_to_write(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE OR REPLACE FUNCTION wall.open_shared_scope(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -121,7 +121,7 @@ DECLARE
 BEGIN
     bound := set_config('partywall.principal', principal, true);
     bound := set_config('partywall.project', project::text, true);
-    held := wall.hold(principal, project);
+    held := wall.lock_shared(principal, project);
     IF held IS NOT NULL THEN
         bound := set_config('partywall.entered', principal || ' ' || project, true);
     END IF;
@@ -130,11 +130,11 @@ END
 $$;
 
 -- For a statement that is a transaction of its own, and so of one snapshot: what is found here is so until its end.
-CREATE FUNCTION wall.enter_statement(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION wall.open_scope_statement(principal text, project uuid) RETURNS text LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog
 AS $$
 DECLARE
-    found_role text := wall.enter(principal, project);
+    found_role text := wall.open_scope(principal, project);
     bound text;
 BEGIN
     IF found_role IS NOT NULL THEN

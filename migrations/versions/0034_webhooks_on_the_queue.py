@@ -16,7 +16,7 @@ depends_on = None
 _HERE = Path(__file__)
 _AFTER, _BEFORE = _HERE.with_suffix(".sql"), _HERE.with_name(f"{_HERE.stem}_before.sql")
 _NUMBERING = "wall.number_events(uuid[], integer), wall.catch_up_events(uuid, integer)"
-_OWN = "wall.ask_for_deliveries(uuid[])"
+_OWN = "wall.enqueue_deliveries(uuid[])"
 _CLAIMING = """wall.claim_webhooks(uuid, integer, interval),
     wall.claim_webhooks_of(uuid, integer, interval, uuid[])"""
 

@@ -7,7 +7,7 @@ ALTER TABLE webhook_progress DROP COLUMN leased_by, DROP COLUMN leased_until, DR
 
 -- Asks for the job of each enabled webhook of these projects, not before it has rested, and answers the projects that have
 -- one. Waits for nobody, so neither do the events, which get their numbers in the same transaction.
-CREATE FUNCTION wall.ask_for_deliveries(projects uuid[]) RETURNS SETOF uuid LANGUAGE sql VOLATILE SECURITY DEFINER
+CREATE FUNCTION wall.enqueue_deliveries(projects uuid[]) RETURNS SETOF uuid LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog
     SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -45,7 +45,7 @@ BEGIN
     WITH numbered AS MATERIALIZED (
         SELECT n.project_id, n.last, n.events FROM wall.number_locked_events(locked, most) AS n
     ), told AS MATERIALIZED (
-        SELECT ARRAY(SELECT wall.ask_for_deliveries(ARRAY(SELECT n.project_id FROM numbered AS n))) AS asked
+        SELECT ARRAY(SELECT wall.enqueue_deliveries(ARRAY(SELECT n.project_id FROM numbered AS n))) AS asked
     )
     SELECT c.project_id, wall.role_of('service:' || c.project_id, c.project_id),
         c.project_id <> ALL (locked), n.last, coalesce(n.events, 0), c.project_id = ANY (told.asked)
@@ -63,10 +63,10 @@ BEGIN
     IF EXISTS (SELECT FROM public.pending_event AS p WHERE p.project_id = project) THEN
         PERFORM FROM public.event_counter AS c WHERE c.project_id = project FOR NO KEY UPDATE;
         SELECT coalesce(sum(n.events), 0) INTO events FROM wall.number_locked_events(ARRAY[project], most) AS n;
-        jobs := EXISTS (SELECT FROM wall.ask_for_deliveries(ARRAY[project]));
+        jobs := EXISTS (SELECT FROM wall.enqueue_deliveries(ARRAY[project]));
     END IF;
     SELECT c.last INTO last FROM public.event_counter AS c WHERE c.project_id = project;
 END
 $$;
 
-SELECT wall.ask_for_deliveries(ARRAY(SELECT DISTINCT p.project_id FROM webhook_progress AS p));
+SELECT wall.enqueue_deliveries(ARRAY(SELECT DISTINCT p.project_id FROM webhook_progress AS p));

@@ -4,7 +4,7 @@ DELETE FROM job WHERE kind = 'deliver_webhook';
 DELETE FROM job_request WHERE kind = 'deliver_webhook';
 DROP FUNCTION wall.number_events(uuid[], integer);
 DROP FUNCTION wall.catch_up_events(uuid, integer);
-DROP FUNCTION wall.ask_for_deliveries(uuid[]);
+DROP FUNCTION wall.enqueue_deliveries(uuid[]);
 ALTER TABLE webhook_progress DROP COLUMN quiet_until,
     ADD COLUMN leased_by uuid, ADD COLUMN leased_until timestamptz, ADD COLUMN served_at timestamptz;
 

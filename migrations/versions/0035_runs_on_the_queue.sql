@@ -7,13 +7,13 @@ CREATE FUNCTION wall.enqueue_once(
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'parked' ORDER BY j.id FOR UPDATE;
+    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'dead_letter' ORDER BY j.id FOR UPDATE;
     INSERT INTO public.job AS j (kind, project_id, payload, dedupe_key, state, due_at, priority)
     SELECT given.kind, coalesce(given.payload ->> 'project_id', '00000000-0000-0000-0000-000000000000')::uuid,
         given.payload, given.key, CASE WHEN given.due > now() THEN 'delayed' ELSE 'waiting' END, given.due,
         coalesce(given.priority, 0)
     FROM unnest(kinds, payloads, keys, dues, priorities) AS given(kind, payload, key, due, priority)
-    ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO UPDATE SET
+    ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO UPDATE SET
         state = CASE WHEN j.state = 'delayed' AND excluded.due_at <= now() THEN 'waiting' ELSE j.state END,
         due_at = CASE WHEN j.state = 'delayed' THEN excluded.due_at ELSE j.due_at END,
         again_at = CASE WHEN j.state = 'running' THEN excluded.due_at END,
@@ -89,7 +89,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_limited_jobs(
+CREATE OR REPLACE FUNCTION wall.claim_limited_jobs(
     kinds text[], projects uuid[], counts integer[], of_project integer[], of_account integer[], with_lease uuid
 ) RETURNS TABLE (
     id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
@@ -134,12 +134,12 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    RETURN QUERY SELECT * FROM wall.take_jobs(kinds, projects, granted, with_lease);
+    RETURN QUERY SELECT * FROM wall.claim_jobs(kinds, projects, granted, with_lease);
 END
 $$;
 
 -- One job for each run that a worker has to do something for: that which works on it, or a new one.
-UPDATE job SET dedupe_key = 'run_agent:' || (payload ->> 'run_id') WHERE kind = 'run_agent' AND state = 'parked';
+UPDATE job SET dedupe_key = 'run_agent:' || (payload ->> 'run_id') WHERE kind = 'run_agent' AND state = 'dead_letter';
 DELETE FROM job WHERE kind = 'run_agent' AND state IN ('waiting', 'delayed');
 DELETE FROM job AS j WHERE j.kind = 'run_agent' AND j.state = 'running' AND EXISTS (
     SELECT FROM job AS later
@@ -156,7 +156,7 @@ SELECT 'run_agent', r.project_id,
     (r.turn > 1)::integer, 'run_agent:' || r.id, CASE WHEN r.retry_at > now() THEN 'delayed' ELSE 'waiting' END,
     coalesce(r.retry_at, now())
 FROM run AS r WHERE r.status IN ('queued', 'running') ORDER BY r.created_at, r.id
-ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO NOTHING;
+ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO NOTHING;
 ALTER TABLE run FORCE ROW LEVEL SECURITY;
 
 DELETE FROM job WHERE kind = 'scheduled_run' AND payload ->> 'name' = 'admit_waiting_runs';

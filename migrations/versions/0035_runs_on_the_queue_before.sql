@@ -6,12 +6,12 @@ CREATE FUNCTION wall.enqueue_once(kinds text[], payloads jsonb[], keys text[], d
 AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'parked' ORDER BY j.id FOR UPDATE;
+    PERFORM FROM public.job AS j WHERE j.dedupe_key = ANY (keys) AND j.state <> 'dead_letter' ORDER BY j.id FOR UPDATE;
     INSERT INTO public.job AS j (kind, project_id, payload, dedupe_key, state, due_at)
     SELECT given.kind, coalesce(given.payload ->> 'project_id', '00000000-0000-0000-0000-000000000000')::uuid,
         given.payload, given.key, CASE WHEN given.due > now() THEN 'delayed' ELSE 'waiting' END, given.due
     FROM unnest(kinds, payloads, keys, dues) AS given(kind, payload, key, due)
-    ON CONFLICT (dedupe_key) WHERE state <> 'parked' AND dedupe_key IS NOT NULL DO UPDATE SET
+    ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO UPDATE SET
         state = CASE WHEN j.state = 'delayed' AND excluded.due_at <= now() THEN 'waiting' ELSE j.state END,
         due_at = CASE WHEN j.state = 'delayed' THEN excluded.due_at ELSE j.due_at END,
         again_at = CASE WHEN j.state = 'running' THEN excluded.due_at END
@@ -75,7 +75,7 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION wall.take_limited_jobs(
+CREATE OR REPLACE FUNCTION wall.claim_limited_jobs(
     kinds text[], projects uuid[], counts integer[], of_project integer[], of_account integer[], with_lease uuid
 ) RETURNS TABLE (
     id bigint, kind text, project_id uuid, account_id uuid, payload text, attempts integer, lease uuid
@@ -94,7 +94,7 @@ BEGIN
             FROM public.job AS j
             WHERE j.state = 'running' AND j.kind = kinds[number]
                 AND wall.account_of_jobs(j.project_id) = wall.account_of_jobs(projects[number])
-        ) AS busy, LATERAL wall.take_jobs(
+        ) AS busy, LATERAL wall.claim_jobs(
             kinds[number:number], projects[number:number], ARRAY[greatest(0, least(
                 counts[number], of_project[number] - busy.in_project, of_account[number] - busy.in_account
             ))::integer], with_lease
@@ -103,7 +103,7 @@ BEGIN
 END
 $$;
 
-DELETE FROM job WHERE kind = 'run_agent' AND state <> 'parked';
+DELETE FROM job WHERE kind = 'run_agent' AND state <> 'dead_letter';
 UPDATE job SET dedupe_key = NULL WHERE kind = 'run_agent';
 ALTER TABLE run ADD COLUMN admitted boolean DEFAULT false NOT NULL, ADD COLUMN job_id bigint;
 CREATE INDEX run_admitted_idx ON run (project_id) WHERE admitted;

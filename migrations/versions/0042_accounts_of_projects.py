@@ -29,12 +29,12 @@ UPDATE project AS p SET account_id = CASE WHEN p.deleted_at IS NULL THEN (
 UPDATE project AS p SET released = true
 WHERE EXISTS (SELECT FROM account AS a WHERE a.id = p.account_id AND a.disabled_at IS NOT NULL);
 """
-_CALLED = """wall.hold(text, uuid, boolean), wall.enter_to_write(text, uuid, boolean), wall.accept_project(),
+_CALLED = """wall.lock_shared(text, uuid, boolean), wall.open_shared_scope(text, uuid, boolean), wall.accept_project(),
     wall.register(uuid, bytea, timestamptz, text, text, text, boolean, integer, bytea),
     wall.registrations_to_resend(text, uuid, bytea, timestamptz, integer, bytea, integer)"""
 _OWN = """wall.require_room_for_project(uuid), wall.take_over_project(uuid, uuid), wall.note_owner(),
     wall.release_projects()"""
-_FORMER = """wall.hold(text, uuid), wall.enter_to_write(text, uuid),
+_FORMER = """wall.lock_shared(text, uuid), wall.open_shared_scope(text, uuid),
     wall.register(uuid, bytea, timestamptz, text, text, text, boolean, integer),
     wall.registrations_to_resend(text, uuid, bytea, timestamptz, integer)"""
 

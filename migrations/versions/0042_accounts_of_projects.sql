@@ -71,8 +71,8 @@ BEGIN
 END
 $$;
 
-DROP FUNCTION wall.hold(text, uuid);
-CREATE FUNCTION wall.hold(principal text, project uuid, accepting boolean DEFAULT false) RETURNS text
+DROP FUNCTION wall.lock_shared(text, uuid);
+CREATE FUNCTION wall.lock_shared(principal text, project uuid, accepting boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -83,20 +83,20 @@ BEGIN
     IF held IS NULL THEN
         RETURN NULL;
     END IF;
-    locked := pg_advisory_xact_lock_shared(wall.gate(project, '')) IS NOT NULL;
+    locked := pg_advisory_xact_lock_shared(wall.lock_key(project, '')) IS NOT NULL;
     SELECT p.released INTO free FROM public.project AS p WHERE p.id = project AND p.deleted_at IS NULL FOR KEY SHARE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
     IF principal LIKE 'user:%' THEN
-        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        locked := pg_advisory_xact_lock_shared(wall.lock_key(project, principal)) IS NOT NULL;
         SELECT member.role INTO held FROM public.project_member AS member
         WHERE member.project_id = project AND member.account_id = substr(principal, 6)::uuid FOR SHARE;
         IF free AND accepting AND held = 'owner' THEN
             PERFORM wall.take_over_project(project, substr(principal, 6)::uuid);
         END IF;
     ELSIF principal LIKE 'key:%' THEN
-        locked := pg_advisory_xact_lock_shared(wall.gate(project, principal)) IS NOT NULL;
+        locked := pg_advisory_xact_lock_shared(wall.lock_key(project, principal)) IS NOT NULL;
         SELECT key.role INTO held FROM public.api_key AS key
         WHERE key.project_id = project AND key.id = substr(principal, 5)::uuid AND key.revoked_at IS NULL FOR SHARE;
     END IF;
@@ -105,8 +105,8 @@ END
 $$;
 
 -- `accepting` where a person's own request enters, and not a worker that acts for one.
-DROP FUNCTION wall.enter_to_write(text, uuid);
-CREATE FUNCTION wall.enter_to_write(principal text, project uuid, accepting boolean DEFAULT false) RETURNS text
+DROP FUNCTION wall.open_shared_scope(text, uuid);
+CREATE FUNCTION wall.open_shared_scope(principal text, project uuid, accepting boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog
 AS $$
 DECLARE
@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     bound := set_config('partywall.principal', principal, true);
     bound := set_config('partywall.project', project::text, true);
-    held := wall.hold(principal, project, accepting);
+    held := wall.lock_shared(principal, project, accepting);
     IF held IS NOT NULL THEN
         bound := set_config('partywall.entered', principal || ' ' || project, true);
     END IF;
@@ -149,7 +149,7 @@ CREATE TRIGGER project_member_given AFTER UPDATE OF role ON project_member
     FOR EACH ROW WHEN (NEW.role = 'owner' AND OLD.role <> 'owner') EXECUTE FUNCTION wall.note_owner();
 DROP FUNCTION wall.limit_projects();
 
-CREATE OR REPLACE FUNCTION wall.keep_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION wall.require_an_owner() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog
 AS $$
 BEGIN

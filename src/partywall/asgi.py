@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from partywall.core.memory import give_back_memory
+from partywall.core.memory import release_memory
 from partywall.core.shared_threads import let_the_loop_in
 from partywall.logs import configure_logging
 from partywall.main import create_app
@@ -8,6 +8,6 @@ from partywall.settings import Settings
 
 settings = Settings()
 configure_logging(settings.log)
-give_back_memory()
+release_memory()
 let_the_loop_in()
 app = create_app(settings, own_process=True)

@@ -14,8 +14,8 @@ from structlog.typing import Processor, WrappedLogger
 
 from partywall.core.clock import utc_now
 from partywall.core.http.access_log import AccessEntry, AccessLog
-from partywall.core.http.current import request_facts
-from partywall.core.masking import harmless, mask
+from partywall.core.http.current_request import request_facts
+from partywall.core.log_masks import harmless, mask
 from partywall.settings import LogSettings
 
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE

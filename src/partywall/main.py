@@ -14,19 +14,19 @@ from partywall.core.http import health
 from partywall.core.http.admission import Admission, targets
 from partywall.core.http.body_memory import BodyMemory
 from partywall.core.http.compression import Compression
-from partywall.core.http.dependencies import gate
+from partywall.core.http.dependencies import require_principal
 from partywall.core.http.docs import serve_docs
-from partywall.core.http.draining import set_on_signal
-from partywall.core.http.form_lane import FormLane
-from partywall.core.http.forwarded import ForwardedNotice
+from partywall.core.http.drain import set_on_signal
+from partywall.core.http.fast_path import FastPath, fast_path_plans
+from partywall.core.http.form_fast_path import FormFastPath
+from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
-from partywall.core.http.hot import HotLane, hot_plans
 from partywall.core.http.middleware import RequestContext
 from partywall.core.http.openapi import describe, operation_id
 from partywall.core.http.problems import install_problem_handlers
-from partywall.core.http.public import set_public
+from partywall.core.http.public_routes import set_public
 from partywall.core.http.socket_context import SocketContext
-from partywall.core.http.sockets import socket_gate
+from partywall.core.http.sockets import require_socket_principal
 from partywall.core.http.spool import Spool
 from partywall.core.http.sub_path import SubPath, first_segments
 from partywall.core.memory import exempt_from_collection
@@ -82,20 +82,20 @@ def _include_routes(app: FastAPI) -> None:
     """Every route stands behind the gate. Each router is included once: FastAPI analyses its routes at every level."""
     for routes in ROUTES:
         for router in routes.routers:
-            app.include_router(router, prefix=_VERSION, dependencies=[Depends(gate)])
+            app.include_router(router, prefix=_VERSION, dependencies=[Depends(require_principal)])
     for routes in ROUTES:
         for router in routes.socket_routers:
-            app.include_router(router, prefix=_VERSION, dependencies=[Depends(socket_gate)])
+            app.include_router(router, prefix=_VERSION, dependencies=[Depends(require_socket_principal)])
     for routes in ROUTES:
         for router in routes.root_routers:
-            app.include_router(router, dependencies=[Depends(gate)])
-    app.include_router(health.router, dependencies=[Depends(gate)])
+            app.include_router(router, dependencies=[Depends(require_principal)])
+    app.include_router(health.router, dependencies=[Depends(require_principal)])
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     _add_admission(app, settings)
-    app.add_middleware(FormLane, forms=[form for routes in ROUTES for form in routes.forms])
-    app.add_middleware(HotLane, plans=hot_plans(app.routes))
+    app.add_middleware(FormFastPath, forms=[form for routes in ROUTES for form in routes.forms])
+    app.add_middleware(FastPath, plans=fast_path_plans(app.routes))
     app.add_middleware(Compression, minimum_size=1024, compresslevel=5)
     if settings.http.cors_origins:
         app.add_middleware(

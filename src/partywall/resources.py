@@ -21,26 +21,26 @@ from partywall.adapters.mail.directory import DirectoryMailer
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.background import Background
 from partywall.core.caches import create_cache, create_listening_cache
+from partywall.core.concurrency_limiter import ConcurrencyLimiter, SharedLimiter, TimedSlots
 from partywall.core.db import engine as engines
-from partywall.core.db.opening import open_database
+from partywall.core.db.database import open_database
 from partywall.core.db.quotas import publish_quotas
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
-from partywall.core.events.announcer import Announcer
+from partywall.core.events.broadcaster import Broadcaster
 from partywall.core.events.listener import Listener
-from partywall.core.events.newswire import Newswire
+from partywall.core.events.log_tailer import LogTailers
 from partywall.core.events.notifier import EventNotifier
-from partywall.core.events.tail import Tails
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.http.large_answers import LargeAnswers
-from partywall.core.jobs.waking import JobWaker
+from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.mail.message import Mailer
 from partywall.core.memory import trim_memory
-from partywall.core.occupancy import Places, SharedPlaces, TimedPlaces
 from partywall.core.outgoing.destinations import Destinations
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.outgoing.resolver import Resolver
-from partywall.core.outgoing.retrying import Retries
+from partywall.core.outgoing.retries import Retries
 from partywall.core.pings import open_pings
 from partywall.core.recent_use import RecentUse
 from partywall.core.resources import Resources
@@ -48,13 +48,13 @@ from partywall.core.security.api_keys import BEGINNING, ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import Credentials
 from partywall.core.security.client_address import ClientAddresses
+from partywall.core.security.credential_watch import CredentialWatch
 from partywall.core.security.keys import SIGNING_KEYS, KeyRing
-from partywall.core.security.liveness import Liveness
 from partywall.core.security.passwords import Passwords
+from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.security.revocations import Revocations
 from partywall.core.security.secrets import SecretKeeper
 from partywall.core.security.tokens import AccessTokens
-from partywall.core.security.watch import CredentialWatch
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.core.text_process.processes import TextLimits, TextProcesses
@@ -73,7 +73,7 @@ from partywall.settings import (
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
 # Sockets that have not said yet whose they are: in all, and from one client address.
-STRANGERS, STRANGERS_EACH = 1000, 100
+HANDSHAKES, HANDSHAKES_EACH = 1000, 100
 # Threads that check what agents are given and answer, of one account one at once; so many of its checks may wait.
 CHECKS, CHECKS_WAITING = 2, 32
 
@@ -141,15 +141,15 @@ async def open_resources(
                 SharedThreads("checks", CHECKS, each=1, waiting=CHECKS_WAITING, use=RecentUse()))),
             searches=TenantSemaphore(settings.search.concurrency, each=settings.search.concurrency_per_account),
             texts=(texts := TextProcesses(_text_limits(settings.processes))),
-            uploads=Uploads(texts.use, texts.patience),
+            uploads=Uploads(texts.use, texts.max_wait),
             embedders=embedders,
             language_models=_open_models(stack, settings.agents, tls),
             outgoing=await _open_outgoing(stack, settings.outgoing, tls),
-            announcer=live.announcer,
-            tails=live.tails,
-            newswire=Newswire(live.listener),
+            sequencer=live.sequencer,
+            tailers=live.tailers,
+            broadcaster=Broadcaster(live.listener),
             waker=live.waker,
-            strangers=Places[str](STRANGERS, STRANGERS_EACH), unused_tickets=_unused_tickets(settings.events),
+            handshakes=ConcurrencyLimiter[str](HANDSHAKES, HANDSHAKES_EACH), unused_tickets=_tickets(settings.events),
             pings=open_pings(stack, engine, cache, blobs=blobs.ping, embedder=embedders.ping, mailer=mailer.ping),
         )  # fmt: skip
 
@@ -177,8 +177,8 @@ def _text_limits(settings: ProcessSettings) -> TextLimits:
 
 
 class _Live(NamedTuple):
-    announcer: Announcer
-    tails: Tails
+    sequencer: EventSequencer
+    tailers: LogTailers
     listener: Listener
     background: Background
     waker: JobWaker
@@ -189,32 +189,32 @@ async def _open_events(
 ) -> _Live:
     """What numbers and announces events and jobs behind the writers, and what follows them, with one connection."""
     assert settings.cache.url is not None
-    ears = create_listening_cache(settings.cache.url.get_secret_value())
-    stack.push_async_callback(ears.aclose)
+    subscriber_cache = create_listening_cache(settings.cache.url.get_secret_value())
+    stack.push_async_callback(subscriber_cache.aclose)
     notifier = EventNotifier(cache)
-    listener = Listener(ears)
+    listener = Listener(subscriber_cache)
     waker = JobWaker(cache, listener)
-    announcer = Announcer(reads, notifier, waker.wake)
-    stack.push_async_callback(announcer.flush)
+    sequencer = EventSequencer(reads, notifier, waker.wake)
+    stack.push_async_callback(sequencer.flush)
     background = await stack.enter_async_context(Background())
     stack.push_async_callback(waker.flush)
     limits = settings.events
-    tails = Tails(
-        reads, background, listener, announcer.catch_up, places=SharedPlaces(limits.connections),
+    tailers = LogTailers(
+        reads, background, listener, sequencer.catch_up, slots=SharedLimiter(limits.connections),
         each_principal=limits.connections_per_principal, poll=limits.poll_interval, draining=draining,
     )  # fmt: skip
     stack.callback(draining.set)
     for name, run in (
-        ("announcer", announcer.run), ("notifier", notifier.run), ("listener", listener.run),
-        ("drain", tails.end_when_draining), ("memory", trim_memory),
+        ("announcer", sequencer.run), ("notifier", notifier.run), ("listener", listener.run),
+        ("drain", tailers.end_when_draining), ("memory", trim_memory),
         ("waker", waker.run),
     ):  # fmt: skip
         background.start(name, run)
-    return _Live(announcer, tails, listener, background, waker)
+    return _Live(sequencer, tailers, listener, background, waker)
 
 
-def _unused_tickets(settings: EventSettings) -> TimedPlaces:
-    return TimedPlaces(SharedPlaces(settings.connections), settings.ticket_ttl.total_seconds())
+def _tickets(settings: EventSettings) -> TimedSlots:
+    return TimedSlots(SharedLimiter(settings.connections), settings.ticket_ttl.total_seconds())
 
 
 def _open_credentials(
@@ -223,10 +223,10 @@ def _open_credentials(
     """What is revoked here is told, and what is revoked elsewhere ends here."""
     ring, revocations = KeyRing(sessions, keeper.box(SIGNING_KEYS)), Revocations(cache)
     ttl = settings.accounts.access_token_ttl
-    tokens = AccessTokens(ring, ISSUER, ttl, Liveness(sessions).may_act, revocations.tell)
+    tokens = AccessTokens(ring, ISSUER, ttl, RevocationCheck(sessions).is_not_revoked, revocations.tell)
     keys = ApiKeys(sessions, revocations.tell)
     stack.push_async_callback(revocations.flush)
-    watch = CredentialWatch(ring, tokens, keys, live.tails)
+    watch = CredentialWatch(ring, tokens, keys, live.tailers)
     watch.listen(live.listener)
     for name, run in (("revocations", revocations.run), ("credential watch", watch.run)):
         live.background.start(name, run)

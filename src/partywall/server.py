@@ -18,7 +18,7 @@ from partywall.core.http.acceptor import Acceptor, listeners
 from partywall.core.http.connection_limits import Connections, Limits
 from partywall.core.http.connections import Http
 from partywall.core.http.socket_protocol import Sockets
-from partywall.core.memory import give_back_memory
+from partywall.core.memory import release_memory
 from partywall.core.security.client_address import ClientAddresses
 from partywall.core.shared_threads import let_the_loop_in
 from partywall.logs import configure_logging
@@ -100,7 +100,7 @@ def connections(settings: Settings) -> Connections:
 def application(settings: Settings, workers: int, heartbeat: int | None = None) -> FastAPI | str:
     """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
     configure_logging(settings.log)
-    give_back_memory()
+    release_memory()
     let_the_loop_in()
     if workers > 1:
         return "partywall.asgi:app"

@@ -10,7 +10,7 @@ import uvloop
 
 from partywall.core.background import keep
 from partywall.core.jobs.runner import JobRunner
-from partywall.core.memory import exempt_from_collection, give_back_memory
+from partywall.core.memory import exempt_from_collection, release_memory
 from partywall.core.retention import work as retention
 from partywall.core.shared_threads import let_the_loop_in
 from partywall.core.watchdog import watched
@@ -48,6 +48,6 @@ def run_worker(settings: Settings, heartbeat: int | None = None) -> None:
     """The worker process: ends cleanly on SIGINT and SIGTERM. It says on `heartbeat` that its loop answers."""
     os.nice(NICER)
     configure_logging(settings.log)
-    give_back_memory()
+    release_memory()
     let_the_loop_in()
     uvloop.run(_until_signalled(settings, heartbeat))

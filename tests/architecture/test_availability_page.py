@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.hostile.attacks import ATTACKS
 from bench.hostile.page import named_in
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 
 PAGE = ROOT / "docs" / "explanation" / "availability.md"
 

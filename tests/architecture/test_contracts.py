@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.house import ROOT, feature_order
+from tests.architecture.layout import ROOT, feature_order
 
-type BuildHouse = Callable[[dict[str, str]], Path]
+type BuildLayers = Callable[[dict[str, str]], Path]
 
 RUN = "import sys; from importlinter.cli import lint_imports_command as run; run(sys.argv[1:])"
-HOUSE = (
+LAYERS = (
     "__main__", "cli", "commands", "client", "supervisor", "asgi", "worker", "server", "main", "resources", "logs",
     "secret_key", "settings", "formats",
 )  # fmt: skip
@@ -39,16 +39,16 @@ def test_contracts_are_kept() -> None:
 
 
 @pytest.fixture
-def build_house(tmp_path: Path) -> BuildHouse:
+def build_layers(tmp_path: Path) -> BuildLayers:
     """A copy of the house's plan, with empty rooms and the given lines in them."""
 
     def build(lines: dict[str, str]) -> Path:
-        rooms = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
+        slice_modules = [f"features/{name}/{module}.py" for name in feature_order() for module in ("__init__", *SLICE)]
         packages = ["__init__.py", *(f"{name}/__init__.py" for name in ("core", "adapters", "features"))]
-        for room in [*rooms, *packages, *(f"{name}.py" for name in HOUSE)]:
-            path = tmp_path / "partywall" / room
+        for module_path in [*slice_modules, *packages, *(f"{name}.py" for name in LAYERS)]:
+            path = tmp_path / "partywall" / module_path
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(lines.get(room, ""))
+            path.write_text(lines.get(module_path, ""))
         contracts = (ROOT / "pyproject.toml").read_text().partition("[tool.importlinter]")[2]
         (tmp_path / "pyproject.toml").write_text(f"[tool.importlinter]{contracts}")
         return tmp_path
@@ -56,13 +56,13 @@ def build_house(tmp_path: Path) -> BuildHouse:
     return build
 
 
-def test_the_empty_house_keeps_the_contracts(build_house: BuildHouse) -> None:
-    root = build_house({})
+def test_the_empty_deployment_keeps_the_contracts(build_layers: BuildLayers) -> None:
+    root = build_layers({})
     assert lint_imports(root, root).returncode == 0
 
 
 @pytest.mark.parametrize(
-    ("room", "line"),
+    ("module_path", "line"),
     [
         ("core/__init__.py", "import partywall.features.accounts.service"),
         ("core/__init__.py", "import partywall.adapters"),
@@ -81,15 +81,15 @@ def test_the_empty_house_keeps_the_contracts(build_house: BuildHouse) -> None:
         ("features/documents/models.py", "import partywall.features.documents.repository"),
     ],
 )
-def test_a_forbidden_import_breaks_a_contract(build_house: BuildHouse, room: str, line: str) -> None:
-    root = build_house({room: line + "\n"})
+def test_a_forbidden_import_breaks_a_contract(build_layers: BuildLayers, module_path: str, line: str) -> None:
+    root = build_layers({module_path: line + "\n"})
     done = lint_imports(root, root)
     assert done.returncode == 1, done.stdout
     assert "BROKEN" in done.stdout
 
 
-def test_a_slice_outside_the_order_breaks_a_contract(build_house: BuildHouse) -> None:
-    root = build_house({})
+def test_a_slice_outside_the_order_breaks_a_contract(build_layers: BuildLayers) -> None:
+    root = build_layers({})
     (root / "partywall/features/unlisted").mkdir()
     (root / "partywall/features/unlisted/__init__.py").touch()
     assert lint_imports(root, root).returncode == 1
@@ -97,4 +97,4 @@ def test_a_slice_outside_the_order_breaks_a_contract(build_house: BuildHouse) ->
 
 def test_every_contract_is_checked() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    assert [contract["id"] for contract in contracts] == ["house", "features", "slice", "client"]
+    assert [contract["id"] for contract in contracts] == ["layers", "features", "slice", "client"]

@@ -14,7 +14,7 @@ from partywall.core.db.base import TableKind
 from partywall.core.db.engine import create_engine
 from partywall.features.models import METADATA
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 # Made by a tool; it holds no customer's data.
 TOOLS = {"alembic_version"}
@@ -99,11 +99,11 @@ async def test_a_principal_table_yields_own_rows_only(superuser: asyncpg.Connect
 
 
 async def test_nothing_bound_means_no_rows(
-    runtime: asyncpg.Connection, superuser: asyncpg.Connection, people: People
+    runtime: asyncpg.Connection, superuser: asyncpg.Connection, users: Users
 ) -> None:
     """For every table, so that a new one cannot be forgotten. What a binding admits is tested with each slice."""
-    await (await people.person()).project()
-    assert await people.fetch("SELECT FROM event LIMIT 1")  # once it is numbered
+    await (await users.person()).project()
+    assert await users.fetch("SELECT FROM event LIMIT 1")  # once it is numbered
     filled = {table for table in names(*GUARDED) if await count(superuser, table)}
     assert filled >= {"account", "project", "project_member", "event_counter", "event"}
     assert [table for table in names(*GUARDED) if await count(runtime, table)] == []

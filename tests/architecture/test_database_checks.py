@@ -57,11 +57,11 @@ AS_RUNTIME: list[tuple[str, Check]] = [
 
 @pytest.fixture(scope="module")
 async def copy(engines: Urls) -> DatabaseUrls:
-    return await new_database(engines, "spoilt")
+    return await new_database(engines, "damaged")
 
 
 @pytest.fixture
-async def spoilt(copy: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+async def damaged(copy: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
     """A superuser's transaction that never commits: roles belong to the whole cluster."""
     connection = await asyncpg.connect(DatabaseUrls.dsn(copy.superuser))
     transaction = connection.transaction()
@@ -72,16 +72,16 @@ async def spoilt(copy: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.mark.parametrize(("mistake", "check"), AS_SUPERUSER, ids=[mistake for mistake, _ in AS_SUPERUSER])
-async def test_a_mistake_is_found(spoilt: asyncpg.Connection, mistake: str, check: Check) -> None:
-    await check(spoilt)
-    await spoilt.execute(mistake)
+async def test_a_mistake_is_found(damaged: asyncpg.Connection, mistake: str, check: Check) -> None:
+    await check(damaged)
+    await damaged.execute(mistake)
     with pytest.raises(AssertionError):
-        await check(spoilt)
+        await check(damaged)
 
 
 @pytest.mark.parametrize(("mistake", "check"), AS_RUNTIME, ids=[mistake for mistake, _ in AS_RUNTIME])
-async def test_a_right_too_many_is_found(spoilt: asyncpg.Connection, mistake: str, check: Check) -> None:
-    await spoilt.execute(mistake)
-    await spoilt.execute("SET LOCAL ROLE partywall_app")
+async def test_a_right_too_many_is_found(damaged: asyncpg.Connection, mistake: str, check: Check) -> None:
+    await damaged.execute(mistake)
+    await damaged.execute("SET LOCAL ROLE partywall_app")
     with pytest.raises(AssertionError):
-        await check(spoilt)
+        await check(damaged)

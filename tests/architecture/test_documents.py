@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 
 TRACE = ROOT / "docs" / "requirements.md"
 RECORDS = ROOT / "docs" / "adr"

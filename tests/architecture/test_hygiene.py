@@ -14,7 +14,7 @@ import yaml  # type: ignore[import-untyped] # the development tools bring it, wi
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.architecture.house import ROOT, tracked_files
+from tests.architecture.layout import ROOT, tracked_files
 
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 TRACES = {

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db import migrate as migrating
 from partywall.core.db.migrate import migrate
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 from tests.engines import DatabaseUrls, Urls, new_database
 
 # Tables with their columns, constraints, indexes, policies, functions and rights; what extensions bring is not ours.

@@ -10,9 +10,9 @@ import asyncpg
 import pytest
 
 from partywall.core.resources import Resources
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 TESTS = ROOT / "tests"
 # Of the standard library and of the registry: what stands in for a dependency, or for an engine.
@@ -23,7 +23,7 @@ PRETENDERS = re.compile(
 PRETENDING_NAMES = re.compile(r"^(Magic|Async|NonCallable)?Mock$|^(mocker|mock_open|create_autospec|MockTransport)$")
 
 # What lies outside of this machine, where no server on loopback decides how it fails.
-OUTSIDE = {"tests/features/webhooks/test_sending.py": ["MockTransport"]}
+OUTSIDE = {"tests/features/webhooks/test_sender.py": ["MockTransport"]}
 
 
 def pretences(tree: ast.AST) -> Iterator[str]:
@@ -65,9 +65,9 @@ async def test_the_application_is_tested_as_its_own_role_on_the_engines_that_are
     assert "valkey_version" in await resources.cache.info("server")
 
 
-async def test_what_a_test_writes_is_committed(people: People, database: DatabaseUrls) -> None:
+async def test_what_a_test_writes_is_committed(users: Users, database: DatabaseUrls) -> None:
     """And so seen by a connection that has nothing to do with the test's own."""
-    project = await (await people.person()).project("seen by all")
+    project = await (await users.person()).project("seen by all")
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     try:
         assert await connection.fetchval("SELECT name FROM project WHERE id = $1", project) == "seen by all"

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 
 from partywall.core.http import dependencies
 from partywall.core.http.problems import MEDIA_TYPE
-from partywall.core.http.sockets import socket_gate
+from partywall.core.http.sockets import require_socket_principal
 from partywall.features import routes as api
 from partywall.features import work as worker
-from partywall.features.live.dependencies import greet
+from partywall.features.live.dependencies import first_message_of
 from partywall.features.routes import PUBLIC
-from tests.architecture.house import FEATURES
+from tests.architecture.layout import FEATURES
 from tests.architecture.routes import (
     Route,
     application,
@@ -44,7 +44,7 @@ ANONYMOUS = {
     "GET /readyz",
 }
 OUTSIDE_THE_API = {"/docs", "/docs/assets", "/openapi.json"}
-CREATES_NOTHING_THAT_STAYS = {
+CREATES_NOTHING_LASTING = {
     "POST /api/v1/projects/{project_id}/events/ticket",
     "POST /api/v1/projects/{project_id}/transfer",
 }
@@ -55,7 +55,7 @@ TAKES_KEYS_WITHIN = {"POST /api/v1/projects/{project_id}/mcp"}
 ACCEPTS_AND_ANSWERS = {"POST /api/v1/projects/{project_id}/mcp": {"202"}}
 
 # What accepts a WebSocket and proves by its first message whom it speaks for.
-GREETERS = (greet,)
+GREETERS = (first_message_of,)
 
 every_route = pytest.mark.parametrize("route", routes(), ids=str)
 every_socket = pytest.mark.parametrize("route", sockets(), ids=str)
@@ -79,8 +79,8 @@ def test_only_the_documentation_is_served_outside_the_guarded_routers() -> None:
 
 
 @every_route
-def test_a_route_stands_behind_the_gate(route: Route) -> None:
-    assert route.calls(dependencies.gate)
+def test_a_route_stands_behind_the_authentication(route: Route) -> None:
+    assert route.calls(dependencies.require_principal)
     assert (route.name in PUBLIC) == (str(route) in ANONYMOUS)
 
 
@@ -134,8 +134,8 @@ def test_the_application_has_these_websockets() -> None:
 
 
 @every_socket
-def test_a_websocket_stands_behind_its_gate(route: Route) -> None:
-    assert route.calls(socket_gate)
+def test_a_websocket_stands_behind_its_authentication(route: Route) -> None:
+    assert route.calls(require_socket_principal)
 
 
 @every_socket
@@ -186,7 +186,7 @@ def test_a_body_refuses_unknown_fields(route: Route) -> None:
 @every_route
 def test_a_creating_post_takes_an_idempotency_key(route: Route) -> None:
     creates = "POST" in route.methods and route.context.status_code in {200, 201}
-    if creates and str(route) not in ANONYMOUS | CREATES_NOTHING_THAT_STAYS | TAKES_KEYS_WITHIN:
+    if creates and str(route) not in ANONYMOUS | CREATES_NOTHING_LASTING | TAKES_KEYS_WITHIN:
         assert "idempotency-key" in route.headers()
 
 
@@ -216,7 +216,7 @@ def test_the_checks_above_find_a_bad_route() -> None:
     [context] = [context for context in iter_route_contexts(app.routes) if isinstance(context.original_route, APIRoute)]
     bad = Route(context)
     for check in (
-        test_a_route_stands_behind_the_gate,
+        test_a_route_stands_behind_the_authentication,
         test_a_route_that_needs_nobody_is_public_and_the_others_know_their_caller,
         test_a_route_holds_its_session_only_until_the_answer,
         test_a_body_refuses_unknown_fields,
@@ -230,7 +230,7 @@ def test_the_checks_above_find_a_bad_websocket() -> None:
     app.websocket("/things")(ungated)
     [bad] = [Route(context) for context in iter_route_contexts(app.routes)]
     for check in (
-        test_a_websocket_stands_behind_its_gate,
+        test_a_websocket_stands_behind_its_authentication,
         test_a_websocket_knows_its_caller,
         test_a_websocket_holds_no_session,
     ):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.house import FEATURES, ROOT
+from tests.architecture.layout import FEATURES, ROOT
 
 LAYERS = ("service", "schemas")
 MODULES = sorted(path for layer in LAYERS for path in FEATURES.glob(f"*/{layer}.py"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.house import FEATURES, codebase, feature_order
+from tests.architecture.layout import FEATURES, codebase, feature_order
 from tests.architecture.lints import LINTS
 from tests.architecture.lints.runner import run
 

@@ -8,10 +8,10 @@ import subprocess
 import pytest
 
 from partywall.adapters.embedded.wheels import postgres_binaries
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 from tests.engines import DatabaseUrls
 from tests.libpq import without_libpq
-from tests.people import People
+from tests.users import Users
 
 PAGE = ROOT / "docs" / "explanation" / "the-wall.md"
 QUESTION = re.compile(r"^```sql\n(.*?)^```\n(?:\n^```text\n(.*?)^```$)?", re.MULTILINE | re.DOTALL)
@@ -36,7 +36,7 @@ def test_the_page_asks() -> None:
 
 @pytest.mark.parametrize(("sql", "shown"), questions())
 async def test_the_catalogue_answers_as_the_page_shows(
-    database: DatabaseUrls, people: People, sql: str, shown: str
+    database: DatabaseUrls, users: Users, sql: str, shown: str
 ) -> None:
-    await (await people.person()).project()
+    await (await users.person()).project()
     assert ask(DatabaseUrls.dsn(database.runtime), sql) == shown

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from partywall.client import accounts
-from partywall.client.api import Api, Patience
+from partywall.client.api import Api, RetryBudget
 from partywall.client.projects import create_project
 from partywall.client.store import SessionFile, Store
 from partywall.client.tokens import TokenAuth
 from partywall.settings import Settings
 from tests.client.proxy import Proxy
-from tests.serving import environment_of, free_port, program, until_ready
+from tests.server import environment_of, free_port, program, until_ready
 
 PASSWORD = "correct horse battery staple"
 
@@ -43,7 +43,7 @@ class Person:
         return self.store.session(self.server)
 
     def api(self, seconds: float = 3.0, server: str | None = None) -> Api:
-        return Api(server or self.server, TokenAuth(self.server, self.file), Patience(seconds))
+        return Api(server or self.server, TokenAuth(self.server, self.file), RetryBudget(seconds))
 
     def project(self, name: str = "A project") -> str:
         with self.api() as api:

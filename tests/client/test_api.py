@@ -3,19 +3,19 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from partywall.client.api import Api, Patience
+from partywall.client.api import Api, RetryBudget
 from partywall.client.errors import ApiError, ClientError, Unreachable
 from partywall.client.projects import create_project, find_project, list_projects
-from partywall.client.searching import search
+from partywall.client.search import search
 from partywall.client.tokens import TokenAuth
 from tests.client.conftest import Person
 from tests.client.proxy import Proxy
 from tests.engines import Superuser
-from tests.serving import free_port
+from tests.server import free_port
 
 
 def through(person: Person, proxy: Proxy, seconds: float = 60.0) -> Api:
-    return Api(proxy.url, TokenAuth(person.server, person.file), Patience(seconds))
+    return Api(proxy.url, TokenAuth(person.server, person.file), RetryBudget(seconds))
 
 
 def test_a_creation_whose_answer_was_lost_happens_once(person: Person, proxy: Proxy) -> None:
@@ -28,18 +28,18 @@ def test_a_creation_whose_answer_was_lost_happens_once(person: Person, proxy: Pr
 
 def test_a_busy_server_is_asked_again(person: Person, proxy: Proxy) -> None:
     waits: list[str] = []
-    patience = Patience(60.0, lambda why, _: waits.append(why))
+    max_wait = RetryBudget(60.0, lambda why, _: waits.append(why))
     proxy.busy = 2
-    with Api(proxy.url, TokenAuth(person.server, person.file), patience) as api:
+    with Api(proxy.url, TokenAuth(person.server, person.file), max_wait) as api:
         assert list_projects(api) == []
     assert len(waits) == 2
 
 
-def test_patience_ends(person: Person) -> None:
+def test_max_wait_ends(person: Person) -> None:
     waits: list[float] = []
-    patience = Patience(0.5, lambda _, delay: waits.append(delay))
+    max_wait = RetryBudget(0.5, lambda _, delay: waits.append(delay))
     with (
-        Api(f"http://127.0.0.1:{free_port()}", TokenAuth(person.server, person.file), patience) as api,
+        Api(f"http://127.0.0.1:{free_port()}", TokenAuth(person.server, person.file), max_wait) as api,
         pytest.raises(Unreachable, match="cannot reach") as failure,
     ):
         list_projects(api)
@@ -49,7 +49,7 @@ def test_patience_ends(person: Person) -> None:
     assert isinstance(again.__cause__, httpx2.ConnectError)
 
 
-def test_a_refusal_is_not_repeated(person: Person, proxy: Proxy) -> None:
+def test_a_error_is_not_repeated(person: Person, proxy: Proxy) -> None:
     with through(person, proxy) as api, pytest.raises(ApiError) as refusal:
         api.create("/projects", {"name": "", "color": "red"})
     assert refusal.value.status == 422
@@ -100,7 +100,7 @@ def test_a_query_that_is_too_long_is_refused_in_one_line(person: Person, charact
 
 def test_a_server_without_tls_is_told_from_one_that_is_away(server: str) -> None:
     with (
-        Api(server.replace("http://", "https://"), patience=Patience(0.0)) as api,
+        Api(server.replace("http://", "https://"), max_wait=RetryBudget(0.0)) as api,
         pytest.raises(Unreachable, match="give http:// instead of https://"),
     ):
         api.get("/projects")

@@ -15,7 +15,7 @@ from partywall.client.sse import ServerEvent
 from partywall.settings import Settings
 from tests.client.conftest import PASSWORD, Person
 from tests.client.proxy import Proxy
-from tests.serving import environment_of, free_port, program, until_ready
+from tests.server import environment_of, free_port, program, until_ready
 
 
 def rename(api: Api, project: str, name: str) -> None:

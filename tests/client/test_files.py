@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from partywall.client.importing import Choice, Local, Skipped, Unreadable, count, documents_in, holds_documents, scan
-from partywall.client.importing.files import LONG_PATH, NOT_TEXT
+from partywall.client.document_import import (
+    FileFilter,
+    LocalDocument,
+    SkippedFile,
+    UnreadableFile,
+    count,
+    documents_in,
+    holds_documents,
+    scan,
+)
+from partywall.client.document_import.files import LONG_PATH, NOT_TEXT
 
 
 def write(folder: Path, files: dict[str, str | bytes]) -> Path:
@@ -20,7 +29,7 @@ def write(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def read(folder: Path) -> list[Local | Unreadable]:
+def read(folder: Path) -> list[LocalDocument | UnreadableFile]:
     return [document for path in scan(folder).files for document in documents_in(folder, path)]
 
 
@@ -33,12 +42,12 @@ def test_text_is_taken_as_it_is(tmp_path: Path) -> None:
     content = "  Grüße\r\n\n"
     [local] = read(write(tmp_path, {"notes/my notes.txt": content}))
     digest = hashlib.sha256(content.encode()).hexdigest()
-    assert local == Local("notes/my notes.txt", "my notes", content, digest)
+    assert local == LocalDocument("notes/my notes.txt", "my notes", content, digest)
 
 
 def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
     [local] = read(write(tmp_path, {"a.txt": b"\xef\xbb\xbfx"}))
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.content == "x"
 
 
@@ -48,14 +57,14 @@ def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:
 )
 def test_markdown_is_called_by_its_first_heading(tmp_path: Path, content: str, title: str) -> None:
     [local] = read(write(tmp_path, {"page.md": content}))
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.title == title
 
 
 def test_a_page_goes_as_bytes(tmp_path: Path) -> None:
     page = b"<p>\xff</p>"
     [local] = read(write(tmp_path, {"p.html": page}))
-    assert local == Local("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
+    assert local == LocalDocument("p.html", "", "", hashlib.sha256(page).hexdigest(), upload=page)
 
 
 def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:
@@ -65,14 +74,14 @@ def test_each_line_of_json_is_a_document(tmp_path: Path) -> None:
     )
     folder = write(tmp_path, {"c.jsonl": lines})
     found = read(folder)
-    assert [(d.external_id, d.title, d.content) for d in found if isinstance(d, Local)] == [
+    assert [(d.external_id, d.title, d.content) for d in found if isinstance(d, LocalDocument)] == [
         ("c.jsonl#7", "T", "seven"),
         ("c.jsonl#x", "x", ""),
     ]
-    assert [d for d in found if isinstance(d, Unreadable)] == [
-        Unreadable("c.jsonl line 4", "not JSON"),
-        Unreadable("c.jsonl line 5", "not an object"),
-        Unreadable("c.jsonl line 6", "id, title or text is missing"),
+    assert [d for d in found if isinstance(d, UnreadableFile)] == [
+        UnreadableFile("c.jsonl line 4", "not JSON"),
+        UnreadableFile("c.jsonl line 5", "not an object"),
+        UnreadableFile("c.jsonl line 6", "id, title or text is missing"),
     ]
     assert count(scan(folder).files) == 5
 
@@ -82,31 +91,31 @@ def test_json_lines_of_something_else_are_told_apart(tmp_path: Path) -> None:
     found = scan(tmp_path)
     assert [path.name for path in found.files] == ["a.txt"]
     reason = "its lines are not {id, title, text}"
-    assert found.skipped == [Skipped("empty.jsonl", reason), Skipped("queries.jsonl", reason)]
+    assert found.skipped == [SkippedFile("empty.jsonl", reason), SkippedFile("queries.jsonl", reason)]
 
 
 def test_a_bad_first_line_does_not_drop_the_file(tmp_path: Path) -> None:
     write(tmp_path, {"c.jsonl": 'not json\n{"id": "1", "title": "t", "text": "fine"}\n'})
     assert holds_documents(tmp_path / "c.jsonl")
     bad, good = read(tmp_path)
-    assert bad == Unreadable("c.jsonl line 1", "not JSON")
-    assert isinstance(good, Local)
+    assert bad == UnreadableFile("c.jsonl line 1", "not JSON")
+    assert isinstance(good, LocalDocument)
 
 
 def test_an_id_that_is_repeated_is_refused_by_its_line(tmp_path: Path) -> None:
     lines = ['{"id": 1, "title": "t", "text": "first"}', "", '{"id": "1", "title": "t", "text": "second"}']
     first, second = read(write(tmp_path, {"c.jsonl": "\n".join(lines)}))
-    assert isinstance(first, Local)
-    assert second == Unreadable("c.jsonl line 3", "line 1 has the same id")
+    assert isinstance(first, LocalDocument)
+    assert second == UnreadableFile("c.jsonl line 3", "line 1 has the same id")
     assert first.place == "c.jsonl line 1"
 
 
 def test_an_id_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
     lines = [json.dumps({"id": id_, "title": "t", "text": "x"}) for id_ in ("e\u0301", "\u00e9")]
     first, second = read(write(tmp_path, {"c.jsonl": "\n".join(lines)}))
-    assert isinstance(first, Local)
+    assert isinstance(first, LocalDocument)
     assert first.external_id == "c.jsonl#\u00e9"
-    assert second == Unreadable("c.jsonl line 2", "line 1 has the same id")
+    assert second == UnreadableFile("c.jsonl line 2", "line 1 has the same id")
 
 
 def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -132,15 +141,15 @@ def test_whatever_is_skipped_is_named_with_its_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("choice", "taken"),
     [
-        (Choice(include=("*.md",)), ["a.md", "docs/b.md"]),
-        (Choice(include=("docs/*",)), ["docs/b.md", "docs/c.txt"]),
-        (Choice(include=("docs/",)), ["docs/b.md", "docs/c.txt"]),
-        (Choice(exclude=("docs/*", "*.html")), ["a.md"]),
-        (Choice(include=("*.md",), exclude=("a.*",)), ["docs/b.md"]),
-        (Choice(include=("node_modules/*",)), ["node_modules/m/README.md"]),
+        (FileFilter(include=("*.md",)), ["a.md", "docs/b.md"]),
+        (FileFilter(include=("docs/*",)), ["docs/b.md", "docs/c.txt"]),
+        (FileFilter(include=("docs/",)), ["docs/b.md", "docs/c.txt"]),
+        (FileFilter(exclude=("docs/*", "*.html")), ["a.md"]),
+        (FileFilter(include=("*.md",), exclude=("a.*",)), ["docs/b.md"]),
+        (FileFilter(include=("node_modules/*",)), ["node_modules/m/README.md"]),
     ],
 )
-def test_patterns_choose_files(tmp_path: Path, choice: Choice, taken: list[str]) -> None:
+def test_patterns_choose_files(tmp_path: Path, choice: FileFilter, taken: list[str]) -> None:
     write(tmp_path, dict.fromkeys(["a.md", "docs/b.md", "docs/c.txt", "p.html", "node_modules/m/README.md"], "x"))
     found = scan(tmp_path, choice)
     assert [path.relative_to(tmp_path).as_posix() for path in found.files] == taken
@@ -149,14 +158,14 @@ def test_patterns_choose_files(tmp_path: Path, choice: Choice, taken: list[str])
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems change the form of a name themselves")
 def test_a_name_is_the_same_in_each_unicode_form(tmp_path: Path) -> None:
     [local] = read(write(tmp_path, {"Gro\u0308\u00dfe.txt": "x"}))
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.external_id == "Gr\u00f6\u00dfe.txt"
 
 
 def test_a_prefix_stands_before_each_path(tmp_path: Path) -> None:
     folder = write(tmp_path, {"a.txt": "x"})
     [local] = documents_in(folder, folder / "a.txt", "handbook/")
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.external_id == "handbook/a.txt"
 
 
@@ -164,7 +173,7 @@ def test_one_file_is_called_by_its_name(tmp_path: Path) -> None:
     path = write(tmp_path, {"deep/one.txt": "1"}) / "deep" / "one.txt"
     assert scan(path).files == [path]
     [local] = documents_in(path, path)
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.external_id == "one.txt"
 
 
@@ -174,8 +183,8 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "gone.txt").unlink()
     found = [document for path in files for document in documents_in(tmp_path, path)]
     assert found == [
-        Unreadable("gone.txt", "no such file or directory"),
-        Unreadable("latin.txt", "not UTF-8 text (byte 0)"),
+        UnreadableFile("gone.txt", "no such file or directory"),
+        UnreadableFile("latin.txt", "not UTF-8 text (byte 0)"),
     ]
 
 
@@ -183,7 +192,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_is_reported(tmp_path: Path) -> None:
     Path(os.fsdecode(bytes(tmp_path) + b"/\xff.txt")).write_text("x")
     [document] = read(tmp_path)
-    assert isinstance(document, Unreadable)
+    assert isinstance(document, UnreadableFile)
     assert "not UTF-8" in document.reason
 
 
@@ -201,9 +210,9 @@ def test_half_a_character_fails_its_own_line_alone(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_text('{"id": "1", "title": "t", "text": "\\ud800"}\n{"id": "2", "title": "t", "text": "fine"}\n')
     bad, good = documents_in(tmp_path, path)
-    assert isinstance(bad, Unreadable)
+    assert isinstance(bad, UnreadableFile)
     assert bad.name == "lines.jsonl line 1"
-    assert isinstance(good, Local)
+    assert isinstance(good, LocalDocument)
 
 
 def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path) -> None:
@@ -214,7 +223,7 @@ def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path)
     write(tmp_path, {"nul.txt": b"a\0b", "nul.html": b"<p>\0", f"{deep}/x.md": "x", f"{deep}/x.html": "x"})
     write(tmp_path, {"c.jsonl": "\n".join(map(json.dumps, lines))})
     found = read(tmp_path)
-    assert {each.name.rpartition("/")[2]: each.reason for each in found if isinstance(each, Unreadable)} == {
+    assert {each.name.rpartition("/")[2]: each.reason for each in found if isinstance(each, UnreadableFile)} == {
         "nul.txt": NOT_TEXT, "nul.html": NOT_TEXT, "x.md": LONG_PATH, "x.html": LONG_PATH,
         "c.jsonl line 1": NOT_TEXT, "c.jsonl line 2": LONG_PATH,
     }  # fmt: skip
@@ -224,7 +233,7 @@ def test_what_the_server_would_refuse_is_known_before_it_is_sent(tmp_path: Path)
 @pytest.mark.parametrize("id_", [True, False, ""])
 def test_an_id_names_something(tmp_path: Path, id_: object) -> None:
     line = json.dumps({"id": id_, "title": "t", "text": "x"})
-    assert read(write(tmp_path, {"c.jsonl": f'{line}\n{{"id": 0, "title": "t", "text": "x"}}'}))[0] == Unreadable(
+    assert read(write(tmp_path, {"c.jsonl": f'{line}\n{{"id": 0, "title": "t", "text": "x"}}'}))[0] == UnreadableFile(
         "c.jsonl line 1", "its id is no text and no number"
     )
 
@@ -234,12 +243,12 @@ def test_lines_in_another_encoding_are_all_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     for encoding in ("utf-16", "utf-16-le", "utf-32"):
         path.write_bytes((line * 2).encode(encoding))
-        assert not [each for each in documents_in(tmp_path, path) if isinstance(each, Local)]
+        assert not [each for each in documents_in(tmp_path, path) if isinstance(each, LocalDocument)]
     path.write_bytes(line.encode("utf-8-sig"))
-    assert isinstance(next(documents_in(tmp_path, path)), Local)
+    assert isinstance(next(documents_in(tmp_path, path)), LocalDocument)
 
 
 def test_a_file_of_another_kind_is_skipped_when_it_is_named(tmp_path: Path) -> None:
     write(tmp_path, {"x.rst": "x", "y.md": "y"})
-    assert scan(tmp_path / "x.rst").skipped == [Skipped("x.rst", ".rst files are not read")]
+    assert scan(tmp_path / "x.rst").skipped == [SkippedFile("x.rst", ".rst files are not read")]
     assert scan(tmp_path / "y.md").files == [tmp_path / "y.md"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from partywall.cli import run
-from partywall.client.importing.send import BATCH_DOCUMENTS, SERVER_FAILURES
-from partywall.commands import importing
+from partywall.client.document_import.send import BATCH_DOCUMENTS, SERVER_FAILURES
+from partywall.commands import document_import
 from tests.client.conftest import PASSWORD, Person
 from tests.client.proxy import Proxy
 
@@ -23,7 +23,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path / "partywall"
 
 
-def test_whoever_has_still_to_confirm_is_told_how_to_go_on(
+def test_who_has_still_to_confirm_is_told_how_to_go_on(
     person: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As under required verification: accepted, and nobody logs in with this password before the mail is followed."""
@@ -65,7 +65,7 @@ def test_nothing_to_show_is_said(person: Person, capsys: pytest.CaptureFixture[s
 def test_an_import_that_is_stopped_did_a_part_of_the_work(
     person: Person, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(document_import, "MAX_WAIT_SECONDS", 0.0)
     files = tmp_path / "files"
     files.mkdir()
     for number in range(BATCH_DOCUMENTS + SERVER_FAILURES):
@@ -82,7 +82,7 @@ def test_an_import_that_is_stopped_did_a_part_of_the_work(
 def test_an_import_that_cannot_begin_is_refused(
     person: Person, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(importing, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(document_import, "MAX_WAIT_SECONDS", 0.0)
     (tmp_path / "a.txt").write_text("text")
     assert run(["login", "--email", person.email, "--server", proxy.url]) == 0
     proxy.posts = 0

@@ -10,14 +10,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from partywall.client.accounts import normalize
-from partywall.client.api import Api, Patience
+from partywall.client.api import Api, RetryBudget
 from partywall.client.errors import ClientError
 from partywall.client.projects import list_projects
 from partywall.client.tokens import KeyAuth, TokenAuth
 from partywall.commands.connection import failures
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from tests.client.conftest import Person
-from tests.serving import free_port
+from tests.server import free_port
 
 ELSEWHERE = "http://partywall.invalid"
 
@@ -60,7 +60,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def said_of(server: str) -> str:
     """In one line, as a command says it."""
-    with pytest.raises(Refusal) as refusal, failures(), Api(server, None, Patience(0.0)) as api:
+    with pytest.raises(UsageError) as refusal, failures(), Api(server, None, RetryBudget(0.0)) as api:
         list_projects(api)
     assert "\n" not in refusal.value.message
     return refusal.value.message
@@ -141,7 +141,7 @@ def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest
         for name in ("http_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         for server in (person.server, person.server.replace("127.0.0.1", "localhost")):
-            with Api(server, TokenAuth(person.server, person.file), Patience(0.0)) as api:
+            with Api(server, TokenAuth(person.server, person.file), RetryBudget(0.0)) as api:
                 assert list_projects(api) == []
         monkeypatch.setenv("no_proxy", "partywall.invalid")
         assert "PROXY" not in said_of(ELSEWHERE)
@@ -150,9 +150,9 @@ def test_no_proxy_stands_before_the_loopback(person: Person, monkeypatch: pytest
 def test_a_key_that_is_not_taken_is_named_by_its_variable() -> None:
     with (
         answering(401) as server,
-        pytest.raises(Refusal) as refusal,
+        pytest.raises(UsageError) as refusal,
         failures(),
-        Api(server, KeyAuth("pw_dead"), Patience(0.0)) as api,
+        Api(server, KeyAuth("pw_dead"), RetryBudget(0.0)) as api,
     ):
         list_projects(api)
     assert refusal.value.message.startswith("the server does not take the key in PARTYWALL_KEY: ")

@@ -19,14 +19,14 @@ def stored(person: Person) -> Session:
     return session
 
 
-def spoil_access_token(person: Person) -> Session:
+def damage_access_token(person: Person) -> Session:
     session = stored(person).model_copy(update={"access_token": "expired"})
     person.file.write(session)
     return session
 
 
 def test_a_refused_token_is_renewed_and_the_rotated_one_kept(person: Person) -> None:
-    before = spoil_access_token(person)
+    before = damage_access_token(person)
     with person.api() as api:
         assert list_projects(api) == []
     after = stored(person)
@@ -35,7 +35,7 @@ def test_a_refused_token_is_renewed_and_the_rotated_one_kept(person: Person) -> 
 
 
 def test_commands_at_once_spend_one_refresh_token(person: Person) -> None:
-    spoil_access_token(person)
+    damage_access_token(person)
 
     def ask(_: int) -> None:
         with person.api() as api:
@@ -43,14 +43,14 @@ def test_commands_at_once_spend_one_refresh_token(person: Person) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(16)))
-    spoil_access_token(person)
+    damage_access_token(person)
     with person.api() as api:
         list_projects(api)
 
 
 def test_a_lost_renewal_is_asked_for_again(person: Person, proxy: Proxy) -> None:
     """The server has rotated the token, its answer is lost: the same token asks again and gets the same successor."""
-    spoiled = spoil_access_token(person)
+    spoiled = damage_access_token(person)
     moved = Person(proxy.url, person.email, person.store)
     moved.file.write(spoiled.model_copy(update={"server": proxy.url}))
     proxy.lose = 2  # the refusal of the spoiled token, then the renewal
@@ -68,8 +68,8 @@ def test_a_revoked_session_says_to_log_in(person: Person) -> None:
 
 
 def test_without_a_session_nothing_is_sent(person: Person, proxy: Proxy) -> None:
-    stranger = Person(proxy.url, person.email, person.store)
-    with stranger.api() as api, pytest.raises(NotLoggedIn):
+    outsider = Person(proxy.url, person.email, person.store)
+    with outsider.api() as api, pytest.raises(NotLoggedIn):
         list_projects(api)
     assert proxy.requests == 0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from partywall.commands.configuration import load_settings
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.settings import Settings
 
 SERVERS = {
@@ -58,7 +58,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
 def lines(monkeypatch: pytest.MonkeyPatch, **environment: str) -> list[str]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(Refusal) as refusal:
+    with pytest.raises(UsageError) as refusal:
         load_settings()
     assert "very-secret" not in refusal.value.message
     assert refusal.value.exit_code == 2

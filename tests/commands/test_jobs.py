@@ -11,7 +11,7 @@ from partywall.core.jobs.models import StoredJob
 from partywall.core.resources import Resources
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 KIND = "nobody_runs_this"
 
@@ -30,12 +30,12 @@ def servers(monkeypatch: pytest.MonkeyPatch, settings: Settings, database: Datab
         monkeypatch.setenv(name, value)
 
 
-async def park(resources: Resources, job_id: int) -> None:
+async def add_dead_letter(resources: Resources, job_id: int) -> None:
     async with resources.sessions.begin() as session:
         await session.execute(
             insert(StoredJob).values(
-                id=job_id, kind=KIND, payload={"number": job_id}, state="parked", attempts=3,
-                error="ValueError: too odd", parked_at=func.now(),
+                id=job_id, kind=KIND, payload={"number": job_id}, state="dead_letter", attempts=3,
+                error="ValueError: too odd", dead_letter_at=func.now(),
             )
         )  # fmt: skip
 
@@ -45,33 +45,33 @@ async def command(*arguments: str) -> int:
     return await asyncio.to_thread(run, arguments)
 
 
-async def test_parked_jobs_are_listed_and_put_back(
-    resources: Resources, people: People, capsys: pytest.CaptureFixture[str]
+async def test_dead_letters_are_listed_and_requeued(
+    resources: Resources, users: Users, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for job_id in (900_001, 900_002, 900_003):
-        await park(resources, job_id)
+        await add_dead_letter(resources, job_id)
     assert await command("jobs", "list") == 0
     listed = capsys.readouterr().out
     assert [line.split()[0] for line in listed.splitlines()] == ["900001", "900002", "900003"]
     assert f"{KIND}  ValueError: too odd" in listed
 
     assert await command("jobs", "retry", "900002", "900009") == 1
-    assert "900009 is not parked" in capsys.readouterr().err
+    assert "900009 is not a dead letter" in capsys.readouterr().err
     assert await command("jobs", "retry", "--all") == 0
     assert await command("jobs", "list") == 0
     told = capsys.readouterr()
-    assert "no job is parked" in told.err
+    assert "no job is a dead letter" in told.err
     [waiting] = [line for line in told.out.splitlines() if KIND in line]
     assert waiting.startswith("3 waiting  ")
     assert waiting.endswith(f"Z  {KIND}  no worker of this version knows this kind")
     assert await command("jobs", "retry", "--all") == 0
-    assert capsys.readouterr().err == "no job is parked\n"
-    deleted = await people.execute("DELETE FROM job WHERE kind = $1", KIND)
+    assert capsys.readouterr().err == "no job is a dead letter\n"
+    deleted = await users.execute("DELETE FROM job WHERE kind = $1", KIND)
     assert deleted == "DELETE 3"
 
 
-async def test_workers_are_woken_for_what_is_put_back(resources: Resources, people: People) -> None:
-    await park(resources, 900_004)
+async def test_workers_are_woken_for_what_is_put_back(resources: Resources, users: Users) -> None:
+    await add_dead_letter(resources, 900_004)
     woken = asyncio.Event()
     with resources.waker.followed_by(woken.set):
         async with asyncio.timeout(30):
@@ -79,7 +79,7 @@ async def test_workers_are_woken_for_what_is_put_back(resources: Resources, peop
             woken.clear()
             assert await command("jobs", "retry", "900004") == 0
             await woken.wait()
-    assert await people.execute("DELETE FROM job WHERE kind = $1 AND state = 'waiting'", KIND) == "DELETE 1"
+    assert await users.execute("DELETE FROM job WHERE kind = $1 AND state = 'waiting'", KIND) == "DELETE 1"
 
 
 @pytest.mark.parametrize("arguments", [["retry"], ["retry", "--all", "7"]])

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from partywall.commands.postgres import database_failures, place, require_postgres
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.core.db.engine import create_engine
 from partywall.core.db.migrate import DataLossError, Migrated, head_revision, migrate, migrations_directory
 from tests.engines import DatabaseUrls, Urls, create_database, new_database
-from tests.serving import free_port
+from tests.server import free_port
 
 
 async def test_the_url_comes_back_when_somebody_answers_there(database: DatabaseUrls) -> None:
@@ -33,7 +33,7 @@ async def test_the_url_comes_back_when_somebody_answers_there(database: Database
 async def test_what_cannot_be_reached_is_said_without_the_password(url: str | None, reason: str) -> None:
     port = free_port()
     secret = None if url is None else SecretStr(url.format(port=port))
-    with pytest.raises(Refusal, match=reason.format(port=port)) as refusal:
+    with pytest.raises(UsageError, match=reason.format(port=port)) as refusal:
         await require_postgres("DATABASE__URL", secret)
     assert "very-secret" not in refusal.value.message
     assert "\n" not in refusal.value.message
@@ -41,7 +41,7 @@ async def test_what_cannot_be_reached_is_said_without_the_password(url: str | No
 
 async def test_a_wrong_password_is_said_without_it(database: DatabaseUrls) -> None:
     url = DatabaseUrls.dsn(database.runtime).replace(":", ":very-secret", 2).replace(":very-secret", ":", 1)
-    with pytest.raises(Refusal, match="password authentication failed") as refusal:
+    with pytest.raises(UsageError, match="password authentication failed") as refusal:
         await require_postgres("DATABASE__URL", SecretStr(url))
     assert "very-secret" not in refusal.value.message
 
@@ -49,7 +49,7 @@ async def test_a_wrong_password_is_said_without_it(database: DatabaseUrls) -> No
 async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> None:
     await create_database(engines, "partywall_without_schema")
     url = SecretStr(engines.database("partywall_without_schema").owner)
-    with pytest.raises(Refusal, match="partywall migrate"):
+    with pytest.raises(UsageError, match="partywall migrate"):
         await require_postgres("DATABASE__OWNER_URL", url)
     assert await require_postgres("DATABASE__OWNER_URL", url, schema=False)
 
@@ -61,7 +61,7 @@ async def test_a_database_without_a_schema_says_to_migrate(engines: Urls) -> Non
 async def test_what_postgresql_refuses_is_one_line(database: DatabaseUrls, sql: str, reason: str) -> None:
     engine = create_engine(database.runtime, pool_size=1, overflow=0, settings={})
     try:
-        with pytest.raises(Refusal, match=reason) as refusal, database_failures():
+        with pytest.raises(UsageError, match=reason) as refusal, database_failures():
             async with engine.connect() as connection:
                 await connection.execute(text(sql))
     finally:
@@ -127,5 +127,5 @@ def test_what_the_database_refuses_is_not_taken_for_away() -> None:
         (asyncpg.UndefinedObjectError("no such dictionary"), "PostgreSQL refused: no such dictionary"),
         (asyncpg.CannotConnectNowError("starting up"), "PostgreSQL is away: starting up"),
     ):
-        with pytest.raises(Refusal, match=said), database_failures():
+        with pytest.raises(UsageError, match=said), database_failures():
             raise error

@@ -9,7 +9,7 @@ import pytest
 from partywall.cli import run
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
-from tests.serving import free_port
+from tests.server import free_port
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 from partywall.cli import run
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +31,8 @@ async def quotas(*arguments: str) -> int:
     return await asyncio.to_thread(run, ["quotas", *arguments])
 
 
-async def test_an_operator_sets_and_clears_a_projects_limits(
-    people: People, capsys: pytest.CaptureFixture[str]
-) -> None:
-    owner = await people.person()
+async def test_an_operator_sets_and_clears_a_projects_limits(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    owner = await users.person()
     project = await owner.project()
     url, body = f"/api/v1/projects/{project}/documents", {"title": "t", "content": ""}
     chosen = ("--project", str(project))
@@ -55,8 +53,8 @@ async def test_an_operator_sets_and_clears_a_projects_limits(
     assert "(set)" not in capsys.readouterr().out
 
 
-async def test_an_operator_sets_an_accounts_limits(people: People, capsys: pytest.CaptureFixture[str]) -> None:
-    person = await people.person()
+async def test_an_operator_sets_an_accounts_limits(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    person = await users.person()
     assert await quotas("set", "projects", "0", "--account", person.email) == 0
     assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 403
     capsys.readouterr()
@@ -64,13 +62,11 @@ async def test_an_operator_sets_an_accounts_limits(people: People, capsys: pytes
     assert capsys.readouterr().out == "projects  0  (set)\n"
 
 
-async def test_a_recount_puts_right_what_was_counted_wrongly(
-    people: People, capsys: pytest.CaptureFixture[str]
-) -> None:
-    owner = await people.person()
+async def test_a_recount_puts_right_what_was_counted_wrongly(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    owner = await users.person()
     project = await owner.project()
     await owner.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "text"})
-    await people.execute("UPDATE project_usage SET documents = 7 WHERE project_id = $1", project)
+    await users.execute("UPDATE project_usage SET documents = 7 WHERE project_id = $1", project)
     for wrong in (1, 0):
         assert await quotas("recount", "--project", str(project)) == 0
         assert f"counted 1 projects, {wrong} of them" in capsys.readouterr().out
@@ -96,9 +92,9 @@ async def test_a_recount_puts_right_what_was_counted_wrongly(
     ],
 )
 async def test_what_is_asked_wrongly_is_refused_in_one_line(
-    people: People, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    users: Users, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
-    project = await (await people.person()).project()
+    project = await (await users.person()).project()
     owner = () if "--account" in arguments or "--project" in arguments else ("--project", str(project))
     assert await quotas(*arguments, *owner) == 2
     said = capsys.readouterr().err

@@ -10,7 +10,7 @@ from partywall.cli import run
 from partywall.features.documents import operations
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @pytest.fixture(autouse=True)
@@ -33,13 +33,13 @@ async def command(*arguments: str) -> int:
     return await asyncio.to_thread(run, ("reindex", *arguments))
 
 
-async def stocked(people: People, person: Person) -> UUID:
+async def stocked(users: Users, person: Person) -> UUID:
     """Three that failed, one of them for another reason, and one that is indexed."""
     project = await person.project()
     batch = [{"title": f"T{number}", "content": "C"} for number in range(4)]
     path = f"/api/v1/projects/{project}/documents/batch"
     assert (await person.client.post(path, json={"documents": batch})).status_code == 201
-    await people.execute(
+    await users.execute(
         "UPDATE document SET index_status = CASE title WHEN 'T3' THEN 'indexed' ELSE 'failed' END,"
         " index_error = CASE title WHEN 'T3' THEN NULL WHEN 'T2' THEN 'it took 100%' ELSE 'answered 422' END"
         " WHERE project_id = $1", project,
@@ -47,8 +47,8 @@ async def stocked(people: People, person: Person) -> UUID:
     return project
 
 
-async def waiting(people: People, project: UUID) -> str:
-    rows = await people.fetch(
+async def waiting(users: Users, project: UUID) -> str:
+    rows = await users.fetch(
         "SELECT title FROM document WHERE project_id = $1 AND index_status = 'pending' AND index_error IS NULL"
         " ORDER BY id", project,
     )  # fmt: skip
@@ -66,15 +66,15 @@ async def waiting(people: People, project: UUID) -> str:
     ],
 )
 async def test_documents_wait_again(
-    people: People, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
+    users: Users, capsys: pytest.CaptureFixture[str], arguments: list[str], found: str
 ) -> None:
-    person = await people.person()
-    project, other = await stocked(people, person), await stocked(people, person)
+    person = await users.person()
+    project, other = await stocked(users, person), await stocked(users, person)
     assert await command(*arguments, "--project", str(project)) == 0
     assert capsys.readouterr().out.endswith(f"{len(found.split())} documents wait to be indexed again\n")
-    assert (await waiting(people, project), await waiting(people, other)) == (found, "")
+    assert (await waiting(users, project), await waiting(users, other)) == (found, "")
     assert await command(*arguments) == 0
-    assert await waiting(people, other) == found, "without a project it is in all of them"
+    assert await waiting(users, other) == found, "without a project it is in all of them"
 
 
 @pytest.mark.parametrize(
@@ -99,24 +99,24 @@ async def test_what_is_said_wrongly_is_refused(capsys: pytest.CaptureFixture[str
     assert said.out == "", "nothing was asked for"
 
 
-async def test_a_project_that_is_named_twice_counts_once(people: People, capsys: pytest.CaptureFixture[str]) -> None:
-    project = str(await stocked(people, await people.person()))
+async def test_a_project_that_is_named_twice_counts_once(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
+    project = str(await stocked(users, await users.person()))
     assert await command("--all", "--project", project, "--project", project.upper()) == 0
     assert capsys.readouterr().out.endswith("\n4 documents wait to be indexed again\n")
 
 
-async def test_a_project_that_is_not_there_is_named(people: People, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_project_that_is_not_there_is_named(users: Users, capsys: pytest.CaptureFixture[str]) -> None:
     missing = uuid4()
     assert await command("--failed", "--project", str(missing)) == 2
     assert capsys.readouterr().err == f"partywall: there is no project {missing}\n"
 
 
 async def test_the_projects_that_are_there_are_done_beside_one_that_is_not(
-    people: People, capsys: pytest.CaptureFixture[str]
+    users: Users, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project, missing = await stocked(people, await people.person()), uuid4()
+    project, missing = await stocked(users, await users.person()), uuid4()
     assert await command("--all", "--project", str(missing), "--project", str(project)) == 1
     told = capsys.readouterr()
     assert told.out.endswith("4 documents wait to be indexed again\n")
     assert told.err == f"there is no project {missing}\n"
-    assert await waiting(people, project) == "T0 T1 T2 T3"
+    assert await waiting(users, project) == "T0 T1 T2 T3"

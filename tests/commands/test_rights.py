@@ -9,7 +9,7 @@ import pytest
 
 from partywall.cli import run
 from partywall.core.tenancy import Role
-from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right
+from partywall.features.projects.rights import FOR_USERS, RIGHTS, Right
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "roles.md"
 BLOCK = re.compile(r"<!-- rights: [^\n]*-->\n(.*?)<!-- /rights -->", re.DOTALL)
@@ -35,7 +35,7 @@ def test_every_role_and_right_is_in_it_as_it_is_enforced(capsys: pytest.CaptureF
     for right, what, *cells in rows:
         assert what
         for name, cell in zip(heading[2:], cells, strict=True):
-            held, alone = Right(right.strip("`")) in RIGHTS[Role(name)], Right(right.strip("`")) in FOR_PEOPLE
+            held, alone = Right(right.strip("`")) in RIGHTS[Role(name)], Right(right.strip("`")) in FOR_USERS
             assert cell == ("" if not held else "people" if alone else "yes")
 
 

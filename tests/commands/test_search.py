@@ -4,7 +4,7 @@ from io import StringIO
 
 from rich.console import Console
 
-from partywall.client.searching import Hit, Span
+from partywall.client.search import Hit, Span
 from partywall.commands.search import _show
 from partywall.commands.terminal import printable
 

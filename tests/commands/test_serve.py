@@ -14,7 +14,7 @@ from partywall.cli import run
 from partywall.settings import CacheSettings, DatabaseSettings, Settings
 from partywall.supervisor import ServeOptions
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ PATIENCE = 60.0
 def test_bad_settings_are_one_line_and_leave_nothing(tmp_path: Path, changed: dict[str, str], names: str) -> None:
     command = [sys.executable, "-m", "partywall", "serve", "--data-dir", "data"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=changed, capture_output=True, text=True, timeout=PATIENCE, check=False
+        command, cwd=tmp_path, env=changed, capture_output=True, text=True, timeout=MAX_WAIT, check=False
     )
     assert done.returncode == 2
     assert done.stdout == ""

@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 
 from partywall import cli
+from partywall.client.document_import import source_root
 from partywall.client.errors import ApiError, Problem
-from partywall.client.importing import source_root
 from partywall.commands import connection, users
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import password_line, printable, say, say_json, say_lines
+from partywall.commands.terminal import password_line, print_json, print_line, print_lines, printable
+from partywall.commands.usage_error import UsageError
 from partywall.features.accounts.operations import ListedUser
 
 # Colour, title, C1, line ends, right to left, isolate, a zone of tags, half of a surrogate pair as in a file's name.
@@ -28,17 +28,17 @@ def assert_harmless(shown: str, lines: int = 1) -> None:
 
 def test_nothing_steers_a_terminal_or_breaks_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(printable(HOSTILE)) == len(HOSTILE)
-    say(HOSTILE)
+    print_line(HOSTILE)
     assert_harmless(capsys.readouterr().out)
-    say(HOSTILE, err=True)
+    print_line(HOSTILE, err=True)
     assert_harmless(capsys.readouterr().err)
-    say_lines(f"one\n{HOSTILE.replace(chr(10), ' ')}")
+    print_lines(f"one\n{HOSTILE.replace(chr(10), ' ')}")
     assert_harmless(capsys.readouterr().out, lines=2)
 
 
 def test_json_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     value = {"title": HOSTILE, "emoji": "\U0001f600"}
-    say_json(json.dumps(value, ensure_ascii=False))
+    print_json(json.dumps(value, ensure_ascii=False))
     shown = capsys.readouterr().out
     assert_harmless(shown)
     assert json.loads(shown) == value
@@ -64,12 +64,12 @@ def test_a_password_is_one_line_of_text(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(given)))
         assert password_line() == read
     monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b"\xff\xfe\n")))
-    with pytest.raises(Refusal, match="UTF-8"):
+    with pytest.raises(UsageError, match="UTF-8"):
         password_line()
 
 
 def test_what_a_server_says_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(Refusal) as refusal, connection.failures():
+    with pytest.raises(UsageError) as refusal, connection.failures():
         raise ApiError(422, Problem(detail=HOSTILE))
 
     assert_harmless(f"{refusal.value.message}\n")

@@ -12,7 +12,7 @@ from partywall.cli import run
 from partywall.commands.cache import refuse_wrong_cache
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
-from tests.serving import free_port
+from tests.server import free_port
 
 SERVING = ("api", "worker")
 # What the owner does, with arguments that would change nothing.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from partywall.settings import Settings
-from tests.serving import environment_of, free_port, program, until_ready
+from tests.server import environment_of, free_port, program, until_ready
 
 # Runs are accepted, and no worker asks for it.
 MODEL = {"AGENTS__MODEL": "openai:never-asked", "AGENTS__BASE_URL": "http://127.0.0.1:9/v1"}

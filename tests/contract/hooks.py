@@ -35,7 +35,7 @@ def before_call(context: HookContext, case: AnyCase, kwargs: dict[str, object]) 
     if case.meta is None:
         return
     if case.meta.phase.name.value != "stateful":
-        _enter_real_project(case)
+        _open_real_scope(case)
     if case.meta.generation.mode.is_positive:
         _keep_valid(case)
 
@@ -74,7 +74,7 @@ def _with_short_numbers(value: JsonValue) -> JsonValue:
     return value
 
 
-def _enter_real_project(case: AnyCase) -> None:
+def _open_real_scope(case: AnyCase) -> None:
     """So that the routes below it are walked and not only refused. It must outlive the run."""
     path = case.meta.components.get(ParameterLocation.PATH) if case.meta is not None else None
     named = path is not None and path.mode.is_positive and "project_id" in (case.path_parameters or {})

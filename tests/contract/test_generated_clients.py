@@ -13,8 +13,8 @@ from pydantic import JsonValue
 from partywall.settings import Settings
 from tests import packages
 from tests.engines import DatabaseUrls
-from tests.features.live.serving import Serving, serve
-from tests.features.search.library import working
+from tests.features.live.server import Serving, serve
+from tests.features.search.search_workspace import working
 
 SCRIPTS = Path(__file__).with_name("generated")
 

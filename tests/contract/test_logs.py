@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from partywall.settings import Settings
 from tests.contract.conftest import Served
-from tests.people import People
+from tests.users import Users
 
 PASSWORD = "Correct-Horse-8471-Battery"
 ADDRESS = "canary.bird@leaky.example.com"
@@ -69,8 +69,8 @@ async def _drive(client: httpx2.AsyncClient, method: str, url: str) -> None:
         await answer.aclose()
 
 
-async def test_secrets_never_reach_the_log(served: Served, settings: Settings, people: People) -> None:
-    person = await people.person()
+async def test_secrets_never_reach_the_log(served: Served, settings: Settings, users: Users) -> None:
+    person = await users.person()
     project = await person.project()
     headers = {"Authorization": f"Bearer {person.token}"}
     async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=60) as client:
@@ -107,19 +107,19 @@ def _assert_context(logged: str, project: UUID, person: UUID) -> None:
     assert any(line.get("principal") == f"user:{person}" for line in mine)
 
 
-async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(served: Served, people: People) -> None:
+async def test_a_crash_is_logged_with_its_request_its_caller_and_its_project(served: Served, users: Users) -> None:
     """Here because a table is missing that no request expects to miss."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
     document = await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "t", "content": "c"})
     url = f"/api/v1/projects/{project}/documents/{document.json()['id']}/versions"
     headers = {"Authorization": f"Bearer {person.token}", "X-Request-ID": f"asked-{uuid4()}"}
     async with httpx2.AsyncClient(base_url=served.url, headers=headers, timeout=60) as client:
-        await people.execute("ALTER TABLE document_version RENAME TO mislaid")
+        await users.execute("ALTER TABLE document_version RENAME TO mislaid")
         try:
             answer = await client.get(url)
         finally:
-            await people.execute("ALTER TABLE mislaid RENAME TO document_version")
+            await users.execute("ALTER TABLE mislaid RENAME TO document_version")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     lines: list[dict[str, object]] = []
     async with asyncio.timeout(60):  # the second is written behind the answer

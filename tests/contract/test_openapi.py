@@ -9,8 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.contract.conftest import Served
-from tests.people import People
-from tests.serving import UNMEASURED
+from tests.server import UNMEASURED
+from tests.users import Users
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 MAX_EXAMPLES = 8
@@ -37,8 +37,8 @@ async def _schemathesis(url: str, token: str, project: UUID, *arguments: str) ->
     return process.returncode, output.decode()
 
 
-async def test_the_api_keeps_its_own_contract(served: Served, people: People) -> None:
-    person = await people.person()
+async def test_the_api_keeps_its_own_contract(served: Served, users: Users) -> None:
+    person = await users.person()
     code, output = await _schemathesis(served.url, person.token, await person.project("contract"))
     logged = served.log.read_text()
     assert code == 0, output

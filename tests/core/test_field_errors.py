@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core.core_schema import ErrorType
 
 from partywall.core.field_errors import CODES, FieldCode, field_errors
-from tests.people import People
+from tests.users import Users
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "partywall"
@@ -60,8 +60,8 @@ def test_an_error_says_where_and_what_in_a_code() -> None:
     ]  # fmt: skip
 
 
-async def test_every_error_of_an_answer_has_a_code(app: FastAPI, people: People) -> None:
-    client = (await people.person()).client
+async def test_every_error_of_an_answer_has_a_code(app: FastAPI, users: Users) -> None:
+    client = (await users.person()).client
     made = await client.post("/api/v1/projects", json={"name": "", "more": 1})
     listed = await client.get("/api/v1/projects", params={"limit": "many", "cursor": "AAAA"})
     foreign = await client.get("/api/v1/projects", params={"cursor": "AAAA"})

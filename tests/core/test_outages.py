@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.db.availability import NoConnectionError
-from partywall.core.http.forwarded import ForwardedNotice
+from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.middleware import RequestContext
 from partywall.core.outages import outage_of
 from partywall.core.security.client_address import ClientAddresses

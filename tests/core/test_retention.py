@@ -14,7 +14,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.resources import Resources
 from partywall.features.accounts.retention import prune_login_counters, prune_sessions
 from partywall.features.documents.blobs import sweep_blobs
-from tests.people import People
+from tests.users import Users
 
 ANSWER = """
     INSERT INTO idempotency_key (principal, project_id, route, key, fingerprint, status, headers, body, created_at)
@@ -24,21 +24,21 @@ ANSWER = """
 
 
 async def test_stored_answers_are_kept_for_a_day(
-    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In as many transactions as it takes, also where each may take few."""
     monkeypatch.setattr(retention, "ROWS_AT_ONCE", 3)
     whose = f"user:{uuid4()}"
-    await people.execute(ANSWER, whose, "25", 1, 10)
-    await people.execute(ANSWER, whose, "23", 11, 12)
+    await users.execute(ANSWER, whose, "25", 1, 10)
+    await users.execute(ANSWER, whose, "23", 11, 12)
     await retention.prune_answers(resources)
-    rows = await people.fetch("SELECT key FROM idempotency_key WHERE principal = $1 ORDER BY key", whose)
+    rows = await users.fetch("SELECT key FROM idempotency_key WHERE principal = $1 ORDER BY key", whose)
     assert [row["key"] for row in rows] == ["11", "12"]
 
 
-async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(people: People, resources: Resources) -> None:
+async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(users: Users, resources: Resources) -> None:
     await retention.prune_answers(resources)
-    await people.execute(ANSWER, f"user:{uuid4()}", "25", 1, 20)
+    await users.execute(ANSWER, f"user:{uuid4()}", "25", 1, 20)
     size = 400  # what 1000 equal bytes take is less than they are
     async with resources.reads.acquire() as connection:
         query = "SELECT wall.prune_idempotency_keys(now() - interval '24 hours', $1, $2)"
@@ -47,30 +47,30 @@ async def test_a_batch_of_stored_answers_is_bounded_by_rows_and_bytes(people: Pe
         assert await connection.fetchval("SELECT wall.prune_idempotency_keys(now() + interval '1 h', 0, 1)") == 0
 
 
-async def test_sessions_and_failures_that_count_no_more_are_forgotten(people: People, resources: Resources) -> None:
-    person = await people.person()
+async def test_sessions_and_failures_that_count_no_more_are_forgotten(users: Users, resources: Resources) -> None:
+    person = await users.person()
     for days in (61, 59):
-        await people.execute(
+        await users.execute(
             "INSERT INTO session (account_id, user_agent, expires_at)"
             " VALUES ($1, $2, now() - ($2 || ' days')::interval)",
             person.id, str(days - 30),
         )  # fmt: skip
-        await people.execute(
+        await users.execute(
             "INSERT INTO login_failure (counter, address_hash, failures, failed_at)"
             " VALUES ($1, $1, 1, now() - ($2 || ' min')::interval)",
             f"{person.id} {days}".encode(), str(days - 30),
         )  # fmt: skip
     await prune_sessions(resources)
     await prune_login_counters(resources)
-    rows = await people.fetch("SELECT user_agent FROM session WHERE account_id = $1", person.id)
+    rows = await users.fetch("SELECT user_agent FROM session WHERE account_id = $1", person.id)
     assert [row["user_agent"] for row in rows] == ["29"]
     query = "SELECT counter FROM login_failure WHERE position($1::bytea IN counter) = 1"
-    failures = await people.fetch(query, str(person.id).encode())
+    failures = await users.fetch(query, str(person.id).encode())
     assert [row["counter"] for row in failures] == [f"{person.id} 59".encode()]
 
 
-async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project, gone = await owner.project(), uuid4()
     sent = {"file": ("a.txt", b"kept", "text/plain")}
     assert (await owner.client.post(f"/api/v1/projects/{project}/documents/upload", files=sent)).status_code == 201
@@ -92,7 +92,7 @@ async def test_files_that_nobody_refers_to_are_swept_when_they_are_old(people: P
             os.utime(path, (before, before))
     await sweep_blobs(resources)
     left = {path.name for path in directory.rglob("*") if path.is_file()}
-    [used] = [row["original_key"] for row in await people.fetch(
+    [used] = [row["original_key"] for row in await users.fetch(
         "SELECT original_key FROM document WHERE project_id = $1", project)]  # fmt: skip
     assert left == {used, young, "tmpyoung"}
     assert old not in left

@@ -26,12 +26,12 @@ async def test_one_tenant_leaves_a_thread_to_others(threads: SharedThreads) -> N
     first = asyncio.create_task(threads.run(go_on.wait, GREEDY))
     second = asyncio.create_task(threads.run(threading.current_thread, GREEDY))
     assert (await threads.run(threading.current_thread, HONEST)).name.startswith("test")
-    assert (threads.places.in_use, threads.places.waiting, second.done()) == (1, 1, False)
+    assert (threads.slots.in_use, threads.slots.waiting, second.done()) == (1, 1, False)
     with pytest.raises(TooMuchAtOnceError):
         await threads.run(threading.current_thread, GREEDY)
     go_on.set()
     await asyncio.gather(first, second)
-    assert (threads.places.in_use, threads.places.waiting) == (0, 0)
+    assert (threads.slots.in_use, threads.slots.waiting) == (0, 0)
 
 
 async def test_those_that_have_kept_threads_busy_leave_one_to_others() -> None:
@@ -43,7 +43,7 @@ async def test_those_that_have_kept_threads_busy_leave_one_to_others() -> None:
     go_on = threading.Event()
     first, second = (asyncio.create_task(threads.run(go_on.wait, each)) for each in (GREEDY, others))
     assert (await threads.run(threading.current_thread, HONEST)).name.startswith("test")
-    assert (threads.places.in_use, threads.places.waiting) == (1, 1)
+    assert (threads.slots.in_use, threads.slots.waiting) == (1, 1)
     go_on.set()
     await asyncio.gather(first, second)
     threads.close()
@@ -74,7 +74,7 @@ async def test_a_place_is_taken_for_as_long_as_its_thread_works(threads: SharedT
     abandoned.cancel()
     with pytest.raises(asyncio.CancelledError):
         await abandoned
-    assert threads.places.in_use == 1
+    assert threads.slots.in_use == 1
     go_on.set()
     await ended.wait()
     assert await threads.run(lambda: "next", GREEDY) == "next"
@@ -86,4 +86,4 @@ async def test_what_the_work_raises_is_raised(threads: SharedThreads) -> None:
 
     with pytest.raises(LookupError):
         await threads.run(work, GREEDY)
-    assert threads.places.in_use == 0
+    assert threads.slots.in_use == 0

@@ -22,7 +22,7 @@ from partywall.core.db.engine import create_engine
 from partywall.core.http.problems import system_fact
 from partywall.core.resources import Resources
 from partywall.core.storage import StorageFullError, is_full
-from tests.people import People
+from tests.users import Users
 
 # The segments of the write-ahead log are as large, and may not be cut off.
 SEGMENT = 16 * 1024 * 1024
@@ -51,9 +51,9 @@ async def upload(client: AsyncClient, project: UUID, size: int) -> Response:
 
 
 @pytest.mark.parametrize("size", [40_000, 3_000_000])
-async def test_an_upload_is_refused_and_leaves_nothing(people: People, resources: Resources, size: int) -> None:
+async def test_an_upload_is_refused_and_leaves_nothing(users: Users, resources: Resources, size: int) -> None:
     """The larger one waits on the disk before it is read as a form, and again as a file of that form."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
     with files_of(10_000):
         assert_full(await upload(person.client, project, size))
@@ -62,9 +62,9 @@ async def test_an_upload_is_refused_and_leaves_nothing(people: People, resources
     assert (await upload(person.client, project, size)).status_code == 201
 
 
-async def test_a_form_that_is_read_is_refused(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_form_that_is_read_is_refused(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits of it lies elsewhere than the file that it carries."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
 
     def nowhere(*_: object, **__: object) -> tempfile.SpooledTemporaryFile[bytes]:
@@ -75,8 +75,8 @@ async def test_a_form_that_is_read_is_refused(people: People, monkeypatch: pytes
         assert_full(await upload(person.client, project, 40_000))
 
 
-async def test_a_large_document_is_refused(people: People) -> None:
-    person = await people.person()
+async def test_a_large_document_is_refused(users: Users) -> None:
+    person = await users.person()
     project = await person.project()
     body = {"title": "Large", "content": "words " * 200_000}
     with files_of(10_000):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from partywall.core.recent_use import FORGOTTEN_EACH_SECOND, MUCH_SECONDS, RecentUse
-from partywall.core.tenant import Tenant, stranger
+from partywall.core.tenant import Tenant, unauthenticated
 from partywall.core.tenant_semaphore import SharedOutError, TenantSemaphore, TooMuchAtOnceError
 
 GREEDY, HONEST, OTHER = (Tenant(name) for name in ("greedy", "honest", "other"))
@@ -65,15 +65,15 @@ async def test_a_full_queue_refuses_its_own_tenant_alone() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_strangers_have_a_share_of_their_own_together() -> None:
+async def test_unknown_have_a_share_of_their_own_together() -> None:
     semaphore = TenantSemaphore(9)
-    taken = sum(semaphore.try_acquire(stranger(f"192.0.2.{number}")) for number in range(9))
+    taken = sum(semaphore.try_acquire(unauthenticated(f"192.0.2.{number}")) for number in range(9))
     assert taken == 3
     assert full_of(semaphore, HONEST) == 6
 
 
 async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server_is_busy() -> None:
-    semaphore = TenantSemaphore(2, each=2, patience=0.01)
+    semaphore = TenantSemaphore(2, each=2, max_wait=0.01)
     full_of(semaphore, GREEDY)
     with pytest.raises(SharedOutError) as busy:
         await semaphore.acquire(HONEST)
@@ -86,7 +86,7 @@ async def test_a_tenant_with_nothing_that_waits_too_long_is_told_that_the_server
 
 
 async def test_who_has_less_than_an_equal_share_is_not_told_to_ask_for_less() -> None:
-    semaphore = TenantSemaphore(6, each=6, patience=0.01)
+    semaphore = TenantSemaphore(6, each=6, max_wait=0.01)
     assert semaphore.try_acquire(HONEST)
     full_of(semaphore, GREEDY)
     with pytest.raises(SharedOutError):
@@ -112,7 +112,7 @@ async def test_cancelled_waiters_leave_no_place_taken() -> None:
 
 
 async def test_only_in_the_background_somebody_waits_for_as_long_as_it_takes() -> None:
-    semaphore = TenantSemaphore(1, each=1, patience=0.0, background_waits=True)
+    semaphore = TenantSemaphore(1, each=1, max_wait=0.0, background_waits=True)
     assert semaphore.try_acquire(GREEDY)
     with pytest.raises(TooMuchAtOnceError):
         await semaphore.acquire(GREEDY)

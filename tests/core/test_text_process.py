@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from partywall.core.tenant import Tenant, work_for
+from partywall.core.tenant import Tenant, set_current_tenant
 from partywall.core.text_process import child, processes
 from partywall.core.text_process.processes import (
     TextLimits,
@@ -19,7 +19,7 @@ from partywall.core.text_process.processes import (
     TextTooCostlyError,
 )
 from partywall.features.documents.html_text import Page, read_page
-from partywall.features.search.chunking import chunk_text, chunks_of, cut
+from partywall.features.search.chunker import chunk_text, chunks_of, cut
 
 MEGABYTE = 1024 * 1024
 LIMITS = TextLimits(at_once=2, cpu_seconds=60, memory=256 * MEGABYTE)
@@ -54,14 +54,14 @@ async def test_a_text_is_read_as_it_is_here() -> None:
 async def test_what_takes_too_much_ends_with_a_reason_and_leaves_no_process(
     text: bytes, limits: TextLimits, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processes, "_PATIENCE", 60)
+    monkeypatch.setattr(processes, "_MAX_WAIT", 60)
     before = children()
     with pytest.raises(TextTooCostlyError, match=said):
         await TextProcesses(limits).run(read_page, text, len(text))
     assert children() <= before
 
 
-async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
+async def test_it_yields_to_who_is_served_meanwhile() -> None:
     texts, seen = TextProcesses(LIMITS), set[int]()
     before = children()
     reading = asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE))
@@ -77,7 +77,7 @@ async def test_it_yields_to_whoever_is_served_meanwhile() -> None:
 
 
 async def test_a_machine_that_is_busy_is_not_the_texts_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "_PATIENCE", 0.01)
+    monkeypatch.setattr(processes, "_MAX_WAIT", 0.01)
     with pytest.raises(TextProcessBusyError):
         await TextProcesses(HASTY).run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)
 
@@ -107,10 +107,10 @@ async def test_who_does_not_wait_any_more_leaves_no_process() -> None:
 
 async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
     texts, greedy = TextProcesses(LIMITS), Tenant("greedy")
-    work_for(greedy)
+    set_current_tenant(greedy)
     async with texts.turns.hold(greedy):
         behind = asyncio.create_task(texts.run(read_page, b"<p>One", 6))
-        work_for(Tenant("other"))
+        set_current_tenant(Tenant("other"))
         assert Page.parse(await texts.run(read_page, b"<p>Two", 6)) == Page("", "Two")
         assert not behind.done()
         assert texts.turns.waiting == 1
@@ -120,14 +120,14 @@ async def test_an_account_waits_for_itself_whatever_its_projects_are() -> None:
 def test_a_text_may_take_as_long_as_its_size_explains() -> None:
     limits = TextLimits(at_once=2, cpu_seconds=10, memory=LIMITS.memory)
     assert [limits.seconds_for(size) for size in (100, MEGABYTE, 2_500_000, 100 * MEGABYTE)] == [2, 2, 4, 10]
-    assert limits.patience > 2 * limits.cpu_seconds, "two that are ahead are waited for"
+    assert limits.max_wait > 2 * limits.cpu_seconds, "two that are ahead are waited for"
 
 
 async def test_two_accounts_with_costly_texts_leave_a_process_to_the_others() -> None:
     texts = TextProcesses(LIMITS)
     one, two, honest = (Tenant(name) for name in ("one", "two", "honest"))
     for costly in (one, two):
-        work_for(costly)
+        set_current_tenant(costly)
         with pytest.raises(TextTooCostlyError):
             await texts.run(os.abort, b"x", 1)  # type: ignore[arg-type]  # refuses it
     assert texts.turns.try_acquire(one)
@@ -141,7 +141,7 @@ async def test_of_two_accounts_that_begin_with_large_texts_one_waits_and_a_small
         list[asyncio.Task[bytes]](),
     )
     for name in ("one", "two"):
-        work_for(Tenant(name))
+        set_current_tenant(Tenant(name))
         tasks.append(asyncio.create_task(texts.run(read_page, b"<div>" * 300_000, 60 * MEGABYTE)))
     async with asyncio.timeout(10):
         while texts.turns.waiting < 1:

@@ -6,11 +6,11 @@ from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant
 from partywall.core.uploads import LARGE_AT_ONCE, LARGE_EACH, SMALL_EACH, Uploads
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 
 
 async def test_what_is_small_waits_for_nobodys_large_file() -> None:
-    uploads = Uploads(RecentUse(), PATIENCE)
+    uploads = Uploads(RecentUse(), MAX_WAIT)
     others = [uploads.hold(Tenant(f"user:{n // LARGE_EACH}"), small=False) for n in range(LARGE_AT_ONCE)]
     for each in others:
         await each.__aenter__()
@@ -23,7 +23,7 @@ async def test_what_is_small_waits_for_nobodys_large_file() -> None:
 
 
 async def test_one_account_has_so_many_small_ones_at_once() -> None:
-    uploads, me = Uploads(RecentUse(), PATIENCE), Tenant("user:me")
+    uploads, me = Uploads(RecentUse(), MAX_WAIT), Tenant("user:me")
     held = [uploads.hold(me, small=True) for _ in range(SMALL_EACH)]
     for each in held:
         await each.__aenter__()
@@ -36,7 +36,7 @@ async def test_one_account_has_so_many_small_ones_at_once() -> None:
 
 async def test_accounts_that_have_used_much_leave_places_for_large_files_to_the_others() -> None:
     use = RecentUse()
-    uploads, greedy = Uploads(use, PATIENCE), [f"user:{n}" for n in range(LARGE_AT_ONCE)]
+    uploads, greedy = Uploads(use, MAX_WAIT), [f"user:{n}" for n in range(LARGE_AT_ONCE)]
     for name in greedy:
         use.add(name, 1000.0)
     tasks = [asyncio.create_task(uploads.hold(Tenant(name), small=False).__aenter__()) for name in greedy]

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from partywall.core.watchdog import watched
-from tests.serving import UNMEASURED
+from tests.server import UNMEASURED
 
 WATCHED = """
 import asyncio, re

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.serving import Place, Serving
+from tests.e2e.server import Deployment, Serving
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -19,16 +19,16 @@ PASSWORD = "correct horse battery staple"
 
 
 @dataclass(frozen=True)
-class House:
+class CliServer:
     """A running `partywall serve`, and a shell beside it that knows nobody yet."""
 
-    place: Place
+    deployment: Deployment
     serving: Serving
     home: Path
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.place.port}"
+        return f"http://127.0.0.1:{self.deployment.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -48,7 +48,7 @@ class House:
 
     def on_the_machine(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """An operator's command, where the engines are found through the data directory."""
-        return self.run(*arguments, "--data-dir", str(self.place.data_dir), stdin=stdin)
+        return self.run(*arguments, "--data-dir", str(self.deployment.data_dir), stdin=stdin)
 
 
 def run(
@@ -61,10 +61,10 @@ def run(
 
 
 @pytest.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
-    async with contextlib.aclosing(Place()) as place:
-        command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(place.data_dir)]
-        serving = place.run([*command, "--port", str(place.port)]).until_ready()
+async def cli_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CliServer]:
+    async with contextlib.aclosing(Deployment()) as deployment:
+        command = [sys.executable, "-m", "partywall", "serve", "--data-dir", str(deployment.data_dir)]
+        serving = deployment.run([*command, "--port", str(deployment.port)]).until_ready()
         home = tmp_path_factory.mktemp("home")
-        yield House(place, serving, home)
+        yield CliServer(deployment, serving, home)
         shutil.rmtree(home)

@@ -18,16 +18,16 @@ def dsn(name: str) -> str:
 
 async def meet(command: str) -> None:
     """A migration waits in the directory until an API is there that waits to be told."""
-    if (place := os.environ.get("STAND_IN_MEETING")) is None:
+    if (deployment := os.environ.get("STAND_IN_MEETING")) is None:
         return
-    api = Path(place, "api")
+    api = Path(deployment, "api")
     if command == "api":
         api.touch()
     while command == "migrate" and not api.exists():
         await asyncio.sleep(0.02)
 
 
-def is_told() -> bool:
+def is_notified() -> bool:
     told = sys.stdin.readline() != ""
     sys.stdout.write(f"{sys.argv[1]} was {'told' if told else 'left'}\n")
     sys.stdout.flush()
@@ -82,7 +82,7 @@ def main() -> int:
     if os.environ.get("STAND_IN_REFUSES") == arguments.command:
         return 2
     asyncio.run(meet(arguments.command))
-    if arguments.when_told and not is_told():
+    if arguments.start_signal and not is_notified():
         return 0
     if arguments.command == "migrate":
         asyncio.run(migrate())

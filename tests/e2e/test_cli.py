@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from partywall.client.importing.send import BATCH_DOCUMENTS
+from partywall.client.document_import.send import BATCH_DOCUMENTS
 from tests.client.proxy import Proxy
-from tests.e2e.conftest import PASSWORD, ROOT, House, run
-from tests.serving import free_port
+from tests.e2e.conftest import PASSWORD, ROOT, CliServer, run
+from tests.server import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -30,10 +30,10 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def member(house: House) -> House:
-    done = house.run("register", "--email", "ann@example.com", "--server", house.url)
+def member(cli_server: CliServer) -> CliServer:
+    done = cli_server.run("register", "--email", "ann@example.com", "--server", cli_server.url)
     assert done.returncode == 0, done.stderr
-    return house
+    return cli_server
 
 
 def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
@@ -62,20 +62,20 @@ def refused(done: subprocess.CompletedProcess[str], *parts: str) -> None:
         (["api", "--workers", "0"], "--workers"),
     ],
 )
-def test_a_mistake_is_one_line(member: House, arguments: list[str], part: str) -> None:
+def test_a_mistake_is_one_line(member: CliServer, arguments: list[str], part: str) -> None:
     refused(member.run(*arguments), part)
 
 
-def test_a_server_that_is_away_is_one_line(member: House) -> None:
+def test_a_server_that_is_away_is_one_line(member: CliServer) -> None:
     refused(member.run("login", "--email", "a@example.com", "--server", f"localhost:{free_port()}"), "cannot reach")
 
 
-def test_a_wrong_password_is_one_line(member: House) -> None:
+def test_a_wrong_password_is_one_line(member: CliServer) -> None:
     done = member.run("login", "--email", "ann@example.com", "--password-stdin", stdin="wrong wrong wrong\n")
     refused(done, "wrong e-mail address or password")
 
 
-def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
+def test_work_from_import_to_search(member: CliServer, tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# Bees\n\nThe hive hums in the orchard.")
     (tmp_path / "b.txt").write_text("Trams run until midnight.")
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe")
@@ -96,7 +96,7 @@ def test_work_from_import_to_search(member: House, tmp_path: Path) -> None:
     assert "Field notes" in member.run("projects", "list").stdout
 
 
-def test_a_dry_run_shows_what_would_be_done(member: House, tmp_path: Path) -> None:
+def test_a_dry_run_shows_what_would_be_done(member: CliServer, tmp_path: Path) -> None:
     for name in ("a.md", "b.mdx", "c.mdx", "LICENSE"):
         (tmp_path / name).write_text("# Wells")
     done = member.run("import", str(tmp_path), "--project", "Planned", "--dry-run")
@@ -111,7 +111,7 @@ def test_a_dry_run_shows_what_would_be_done(member: House, tmp_path: Path) -> No
     assert "Planned" not in member.run("projects", "list").stdout
 
 
-def call(member: House) -> httpx2.Client:
+def call(member: CliServer) -> httpx2.Client:
     """As a person would with curl."""
     api = f"{member.url}/api/v1"
     form = {"grant_type": "password", "username": "ann@example.com", "password": PASSWORD}
@@ -119,13 +119,13 @@ def call(member: House) -> httpx2.Client:
     return httpx2.Client(base_url=api, headers={"Authorization": f"Bearer {token}"})
 
 
-def make_key(member: House, project: str) -> str:
+def make_key(member: CliServer, project: str) -> str:
     with call(member) as client:
         made = client.post(f"/projects/{project}/api-keys", json={"name": "k", "role": "editor"})
     return str(made.json()["secret"])
 
 
-def test_a_key_needs_no_login(member: House, tmp_path: Path) -> None:
+def test_a_key_needs_no_login(member: CliServer, tmp_path: Path) -> None:
     project = member.run("projects", "create", "Kept by a program").stdout.strip()
     key, config = make_key(member, project), tmp_path / "config"
     (tmp_path / "note.md").write_text("# Kilns\n\nThe kiln cools overnight.")
@@ -142,7 +142,7 @@ def test_a_key_needs_no_login(member: House, tmp_path: Path) -> None:
     refused(anywhere("search", "x", key=key[:-1]), "the key in PARTYWALL_KEY")
 
 
-def test_events_are_followed_until_ctrl_c(member: House) -> None:
+def test_events_are_followed_until_ctrl_c(member: CliServer) -> None:
     assert member.run("projects", "create", "Watched").returncode == 0
     command = [sys.executable, "-m", "partywall", "events", "--follow", "--after", "0", "--json"]
     watcher = subprocess.Popen(command, env=member.environment, stdout=subprocess.PIPE, text=True, cwd=ROOT)
@@ -156,7 +156,7 @@ def test_events_are_followed_until_ctrl_c(member: House) -> None:
     assert watcher.returncode == 130
 
 
-def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
+def test_an_interrupted_import_goes_on(member: CliServer, tmp_path: Path) -> None:
     """Interrupted while it waits for a server that has taken the first batch and no other."""
     lines = (
         json.dumps({"id": number, "title": "T", "text": f"word {number}"}) for number in range(BATCH_DOCUMENTS + 3)
@@ -164,7 +164,7 @@ def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
     (tmp_path / "many.jsonl").write_text("\n".join(lines))
     project = member.run("projects", "create", "Interrupted").stdout.strip()
     command = [sys.executable, "-m", "partywall", "import", str(tmp_path), "--project", project]
-    with Proxy(member.place.port) as proxy:
+    with Proxy(member.deployment.port) as proxy:
         proxy.posts = 1
         environment = member.environment | {
             "PARTYWALL_KEY": make_key(member, project),
@@ -184,67 +184,69 @@ def test_an_interrupted_import_goes_on(member: House, tmp_path: Path) -> None:
     assert (again.returncode, again.stdout) == (0, f"3 sent, 0 changed, {BATCH_DOCUMENTS} unchanged, 0 failed\n"), again
 
 
-def test_operators_find_the_running_engines(house: House) -> None:
-    made = house.on_the_machine("users", "create", "ops@example.com", "--password-stdin", stdin=f"{PASSWORD}\n")
+def test_operators_find_the_running_engines(cli_server: CliServer) -> None:
+    made = cli_server.on_the_machine("users", "create", "ops@example.com", "--password-stdin", stdin=f"{PASSWORD}\n")
     assert made.returncode == 0, made.stderr
-    assert house.run("login", "--email", "ops@example.com", "--server", house.url).returncode == 0
-    refused(house.on_the_machine("users", "create", "ops@example.com"), "already")
-    assert "ops@example.com" in house.on_the_machine("users", "list").stdout
-    assert house.on_the_machine("users", "disable", "ops@example.com").returncode == 0
-    assert "disabled" in house.on_the_machine("users", "list").stdout
-    refused(house.run("login", "--email", "ops@example.com", "--server", house.url), "wrong")
-    assert house.on_the_machine("users", "enable", "ops@example.com").returncode == 0
-    assert house.run("login", "--email", "ops@example.com", "--server", house.url).returncode == 0
+    assert cli_server.run("login", "--email", "ops@example.com", "--server", cli_server.url).returncode == 0
+    refused(cli_server.on_the_machine("users", "create", "ops@example.com"), "already")
+    assert "ops@example.com" in cli_server.on_the_machine("users", "list").stdout
+    assert cli_server.on_the_machine("users", "disable", "ops@example.com").returncode == 0
+    assert "disabled" in cli_server.on_the_machine("users", "list").stdout
+    refused(cli_server.run("login", "--email", "ops@example.com", "--server", cli_server.url), "wrong")
+    assert cli_server.on_the_machine("users", "enable", "ops@example.com").returncode == 0
+    assert cli_server.run("login", "--email", "ops@example.com", "--server", cli_server.url).returncode == 0
     other = f"another {PASSWORD}"
-    changed = house.on_the_machine("users", "password", "ops@example.com", "--password-stdin", stdin=f"{other}\n")
+    changed = cli_server.on_the_machine("users", "password", "ops@example.com", "--password-stdin", stdin=f"{other}\n")
     assert (changed.returncode, changed.stdout.count("password:")) == (0, 0), changed.stderr
-    refused(house.run("login", "--email", "ops@example.com", "--server", house.url), "wrong")
-    assert house.on_the_machine("users", "unlock", "ops@example.com").returncode == 0
+    refused(cli_server.run("login", "--email", "ops@example.com", "--server", cli_server.url), "wrong")
+    assert cli_server.on_the_machine("users", "unlock", "ops@example.com").returncode == 0
     for command in ("disable", "unlock", "password"):
-        refused(house.on_the_machine("users", command, "nobody@example.com"), "nobody@example.com")
+        refused(cli_server.on_the_machine("users", command, "nobody@example.com"), "nobody@example.com")
 
 
-def test_a_generated_password_logs_in(house: House) -> None:
-    made = house.on_the_machine("users", "create", "new@example.com")
+def test_a_generated_password_logs_in(cli_server: CliServer) -> None:
+    made = cli_server.on_the_machine("users", "create", "new@example.com")
     [password] = re.findall(r"^password: (\S+)$", made.stdout, re.MULTILINE)
-    done = house.run(
-        "login", "--email", "new@example.com", "--server", house.url, "--password-stdin", stdin=f"{password}\n"
+    done = cli_server.run(
+        "login", "--email", "new@example.com", "--server", cli_server.url, "--password-stdin", stdin=f"{password}\n"
     )
     assert done.returncode == 0, done.stderr
 
 
-def test_a_rotated_key_leaves_sessions_alive(member: House) -> None:
+def test_a_rotated_key_leaves_sessions_alive(member: CliServer) -> None:
     rotated = member.on_the_machine("keys", "rotate")
     assert rotated.returncode == 0, rotated.stderr
     assert "signs from" in rotated.stdout
     assert member.run("projects", "list").returncode == 0
 
 
-def test_the_schema_is_at_head_and_jobs_are_none(house: House) -> None:
-    migrated = house.on_the_machine("migrate")
+def test_the_schema_is_at_head_and_jobs_are_none(cli_server: CliServer) -> None:
+    migrated = cli_server.on_the_machine("migrate")
     assert (migrated.returncode, migrated.stdout[:13]) == (0, "nothing to do")
-    refused(house.on_the_machine("migrate", "0000"), "0000")
-    refused(house.on_the_machine("migrate", "base"), "loses everything that is stored")
-    listed = house.on_the_machine("jobs", "list")
-    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no job is parked\n")
-    assert house.on_the_machine("jobs", "retry", "7").returncode == 1
+    refused(cli_server.on_the_machine("migrate", "0000"), "0000")
+    refused(cli_server.on_the_machine("migrate", "base"), "loses everything that is stored")
+    listed = cli_server.on_the_machine("jobs", "list")
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "", "no job is a dead letter\n")
+    assert cli_server.on_the_machine("jobs", "retry", "7").returncode == 1
 
 
-def test_a_directory_without_data_is_refused(house: House, tmp_path: Path) -> None:
-    refused(house.run("users", "list", "--data-dir", str(tmp_path)), str(tmp_path), "--data-dir")
+def test_a_directory_without_data_is_refused(cli_server: CliServer, tmp_path: Path) -> None:
+    refused(cli_server.run("users", "list", "--data-dir", str(tmp_path)), str(tmp_path), "--data-dir")
 
 
-def test_openapi_needs_neither_settings_nor_engines(house: House) -> None:
-    printed = run("openapi", environment=house.environment)
+def test_openapi_needs_neither_settings_nor_engines(cli_server: CliServer) -> None:
+    printed = run("openapi", environment=cli_server.environment)
     assert printed.returncode == 0, printed.stderr
     assert "/api/v1/projects" in json.loads(printed.stdout)["paths"]
 
 
-def test_logging_out_ends_it(house: House) -> None:
-    config = str(house.home / "elsewhere")
+def test_logging_out_ends_it(cli_server: CliServer) -> None:
+    config = str(cli_server.home / "elsewhere")
     assert (
-        house.run("register", "--email", "bye@example.com", "--server", house.url, XDG_CONFIG_HOME=config).returncode
+        cli_server.run(
+            "register", "--email", "bye@example.com", "--server", cli_server.url, XDG_CONFIG_HOME=config
+        ).returncode
         == 0
     )
-    assert house.run("logout", XDG_CONFIG_HOME=config).returncode == 0
-    refused(house.run("projects", "list", XDG_CONFIG_HOME=config), "partywall login")
+    assert cli_server.run("logout", XDG_CONFIG_HOME=config).returncode == 0
+    refused(cli_server.run("projects", "list", XDG_CONFIG_HOME=config), "partywall login")

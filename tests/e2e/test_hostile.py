@@ -10,7 +10,7 @@ import pytest
 
 from bench.hostile.attacks import ATTACKS
 from bench.hostile.testbed import Bench, open_bench
-from tests.serving import UNMEASURED
+from tests.server import UNMEASURED
 
 pytestmark = pytest.mark.e2e
 

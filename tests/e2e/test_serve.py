@@ -12,28 +12,28 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from partywall.adapters.embedded import embedded_engines
-from tests.e2e.serving import Serving, StandInPlace, kill_all, processes_of, wait_until
+from tests.e2e.server import Serving, StandInDeployment, kill_all, processes_of, wait_until
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-async def empty() -> AsyncIterator[StandInPlace]:
+async def empty() -> AsyncIterator[StandInDeployment]:
     """Where nothing was started before."""
-    async with contextlib.aclosing(StandInPlace()) as place:
-        yield place
+    async with contextlib.aclosing(StandInDeployment()) as deployment:
+        yield deployment
 
 
 @pytest.fixture(scope="module")
-async def stopped() -> AsyncIterator[StandInPlace]:
+async def stopped() -> AsyncIterator[StandInDeployment]:
     """Where everything was started once and stopped."""
-    async with contextlib.aclosing(StandInPlace()) as place:
-        assert place.start().until_ready().stop() == 0
-        yield place
+    async with contextlib.aclosing(StandInDeployment()) as deployment:
+        assert deployment.start().until_ready().stop() == 0
+        yield deployment
 
 
 @pytest.fixture
-async def place(empty: StandInPlace, stopped: StandInPlace) -> StandInPlace:
+async def deployment(empty: StandInDeployment, stopped: StandInDeployment) -> StandInDeployment:
     """A copy of that: the making of a cluster is most of a first start."""
     subprocess.run(["cp", "-a", stopped.data_dir, empty.data_dir], check=True)
     return empty
@@ -48,12 +48,12 @@ def hangup(handling: signal.Handlers) -> Iterator[None]:
 
 
 @pytest.fixture
-def serving(place: StandInPlace) -> Serving:
+def serving(deployment: StandInDeployment) -> Serving:
     with hangup(signal.SIG_DFL):
-        return place.start().until_ready()
+        return deployment.start().until_ready()
 
 
-async def test_first_start_reports_progress_and_says_what_is_next(empty: StandInPlace) -> None:
+async def test_first_start_reports_progress_and_says_what_is_next(empty: StandInDeployment) -> None:
     serving = empty.start().until_ready()
     assert "creating the database cluster" in serving.output
     assert "bringing the schema up to date" in serving.output
@@ -61,33 +61,33 @@ async def test_first_start_reports_progress_and_says_what_is_next(empty: StandIn
     assert "partywall register" in serving.output
 
 
-async def test_the_api_reads_its_program_while_the_engines_start(place: StandInPlace) -> None:
+async def test_the_api_reads_its_program_while_the_engines_start(deployment: StandInDeployment) -> None:
     """The migration of this start ends when the API is there, which begins to work after it."""
-    meeting = place.parent / "meeting"
+    meeting = deployment.parent / "meeting"
     meeting.mkdir()
     meeting.chmod(0o1777)
-    serving = place.start(STAND_IN_MEETING=str(meeting)).until_ready()
+    serving = deployment.start(STAND_IN_MEETING=str(meeting)).until_ready()
     assert serving.output.index("starting the API and the worker") < serving.output.index("api was told")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_stops_everything_and_the_next_start_has_the_data(
-    place: StandInPlace, serving: Serving, signum: signal.Signals
+    deployment: StandInDeployment, serving: Serving, signum: signal.Signals
 ) -> None:
     await serving.execute("INSERT INTO note VALUES ('kept')")
     assert serving.stop(signum) == 0
     assert processes_of(serving.data_dir) == {}
 
-    again = place.start().until_ready()
+    again = deployment.start().until_ready()
     assert await again.notes() == ["kept"]
     assert "creating" not in again.output
     assert "bringing the schema" not in again.output
     assert again.stop() == 0
 
 
-async def test_a_hangup_is_ignored_where_nohup_says_so(place: StandInPlace) -> None:
+async def test_a_hangup_is_ignored_where_nohup_says_so(deployment: StandInDeployment) -> None:
     with hangup(signal.SIG_IGN):
-        serving = place.start().until_ready()
+        serving = deployment.start().until_ready()
     serving.process.send_signal(signal.SIGHUP)
     await serving.execute("INSERT INTO note VALUES ('stayed')")
     assert serving.process.poll() is None
@@ -102,8 +102,10 @@ async def test_ctrl_c_reaches_the_whole_group_and_still_stops_in_order(serving: 
     assert processes_of(serving.data_dir) == {}
 
 
-async def test_a_second_start_on_the_directory_names_its_holder(place: StandInPlace, serving: Serving) -> None:
-    second = place.start()
+async def test_a_second_start_on_the_directory_names_its_holder(
+    deployment: StandInDeployment, serving: Serving
+) -> None:
+    second = deployment.start()
     assert second.ended() == 2
     assert second.output.count("\n") == 1
     assert f"process {serving.process.pid}:" in second.output
@@ -117,44 +119,44 @@ async def test_a_command_beside_it_uses_its_engines(serving: Serving) -> None:
     assert await serving.notes() == []
 
 
-async def test_a_second_signal_does_not_wait_for_a_child_that_hangs(place: StandInPlace) -> None:
-    serving = place.start(STAND_IN_HANGS="api").until_ready()
+async def test_a_second_signal_does_not_wait_for_a_child_that_hangs(deployment: StandInDeployment) -> None:
+    serving = deployment.start(STAND_IN_HANGS="api").until_ready()
     serving.process.terminate()
     serving.until("stopping")
     assert serving.stop(signal.SIGINT) == 0
     assert "killing what has not stopped yet" in serving.output
     assert "the API did not stop and was killed" in serving.output
-    assert processes_of(place.data_dir) == {}
+    assert processes_of(deployment.data_dir) == {}
 
 
-async def test_a_busy_port_is_one_line(place: StandInPlace) -> None:
-    with socket.create_server(("127.0.0.1", place.port)):
-        refused = place.start()
+async def test_a_busy_port_is_one_line(deployment: StandInDeployment) -> None:
+    with socket.create_server(("127.0.0.1", deployment.port)):
+        refused = deployment.start()
         assert refused.ended() == 2
     assert refused.output.count("\n") == 1
-    assert f"port {place.port}" in refused.output
+    assert f"port {deployment.port}" in refused.output
 
 
 async def test_killing_the_supervisor_ends_its_children_and_loses_nothing(
-    place: StandInPlace, serving: Serving
+    deployment: StandInDeployment, serving: Serving
 ) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     serving.process.kill()
     await wait_until(lambda: not processes_of(serving.data_dir), "the children to end with their supervisor")
-    again = place.start().until_ready()
+    again = deployment.start().until_ready()
     assert await again.notes() == ["before the kill"]
 
 
-async def test_a_start_right_after_the_kill_recovers(place: StandInPlace, serving: Serving) -> None:
+async def test_a_start_right_after_the_kill_recovers(deployment: StandInDeployment, serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     serving.process.kill()
-    assert await place.start().until_ready().notes() == ["before the kill"]
+    assert await deployment.start().until_ready().notes() == ["before the kill"]
 
 
-async def test_killing_every_process_loses_nothing(place: StandInPlace, serving: Serving) -> None:
+async def test_killing_every_process_loses_nothing(deployment: StandInDeployment, serving: Serving) -> None:
     await serving.execute("INSERT INTO note VALUES ('before the kill')")
     kill_all(serving.data_dir)
-    assert await place.start().until_ready().notes() == ["before the kill"]
+    assert await deployment.start().until_ready().notes() == ["before the kill"]
 
 
 @pytest.mark.parametrize(("part", "name"), [("stand_in.py api", "API"), ("stand_in.py worker", "worker")])
@@ -188,7 +190,9 @@ async def test_a_killed_valkey_is_started_again(serving: Serving) -> None:
 
 
 @pytest.mark.parametrize("delay", [0.3, 0.7, 1.2])
-async def test_an_interrupted_first_start_leaves_a_directory_that_starts(empty: StandInPlace, delay: float) -> None:
+async def test_an_interrupted_first_start_leaves_a_directory_that_starts(
+    empty: StandInDeployment, delay: float
+) -> None:
     first = empty.start()
     await asyncio.sleep(delay)
     first.process.kill()
@@ -196,7 +200,7 @@ async def test_an_interrupted_first_start_leaves_a_directory_that_starts(empty: 
     assert await empty.start().until_ready().notes() == []
 
 
-async def test_a_stop_during_set_up_leaves_nothing_running(empty: StandInPlace) -> None:
+async def test_a_stop_during_set_up_leaves_nothing_running(empty: StandInDeployment) -> None:
     serving = empty.start()
     serving.until("creating the database cluster")
     assert serving.stop() == 0
@@ -204,22 +208,22 @@ async def test_a_stop_during_set_up_leaves_nothing_running(empty: StandInPlace) 
 
 
 @pytest.mark.parametrize("command", ["api", "worker"])
-async def test_a_child_that_refuses_its_settings_stops_the_start(place: StandInPlace, command: str) -> None:
-    serving = place.start(STAND_IN_REFUSES=command)
+async def test_a_child_that_refuses_its_settings_stops_the_start(deployment: StandInDeployment, command: str) -> None:
+    serving = deployment.start(STAND_IN_REFUSES=command)
     assert serving.ended() == 2
     assert "refused to start" in serving.output
-    assert processes_of(place.data_dir) == {}
+    assert processes_of(deployment.data_dir) == {}
 
 
-async def test_a_failing_migration_stops_the_start(empty: StandInPlace) -> None:
+async def test_a_failing_migration_stops_the_start(empty: StandInDeployment) -> None:
     serving = empty.start(STAND_IN_REFUSES="migrate")
     assert serving.ended() == 2
     assert "the migration ended with exit code 2" in serving.output
     assert processes_of(empty.data_dir) == {}
 
 
-async def test_it_can_end_with_the_process_that_started_it(place: StandInPlace) -> None:
+async def test_it_can_end_with_the_process_that_started_it(deployment: StandInDeployment) -> None:
     program = "import subprocess, sys; subprocess.run(sys.argv[1:])"
-    parent = place.run([sys.executable, "-c", program, *place.command("--stop-with-parent")]).until_ready()
+    parent = deployment.run([sys.executable, "-c", program, *deployment.command("--stop-with-parent")]).until_ready()
     parent.process.kill()
-    await wait_until(lambda: not processes_of(place.data_dir), "everything to end with the parent")
+    await wait_until(lambda: not processes_of(deployment.data_dir), "everything to end with the parent")

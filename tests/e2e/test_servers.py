@@ -22,7 +22,7 @@ from partywall.adapters.embedded.postgres import EmbeddedPostgres
 from partywall.adapters.embedded.valkey import EmbeddedValkey
 from tests.engines import APART, FAST, Urls
 from tests.libpq import without_libpq
-from tests.serving import UNMEASURED, free_port, program, until_ready
+from tests.server import UNMEASURED, free_port, program, until_ready
 
 pytestmark = pytest.mark.e2e
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import BIN, PASSWORD, ROOT, House
+from tests.e2e.conftest import BIN, PASSWORD, ROOT, CliServer
 
 pytestmark = pytest.mark.e2e
 
@@ -40,14 +40,14 @@ def steps(text: str) -> list[Step]:
     return found
 
 
-def session(house: House, commands: list[str], folder: Path) -> list[str]:
+def session(cli_server: CliServer, commands: list[str], folder: Path) -> list[str]:
     """What each command printed, all typed into one shell, as a person does."""
     script = "".join(
         f"{{ {command}\n}} >{shlex.quote(str(folder / str(number)))} 2>&1 || exit {number + 1}\n"
         for number, command in enumerate(commands)
     )
     shell = ["bash", "-c", script]
-    done = subprocess.run(shell, cwd=ROOT, env=house.environment, timeout=300, check=False)
+    done = subprocess.run(shell, cwd=ROOT, env=cli_server.environment, timeout=300, check=False)
     outputs = [path.read_text() for path in sorted(folder.iterdir(), key=lambda path: int(path.name))]
     assert done.returncode == 0, f"{commands[done.returncode - 1]} failed:\n{outputs[-1]}"
     return outputs
@@ -67,26 +67,29 @@ def test_the_readme_leads_with_the_two_commands() -> None:
     assert README.index("```sh") < 100
 
 
-def test_the_five_minutes_work_as_written(house: House, tmp_path: Path) -> None:
+def test_the_five_minutes_work_as_written(cli_server: CliServer, tmp_path: Path) -> None:
     assert SERVE in [block.strip() for block in blocks(README, "sh")]
     typed = steps(README)
     assert f'export PARTYWALL_PASSWORD="{PASSWORD}"' in [step.command for step in typed]
-    here = [step.command.replace("http://localhost:8000", house.url).replace(".venv/bin/", f"{BIN}/") for step in typed]
-    outputs = session(house, here, tmp_path)
+    here = [
+        step.command.replace("http://localhost:8000", cli_server.url).replace(".venv/bin/", f"{BIN}/") for step in typed
+    ]
+    outputs = session(cli_server, here, tmp_path)
     for step, output in zip(typed, outputs, strict=True):
         assert_shown(
-            Step(step.command, [line.replace("http://localhost:8000", house.url) for line in step.expected]), output
+            Step(step.command, [line.replace("http://localhost:8000", cli_server.url) for line in step.expected]),
+            output,
         )
 
 
-def test_the_first_program_works_as_written(house: House, tmp_path: Path) -> None:
-    registered = house.run("register", "--email", "first@example.com", "--server", house.url)
+def test_the_first_program_works_as_written(cli_server: CliServer, tmp_path: Path) -> None:
+    registered = cli_server.run("register", "--email", "first@example.com", "--server", cli_server.url)
     assert registered.returncode == 0, registered.stderr
     [program] = blocks(FIRST_PROGRAM, "python")
     [expected] = blocks(FIRST_PROGRAM, "text")
     script = tmp_path / "first.py"
     script.write_text(program)
-    environment = {**house.environment, "EMAIL": "first@example.com", "PARTYWALL_SERVER": house.url}
+    environment = {**cli_server.environment, "EMAIL": "first@example.com", "PARTYWALL_SERVER": cli_server.url}
     done = subprocess.run(
         [sys.executable, str(script)], env=environment, capture_output=True, text=True, timeout=60, check=False
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from partywall.client.importing import Local, documents_in
+from partywall.client.document_import import LocalDocument, documents_in
+from partywall.features.documents.extraction import extract
 from partywall.features.documents.html_text import markdown_of, read_page
-from partywall.features.documents.ingest import extract
 from partywall.formats.markdown_title import SEARCHED, markdown_title
 
 REAL = "\n# Real title\n"
@@ -66,7 +66,7 @@ def test_a_file_is_called_by_what_it_calls_itself(name: str, tmp_path: Path) -> 
     path = tmp_path / "file.md"
     path.write_bytes(text.encode())
     [local] = documents_in(tmp_path, path)
-    assert isinstance(local, Local)
+    assert isinstance(local, LocalDocument)
     assert local.title == extract(text.encode(), "text/markdown", "file.md").title == (title or "file")
 
 

@@ -13,21 +13,21 @@ from partywall.adapters.language_models.answers import _SURROGATES, events_of
 from partywall.adapters.language_models.usage_forms import _plain_name
 from partywall.core.model_failures import ModelInvalidError
 from partywall.features.agents.amounts import GivenAmount
-from partywall.features.agents.catalogue import formats
-from partywall.features.agents.catalogue.checking import Checker
-from partywall.features.agents.catalogue.citing import Text, marks, unmarked
-from partywall.features.agents.catalogue.json_schemas import _REFERENCE
-from partywall.features.agents.catalogue.pattern_sizes import UnsupportedPatternError, measured
-from partywall.features.agents.catalogue.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern
-from partywall.features.agents.catalogue.schemas import Language
-from partywall.features.agents.catalogue.sentences import sentences
+from partywall.features.agents.builtin import formats
+from partywall.features.agents.builtin.citations import Text, marks, unmarked
+from partywall.features.agents.builtin.json_schemas import _REFERENCE
+from partywall.features.agents.builtin.pattern_sizes import UnsupportedPatternError, measured
+from partywall.features.agents.builtin.patterns import MAX_CHARACTERS, MAX_COMPILED, Pattern
+from partywall.features.agents.builtin.schema_checker import Checker
+from partywall.features.agents.builtin.schemas import Language
+from partywall.features.agents.builtin.sentences import sentences
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 from partywall.features.agents.schemas import AgentName
 from partywall.features.agents.steps import clean
 from tests.growth.reader import DOCUMENT, HEADERS, Reader, validating
 from tests.growth.shapes import repeated
 
-_CATALOGUE: Final = "features/agents/catalogue/"
+_CATALOGUE: Final = "features/agents/builtin/"
 _SENTENCES: Final = _CATALOGUE + "sentences.py:"
 _ANSWER: Final = 1_000_000
 
@@ -87,13 +87,13 @@ AGENTS: Final = (
         seconds=3,
     ),
     Reader(
-        (_CATALOGUE + "citing.py:_MARK",),
+        (_CATALOGUE + "citations.py:_MARK",),
         lambda text: (unmarked(text), marks(text)),
         _ANSWER,
         _PROSE,
         seconds=8,
     ),
-    Reader((_CATALOGUE + "citing.py:_WORD",), _find, DOCUMENT, {"words": repeated("a ")}, seconds=4),
+    Reader((_CATALOGUE + "citations.py:_WORD",), _find, DOCUMENT, {"words": repeated("a ")}, seconds=4),
     Reader(
         (_CATALOGUE + "formats.py:_INSTANT", _CATALOGUE + "formats.py:_is_instant"),
         lambda text: (formats._is_instant(text), formats._is_instant("2027-01-31T12:00:00." + text + "Z")),
@@ -134,7 +134,7 @@ AGENTS: Final = (
         refusing=(UnsupportedPatternError,),
     ),
     Reader(
-        (_CATALOGUE + "checking.py:Checker._multiple",),
+        (_CATALOGUE + "schema_checker.py:Checker._multiple",),
         _multiple,
         200_000,
         refusing=(ValueError, OverflowError, SchemaTooCostlyError),

@@ -7,22 +7,22 @@ import unicodedata
 from typing import Final
 
 from partywall.adapters.embeddings.wordllama import load_wordllama
-from partywall.client.importing.scan import _matches
+from partywall.client.document_import.scan import _matches
 from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.extraction import media_type_of, plain_name
 from partywall.features.documents.file_router import _attachment
 from partywall.features.documents.html_text import markdown_of
-from partywall.features.documents.ingest import media_type_of, plain_name
-from partywall.features.search.chunking import MAX_CHARACTERS, chunk_text
+from partywall.features.search.chunker import MAX_CHARACTERS, chunk_text
 from partywall.features.search.highlights import CLOSE, OPEN, spans
 from partywall.features.search.machine_text import readable
 from partywall.formats.markdown_title import SEARCHED, markdown_title
-from tests.growth.reader import DOCUMENT, HEADERS, Feed, Reader
+from tests.growth.reader import DOCUMENT, HEADERS, Reader, Subscription
 from tests.growth.shapes import repeated
 
-_CHUNKING: Final = "features/search/chunking.py:"
+_CHUNKING: Final = "features/search/chunker.py:"
 _MACHINE: Final = "features/search/machine_text.py:"
 _PAGE: Final = "features/documents/html_text.py:"
-_INGEST: Final = "features/documents/ingest.py:"
+_INGEST: Final = "features/documents/extraction.py:"
 _LARGEST_INLINE: Final = 32 * 1024
 
 _HEADINGS: Final = {
@@ -34,7 +34,7 @@ _HEADINGS: Final = {
 }
 
 
-def _tokens() -> Feed:
+def _tokens() -> Subscription:
     embedder = load_wordllama()
     return lambda text: embedder._embed([text])
 
@@ -152,9 +152,9 @@ DOCUMENTS: Final = (
     ),
     Reader(
         (
-            "client/importing/files.py:name_in",
-            "client/importing/known.py:known_documents",
-            "client/importing/scan.py:_matches",
+            "client/document_import/files.py:name_in",
+            "client/document_import/existing.py:known_documents",
+            "client/document_import/scan.py:_matches",
         ),
         lambda text: _matches(unicodedata.normalize("NFC", text), "*a*b/*c[de]*"),
         4096,  # the longest path
@@ -163,9 +163,9 @@ DOCUMENTS: Final = (
     Reader(
         (
             "features/documents/file_router.py:_fields",
-            "client/importing/files.py:_read_line",
+            "client/document_import/files.py:_read_line",
             "adapters/language_models/answers.py:_json",
-            "features/search/chunking.py:chunks_of",
+            "features/search/chunker.py:chunks_of",
         ),
         json.loads,
         8 * 1024 * 1024,

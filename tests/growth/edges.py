@@ -20,9 +20,9 @@ from partywall.core.http.request_head import fault_of_query
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.sockets import may_come_from
 from partywall.core.http.trace_context import read_traceparent
+from partywall.core.log_masks import mask
 from partywall.core.mail.mime import ENCODED_WORD, _ascii_domain, mailbox
-from partywall.core.mail.rendering import as_name
-from partywall.core.masking import mask
+from partywall.core.mail.renderer import as_name
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import GivenInstant, Name
@@ -34,7 +34,7 @@ from partywall.features.accounts.constants import MAX_PASSWORD
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.live.schemas import EventNumber, TypePatterns
-from partywall.features.mcp.accept import Accepted
+from partywall.features.mcp.accept import AcceptedTypes
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.schemas import IdempotencyKey
 from partywall.features.webhooks.schemas import TypePattern
@@ -42,7 +42,7 @@ from partywall.formats.waiting_time import seconds_asked, seconds_in
 from tests.growth.reader import HEADERS, Reader, validating
 from tests.growth.shapes import repeated
 
-_MASKING: Final = "core/masking.py:"
+_MASKING: Final = "core/log_masks.py:"
 _OUT: Final = "core/outgoing/destinations.py:"
 _LISTING: Final = ("documents", 1)
 _CURSORS: Final = Cursors(Signer(b"a key of these tests"))
@@ -133,7 +133,7 @@ EDGES: Final = (
         {"params": repeated('"a":{},', '"b":1}}', '{"jsonrpc":"2.0","id":1,"method":"a","params":{')},
         refusing=(MessageError,),
     ),
-    Reader((), lambda text: Accepted.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
+    Reader((), lambda text: AcceptedTypes.of([_header(text)]), HEADERS, {"parameters": repeated(";q=0")}),
     Reader(("core/http/charsets.py:_BEYOND_ASCII",), lambda text: escaped(text.encode()), PUBLIC_BYTES),
     Reader(("core/http/charsets.py:_CHARSET", "core/http/charsets.py:_UTF8"),
            lambda text: refuse_other_charsets(text.encode()), HEADERS,
@@ -160,7 +160,7 @@ EDGES: Final = (
     ),
     Reader(
         (
-            "core/http/hot_plan.py:HotPlan.parameters",
+            "core/http/fast_path_plan.py:FastPathPlan.parameters",
             "core/http/request_head.py:_BEYOND_ASCII",
             "core/http/request_head.py:fault_of_query",
         ),
@@ -200,7 +200,7 @@ EDGES: Final = (
         refusing=(ValidationError,),
     ),
     Reader(
-        ("core/mail/rendering.py:_LINK", "core/mail/rendering.py:_DOMAIN_DOT"),
+        ("core/mail/renderer.py:_LINK", "core/mail/renderer.py:_DOMAIN_DOT"),
         as_name,
         200,
         {"links": repeated("www."), "schemes": repeated("://"), "words": repeated("a ")},

@@ -10,7 +10,7 @@ from typing_extensions import TypeForm
 
 from tests.growth.shapes import Shape
 
-type Feed = Callable[[str], object]
+type Subscription = Callable[[str], object]
 
 DOCUMENT = 10 * 1024 * 1024
 HEADERS = 64 * 1024
@@ -25,12 +25,12 @@ class Reader:
     """
 
     places: tuple[str, ...]
-    feed: Feed
+    feed: Subscription
     most: int
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     seconds: float = 0.25
     refusing: tuple[type[Exception], ...] = ()
 
 
-def validating[T](kind: TypeForm[T]) -> Feed:
+def validating[T](kind: TypeForm[T]) -> Subscription:
     return TypeAdapter(kind).validate_python

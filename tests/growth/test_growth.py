@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from tests.architecture.house import codebase
+from tests.architecture.layout import codebase
 from tests.architecture.lints.patterns import readers
 from tests.growth.inventory import PLACES, READERS, UNFED
 from tests.growth.reader import Reader

@@ -7,41 +7,41 @@ from datetime import date, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from partywall.features.agents.journal_repository import Spent, StepKey
+from partywall.features.agents.journal_repository import StepKey, StepUsage
 from partywall.features.agents.repository import RunWriter
-from tests.isolation.rooms import Room
+from tests.isolation.seeded_project import SeededProject
 
 # lint: Any - each call knows its own repository
-type Call = Callable[[Any, Room], Awaitable[object]]
+type Call = Callable[[Any, SeededProject], Awaitable[object]]
 
 MONTH: Final = date(2026, 11, 1)
 
 
-def run(room: Room) -> UUID:
-    return UUID(room.ids["run_id"])
+def run(seeded_project: SeededProject) -> UUID:
+    return UUID(seeded_project.ids["run_id"])
 
 
-def step(room: Room) -> StepKey:
-    return StepKey(run(room), 1, "a step", 1)
+def step(seeded_project: SeededProject) -> StepKey:
+    return StepKey(run(seeded_project), 1, "a step", 1)
 
 
-def unfinished(room: Room) -> StepKey:
-    return StepKey(run(room), 1, "a step that was cut off", 2)
+def unfinished(seeded_project: SeededProject) -> StepKey:
+    return StepKey(run(seeded_project), 1, "a step that was cut off", 2)
 
 
-async def _waits_for(r: RunWriter, room: Room) -> object:
-    await r.retry_later(run(room), 1, timedelta(minutes=1))
-    return await r.waits_for(run(room))
+async def _waits_for(r: RunWriter, seeded_project: SeededProject) -> object:
+    await r.retry_later(run(seeded_project), 1, timedelta(minutes=1))
+    return await r.waits_for(run(seeded_project))
 
 
-async def _deleted(r: RunWriter, room: Room) -> None:
-    await r.succeed(run(room), {})
-    await r.delete(run(room))
+async def _deleted(r: RunWriter, seeded_project: SeededProject) -> None:
+    await r.succeed(run(seeded_project), {})
+    await r.delete(run(seeded_project))
 
 
-async def _failing_for(r: RunWriter, room: Room) -> object:
-    await r.retry_later(run(room), 1, timedelta(minutes=1))
-    return await r.failing_for(run(room))
+async def _failing_for(r: RunWriter, seeded_project: SeededProject) -> object:
+    await r.retry_later(run(seeded_project), 1, timedelta(minutes=1))
+    return await r.failing_for(run(seeded_project))
 
 
 AGENT_CALLS: Final[dict[str, Call]] = {
@@ -50,33 +50,35 @@ AGENT_CALLS: Final[dict[str, Call]] = {
     "BudgetRepository.budget": lambda r, _: r.budget(),
     "BudgetRepository.used": lambda r, _: r.used(MONTH),
     "BudgetWriter.put": lambda r, _: r.put(tokens=1, tool_calls=None, seconds=None, cost=None),
-    "JournalReader.effect": lambda r, room: r.effect(step(room)),
-    "JournalReader.finished": lambda r, room: r.finished(run(room), 1),
-    "JournalWriter.count_unfinished": lambda r, room: r.count_unfinished(unfinished(room), Spent(model_calls=1), MONTH),
-    "JournalWriter.note_effect": lambda r, room: r.note_effect(step(room), "done"),
+    "JournalReader.effect": lambda r, seeded_project: r.effect(step(seeded_project)),
+    "JournalReader.finished": lambda r, seeded_project: r.finished(run(seeded_project), 1),
+    "JournalWriter.count_unfinished": lambda r, seeded_project: r.count_unfinished(
+        unfinished(seeded_project), StepUsage(model_calls=1), MONTH
+    ),
+    "JournalWriter.note_effect": lambda r, seeded_project: r.note_effect(step(seeded_project), "done"),
     "RunRepository.count": lambda r, _: r.count({}),
-    "RunRepository.get": lambda r, room: r.get(run(room)),
-    "RunRepository.last_turn": lambda r, room: r.last_turn(run(room)),
+    "RunRepository.get": lambda r, seeded_project: r.get(run(seeded_project)),
+    "RunRepository.last_turn": lambda r, seeded_project: r.last_turn(run(seeded_project)),
     "RunRepository.page": lambda r, _: r.page({}, "created_at", 10, 0, None),
-    "RunRepository.size_of_messages": lambda r, room: r.size_of_messages(run(room)),
-    "RunRepository.turn": lambda r, room: r.turn(run(room), 1),
+    "RunRepository.size_of_messages": lambda r, seeded_project: r.size_of_messages(run(seeded_project)),
+    "RunRepository.turn": lambda r, seeded_project: r.turn(run(seeded_project), 1),
     "RunWriter.add": lambda r, _: r.add("assistant", {}, None, None),
-    "RunWriter.begin": lambda r, room: r.begin(run(room), 1),
-    "RunWriter.cancel": lambda r, room: r.cancel(run(room)),
-    "RunWriter.fail": lambda r, room: r.fail(run(room), "taken", "taken"),
-    "RunWriter.go_on": lambda r, room: r.go_on(run(room), 2),
-    "RunWriter.leave_off": lambda r, room: r.leave_off(run(room)),
-    "RunWriter.put_back": lambda r, room: r.put_back(run(room), 1),
+    "RunWriter.begin": lambda r, seeded_project: r.begin(run(seeded_project), 1),
+    "RunWriter.cancel": lambda r, seeded_project: r.cancel(run(seeded_project)),
+    "RunWriter.fail": lambda r, seeded_project: r.fail(run(seeded_project), "taken", "taken"),
+    "RunWriter.go_on": lambda r, seeded_project: r.go_on(run(seeded_project), 2),
+    "RunWriter.leave_off": lambda r, seeded_project: r.leave_off(run(seeded_project)),
+    "RunWriter.requeue": lambda r, seeded_project: r.requeue(run(seeded_project), 1),
     "RunWriter.failing_for": _failing_for,
-    "RunWriter.retry_later": lambda r, room: r.retry_later(run(room), 1, timedelta(minutes=1)),
+    "RunWriter.retry_later": lambda r, seeded_project: r.retry_later(run(seeded_project), 1, timedelta(minutes=1)),
     "RunWriter.waits_for": _waits_for,
-    "RunWriter.request_cancel": lambda r, room: r.request_cancel(run(room)),
-    "RunWriter.succeed": lambda r, room: r.succeed(run(room), {}),
-    "RunWriter.wait": lambda r, room: r.wait(run(room), []),
+    "RunWriter.request_cancel": lambda r, seeded_project: r.request_cancel(run(seeded_project)),
+    "RunWriter.succeed": lambda r, seeded_project: r.succeed(run(seeded_project), {}),
+    "RunWriter.wait": lambda r, seeded_project: r.wait(run(seeded_project), []),
     "RunWriter.delete": _deleted,
-    "RunWriter.decide": lambda r, room: r.decide(run(room), 1, {"approve": True}),
-    "RunWriter.end_turn": lambda r, room: r.end_turn(run(room), 2, []),
-    "RunWriter.lock": lambda r, room: r.lock(run(room)),
+    "RunWriter.decide": lambda r, seeded_project: r.decide(run(seeded_project), 1, {"approve": True}),
+    "RunWriter.end_turn": lambda r, seeded_project: r.end_turn(run(seeded_project), 2, []),
+    "RunWriter.lock": lambda r, seeded_project: r.lock(run(seeded_project)),
 }
 # A lock that everybody may take, and that holds nothing.
 HARMLESS: Final = {"AdmissionRepository.lock"}

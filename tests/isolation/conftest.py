@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation.house import besieged, open_app
+from tests.isolation.app import open_app, settings_for_attack
 from tests.isolation.world import World, open_world
 
 HERE: Final = Path(__file__).parent
@@ -23,25 +23,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-async def besieged_database(engines: Urls) -> DatabaseUrls:
+async def attacked_database(engines: Urls) -> DatabaseUrls:
     """A database of the suite's own: it compares and puts back rows that others would write to."""
     return await new_database(engines, "isolation")
 
 
 @pytest.fixture(scope="package")
-def besieged_settings(
-    engines: Urls, besieged_database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory
+def attacked_settings(
+    engines: Urls, attacked_database: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory
 ) -> Settings:
-    return besieged(besieged_database, engines.cache, tmp_path_factory.mktemp("isolation"))
+    return settings_for_attack(attacked_database, engines.cache, tmp_path_factory.mktemp("isolation"))
 
 
 @pytest.fixture(scope="package")
-async def besieged_app(besieged_settings: Settings) -> AsyncIterator[FastAPI]:
-    async with open_app(besieged_settings) as app:
+async def attacked_app(attacked_settings: Settings) -> AsyncIterator[FastAPI]:
+    async with open_app(attacked_settings) as app:
         yield app
 
 
 @pytest.fixture(scope="package")
-async def world(besieged_app: FastAPI, besieged_database: DatabaseUrls) -> AsyncIterator[World]:
-    async with open_world(besieged_app, besieged_database) as built:
+async def world(attacked_app: FastAPI, attacked_database: DatabaseUrls) -> AsyncIterator[World]:
+    async with open_world(attacked_app, attacked_database) as built:
         yield built

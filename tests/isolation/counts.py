@@ -14,11 +14,11 @@ from pydantic import JsonValue
 
 from tests.engines import DatabaseUrls
 from tests.isolation import client as asgi
-from tests.isolation import furniture, overrides, people
+from tests.isolation import overrides, seed, users
 from tests.isolation.bodies import Fields
 from tests.isolation.client import Answer, Call, Client
+from tests.isolation.discovery import CannotExerciseError, Learner
 from tests.isolation.faults import patched
-from tests.isolation.learning import CannotExerciseError, Learner
 from tests.isolation.surface import Operation, Place, Position, Schema, read_surface
 from tests.isolation.world import HOME_WORD, Realm, World
 
@@ -111,15 +111,15 @@ async def grow(app: FastAPI, world: World, urls: DatabaseUrls) -> None:
     """FOREIGN gets more of everything: of what a POST makes, as the document says, and of what has no such POST."""
     await _loud_documents(world)
     for _ in range(MORE):
-        await people.new_member(world.superuser, str(world.foreign.project))
-        await people.log_in(world.http, world.foreign.owner.email, world.foreign.owner.password)
-    await furniture.index(world.resources, urls, world.superuser)
+        await users.new_member(world.superuser, str(world.foreign.project))
+        await users.log_in(world.http, world.foreign.owner.email, world.foreign.owner.password)
+    await seed.index(world.resources, urls, world.superuser)
     await _what_workers_leave(world)
     document = app.openapi()
     operations = read_surface(document)
     learner = Learner(Client(app), world, operations)
     # After the indexing, so that some documents wait for theirs.
-    await furniture.room_for_webhooks(world.superuser, world.foreign.project, 2 * MORE)
+    await seed.webhook_slots(world.superuser, world.foreign.project, 2 * MORE)
     for operation in operations:
         if _makes(document, operation):
             for _ in range(MORE):
@@ -130,16 +130,16 @@ async def _what_workers_leave(world: World) -> None:
     project = world.foreign.project
     first = "SELECT id FROM webhook WHERE project_id = $1 ORDER BY id LIMIT 1"
     webhook = UUID(str(await world.superuser.value(first, project)))
-    await furniture.indexing(world.superuser, project, MORE)
+    await seed.indexing(world.superuser, project, MORE)
     for _ in range(MORE):
-        await furniture.waiting_run(world.superuser, project, world.foreign.mark)
-        await furniture.delivery(world.superuser, project, webhook)
+        await seed.waiting_run(world.superuser, project, world.foreign.mark)
+        await seed.delivery(world.superuser, project, webhook)
 
 
 async def _loud_documents(world: World) -> None:
     """Many that speak as HOME's do, one under the name that HOME has given to its own, and many versions of one."""
     foreign = world.foreign
-    url, headers = f"/api/v1/projects/{foreign.project}/documents", people.bearer(foreign.owner.token)
+    url, headers = f"/api/v1/projects/{foreign.project}/documents", users.bearer(foreign.owner.token)
     body = {"title": f"{HOME_WORD} {_COMMON}", "content": f"The {_COMMON}. " * 20, "status": "published"}
     (await world.http.post(f"{url}/batch", json={"documents": [body] * MORE}, headers=headers)).raise_for_status()
     alike = body | {"external_id": (await _words(world))["external_id"]}

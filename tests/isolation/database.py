@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from tests.engines import DatabaseUrls
 from tests.isolation.rows import MOMENTARY
-from tests.people import NUMBER_PENDING_EVENTS
+from tests.users import NUMBER_PENDING_EVENTS
 
 type Pool = asyncpg.Pool[asyncpg.Record]
 type Fingerprint = Mapping[str, str]

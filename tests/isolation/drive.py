@@ -9,13 +9,13 @@ from typing import Any
 from fastapi import FastAPI
 from httpx2 import AsyncClient, Request, Response
 
-from tests.isolation.rooms import COMMON, Room
+from tests.isolation.seeded_project import COMMON, SeededProject
 
 type Schema = Mapping[str, Any]
 
 JSON = "application/json"
 STREAM = "text/event-stream"
-REFUSALS = {401, 403, 404}
+ERRORS = {401, 403, 404}
 # An address that needs no name server.
 HERE = "http://127.0.0.1:1024/hook"
 
@@ -42,7 +42,7 @@ class Operation:
     def takes_the_project_away(self) -> bool:
         return self.method == "DELETE" and not self.things
 
-    def request(self, client: AsyncClient, inside: Room, things: Room) -> Request:
+    def request(self, client: AsyncClient, inside: SeededProject, things: SeededProject) -> Request:
         """Valid in its form; `inside` gives the project, `things` all else, and the words that are asked for."""
         path = self.path
         for name in self.things:
@@ -56,14 +56,14 @@ class Operation:
         json = self._sample(body[JSON]["schema"], things) if JSON in body else None
         return client.build_request(self.method, path, params=query, json=json)
 
-    def _query(self, things: Room) -> Iterator[tuple[str, str]]:
+    def _query(self, things: SeededProject) -> Iterator[tuple[str, str]]:
         for parameter in self.spec.get("parameters", ()):
             if parameter["in"] == "query":
                 known = {"q": f"{things.word} {COMMON}", "q_title": things.word, "external_id": things.external_id}
                 if parameter["name"] in known:
                     yield parameter["name"], known[parameter["name"]]
 
-    def _sample(self, schema: Schema, things: Room) -> Any:  # noqa: ANN401 - JSON of any form
+    def _sample(self, schema: Schema, things: SeededProject) -> Any:  # noqa: ANN401 - JSON of any form
         """An example that the document gives, or else the least that the schema demands."""
         if "$ref" in schema:
             schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -87,7 +87,7 @@ class Operation:
         return _text(schema, things)
 
 
-def _text(schema: Schema, things: Room) -> str:
+def _text(schema: Schema, things: SeededProject) -> str:
     if "enum" in schema:
         return str(schema["enum"][-1])
     if schema.get("format") == "email":
@@ -95,7 +95,7 @@ def _text(schema: Schema, things: Room) -> str:
     return things.ids["document_id"] if schema.get("format") == "uuid" else things.external_id
 
 
-def _with_foreign_ids(example: Any, things: Room) -> Any:  # noqa: ANN401 - JSON of any form
+def _with_foreign_ids(example: Any, things: SeededProject) -> Any:  # noqa: ANN401 - JSON of any form
     """The same example, with the other room's values wherever an id of something can stand."""
     if isinstance(example, list):
         return [_with_foreign_ids(each, things) for each in example]
@@ -117,7 +117,7 @@ def operations(app: FastAPI) -> list[Operation]:
     return sorted(found, key=lambda each: (each.method != "GET", each.method == "DELETE", each.takes_the_project_away))
 
 
-def leaked(request: Request, response: Response, foreign: Room) -> list[str]:
+def leaked(request: Request, response: Response, foreign: SeededProject) -> list[str]:
     """The foreign room's secrets in the answer that the question did not hold itself."""
     asked = f"{request.url} {request.read().decode()}"
     told = f"{response.text} {response.headers}"

@@ -24,23 +24,24 @@ from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.errors import ForeignCursorError, MissingRightError
 from partywall.core.http import dependencies
-from partywall.core.http.dependencies import PrincipalDep, ReadSessionDep, gate, get_read_project_scope
+from partywall.core.http.dependencies import PrincipalDep, ReadSessionDep, get_read_project_scope, require_principal
 from partywall.core.http.idempotency import Idempotency
 from partywall.core.idempotency.models import IdempotencyKey
 from partywall.core.pagination import Cursors
 from partywall.core.resources import Resources
 from partywall.core.security.credential_cache import CredentialCache
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, enter_project, prove
-from partywall.features.documents import reading, reading_repository
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, Role, make_scope, open_scope
+from partywall.features.documents import reader as reader_module
+from partywall.features.documents import reader_repository
 from partywall.features.documents.exceptions import DocumentNotFoundError
-from partywall.features.documents.reading import Shown
-from partywall.features.documents.reading_repository import Listing
+from partywall.features.documents.reader import DocumentJson
+from partywall.features.documents.reader_repository import Listing
 from tests.isolation.unfiltered import unfiltered
 from tests.isolation.world import World
 
 
 @dataclass(frozen=True, slots=True)
-class Besieged:
+class AttackedApp:
     """The copy: its application, what it holds open, and the two projects in it."""
 
     app: FastAPI
@@ -64,10 +65,10 @@ class Besieged:
 
     async def as_worker(self, session: AsyncReadSession, project_id: UUID) -> ProjectScope:
         """What nobody is refused: the project's own principal."""
-        return await enter_project(session, Principal.service(project_id), project_id)
+        return await open_scope(session, Principal.service(project_id), project_id)
 
 
-type Fault = Callable[[Besieged], AbstractAsyncContextManager[FastAPI]]
+type Fault = Callable[[AttackedApp], AbstractAsyncContextManager[FastAPI]]
 
 
 @contextmanager
@@ -87,35 +88,35 @@ def without_filter(read: ScopedRead) -> ScopedRead:
 
 
 @asynccontextmanager
-async def a_repository_method_without_its_filter(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_repository_method_without_its_filter(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Where the policies of the table are gone as well."""
-    broken = without_filter(reading_repository.ONE)
+    broken = without_filter(reader_repository.ONE)
     async with at.without_policies("document"):
-        with patched((reading_repository, "ONE", broken)):
+        with patched((reader_repository, "ONE", broken)):
             yield at.app
 
 
 @asynccontextmanager
-async def a_policy_beside_the_wall_that_lets_all_through(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_policy_beside_the_wall_that_lets_all_through(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Where the list's filter is forgotten as well. One permissive policy is enough to undo all others."""
-    page_of = reading_repository.page_of
+    page_of = reader_repository.page_of
 
     def unfiltered_page(listing: Listing) -> ScopedRead:
         return without_filter(page_of(listing))
 
     generous = "CREATE POLICY generous ON document FOR SELECT USING (true)"
     async with at.altered(generous, undo=("DROP POLICY generous ON document",)):
-        with patched((reading_repository, "page_of", unfiltered_page)):
+        with patched((reader_repository, "page_of", unfiltered_page)):
             yield at.app
 
 
 @asynccontextmanager
-async def a_scope_made_without_asking(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_scope_made_without_asking(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """A resolver that takes the path's word for it."""
 
     async def unasked(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:
         await at.as_worker(session, project_id)
-        return prove(project_id, principal, Role.OWNER)
+        return make_scope(project_id, principal, Role.OWNER)
 
     at.app.dependency_overrides[get_read_project_scope] = unasked
     try:
@@ -125,7 +126,7 @@ async def a_scope_made_without_asking(at: Besieged) -> AsyncIterator[FastAPI]:
 
 
 @asynccontextmanager
-async def a_new_route_without_the_scope_dependency(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_new_route_without_the_scope_dependency(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Behind the gate, and no further."""
 
     async def glance(project_id: UUID, session: ReadSessionDep) -> dict[str, str]:
@@ -133,12 +134,12 @@ async def a_new_route_without_the_scope_dependency(at: Besieged) -> AsyncIterato
         name = await session.scalar(text("SELECT name FROM project WHERE id = :id"), {"id": project_id})
         return {"project_id": str(scope.project_id), "name": str(name)}
 
-    async with _with_route(at.app, glance, [Depends(gate)]):
+    async with _with_route(at.app, glance, [Depends(require_principal)]):
         yield at.app
 
 
 @asynccontextmanager
-async def a_new_route_without_the_gate(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_new_route_without_authentication(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Nobody is asked who they are."""
 
     async def glance(project_id: UUID) -> dict[str, str]:
@@ -161,30 +162,30 @@ async def _with_route(app: FastAPI, endpoint: Callable[..., object], guards: lis
 
 
 @asynccontextmanager
-async def a_cache_key_without_its_project(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_cache_key_without_its_project(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Documents are kept in the cache by their own ids; the caller may enter the project that the path names."""
-    get, cache = reading.get_whole, at.resources.cache
+    get, cache = reader_module.get_whole, at.resources.cache
     made: set[CacheKey] = set()
 
-    async def cached(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+    async def cached(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson:
         key = CacheKey(f"document:{document_id}")
         await reader.scope(project_id)
         kept = await cache.get(key)
         if isinstance(kept, bytes):
-            return Shown(kept, 1, 0)
+            return DocumentJson(kept, 1, 0)
         shown = await get(reader, project_id, document_id)
         made.add(key)
         await cache.set(key, shown.body, ex=600)
         return shown
 
-    with patched((reading, "get", cached)):
+    with patched((reader_module, "get", cached)):
         yield at.app
     for key in made:
         await cache.delete(key)
 
 
 @asynccontextmanager
-async def a_cursor_that_trusts_its_content(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_cursor_that_trusts_its_content(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Read without a look at its signature."""
 
     def trusting(_: Cursors, __: object, cursor: str, length: int) -> list[str]:
@@ -202,7 +203,7 @@ async def a_cursor_that_trusts_its_content(at: Besieged) -> AsyncIterator[FastAP
 
 
 @asynccontextmanager
-async def idempotency_records_without_principal_and_project(at: Besieged) -> AsyncIterator[FastAPI]:
+async def idempotency_records_without_principal_and_project(at: AttackedApp) -> AsyncIterator[FastAPI]:
     def same(once: Idempotency) -> ColumnElement[bool]:
         return and_(IdempotencyKey.route == once.route, IdempotencyKey.key == once.key)
 
@@ -212,7 +213,7 @@ async def idempotency_records_without_principal_and_project(at: Besieged) -> Asy
 
 
 @asynccontextmanager
-async def an_external_id_that_is_unique_in_the_whole_house(at: Besieged) -> AsyncIterator[FastAPI]:
+async def an_external_id_that_is_unique_in_the_whole_deployment(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """A constraint sees past every policy, and answers for what it has seen."""
     drop = "DROP INDEX document_external_id_key"
     create = "CREATE UNIQUE INDEX document_external_id_key ON document ({}) WHERE external_id IS NOT NULL"
@@ -221,20 +222,20 @@ async def an_external_id_that_is_unique_in_the_whole_house(at: Besieged) -> Asyn
 
 
 @asynccontextmanager
-async def a_403_for_what_exists_elsewhere(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_403_for_what_exists_elsewhere(at: AttackedApp) -> AsyncIterator[FastAPI]:
     async def talkative(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
         try:
-            return await enter_project(session, principal, project_id)
+            return await open_scope(session, principal, project_id)
         except ProjectNotFoundError:
             await at.as_worker(session, project_id)
             raise MissingRightError("project.read") from None
 
-    with patched((dependencies, "enter_project", talkative)):
+    with patched((dependencies, "open_scope", talkative)):
         yield at.app
 
 
 @asynccontextmanager
-async def a_304_before_the_scope(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_304_before_the_scope(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """A front that remembers the entity tags that were given out, and answers by them before anyone is asked."""
     yield cast("FastAPI", _Front(at.app))
 
@@ -259,18 +260,18 @@ class _Front:
 
 
 @asynccontextmanager
-async def an_error_text_that_quotes_the_other_projects_row(at: Besieged) -> AsyncIterator[FastAPI]:
+async def an_error_text_that_quotes_the_other_projects_row(at: AttackedApp) -> AsyncIterator[FastAPI]:
     """Meant to help: it says where the document that was asked for is."""
-    get = reading.get_whole
+    get = reader_module.get_whole
 
-    async def helpful(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Shown:
+    async def helpful(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson:
         try:
             return await get(reader, project_id, document_id)
         except DocumentNotFoundError:
             rows = await at.world.superuser.fetch("SELECT title FROM document WHERE id = $1", document_id)
             raise DocumentNotFoundError(f"{rows[0]['title']} is in another project." if rows else "") from None
 
-    with patched((reading, "get", helpful)):
+    with patched((reader_module, "get", helpful)):
         yield at.app
 
 
@@ -279,7 +280,7 @@ _OF_KEYS: Final = ("wall.key_credential(text)", "wall.role_of(text, uuid)", "wal
 
 
 @asynccontextmanager
-async def a_key_resolver_that_ignores_revocation_and_expiry(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_key_resolver_that_ignores_revocation_and_expiry(at: AttackedApp) -> AsyncIterator[FastAPI]:
     query = "SELECT pg_get_functiondef($1::text::regprocedure)"
     good = [str(await at.world.superuser.value(query, name)) for name in _OF_KEYS]
     broken = [" ".join(each.split()).replace(_STILL_GOOD, "") for each in good]
@@ -291,19 +292,19 @@ async def a_key_resolver_that_ignores_revocation_and_expiry(at: Besieged) -> Asy
 
 
 @asynccontextmanager
-async def a_role_remembered_from_before_it_was_lowered(at: Besieged) -> AsyncIterator[FastAPI]:
+async def a_role_remembered_from_before_it_was_lowered(at: AttackedApp) -> AsyncIterator[FastAPI]:
     remembered: dict[tuple[Principal, UUID], Role] = {}
 
     async def remembering(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
         """For reading and for writing alike."""
-        scope = await enter_project(session, principal, project_id)
-        return prove(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
+        scope = await open_scope(session, principal, project_id)
+        return make_scope(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
 
-    viewer, superuser = at.world.foreign.people["viewer"], at.world.superuser
+    viewer, superuser = at.world.foreign.users["viewer"], at.world.superuser
     change = "UPDATE project_member SET role = $2 WHERE account_id = $1"
     await superuser.execute(change, viewer.id, "editor")
     async with at.resources.sessions.read() as session:
         await remembering(session, Principal.user(viewer.id), at.world.foreign.project)
     await superuser.execute(change, viewer.id, "viewer")
-    with patched((dependencies, "enter_project", remembering), (dependencies, "enter_to_write", remembering)):
+    with patched((dependencies, "open_scope", remembering), (dependencies, "open_shared_scope", remembering)):
         yield at.app

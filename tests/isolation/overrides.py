@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from tests.isolation import furniture, people
+from tests.isolation import seed, users
 from tests.isolation.callers import Account
 from tests.isolation.values import FAR
 from tests.isolation.world import Realm, World
@@ -20,20 +20,20 @@ type MakeFields = Callable[[World, Realm], Awaitable[dict[str, JsonValue]]]
 
 
 async def _new_member(world: World, _: Realm, path: Mapping[str, str]) -> str:
-    return await people.new_member(world.superuser, path["project_id"])
+    return await users.new_member(world.superuser, path["project_id"])
 
 
 async def _new_session(world: World, realm: Realm, _: Mapping[str, str]) -> str:
-    return str((await people.log_in(world.http, realm.owner.email, realm.owner.password)).session)
+    return str((await users.log_in(world.http, realm.owner.email, realm.owner.password)).session)
 
 
 async def _new_delivery(world: World, _: Realm, path: Mapping[str, str]) -> str:
-    return await furniture.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
+    return await seed.delivery(world.superuser, UUID(path["project_id"]), UUID(path["webhook_id"]))
 
 
 async def _waiting_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
     state = FAR if realm is world.foreign else 0
-    return await furniture.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
+    return await seed.waiting_run(world.superuser, UUID(path["project_id"]), realm.mark, state)
 
 
 async def _ended_run(world: World, realm: Realm, path: Mapping[str, str]) -> str:
@@ -45,7 +45,7 @@ async def _ended_run(world: World, realm: Realm, path: Mapping[str, str]) -> str
 
 async def _shown(world: World, realm: Realm, path: Mapping[str, str]) -> str:
     answer = await world.http.get(
-        f"/api/v1/projects/{path['project_id']}/runs/{path['run_id']}", headers=people.bearer(realm.owner.token)
+        f"/api/v1/projects/{path['project_id']}/runs/{path['run_id']}", headers=users.bearer(realm.owner.token)
     )
     answer.raise_for_status()
     return str(answer.json()["pending"][0]["pending_id"])
@@ -55,7 +55,7 @@ async def _new_document(world: World, realm: Realm, path: Mapping[str, str]) -> 
     answer = await world.http.post(
         f"/api/v1/projects/{path['project_id']}/documents",
         json={"title": realm.mark(), "content": realm.mark()},
-        headers=people.bearer(realm.owner.token),
+        headers=users.bearer(realm.owner.token),
     )
     answer.raise_for_status()
     return str(answer.json()["id"])
@@ -84,15 +84,15 @@ async def _password_grant(_: World, realm: Realm) -> dict[str, JsonValue]:
 async def _open_invitation(world: World, realm: Realm) -> dict[str, JsonValue]:
     token = secrets.token_urlsafe(32)
     owner = await founder(world, realm)
-    await people.invitation(
-        world.superuser, owner.project, realm.owner.id, realm.people["viewer"].email, token, "now() + interval '1 day'"
+    await users.invitation(
+        world.superuser, owner.project, realm.owner.id, realm.users["viewer"].email, token, "now() + interval '1 day'"
     )
     return {"token": token}
 
 
-async def _unread_letter(world: World, _: Realm) -> dict[str, JsonValue]:
+async def _unread_mail(world: World, _: Realm) -> dict[str, JsonValue]:
     token = secrets.token_urlsafe(32)
-    await people.unread_letter(world.superuser, token)
+    await users.unread_mail(world.superuser, token)
     return {"token": token}
 
 
@@ -104,7 +104,7 @@ class Founded:
 async def founder(world: World, realm: Realm) -> Founded:
     """A project with nobody in it but the realm's owner."""
     answer = await world.http.post(
-        "/api/v1/projects", json={"name": realm.mark()}, headers=people.bearer(realm.owner.token)
+        "/api/v1/projects", json={"name": realm.mark()}, headers=users.bearer(realm.owner.token)
     )
     answer.raise_for_status()
     return Founded(UUID(answer.json()["id"]))
@@ -142,7 +142,7 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
     # As for the route.
     "POST /api/v1/projects/{project_id}/mcp/start_run": _question,
     # The token is in a letter, which nobody has opened yet.
-    "POST /api/v1/auth/email/verify": _unread_letter,
+    "POST /api/v1/auth/email/verify": _unread_mail,
     # The token is in a letter, and only the person whom it was sent to may use it.
     "POST /api/v1/invitations/accept": _open_invitation,
     # The address must be one that may be called.
@@ -153,7 +153,7 @@ FIELDS: Final[Mapping[str, MakeFields]] = {
 
 # Who makes the well-formed request where it is not the owner.
 SPEAKERS: Final[Mapping[str, Callable[[Realm], Account]]] = {
-    "POST /api/v1/invitations/accept": lambda home: home.people["viewer"],
+    "POST /api/v1/invitations/accept": lambda home: home.users["viewer"],
 }
 
 # Where a secret that works does what it is there for, whoever holds it: (operation's path, name, only in FOREIGN).

@@ -11,14 +11,14 @@ from typing import Final, Protocol
 from pydantic import JsonValue
 from starlette.types import Receive, Scope, Send
 
-from tests.isolation.attempts import Attempt, Key, Siege
+from tests.isolation.attack_plan import AttackPlan, Attempt, Key
+from tests.isolation.attack_run import AttackRun
+from tests.isolation.checks import Leak, excerpt
 from tests.isolation.client import Client
-from tests.isolation.engagement import Engagement
-from tests.isolation.judge import Leak, excerpt
-from tests.isolation.learning import CannotExerciseError, Learner, Recipe
-from tests.isolation.spoils import gather
+from tests.isolation.discovery import CannotExerciseError, Learner, Recipe
+from tests.isolation.stolen_values import gather
 from tests.isolation.surface import Operation, read_surface, vocabulary
-from tests.isolation.values import telltales
+from tests.isolation.values import forbidden_texts
 from tests.isolation.world import World
 
 # So many attempts lie between two comparisons of FOREIGN with what it was.
@@ -52,7 +52,7 @@ class Report:
         return "\n".join([*lines, *(str(each) for each in self.leaks)])
 
 
-class Besieged(Protocol):
+class AttackedApp(Protocol):
     """An ASGI application that describes itself."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -61,7 +61,7 @@ class Besieged(Protocol):
 
 
 async def attack(
-    app: Besieged,
+    app: AttackedApp,
     world: World,
     *,
     full: bool = False,
@@ -73,32 +73,34 @@ async def attack(
 
     Both realms are put back as they were, so that a world can be attacked again.
     """
-    async with _put_back(world):
+    async with _requeue(world):
         return await _attack(app, world, full=full, only=only, progress=progress)
 
 
-async def _attack(app: Besieged, world: World, *, full: bool, only: Only | None, progress: Progress | None) -> Report:
+async def _attack(
+    app: AttackedApp, world: World, *, full: bool, only: Only | None, progress: Progress | None
+) -> Report:
     client, report = Client(app), Report()
     operations = read_surface(app.openapi())
     chosen = [each for each in operations if only is None or only(each)]
     learner = Learner(client, world, operations)
     recipes = await _recipes(learner, chosen, report)
-    spoils = await gather(client, learner, world, operations)
-    siege = Siege(recipes, world.callers, spoils)
-    secrets = telltales(await world.superuser.leaves(world.foreign.belongings)) - telltales(
-        await world.superuser.leaves(world.besiegers)
+    stolen_values = await gather(client, learner, world, operations)
+    attack_plan = AttackPlan(recipes, world.callers, stolen_values)
+    secrets = forbidden_texts(await world.superuser.leaves(world.foreign.belongings)) - forbidden_texts(
+        await world.superuser.leaves(world.attackers)
     )
-    engagement = await Engagement.begin(client, learner, world, secrets, vocabulary(app.openapi()))
+    attack_run = await AttackRun.begin(client, learner, world, secrets, vocabulary(app.openapi()))
     seen: set[Key] = set()
     for recipe in recipes:
-        attempts = list(siege.many(recipe) if full else siege.some(recipe))
+        attempts = list(attack_plan.many(recipe) if full else attack_plan.some(recipe))
         seen.update(each.key for each in attempts)
-        await _engage(engagement, attempts, report)
+        await _run_attack(attack_run, attempts, report)
         if progress is not None:
             progress(recipe.operation, len(seen))
-    report.unexercised += await _spoilt(client, learner, world, recipes)
+    report.unexercised += await _damaged(client, learner, world, recipes)
     report.attempts = len(seen)
-    report.statuses = engagement.statuses
+    report.statuses = attack_run.statuses
     return report
 
 
@@ -114,7 +116,7 @@ async def _recipes(learner: Learner, operations: Sequence[Operation], report: Re
     return recipes
 
 
-async def _spoilt(client: Client, learner: Learner, world: World, recipes: Sequence[Recipe]) -> list[str]:
+async def _damaged(client: Client, learner: Learner, world: World, recipes: Sequence[Recipe]) -> list[str]:
     """What HOME's own cannot read any more: from then on a refusal would have been no proof."""
     found = []
     for recipe in recipes:
@@ -127,11 +129,11 @@ async def _spoilt(client: Client, learner: Learner, world: World, recipes: Seque
     return found
 
 
-async def _engage(engagement: Engagement, attempts: Sequence[Attempt], report: Report) -> None:
+async def _run_attack(attack_run: AttackRun, attempts: Sequence[Attempt], report: Report) -> None:
     told = 0
     for start in range(0, len(attempts), BATCH):
         batch = attempts[start : start + BATCH]
-        leaks = await engagement.batch(batch)
+        leaks = await attack_run.batch(batch)
         report.leaks += leaks[: max(0, MOST_TOLD - told)]
         told += len(leaks)
     for each in attempts:
@@ -140,12 +142,12 @@ async def _engage(engagement: Engagement, attempts: Sequence[Attempt], report: R
 
 
 @asynccontextmanager
-async def _put_back(world: World) -> AsyncIterator[None]:
+async def _requeue(world: World) -> AsyncIterator[None]:
     """Whatever is made, learnt or spoilt in between is gone at the end, in both realms."""
     superuser, realms = world.superuser, (world.home, world.foreign)
     known = [dict(each.known) for each in realms]
     projects = [row["id"] for row in await superuser.fetch("SELECT id FROM project")]
-    kept = [(of, await superuser.rows(of)) for of in (world.besiegers, world.foreign.belongings)]
+    kept = [(of, await superuser.rows(of)) for of in (world.attackers, world.foreign.belongings)]
     try:
         yield
     finally:

@@ -8,11 +8,11 @@ from tests.isolation.surface import Operation, read_surface
 from tests.isolation.world import World
 
 
-async def test_nothing_leaks_and_nothing_is_left_out(besieged_app: FastAPI, world: World) -> None:
-    report = await attack(besieged_app, world)
+async def test_nothing_leaks_and_nothing_is_left_out(attacked_app: FastAPI, world: World) -> None:
+    report = await attack(attacked_app, world)
     assert not report.leaks, str(report)
     assert not report.unexercised, str(report)
-    operations = read_surface(besieged_app.openapi())
+    operations = read_surface(attacked_app.openapi())
     assert report.exercised == {each.id for each in operations}
     for operation in operations:
         _assert_covered(report, operation, world)
@@ -35,7 +35,7 @@ def _assert_covered(report: Report, operation: Operation, world: World) -> None:
             assert tried & nobodies if operation.gated else tried >= nobodies
 
 
-async def test_who_may_read_tries_to_write(besieged_app: FastAPI, world: World) -> None:
-    report = await attack(besieged_app, world, only=lambda each: each.id in ("update_document", "get_document"))
+async def test_who_may_read_tries_to_write(attacked_app: FastAPI, world: World) -> None:
+    report = await attack(attacked_app, world, only=lambda each: each.id in ("update_document", "get_document"))
     tried = {operation for operation, _, caller in report.covered if caller == "viewer"}
     assert tried == {"update_document"}

@@ -16,9 +16,9 @@ from partywall.core.cache_keys import CacheKey
 from partywall.core.errors import NotFoundError
 from partywall.core.resources import Resources
 from partywall.core.security.tokens import VerifiedToken
-from partywall.core.tenancy import Principal, ProjectScope, Role, prove
+from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 from partywall.features.live.tickets import PURPOSE, Tickets
-from tests.people import People
+from tests.users import Users
 
 # Named by what belongs to no project; the ticket's value names its project, and the way in compares it. A claim is
 # named by a hash that the project and the caller go into, and holds nothing of either.
@@ -37,7 +37,7 @@ BARE = {"uuid": UUID(int=7), "text": str(UUID(int=7)), "nothing": None, "princip
 
 
 def a_scope() -> ProjectScope:
-    return prove(uuid4(), Principal.user(uuid4()), Role.EDITOR)
+    return make_scope(uuid4(), Principal.user(uuid4()), Role.EDITOR)
 
 
 def test_a_key_of_project_data_takes_a_scope_and_makes_no_str() -> None:
@@ -61,13 +61,13 @@ def test_two_projects_share_no_key(name: str) -> None:
     build, one, other = getattr(cache_keys, name), a_scope(), a_scope()
     assert build(one) != build(other)
     assert str(one.project_id) in build(one)
-    again = prove(one.project_id, Principal.user(uuid4()), Role.VIEWER)
+    again = make_scope(one.project_id, Principal.user(uuid4()), Role.VIEWER)
     assert build(one) == build(again), "members share what is the project's"
 
 
-async def test_the_cache_holds_nothing_under_another_name(people: People, resources: Resources) -> None:
+async def test_the_cache_holds_nothing_under_another_name(users: Users, resources: Resources) -> None:
     """After a project has been used, what the real server knows is named by the one place alone."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
     await person.client.post(f"/api/v1/projects/{project}/documents", json={"title": "T", "content": "C"})
     await person.client.get(f"/api/v1/projects/{project}/search?q=c")
@@ -78,9 +78,9 @@ async def test_the_cache_holds_nothing_under_another_name(people: People, resour
     assert [name for name in names if str(project) in name and not name.startswith("proj:")] == []
 
 
-async def test_a_ticket_is_bound_by_its_value_too(people: People, resources: Resources) -> None:
+async def test_a_ticket_is_bound_by_its_value_too(users: Users, resources: Resources) -> None:
     """Its key names no project, for whoever redeems it has proved nothing yet; the project stands beside the caller."""
-    person = await people.person()
+    person = await users.person()
     verified: VerifiedToken = await resources.access_tokens.verify(person.token)
     tickets = Tickets(resources.cache, resources.settings.events.ticket_ttl, resources.secrets.signer(PURPOSE))
     scope = a_scope()

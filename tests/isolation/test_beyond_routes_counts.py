@@ -11,23 +11,23 @@ from fastapi import FastAPI
 
 from partywall.core.resources import Resources
 from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation import faults_beyond, faults_counting, furniture
+from tests.isolation import faults_counts, faults_other, seed
+from tests.isolation.app import open_app, settings_for_attack
 from tests.isolation.counts import MORE, Answers, Question, ask, grow, listed, moved, questions, total
-from tests.isolation.faults import Besieged, Fault
-from tests.isolation.house import besieged, open_app
+from tests.isolation.faults import AttackedApp, Fault
 from tests.isolation.surface import read_surface
 from tests.isolation.world import World, open_world
 
 # By the operation that tells it.
 PLANTED: Mapping[Fault, str] = {
-    faults_counting.keys_counted_over_all_projects: "list_api_keys",
-    faults_counting.members_counted_over_all_projects: "list_members",
-    faults_counting.invitations_counted_over_all_projects: "list_invitations",
-    faults_counting.projects_counted_in_the_whole_house: "list_projects",
-    faults_counting.documents_found_by_a_filter_counted_over_all_projects: "list_documents",
-    faults_counting.statistics_of_all_documents: "get_document_stats",
-    faults_counting.a_new_route_that_tells_how_busy_the_house_is: "glance",
-    faults_beyond.search_statistics_over_all_projects: "search_documents",
+    faults_counts.keys_counted_over_all_projects: "list_api_keys",
+    faults_counts.members_counted_over_all_projects: "list_members",
+    faults_counts.invitations_counted_over_all_projects: "list_invitations",
+    faults_counts.projects_counted_in_the_whole_deployment: "list_projects",
+    faults_counts.documents_found_by_a_filter_counted_over_all_projects: "list_documents",
+    faults_counts.statistics_of_all_documents: "get_document_stats",
+    faults_counts.a_new_route_that_tells_how_busy_the_deployment_is: "glance",
+    faults_other.search_statistics_over_all_projects: "search_documents",
 }
 # Of these a project has one, however large it is, or one a month.
 ONE_OF_EACH = {"event_counter", "search_index", "search_statistic", "agent_budget", "agent_usage",
@@ -58,7 +58,7 @@ async def survey(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> Asy
     """All questions, as they are and under every fault, on both sides of one growth in a house of its own."""
     urls = await new_database(engines, "counts")
     async with AsyncExitStack() as stack:
-        settings = besieged(urls, engines.cache, tmp_path_factory.mktemp("counts"))
+        settings = settings_for_attack(urls, engines.cache, tmp_path_factory.mktemp("counts"))
         app = await stack.enter_async_context(open_app(settings))
         world = await stack.enter_async_context(open_world(app, urls))
         yield await _survey(app, world, urls)
@@ -66,9 +66,9 @@ async def survey(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 async def _survey(app: FastAPI, world: World, urls: DatabaseUrls) -> Survey:
     resources: Resources = app.state.resources
-    at, home, foreign = Besieged(app, resources, world), world.home, world.foreign
+    at, home, foreign = AttackedApp(app, resources, world), world.home, world.foreign
     asked, theirs = await questions(app, world, home), await questions(app, world, foreign)
-    await furniture.index(resources, urls, world.superuser)  # what was made to be asked for
+    await seed.index(resources, urls, world.superuser)  # what was made to be asked for
 
     before, again = await ask(app, asked, home), await ask(app, asked, home)
     their_before, rows = await ask(app, theirs, foreign), await world.superuser.counts(foreign.project)
@@ -83,7 +83,7 @@ async def _survey(app: FastAPI, world: World, urls: DatabaseUrls) -> Survey:
     )  # fmt: skip
 
 
-async def _ask_under(at: Besieged, fault: Fault) -> Answers:
+async def _ask_under(at: AttackedApp, fault: Fault) -> Answers:
     async with fault(at) as app:
         return await ask(app, await questions(app, at.world, at.world.home, PLANTED[fault]), at.world.home)
 

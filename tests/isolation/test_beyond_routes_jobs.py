@@ -17,26 +17,26 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.ids import new_id
 from partywall.core.jobs.kinds import JobPayload, ProjectJobPayload
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, enter_project
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, open_scope
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.documents.indexing import Kind
+from partywall.features.documents.index_queue import WorkKind
 from partywall.features.documents.jobs import PurgeDocument, ReleaseBlobs
 from partywall.features.projects.jobs import ProjectDeleted, SendInvitation
 from partywall.features.search.jobs import BuildIndex, ClearIndex, EmbedChunks, PromoteVectors, SweepChunks
 from partywall.features.webhooks.jobs import DeliverWebhook
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
-from tests.isolation.quiet import quiet_logs
-from tests.isolation.rooms import RETIRED, Room, furnish
-from tests.isolation.work import HANDLERS, index_once, run_job
-from tests.people import People
+from tests.isolation.job_runner import HANDLERS, index_once, run_job
+from tests.isolation.plain_logs import plain_logs
+from tests.isolation.seeded_project import RETIRED, SeededProject, seed
+from tests.users import Users
 
 
 @dataclass(frozen=True, slots=True)
 class Things:
     """What a room has for jobs to do: a retired index with a vector, and a blob that nothing refers to."""
 
-    room: Room
+    seeded_project: SeededProject
     index: UUID
     blob: str
 
@@ -48,19 +48,23 @@ PAYLOADS: Final[Mapping[str, Forge]] = {
     "build_index": lambda project, by, _: BuildIndex(project_id=project, principal=by),
     "clear_index": lambda project, by, of: ClearIndex(project_id=project, principal=by, index=of.index),
     "deliver_webhook": lambda project, by, of: DeliverWebhook(
-        project_id=project, principal=by, webhook_id=UUID(of.room.ids["webhook_id"])
+        project_id=project, principal=by, webhook_id=UUID(of.seeded_project.ids["webhook_id"])
     ),
     "embed_chunks": lambda project, by, of: EmbedChunks(project_id=project, principal=by, index=of.index),
     "promote_vectors": lambda project, by, of: PromoteVectors(project_id=project, principal=by, index=of.index),
     "purge_document": lambda project, by, of: PurgeDocument(
-        project_id=project, principal=by, document_id=of.room.document
+        project_id=project, principal=by, document_id=of.seeded_project.document
     ),
     "release_blobs": lambda project, by, of: ReleaseBlobs(project_id=project, principal=by, keys=[of.blob]),
-    "run_agent": lambda project, by, of: RunAgent(project_id=project, principal=by, run_id=UUID(of.room.ids["run_id"])),
-    "send_invitation": lambda project, by, of: SendInvitation(
-        project_id=project, principal=by, invitation_id=UUID(of.room.ids["invitation_id"])
+    "run_agent": lambda project, by, of: RunAgent(
+        project_id=project, principal=by, run_id=UUID(of.seeded_project.ids["run_id"])
     ),
-    "sweep_chunks": lambda project, by, of: SweepChunks(project_id=project, principal=by, document_id=of.room.document),
+    "send_invitation": lambda project, by, of: SendInvitation(
+        project_id=project, principal=by, invitation_id=UUID(of.seeded_project.ids["invitation_id"])
+    ),
+    "sweep_chunks": lambda project, by, of: SweepChunks(
+        project_id=project, principal=by, document_id=of.seeded_project.document
+    ),
 }
 # What is sure to change something where it is done by right; the others do so only while a model is being changed.
 EFFECTIVE: Final = ("clear_index", "release_blobs")
@@ -69,16 +73,16 @@ OF_NO_PROJECT: Final = {"confirm_address", "project_deleted", "resend_confirmati
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    with quiet_logs():
+    with plain_logs():
         yield
 
 
-async def equip(people: People, resources: Resources, room: Room) -> Things:
+async def equip(users: Users, resources: Resources, seeded_project: SeededProject) -> Things:
     index = new_id()
-    await people.execute(RETIRED, room.project, index)
-    scope = await ScopedReader(resources.reads, room.owner.principal).scope(room.project)
-    blob = await resources.blobs.put(scope, _bytes(room.word.encode()), max_bytes=100)
-    return Things(room, index, blob.key)
+    await users.execute(RETIRED, seeded_project.project, index)
+    scope = await ScopedReader(resources.reads, seeded_project.owner.principal).scope(seeded_project.project)
+    blob = await resources.blobs.put(scope, _bytes(seeded_project.word.encode()), max_bytes=100)
+    return Things(seeded_project, index, blob.key)
 
 
 async def _bytes(data: bytes) -> AsyncIterator[bytes]:
@@ -95,40 +99,40 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    people: People
+class TwoProjects:
+    users: Users
     resources: Resources
     database: DatabaseUrls
     blobs: Path
-    mine: Room
-    foreign: Room
+    mine: SeededProject
+    foreign: SeededProject
     things: Things
 
-    async def state(self, room: Room) -> State:
+    async def state(self, seeded_project: SeededProject) -> State:
         connection = await asyncpg.connect(DatabaseUrls.dsn(self.database.superuser))
         try:
-            sums = await rows.checksums(connection, room.project)
+            sums = await rows.checksums(connection, seeded_project.project)
             query = "SELECT count(*) FROM job WHERE payload::text LIKE '%' || $1 || '%'"
-            jobs = await connection.fetchval(query, str(room.project))
+            jobs = await connection.fetchval(query, str(seeded_project.project))
         finally:
             await connection.close()
-        files = (self.blobs / str(room.project)).rglob("*")
+        files = (self.blobs / str(seeded_project.project)).rglob("*")
         return State(sums, tuple(sorted(path.name for path in files if path.is_file())), jobs)
 
     async def run(self, kind: str, payload: JobPayload) -> None:
-        await run_job(self.people, self.resources, kind, payload)
+        await run_job(self.users, self.resources, kind, payload)
 
 
-async def two_rooms(people: People, resources: Resources, database: DatabaseUrls) -> Rooms:
-    mine, foreign = [await furnish(people, resources, database, word) for word in ("amber", "bittern")]
-    things = await equip(people, resources, foreign)
-    return Rooms(people, resources, database, resources.settings.blob_directory, mine, foreign, things)
+async def seed_two_projects(users: Users, resources: Resources, database: DatabaseUrls) -> TwoProjects:
+    mine, foreign = [await seed(users, resources, database, word) for word in ("amber", "bittern")]
+    things = await equip(users, resources, foreign)
+    return TwoProjects(users, resources, database, resources.settings.blob_directory, mine, foreign, things)
 
 
 @pytest.fixture(scope="module")
-async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[Rooms]:
-    async with People(app, resources, database) as people:
-        yield await two_rooms(people, resources, database)
+async def two_projects(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[TwoProjects]:
+    async with Users(app, resources, database) as users:
+        yield await seed_two_projects(users, resources, database)
 
 
 def test_every_kind_of_job_has_an_entry() -> None:
@@ -137,93 +141,102 @@ def test_every_kind_of_job_has_an_entry() -> None:
         assert issubclass(handler.kind.payload, ProjectJobPayload) == (kind in PAYLOADS)
 
 
-def strangers(mine: Room) -> list[str]:
+def handshakes(mine: SeededProject) -> list[str]:
     """Who may be somebody in a project of their own."""
     return [str(mine.owner.principal), f"service:{mine.project}", f"key:{mine.ids['key_id']}", f"user:{uuid4()}"]
 
 
-async def obeyed(rooms: Rooms, kind: str) -> list[str]:
+async def obeyed(two_projects: TwoProjects, kind: str) -> list[str]:
     """The strangers in whose name such a job has changed the foreign project."""
     found = []
-    for stranger in strangers(rooms.mine):
-        before = await rooms.state(rooms.foreign)
-        payload = PAYLOADS[kind](rooms.foreign.project, stranger, rooms.things)
+    for outsider in handshakes(two_projects.mine):
+        before = await two_projects.state(two_projects.foreign)
+        payload = PAYLOADS[kind](two_projects.foreign.project, outsider, two_projects.things)
         with contextlib.suppress(ProjectNotFoundError):
-            await rooms.run(kind, payload)
-        if await rooms.state(rooms.foreign) != before:
-            found.append(stranger)
+            await two_projects.run(kind, payload)
+        if await two_projects.state(two_projects.foreign) != before:
+            found.append(outsider)
     return found
 
 
 @pytest.mark.parametrize("kind", PAYLOADS)
-async def test_a_job_in_a_strangers_name_does_nothing(rooms: Rooms, kind: str) -> None:
-    assert await obeyed(rooms, kind) == []
+async def test_a_job_in_a_outsiders_name_does_nothing(two_projects: TwoProjects, kind: str) -> None:
+    assert await obeyed(two_projects, kind) == []
 
 
 @pytest.mark.parametrize("kind", PAYLOADS)
-async def test_a_job_of_ones_own_about_foreign_things_does_nothing_to_them(rooms: Rooms, kind: str) -> None:
-    before = await rooms.state(rooms.foreign)
-    for principal in (str(rooms.mine.owner.principal), f"service:{rooms.mine.project}"):
-        await rooms.run(kind, PAYLOADS[kind](rooms.mine.project, principal, rooms.things))
-    assert await rooms.state(rooms.foreign) == before
-    held = await rooms.people.fetch(
+async def test_a_job_of_ones_own_about_foreign_things_does_nothing_to_them(
+    two_projects: TwoProjects, kind: str
+) -> None:
+    before = await two_projects.state(two_projects.foreign)
+    for principal in (str(two_projects.mine.owner.principal), f"service:{two_projects.mine.project}"):
+        await two_projects.run(kind, PAYLOADS[kind](two_projects.mine.project, principal, two_projects.things))
+    assert await two_projects.state(two_projects.foreign) == before
+    held = await two_projects.users.fetch(
         "SELECT 1 FROM chunk WHERE project_id = $1 AND (text LIKE $2 OR context LIKE $2)",
-        rooms.mine.project,
-        f"%{rooms.foreign.word}%",
+        two_projects.mine.project,
+        f"%{two_projects.foreign.word}%",
     )
     assert held == []
 
 
-async def test_the_right_is_looked_up_again_when_the_job_runs(rooms: Rooms) -> None:
-    member, room = await rooms.people.person(), rooms.mine
-    await rooms.people.join(room.project, member, "editor")
-    index = (await equip(rooms.people, rooms.resources, room)).index
-    payload = ClearIndex(project_id=room.project, principal=str(member.principal), index=index)
-    await rooms.people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
-    before = await rooms.state(room)
+async def test_the_right_is_looked_up_again_when_the_job_runs(two_projects: TwoProjects) -> None:
+    member, seeded_project = await two_projects.users.person(), two_projects.mine
+    await two_projects.users.join(seeded_project.project, member, "editor")
+    index = (await equip(two_projects.users, two_projects.resources, seeded_project)).index
+    payload = ClearIndex(project_id=seeded_project.project, principal=str(member.principal), index=index)
+    await two_projects.users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+    before = await two_projects.state(seeded_project)
     with pytest.raises(ProjectNotFoundError):
-        await rooms.run("clear_index", payload)
-    assert await rooms.state(room) == before
-    await rooms.people.join(room.project, member, "editor")
-    await rooms.run("clear_index", payload)
-    assert await rooms.state(room) != before, "the control: by right it works"
+        await two_projects.run("clear_index", payload)
+    assert await two_projects.state(seeded_project) == before
+    await two_projects.users.join(seeded_project.project, member, "editor")
+    await two_projects.run("clear_index", payload)
+    assert await two_projects.state(seeded_project) != before, "the control: by right it works"
 
 
 @pytest.mark.parametrize("kind", ["service", "key"])
-async def test_a_projects_own_principal_enters_no_other(rooms: Rooms, kind: str) -> None:
-    mine, foreign = rooms.mine, rooms.foreign
+async def test_a_projects_own_principal_enters_no_other(two_projects: TwoProjects, kind: str) -> None:
+    mine, foreign = two_projects.mine, two_projects.foreign
     own = mine.project if kind == "service" else UUID(mine.ids["key_id"])
     principal = Principal(PrincipalKind(kind), own)
-    async with rooms.resources.sessions.read() as session:
-        assert (await enter_project(session, principal, mine.project)).project_id == mine.project
+    async with two_projects.resources.sessions.read() as session:
+        assert (await open_scope(session, principal, mine.project)).project_id == mine.project
         with pytest.raises(ProjectNotFoundError):
-            await enter_project(session, principal, foreign.project)
+            await open_scope(session, principal, foreign.project)
 
 
 @pytest.mark.parametrize("kind", EFFECTIVE)
-async def test_the_same_jobs_work_by_right(rooms: Rooms, kind: str) -> None:
+async def test_the_same_jobs_work_by_right(two_projects: TwoProjects, kind: str) -> None:
     """The control, after all else: what did nothing above was no idle job."""
-    before = await rooms.state(rooms.foreign)
-    await rooms.run(kind, PAYLOADS[kind](rooms.foreign.project, f"service:{rooms.foreign.project}", rooms.things))
-    assert await rooms.state(rooms.foreign) != before
+    before = await two_projects.state(two_projects.foreign)
+    await two_projects.run(
+        kind,
+        PAYLOADS[kind](two_projects.foreign.project, f"service:{two_projects.foreign.project}", two_projects.things),
+    )
+    assert await two_projects.state(two_projects.foreign) != before
 
 
-async def test_indexing_one_project_leaves_the_other_as_it_is(rooms: Rooms) -> None:
-    mine, foreign = rooms.mine, rooms.foreign
-    for room in (mine, foreign):
-        await rooms.people.execute("UPDATE document SET index_status = 'pending' WHERE id = $1", room.document)
-    before = await rooms.state(foreign)
-    assert await index_once(rooms.resources, mine.project, Kind.SMALL) == [mine.document]
-    assert await rooms.state(foreign) == before
-    assert await index_once(rooms.resources, foreign.project, Kind.SMALL) == [foreign.document], "the control"
+async def test_indexing_one_project_leaves_the_other_as_it_is(two_projects: TwoProjects) -> None:
+    mine, foreign = two_projects.mine, two_projects.foreign
+    for seeded_project in (mine, foreign):
+        await two_projects.users.execute(
+            "UPDATE document SET index_status = 'pending' WHERE id = $1", seeded_project.document
+        )
+    before = await two_projects.state(foreign)
+    assert await index_once(two_projects.resources, mine.project, WorkKind.SMALL) == [mine.document]
+    assert await two_projects.state(foreign) == before
+    assert await index_once(two_projects.resources, foreign.project, WorkKind.SMALL) == [foreign.document], (
+        "the control"
+    )
 
 
-async def test_the_end_of_a_project_that_goes_on_is_not_believed(rooms: Rooms) -> None:
-    room = rooms.foreign
-    before = await rooms.state(room)
-    await rooms.run("project_deleted", ProjectDeleted(project_id=room.project))
-    assert await rooms.state(room) == before
+async def test_the_end_of_a_project_that_goes_on_is_not_believed(two_projects: TwoProjects) -> None:
+    seeded_project = two_projects.foreign
+    before = await two_projects.state(seeded_project)
+    await two_projects.run("project_deleted", ProjectDeleted(project_id=seeded_project.project))
+    assert await two_projects.state(seeded_project) == before
     assert before.files
-    assert (await room.owner.client.delete(room.url)).status_code == 204
-    await rooms.run("project_deleted", ProjectDeleted(project_id=room.project))
-    assert (await rooms.state(room)).files == ()
+    assert (await seeded_project.owner.client.delete(seeded_project.url)).status_code == 204
+    await two_projects.run("project_deleted", ProjectDeleted(project_id=seeded_project.project))
+    assert (await two_projects.state(seeded_project)).files == ()

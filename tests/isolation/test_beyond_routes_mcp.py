@@ -13,43 +13,43 @@ from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.mcp import service
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import ReadArguments, TextPage
-from partywall.features.mcp.tool import Tell
+from partywall.features.mcp.tool import ReportProgress
 from partywall.features.mcp.tools import BY_NAME
-from tests.isolation import people
+from tests.isolation import users
 from tests.isolation.suite import attack
 from tests.isolation.surface import Operation, read_surface
-from tests.isolation.tool_house import ENDPOINT, ToolHouse
+from tests.isolation.tool_app import ENDPOINT, ToolApp
 from tests.isolation.world import World
 
 _LIST: Final = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
-async def with_tools(app: FastAPI, world: World) -> ToolHouse:
+async def with_tools(app: FastAPI, world: World) -> ToolApp:
     answer = await world.http.post(
-        ENDPOINT.format(project_id=world.home.project), json=_LIST, headers=people.bearer(world.home.owner.token)
+        ENDPOINT.format(project_id=world.home.project), json=_LIST, headers=users.bearer(world.home.owner.token)
     )
-    return ToolHouse(app, answer.json()["result"]["tools"])
+    return ToolApp(app, answer.json()["result"]["tools"])
 
 
 def is_tool(operation: Operation) -> bool:
     return operation.path.startswith(f"{ENDPOINT}/")
 
 
-async def test_no_tool_leaks_and_none_is_left_out(besieged_app: FastAPI, world: World) -> None:
-    house = await with_tools(besieged_app, world)
-    report = await attack(house, world, only=is_tool)
+async def test_no_tool_leaks_and_none_is_left_out(attacked_app: FastAPI, world: World) -> None:
+    tool_app = await with_tools(attacked_app, world)
+    report = await attack(tool_app, world, only=is_tool)
     assert not report.leaks, str(report)
     assert not report.unexercised, str(report)
     assert report.exercised == {f"mcp_{tool}" for tool in BY_NAME}
     tried = {(operation, position) for operation, position, _ in report.covered}
-    for operation in filter(is_tool, read_surface(house.openapi())):
+    for operation in filter(is_tool, read_surface(tool_app.openapi())):
         assert {(operation.id, str(position)) for position in operation.positions} <= tried
 
 
 async def test_a_tool_that_looks_beyond_its_project_is_found(
-    besieged_app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch
+    attacked_app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def careless(_: Caller, wanted: RequestModel, __: Tell) -> TextPage:
+    async def careless(_: Caller, wanted: RequestModel, __: ReportProgress) -> TextPage:
         assert isinstance(wanted, ReadArguments)
         sql = "SELECT title, version, content FROM document WHERE id = $1"
         for title, version, text in await world.superuser.fetch(sql, wanted.document_id):
@@ -61,6 +61,6 @@ async def test_a_tool_that_looks_beyond_its_project_is_found(
 
     broken = replace(BY_NAME["read_document"], work=careless)
     monkeypatch.setattr(service, "BY_NAME", {**BY_NAME, "read_document": broken})
-    house = await with_tools(besieged_app, world)
-    report = await attack(house, world, only=lambda each: each.id == "mcp_read_document")
+    tool_app = await with_tools(attacked_app, world)
+    report = await attack(tool_app, world, only=lambda each: each.id == "mcp_read_document")
     assert any("which is FOREIGN's" in leak.what for leak in report.leaks), str(report)

@@ -10,12 +10,12 @@ from uuid import UUID
 import pytest
 
 from partywall.core.resources import Resources
-from partywall.features.search import planning
+from partywall.features.search import vector_plan
 from partywall.settings import Settings
 from tests.engines import Urls
-from tests.isolation.copies import Copy, open_copy
-from tests.isolation.work import index
-from tests.people import People, Person
+from tests.isolation.app_copies import Copy, open_copy
+from tests.isolation.job_runner import index
+from tests.users import Person, Users
 
 # What is searched, in every project alike: lengths differ, words repeat, one word is in many and one in one only.
 CORPUS: Final = [
@@ -35,7 +35,7 @@ type Hit = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-async def quiet_street(
+async def idle_network(
     engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Copy]:
     """A database with nobody else in it."""
@@ -44,12 +44,12 @@ async def quiet_street(
         yield copy
 
 
-async def settle(people: People, resources: Resources, person: Person, corpus: list[tuple[str, str]]) -> UUID:
+async def settle(users: Users, resources: Resources, person: Person, corpus: list[tuple[str, str]]) -> UUID:
     project = await person.project()
     batch = {"documents": [{"title": title, "content": content} for title, content in corpus]}
     made = await person.client.post(f"/api/v1/projects/{project}/documents/batch", json=batch)
     assert made.status_code == 201, made.text
-    await index(people, resources, project, *(UUID(item["id"]) for item in made.json()["items"]))
+    await index(users, resources, project, *(UUID(item["id"]) for item in made.json()["items"]))
     return project
 
 
@@ -66,37 +66,37 @@ async def answers(person: Person, project: UUID) -> list[list[Hit]]:
     return found
 
 
-async def moved(people: People, resources: Resources) -> list[str]:
+async def moved(users: Users, resources: Resources) -> list[str]:
     """When the scores were not the same to the last bit as before a neighbour ten times as loud came."""
-    person, neighbour = await people.person(), await people.person()
-    project = await settle(people, resources, person, CORPUS)
+    person, neighbour = await users.person(), await users.person()
+    project = await settle(users, resources, person, CORPUS)
     alone = await answers(person, project)
     assert any(hits and len({hit["score"] for hit in hits}) > 2 for hits in alone), "nothing to compare"
-    await settle(people, resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
-    await people.execute("ANALYZE")
+    await settle(users, resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    await users.execute("ANALYZE")
     found = ["beside the neighbour"] if await answers(person, project) != alone else []
-    newcomer = await settle(people, resources, person, CORPUS)
+    newcomer = await settle(users, resources, person, CORPUS)
     return found + (["moved in later"] if await answers(person, newcomer) != alone else [])
 
 
-async def test_a_loud_neighbour_changes_no_score(quiet_street: Copy) -> None:
+async def test_a_loud_neighbour_changes_no_score(idle_network: Copy) -> None:
     """Alone in the street; then beside a neighbour ten times as large; then as a new project moved in beside it."""
-    assert await moved(quiet_street.people, quiet_street.resources) == []
+    assert await moved(idle_network.users, idle_network.resources) == []
 
 
-async def test_the_neighbours_vectors_crowd_nobody_out(quiet_street: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_neighbours_vectors_crowd_nobody_out(idle_network: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the shared approximate index, walked on purpose: hundreds of nearer vectors of another's hide none of ours."""
-    copy = quiet_street
-    person, neighbour = await copy.people.person(), await copy.people.person()
-    project = await settle(copy.people, copy.resources, person, CORPUS)
+    copy = idle_network
+    person, neighbour = await copy.users.person(), await copy.users.person()
+    project = await settle(copy.users, copy.resources, person, CORPUS)
     exact = await answers(person, project)
-    loud = await settle(copy.people, copy.resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
+    loud = await settle(copy.users, copy.resources, neighbour, [(f"Loud {number}", SHOUTED) for number in range(LOUD)])
     for each in (project, loud):
         await approximate(copy, each)
     await crowd(copy, loud, QUERIES[0])
-    monkeypatch.setattr(planning, "uses_index", lambda *_: True)
+    monkeypatch.setattr(vector_plan, "uses_index", lambda *_: True)
     # So small a project is sorted sooner than walked: the planner is told to leave that.
-    await copy.people.execute(f'ALTER DATABASE "{copy.database_name}" SET enable_sort = off')
+    await copy.users.execute(f'ALTER DATABASE "{copy.database_name}" SET enable_sort = off')
     before = await walks(copy)
     params: dict[str, str | int] = {"q": QUERIES[0], "mode": "vector", "group": "chunk", "limit": 20}
     answer = await person.client.get(f"/api/v1/projects/{project}/search", params=params)
@@ -110,13 +110,13 @@ async def walks(copy: Copy) -> int:
     """How often the shared index was walked; a connection reports it when it ends."""
     await copy.resources.engine.dispose()
     query = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'embedding_256_embedding_idx'"
-    found: int = (await copy.people.fetch(query))[0]["idx_scan"]
+    found: int = (await copy.users.fetch(query))[0]["idx_scan"]
     return found
 
 
 async def approximate(copy: Copy, project: UUID) -> None:
-    await copy.people.execute("UPDATE embedding_256 SET approximate = true WHERE project_id = $1", project)
-    await copy.people.execute("UPDATE search_index SET approximate = true WHERE project_id = $1", project)
+    await copy.users.execute("UPDATE embedding_256 SET approximate = true WHERE project_id = $1", project)
+    await copy.users.execute("UPDATE search_index SET approximate = true WHERE project_id = $1", project)
 
 
 async def crowd(copy: Copy, project: UUID, query: str) -> None:
@@ -124,28 +124,28 @@ async def crowd(copy: Copy, project: UUID, query: str) -> None:
     vector = await copy.resources.embedders.current.embed_query(query)
     text = "[" + ",".join(str(float(number)) for number in vector) + "]"
     for number in range(10):
-        await copy.people.execute(
+        await copy.users.execute(
             "INSERT INTO search_index (project_id, id, model, dimension, status)"
             " VALUES ($1, uuidv7(), $2, 256, 'retired')",
             project,
             f"model {number}",
         )
-    await copy.people.execute(
+    await copy.users.execute(
         "INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)"
         " SELECT c.project_id, i.id, c.number, true, $2::text::halfvec FROM chunk AS c JOIN search_index AS i"
         " ON i.project_id = c.project_id AND i.status = 'retired' WHERE c.project_id = $1",
         project,
         text,
     )
-    await copy.people.execute("ANALYZE embedding_256")
+    await copy.users.execute("ANALYZE embedding_256")
 
 
-async def test_what_a_search_knows_of_the_corpus_is_its_own(quiet_street: Copy) -> None:
+async def test_what_a_search_knows_of_the_corpus_is_its_own(idle_network: Copy) -> None:
     """The counts that the scores are made of, as the database keeps them."""
-    copy, person = quiet_street, await quiet_street.people.person()
-    project = await settle(copy.people, copy.resources, person, CORPUS)
-    kept = await copy.people.fetch("SELECT chunks, terms FROM search_statistic WHERE project_id = $1", project)
-    own = await copy.people.fetch(
+    copy, person = idle_network, await idle_network.users.person()
+    project = await settle(copy.users, copy.resources, person, CORPUS)
+    kept = await copy.users.fetch("SELECT chunks, terms FROM search_statistic WHERE project_id = $1", project)
+    own = await copy.users.fetch(
         "SELECT count(*) AS chunks, sum(length) AS terms FROM chunk WHERE project_id = $1", project
     )
     assert tuple(kept[0]) == tuple(own[0])

@@ -10,31 +10,31 @@ from httpx2 import AsyncClient
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.events.batches import BATCH
-from partywall.core.events.feed import Feed
+from partywall.core.events.subscription import Subscription
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.security.liveness import Liveness
-from partywall.core.tenancy import enter_project
+from partywall.core.security.revocation_check import RevocationCheck
+from partywall.core.tenancy import open_scope
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import PURPOSE, Tickets
-from tests.features.live.news import write
-from tests.isolation.people import bearer, log_in
-from tests.people import People, Person
+from tests.features.live.event_writer import write
+from tests.isolation.users import bearer, log_in
+from tests.users import Person, Users
 
 
-async def outlived(people: People, resources: Resources) -> list[str]:
+async def outlived(users: Users, resources: Resources) -> list[str]:
     """What still reads a project's log after its session was revoked; the person is a member all the while."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
     await write(resources, person, project, *(f"amber {number}" for number in range(2 * BATCH)))
-    credential = await _in_a_new_session(people, resources, person)
+    credential = await _in_a_new_session(users, resources, person)
     tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, person.principal, project)
+        scope = await open_scope(session, person.principal, project)
     ticket = await tickets.issue(scope, credential)
     begun = await _follow(resources, credential, project)
     assert b"amber" in (await begun.next() or b"")
-    await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", credential.session_id)
+    await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", credential.session_id)
     found = ["a stream that was catching up"] if await _reads(begun) else []
     try:
         opened = await _follow(resources, await tickets.redeem(ticket, project), project)
@@ -43,21 +43,21 @@ async def outlived(people: People, resources: Resources) -> list[str]:
     return [*found, "a ticket"] if await _reads(opened) else found
 
 
-async def _in_a_new_session(people: People, resources: Resources, person: Person) -> VerifiedCredential:
+async def _in_a_new_session(users: Users, resources: Resources, person: Person) -> VerifiedCredential:
     session = uuid4()
-    await people.execute(
+    await users.execute(
         "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')", session, person.id
     )
     return await resources.authenticator.verify((await resources.access_tokens.issue(person.id, session)).token)
 
 
-async def _follow(resources: Resources, credential: VerifiedCredential, project: UUID) -> Feed:
-    beat, liveness = timedelta(seconds=5), Liveness(resources.sessions)
-    live = LiveService(resources.reads, resources.tails, beat, beat.total_seconds(), liveness)
+async def _follow(resources: Resources, credential: VerifiedCredential, project: UUID) -> Subscription:
+    beat, revocation_check = timedelta(seconds=5), RevocationCheck(resources.sessions)
+    live = LiveService(resources.reads, resources.tailers, beat, beat.total_seconds(), revocation_check)
     return await live.follow(credential, project, 0, None)
 
 
-async def _reads(feed: Feed) -> bool:
+async def _reads(feed: Subscription) -> bool:
     try:
         async with asyncio.timeout(60):
             return b"amber" in (await feed.next() or b"")
@@ -65,8 +65,8 @@ async def _reads(feed: Feed) -> bool:
         feed.close()
 
 
-async def test_nothing_of_a_revoked_session_reads_on(people: People, resources: Resources) -> None:
-    assert await outlived(people, resources) == []
+async def test_nothing_of_a_revoked_session_reads_on(users: Users, resources: Resources) -> None:
+    assert await outlived(users, resources) == []
 
 
 async def test_a_ticket_bought_before_the_logout_is_refused_after_it(anonymous: AsyncClient) -> None:

@@ -13,13 +13,13 @@ import pytest
 from partywall.core.cache_keys import events_channel
 from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.events.feed import Terms
+from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
 from partywall.settings import EventSettings, Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Received, Stream, follow
-from tests.people import People, Person
+from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4
@@ -34,8 +34,8 @@ async def server(settings: Settings) -> AsyncIterator[Serving]:
         yield serving
 
 
-async def two(people: People) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
-    one, other = await people.person(), await people.person()
+async def two(users: Users) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
+    one, other = await users.person(), await users.person()
     return (one, await one.project()), (other, await other.project())
 
 
@@ -52,9 +52,9 @@ async def _take(stream: Stream, count: int) -> list[Received]:
         return await stream.take(count)
 
 
-async def test_two_projects_streams_do_not_mix(people: People, server: Serving, resources: Resources) -> None:
+async def test_two_projects_streams_do_not_mix(users: Users, server: Serving, resources: Resources) -> None:
     """Many readers of each, some from the beginning and some from now on, while both are written to at once."""
-    (one, mine), (other, foreign) = await two(people)
+    (one, mine), (other, foreign) = await two(users)
     async with (
         follow(server.url, mine, one.token) as a,
         follow(server.url, mine, one.token, after=0) as a_again,
@@ -77,16 +77,16 @@ async def _write_all(resources: Resources, person: Person, project: UUID, word: 
         await write(resources, person, project, f"{word} {number}")
 
 
-async def overheard(people: People, resources: Resources) -> list[str]:
+async def overheard(users: Users, resources: Resources) -> list[str]:
     """What the feeds of one person's two projects have heard of each other; `deaf` where one heard nothing of its own.
 
     One person's, because a reader without the right is sent away by the tail, whatever else is broken.
     """
-    person = await people.person()
+    person = await users.person()
     projects = {word: await person.project() for word in ("amber", "bittern")}
-    terms = Terms(lambda _: None, unix_time() + 60, timedelta(seconds=0.2))
+    terms = StreamOptions(lambda _: None, unix_time() + 60, timedelta(seconds=0.2))
     reader = ScopedReader(resources.reads, person.principal)
-    feeds = {word: await resources.tails.follow(reader, project, terms) for word, project in projects.items()}
+    feeds = {word: await resources.tailers.follow(reader, project, terms) for word, project in projects.items()}
     heard = dict.fromkeys(projects, b"")
 
     async def listen(word: str) -> None:
@@ -114,15 +114,15 @@ async def overheard(people: People, resources: Resources) -> list[str]:
     return strays + [f"{word} is deaf" for word in projects if word.encode() not in heard[word]]
 
 
-async def test_one_persons_two_projects_do_not_mix_either(people: People, resources: Resources) -> None:
-    assert await overheard(people, resources) == []
+async def test_one_persons_two_projects_do_not_mix_either(users: Users, resources: Resources) -> None:
+    assert await overheard(users, resources) == []
 
 
 async def test_a_number_of_the_other_project_tells_nothing_of_it(
-    people: People, server: Serving, resources: Resources
+    users: Users, server: Serving, resources: Resources
 ) -> None:
     """`Last-Event-ID` of a longer log: the reset names one's own project and one's own oldest event."""
-    (one, mine), (other, foreign) = await two(people)
+    (one, mine), (other, foreign) = await two(users)
     await write(resources, other, foreign, *(f"bittern {number}" for number in range(50)))
     await write(resources, one, mine, "amber 1")
     async with follow(server.url, mine, one.token, last_event_id=51) as stream:
@@ -131,14 +131,14 @@ async def test_a_number_of_the_other_project_tells_nothing_of_it(
     assert_own([reset, *rest], mine, foreign, "amber", "bittern")
 
 
-async def test_a_stream_that_ends_names_its_own_project(people: People, server: Serving, resources: Resources) -> None:
-    (one, mine), (other, foreign) = await two(people)
-    await people.join(mine, other, "editor")
+async def test_a_stream_that_ends_names_its_own_project(users: Users, server: Serving, resources: Resources) -> None:
+    (one, mine), (other, foreign) = await two(users)
+    await users.join(mine, other, "editor")
     async with follow(server.url, mine, other.token, after=0) as stream:
         await _take(stream, 1)
         await write(resources, one, mine, "amber")
         await write(resources, other, foreign, "bittern")
-        await people.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
+        await users.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
         await write(resources, one, mine, "amber again")
         async with asyncio.timeout(60):
             rest = await stream.rest()
@@ -146,10 +146,10 @@ async def test_a_stream_that_ends_names_its_own_project(people: People, server: 
     assert "amber again" not in str(rest), "what follows the removal is not for whoever was removed"
 
 
-async def test_a_ticket_of_one_project_opens_no_other(people: People, server: Serving) -> None:
+async def test_a_ticket_of_one_project_opens_no_other(users: Users, server: Serving) -> None:
     """Also for someone who is at home in both, and whose own right would do."""
-    (one, mine), (_, foreign) = await two(people)
-    await people.join(foreign, one, "viewer")
+    (one, mine), (_, foreign) = await two(users)
+    await users.join(foreign, one, "viewer")
     for bought, used in ((mine, foreign), (foreign, mine)):
         answer = await one.client.post(f"/api/v1/projects/{bought}/events/ticket")
         async with follow(server.url, used, ticket=answer.json()["ticket"]) as stream:
@@ -157,9 +157,9 @@ async def test_a_ticket_of_one_project_opens_no_other(people: People, server: Se
             assert str(bought) not in stream.response.text
 
 
-async def test_a_message_on_the_channel_is_no_news(people: People, server: Serving, resources: Resources) -> None:
+async def test_a_message_on_the_channel_is_no_events(users: Users, server: Serving, resources: Resources) -> None:
     """Whoever can write to the cache can make readers look, and nothing more: what they see comes from the table."""
-    (one, mine), (other, foreign) = await two(people)
+    (one, mine), (other, foreign) = await two(users)
     own = await ScopedReader(resources.reads, one.principal).scope(mine)
     await write(resources, other, foreign, "bittern")
     async with follow(server.url, mine, one.token) as stream:

@@ -17,99 +17,101 @@ from partywall.core.resources import Resources
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
 from tests.isolation.drive import operations
-from tests.isolation.quiet import quiet_logs
-from tests.isolation.rooms import Room, furnish
-from tests.people import People
-from tests.serving import environment_of, free_port, program, until_ready
+from tests.isolation.plain_logs import plain_logs
+from tests.isolation.seeded_project import SeededProject, seed
+from tests.server import environment_of, free_port, program, until_ready
+from tests.users import Users
 
 type Line = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    with quiet_logs():
+    with plain_logs():
         yield
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
-    mine: Room
-    foreign: Room
+class TwoProjects:
+    mine: SeededProject
+    foreign: SeededProject
 
 
 @pytest.fixture(scope="module")
-async def rooms(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[Rooms]:
-    async with People(app, resources, database) as people:
-        mine, foreign = [await furnish(people, resources, database, word) for word in ("amber", "bittern")]
-        yield Rooms(mine, foreign)
+async def two_projects(app: FastAPI, resources: Resources, database: DatabaseUrls) -> AsyncIterator[TwoProjects]:
+    async with Users(app, resources, database) as users:
+        mine, foreign = [await seed(users, resources, database, word) for word in ("amber", "bittern")]
+        yield TwoProjects(mine, foreign)
 
 
-async def _drive(app: FastAPI, url: str, rooms: Rooms) -> None:
+async def _drive(app: FastAPI, url: str, two_projects: TwoProjects) -> None:
     """Every operation with foreign ids, from outside and from a project of one's own."""
-    headers = {"Authorization": f"Bearer {rooms.mine.owner.token}"}
+    headers = {"Authorization": f"Bearer {two_projects.mine.owner.token}"}
     async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         for operation in operations(app):
-            for inside in (rooms.foreign, rooms.mine):
-                if inside is rooms.mine and (operation.takes_the_project_away or operation.streams):
+            for inside in (two_projects.foreign, two_projects.mine):
+                if inside is two_projects.mine and (operation.takes_the_project_away or operation.streams):
                     continue
-                await client.send(operation.request(client, inside, rooms.foreign))
+                await client.send(operation.request(client, inside, two_projects.foreign))
 
 
-def told(line: Line, foreign: Room) -> list[str]:
+def told(line: Line, foreign: SeededProject) -> list[str]:
     """The foreign room's secrets in a line, but for the ids that the request itself put into its path."""
     asked = str(line.get("path", ""))
     return [secret for secret in foreign.secrets() if secret in json.dumps(line) and secret not in asked]
 
 
 async def test_a_requests_log_lines_name_nothing_foreign(
-    app: FastAPI, settings: Settings, rooms: Rooms, tmp_path: Path
+    app: FastAPI, settings: Settings, two_projects: TwoProjects, tmp_path: Path
 ) -> None:
     log, port = tmp_path / "api.log", free_port()
     url = f"http://127.0.0.1:{port}"
     async with program("api", "--port", str(port), environment=environment_of(settings), log=log):
         await until_ready(url)
-        await _drive(app, url, rooms)
+        await _drive(app, url, two_projects)
     lines: list[Line] = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    mine = [line for line in lines if line.get("principal") == str(rooms.mine.owner.principal)]
+    mine = [line for line in lines if line.get("principal") == str(two_projects.mine.owner.principal)]
     assert len(mine) > 30
-    assert [line for line in mine if told(line, rooms.foreign)] == []
+    assert [line for line in mine if told(line, two_projects.foreign)] == []
     assert [line for line in mine if str(line["project_id"]) not in line["path"]] == []
-    assert rooms.foreign.word not in log.read_text(), "content, wherever it stood in a request"
+    assert two_projects.foreign.word not in log.read_text(), "content, wherever it stood in a request"
 
 
-def test_a_line_that_names_something_foreign_is_found(rooms: Rooms) -> None:
-    foreign = rooms.foreign
+def test_a_line_that_names_something_foreign_is_found(two_projects: TwoProjects) -> None:
+    foreign = two_projects.foreign
     assert told({"event": "x", "path": f"/documents/{foreign.document}"}, foreign) == []
     assert told({"event": "x", "document_id": str(foreign.document)}, foreign)
     assert told({"event": "x", "error": f"Key (title)=({foreign.word})"}, foreign)
 
 
-async def _conflicts(room: Room) -> AsyncIterator[tuple[str, Response]]:
+async def _conflicts(seeded_project: SeededProject) -> AsyncIterator[tuple[str, Response]]:
     """Every way to meet an external id that another document has."""
-    client, url = room.owner.client, f"{room.url}/documents"
-    body = {"title": "mine", "content": "mine", "external_id": room.external_id}
+    client, url = seeded_project.owner.client, f"{seeded_project.url}/documents"
+    body = {"title": "mine", "content": "mine", "external_id": seeded_project.external_id}
     yield "create", await client.post(url, json=body)
     yield "batch", await client.post(f"{url}/batch", json={"documents": [{"title": "a", "content": "b"}, body]})
     sent = {"file": ("mine.txt", b"mine", "text/plain")}
-    yield "upload", await client.post(f"{url}/upload", files=sent, data={"external_id": room.external_id})
+    yield "upload", await client.post(f"{url}/upload", files=sent, data={"external_id": seeded_project.external_id})
     free = (await client.post(url, json={"title": "free", "content": "free"})).json()["id"]
-    yield "patch", await client.patch(f"{url}/{free}", json={"external_id": room.external_id})
+    yield "patch", await client.patch(f"{url}/{free}", json={"external_id": seeded_project.external_id})
     yield "put", await client.put(f"{url}/{free}", json=body)
 
 
-async def test_a_conflict_does_not_quote_the_row_that_it_met(rooms: Rooms) -> None:
+async def test_a_conflict_does_not_quote_the_row_that_it_met(two_projects: TwoProjects) -> None:
     """At home it says that there is one, never which: no title, no content, no id of it."""
-    room = rooms.foreign
-    async for how, answer in _conflicts(room):
+    seeded_project = two_projects.foreign
+    async for how, answer in _conflicts(seeded_project):
         assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken"), how
-        assert [secret for secret in (room.word, str(room.document)) if secret in answer.text] == [], how
+        assert [
+            secret for secret in (seeded_project.word, str(seeded_project.document)) if secret in answer.text
+        ] == [], how
 
 
-async def test_what_another_project_has_is_no_conflict(rooms: Rooms) -> None:
+async def test_what_another_project_has_is_no_conflict(two_projects: TwoProjects) -> None:
     """An external id is unique in its project alone, so that nobody can ask for what exists elsewhere."""
-    client = rooms.mine.owner.client
-    url = f"/api/v1/projects/{await rooms.mine.owner.project()}/documents"
-    taken, free = rooms.foreign.external_id, "of nobody"
+    client = two_projects.mine.owner.client
+    url = f"/api/v1/projects/{await two_projects.mine.owner.project()}/documents"
+    taken, free = two_projects.foreign.external_id, "of nobody"
     for external_id in (taken, free):
         made = await client.post(url, json={"title": "T", "content": "C", "external_id": external_id})
         assert made.status_code == 201, made.text
@@ -118,12 +120,14 @@ async def test_what_another_project_has_is_no_conflict(rooms: Rooms) -> None:
 
 
 @pytest.mark.parametrize("missing", ["documents/{id}", "documents/{id}/versions/1", "documents/{id}/content"])
-async def test_what_exists_elsewhere_and_what_does_not_are_refused_alike(rooms: Rooms, missing: str) -> None:
-    client = rooms.mine.owner.client
+async def test_what_exists_elsewhere_and_what_does_not_are_refused_alike(
+    two_projects: TwoProjects, missing: str
+) -> None:
+    client = two_projects.mine.owner.client
     unknown = "01a1fd2f-0000-7000-8000-000000000000"
     answers = []
-    for id_ in (str(rooms.foreign.document), unknown):
-        answer = await client.get(f"{rooms.mine.url}/{missing.replace('{id}', id_)}")
+    for id_ in (str(two_projects.foreign.document), unknown):
+        answer = await client.get(f"{two_projects.mine.url}/{missing.replace('{id}', id_)}")
         body = answer.json() | {"request_id": "", "instance": ""}
         answers.append((answer.status_code, body, sorted(set(answer.headers) - {"x-request-id"})))
     assert answers[0] == answers[1]
@@ -133,8 +137,10 @@ async def test_what_exists_elsewhere_and_what_does_not_are_refused_alike(rooms: 
 @pytest.mark.parametrize(
     "name", ["../{foreign}/{blob}", "..\\..\\{foreign}\\{blob}", "/{foreign}/{blob}", "{blob}", "%2e%2e%2f{foreign}"]
 )
-async def test_a_files_name_is_no_way_into_another_projects_folder(rooms: Rooms, settings: Settings, name: str) -> None:
-    mine, foreign = rooms.mine, rooms.foreign
+async def test_a_files_name_is_no_way_into_another_projects_folder(
+    two_projects: TwoProjects, settings: Settings, name: str
+) -> None:
+    mine, foreign = two_projects.mine, two_projects.foreign
     folder = settings.blob_directory / str(foreign.project)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     given = name.format(foreign=foreign.project, blob=foreign.blob)

@@ -13,12 +13,12 @@ import pytest
 
 from partywall.core.resources import Resources
 from partywall.settings import EventSettings, Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.sse import Body
 from tests.isolation.test_beyond_routes_streams import two
-from tests.people import People, Person
+from tests.users import Person, Users
 
 EVENTS: Final = 40
 WRITERS: Final = 4
@@ -41,9 +41,9 @@ def assert_own(received: list[Body], project: UUID, foreign: UUID, word: str, fo
     assert word in json.dumps(received)
 
 
-async def test_two_projects_sockets_do_not_mix(people: People, server: Serving, resources: Resources) -> None:
+async def test_two_projects_sockets_do_not_mix(users: Users, server: Serving, resources: Resources) -> None:
     """Some from the beginning and some from now on, while both projects are written to at once."""
-    (one, mine), (other, foreign) = await two(people)
+    (one, mine), (other, foreign) = await two(users)
     async with (
         opened(server.url, mine, {"token": one.token, "after": 1}) as a,
         opened(server.url, mine, {"token": one.token, "after": 0}) as a_again,
@@ -66,9 +66,9 @@ async def _write_all(resources: Resources, person: Person, project: UUID, word: 
         await write(resources, person, project, f"{word} {number}")
 
 
-async def test_no_credential_of_one_project_opens_the_other(people: People, server: Serving) -> None:
+async def test_no_credential_of_one_project_opens_the_other(users: Users, server: Serving) -> None:
     """A member, a key and a ticket of one project; the answers are those for a project that does not exist."""
-    (one, mine), (_, foreign) = await two(people)
+    (one, mine), (_, foreign) = await two(users)
     created = await one.client.post(f"/api/v1/projects/{mine}/api-keys", json={"name": "k", "role": "editor"})
     for token in (one.token, created.json()["secret"]):
         closes = []
@@ -83,11 +83,9 @@ async def test_no_credential_of_one_project_opens_the_other(people: People, serv
             assert await socket.closed() == (4401, "not_authenticated")
 
 
-async def test_a_ticket_of_one_project_opens_no_other_for_who_is_at_home_in_both(
-    people: People, server: Serving
-) -> None:
-    (one, mine), (_, foreign) = await two(people)
-    await people.join(foreign, one, "viewer")
+async def test_a_ticket_of_one_project_opens_no_other_for_who_is_at_home_in_both(users: Users, server: Serving) -> None:
+    (one, mine), (_, foreign) = await two(users)
+    await users.join(foreign, one, "viewer")
     for bought, used in ((mine, foreign), (foreign, mine)):
         answer = await one.client.post(f"/api/v1/projects/{bought}/events/ticket")
         async with opened(server.url, used, {"ticket": answer.json()["ticket"]}) as socket:
@@ -95,9 +93,9 @@ async def test_a_ticket_of_one_project_opens_no_other_for_who_is_at_home_in_both
 
 
 async def test_a_number_of_the_other_project_tells_nothing_of_it(
-    people: People, server: Serving, resources: Resources
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    (one, mine), (other, foreign) = await two(people)
+    (one, mine), (other, foreign) = await two(users)
     await write(resources, other, foreign, *(f"bittern {number}" for number in range(50)))
     await write(resources, one, mine, "amber 1")
     async with opened(server.url, mine, {"token": one.token, "after": 51}) as socket:
@@ -106,16 +104,16 @@ async def test_a_number_of_the_other_project_tells_nothing_of_it(
     assert_own([reset, *rest], mine, foreign, "amber", "bittern")
 
 
-async def test_a_socket_that_ends_names_its_own_project(people: People, server: Serving, resources: Resources) -> None:
-    (one, mine), (other, foreign) = await two(people)
-    await people.join(mine, other, "editor")
+async def test_a_socket_that_ends_names_its_own_project(users: Users, server: Serving, resources: Resources) -> None:
+    (one, mine), (other, foreign) = await two(users)
+    await users.join(mine, other, "editor")
     async with opened(server.url, mine, {"token": other.token, "after": 0}) as socket:
         first = await socket.next()
         await write(resources, other, foreign, "bittern")
         await write(resources, one, mine, "amber")
-        first_news = await socket.next()
-        await people.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
+        first_events = await socket.next()
+        await users.execute("DELETE FROM project_member WHERE project_id = $1 AND account_id = $2", mine, other.id)
         await write(resources, one, mine, "amber again")
         rest = await socket.rest()
-    assert_own([first, first_news, *rest], mine, foreign, "amber", "bittern")
+    assert_own([first, first_events, *rest], mine, foreign, "amber", "bittern")
     assert "amber again" not in json.dumps(rest), "what follows the removal is not for whoever was removed"

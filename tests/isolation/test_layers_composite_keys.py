@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
 from tests.engines import DatabaseUrls
 from tests.isolation import rows
 from tests.isolation.rows import Connection, ForeignKey
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Neighbours:
 
 
 @pytest.fixture
-async def neighbours(people: People, database: DatabaseUrls) -> AsyncIterator[Neighbours]:
-    person = await people.person()
+async def neighbours(users: Users, database: DatabaseUrls) -> AsyncIterator[Neighbours]:
+    person = await users.person()
     mine, foreign = await person.project(), await person.project()
     connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
     transaction = connection.transaction()
@@ -117,9 +117,9 @@ async def test_a_key_without_the_project_would_be_found(neighbours: Neighbours) 
     await point_across(neighbours, bare)
 
 
-async def test_the_program_itself_is_stopped_in_its_own_project(people: People, resources: Resources) -> None:
+async def test_the_program_itself_is_stopped_in_its_own_project(users: Users, resources: Resources) -> None:
     """A legitimate scope, every policy satisfied, and a foreign document's id: the key refuses the chunk."""
-    one, other = await people.person(), await people.person()
+    one, other = await users.person(), await users.person()
     mine, document = await one.project(), await _document(other)
     chunk = NewChunk(document, 0, 1, "english", "title", "text")
     with pytest.raises(IntegrityError, match="chunk_project_id_document_id_fkey") as refused:
@@ -129,7 +129,7 @@ async def test_the_program_itself_is_stopped_in_its_own_project(people: People, 
 
 async def _add(resources: Resources, person: Person, project: UUID, chunk: NewChunk) -> None:
     async with resources.sessions.begin() as session:
-        await ChunkWriter(session, await enter_project(session, person.principal, project)).add(
+        await ChunkWriter(session, await open_scope(session, person.principal, project)).add(
             [chunk], None, [], large=False
         )
 

@@ -19,12 +19,12 @@ from partywall.core.db.availability import is_away
 from partywall.core.db.pools import SharedQueuePool
 from partywall.core.db.scoped_read import ScopedRead, ScopedReader
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.settings import Settings
 from tests.engines import Urls, new_database
-from tests.features.live.serving import Serving, serve
-from tests.isolation.copies import settings_for
-from tests.people import People, Person
+from tests.features.live.server import Serving, serve
+from tests.isolation.app_copies import settings_for
+from tests.users import Person, Users
 
 type Found = Select[*tuple[object, ...]]
 
@@ -37,11 +37,11 @@ LEFT: Final = """
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class AttackedCopy:
     """Both pools have one connection, and a statement may take no longer than LIMIT."""
 
     serving: Serving
-    people: People
+    users: Users
 
     @property
     def resources(self) -> Resources:
@@ -75,16 +75,18 @@ async def _when_reached(ask: Callable[[], Awaitable[tuple[object, ...]]]) -> tup
 
 
 @pytest.fixture(scope="module")
-async def house(engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def attacked_copy(
+    engines: Urls, settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[AttackedCopy]:
     database = await new_database(engines, "pools")
     own = settings_for(settings, database, tmp_path_factory.mktemp("pools"), pool_size=1)
     own = own.model_copy(update={"database": own.database.model_copy(update={"statement_timeout": LIMIT})})
-    async with serve(own) as serving, People(serving.app, serving.resources, database) as people:
+    async with serve(own) as serving, Users(serving.app, serving.resources, database) as users:
         pool = serving.resources.engine.pool
         assert isinstance(pool, SharedQueuePool)
-        for places in (pool.places, serving.resources.reads.places):
-            places._patience = 60.0  # many wait for the one connection
-        yield House(serving, people)
+        for slots in (pool.slots, serving.resources.reads.slots):
+            slots._max_wait = 60.0  # many wait for the one connection
+        yield AttackedCopy(serving, users)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +101,12 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-async def callers(house: House) -> tuple[Caller, Caller]:
-    return await _caller(house, "amber"), await _caller(house, "bittern")
+async def callers(attacked_copy: AttackedCopy) -> tuple[Caller, Caller]:
+    return await _caller(attacked_copy, "amber"), await _caller(attacked_copy, "bittern")
 
 
-async def _caller(house: House, word: str) -> Caller:
-    person = await house.people.person()
+async def _caller(attacked_copy: AttackedCopy, word: str) -> Caller:
+    person = await attacked_copy.users.person()
     caller = Caller(person, await person.project(word), word)
     body = {"title": word, "content": word, "external_id": word}
     assert (await person.client.post(f"{caller.url}/documents", json=body)).status_code == 201
@@ -131,36 +133,39 @@ STATEMENTS: Final = {"return": "SELECT 1", "error": "SELECT 1 / length('')"}
 END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> $1"
 
 
-async def _read(house: House, caller: Caller, how: str) -> None:
-    await ScopedReader(house.resources.reads, caller.person.principal).row(READS[how], caller.project, {})
+async def _read(attacked_copy: AttackedCopy, caller: Caller, how: str) -> None:
+    await ScopedReader(attacked_copy.resources.reads, caller.person.principal).row(READS[how], caller.project, {})
 
 
-async def _transact(house: House, caller: Caller, how: str) -> None:
-    async with house.resources.sessions.begin() as session:
-        await enter_project(session, caller.person.principal, caller.project)
+async def _transact(attacked_copy: AttackedCopy, caller: Caller, how: str) -> None:
+    async with attacked_copy.resources.sessions.begin() as session:
+        await open_scope(session, caller.person.principal, caller.project)
         await session.execute(text("UPDATE project SET name = name"))
         await session.execute(text(STATEMENTS.get(how, "SELECT pg_sleep(5)")))
 
 
-async def _interrupt(house: House, task: asyncio.Task[None], how: str) -> None:
+async def _interrupt(attacked_copy: AttackedCopy, task: asyncio.Task[None], how: str) -> None:
     await asyncio.sleep(0.1)
     if how == "cancel":
         task.cancel()
     if how == "lost":
-        await house.people.execute(END.replace("$1", "pg_backend_pid()"))
+        await attacked_copy.users.execute(END.replace("$1", "pg_backend_pid()"))
 
 
 @pytest.mark.parametrize("run", [_read, _transact], ids=["reads", "transactions"])
 @pytest.mark.parametrize("how", READS)
 async def test_whatever_ends_it_nothing_is_left(
-    house: House, callers: tuple[Caller, Caller], how: str, run: Callable[[House, Caller, str], Awaitable[None]]
+    attacked_copy: AttackedCopy,
+    callers: tuple[Caller, Caller],
+    how: str,
+    run: Callable[[AttackedCopy, Caller, str], Awaitable[None]],
 ) -> None:
     for caller in callers[: 1 if how == "timeout" else 2]:
-        task = asyncio.ensure_future(run(house, caller, how))
-        await _interrupt(house, task, how)
+        task = asyncio.ensure_future(run(attacked_copy, caller, how))
+        await _interrupt(attacked_copy, task, how)
         [ended] = await asyncio.gather(task, return_exceptions=True)
         assert (ended is None) == (how == "return"), ended
-        await house.assert_clean()
+        await attacked_copy.assert_clean()
 
 
 REQUESTS: Final = (
@@ -185,17 +190,22 @@ async def _ask(client: httpx2.AsyncClient, caller: Caller, other: Caller, what: 
     assert str(other.project) not in answer.text, what
 
 
-async def test_two_callers_interleaved_on_one_connection(house: House, callers: tuple[Caller, Caller]) -> None:
+async def test_two_callers_interleaved_on_one_connection(
+    attacked_copy: AttackedCopy, callers: tuple[Caller, Caller]
+) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client, asyncio.TaskGroup() as group:
+    async with (
+        httpx2.AsyncClient(base_url=attacked_copy.serving.url, timeout=60) as client,
+        asyncio.TaskGroup() as group,
+    ):
         for number in range(4):
             for what in REQUESTS:
                 group.create_task(_ask(client, one, other, what, number))
                 group.create_task(_ask(client, other, one, what, number))
-    await house.assert_clean()
+    await attacked_copy.assert_clean()
 
 
-async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[Caller, Caller]) -> None:
+async def test_requests_that_are_cancelled_halfway(attacked_copy: AttackedCopy, callers: tuple[Caller, Caller]) -> None:
     """In the process itself, at every few hundred microseconds of their course."""
     one, other = callers
     for step in range(40):
@@ -205,24 +215,24 @@ async def test_requests_that_are_cancelled_halfway(house: House, callers: tuple[
             await asyncio.sleep(step * 0.0003)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-    await house.assert_clean()
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
+    await attacked_copy.assert_clean()
+    async with httpx2.AsyncClient(base_url=attacked_copy.serving.url, timeout=60) as client:
         for what in REQUESTS:
             await _ask(client, one, other, what, 100)
 
 
-async def test_clients_that_hang_up(house: House, callers: tuple[Caller, Caller]) -> None:
+async def test_clients_that_hang_up(attacked_copy: AttackedCopy, callers: tuple[Caller, Caller]) -> None:
     one, other = callers
-    async with httpx2.AsyncClient(base_url=house.serving.url, timeout=60) as client:
+    async with httpx2.AsyncClient(base_url=attacked_copy.serving.url, timeout=60) as client:
         for step in range(30):
             caller, what = (one, other)[step % 2], REQUESTS[step % len(REQUESTS)]
-            await _hang_up(house, _request(caller, what, client, 200 + step), step * 0.0003)
+            await _hang_up(attacked_copy, _request(caller, what, client, 200 + step), step * 0.0003)
         for what in REQUESTS:
             await _ask(client, one, other, what, 300)
-    await house.assert_clean()
+    await attacked_copy.assert_clean()
 
 
-async def _hang_up(house: House, request: httpx2.Request, after: float) -> None:
+async def _hang_up(attacked_copy: AttackedCopy, request: httpx2.Request, after: float) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", request.url.port)
     target = request.url.raw_path
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), target), *(b": ".join(pair) for pair in request.headers.raw)]

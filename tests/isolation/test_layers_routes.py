@@ -1,4 +1,4 @@
-"""One layer taken away from the whole house, and every route of a project driven against what is left."""
+"""One layer taken away from the whole deployment, and every route of a project driven against what is left."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from httpx2 import Response
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
 from tests.isolation import rows
-from tests.isolation.copies import Copy, open_copy
-from tests.isolation.drive import REFUSALS, leaked, listed, operations
-from tests.isolation.quiet import quiet_logs
-from tests.isolation.rooms import Room, furnish
+from tests.isolation.app_copies import Copy, open_copy
+from tests.isolation.drive import ERRORS, leaked, listed, operations
+from tests.isolation.plain_logs import plain_logs
+from tests.isolation.seeded_project import SeededProject, seed
 from tests.isolation.unfiltered import filters_taken_away, unfiltered
 
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    with quiet_logs():
+    with plain_logs():
         yield
 
 
@@ -30,19 +30,18 @@ class Damaged:
     """A copy that lacks one layer, with rooms in it."""
 
     copy: Copy
-    mine: Room
-    foreign: Room
-    third: Room
+    mine: SeededProject
+    foreign: SeededProject
+    third: SeededProject
     # Nobody else needs it, and its owner may take it down.
-    spare: Room
+    spare: SeededProject
     # What has lost its filter so far; None where filters stand.
     statements: set[str] | None = None
 
 
-async def furnished(copy: Copy) -> Damaged:
+async def seeded(copy: Copy) -> Damaged:
     mine, foreign, third, spare = [
-        await furnish(copy.people, copy.resources, copy.database, word)
-        for word in ("amber", "bittern", "cobalt", "dunlin")
+        await seed(copy.users, copy.resources, copy.database, word) for word in ("amber", "bittern", "cobalt", "dunlin")
     ]
     return Damaged(copy, mine, foreign, third, spare)
 
@@ -54,7 +53,7 @@ async def without_policies(
     directory = tmp_path_factory.mktemp("policies")
     async with open_copy(engines, settings, "policies", directory) as copy:
         assert await copy.row_security("DISABLE") > 15
-        yield await furnished(copy)
+        yield await seeded(copy)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,7 @@ async def without_filters(
 ) -> AsyncIterator[Damaged]:
     directory = tmp_path_factory.mktemp("filters")
     async with open_copy(engines, settings, "filters", directory) as copy:
-        damaged = await furnished(copy)
+        damaged = await seeded(copy)
         async with filters_taken_away(copy) as statements:
             yield replace(damaged, statements=statements)
 
@@ -74,16 +73,16 @@ def damaged(request: pytest.FixtureRequest) -> Damaged:
     return found
 
 
-async def checksums(at: Damaged, room: Room) -> dict[str, str]:
+async def checksums(at: Damaged, seeded_project: SeededProject) -> dict[str, str]:
     connection = await asyncpg.connect(DatabaseUrls.dsn(at.copy.database.superuser))
     try:
-        return await rows.checksums(connection, room.project)
+        return await rows.checksums(connection, seeded_project.project)
     finally:
         await connection.close()
 
 
-def blobs(at: Damaged, room: Room) -> list[str]:
-    folder = at.copy.settings.blob_directory / str(room.project)
+def blobs(at: Damaged, seeded_project: SeededProject) -> list[str]:
+    folder = at.copy.settings.blob_directory / str(seeded_project.project)
     return sorted(f"{path}:{path.stat().st_size}" for path in folder.rglob("*") if path.is_file())
 
 
@@ -105,7 +104,7 @@ async def test_no_foreign_id_works_in_a_project_of_ones_own(damaged: Damaged) ->
         request = operation.request(damaged.mine.owner.client, damaged.mine, damaged.foreign)
         answer = await damaged.mine.owner.client.send(request)
         if operation.things:
-            assert answer.status_code in REFUSALS, (operation, answer.text)
+            assert answer.status_code in ERRORS, (operation, answer.text)
         assert leaked(request, answer, damaged.foreign) == [], (operation, answer.text)
         assert answer.status_code != 409, (operation, "what the other project has is none of this one's business")
         if operation.method == "GET":
@@ -130,9 +129,9 @@ async def test_the_lists_of_ones_own_hold_nothing_else(damaged: Damaged) -> None
     assert ([each["id"] for each in projects["items"]], projects["total"]) == ([str(mine.project)], 1)
 
 
-async def _documents_of(damaged: Damaged, room: Room) -> int:
+async def _documents_of(damaged: Damaged, seeded_project: SeededProject) -> int:
     query = "SELECT count(*) AS documents FROM document WHERE project_id = $1"
-    found: int = (await damaged.copy.people.fetch(query, room.project))[0]["documents"]
+    found: int = (await damaged.copy.users.fetch(query, seeded_project.project))[0]["documents"]
     return found
 
 
@@ -149,14 +148,20 @@ async def test_with_both_away_there_is_no_wall(without_filters: Damaged) -> None
 
 async def test_the_same_questions_are_answered_at_home(damaged: Damaged) -> None:
     """The control: every operation that was refused above works where its caller is at home."""
-    room = damaged.spare
+    seeded_project = damaged.spare
     for operation in operations(damaged.copy.app):
         if operation.streams:
             continue
-        answer = await room.owner.client.send(operation.request(room.owner.client, room, room))
+        answer = await seeded_project.owner.client.send(
+            operation.request(seeded_project.owner.client, seeded_project, seeded_project)
+        )
         assert answered(answer), (operation.name, answer.status_code, answer.text)
         if operation.things and answer.status_code == 204:
-            assert (await room.owner.client.send(operation.request(room.owner.client, room, room))).status_code == 404
+            assert (
+                await seeded_project.owner.client.send(
+                    operation.request(seeded_project.owner.client, seeded_project, seeded_project)
+                )
+            ).status_code == 404
 
 
 def answered(answer: Response) -> bool:

@@ -10,17 +10,17 @@ import pytest
 
 from partywall.core.resources import Resources
 from tests.engines import DatabaseUrls, Urls, new_database
-from tests.isolation import faults, faults_beyond
+from tests.isolation import faults, faults_other
 from tests.isolation import test_beyond_routes_jobs as jobs
 from tests.isolation import test_beyond_routes_search as searching
 from tests.isolation import test_beyond_routes_sessions as sessions
 from tests.isolation import test_beyond_routes_streams as streams
-from tests.isolation.faults import Besieged, Fault
-from tests.isolation.house import besieged, open_app
-from tests.isolation.quiet import quiet_logs
+from tests.isolation.app import open_app, settings_for_attack
+from tests.isolation.faults import AttackedApp, Fault
+from tests.isolation.plain_logs import plain_logs
 from tests.isolation.suite import Report, attack
 from tests.isolation.world import World, open_world
-from tests.people import People
+from tests.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ PLANTED = [
     Planted(faults.a_policy_beside_the_wall_that_lets_all_through, ["list_documents"], "which is FOREIGN's"),
     Planted(faults.a_scope_made_without_asking, ["get_project"], "answered 200"),
     Planted(faults.a_new_route_without_the_scope_dependency, ["glance"], "answered 200"),
-    Planted(faults.a_new_route_without_the_gate, ["glance"], "as anonymous"),
+    Planted(faults.a_new_route_without_authentication, ["glance"], "as anonymous"),
     Planted(faults.a_cache_key_without_its_project, ["get_document"], "answered 200", DOCUMENTS),
     Planted(faults.a_cursor_that_trusts_its_content, ["list_documents"], "but what exists nowhere: 422"),
     Planted(
@@ -51,7 +51,7 @@ PLANTED = [
         ["create_document"], "idempotency_key_reused", ["an idempotency key"],
     ),
     Planted(
-        faults.an_external_id_that_is_unique_in_the_whole_house,
+        faults.an_external_id_that_is_unique_in_the_whole_deployment,
         ["create_document"], "external_id_taken", ["an external id"],
     ),
     Planted(faults.a_403_for_what_exists_elsewhere, ["get_project"], "answered 403"),
@@ -66,18 +66,18 @@ PLANTED = [
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    with quiet_logs():
+    with plain_logs():
         yield
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    besieged: Besieged
+    attacked_app_copy: AttackedApp
     database: DatabaseUrls
 
     @property
-    def people(self) -> People:
-        return People(self.besieged.app, self.besieged.resources, self.database)
+    def users(self) -> Users:
+        return Users(self.attacked_app_copy.app, self.attacked_app_copy.resources, self.database)
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,11 @@ async def copy(engines: Urls, tmp_path_factory: pytest.TempPathFactory) -> Async
     """One copy of the house for all faults, each of which is taken out again."""
     database = await new_database(engines, "faults")
     async with AsyncExitStack() as stack:
-        settings = besieged(database, engines.cache, tmp_path_factory.mktemp("faults"))
+        settings = settings_for_attack(database, engines.cache, tmp_path_factory.mktemp("faults"))
         app = await stack.enter_async_context(open_app(settings))
         world = await stack.enter_async_context(open_world(app, database))
         resources: Resources = app.state.resources
-        yield Copy(Besieged(app, resources, world), database)
+        yield Copy(AttackedApp(app, resources, world), database)
 
 
 def narrowed(world: World, planted: Planted) -> World:
@@ -99,9 +99,9 @@ def narrowed(world: World, planted: Planted) -> World:
 
 
 async def attacked(copy: Copy, planted: Planted) -> Report:
-    async with planted.fault(copy.besieged) as app:
+    async with planted.fault(copy.attacked_app_copy) as app:
         return await attack(
-            app, narrowed(copy.besieged.world, planted), only=lambda each: each.id in planted.operations
+            app, narrowed(copy.attacked_app_copy.world, planted), only=lambda each: each.id in planted.operations
         )
 
 
@@ -115,32 +115,37 @@ async def test_the_attack_finds(copy: Copy, planted: Planted) -> None:
 async def test_the_attack_finds_nothing_where_no_fault_is(copy: Copy) -> None:
     """The same copy and the same operations, after all faults have been taken out."""
     concerned = {name for planted in PLANTED for name in planted.operations}
-    report = await attack(copy.besieged.app, copy.besieged.world, only=lambda each: each.id in concerned)
+    report = await attack(
+        copy.attacked_app_copy.app, copy.attacked_app_copy.world, only=lambda each: each.id in concerned
+    )
     assert report.leaks == [], str(report)
     assert report.exercised == concerned - {"glance"}
 
 
 async def test_streams_find_a_channel_without_its_project(copy: Copy) -> None:
-    async with copy.people as people:
-        assert await streams.overheard(people, copy.besieged.resources) == []
-        async with faults_beyond.a_channel_without_its_project(copy.besieged):
-            assert any("heard" in each for each in await streams.overheard(people, copy.besieged.resources))
-        assert await streams.overheard(people, copy.besieged.resources) == []
+    async with copy.users as users:
+        assert await streams.overheard(users, copy.attacked_app_copy.resources) == []
+        async with faults_other.a_channel_without_its_project(copy.attacked_app_copy):
+            assert any("heard" in each for each in await streams.overheard(users, copy.attacked_app_copy.resources))
+        assert await streams.overheard(users, copy.attacked_app_copy.resources) == []
 
 
 async def test_revoked_sessions_find_a_stream_that_forgets_its_own(copy: Copy) -> None:
-    async with copy.people as people, faults_beyond.a_stream_that_forgets_its_session(copy.besieged):
-        assert await sessions.outlived(people, copy.besieged.resources) == ["a stream that was catching up", "a ticket"]
+    async with copy.users as users, faults_other.a_stream_that_forgets_its_session(copy.attacked_app_copy):
+        assert await sessions.outlived(users, copy.attacked_app_copy.resources) == [
+            "a stream that was catching up",
+            "a ticket",
+        ]
 
 
 async def test_scores_find_statistics_over_all_projects(copy: Copy) -> None:
-    async with copy.people as people, faults_beyond.search_statistics_over_all_projects(copy.besieged):
-        assert "beside the neighbour" in await searching.moved(people, copy.besieged.resources)
+    async with copy.users as users, faults_other.search_statistics_over_all_projects(copy.attacked_app_copy):
+        assert "beside the neighbour" in await searching.moved(users, copy.attacked_app_copy.resources)
 
 
 async def test_forged_jobs_find_one_that_trusts_its_payload(copy: Copy) -> None:
-    async with copy.people as people:
-        rooms = await jobs.two_rooms(people, copy.besieged.resources, copy.database)
-        assert await jobs.obeyed(rooms, "release_blobs") == []
-        async with faults_beyond.a_job_that_trusts_its_payload(copy.besieged):
-            assert await jobs.obeyed(rooms, "release_blobs")
+    async with copy.users as users:
+        two_projects = await jobs.seed_two_projects(users, copy.attacked_app_copy.resources, copy.database)
+        assert await jobs.obeyed(two_projects, "release_blobs") == []
+        async with faults_other.a_job_that_trusts_its_payload(copy.attacked_app_copy):
+            assert await jobs.obeyed(two_projects, "release_blobs")

@@ -10,23 +10,23 @@ import pytest
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Response
 from fastapi.routing import APIRoute
 
-from partywall.core.http.dependencies import PrincipalDep, ReadProjectScopeDep, gate
+from partywall.core.http.dependencies import PrincipalDep, ReadProjectScopeDep, require_principal
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.isolation.house import open_app
+from tests.isolation.app import open_app
 from tests.isolation.suite import Report, attack
 from tests.isolation.world import World
 
 type Build = Callable[[APIRouter, World], None]
-type Besiege = Callable[[Build], Awaitable[Report]]
+type AttackRoutes = Callable[[Build], Awaitable[Report]]
 
 
 @pytest.fixture
-def besiege(besieged_settings: Settings, world: World) -> Besiege:
+def attack_routes(attacked_settings: Settings, world: World) -> AttackRoutes:
     """Attacks the routes that were added to a copy of the application, and nothing else."""
 
     async def attacked(build: Build) -> Report:
-        router = APIRouter(prefix="/api/v1", dependencies=[Depends(gate)])
+        router = APIRouter(prefix="/api/v1", dependencies=[Depends(require_principal)])
         build(router, world)
         added = {route.path for route in router.routes if isinstance(route, APIRoute)}
 
@@ -35,7 +35,7 @@ def besiege(besieged_settings: Settings, world: World) -> Besiege:
             app.include_router(router)
             return app
 
-        async with open_app(besieged_settings, create) as app:
+        async with open_app(attacked_settings, create) as app:
             return await attack(app, world, only=lambda each: each.path in added)
 
     return attacked
@@ -50,8 +50,8 @@ def unreachable(router: APIRouter, _: World) -> None:
         raise HTTPException(422, f"{answer} is wrong.")
 
 
-async def test_a_route_that_cannot_be_exercised_fails(besiege: Besiege) -> None:
-    report = await besiege(unreachable)
+async def test_a_route_that_cannot_be_exercised_fails(attack_routes: AttackRoutes) -> None:
+    report = await attack_routes(unreachable)
     assert len(report.unexercised) == 2
     assert "no value for {note_id}: neither POST nor GET /api/v1/projects/{project_id}/notes" in str(report)
     assert "POST /api/v1/projects/{project_id}/riddles reaches no success" in str(report)
@@ -73,8 +73,8 @@ def sound(router: APIRouter, _: World) -> None:
         return {"text": notes[f"{scope.project_id}/{note_id}"]}
 
 
-async def test_a_new_route_is_covered_without_a_line(besiege: Besiege) -> None:
-    report = await besiege(sound)
+async def test_a_new_route_is_covered_without_a_line(attack_routes: AttackRoutes) -> None:
+    report = await attack_routes(sound)
     assert (report.leaks, report.unexercised) == ([], []), str(report)
     assert report.exercised == {"create_note", "get_note"}
     positions = {position for operation, position, _ in report.covered if operation == "get_note"}
@@ -124,8 +124,8 @@ def that_writes_next_door(router: APIRouter, world: World) -> None:
         (that_knows_what_exists, "but what exists nowhere: 404"),
     ],
 )
-async def test_an_open_door_is_found(besiege: Besiege, build: Build, what: str) -> None:
-    assert_told(await besiege(build), what)
+async def test_an_open_gateway_is_found(attack_routes: AttackRoutes, build: Build, what: str) -> None:
+    assert_told(await attack_routes(build), what)
 
 
 def assert_told(report: Report, what: str) -> None:
@@ -134,9 +134,9 @@ def assert_told(report: Report, what: str) -> None:
 
 
 async def test_a_change_is_found_and_undone_when_it_has_been_told(
-    besiege: Besiege, world: World, monkeypatch: pytest.MonkeyPatch
+    attack_routes: AttackRoutes, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world.foreign, "known", {})  # as before the first attack, which makes what it learns from
     before = await world.superuser.fingerprint(world.foreign.belongings)
-    assert_told(await besiege(that_writes_next_door), "changed FOREIGN's document")
+    assert_told(await attack_routes(that_writes_next_door), "changed FOREIGN's document")
     assert await world.superuser.fingerprint(world.foreign.belongings) == before

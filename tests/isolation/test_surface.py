@@ -76,9 +76,9 @@ def test_a_body_is_well_formed() -> None:
     }  # fmt: skip
 
 
-def test_nothing_that_the_application_declares_is_overlooked(besieged_app: FastAPI) -> None:
-    operations = read_surface(besieged_app.openapi())
-    declared = besieged_app.openapi()["paths"]
+def test_nothing_that_the_application_declares_is_overlooked(attacked_app: FastAPI) -> None:
+    operations = read_surface(attacked_app.openapi())
+    declared = attacked_app.openapi()["paths"]
     assert {each.id for each in operations} == {o["operationId"] for path in declared.values() for o in path.values()}
     for operation in operations:
         described = declared[operation.path][operation.method.lower()]
@@ -93,11 +93,11 @@ PAGES = {"/openapi.json", "/docs", "/docs/assets"}
 SOCKETS = {"ANY /api/v1/projects/{project_id}/ws"}
 
 
-def test_no_route_hides_from_the_document(besieged_app: FastAPI) -> None:
-    declared = {str(each) for each in read_surface(besieged_app.openapi())}
+def test_no_route_hides_from_the_document(attacked_app: FastAPI) -> None:
+    declared = {str(each) for each in read_surface(attacked_app.openapi())}
     served = {
         f"{method} {route.path_format}"
-        for route in iter_route_contexts(besieged_app.routes)
+        for route in iter_route_contexts(attacked_app.routes)
         if route.path not in PAGES
         for method in (route.methods or {"ANY"}) - {"HEAD"}
     }

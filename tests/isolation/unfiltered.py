@@ -11,7 +11,7 @@ import pytest
 from asyncpg.connection import Connection
 
 from tests.engines import RUNTIME
-from tests.isolation.copies import Copy
+from tests.isolation.app_copies import Copy
 
 type Run = Callable[..., Awaitable[object]]
 

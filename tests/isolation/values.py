@@ -56,7 +56,7 @@ def mark(word: str) -> Callable[[], str]:
     return lambda: word + "".join(random.choices(string.ascii_lowercase, k=12))
 
 
-def telltales(leaves: set[str]) -> frozenset[str]:
+def forbidden_texts(leaves: set[str]) -> frozenset[str]:
     """Of values in a database, what gives away where it comes from, in lower case."""
     found: set[str] = set()
     for leaf in leaves:

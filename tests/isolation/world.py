@@ -15,7 +15,8 @@ from httpx2 import ASGITransport, AsyncClient
 from partywall.core.resources import Resources
 from partywall.features.accounts import login
 from tests.engines import DatabaseUrls
-from tests.isolation import furniture, people
+from tests.isolation import seed
+from tests.isolation import users as users_module
 from tests.isolation.callers import Account, Caller, Standing
 from tests.isolation.database import Belongings, Superuser, open_superuser
 from tests.isolation.values import BAIT, GUARD, Kind, Value, mark
@@ -33,18 +34,18 @@ class Realm:
 
     name: str
     project: UUID
-    people: dict[str, Account]
+    users: dict[str, Account]
     mark: Callable[[], str]
     documents: list[str]
     known: dict[str, str] = field(default_factory=dict)
 
     @property
     def owner(self) -> Account:
-        return self.people["owner"]
+        return self.users["owner"]
 
     @property
     def belongings(self) -> Belongings:
-        return Belongings(self.project, tuple(each.id for each in self.people.values()), tuple({*self.documents}))
+        return Belongings(self.project, tuple(each.id for each in self.users.values()), tuple({*self.documents}))
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class World:
     values: list[Value]
 
     @property
-    def besiegers(self) -> Belongings:
+    def attackers(self) -> Belongings:
         """HOME, and the accounts of all who attack from outside FOREIGN."""
         theirs = self.foreign.belongings.accounts
         accounts = {each.account for each in self.callers if each.account is not None and each.account not in theirs}
@@ -73,7 +74,7 @@ class World:
         """A new ticket for FOREIGN's events, which nobody has shown yet."""
         answer = await self.http.post(
             f"/api/v1/projects/{self.foreign.project}/events/ticket",
-            headers=people.bearer(self.foreign.owner.token),
+            headers=users_module.bearer(self.foreign.owner.token),
         )
         answer.raise_for_status()
         return str(answer.json()["ticket"])
@@ -96,12 +97,12 @@ async def open_world(app: FastAPI, urls: DatabaseUrls) -> AsyncIterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         # Every attempt that needs a session logs in once more; the owners' own must not end by it.
         patch.setattr(login, "MAX_SESSIONS", 1_000_000)
-        async with _furnished(transport, urls, resources) as world:
+        async with _seeded(transport, urls, resources) as world:
             yield world
 
 
 @asynccontextmanager
-async def _furnished(transport: ASGITransport, urls: DatabaseUrls, resources: Resources) -> AsyncIterator[World]:
+async def _seeded(transport: ASGITransport, urls: DatabaseUrls, resources: Resources) -> AsyncIterator[World]:
     async with (
         AsyncClient(transport=transport, base_url="http://partywall.test") as http,
         open_superuser(urls, resources.cache, resources.settings.blob_directory) as superuser,
@@ -109,7 +110,7 @@ async def _furnished(transport: ASGITransport, urls: DatabaseUrls, resources: Re
         builder = _Builder(http, superuser, resources)
         home = await builder.realm("HOME", mark(HOME_WORD), mark(HOME_WORD), ("admin", "editor", "viewer"))
         foreign = await builder.realm("FOREIGN", mark(GUARD), mark(BAIT), ("admin", "editor", "viewer", "disabled"))
-        await furniture.index(resources, urls, superuser)
+        await seed.index(resources, urls, superuser)
         values = await builder.finish(home, foreign)
         callers = await builder.callers(home, foreign)
         world = World(resources, superuser, http, home, foreign, callers, values)
@@ -126,13 +127,13 @@ class _Builder:
     async def realm(
         self, name: str, guard: Callable[[], str], bait: Callable[[], str], others: tuple[str, ...]
     ) -> Realm:
-        owner = await people.register(self.http, self.superuser, f"{bait()}@example.com", guard())
-        project = await furniture.project(self.http, owner, guard, bait)
+        owner = await users_module.register(self.http, self.superuser, f"{bait()}@example.com", guard())
+        project = await seed.project(self.http, owner, guard, bait)
         members = {"owner": owner}
         for role in others:
-            members[role] = await people.register(self.http, self.superuser, f"{bait()}@example.com", guard())
-            await people.join(self.superuser, project, members[role], "admin" if role == "disabled" else role)
-        documents = await furniture.documents(self.http, owner, project, guard, bait)
+            members[role] = await users_module.register(self.http, self.superuser, f"{bait()}@example.com", guard())
+            await users_module.join(self.superuser, project, members[role], "admin" if role == "disabled" else role)
+        documents = await seed.documents(self.http, owner, project, guard, bait)
         return Realm(name, project, members, guard, documents)
 
     async def finish(self, home: Realm, foreign: Realm) -> list[Value]:
@@ -140,23 +141,23 @@ class _Builder:
         hooks: list[Value] = []
         run = ""
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
-            await furniture.dead_letter(self.superuser, realm.project)
-            await furniture.embeddings(self.superuser, realm.project)
-            await furniture.indexing(self.superuser, realm.project, 1)
-            run = await furniture.waiting_run(self.superuser, realm.project, realm.mark)
-            await furniture.spending(self.superuser, realm.project)
-            await furniture.quotas(self.superuser, realm.project, realm.owner)
-            hooks = await furniture.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
+            await seed.dead_letter(self.superuser, realm.project)
+            await seed.embeddings(self.superuser, realm.project)
+            await seed.indexing(self.superuser, realm.project, 1)
+            run = await seed.waiting_run(self.superuser, realm.project, realm.mark)
+            await seed.spending(self.superuser, realm.project)
+            await seed.quotas(self.superuser, realm.project, realm.owner)
+            hooks = await seed.webhook(self.http, self.superuser, realm.owner, realm.project, realm.mark, bait)
             # A webhook that learning would make anew has no delivery, and the numbers of every new one.
             realm.known[f"/api/v1/projects/{realm.project}/webhooks/{{webhook_id}}"] = hooks[0].text
-        await furniture.far_numbers(self.superuser, foreign.project, foreign.documents[0])
+        await seed.far_numbers(self.superuser, foreign.project, foreign.documents[0])
         await self.http.post(
             f"/api/v1/projects/{foreign.project}/documents/{foreign.documents[0]}/reindex",
-            headers=people.bearer(foreign.owner.token),
+            headers=users_module.bearer(foreign.owner.token),
         )
-        values = hooks + await furniture.values(self.superuser, foreign.project, foreign.documents)
+        values = hooks + await seed.values(self.superuser, foreign.project, foreign.documents)
         for realm, bait in ((home, mark(HOME_WORD)), (foreign, mark(BAIT))):
-            secrets = await furniture.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
+            secrets = await seed.secrets(self.superuser, realm.project, realm.owner, realm.mark, bait)
             if realm is foreign:
                 values += secrets
         owner = foreign.owner
@@ -164,26 +165,26 @@ class _Builder:
             Value(Kind.ID, "a run", run),
             Value(Kind.ID, "the owner's id", str(owner.id)),
             Value(Kind.ID, "the owner's session", str(owner.session)),
-            Value(Kind.ID, "the editor's id", str(foreign.people["editor"].id)),
+            Value(Kind.ID, "the editor's id", str(foreign.users["editor"].id)),
             Value(Kind.EMAIL, "the owner's address", owner.email),
-            Value(Kind.EMAIL, "the editor's address", foreign.people["editor"].email),
+            Value(Kind.EMAIL, "the editor's address", foreign.users["editor"].email),
             Value(Kind.SECRET, "the owner's access token", owner.token, live=True),
             Value(Kind.TICKET, "a ticket", "", live=True),
         ]
         return values
 
     async def callers(self, home: Realm, foreign: Realm) -> tuple[Caller, ...]:
-        ours, theirs = home.people, foreign.people
-        stranger, removed = [
-            await people.register(self.http, self.superuser, f"{mark(HOME_WORD)()}@example.com", name)
+        ours, theirs = home.users, foreign.users
+        outsider, removed = [
+            await users_module.register(self.http, self.superuser, f"{mark(HOME_WORD)()}@example.com", name)
             for name in ("A stranger", "Gone")
         ]
-        await people.join(self.superuser, foreign.project, removed, "admin")
-        await people.remove(self.superuser, foreign.project, removed)
-        keys = await people.keys(self.superuser, home, foreign)
-        revoked = await people.revoked_session(self.http, theirs["admin"])
-        await people.disable(self.superuser, theirs["disabled"])
-        expired = await people.expired_token(self.resources, theirs["editor"])
+        await users_module.join(self.superuser, foreign.project, removed, "admin")
+        await users_module.remove(self.superuser, foreign.project, removed)
+        keys = await users_module.keys(self.superuser, home, foreign)
+        revoked = await users_module.revoked_session(self.http, theirs["admin"])
+        await users_module.disable(self.superuser, theirs["disabled"])
+        expired = await users_module.expired_token(self.resources, theirs["editor"])
         return (
             Caller("anonymous", Standing.NOBODY, None),
             Caller("expired access token of a member", Standing.NOBODY, expired),
@@ -191,7 +192,7 @@ class _Builder:
             Caller("disabled member", Standing.NOBODY, theirs["disabled"].token),
             Caller("expired key of the project", Standing.NOBODY, keys["expired"]),
             Caller("revoked key of the project", Standing.NOBODY, keys["revoked"]),
-            Caller("stranger", Standing.OUTSIDER, stranger.token, stranger.id),
+            Caller("stranger", Standing.OUTSIDER, outsider.token, outsider.id),
             Caller("removed member", Standing.OUTSIDER, removed.token, removed.id),
             Caller("owner of the other project", Standing.MEMBER, ours["owner"].token, ours["owner"].id),
             Caller("editor of the other project", Standing.MEMBER, ours["editor"].token, ours["editor"].id),

@@ -19,7 +19,7 @@ from sqlalchemy import URL, make_url
 from partywall.adapters.embedded.account import ACCOUNT_NAME, service_account
 from tests.engines import DatabaseUrls
 from tests.proxies.programs import Program
-from tests.serving import free_port
+from tests.server import free_port
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "pgbouncer.md"
 _START_SECONDS: Final = 60.0

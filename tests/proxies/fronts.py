@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.proxies.programs import Program
-from tests.serving import free_port
+from tests.server import free_port
 
 GUIDE: Final = Path(__file__).parents[2] / "docs" / "how-to" / "proxy.md"
 SUB_PATH: Final = "/partywall"

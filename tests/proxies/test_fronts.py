@@ -15,13 +15,13 @@ from websockets.asyncio.client import connect
 
 from partywall.settings import HttpSettings, Settings
 from tests.engines import DatabaseUrls, Superuser
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import Socket, address
 from tests.features.live.sse import follow
-from tests.people import People, Person
 from tests.proxies import fronts
 from tests.proxies.fronts import SUB_PATH, Front
 from tests.proxies.programs import require_program
+from tests.users import Person, Users
 
 GZIP = {"Accept-Encoding": "gzip"}
 INITIALIZE = {
@@ -62,8 +62,8 @@ class Member:
 @pytest.fixture
 async def member(api: Serving, front: Front, database: DatabaseUrls, kept: Superuser) -> AsyncIterator[Member]:
     async with AsyncExitStack() as stack:
-        people = await stack.enter_async_context(People(api.app, api.resources, database, kept))
-        person = await people.person()
+        users = await stack.enter_async_context(Users(api.app, api.resources, database, kept))
+        person = await users.person()
         headers = {"Authorization": f"Bearer {person.token}"}
         clients = [httpx2.AsyncClient(base_url=url, headers=headers, timeout=60) for url in (front.url, front.below)]
         root, below = [await stack.enter_async_context(client) for client in clients]
@@ -78,7 +78,7 @@ async def test_events_and_frames_arrive_at_once(front: Front, member: Member, wh
         connect(address(url, member.project), proxy=None) as connection,
     ):
         socket = Socket(connection)
-        await socket.say({"token": member.person.token, "after": 0})
+        await socket.print_line({"token": member.person.token, "after": 0})
         assert (await socket.next())["type"] == "project.created"
         made = await member.root.post(f"{member.base}/documents", json={"title": "a", "content": "b"})
         assert made.status_code == 201, made.text

@@ -15,19 +15,19 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from partywall.commands.postgres import require_postgres
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
 from partywall.core.db.migrate import migrate
 from partywall.core.db.session import Sessions
 from partywall.features.search.work import work
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls, create_database, new_database, superuser
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
-from tests.features.search.library import eventually, working
-from tests.people import People
+from tests.features.search.search_workspace import eventually, working
 from tests.proxies.bouncer import bouncer
 from tests.proxies.programs import require_program
+from tests.users import Users
 
 SERVERS = 2
 # What PgBouncer itself carries from one connection to the next.
@@ -89,9 +89,9 @@ async def server(pooled: Pooled) -> AsyncIterator[Serving]:
 
 
 @pytest.fixture(scope="module")
-async def everyone(server: Serving, pooled: Pooled) -> AsyncIterator[People]:
-    async with People(server.app, server.resources, pooled.direct) as people:
-        yield people
+async def everyone(server: Serving, pooled: Pooled) -> AsyncIterator[Users]:
+    async with Users(server.app, server.resources, pooled.direct) as users:
+        yield users
 
 
 async def test_what_is_sent_at_the_start_is_known_to_every_pooler(pooled: Pooled) -> None:
@@ -109,7 +109,7 @@ async def test_a_pooler_that_nobody_has_named_is_refused(pooled: Pooled, ignored
     """Statements with names would collide there, also where its configuration lets the parameters pass."""
     options = server_settings("tests", 15_000, lock_timeout=5000)
     async with bouncer(require_program("pgbouncer"), pooled.direct, ignore_startup_parameters=ignored) as through:
-        with pytest.raises(Refusal, match="a pooler is between: set DATABASE__DIRECT_URL"):
+        with pytest.raises(UsageError, match="a pooler is between: set DATABASE__DIRECT_URL"):
             await require_postgres("DATABASE__URL", SecretStr(through.runtime), direct=options)
     assert await require_postgres("DATABASE__URL", SecretStr(pooled.direct.runtime), direct=options)
 
@@ -139,20 +139,20 @@ async def test_limits_hold_in_each_transaction_and_stay_nowhere(pooled: Pooled) 
 
 
 @pytest.mark.parametrize(
-    ("limit_ms", "patience", "refusal"), [(50, None, asyncpg.QueryCanceledError), (20_000, 0.05, TimeoutError)]
+    ("limit_ms", "max_wait", "refusal"), [(50, None, asyncpg.QueryCanceledError), (20_000, 0.05, TimeoutError)]
 )
 async def test_a_statement_that_takes_too_long_is_ended(
-    pooled: Pooled, limit_ms: int, patience: float | None, refusal: type[Exception]
+    pooled: Pooled, limit_ms: int, max_wait: float | None, refusal: type[Exception]
 ) -> None:
     options = server_settings("tests", limit_ms)
     reads = await create_read_pool(pooled.pooled.runtime, size=1, settings=options, pooled=True)
     with pytest.raises(refusal):
-        await reads.fetchrow("SELECT pg_sleep(30)", timeout=patience)
+        await reads.fetchrow("SELECT pg_sleep(30)", timeout=max_wait)
     assert await reads.fetch("SELECT 1") == [(1,)]
     reads.terminate()
 
 
-async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, server: Serving, everyone: People) -> None:
+async def test_the_main_paths_work_and_leave_nothing_behind(pooled: Pooled, server: Serving, everyone: Users) -> None:
     async with AsyncClient(base_url=server.url, timeout=60) as client:
         await _register_and_log_in(client)
         project = (await client.post("/api/v1/projects", json={"name": "Pooled"})).json()["id"]
@@ -209,7 +209,7 @@ async def _is_indexed(client: AsyncClient, path: str) -> bool:
     return bool(answer.json()["index_status"] == "indexed")
 
 
-async def test_tenants_at_once_on_shared_connections_see_their_own(everyone: People, pooled: Pooled) -> None:
+async def test_tenants_at_once_on_shared_connections_see_their_own(everyone: Users, pooled: Pooled) -> None:
     """Each reads, writes and fails in turn, on connections that the others have just used."""
     alike = [await everyone.person() for _ in range(4)]
     projects = [await person.project(f"of {number}") for number, person in enumerate(alike)]

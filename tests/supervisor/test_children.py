@@ -82,7 +82,7 @@ def test_a_child_is_not_blamed_for_an_engine_that_fell_while_it_started() -> Non
 async def test_a_child_begins_when_it_is_told_and_those_after_it_at_once() -> None:
     part = child()
     part.start()
-    part.tell()
+    part.send_start_signal()
     assert await part.exited() == TOLD
     part.start()
     assert await part.exited() == TOLD
@@ -100,5 +100,5 @@ async def test_telling_a_child_that_has_ended_does_nothing() -> None:
     part = Child("part", (sys.executable, "-c", ""), dict(os.environ), print)
     part.start()
     assert await part.exited() == 0
-    part.tell()
+    part.send_start_signal()
     await part.stop(60)

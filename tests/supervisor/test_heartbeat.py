@@ -15,7 +15,7 @@ import pytest
 from partywall.core.watchdog import BEAT, LAST_BEAT
 from partywall.supervisor.children import Child, EngineHealth
 from partywall.supervisor.heartbeat import STARTS_WITHIN, Silence
-from tests.serving import UNMEASURED
+from tests.server import UNMEASURED
 
 CHILD = """
 import asyncio, os, pathlib, sys
@@ -79,7 +79,7 @@ async def test_a_stopped_child_is_killed_and_another_started(tmp_path: Path) -> 
     file, said = tmp_path / "started", list[str]()
     command = (sys.executable, "-c", CHILD, str(file))
     part = Child("part", command, {**os.environ, **UNMEASURED}, said.append, answers_within=1.5, pause=0.05)
-    part.tell()
+    part.send_start_signal()
     async with kept(part):
         first = await started(file, 1)
         os.kill(first, signal.SIGSTOP)

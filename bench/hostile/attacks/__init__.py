@@ -18,7 +18,7 @@ from bench.hostile.attacks import (
     several,
     streams,
     webhooks,
-    writing,
+    writes,
 )
 
 MODULES = (
@@ -27,7 +27,7 @@ MODULES = (
     accounts,
     searches,
     streams,
-    writing,
+    writes,
     webhooks,
     runs,
     html,

@@ -99,7 +99,7 @@ async def own_account(hostile: Hostile) -> None:
     await hostile.flood(itertools.cycle(lines), connections=16)
 
 
-async def strangers_projects(hostile: Hostile) -> None:
+async def outsiders_projects(hostile: Hostile) -> None:
     """Ids that belong to nobody, as fast as they can be asked for."""
     await hostile.settle()
     ways = ("/documents", "/events", "/runs", "/search?q=a", "/members", "/webhooks", "/budget", "/api-keys")
@@ -147,5 +147,5 @@ ATTACKS = (
     Attack("tokens-garbage", 8, "access tokens and keys that nobody was given", many(garbage_token, connections=16)),
     Attack("mail-tokens", 8, "garbage for the tokens of mails", many(mail_token, connections=16)),
     Attack("own-account", 8, "sessions listed, names changed, 16 at once", own_account),
-    Attack("foreign-projects", 3, "projects that do not exist, 16 at once", strangers_projects),
+    Attack("foreign-projects", 3, "projects that do not exist, 16 at once", outsiders_projects),
 )

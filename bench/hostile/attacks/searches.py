@@ -16,7 +16,7 @@ COMMON = "the of and to in a is that for it as was with be by on not he his but 
 type Run = Callable[[Hostile], Awaitable[None]]
 
 
-async def furnish(hostile: Hostile, documents: int = 200) -> None:
+async def seed(hostile: Hostile, documents: int = 200) -> None:
     """A project in which the common words are common."""
     await hostile.settle()
     some = [{"title": f"Hostile {n}", "content": f"{COMMON} number {n}. " * 20} for n in range(documents)]
@@ -25,7 +25,7 @@ async def furnish(hostile: Hostile, documents: int = 200) -> None:
 
 def searches(*queries: str, connections: int = 24, extra: str = "&limit=100&group=chunk") -> Run:
     async def run(hostile: Hostile) -> None:
-        await furnish(hostile)
+        await seed(hostile)
         lines = [hostile.ask("GET", f"{hostile.here}/search?q={quote(query)}{extra}") for query in queries]
         hostile.begin()
         await hostile.flood(itertools.cycle(lines), connections=connections)
@@ -35,7 +35,7 @@ def searches(*queries: str, connections: int = 24, extra: str = "&limit=100&grou
 
 def lists(queries: Sequence[str], *, connections: int = 16) -> Run:
     async def run(hostile: Hostile) -> None:
-        await furnish(hostile)
+        await seed(hostile)
         lines = [hostile.ask("GET", f"{hostile.here}/documents?{query}") for query in queries]
         hostile.begin()
         await hostile.flood(itertools.cycle(lines), connections=connections)

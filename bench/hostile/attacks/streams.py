@@ -9,7 +9,7 @@ import struct
 from base64 import b64encode
 
 from bench.hostile.attack import Attack
-from bench.hostile.attacks.writing import large_document
+from bench.hostile.attacks.writes import large_document
 from bench.hostile.hostile import Hostile, NotSetUpError
 from bench.hostile.wire import request
 

@@ -29,7 +29,7 @@ type Upload = Mapping[str, tuple[str, bytes, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryBudget:
     """For how many seconds a busy or absent server is asked again, and who is told of each wait."""
 
     seconds: float = 3.0
@@ -54,9 +54,9 @@ class _TryAgain(Exception):
 class Api:
     """Requests to one server. What is sent again after a lost answer carries the same Idempotency-Key."""
 
-    def __init__(self, server: str, auth: httpx2.Auth | None = None, patience: Patience | None = None) -> None:
+    def __init__(self, server: str, auth: httpx2.Auth | None = None, retry_budget: RetryBudget | None = None) -> None:
         self.server = server
-        self._patience = patience or Patience()
+        self._max_wait = retry_budget or RetryBudget()
         self._client = open_client(server, auth, TIMEOUT)
 
     def __enter__(self) -> Self:
@@ -104,7 +104,7 @@ class Api:
         raise self._failure(response)
 
     def _send(self, method: str, path: str, **options: Unpack[_Options]) -> bytes:
-        deadline = time.monotonic() + self._patience.seconds
+        deadline = time.monotonic() + self._max_wait.seconds
         for attempt in itertools.count():
             try:
                 return self._once(method, path, **options)
@@ -112,7 +112,7 @@ class Api:
                 delay = max(_backoff(attempt), again.after)
                 if time.monotonic() + delay > deadline:
                     raise again.failure from again
-                self._patience.waiting(str(again.failure), delay)
+                self._max_wait.waiting(str(again.failure), delay)
                 time.sleep(delay)  # noqa: TID251 - a command of one thread
         raise AssertionError("counted to infinity")
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from partywall.commands.begin import HEARTBEAT, WhenTold, wait_until_told
 from partywall.commands.paths import listening_host
 from partywall.commands.preconditions import checked_settings, refusals, require_engines
+from partywall.commands.start_signal import HEARTBEAT, StartSignal, wait_for_start_signal
 from partywall.server import application, run_api
 from partywall.supervisor.network import require_free_port
 
@@ -19,13 +19,13 @@ def api(
     host: Annotated[str, typer.Option(help="The address to listen on.", callback=listening_host)] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="How many processes share the port.")] = 1,
-    when_told: WhenTold = False,
+    start_signal: StartSignal = False,
 ) -> None:
     """Run the API on the engines that the settings name."""
     settings = checked_settings()
-    served = application(settings, workers, HEARTBEAT if when_told else None)
-    if when_told:
-        wait_until_told()
+    served = application(settings, workers, HEARTBEAT if start_signal else None)
+    if start_signal:
+        wait_for_start_signal()
     require_engines(settings)
     with refusals():
         asyncio.run(require_free_port(host, port))

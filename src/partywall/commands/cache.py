@@ -9,9 +9,9 @@ from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.core.caches import create_cache
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 
 _MOST_DATABASES: Final = 2**31
 _FAILURES = (RedisError, OSError, ValueError, OverflowError)
@@ -22,7 +22,7 @@ _REFUSING = (AuthenticationError, AuthorizationError)
 def cache_at(secret: SecretStr | None) -> Redis:
     """Opens no connection. Raises Refusal."""
     if secret is None:
-        raise Refusal("CACHE__URL is not set")
+        raise UsageError("CACHE__URL is not set")
     url = secret.get_secret_value()
     try:
         cache = create_cache(url)
@@ -32,7 +32,7 @@ def cache_at(secret: SecretStr | None) -> Redis:
             return cache
     except (ValueError, TypeError):
         pass
-    raise Refusal("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
+    raise UsageError("CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0, or rediss:// with TLS")
 
 
 def _is_whole(url: str) -> bool:
@@ -51,12 +51,12 @@ async def refuse_wrong_cache(secret: SecretStr | None) -> None:
         await cache.ping()
     except _AWAY as error:
         if isinstance(error, _REFUSING) or isinstance(error.__cause__, _REFUSING):
-            raise Refusal(_unusable(error)) from None
+            raise UsageError(_unusable(error)) from None
     except _FAILURES as error:
-        raise Refusal(_unusable(error)) from None
+        raise UsageError(_unusable(error)) from None
     finally:
         await cache.aclose()
 
 
 def _unusable(error: Exception) -> str:
-    return f"cannot use Valkey (CACHE__URL): {what_failed(error)['reason'] or 'no answer'}"
+    return f"cannot use Valkey (CACHE__URL): {error_fields(error)['reason'] or 'no answer'}"

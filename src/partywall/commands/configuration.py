@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsError
 
 from partywall.commands.paths import given_path
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.settings import Settings
 from partywall.settings.names import unknown_names
 
@@ -32,11 +32,11 @@ def load_settings(values: Values | None = None) -> Settings:
     try:
         return Settings.model_validate(dict(values or {}))
     except ValidationError as error:
-        raise Refusal("\n".join(_told(error.errors()))) from None
+        raise UsageError("\n".join(_told(error.errors()))) from None
     except SettingsError as error:
-        raise Refusal(str(error)) from None
+        raise UsageError(str(error)) from None
     except OSError as error:
-        raise Refusal(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"{error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _told(problems: Sequence[ErrorDetails]) -> Iterator[str]:

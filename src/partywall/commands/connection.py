@@ -13,13 +13,13 @@ import typer
 from pydantic import ValidationError
 
 from partywall.client.accounts import normalize
-from partywall.client.api import Api, Patience
+from partywall.client.api import Api, RetryBudget
 from partywall.client.errors import ClientError, NotLoggedIn
 from partywall.client.projects import Project, create_project, find_project, list_projects
 from partywall.client.store import RememberedProject, SessionFile, Store
 from partywall.client.tokens import KEY_VARIABLE, KeyAuth, TokenAuth
-from partywall.commands.refusal import Refusal
 from partywall.commands.terminal import printable
+from partywall.commands.usage_error import UsageError
 
 DEFAULT_SERVER: Final = "http://127.0.0.1:8000"
 
@@ -54,7 +54,7 @@ class Connection:
             return self._last_project()
         found = find_project(self.api, name)
         if found is None:
-            raise Refusal(f"no project is called {name!r}: see `partywall projects list`")
+            raise UsageError(f"no project is called {name!r}: see `partywall projects list`")
         self.remember(found)
         return found
 
@@ -74,13 +74,13 @@ class Connection:
             return self._only_project()
         last = self.last_used
         if last is None:
-            raise Refusal("no project was used yet: name one with --project")
+            raise UsageError("no project was used yet: name one with --project")
         return Project(id=last.id, name=last.name)
 
     def _only_project(self) -> Project:
         entered = list_projects(self.api)
         if not entered:
-            raise Refusal(f"the key in {KEY_VARIABLE} enters no project any more")
+            raise UsageError(f"the key in {KEY_VARIABLE} enters no project any more")
         return entered[0]
 
 
@@ -98,20 +98,20 @@ def failures() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise Refusal(printable(str(error))) from None
+        raise UsageError(printable(str(error))) from None
     except ValidationError:
-        raise Refusal("the server's answer is not one of Partywall's: is --server its address?") from None
+        raise UsageError("the server's answer is not one of Partywall's: is --server its address?") from None
 
 
 @contextmanager
-def connect(given: str | None, patience: Patience | None = None) -> Iterator[Connection]:
+def connect(given: str | None, retry_budget: RetryBudget | None = None) -> Iterator[Connection]:
     """As whoever logged in, or with the project's key in the environment, which leaves nothing behind here."""
     key = os.environ.get(KEY_VARIABLE, "").strip()
     with failures():
         server = server_url(given)
         file = None if key else _session_file(server)
         auth = TokenAuth(server, file) if file is not None else KeyAuth(key)
-        with Api(server, auth, patience) as api:
+        with Api(server, auth, retry_budget) as api:
             yield Connection(api, file)
 
 

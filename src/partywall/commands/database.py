@@ -12,8 +12,8 @@ from sqlalchemy import make_url
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator_settings
 from partywall.commands.postgres import database_failures, require_postgres
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.db import migrate as migrations
 
 app = typer.Typer()
@@ -29,7 +29,7 @@ def migrate(
 ) -> None:
     """Bring the database's schema to TARGET, as the role of DATABASE__OWNER_URL."""
     if _TARGET.fullmatch(target) is None:
-        raise Refusal(f"{target!a} is no revision: give one by its name, head, base, or -1 for one step back")
+        raise UsageError(f"{target!a} is no revision: give one by its name, head, base, or -1 for one step back")
     asyncio.run(_migrate(target, data_dir, keep_data=not lose_data))
 
 
@@ -37,10 +37,10 @@ async def _migrate(target: str, data_dir: Path, *, keep_data: bool) -> None:
     async with operator_settings(data_dir) as settings:
         runtime = await require_postgres("DATABASE__URL", settings.database.url, schema=False)
         if make_url(runtime).username is None:
-            raise Refusal("DATABASE__URL names no role: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
+            raise UsageError("DATABASE__URL names no role: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE")
         owner = await require_postgres("DATABASE__OWNER_URL", settings.database.owner_url, schema=False)
         try:
             with database_failures():
-                say(str(await migrations.migrate(owner, runtime, target, keep_data=keep_data)))
+                print_line(str(await migrations.migrate(owner, runtime, target, keep_data=keep_data)))
         except CommandError as error:
-            raise Refusal(str(error)) from None
+            raise UsageError(str(error)) from None

@@ -13,7 +13,7 @@ import typer
 
 from partywall import __version__
 from partywall.commands.interruption import interruptible
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
 from partywall.core.system_errors import explained
 
 
@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     130 and 143 where SIGINT or SIGTERM has ended it before its end.
     """
     if (wrong := _not_text(arguments)) is not None:
-        say(f"partywall: an argument is not UTF-8: {wrong!a}", err=True)
+        print_line(f"partywall: an argument is not UTF-8: {wrong!a}", err=True)
         return 2
     app = _build(arguments)
     with interruptible() as interruption:
@@ -68,12 +68,12 @@ def _run(app: typer.Typer, arguments: Sequence[str]) -> int:
         code: object = app(args=list(arguments) or ["--help"], prog_name="partywall", standalone_mode=False)
     except typer.TyperException as error:
         for line in error.format_message().split("\n"):
-            say(f"partywall: {line}", err=True)
+            print_line(f"partywall: {line}", err=True)
         return error.exit_code
     except BrokenPipeError:
         return _nobody_reads()
     except OSError as error:
-        say(f"partywall: {explained(error)}", err=True)
+        print_line(f"partywall: {explained(error)}", err=True)
         return 2
     return code if isinstance(code, int) else 0
 
@@ -127,7 +127,7 @@ def _imported(command: Command) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"partywall {__version__}")
+        print_line(f"partywall {__version__}")
         raise typer.Exit
 
 

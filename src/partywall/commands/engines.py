@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from partywall.commands.cache import cache_at
 from partywall.commands.configuration import load_settings
 from partywall.commands.postgres import database_failures, require_postgres
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
 from partywall.core.db.session import Sessions
 from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
@@ -51,11 +51,11 @@ class Operator:
 
     async def announce(self, revoked: Revocation) -> None:
         """To the processes that serve; says so where they cannot be told."""
-        told = await announce(self.cache, revoked)
+        notify = await announce(self.cache, revoked)
         if revoked.kind is Revoked.SIGNING_KEYS:
-            told = await drop_tickets(self.cache) and told
-        if not told:
-            say("the cache is away: running processes notice within five seconds", err=True)
+            notify = await drop_tickets(self.cache) and notify
+        if not notify:
+            print_line("the cache is away: running processes notice within five seconds", err=True)
 
 
 @asynccontextmanager
@@ -66,14 +66,14 @@ async def operator_settings(data_dir: Path) -> AsyncIterator[Settings]:
         yield load_settings()
         return
     if not (data_dir / "secrets").is_dir() and not (data_dir / "engines.location").exists():
-        raise Refusal(
+        raise UsageError(
             f"{data_dir} holds no Partywall: start `partywall serve`, give --data-dir, or set DATABASE__ENGINE=server"
         )
     try:
         async with embedded_engines(data_dir) as endpoints:
             yield load_settings(_values(data_dir, endpoints))
     except EngineError as error:
-        raise Refusal(str(error)) from None
+        raise UsageError(str(error)) from None
 
 
 def _values(data_dir: Path, endpoints: Endpoints) -> dict[str, str | Path | dict[str, str]]:

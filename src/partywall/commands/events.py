@@ -8,8 +8,8 @@ import typer
 from partywall.client import events as streams
 from partywall.client.sse import ServerEvent
 from partywall.commands.connection import ProjectOption, ServerOption, connect
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say, say_json
+from partywall.commands.terminal import print_json, print_line
+from partywall.commands.usage_error import UsageError
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ _TYPE: Final = re.compile(r"[a-z][a-z_]*\.(?:\*|[a-z][a-z_]*)")
 
 def _patterns(given: str | None) -> str | None:
     if given is not None and not all(map(_TYPE.fullmatch, given.split(","))):
-        raise Refusal("--types: patterns such as document.* or document.created, separated by commas")
+        raise UsageError("--types: patterns such as document.* or document.created, separated by commas")
     return given
 
 
@@ -40,20 +40,20 @@ def events(
     with connect(server) as connection:
         where = connection.project(project)
         if follow:
-            say(f"following {where.name!r}; Ctrl-C ends", err=True)
+            print_line(f"following {where.name!r}; Ctrl-C ends", err=True)
             stream = streams.follow(connection.api, where.id, None if after is None else str(after), types, _waiting)
         else:
             stream = streams.kept(connection.api, where.id, str(after or 0), types)
         shown = False
         for event in stream:
-            say_json(event.data) if as_json else say(_line(event))
+            print_json(event.data) if as_json else print_line(_line(event))
             shown = True
         if not shown:
-            say(f"no such event is kept in {where.name!r}", err=True)
+            print_line(f"no such event is kept in {where.name!r}", err=True)
 
 
 def _waiting(why: str, seconds: float) -> None:
-    say(f"{why}; connecting again in {seconds:g} s", err=True)
+    print_line(f"{why}; connecting again in {seconds:g} s", err=True)
 
 
 def _line(raw: ServerEvent) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
 from partywall.core.security.revocations import Revocation, Revoked
 from partywall.features.accounts import operations
 
@@ -29,8 +29,8 @@ def rotate(
 ) -> None:
     """Make a new signing key; the former one's tokens stay valid until they expire."""
     made = asyncio.run(_rotate(data_dir, now))
-    say(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
-    say(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")
+    print_line(f"{made.kid} signs from {made.active_at:%Y-%m-%d %H:%M:%S}Z")
+    print_line(f"former keys are accepted until {made.former_until:%Y-%m-%d %H:%M:%S}Z")
 
 
 async def _rotate(data_dir: Path, now: bool) -> operations.RotatedKey:

@@ -9,8 +9,8 @@ import typer
 from partywall.client import accounts
 from partywall.client.errors import ClientError, NotLetIn
 from partywall.commands.connection import ServerOption, failures, server_url, store
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import password_line, say
+from partywall.commands.terminal import password_line, print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.system_errors import explained
 
 PASSWORD_VARIABLE = "PARTYWALL_PASSWORD"  # noqa: S105 - a name
@@ -36,13 +36,13 @@ def register(
         try:
             accounts.log_in(store(), url, address, secret)
         except NotLetIn:
-            say(f"accepted: confirm {address} as the mail to it says, and then {_login(url)}")
+            print_line(f"accepted: confirm {address} as the mail to it says, and then {_login(url)}")
             return 0
         except (ClientError, OSError) as error:
             reason = explained(error) if isinstance(error, OSError) else error
-            say(f"registered, but not logged in ({reason}): {_login(url)}", err=True)
+            print_line(f"registered, but not logged in ({reason}): {_login(url)}", err=True)
             return 1
-    say(f"registered and logged in to {url} as {address}")
+    print_line(f"registered and logged in to {url} as {address}")
     return 0
 
 
@@ -56,7 +56,7 @@ def login(
     with failures():
         url, address = server_url(server), _email(email)
         accounts.log_in(store(), url, address, _password(password_stdin))
-    say(f"logged in to {url} as {address}")
+    print_line(f"logged in to {url} as {address}")
 
 
 @app.command()
@@ -65,7 +65,7 @@ def logout(server: ServerOption = None) -> None:
     with failures():
         url = server_url(server)
         known = accounts.log_out(store(), url)
-    say(f"logged out of {url}" if known else f"not logged in to {url}")
+    print_line(f"logged out of {url}" if known else f"not logged in to {url}")
 
 
 def _login(url: str) -> str:
@@ -94,10 +94,10 @@ def _password(from_stdin: bool, *, confirm: bool = False) -> str:
 
 def _given(password: str, where: str) -> str:
     if not password:
-        raise Refusal(f"the password in {where} is empty")
+        raise UsageError(f"the password in {where} is empty")
     return password
 
 
 def _require_terminal(instead: str) -> None:
     if not sys.stdin.isatty():
-        raise Refusal(f"nobody is there to be asked: set {instead}")
+        raise UsageError(f"nobody is there to be asked: set {instead}")

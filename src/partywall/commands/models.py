@@ -9,8 +9,8 @@ import typer
 # lint: allow adapter-import - fetching a model's files is the operator's act, before any resource exists
 from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm
 from partywall.commands.configuration import DataDir
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
+from partywall.commands.usage_error import UsageError
 
 app = typer.Typer(name="models", help="Embedding models that are not bundled.")
 
@@ -28,8 +28,8 @@ def install(
     try:
         target = install_minilm(data_dir / "models")
     except (ModelInstallError, OSError) as error:
-        raise Refusal(str(error)) from None
-    say(f"{model.value} is installed in {target}; EMBEDDINGS__ENGINE={model.value} uses it.")
+        raise UsageError(str(error)) from None
+    print_line(f"{model.value} is installed in {target}; EMBEDDINGS__ENGINE={model.value} uses it.")
 
 
 @app.callback()

@@ -5,7 +5,7 @@ import json
 import typer
 
 from partywall.commands.configuration import load_settings
-from partywall.commands.terminal import say_json
+from partywall.commands.terminal import print_json
 from partywall.core.http.openapi import document_below
 from partywall.main import create_app
 
@@ -19,4 +19,4 @@ def openapi() -> None:
         {"environment": "development", "database": {"engine": "embedded"}, "cache": {"engine": "embedded"}}
     )
     document = document_below(create_app(settings).openapi(), settings.http.sub_path)
-    say_json(json.dumps(document, indent=2, ensure_ascii=False))
+    print_json(json.dumps(document, indent=2, ensure_ascii=False))

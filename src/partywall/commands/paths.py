@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.settings.values import host_name
 
 
 def given_path(text: str | Path) -> Path:
     """An empty variable of a script is not the working directory. Raises Refusal."""
     if isinstance(text, str) and not text.strip():
-        raise Refusal("a path is empty: write . for the working directory")
+        raise UsageError("a path is empty: write . for the working directory")
     return Path(text)
 
 
@@ -19,7 +19,7 @@ def existing_path(text: str | Path) -> Path:
     """Raises Refusal."""
     path = given_path(text)
     if not path.exists():
-        raise Refusal(f"path {str(path)!r} does not exist")
+        raise UsageError(f"path {str(path)!r} does not exist")
     return path
 
 
@@ -28,4 +28,4 @@ def listening_host(host: str) -> str:
     try:
         return host and host_name(host)
     except ValueError as error:
-        raise Refusal(f"--host: {error}") from None
+        raise UsageError(f"--host: {error}") from None

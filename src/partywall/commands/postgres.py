@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, ProgrammingError
 
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.core.db.availability import is_away
 from partywall.core.db.engine import asyncpg_dsn
 from partywall.core.db.pooler import connect_pooled
@@ -41,14 +41,14 @@ async def require_postgres(
     With `direct`, no pooler may be between: these settings have to last as long as the connection.
     """
     if secret is None:
-        raise Refusal(f"{variable} is not set")
+        raise UsageError(f"{variable} is not set")
     url = secret.get_secret_value()
     try:
         dsn = asyncpg_dsn(_printable(url))
     except (ValueError, ArgumentError):
-        raise Refusal(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
+        raise UsageError(f"{variable} is no URL: postgresql://ROLE:PASSWORD@HOST:PORT/DATABASE") from None
     if "@" in f"{make_url(url).host}{make_url(url).database}":  # a part of the password, which is not to be repeated
-        raise Refusal(f"{variable} is no URL: write @, / and : in the password as %40, %2F and %3A")
+        raise UsageError(f"{variable} is no URL: write @, / and : in the password as %40, %2F and %3A")
     try:
         connection = await _connect(dsn, direct)
         try:
@@ -57,11 +57,11 @@ async def require_postgres(
         finally:
             await connection.close()
     except _FAILURES as error:
-        raise Refusal(f"cannot reach PostgreSQL at {place(url)} ({variable}): {_reason(error)}") from None
+        raise UsageError(f"cannot reach PostgreSQL at {place(url)} ({variable}): {_reason(error)}") from None
     if dropped:
-        raise Refusal(f"{variable} does not keep what is set on a connection: {_POOLER}")
+        raise UsageError(f"{variable} does not keep what is set on a connection: {_POOLER}")
     if not ready:
-        raise Refusal("the database has no schema yet: run `partywall migrate`")
+        raise UsageError("the database has no schema yet: run `partywall migrate`")
     return url
 
 
@@ -91,11 +91,11 @@ def database_failures() -> Iterator[None]:
     try:
         yield
     except ProgrammingError as error:
-        raise Refusal(f"{_first_line(error)}: has `partywall migrate` been run with this version?") from None
+        raise UsageError(f"{_first_line(error)}: has `partywall migrate` been run with this version?") from None
     except DBAPIError as error:
-        raise Refusal(f"PostgreSQL refused: {_first_line(error)}") from None
+        raise UsageError(f"PostgreSQL refused: {_first_line(error)}") from None
     except (ConnectionError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise Refusal(f"PostgreSQL {'is away' if is_away(error) else 'refused'}: {_reason(error)}") from None
+        raise UsageError(f"PostgreSQL {'is away' if is_away(error) else 'refused'}: {_reason(error)}") from None
 
 
 def _first_line(error: DBAPIError) -> str:

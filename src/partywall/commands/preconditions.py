@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from partywall.adapters.embeddings.minilm_files import installed_files
 from partywall.commands.cache import cache_at, refuse_wrong_cache
 from partywall.commands.configuration import load_settings
-from partywall.commands.places import require_authorities, require_directories
+from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.postgres import database_failures, require_postgres
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 from partywall.core.db import engine as engines
 from partywall.core.db.roles import PrivilegedRoleError, refuse_privileged_role
-from partywall.core.embedding import EmbeddingError
+from partywall.core.embedders import EmbeddingError
 from partywall.features.agents.registry import RegistrationError, registry_of
 from partywall.features.search.constants import DIMENSIONS
 from partywall.resources import MissingUrlError, create_mailer, embedding_engine
@@ -50,9 +50,9 @@ def refusals() -> Iterator[None]:
     try:
         yield
     except (MissingUrlError, EmbeddingError, PrivilegedRoleError, EngineError, RegistrationError) as error:
-        raise Refusal(str(error)) from None
+        raise UsageError(str(error)) from None
     except OSError as error:
-        raise Refusal(f"DATA_DIR: {error.filename}: {(error.strerror or str(error)).lower()}") from None
+        raise UsageError(f"DATA_DIR: {error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _check_embeddings(settings: Settings) -> None:
@@ -61,14 +61,14 @@ def _check_embeddings(settings: Settings) -> None:
     if chosen.engine == "minilm":
         installed_files(settings.data_dir / "models")
     if chosen.engine == "openai" and chosen.dimension not in DIMENSIONS:
-        raise Refusal(f"EMBEDDINGS__DIMENSION is one of {', '.join(map(str, DIMENSIONS))}")
+        raise UsageError(f"EMBEDDINGS__DIMENSION is one of {', '.join(map(str, DIMENSIONS))}")
 
 
 def _check_mail(settings: Settings) -> None:
     try:
         _ = create_mailer(settings)
     except ValueError as error:
-        raise Refusal(f"MAIL__FROM: {error}") from None
+        raise UsageError(f"MAIL__FROM: {error}") from None
 
 
 def _check_agents(settings: Settings) -> None:
@@ -77,7 +77,9 @@ def _check_agents(settings: Settings) -> None:
         return
     known = registry_of(settings.agents.modules).by_name
     for name in settings.agents.models.keys() - known.keys():
-        raise Refusal(f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}")
+        raise UsageError(
+            f"AGENTS__MODELS__{name.upper()}: no agent has that name: there are {', '.join(sorted(known))}"
+        )
 
 
 async def _check_engines(settings: Settings) -> None:

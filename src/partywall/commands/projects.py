@@ -6,7 +6,7 @@ import typer
 
 from partywall.client.projects import create_project, list_projects
 from partywall.commands.connection import ServerOption, connect
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
 
 app = typer.Typer(name="projects", help="Your projects.")
 
@@ -18,9 +18,9 @@ def list_(server: ServerOption = None) -> None:
         last = None if connection.last_used is None else connection.last_used.id
         found = list_projects(connection.api)
         for project in found:
-            say(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
+            print_line(f"{'*' if project.id == last else ' '} {project.id}  {project.role or '':6}  {project.name}")
     if not found:
-        say("no project yet: `partywall projects create NAME`", err=True)
+        print_line("no project yet: `partywall projects create NAME`", err=True)
 
 
 @app.command()
@@ -28,5 +28,5 @@ def create(name: Annotated[str, typer.Argument(help="Its name.")], server: Serve
     """Create a project and use it from now on."""
     with connect(server) as connection:
         project = create_project(connection.api, name)
-        say(project.id)
+        print_line(project.id)
         connection.remember(project)

@@ -12,8 +12,8 @@ import typer
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import PartywallError
 from partywall.features.quotas import operations
@@ -34,7 +34,7 @@ def show(project: Project = None, account: Account = None, data_dir: DataDir = D
     """Print every limit of a project or account, and which of them were set for it alone."""
     for quota, limit in asyncio.run(_show(project, account, data_dir)).items():
         most = UNLIMITED if limit.most is None else f"{limit.most.normalize():f}"
-        say(f"{quota}  {most}{'  (set)' if limit.own else ''}")
+        print_line(f"{quota}  {most}{'  (set)' if limit.own else ''}")
 
 
 @app.command("set")
@@ -48,7 +48,7 @@ def set_quota(
     """Set a limit for one project or account; it holds from the next request."""
     _require_known(quota, project)
     asyncio.run(_set(quota, _limit(limit), project, account, data_dir))
-    say(f"{quota} is {limit} for {project or account}")
+    print_line(f"{quota} is {limit} for {project or account}")
 
 
 @app.command()
@@ -62,14 +62,14 @@ def clear(
     if quota is not None:
         _require_known(quota, project)
     asyncio.run(_clear(quota, project, account, data_dir))
-    say(f"the settings hold again for {project or account}")
+    print_line(f"the settings hold again for {project or account}")
 
 
 @app.command()
 def recount(project: Project = None, data_dir: DataDir = DATA) -> None:
     """Count anew what one project stores, or each of them; each is locked against writers meanwhile."""
     counted, wrong = asyncio.run(_recount(project, data_dir))
-    say(f"counted {counted} projects, {wrong} of them had been counted wrongly")
+    print_line(f"counted {counted} projects, {wrong} of them had been counted wrongly")
 
 
 def _limit(given: str) -> Decimal | None:
@@ -78,13 +78,13 @@ def _limit(given: str) -> Decimal | None:
     try:
         return Decimal(given)
     except InvalidOperation:
-        raise Refusal(f"{given!r} is no number, and not {UNLIMITED!r}") from None
+        raise UsageError(f"{given!r} is no number, and not {UNLIMITED!r}") from None
 
 
 def _require_known(quota: str, project: UUID | None) -> None:
     known = OF_ACCOUNTS if project is None else OF_PROJECTS
     if quota not in known:
-        raise Refusal(f"{quota!r} is none of {', '.join(sorted(known))}")
+        raise UsageError(f"{quota!r} is none of {', '.join(sorted(known))}")
 
 
 @asynccontextmanager
@@ -92,7 +92,7 @@ async def _failures() -> AsyncIterator[None]:
     try:
         yield
     except PartywallError as error:
-        raise Refusal(error.detail) from None
+        raise UsageError(error.detail) from None
 
 
 async def _owner(session: AsyncReadSession, project: UUID | None, account: str | None) -> Owner:
@@ -100,7 +100,7 @@ async def _owner(session: AsyncReadSession, project: UUID | None, account: str |
         return Owner(project)
     if account is not None and project is None:
         return Owner(await operations.find_account(session, account), is_account=True)
-    raise Refusal("name one: --project ID or --account EMAIL")
+    raise UsageError("name one: --project ID or --account EMAIL")
 
 
 async def _show(project: UUID | None, account: str | None, data_dir: Path) -> Mapping[str, Limit]:

@@ -10,8 +10,8 @@ from sqlalchemy import Uuid, column, select, table
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import operator
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import say
+from partywall.commands.terminal import print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.documents.operations import Chosen
 from partywall.features.documents.operations import reindex as reindex_project
@@ -33,27 +33,27 @@ def reindex(
 ) -> int:
     """Have documents indexed again, by the worker, in every project or in some."""
     if every == (failed or error is not None):
-        raise Refusal("say which documents: --failed, --error TEXT, or --all")
+        raise UsageError("say which documents: --failed, --error TEXT, or --all")
     if error is not None:
         _require_text(error)
     chosen = Chosen(FAILED if failed else None, error)
     named = list(dict.fromkeys(project or ()))
     count, missing = asyncio.run(_reindex(named, chosen, data_dir))
     if missing and len(missing) == len(named):
-        raise Refusal(f"there is no project {' and no project '.join(map(str, missing))}")
+        raise UsageError(f"there is no project {' and no project '.join(map(str, missing))}")
     for each in missing if named else ():
-        say(f"there is no project {each}", err=True)
-    say(f"{count} documents wait to be indexed again")
+        print_line(f"there is no project {each}", err=True)
+    print_line(f"{count} documents wait to be indexed again")
     return 1 if missing and named else 0
 
 
 def _require_text(error: str) -> None:
     if not error.strip():
-        raise Refusal("--error needs a text that is in the `index_error` of the documents")
+        raise UsageError("--error needs a text that is in the `index_error` of the documents")
     try:
         error.encode()
     except UnicodeEncodeError:
-        raise Refusal("--error is not UTF-8") from None
+        raise UsageError("--error is not UTF-8") from None
 
 
 async def _reindex(projects: list[UUID], chosen: Chosen, data_dir: Path) -> tuple[int, list[UUID]]:

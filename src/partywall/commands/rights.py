@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from partywall.commands.terminal import say_lines
+from partywall.commands.terminal import print_lines
 from partywall.features.projects.rights_table import as_markdown, as_text
 
 app = typer.Typer()
@@ -15,4 +15,4 @@ def rights(
     markdown: Annotated[bool, typer.Option("--markdown", help="As it stands in the documentation.")] = False,
 ) -> None:
     """Print what each role may do in a project."""
-    say_lines(as_markdown() if markdown else as_text())
+    print_lines(as_markdown() if markdown else as_text())

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from partywall.client.searching import Hit, excerpt, read_hits
-from partywall.client.searching import search as ask
+from partywall.client.search import Hit, excerpt, read_hits
+from partywall.client.search import search as ask
 from partywall.commands.connection import ProjectOption, ServerOption, connect
-from partywall.commands.terminal import printable, say, say_json
+from partywall.commands.terminal import print_json, print_line, printable
 
 EXCERPT_CHARACTERS = 300
 
@@ -38,14 +38,14 @@ def search(
         where = connection.project(project)
         answer = ask(connection.api, where.id, query, limit=limit, mode=mode.value)
     if as_json:
-        say_json(answer.decode(errors="replace"))
+        print_json(answer.decode(errors="replace"))
         return
     hits = read_hits(answer)
     console = Console(highlight=False)
     for rank, hit in enumerate(hits, start=1):
         _show(rank, hit, console)
     if not hits:
-        say(f"nothing found in {where.name!r}", err=True)
+        print_line(f"nothing found in {where.name!r}", err=True)
 
 
 def _show(rank: int, hit: Hit, console: Console) -> None:

@@ -9,8 +9,8 @@ import typer
 
 from partywall import supervisor
 from partywall.commands.configuration import load_settings
+from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.paths import given_path, listening_host
-from partywall.commands.places import require_authorities, require_directories
 from partywall.core.db.long_reads import LONG_READS
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings

@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from partywall.commands.refusal import Refusal
+from partywall.commands.usage_error import UsageError
 
 # In bytes: more than the longest password that is accepted.
 _LONGEST_LINE: Final = 10_000
@@ -21,18 +21,18 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else " " for each in text)
 
 
-def say(line: str, *, err: bool = False) -> None:
+def print_line(line: str, *, err: bool = False) -> None:
     """One line, whatever is in it."""
     typer.echo(printable(line), err=err)
 
 
-def say_lines(text: str, *, err: bool = False) -> None:
+def print_lines(text: str, *, err: bool = False) -> None:
     """Several lines, as they were written by us."""
     for line in text.split("\n"):
-        say(line, err=err)
+        print_line(line, err=err)
 
 
-def say_json(text: str) -> None:
+def print_json(text: str) -> None:
     """JSON as it came, which means the same with escapes for what could steer a terminal."""
     typer.echo("".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text))
 
@@ -43,7 +43,7 @@ def password_line() -> str:
     try:
         return line.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise Refusal("the password on standard input is not UTF-8") from None
+        raise UsageError("the password on standard input is not UTF-8") from None
 
 
 def _escaped(character: str) -> str:

@@ -10,8 +10,8 @@ import typer
 
 from partywall.commands.configuration import DataDir
 from partywall.commands.engines import Operator, operator
-from partywall.commands.refusal import Refusal
-from partywall.commands.terminal import password_line, say
+from partywall.commands.terminal import password_line, print_line
+from partywall.commands.usage_error import UsageError
 from partywall.core.errors import PartywallError
 from partywall.core.security.passwords import Passwords
 from partywall.core.security.revocations import Revocation, Revoked
@@ -36,9 +36,9 @@ def create(
     """Make an account with a verified address, and print its generated password."""
     given = password_line() if password_stdin else None
     made = asyncio.run(_create(data_dir, email, given, name))
-    say(f"created {made.email} ({made.id})")
+    print_line(f"created {made.email} ({made.id})")
     if made.password is not None:
-        say(f"password: {made.password}")
+        print_line(f"password: {made.password}")
 
 
 @app.command()
@@ -46,37 +46,37 @@ def password(email: Email, password_stdin: PasswordStdin = False, data_dir: Data
     """Give an account another password, end its sessions, and print a generated password."""
     given = password_line() if password_stdin else None
     changed = asyncio.run(_set_password(data_dir, email, given))
-    say(f"changed the password of {changed.email}; its sessions have ended")
+    print_line(f"changed the password of {changed.email}; its sessions have ended")
     if changed.password is not None:
-        say(f"password: {changed.password}")
+        print_line(f"password: {changed.password}")
 
 
 @app.command()
 def unlock(email: Email, data_dir: DataDir = DATA) -> None:
     """Forget an account's failed logins, so that nobody who knows the password has to wait."""
     asyncio.run(_unlock(data_dir, email))
-    say(f"unlocked {email}")
+    print_line(f"unlocked {email}")
 
 
 @app.command()
 def disable(email: Email, data_dir: DataDir = DATA) -> None:
     """End an account's sessions and refuse it from now on."""
     asyncio.run(_change(data_dir, lambda acting: operations.disable_user(acting.sessions, email), email))
-    say(f"disabled {email}")
+    print_line(f"disabled {email}")
 
 
 @app.command()
 def enable(email: Email, data_dir: DataDir = DATA) -> None:
     """Let a disabled account log in again."""
     asyncio.run(_change(data_dir, lambda acting: operations.enable_user(acting.sessions, email), email))
-    say(f"enabled {email}")
+    print_line(f"enabled {email}")
 
 
 @app.command()
 def verify(email: Email, data_dir: DataDir = DATA) -> None:
     """Take an account's address as verified."""
     asyncio.run(_change(data_dir, lambda acting: operations.verify_user(acting.sessions, acting.secrets, email), email))
-    say(f"verified {email}")
+    print_line(f"verified {email}")
 
 
 @app.command("list")
@@ -84,7 +84,7 @@ def list_users(data_dir: DataDir = DATA) -> None:
     """List all accounts by address."""
     for user in asyncio.run(_list(data_dir)):
         notes = [note for note, holds in (("unverified", not user.verified), ("disabled", user.disabled)) if holds]
-        say("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
+        print_line("  ".join([str(user.id), f"{user.created_at:%Y-%m-%d}", user.email, user.full_name or "", *notes]))
 
 
 async def _create(data_dir: Path, email: str, password: str | None, name: str | None) -> operations.GivenPassword:
@@ -92,7 +92,7 @@ async def _create(data_dir: Path, email: str, password: str | None, name: str | 
         try:
             return await operations.create_user(acting.sessions, Passwords(1), email, password, name)
         except PartywallError as error:
-            raise Refusal(error.detail) from None
+            raise UsageError(error.detail) from None
 
 
 async def _set_password(data_dir: Path, email: str, given: str | None) -> operations.GivenPassword:
@@ -100,9 +100,9 @@ async def _set_password(data_dir: Path, email: str, given: str | None) -> operat
         try:
             changed = await operations.set_password(acting.sessions, Passwords(1), acting.secrets, email, given)
         except AccountNotFoundError as error:
-            raise Refusal(f"{error.detail}: {email}") from None
+            raise UsageError(f"{error.detail}: {email}") from None
         except PartywallError as error:
-            raise Refusal(error.detail) from None
+            raise UsageError(error.detail) from None
         await acting.announce(Revocation(Revoked.ACCOUNT, changed.id))
         return changed
 
@@ -112,7 +112,7 @@ async def _unlock(data_dir: Path, email: str) -> None:
         try:
             await operations.unlock_user(acting.sessions, acting.secrets, email)
         except PartywallError as error:
-            raise Refusal(f"{error.detail}: {email}") from None
+            raise UsageError(f"{error.detail}: {email}") from None
 
 
 async def _change(data_dir: Path, change: Callable[[Operator], Awaitable[UUID]], email: str) -> None:
@@ -120,7 +120,7 @@ async def _change(data_dir: Path, change: Callable[[Operator], Awaitable[UUID]],
         try:
             changed = await change(acting)
         except PartywallError as error:
-            raise Refusal(f"{error.detail}: {email}") from None
+            raise UsageError(f"{error.detail}: {email}") from None
         await acting.announce(Revocation(Revoked.ACCOUNT, changed))
 
 

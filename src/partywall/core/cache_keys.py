@@ -19,7 +19,7 @@ ATTEMPTS_PREFIX: Final = "partywall:attempts"
 TICKETS_PREFIX: Final = "ticket:"
 
 # Which projects have news, for the workers: their ids, and nothing of what it is.
-NEWS: Final = CacheKey("partywall:news")
+PROJECT_EVENTS: Final = CacheKey("partywall:news")
 
 # There is a new job, for the workers.
 JOBS: Final = CacheKey("partywall:jobs")

@@ -22,9 +22,11 @@ async def remove_keys_of(cache: Redis, project_id: UUID) -> None:
         keys = [key if isinstance(key, bytes) else key.encode() for key in found]
         tickets = [key for key in keys if key.startswith(TICKETS_PREFIX.encode())]
         values = await cache.mget(tickets) if tickets else []
-        doomed = [ticket for ticket, value in zip(tickets, values, strict=True) if value is not None and named in value]
-        doomed += [key for key in keys if named in key]
-        if doomed:
-            await cache.delete(*doomed)
+        to_delete = [
+            ticket for ticket, value in zip(tickets, values, strict=True) if value is not None and named in value
+        ]
+        to_delete += [key for key in keys if named in key]
+        if to_delete:
+            await cache.delete(*to_delete)
         if cursor == 0:
             return

@@ -19,7 +19,7 @@ _ARENAS: Final = 2
 TRIM_SECONDS: Final = 1.0
 
 
-def give_back_memory() -> None:
+def release_memory() -> None:
     """Where the C library is another one than glibc, it does nothing."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

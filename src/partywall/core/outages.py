@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from partywall.core.db.availability import DatabaseAwayError, NoConnectionError, is_away, session_is_away
 from partywall.core.errors import PartywallError, UnavailableError
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 from partywall.core.storage import StorageAwayError, StorageFullError, is_full, is_storage_away
 
 log = structlog.get_logger(__name__)
@@ -39,16 +39,16 @@ def outage_of(error: BaseException) -> PartywallError | None:
         return _of_all([outage_of(each) for each in error.exceptions])
     cause = _cause(error)
     if is_full(cause):
-        log.warning("storage_full", **what_failed(error if cause is None else cause))
+        log.warning("storage_full", **error_fields(error if cause is None else cause))
         return StorageFullError()
     if _is_database_away(error):
-        log.warning("database_away", **what_failed(error))
+        log.warning("database_away", **error_fields(error))
         return DatabaseAwayError()
     if isinstance(error, _CACHE_AWAY):
-        log.warning("cache_away", **what_failed(error))
+        log.warning("cache_away", **error_fields(error))
         return CacheAwayError()
     if is_storage_away(error):
-        log.warning("storage_away", **what_failed(error))
+        log.warning("storage_away", **error_fields(error))
         return StorageAwayError()
     return None
 

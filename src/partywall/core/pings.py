@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.core.db import engine as engines
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +65,6 @@ async def _answers(name: str, ping: Ping) -> bool:
         async with asyncio.timeout(PING_TIMEOUT_SECONDS):
             await ping()
     except Exception as error:  # noqa: BLE001 - whatever the ping raises means: failing
-        log.warning("ping_failed", resource=name, **what_failed(error))
+        log.warning("ping_failed", resource=name, **error_fields(error))
         return False
     return True

@@ -6,18 +6,18 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from partywall.core.blobs import BlobStore
+from partywall.core.concurrency_limiter import ConcurrencyLimiter, TimedSlots
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
-from partywall.core.embedding import Embedders
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.newswire import Newswire
-from partywall.core.events.tail import Tails
+from partywall.core.embedders import Embedders
+from partywall.core.events.broadcaster import Broadcaster
+from partywall.core.events.log_tailer import LogTailers
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.http.large_answers import LargeAnswers
-from partywall.core.jobs.waking import JobWaker
+from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.language_models import LanguageModels
 from partywall.core.mail.message import Mailer
-from partywall.core.occupancy import Places, TimedPlaces
-from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.pings import Pings
 from partywall.core.security.api_keys import ApiKeys
 from partywall.core.security.attempts import AttemptLimiter
@@ -59,10 +59,10 @@ class Resources:
     embedders: Embedders
     language_models: LanguageModels
     outgoing: Outgoing
-    announcer: Announcer
-    tails: Tails
-    newswire: Newswire
+    sequencer: EventSequencer
+    tailers: LogTailers
+    broadcaster: Broadcaster
     waker: JobWaker
-    strangers: Places[str]
-    unused_tickets: TimedPlaces
+    handshakes: ConcurrencyLimiter[str]
+    unused_tickets: TimedSlots
     pings: Pings

@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
-from partywall.core.db.pruning import prune
+from partywall.core.db.batched_delete import prune
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
 from partywall.core.resources import Resources

@@ -10,7 +10,7 @@ from typing import Final
 
 from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant, current_tenant
-from partywall.core.tenant_semaphore import PATIENCE_SECONDS, TenantSemaphore
+from partywall.core.tenant_semaphore import MAX_WAIT_SECONDS, TenantSemaphore
 
 # An event loop that has waited asks for the interpreter again after each wait, and a busy thread keeps it for so long.
 _SWITCH_SECONDS: Final = 0.0005
@@ -36,23 +36,23 @@ class SharedThreads:
         *,
         each: int,
         waiting: int,
-        patience: float | None = PATIENCE_SECONDS,
+        max_wait: float | None = MAX_WAIT_SECONDS,
         use: RecentUse | None = None,
     ) -> None:
         self._threads: Final = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self.places: Final = TenantSemaphore(
-            threads, each=each, waiting=waiting, patience=patience, background_waits=True, use=use
+        self.slots: Final = TenantSemaphore(
+            threads, each=each, waiting=waiting, max_wait=max_wait, background_waits=True, use=use
         )
         self._use: Final = use
 
     async def run[T](self, work: Callable[[], T], tenant: Tenant | None = None) -> T:
         """Raises what the work does, TooMuchAtOnceError where the tenant has its share, or SharedOutError."""
         tenant = tenant or current_tenant()
-        await self.places.acquire(tenant)
+        await self.slots.acquire(tenant)
         try:
             under_way = asyncio.get_running_loop().run_in_executor(self._threads, work)
         except BaseException:
-            self.places.release(tenant)
+            self.slots.release(tenant)
             raise
         under_way.add_done_callback(functools.partial(self._done, tenant, time.monotonic()))
         return await asyncio.shield(under_way)
@@ -60,7 +60,7 @@ class SharedThreads:
     def _done(self, tenant: Tenant, began: float, under_way: asyncio.Future[object]) -> None:
         if self._use is not None:
             self._use.add(tenant.name, time.monotonic() - began)
-        self.places.release(tenant)
+        self.slots.release(tenant)
         if not under_way.cancelled():
             under_way.exception()  # also where nobody waits for it any more
 

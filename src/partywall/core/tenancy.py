@@ -91,23 +91,24 @@ class ProjectScope:
             raise TypeError("a ProjectScope is made by core.tenancy alone")
 
 
-def prove(project_id: UUID, principal: Principal, role: str | None) -> ProjectScope:
-    """The scope for a role that `wall.enter` answered; raises ProjectNotFoundError where it answered none."""
+def make_scope(project_id: UUID, principal: Principal, role: str | None) -> ProjectScope:
+    """The scope for a role that `wall.open_scope` answered; raises ProjectNotFoundError where it answered none."""
     if role is None:
         raise ProjectNotFoundError
     return ProjectScope(project_id, principal, Role(role), _SEAL)
 
 
-_WHO_AND_WHERE = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
-_ENTER = select(func.wall.enter(*_WHO_AND_WHERE))
-_ENTER_FOR_A_TIME = select(
-    func.wall.enter(*_WHO_AND_WHERE), func.set_config("statement_timeout", bindparam("milliseconds", type_=Text), True)
+_PRINCIPAL_AND_PROJECT = (bindparam("principal", type_=Text), bindparam("project_id", type_=Uuid))
+_OPEN_SCOPE = select(func.wall.open_scope(*_PRINCIPAL_AND_PROJECT))
+_OPEN_TIMED_SCOPE = select(
+    func.wall.open_scope(*_PRINCIPAL_AND_PROJECT),
+    func.set_config("statement_timeout", bindparam("milliseconds", type_=Text), True),
 )
-_ENTER_TO_WRITE = select(func.wall.enter_to_write(*_WHO_AND_WHERE, bindparam("accepting", type_=Boolean)))
-_LET_NO_WRITER_IN = select(func.wall.let_no_writer_in(*reversed(_WHO_AND_WHERE)))
+_OPEN_SHARED_SCOPE = select(func.wall.open_shared_scope(*_PRINCIPAL_AND_PROJECT, bindparam("accepting", type_=Boolean)))
+_LOCK_EXCLUSIVE = select(func.wall.lock_exclusive(*reversed(_PRINCIPAL_AND_PROJECT)))
 
 
-async def enter_project(
+async def open_scope(
     session: AsyncReadSession, principal: Principal, project_id: UUID, *, statement_timeout: timedelta | None = None
 ) -> ProjectScope:
     """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger.
@@ -116,14 +117,14 @@ async def enter_project(
     """
     values = {"principal": str(principal), "project_id": project_id}
     if statement_timeout is None:
-        role = await session.scalar(_ENTER, values)
+        role = await session.scalar(_OPEN_SCOPE, values)
     else:
         milliseconds = str(int(statement_timeout.total_seconds() * 1000))
-        role = await session.scalar(_ENTER_FOR_A_TIME, {**values, "milliseconds": milliseconds})
-    return prove(project_id, principal, role)
+        role = await session.scalar(_OPEN_TIMED_SCOPE, {**values, "milliseconds": milliseconds})
+    return make_scope(project_id, principal, role)
 
 
-async def enter_to_write(
+async def open_shared_scope(
     session: AsyncSession, principal: Principal, project_id: UUID, *, accepting: bool = False
 ) -> ProjectScope:
     """The same, and holds what it rests on until the commit: neither the project nor the role ends in between.
@@ -134,14 +135,14 @@ async def enter_to_write(
     Not for who is going to lock the project itself: two that hold it would wait for each other.
     """
     values = {"principal": str(principal), "project_id": project_id, "accepting": accepting}
-    role = await session.scalar(_ENTER_TO_WRITE, values)
-    return prove(project_id, principal, role)
+    role = await session.scalar(_OPEN_SHARED_SCOPE, values)
+    return make_scope(project_id, principal, role)
 
 
-async def let_no_writer_in(session: AsyncReadSession, project_id: UUID, principal: Principal | None = None) -> None:
+async def lock_exclusive(session: AsyncReadSession, project_id: UUID, principal: Principal | None = None) -> None:
     """Until the commit, after those who are inside have ended: none into the project, or none as this principal.
 
     Before the row that they hold is locked to delete or to change it, which could otherwise wait for ever where writers
     follow one another without a break. Not for who has entered to write.
     """
-    await session.execute(_LET_NO_WRITER_IN, {"principal": str(principal or ""), "project_id": project_id})
+    await session.execute(_LOCK_EXCLUSIVE, {"principal": str(principal or ""), "project_id": project_id})

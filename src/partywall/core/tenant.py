@@ -26,15 +26,15 @@ _CURRENT: Final[ContextVar[Tenant]] = ContextVar("partywall_tenant", default=SYS
 current_tenant = _CURRENT.get
 
 
-def work_for(tenant: Tenant) -> None:
+def set_current_tenant(tenant: Tenant) -> None:
     """From here on, in this task and those that it starts."""
     _CURRENT.set(tenant)
 
 
-def work_in_background_for(tenant: Tenant) -> None:
-    work_for(replace(tenant, background=True))
+def set_background_tenant(tenant: Tenant) -> None:
+    set_current_tenant(replace(tenant, background=True))
 
 
-def stranger(address: str) -> Tenant:
+def unauthenticated(address: str) -> Tenant:
     """Whoever has not authenticated yet."""
     return Tenant(f"address:{address}", known=False)

@@ -11,8 +11,8 @@ from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant
 
 WAITING_EACH: Final = 256
-WAITING_STRANGERS: Final = 1024
-PATIENCE_SECONDS: Final = 10.0
+WAITING_UNKNOWN: Final = 1024
+MAX_WAIT_SECONDS: Final = 10.0
 RETRY_AFTER_SECONDS: Final = 1
 
 
@@ -33,9 +33,9 @@ class SharedOutError(UnavailableError):
 class TenantSemaphore:
     """A semaphore whose places are shared between tenants.
 
-    One tenant alone may hold `each` places, and strangers `strangers` together. While tenants wait, a place that
+    One tenant alone may hold `each` places, and strangers `unknown` together. While tenants wait, a place that
     becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
-    bounded queue of its own, and nobody waits longer than `patience` seconds, or in the background for as long as it
+    bounded queue of its own, and nobody waits longer than `max_wait` seconds, or in the background for as long as it
     takes where `background_waits`. All of it happens on one event loop.
 
     With `use`, a free place goes first to the tenant that has used the least of late, and those that have used much
@@ -47,23 +47,23 @@ class TenantSemaphore:
         capacity: int,
         *,
         each: int | None = None,
-        strangers: int | None = None,
+        unknown: int | None = None,
         waiting: int = WAITING_EACH,
-        patience: float | None = PATIENCE_SECONDS,
+        max_wait: float | None = MAX_WAIT_SECONDS,
         background_waits: bool = False,
         use: RecentUse | None = None,
     ) -> None:
         self._capacity = capacity
         self._each = capacity - capacity // 3 if each is None else each
-        self._most_strangers = max(1, capacity // 3) if strangers is None else strangers
+        self._most_unknown = max(1, capacity // 3) if unknown is None else unknown
         self._most_waiting = waiting
-        self._patience = patience
+        self._max_wait = max_wait
         self._background_waits = background_waits
         self._use = use
         self._held: Counter[str] = Counter()
         self._in_use = 0
-        self._strangers = 0
-        self._waiting_strangers = 0
+        self._unknown = 0
+        self._waiting_unknown = 0
         self._queues: dict[str, deque[tuple[Tenant, asyncio.Future[None]]]] = {}
 
     @property
@@ -82,9 +82,9 @@ class TenantSemaphore:
         if self._use is not None and not self._leaves_room(tenant, self._use):
             return False
         if not tenant.known:
-            if self._strangers >= self._most_strangers:
+            if self._unknown >= self._most_unknown:
                 return False
-            self._strangers += 1
+            self._unknown += 1
         self._in_use += 1
         self._held[tenant.name] = held + 1
         return True
@@ -97,9 +97,9 @@ class TenantSemaphore:
         future = asyncio.get_running_loop().create_future()
         entry = (tenant, future)
         self._queues.setdefault(tenant.name, deque()).append(entry)
-        self._waiting_strangers += not tenant.known
+        self._waiting_unknown += not tenant.known
         try:
-            async with asyncio.timeout(None if tenant.background and self._background_waits else self._patience):
+            async with asyncio.timeout(None if tenant.background and self._background_waits else self._max_wait):
                 await future
         except BaseException as error:
             if future.done() and not future.cancelled():
@@ -112,7 +112,7 @@ class TenantSemaphore:
 
     def release(self, tenant: Tenant) -> None:
         self._in_use -= 1
-        self._strangers -= not tenant.known
+        self._unknown -= not tenant.known
         left = self._held[tenant.name] - 1
         if left:
             self._held[tenant.name] = left
@@ -133,7 +133,7 @@ class TenantSemaphore:
         return (
             self._in_use < self._capacity
             and self._held[tenant.name] < self._each
-            and (tenant.known or self._strangers < self._most_strangers)
+            and (tenant.known or self._unknown < self._most_unknown)
             and (self._use is None or self._leaves_room(tenant, self._use))
         )
 
@@ -145,12 +145,12 @@ class TenantSemaphore:
     def _take(self, tenant: Tenant) -> None:
         self._in_use += 1
         self._held[tenant.name] += 1
-        self._strangers += not tenant.known
+        self._unknown += not tenant.known
 
     def _refuse_full(self, tenant: Tenant) -> None:
         if len(self._queues.get(tenant.name, ())) >= self._most_waiting:
             raise self._refusal(tenant)
-        if not tenant.known and self._waiting_strangers >= WAITING_STRANGERS:
+        if not tenant.known and self._waiting_unknown >= WAITING_UNKNOWN:
             raise SharedOutError
 
     def _refusal(self, tenant: Tenant) -> TooMuchAtOnceError | SharedOutError:
@@ -171,7 +171,7 @@ class TenantSemaphore:
             tenant, future = queue.popleft()
             if queue:
                 self._queues[name] = queue  # behind the others
-            self._waiting_strangers -= not tenant.known
+            self._waiting_unknown -= not tenant.known
             if not future.done():
                 self._take(tenant)
                 future.set_result(None)
@@ -184,6 +184,6 @@ class TenantSemaphore:
         queue = self._queues.get(name)
         if queue is not None and entry in queue:
             queue.remove(entry)
-            self._waiting_strangers -= not entry[0].known
+            self._waiting_unknown -= not entry[0].known
             if not queue:
                 del self._queues[name]

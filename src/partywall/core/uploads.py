@@ -18,12 +18,12 @@ SMALL_EACH: Final = 2
 class Uploads:
     """Those that are read and stored at the same time. What is small waits for nobody's large file.
 
-    Whoever has waited for `patience` seconds is told to come back: 429 for their own uploads, 503 for those of others.
+    Whoever has waited for `max_wait` seconds is told to come back: 429 for their own uploads, 503 for those of others.
     A large file keeps its place while a process reads it: whoever has used those for long has fewer here too.
     """
 
-    def __init__(self, use: RecentUse, patience: float) -> None:
-        self._large = TenantSemaphore(LARGE_AT_ONCE, each=LARGE_EACH, patience=patience, use=use)
+    def __init__(self, use: RecentUse, max_wait: float) -> None:
+        self._large = TenantSemaphore(LARGE_AT_ONCE, each=LARGE_EACH, max_wait=max_wait, use=use)
         self._small = TenantSemaphore(SMALL_AT_ONCE, each=SMALL_EACH)
 
     def hold(self, tenant: Tenant, *, small: bool) -> AbstractAsyncContextManager[None]:

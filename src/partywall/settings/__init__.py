@@ -181,7 +181,7 @@ class Settings(FromEnvironment):
             )
         if mail.engine == "smtp" and (not mail.host or "sender" not in mail.model_fields_set):
             raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
-        if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.stays_here:
+        if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.is_own_failure:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
         return self
 

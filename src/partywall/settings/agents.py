@@ -76,7 +76,7 @@ class AgentSettings(Section):
         return values
 
     @property
-    def places_per_account(self) -> int:
+    def slots_per_account(self) -> int:
         return self.concurrency_per_account or max(1, self.concurrency // 3)
 
     @property
@@ -116,7 +116,7 @@ class AgentSettings(Section):
         return None
 
     @model_validator(mode="after")
-    def _one_key_for_one_house(self) -> Self:
+    def _one_key_for_one_deployment(self) -> Self:
         """What opens one provider's door is not shown to another."""
         if self.api_key is not None:
             asked = {name.partition(":")[0] for name in self.named} - self.servers.keys() - self.keys.keys()

@@ -69,7 +69,7 @@ class MailSettings(Section):
         return value
 
     @property
-    def stays_here(self) -> bool:
+    def is_own_failure(self) -> bool:
         """The server is this machine, so that nobody else reads the connection."""
         try:
             return ip_address(self.host or "").is_loopback

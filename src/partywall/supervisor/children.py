@@ -96,13 +96,13 @@ class Child:
         finally:
             channel.theirs.close()
         if self._told:
-            channel.tell()
+            channel.send_start_signal()
 
-    def tell(self) -> None:
+    def send_start_signal(self) -> None:
         """To begin, and every other that is started in its place."""
         self._told = True
         if self._channel is not None:
-            self._channel.tell()
+            self._channel.send_start_signal()
 
     def _close_channel(self) -> None:
         if self._channel is not None:

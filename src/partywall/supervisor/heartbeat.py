@@ -43,7 +43,7 @@ class Channel:
         self._ours, self.theirs = socket.socketpair()
         self._ours.setblocking(False)
 
-    def tell(self) -> None:
+    def send_start_signal(self) -> None:
         with suppress(OSError):  # whoever waits for the process sees that it has ended
             self._ours.send(b"\n")
 

@@ -10,7 +10,7 @@ from typing import Final
 PACKAGED = Path(__file__).parents[1] / "_migrations"
 CHECKOUT = Path(__file__).parents[3] / "migrations"
 # The API and the worker then read their programs at once, and begin when a line comes on standard input.
-WHEN_TOLD: Final = "--when-told"
+START_SIGNAL_FLAG: Final = "--when-told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

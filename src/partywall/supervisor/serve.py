@@ -22,7 +22,7 @@ from partywall.supervisor.children import Child, EngineHealth, describe, keep_en
 from partywall.supervisor.console import announce, complain, report
 from partywall.supervisor.migrations import at_head
 from partywall.supervisor.network import require_free_port, status_of
-from partywall.supervisor.options import WHEN_TOLD, ServeOptions
+from partywall.supervisor.options import START_SIGNAL_FLAG, ServeOptions
 from partywall.supervisor.service import Service
 
 READY = 200
@@ -124,10 +124,10 @@ class Supervisor:
         await self._migrate(endpoints)
         endpoints.write(self._options.data_dir)
         report("starting the API and the worker")
-        api.tell()
+        api.send_start_signal()
         # The worker's imports would otherwise compete with the API's for a small machine's cores.
         await self._until_answering()
-        worker.tell()
+        worker.send_start_signal()
         self._run(worker, group)
         await self._until_ready()
         options = self._options
@@ -182,8 +182,8 @@ class Supervisor:
             Child, environment=environment, report=report, service=self._service, answers_within=options.answers_within
         )
         return (
-            child("API", [*options.program, "api", *address, WHEN_TOLD]),
-            child("worker", [*options.program, "worker", WHEN_TOLD]),
+            child("API", [*options.program, "api", *address, START_SIGNAL_FLAG]),
+            child("worker", [*options.program, "worker", START_SIGNAL_FLAG]),
         )
 
     def _environment(self, endpoints: Endpoints) -> dict[str, str]:

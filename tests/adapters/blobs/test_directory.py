@@ -9,8 +9,8 @@ import pytest
 from partywall.adapters.blobs.directory import DirectoryBlobStore
 from partywall.core.errors import ContentTooLargeError, NotFoundError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
-from tests.people import People
+from partywall.core.tenancy import ProjectScope, open_scope
+from tests.users import Users
 
 
 async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
@@ -27,16 +27,16 @@ def store(tmp_path: Path) -> DirectoryBlobStore:
     return DirectoryBlobStore(tmp_path / "blobs")
 
 
-async def scope_of(people: People, resources: Resources) -> ProjectScope:
-    person = await people.person()
+async def scope_of(users: Users, resources: Resources) -> ProjectScope:
+    person = await users.person()
     project = await person.project()
     async with resources.sessions.read() as session:
-        return await enter_project(session, person.principal, project)
+        return await open_scope(session, person.principal, project)
 
 
 @pytest.fixture
-async def scope(people: People, resources: Resources) -> ProjectScope:
-    return await scope_of(people, resources)
+async def scope(users: Users, resources: Resources) -> ProjectScope:
+    return await scope_of(users, resources)
 
 
 def files(root: Path) -> list[Path]:
@@ -86,9 +86,9 @@ async def test_a_stream_that_breaks_leaves_nothing(
 
 
 async def test_a_key_opens_nothing_of_another_project(
-    store: DirectoryBlobStore, scope: ProjectScope, people: People, resources: Resources
+    store: DirectoryBlobStore, scope: ProjectScope, users: Users, resources: Resources
 ) -> None:
-    other = await scope_of(people, resources)
+    other = await scope_of(users, resources)
     blob = await store.put(scope, chunks(b"secret"), max_bytes=9)
     with pytest.raises(NotFoundError):
         await read(store.open(other, blob.key))
@@ -105,9 +105,9 @@ async def test_a_key_is_no_path(store: DirectoryBlobStore, scope: ProjectScope, 
 
 
 async def test_a_project_goes_with_its_blobs(
-    store: DirectoryBlobStore, scope: ProjectScope, people: People, resources: Resources, tmp_path: Path
+    store: DirectoryBlobStore, scope: ProjectScope, users: Users, resources: Resources, tmp_path: Path
 ) -> None:
-    other = await scope_of(people, resources)
+    other = await scope_of(users, resources)
     await store.put(scope, chunks(b"x"), max_bytes=9)
     kept = await store.put(other, chunks(b"x"), max_bytes=9)
     for _ in range(2):

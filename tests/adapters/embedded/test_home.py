@@ -27,7 +27,7 @@ from partywall.adapters.embedded import (
 from partywall.adapters.embedded.account import Account
 from partywall.adapters.embedded.home import Home
 from partywall.adapters.embedded.runtime import RuntimeDirectory
-from partywall.core.abandoned import remove_abandoned
+from partywall.core.temporary_directories import remove_abandoned
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="another user reaches everything that is its own")
 
@@ -182,13 +182,13 @@ def test_the_engines_are_copied_whole_and_runnable_by_all(tmp_path: Path, monkey
 def test_an_account_may_enter_only_what_every_parent_lets_it(tmp_path: Path) -> None:
     (tmp_path / "inner").mkdir()
     tmp_path.chmod(0o700)
-    stranger = Account(uid=54321, gid=54321)
+    outsider = Account(uid=54321, gid=54321)
     owner = Account(uid=os.geteuid(), gid=os.getegid())
-    assert not stranger.can_traverse(tmp_path / "inner")
+    assert not outsider.can_traverse(tmp_path / "inner")
     assert owner.can_traverse(tmp_path / "inner")
     tmp_path.chmod(0o010)
-    assert Account(uid=54321, gid=os.getegid())._may_enter(tmp_path)
-    assert not owner._may_enter(tmp_path)
+    assert Account(uid=54321, gid=os.getegid())._is_member(tmp_path)
+    assert not owner._is_member(tmp_path)
     tmp_path.chmod(0o700)
 
 

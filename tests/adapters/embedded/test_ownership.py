@@ -12,7 +12,7 @@ from partywall.adapters.embedded.ownership import hand_over, make_private
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="root alone can give files away")
 
 ACCOUNT = Account(12345, 12346)
-STRANGER = 23456
+OUTSIDER = 23456
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_nothing_is_given_that_may_be_somebody_elses(blobs: Path, tmp_path: Path
 
 
 def test_files_of_another_user_are_refused(blobs: Path) -> None:
-    os.chown(blobs / "project" / "ab" / "one", STRANGER, STRANGER)
+    os.chown(blobs / "project" / "ab" / "one", OUTSIDER, OUTSIDER)
     with pytest.raises(EngineError, match="of user 23456: start as that user"):
         hand_over(blobs, ACCOUNT)
 

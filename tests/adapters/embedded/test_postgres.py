@@ -165,7 +165,7 @@ async def test_a_server_that_was_left_behind_is_ended_first(data_dir: Path) -> N
     assert any("left behind" in line for line in reports)
 
 
-async def test_a_stale_pid_file_that_names_a_living_stranger_does_not_stop_it(data_dir: Path) -> None:
+async def test_a_stale_pid_file_that_names_a_living_outsider_does_not_stop_it(data_dir: Path) -> None:
     server = EmbeddedPostgres(data_dir, SMALL)
     async with server:
         assert server.pid is not None

@@ -7,7 +7,7 @@ import pytest
 
 from partywall.adapters.embeddings.catalogue import open_catalogue
 from partywall.adapters.embeddings.openai import OpenAiOptions
-from partywall.core.embedding import EmbeddingError
+from partywall.core.embedders import EmbeddingError
 
 WORDLLAMA = "wordllama-l2-supercat-256@64b47a2dc493"
 

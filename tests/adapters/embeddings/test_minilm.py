@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from partywall.adapters.embeddings import minilm_files
 from partywall.adapters.embeddings.minilm import load_minilm
 from partywall.adapters.embeddings.minilm_files import ModelInstallError, install_minilm, installed_files
-from partywall.core.embedding import EmbeddingError
+from partywall.core.embedders import EmbeddingError
 
 INSTALLED = os.environ.get("PARTYWALL_TEST_MODELS")
 

@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
-from partywall.core.embedding import EmbeddingError, TextRefused
+from partywall.core.embedders import EmbeddingError, TextRefused
 from partywall.core.outgoing.circuits import FAILURES_UNTIL_OPEN
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retrying import Retries
+from partywall.core.outgoing.retries import Retries
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving, status
 
 
@@ -72,9 +72,7 @@ async def test_it_gives_up_in_the_end(client: httpx2.AsyncClient, endpoint: Endp
     assert len(endpoint.requests) == 5
 
 
-async def test_a_refusal_is_not_tried_again_and_no_secret_is_told(
-    client: httpx2.AsyncClient, endpoint: Endpoint
-) -> None:
+async def test_a_error_is_not_tried_again_and_no_secret_is_told(client: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     said = {"error": {"message": "no such\nkey: sk-secret"}}
     endpoint.faults.append(lambda: JSONResponse(said, 401))
     with structlog.testing.capture_logs() as logs, pytest.raises(EmbeddingError, match="answered 401") as raised:

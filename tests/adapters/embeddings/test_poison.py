@@ -15,11 +15,11 @@ from partywall.adapters.embeddings import requests
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions
 from partywall.adapters.embeddings.request_size import GROW_AFTER, GROW_SECONDS, RequestSize
 from partywall.adapters.embeddings.requests import MOST_FAILURES
-from partywall.core.embedding import EmbeddingUnavailable
+from partywall.core.embedders import EmbeddingUnavailable
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retrying import Retries
+from partywall.core.outgoing.retries import Retries
 from tests.adapters.embeddings.endpoint import DIMENSION, Endpoint, pseudo_vector, serving
-from tests.adapters.embeddings.test_refusals import Rule, at_most, not_about, right, sizes
+from tests.adapters.embeddings.test_errors import Rule, at_most, not_about, right, sizes
 
 POISON = 41
 

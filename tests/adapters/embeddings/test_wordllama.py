@@ -9,7 +9,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.wordllama import WordLlamaEmbedder, load_wordllama
-from partywall.core.embedding import EmbeddingError
+from partywall.core.embedders import EmbeddingError
 
 TEXTS = [
     "Our refund policy: ten days.\n\nWrite first.",

@@ -13,7 +13,7 @@ from partywall.adapters.mail import smtp
 from partywall.adapters.mail.smtp import SmtpMailer, SmtpOptions
 from partywall.core.mail.message import MailError, MailRefused, Message
 from tests.adapters.mail.server import PASSWORD, USER, Certificates, Post, make_certificates, serving
-from tests.serving import free_port
+from tests.server import free_port
 
 MESSAGE = Message("ada@example.com", "A subject", "Text.\n", "<p>Text.</p>\n", "job 1")
 LOCAL = SmtpOptions("127.0.0.1", "Partywall <partywall@example.com>", security="none", timeout=5)
@@ -182,7 +182,7 @@ LETTER = Message(
 )
 
 
-async def test_letters_beyond_ascii_arrive_as_they_were() -> None:
+async def test_mails_beyond_ascii_arrive_as_they_were() -> None:
     post = Post()
     async with serving(post) as port:
         await SmtpMailer(replace(LOCAL, sender="Żółw <us@exämple.com>", port=port)).send(LETTER)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from tests.architecture.lints import (
     cache_keys,
-    causes,
     cookies,
+    exception_causes,
     foreign_keys,
     frameworks,
     generic_writes,
@@ -28,7 +28,7 @@ LINTS: dict[str, Lint] = {
     "clock": purity.clock,
     "cookies": cookies.cookies,
     "cross-slice-relationship": foreign_keys.relationship_across_slices,
-    "dropped-cause": causes.dropped_cause,
+    "dropped-cause": exception_causes.dropped_cause,
     "environ": purity.environ,
     "file-size": size.file_size,
     "foreign-key-order": foreign_keys.foreign_key_order,

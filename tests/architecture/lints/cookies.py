@@ -9,15 +9,15 @@ from tests.architecture.lints.source import Codebase, Finding, Source
 from tests.architecture.lints.tables import called_name
 
 MAKERS = {"AsyncClient", "Client", "create_async_httpx2_client"}
-REFUSAL = "no_cookies"
+ERROR = "no_cookies"
 
 
 def cookies(source: Source, _codebase: Codebase) -> Iterator[Finding]:
     """The function that makes an HTTP client gives it the jar that stays empty."""
-    safe = {call for function in source.functions() if REFUSAL in _called(function) for call in _makers(function)}
+    safe = {call for function in source.functions() if ERROR in _called(function) for call in _makers(function)}
     for call in source.nodes(ast.Call):
         if called_name(call) in MAKERS and call not in safe:
-            message = f"{called_name(call)} keeps cookies: give it {REFUSAL}()"
+            message = f"{called_name(call)} keeps cookies: give it {ERROR}()"
             yield source.finding("cookies", call.lineno, message)
 
 

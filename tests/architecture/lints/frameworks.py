@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.architecture.lints.places import ENTRY_POINTS, PROCESSES
+from tests.architecture.lints.entry_points import ENTRY_POINTS, PROCESSES
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 WEB = {"fastapi", "starlette"}
 # The exchange is the part of the MCP router that is loaded late.
-MCP_EXCHANGE = "features/mcp/exchange.py"
+MCP_EXCHANGE = "features/mcp/protocol.py"
 HTTP_HOMES = ("core/http", "core/security/dependencies.py", MCP_EXCHANGE, "resources.py", *PROCESSES)
 HTTP_STEMS = ("router", "dependencies", "routes")
 SETTINGS_HOMES = ("core/http", "core/resources.py", "logs.py", "resources.py", "secret_key.py", *ENTRY_POINTS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tests.architecture.lints.places import COMMAND_LINE
+from tests.architecture.lints.entry_points import COMMAND_LINE
 from tests.architecture.lints.source import Codebase, Finding, Source
 
 CLOCK_HOME = ("core/clock.py",)

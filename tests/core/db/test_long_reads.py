@@ -10,7 +10,7 @@ import pytest
 from partywall.core.db.engine import create_read_pool, server_settings
 from partywall.core.db.long_reads import LONG_READS, ReadTimeoutError
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.tenant import Tenant, work_for
+from partywall.core.tenant import Tenant, set_current_tenant
 from tests.engines import DatabaseUrls
 
 SLOW = "SELECT pg_sleep(600)"
@@ -25,12 +25,12 @@ async def pool(database: DatabaseUrls) -> AsyncIterator[ReadPool]:
 
 
 async def ask(pool: ReadPool, tenant: Tenant, query: str = "SELECT 1") -> object:
-    work_for(tenant)
+    set_current_tenant(tenant)
     return await pool.fetchval(query)
 
 
-async def until_held(pool: ReadPool, places: int) -> None:
-    while pool.places.in_use < places:
+async def until_held(pool: ReadPool, slots: int) -> None:
+    while pool.slots.in_use < slots:
         await asyncio.sleep(0)
 
 
@@ -45,7 +45,7 @@ async def test_one_account_leaves_places_to_others(pool: ReadPool) -> None:
     slow = [asyncio.create_task(ask(pool.long, GREEDY, SLOW)) for _ in range(LONG_READS)]
     await until_held(pool.long, LONG_READS // 2)
     assert await ask(pool.long, HONEST) == 1
-    assert pool.long.places.in_use == LONG_READS // 2
+    assert pool.long.slots.in_use == LONG_READS // 2
     await cancelled(*slow)
 
 
@@ -55,7 +55,7 @@ async def test_what_takes_too_long_is_ended_by_the_server_and_said(database: Dat
         await ask(pool.long, HONEST, SLOW)
     pool.terminate()
     assert (ended.value.status, ended.value.headers["Retry-After"]) == (503, "5")
-    assert pool.long.places.in_use == 0
+    assert pool.long.slots.in_use == 0
 
 
 async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
@@ -64,7 +64,7 @@ async def test_nobody_frees_a_place_by_going_away(pool: ReadPool) -> None:
     slow = asyncio.create_task(ask(pool.long, GREEDY, SLOW))
     await until_held(pool.long, 1)
     await cancelled(slow)
-    assert pool.long.places.in_use == 1
+    assert pool.long.slots.in_use == 1
 
 
 async def test_the_server_has_a_limit_of_its_own_for_them(pool: ReadPool) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy.util import await_only
 
 from partywall.core.db.availability import NoConnectionError
 from partywall.core.db.engine import create_engine, create_read_pool, server_settings
-from partywall.core.db.pools import UNUSED_SECONDS, Demand, SharedQueuePool
+from partywall.core.db.pools import UNUSED_SECONDS, PoolDemand, SharedQueuePool
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.session import Sessions
 from partywall.core.http.problems import system_fact
-from partywall.core.tenant import Tenant, current_tenant, work_for
+from partywall.core.tenant import Tenant, current_tenant, set_current_tenant
 from tests.engines import DatabaseUrls
 
 OPTIONS = server_settings("tests", 15_000)
@@ -41,18 +41,18 @@ async def test_a_tenant_that_waits_for_locks_leaves_statements_to_others(
     pool: ReadPool, database: DatabaseUrls
 ) -> None:
     async def greedy() -> None:
-        work_for(GREEDY)
+        set_current_tenant(GREEDY)
         await pool.fetchrow("SELECT pg_sleep(60)")
 
     tasks = [asyncio.create_task(greedy()) for _ in range(10)]
     await asyncio.sleep(0)
-    work_for(HONEST)
+    set_current_tenant(HONEST)
     async with asyncio.timeout(60):
         assert await pool.fetch("SELECT 1") == [(1,)]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
 
 
 async def test_transactions_of_one_tenant_leave_a_connection_to_others(
@@ -62,7 +62,7 @@ async def test_transactions_of_one_tenant_leave_a_connection_to_others(
     release = asyncio.Event()
 
     async def hold() -> None:
-        work_for(GREEDY)
+        set_current_tenant(GREEDY)
         async with making.begin() as session:
             await session.execute(text("SELECT 1"))
             await release.wait()
@@ -70,19 +70,19 @@ async def test_transactions_of_one_tenant_leave_a_connection_to_others(
     async with asyncio.TaskGroup() as group:
         for _ in range(3):
             group.create_task(hold())
-        while pool.places.waiting == 0:
+        while pool.slots.waiting == 0:
             await asyncio.sleep(0)
-        work_for(HONEST)
+        set_current_tenant(HONEST)
         async with asyncio.timeout(60), making.read() as session:
             assert await session.scalar(text("SELECT 2")) == 2
-        assert (pool.places.in_use, pool.places.waiting) == (2, 1), "the greedy one waits for its own connections"
+        assert (pool.slots.in_use, pool.slots.waiting) == (2, 1), "the greedy one waits for its own connections"
         release.set()
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
 
 
 async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQueuePool]) -> None:
     making, pool = sessions
-    work_for(GREEDY)
+    set_current_tenant(GREEDY)
     for _ in range(5):
         with pytest.raises(DBAPIError):
             async with making.begin() as session:
@@ -90,17 +90,17 @@ async def test_places_come_back_after_failures(sessions: tuple[Sessions, SharedQ
         with pytest.raises(PendingRollbackError):
             async with making.begin() as session:
                 await (await session.connection()).invalidate()
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
 
 
 async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(database: DatabaseUrls) -> None:
     options = server_settings("tests", 15_000, lock_timeout=50)
     engine = create_engine(database.runtime, pool_size=2, overflow=0, settings=options)
     lock = text("SELECT pg_advisory_xact_lock(hashtext('a lock of the tests'))")
-    work_for(GREEDY)
+    set_current_tenant(GREEDY)
     async with Sessions(engine).begin() as holder:
         await holder.execute(lock)
-        work_for(HONEST)
+        set_current_tenant(HONEST)
         with pytest.raises(DBAPIError) as refused:
             async with Sessions(engine).begin() as waiter:
                 await waiter.execute(lock)
@@ -117,13 +117,13 @@ async def test_an_engine_that_cannot_connect_keeps_no_place() -> None:
             async with Sessions(engine).read() as session:
                 await session.execute(text("SELECT 1"))
         assert system_fact(refused.value).status == 503
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
     await engine.dispose()
 
 
 async def test_work_is_done_for_nobody_until_it_is_said() -> None:
     assert current_tenant().name == "system"
-    work_for(HONEST)
+    set_current_tenant(HONEST)
     assert await asyncio.create_task(_name()) == "honest"
 
 
@@ -136,7 +136,7 @@ async def test_a_connection_that_nothing_needs_any_more_is_closed(
 ) -> None:
     making, pool = sessions
     now = 0.0
-    pool.demand = Demand(2, lambda: now)
+    pool.demand = PoolDemand(2, lambda: now)
 
     async def backend() -> int:
         async with making.read() as session:
@@ -162,7 +162,7 @@ async def test_a_connection_that_nothing_needs_any_more_is_closed(
 
 def test_demand_is_what_was_needed_at_once_in_this_stretch_and_the_one_before() -> None:
     now = 0.0
-    demand = Demand(5, lambda: now)
+    demand = PoolDemand(5, lambda: now)
     demand.note(3)
     assert demand.most == 5
     now += UNUSED_SECONDS
@@ -195,13 +195,13 @@ async def test_a_connection_is_taken_again_while_another_is_closed(
         for session in (one, other):
             await session.execute(text("SELECT 1"))
     monkeypatch.setattr(pool, "_drop", slowly)
-    pool.demand = Demand(1)
+    pool.demand = PoolDemand(1)
     giving_back = asyncio.create_task(use())
     await closing.wait()
     async with sessions.read() as session:
         await session.execute(text("SELECT 1"))
         closed.set()
         await giving_back
-        assert pool.places.in_use == 1
-    assert pool.places.in_use == 0
+        assert pool.slots.in_use == 1
+    assert pool.slots.in_use == 0
     await engine.dispose()

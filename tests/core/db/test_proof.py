@@ -10,18 +10,18 @@ import pytest
 
 from partywall.core.db.scoped_read import ScopedRead, Value
 from partywall.core.db.scoped_write import ScopedWrite
-from partywall.features.documents.creating import _MAY_WRITE, prepare
-from partywall.features.documents.creating_repository import CREATE, values_of
-from partywall.features.documents.reading_repository import ROOM
+from partywall.features.documents.creation import _MAY_WRITE, prepare
+from partywall.features.documents.creation_repository import CREATE, values_of
+from partywall.features.documents.reader_repository import ROOM
 from partywall.features.documents.schemas import DocumentCreate
 from tests.engines import DatabaseUrls
-from tests.people import People, Person
+from tests.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
 BIND = "SELECT set_config('partywall.principal', $1, true), set_config('partywall.project', $2, true)"
 CURRENT = "SELECT wall.current_project()"
-ENTER = "SELECT wall.enter_to_write($1, $2)"
+ENTER = "SELECT wall.open_shared_scope($1, $2)"
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def two(people: People) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
-    one, other = await people.person(), await people.person()
+async def two(users: Users) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
+    one, other = await users.person(), await users.person()
     return (one, await one.project("one")), (other, await other.project("other"))
 
 
@@ -83,14 +83,14 @@ async def test_who_is_let_in_nowhere_proves_nothing(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, _), (_, foreign) = two
-    for enter in (ENTER, "SELECT wall.enter_statement($1, $2)"):
+    for enter in (ENTER, "SELECT wall.open_scope_statement($1, $2)"):
         async with runtime.transaction():
             assert await runtime.fetchval(enter, str(one.principal), foreign) is None
             assert await runtime.fetchval(CURRENT) is None
 
 
 async def test_a_proof_ends_with_its_transaction_and_goes_back_with_its_savepoint(
-    runtime: Connection, people: People, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
+    runtime: Connection, users: Users, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, mine), _ = two
     async with runtime.transaction():
@@ -102,7 +102,7 @@ async def test_a_proof_ends_with_its_transaction_and_goes_back_with_its_savepoin
         assert not await runtime.fetchval("SELECT current_setting('partywall.entered', true)")
     async with runtime.transaction():
         assert await runtime.fetchval(ENTER, str(one.principal), mine) == "owner"
-    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", one.id)
+    await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", one.id)
     async with runtime.transaction():
         await runtime.execute(BIND, str(one.principal), str(mine))
         assert await runtime.fetchval(CURRENT) is None

@@ -49,13 +49,13 @@ async def test_a_statement_that_fails_costs_no_connection(pool: ReadPool) -> Non
 async def test_what_is_given_up_is_not_read_by_the_next_one(pool: ReadPool, limit: float | None) -> None:
     before = await pool.fetchval(BACKEND)
     task = asyncio.create_task(pool.fetchrow("SELECT pg_sleep(60), 'late'", timeout=limit))
-    while not pool.places.in_use:
+    while not pool.slots.in_use:
         await asyncio.sleep(0)
     if limit is None:
         task.cancel()
     with pytest.raises((TimeoutError, asyncio.CancelledError)):
         await task
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
     after = [await pool.fetchval(BACKEND) for _ in range(2)]
     assert before not in after
 
@@ -68,7 +68,7 @@ async def test_a_connection_that_the_server_has_ended_is_replaced(pool: ReadPool
             before = None if await pool.fetchval(BACKEND) != before else before
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ConnectionError):
             continue
-    assert (pool.places.in_use, len(await at_the_same_time(pool))) == (0, EACH)
+    assert (pool.slots.in_use, len(await at_the_same_time(pool))) == (0, EACH)
 
 
 async def test_what_nothing_needs_is_closed(pool: ReadPool) -> None:
@@ -85,5 +85,5 @@ async def test_nothing_stays_of_a_pool_that_is_closed(pool: ReadPool) -> None:
     async with pool.acquire() as connection:
         pool.terminate()
         assert connection.is_closed()
-    assert pool.places.in_use == 0
+    assert pool.slots.in_use == 0
     pool.terminate()

@@ -14,7 +14,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import ConflictError
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectNotFoundError
-from tests.people import People, Person
+from tests.users import Person, Users
 
 # Those of this worker's database: others have tests of their own running on the same server.
 END = (
@@ -23,17 +23,17 @@ END = (
 )
 
 
-async def start(people: People) -> tuple[Person, str, dict[str, JsonValue]]:
-    person = await people.person()
+async def start(users: Users) -> tuple[Person, str, dict[str, JsonValue]]:
+    person = await users.person()
     url = f"/api/v1/projects/{await person.project()}/documents"
     made = await person.client.post(url, json={"title": "T", "content": "C"})
     return person, url, made.json()
 
 
-async def test_lost_connections_are_no_internal_error(people: People) -> None:
-    person, url, made = await start(people)
+async def test_lost_connections_are_no_internal_error(users: Users) -> None:
+    person, url, made = await start(users)
     for _ in range(3):
-        await people.execute(END)
+        await users.execute(END)
         answers = await asyncio.gather(
             person.client.get(f"{url}/{made['id']}"),
             person.client.get(url),
@@ -46,13 +46,13 @@ async def test_lost_connections_are_no_internal_error(people: People) -> None:
     assert (await person.client.get(f"{url}/{made['id']}")).status_code == 200
 
 
-async def test_the_proof_alone(people: People, resources: Resources) -> None:
-    person, stranger = await people.person(), await people.person()
+async def test_the_proof_alone(users: Users, resources: Resources) -> None:
+    person, outsider = await users.person(), await users.person()
     project = await person.project()
     scope = await ScopedReader(resources.reads, person.principal).scope(project)
     assert (scope.project_id, scope.role) == (project, "owner")
     with pytest.raises(ProjectNotFoundError):
-        await ScopedReader(resources.reads, stranger.principal).scope(project)
+        await ScopedReader(resources.reads, outsider.principal).scope(project)
 
 
 async def test_what_is_slow_is_away_and_what_is_wrong_is_not(resources: Resources) -> None:
@@ -66,10 +66,10 @@ async def test_what_is_slow_is_away_and_what_is_wrong_is_not(resources: Resource
         await resources.reads.fetchval("SELECT * FROM nowhere")
 
 
-async def test_a_constraint_without_a_meaning_stays_what_it_is(people: People) -> None:
-    person = await people.person()
+async def test_a_constraint_without_a_meaning_stays_what_it_is(users: Users) -> None:
+    person = await users.person()
     statement = "INSERT INTO account (id, email) VALUES ($1, 'x@example.com')"
     with pytest.raises(ConflictError), violations({"account_pkey": ConflictError}):
-        await people.execute(statement, person.id)
+        await users.execute(statement, person.id)
     with pytest.raises(asyncpg.UniqueViolationError), violations({"account_email_key": ConflictError}):
-        await people.execute(statement, person.id)
+        await users.execute(statement, person.id)

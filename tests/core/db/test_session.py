@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, FastAPI
 from httpx2 import ASGITransport, AsyncClient
 from sqlalchemy import text
 
-from partywall.core.http.dependencies import PrincipalSessionDep, gate
+from partywall.core.http.dependencies import PrincipalSessionDep, require_principal
 from partywall.main import create_app
 from partywall.settings import Settings
-from tests.people import People, Person
+from tests.users import Person, Users
 
 router = APIRouter(prefix="/test")
 
@@ -37,16 +37,16 @@ LATE = """
 
 
 @pytest.fixture
-async def late_constraint(people: People) -> AsyncIterator[None]:
-    await people.execute(LATE)
+async def late_constraint(users: Users) -> AsyncIterator[None]:
+    await users.execute(LATE)
     yield
-    await people.execute("DROP TABLE late_child, late_parent")
+    await users.execute("DROP TABLE late_child, late_parent")
 
 
 @pytest.fixture
 async def client(settings: Settings) -> AsyncIterator[AsyncClient]:
     app: FastAPI = create_app(settings)
-    app.include_router(router, dependencies=[Depends(gate)])
+    app.include_router(router, dependencies=[Depends(require_principal)])
     async with (
         LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
         AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://test") as client,
@@ -54,8 +54,8 @@ async def client(settings: Settings) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-async def _name(person: Person, people: People) -> str:
-    return await people.execute("SELECT 1 FROM account WHERE id = $1 AND full_name IS NOT NULL", person.id)
+async def _name(person: Person, users: Users) -> str:
+    return await users.execute("SELECT 1 FROM account WHERE id = $1 AND full_name IS NOT NULL", person.id)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ async def _name(person: Person, people: People) -> str:
     [("return", 200, "SELECT 1"), ("raise", 500, "SELECT 0"), ("fail-at-commit", 500, "SELECT 0")],
 )
 async def test_return_commits_raise_rolls_back_and_a_failed_commit_is_no_success(
-    client: AsyncClient, people: People, late_constraint: None, outcome: str, status: int, stored: str
+    client: AsyncClient, users: Users, late_constraint: None, outcome: str, status: int, stored: str
 ) -> None:
-    person = await people.person()
+    person = await users.person()
     answer = await client.post(f"/test/rename/{outcome}", headers={"Authorization": f"Bearer {person.token}"})
     assert answer.status_code == status
-    assert await _name(person, people) == stored
+    assert await _name(person, users) == stored
     if status == 500:
         assert "Error" not in answer.text.replace("Internal error", "")
         assert "constraint" not in answer.text

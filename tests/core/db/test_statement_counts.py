@@ -14,9 +14,9 @@ from sqlalchemy import event
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Superuser
-from tests.people import People, Person
+from tests.users import Person, Users
 
-type Add = Callable[[Desk, int], Awaitable[object]]
+type Add = Callable[[RecordedApp, int], Awaitable[object]]
 
 FEW, MANY = 2, 7
 # What the process does at times of its own, and what the driver asks on a connection that meets a type for the first
@@ -25,10 +25,10 @@ BEHIND = ("wall.number_events", "wall.projects_with_pending_events", "typeinfo_t
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class RecordedApp:
     """A project of somebody's, in an application whose statements are written down as they are sent."""
 
-    people: People
+    users: Users
     owner: Person
     url: str
     sent: list[str]
@@ -50,9 +50,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(
+async def recorded_app(
     settings: Settings, database: DatabaseUrls, kept: Superuser, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[RecordedApp]:
     sent: list[str] = []
     connect = asyncpg.connect
 
@@ -73,46 +73,48 @@ async def desk(
         app = create_app(settings)
         async with (
             LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
-            People(app, app.state.resources, database, kept) as people,
+            Users(app, app.state.resources, database, kept) as users,
         ):
             # What SQLAlchemy has prepared, the driver does not tell of when it is sent again.
             event.listen(app.state.resources.engine.sync_engine, "before_cursor_execute", note)
-            owner = await people.person()
-            yield Desk(people, owner, f"/api/v1/projects/{await owner.project()}", sent)
+            owner = await users.person()
+            yield RecordedApp(users, owner, f"/api/v1/projects/{await owner.project()}", sent)
 
 
-async def documents(desk: Desk, count: int) -> None:
-    await desk.post("/documents/batch", documents=[{"title": f"T{n}", "content": "Parcels."} for n in range(count)])
+async def documents(recorded_app: RecordedApp, count: int) -> None:
+    await recorded_app.post(
+        "/documents/batch", documents=[{"title": f"T{n}", "content": "Parcels."} for n in range(count)]
+    )
 
 
-async def projects(desk: Desk, count: int) -> None:
+async def projects(recorded_app: RecordedApp, count: int) -> None:
     for _ in range(count):
-        await desk.owner.project()
+        await recorded_app.owner.project()
 
 
-async def members(desk: Desk, count: int) -> None:
+async def members(recorded_app: RecordedApp, count: int) -> None:
     for _ in range(count):
-        person = await desk.people.person()
-        await desk.people.execute(
+        person = await recorded_app.users.person()
+        await recorded_app.users.execute(
             "INSERT INTO project_member (project_id, account_id, role) VALUES ($1::text::uuid, $2, 'viewer')",
-            desk.url.rpartition("/")[2],
+            recorded_app.url.rpartition("/")[2],
             person.id,
         )
 
 
-async def invitations(desk: Desk, count: int) -> None:
+async def invitations(recorded_app: RecordedApp, count: int) -> None:
     for _ in range(count):
-        await desk.post("/invitations", email=(await desk.people.person()).email, role="viewer")
+        await recorded_app.post("/invitations", email=(await recorded_app.users.person()).email, role="viewer")
 
 
-async def keys(desk: Desk, count: int) -> None:
+async def keys(recorded_app: RecordedApp, count: int) -> None:
     for n in range(count):
-        await desk.post("/api-keys", name=f"K{n}", role="viewer")
+        await recorded_app.post("/api-keys", name=f"K{n}", role="viewer")
 
 
-async def webhooks(desk: Desk, count: int) -> None:
+async def webhooks(recorded_app: RecordedApp, count: int) -> None:
     for n in range(count):
-        await desk.post("/webhooks", url=f"http://127.0.0.1:1024/{n}", types=["document.*"])
+        await recorded_app.post("/webhooks", url=f"http://127.0.0.1:1024/{n}", types=["document.*"])
 
 
 @pytest.mark.parametrize(
@@ -127,20 +129,22 @@ async def webhooks(desk: Desk, count: int) -> None:
         ("/webhooks", webhooks),
     ],
 )
-async def test_a_list_is_as_many_statements_however_long_it_is(desk: Desk, path: str, add: Add) -> None:
-    url = "/api/v1/projects" if path == "/.." else desk.url + path
-    await add(desk, FEW)
-    few = await desk.cost(url)
+async def test_a_list_is_as_many_statements_however_long_it_is(recorded_app: RecordedApp, path: str, add: Add) -> None:
+    url = "/api/v1/projects" if path == "/.." else recorded_app.url + path
+    await add(recorded_app, FEW)
+    few = await recorded_app.cost(url)
     assert few > 0
-    await add(desk, MANY)
-    shown = (await desk.owner.client.get(url)).json()["items"]
+    await add(recorded_app, MANY)
+    shown = (await recorded_app.owner.client.get(url)).json()["items"]
     assert len(shown) >= FEW + MANY
-    assert await desk.cost(url) == few, "\n".join(desk.sent)
+    assert await recorded_app.cost(url) == few, "\n".join(recorded_app.sent)
 
 
-async def test_a_batch_is_as_many_statements_however_large_it_is(desk: Desk) -> None:
+async def test_a_batch_is_as_many_statements_however_large_it_is(recorded_app: RecordedApp) -> None:
     costs = [
-        await desk.cost(f"{desk.url}/documents/batch", documents=[{"title": "T", "content": "C"}] * count)
+        await recorded_app.cost(
+            f"{recorded_app.url}/documents/batch", documents=[{"title": "T", "content": "C"}] * count
+        )
         for count in (FEW, MANY)
     ]
-    assert costs[0] == costs[1] > 0, "\n".join(desk.sent)
+    assert costs[0] == costs[1] > 0, "\n".join(recorded_app.sent)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from tests.engines import DatabaseUrls
-from tests.people import People, Person
+from tests.users import Person, Users
 
 SETTING = "SELECT current_setting('partywall.project', true)"
 
@@ -29,8 +29,8 @@ async def owner(database: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-async def person(people: People) -> Person:
-    return await people.person()
+async def person(users: Users) -> Person:
+    return await users.person()
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def project(person: Person) -> UUID:
 
 
 async def enter(connection: asyncpg.Connection, person: Person, project: UUID) -> None:
-    assert await connection.fetchval("SELECT wall.enter($1, $2)", str(person.principal), project) == "owner"
+    assert await connection.fetchval("SELECT wall.open_scope($1, $2)", str(person.principal), project) == "owner"
 
 
 async def test_after_a_transaction_the_setting_is_empty_and_not_null(

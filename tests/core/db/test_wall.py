@@ -19,10 +19,10 @@ from partywall.core.tenancy import (
     ProjectNotFoundError,
     ProjectScope,
     Role,
-    enter_project,
+    open_scope,
 )
 from tests.engines import DatabaseUrls
-from tests.people import People, Person
+from tests.users import Person, Users
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -35,10 +35,10 @@ async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def two(people: People) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
-    one, other = await people.person(), await people.person()
+async def two(users: Users) -> tuple[tuple[Person, UUID], tuple[Person, UUID]]:
+    one, other = await users.person(), await users.person()
     found = (one, await one.project("one")), (other, await other.project("other"))
-    assert await people.fetch("SELECT FROM event")
+    assert await users.fetch("SELECT FROM event")
     return found
 
 
@@ -60,7 +60,7 @@ async def test_a_forged_scope_yields_no_row_and_takes_none(
 ) -> None:
     (one, _), (_, foreign) = two
     async with runtime.transaction():
-        assert await runtime.fetchval("SELECT wall.enter($1, $2)", f"user:{one.id}", foreign) is None
+        assert await runtime.fetchval("SELECT wall.open_scope($1, $2)", f"user:{one.id}", foreign) is None
         assert await runtime.fetchval("SELECT count(*) FROM event") == 0
         told = '[{"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}]'
         assert await runtime.fetchval("SELECT wall.append_events($1, 'x', $2)", foreign, told) is None
@@ -77,7 +77,7 @@ async def test_inside_one_project_the_other_is_not_there(
 ) -> None:
     (one, mine), (_, foreign) = two
     async with runtime.transaction():
-        assert await runtime.fetchval("SELECT wall.enter($1, $2)", f"user:{one.id}", mine) == "owner"
+        assert await runtime.fetchval("SELECT wall.open_scope($1, $2)", f"user:{one.id}", mine) == "owner"
         assert await runtime.fetchval("SELECT count(*) FROM event WHERE project_id = $1", mine) == 1
         assert await runtime.fetchval("SELECT count(*) FROM event WHERE project_id = $1", foreign) == 0
         assert {row["id"] for row in await runtime.fetch("SELECT id FROM project")} == {mine}
@@ -136,13 +136,13 @@ async def test_the_runtime_role_cannot_climb(runtime: Connection, statement: str
         await runtime.execute(statement)
 
 
-async def test_the_statistics_of_columns_show_no_values(runtime: Connection, people: People, two: object) -> None:
+async def test_the_statistics_of_columns_show_no_values(runtime: Connection, users: Users, two: object) -> None:
     """PostgreSQL keeps the most common values of every column, and shows them to whoever may read the table."""
-    await people.execute("ANALYZE event, document, project, project_member, account")
-    kept = await people.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
+    await users.execute("ANALYZE event, document, project, project_member, account")
+    kept = await users.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
     assert {"event", "project", "account"} <= {row["tablename"] for row in kept}
     shown = await runtime.fetch("SELECT DISTINCT tablename FROM pg_stats WHERE schemaname = 'public'")
-    guarded = await people.fetch("SELECT relname FROM pg_class WHERE relrowsecurity")
+    guarded = await users.fetch("SELECT relname FROM pg_class WHERE relrowsecurity")
     assert {row["tablename"] for row in shown} & {row["relname"] for row in guarded} == set()
 
 
@@ -166,7 +166,7 @@ async def test_half_a_scope_is_none(runtime: Connection, two: tuple[tuple[Person
 @pytest.mark.parametrize(
     "made_up",
     [
-        "user:{stranger}", "user:{mine}", "user:{foreign}", "service:{mine}", "service:{stranger}", "key:{stranger}",
+        "user:{outsider}", "user:{mine}", "user:{foreign}", "service:{mine}", "service:{outsider}", "key:{outsider}",
         "key:{foreign}", "key:{owner}", "owner:{owner}", "USER:{owner}", " user:{owner}", "user{owner}", "{owner}",
         "service:", "service:%", "system", "postgres", "partywall_owner",
     ],
@@ -175,7 +175,7 @@ async def test_a_made_up_principal_opens_nothing(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]], made_up: str
 ) -> None:
     (_, mine), (other, foreign) = two
-    principal = made_up.format(stranger=uuid4(), mine=mine, foreign=foreign, owner=other.id)
+    principal = made_up.format(outsider=uuid4(), mine=mine, foreign=foreign, owner=other.id)
     async with runtime.transaction():
         await runtime.execute("SELECT set_config('partywall.principal', $1, true)", principal)
         await runtime.execute("SELECT set_config('partywall.project', $1, true)", str(foreign))
@@ -190,14 +190,14 @@ async def test_a_broken_principal_is_an_error_or_nothing(
 ) -> None:
     _, (_, foreign) = two
     with pytest.raises(asyncpg.InvalidTextRepresentationError):
-        await runtime.execute("SELECT wall.enter($1, $2)", broken, foreign)
+        await runtime.execute("SELECT wall.open_scope($1, $2)", broken, foreign)
 
 
 async def test_a_setting_outside_a_transaction_is_gone_with_its_statement(
     runtime: Connection, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, mine), _ = two
-    assert await runtime.fetchval("SELECT wall.enter($1, $2)", f"user:{one.id}", mine) == "owner"
+    assert await runtime.fetchval("SELECT wall.open_scope($1, $2)", f"user:{one.id}", mine) == "owner"
     assert await _seen(runtime) == {}
 
 
@@ -214,7 +214,7 @@ async def test_a_pooled_connection_carries_no_scope_on(
 
     async def leave(how: str) -> None:
         async with resources.sessions.begin() as session:
-            await enter_project(session, one.principal, mine)
+            await open_scope(session, one.principal, mine)
             if how == "error":
                 await session.execute(text("SELECT 1/0"))
             if how == "timeout":
@@ -245,13 +245,13 @@ class _nothing:  # noqa: N801 - stands where a context manager does
 
 
 async def test_a_disabled_account_enters_nothing(
-    resources: Resources, people: People, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
+    resources: Resources, users: Users, two: tuple[tuple[Person, UUID], tuple[Person, UUID]]
 ) -> None:
     (one, mine), _ = two
-    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", one.id)
+    await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", one.id)
     async with resources.sessions.read() as session:
         with pytest.raises(ProjectNotFoundError):
-            await enter_project(session, one.principal, mine)
+            await open_scope(session, one.principal, mine)
     assert (await one.client.get(f"/api/v1/projects/{mine}")).status_code == 404
     assert (await one.client.get("/api/v1/projects")).json()["items"] == []
 
@@ -266,7 +266,7 @@ async def test_a_read_transaction_writes_nothing(
 ) -> None:
     (one, mine), _ = two
     async with resources.sessions.read() as session:
-        await enter_project(session, one.principal, mine)
+        await open_scope(session, one.principal, mine)
         with pytest.raises(DBAPIError, match="read-only"):
             await session.execute(text("UPDATE project SET name = 'x'"))
 

@@ -12,13 +12,13 @@ from partywall.core.events import batches
 from partywall.core.events.batches import EventBatch, read_batch
 from partywall.core.events.filters import TypeFilter
 from partywall.core.resources import Resources
-from tests.features.live.news import write
-from tests.people import People, Person
+from tests.features.live.event_writer import write
+from tests.users import Person, Users
 
 
-async def project_with(people: People, resources: Resources, *sizes: int) -> tuple[Person, UUID]:
+async def project_with(users: Users, resources: Resources, *sizes: int) -> tuple[Person, UUID]:
     """Event 1 is its founding; then one of each size."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     for number, size in enumerate(sizes, 2):
         await write(resources, owner, project, str(number), size=size)
@@ -37,32 +37,32 @@ async def all_reads(
 
 
 async def test_a_read_hands_out_so_many_bytes_and_at_least_one_event(
-    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH_BYTES", 2000)
-    owner, project = await project_with(people, resources, 10, 10, 5000, 10, 900, 900, 10)
+    owner, project = await project_with(users, resources, 10, 10, 5000, 10, 900, 900, 10)
     reads = await all_reads(resources, owner, project, None)
     assert [[event.id for event in read.events] for read in reads] == [[1, 2, 3, 4], [5, 6, 7], [8]]
     assert [read.upto for read in reads] == [4, 7, 8]
 
 
 async def test_a_read_looks_through_so_many_numbers(
-    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A filter that matches little costs no more than one that matches all."""
     monkeypatch.setattr(batches, "SPAN", 4)
-    owner, project = await project_with(people, resources, *[0] * 9)
+    owner, project = await project_with(users, resources, *[0] * 9)
     reads = await all_reads(resources, owner, project, TypeFilter.parse("project.*"))
     assert [[event.id for event in read.events] for read in reads] == [[1], [], []]
     assert [read.upto for read in reads] == [4, 8, 10]
 
 
 async def test_what_is_no_longer_kept_is_not_looked_through(
-    people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "SPAN", 4)
-    owner, project = await project_with(people, resources, *[0] * 9)
-    await people.execute("DELETE FROM event WHERE project_id = $1 AND id < 8", project)
-    await people.execute("UPDATE event_counter SET oldest = 8 WHERE project_id = $1", project)
+    owner, project = await project_with(users, resources, *[0] * 9)
+    await users.execute("DELETE FROM event WHERE project_id = $1 AND id < 8", project)
+    await users.execute("UPDATE event_counter SET oldest = 8 WHERE project_id = $1", project)
     [read] = await all_reads(resources, owner, project, None)
     assert ([event.id for event in read.events], read.upto, read.oldest) == ([8, 9, 10], 10, 8)

@@ -16,8 +16,8 @@ from partywall.core.caches import create_cache, create_listening_cache
 from partywall.core.events.listener import Listener
 from partywall.core.events.notifier import EventNotifier
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
-from tests.people import People
+from partywall.core.tenancy import ProjectScope, open_scope
+from tests.users import Users
 
 
 class Heard:
@@ -43,7 +43,7 @@ async def valkey(tmp_path: Path) -> AsyncIterator[EmbeddedValkey]:
 
 
 @pytest.fixture
-async def ears(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
+async def subscriber_cache(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     client = create_listening_cache(valkey.url)
     yield client
     await client.aclose()
@@ -56,8 +56,8 @@ async def voice(valkey: EmbeddedValkey) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis) -> None:
-    listener, one, other = Listener(ears), Heard(), Heard()
+async def test_channels_come_and_go_on_one_connection(subscriber_cache: Redis, voice: Redis) -> None:
+    listener, one, other = Listener(subscriber_cache), Heard(), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
         listener.listen(CacheKey("one"), one)
@@ -80,8 +80,10 @@ async def test_channels_come_and_go_on_one_connection(ears: Redis, voice: Redis)
         await until(lambda: one.count == 3)
 
 
-async def test_a_restart_of_the_cache_is_a_reason_to_look(valkey: EmbeddedValkey, ears: Redis, voice: Redis) -> None:
-    listener, heard = Listener(ears), Heard()
+async def test_a_restart_of_the_cache_is_a_reason_to_look(
+    valkey: EmbeddedValkey, subscriber_cache: Redis, voice: Redis
+) -> None:
+    listener, heard = Listener(subscriber_cache), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
         listener.listen(CacheKey("news"), heard)
@@ -95,8 +97,8 @@ async def test_a_restart_of_the_cache_is_a_reason_to_look(valkey: EmbeddedValkey
         await until(lambda: heard.count == 3)
 
 
-async def test_a_killed_connection_is_opened_again(ears: Redis, voice: Redis) -> None:
-    listener, heard = Listener(ears), Heard()
+async def test_a_killed_connection_is_opened_again(subscriber_cache: Redis, voice: Redis) -> None:
+    listener, heard = Listener(subscriber_cache), Heard()
     async with Background() as background:
         background.start("listener", listener.run)
         listener.listen(CacheKey("news"), heard)
@@ -105,18 +107,18 @@ async def test_a_killed_connection_is_opened_again(ears: Redis, voice: Redis) ->
         await until(lambda: heard.count == 2)
 
 
-async def a_scope(people: People, resources: Resources) -> ProjectScope:
-    owner = await people.person()
+async def a_scope(users: Users, resources: Resources) -> ProjectScope:
+    owner = await users.person()
     project = await owner.project()
     async with resources.sessions.read() as session:
-        return await enter_project(session, owner.principal, project)
+        return await open_scope(session, owner.principal, project)
 
 
 async def test_what_could_not_be_announced_is_announced_later(
-    people: People, resources: Resources, valkey: EmbeddedValkey, ears: Redis, voice: Redis
+    users: Users, resources: Resources, valkey: EmbeddedValkey, subscriber_cache: Redis, voice: Redis
 ) -> None:
-    scope = await a_scope(people, resources)
-    listener, heard, notifier = Listener(ears), Heard(), EventNotifier(voice)
+    scope = await a_scope(users, resources)
+    listener, heard, notifier = Listener(subscriber_cache), Heard(), EventNotifier(voice)
     await valkey.stop()
     async with Background() as background:
         background.start("notifier", notifier.run)
@@ -130,8 +132,8 @@ async def test_what_could_not_be_announced_is_announced_later(
         await until(lambda: heard.count >= 2)
 
 
-async def test_many_announcements_of_a_project_become_one(people: People, resources: Resources, voice: Redis) -> None:
-    scope = await a_scope(people, resources)
+async def test_many_announcements_of_a_project_become_one(users: Users, resources: Resources, voice: Redis) -> None:
+    scope = await a_scope(users, resources)
     notifier = EventNotifier(voice)
     async with voice.pubsub() as pubsub:
         await pubsub.subscribe(events_channel(scope))

@@ -14,39 +14,39 @@ from sqlalchemy import text
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncSession, before_commit
 from partywall.core.events.batches import read_batch
-from partywall.core.events.log import EventLog, News, news_json
+from partywall.core.events.log import EventDraft, EventLog, event_drafts_json
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, enter_project
-from tests.people import People, Person
+from partywall.core.tenancy import ProjectNotFoundError, open_scope
+from tests.users import Person, Users
 
 NIL: Final = UUID(int=0)
 
 
-def news(*names: str) -> list[News]:
-    return [News("document.updated", "document", name) for name in names]
+def event_drafts(*names: str) -> list[EventDraft]:
+    return [EventDraft("document.updated", "document", name) for name in names]
 
 
 async def append(resources: Resources, session: AsyncSession, person: Person, project: UUID, *names: str) -> None:
-    scope = await enter_project(session, person.principal, project)
-    EventLog(session, scope, resources.announcer).append(*news(*names))
+    scope = await open_scope(session, person.principal, project)
+    EventLog(session, scope, resources.sequencer).append(*event_drafts(*names))
 
 
 async def numbers(resources: Resources, person: Person, project: UUID) -> list[int]:
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, person.principal, project)
-    await resources.announcer.catch_up(scope)
+        scope = await open_scope(session, person.principal, project)
+    await resources.sequencer.catch_up(scope)
     batch = await read_batch(ScopedReader(resources.reads, person.principal), project, after=0, limit=10_000)
     return [event.id for event in batch.events]
 
 
-async def order(people: People, project: UUID) -> list[str]:
+async def order(users: Users, project: UUID) -> list[str]:
     """The subjects of the project's events behind its founding, by their numbers."""
-    rows = await people.fetch("SELECT subject_id FROM event WHERE project_id = $1 AND id > 1 ORDER BY id", project)
+    rows = await users.fetch("SELECT subject_id FROM event WHERE project_id = $1 AND id > 1 ORDER BY id", project)
     return [row["subject_id"] for row in rows]
 
 
-async def test_nobody_waits_and_who_commits_later_has_the_higher_number(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_nobody_waits_and_who_commits_later_has_the_higher_number(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     written, let_commit = asyncio.Event(), asyncio.Event()
 
@@ -64,16 +64,16 @@ async def test_nobody_waits_and_who_commits_later_has_the_higher_number(people: 
         await written.wait()
         async with resources.sessions.begin() as session:
             await append(resources, session, owner, project, "committed first")
-        assert await order(people, project) == ["committed first"]
+        assert await order(users, project) == ["committed first"]
         let_commit.set()
-    assert await order(people, project) == ["committed first", "written first"]
+    assert await order(users, project) == ["committed first", "written first"]
 
 
 async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_before(
-    people: People, resources: Resources
+    users: Users, resources: Resources
 ) -> None:
     """Both are numbered at once: the transactions' ids would put them the wrong way round."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     await numbers(resources, owner, project)
 
@@ -81,35 +81,35 @@ async def test_an_effect_comes_behind_its_cause_though_its_transaction_began_bef
         async with resources.sessions.begin() as session:
             await append(resources, session, owner, project, "cause", "and more of it")
 
-    async with people.transaction() as standing_in_the_way:
+    async with users.transaction() as standing_in_the_way:
         await standing_in_the_way.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
         async with resources.sessions.begin() as session:
             await session.execute(text("SELECT pg_current_xact_id()"))
             await asyncio.create_task(cause())
             await append(resources, session, owner, project, "effect")
-    assert await order(people, project) == ["cause", "and more of it", "effect"]
+    assert await order(users, project) == ["cause", "and more of it", "effect"]
 
 
-async def test_who_removes_events_keeps_no_writer_waiting(people: People, resources: Resources) -> None:
+async def test_who_removes_events_keeps_no_writer_waiting(users: Users, resources: Resources) -> None:
     """Their numbers come as soon as the counter is free, and readers are told."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with asyncio.timeout(60):
-        async with people.transaction() as pruning:
+        async with users.transaction() as pruning:
             await pruning.execute("SELECT FROM event_counter WHERE project_id = $1 FOR UPDATE", project)
             made = await owner.client.post(f"/api/v1/projects/{project}/documents", json={"title": "a", "content": ""})
             assert made.status_code == 201
             assert await resources.reads.fetchval("SELECT count(*) FROM wall.projects_with_pending_events($1, 9)", NIL)
-        while await pending(people, project):
+        while await pending(users, project):
             await asyncio.sleep(0.02)
-    assert await order(people, project) == [made.json()["id"]]
+    assert await order(users, project) == [made.json()["id"]]
 
 
 async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
-    people: People, resources: Resources
+    users: Users, resources: Resources
 ) -> None:
     """Behind a transaction pooler, where the statement does not end by itself; PostgreSQL ends the transaction then."""
-    project = await (await people.person()).project()
+    project = await (await users.person()).project()
     limit = "SELECT current_setting('idle_in_transaction_session_timeout')"
     async with resources.reads.acquire() as connection:
         before = await connection.fetchval(limit)
@@ -119,10 +119,10 @@ async def test_who_stops_while_numbering_holds_the_counter_for_a_second_at_most(
         assert await connection.fetchval(limit) == before == "15s"
 
 
-async def test_who_numbers_learns_of_every_project_whether_anything_follows_from_it_or_not(people: People) -> None:
+async def test_who_numbers_learns_of_every_project_whether_anything_follows_from_it_or_not(users: Users) -> None:
     """It tells the readers of those that it has been told of."""
-    project = await (await people.person()).project()
-    async with people.transaction() as session:
+    project = await (await users.person()).project()
+    async with users.transaction() as session:
         await session.execute("SELECT wall.catch_up_events($1, 9)", project)
         await session.execute("SELECT FROM event_counter WHERE project_id = $1 FOR NO KEY UPDATE", project)
         told = await session.fetchval("SELECT last FROM event_counter WHERE project_id = $1", project)
@@ -135,44 +135,44 @@ async def test_who_numbers_learns_of_every_project_whether_anything_follows_from
         assert [tuple(row) for row in await session.fetch(numbers, project)] == [(project, False, None, 0, False)]
 
 
-async def test_what_cannot_be_numbered_holds_up_no_other_project(people: People) -> None:
+async def test_what_cannot_be_numbered_holds_up_no_other_project(users: Users) -> None:
     """Such a row does not come by the program; somebody has written into the table."""
-    owner = await people.person()
+    owner = await users.person()
     broken, other = await owner.project(), await owner.project()
-    await people.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
+    await users.execute("INSERT INTO pending_event (project_id, actor, events) VALUES ($1, 'a', '{}')", broken)
     try:
         async with asyncio.timeout(60):
             made = await owner.client.post(f"/api/v1/projects/{other}/documents", json={"title": "a", "content": ""})
             assert made.status_code == 201
-            while await pending(people, other):
+            while await pending(users, other):
                 await asyncio.sleep(0.02)
-        assert await pending(people, broken)
+        assert await pending(users, broken)
     finally:
-        await people.execute("DELETE FROM pending_event WHERE project_id = $1 AND events = '{}'", broken)
+        await users.execute("DELETE FROM pending_event WHERE project_id = $1 AND events = '{}'", broken)
 
 
-async def pending(people: People, project: UUID) -> int:
-    [row] = await people.fetch("SELECT count(*) AS rows FROM pending_event WHERE project_id = $1", project)
+async def pending(users: Users, project: UUID) -> int:
+    [row] = await users.fetch("SELECT count(*) AS rows FROM pending_event WHERE project_id = $1", project)
     return int(row["rows"])
 
 
-async def test_what_a_dead_process_has_committed_is_numbered_by_another(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_what_a_dead_process_has_committed_is_numbered_by_another(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:
-        await enter_project(session, owner.principal, project)
+        await open_scope(session, owner.principal, project)
         await session.scalar(
             text("SELECT wall.append_events(:project, 'x', CAST(:news AS jsonb))"),
-            {"project": project, "news": news_json(news("left behind"))},
+            {"project": project, "news": event_drafts_json(event_drafts("left behind"))},
         )
     async with asyncio.timeout(60):
-        while await pending(people, project):
+        while await pending(users, project):
             await asyncio.sleep(0.02)
-    assert await order(people, project) == ["left behind"]
+    assert await order(users, project) == ["left behind"]
 
 
-async def test_every_snapshot_is_a_prefix_under_concurrent_writers(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_every_snapshot_is_a_prefix_under_concurrent_writers(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     done = asyncio.Event()
 
@@ -199,8 +199,8 @@ async def test_every_snapshot_is_a_prefix_under_concurrent_writers(people: Peopl
     assert len(await numbers(resources, owner, project)) == 1 + 4 * sum(1 + number % 3 for number in range(25))
 
 
-async def test_a_rollback_leaves_no_hole(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_rollback_leaves_no_hole(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
 
     async def fail(_: AsyncSession) -> None:
@@ -219,8 +219,8 @@ async def test_a_rollback_leaves_no_hole(people: People, resources: Resources) -
     assert await numbers(resources, owner, project) == [1, 2]
 
 
-async def test_two_projects_in_one_transaction(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_two_projects_in_one_transaction(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     one, other = await owner.project(), await owner.project()
     async with resources.sessions.begin() as session:
         await append(resources, session, owner, one, "a")
@@ -230,8 +230,8 @@ async def test_two_projects_in_one_transaction(people: People, resources: Resour
     assert await numbers(resources, owner, other) == [1, 2, 3]
 
 
-async def test_two_projects_in_either_order_do_not_wait_for_each_other(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_two_projects_in_either_order_do_not_wait_for_each_other(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     projects = [await owner.project(), await owner.project()]
 
     async def write(order: list[UUID]) -> None:
@@ -247,20 +247,20 @@ async def test_two_projects_in_either_order_do_not_wait_for_each_other(people: P
         assert await numbers(resources, owner, project) == list(range(1, 22))
 
 
-async def test_what_a_leaver_did_last_is_written(people: People, resources: Resources) -> None:
-    owner, leaver = await people.person(), await people.person()
+async def test_what_a_leaver_did_last_is_written(users: Users, resources: Resources) -> None:
+    owner, leaver = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, leaver, "viewer")
+    await users.join(project, leaver, "viewer")
     async with resources.sessions.begin() as session:
         await append(resources, session, leaver, project, "left")
-        await people.execute("DELETE FROM project_member WHERE account_id = $1", leaver.id)
+        await users.execute("DELETE FROM project_member WHERE account_id = $1", leaver.id)
     await numbers(resources, owner, project)
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=1)
     assert f'"actor" : "user:{leaver.id}"' in batch.events[0].frame.decode()
 
 
-async def test_a_project_that_is_deleted_takes_its_news_with_it(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_project_that_is_deleted_takes_its_events_with_it(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with resources.sessions.begin() as session:
         await append(resources, session, owner, project, "last words")
@@ -269,8 +269,8 @@ async def test_a_project_that_is_deleted_takes_its_news_with_it(people: People, 
         await numbers(resources, owner, project)
 
 
-async def test_history_cannot_be_rewritten_by_the_program(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_history_cannot_be_rewritten_by_the_program(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with resources.reads.acquire() as connection:
         for statement in (
@@ -289,23 +289,23 @@ async def test_history_cannot_be_rewritten_by_the_program(people: People, resour
 
 
 @pytest.mark.parametrize("missing", ["type", "subject_kind", "subject_id", "data"])
-async def test_what_cannot_be_numbered_is_not_written(people: People, resources: Resources, missing: str) -> None:
+async def test_what_cannot_be_numbered_is_not_written(users: Users, resources: Resources, missing: str) -> None:
     """One bad row would keep back all that its project tells from then on."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     event = {"type": "t", "subject_kind": "k", "subject_id": "s", "data": {}}
     del event[missing]
     async with resources.reads.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT wall.enter($1, $2)", str(owner.principal), project)
+        await connection.execute("SELECT wall.open_scope($1, $2)", str(owner.principal), project)
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute("SELECT wall.append_events($1, 'a', $2::jsonb)", project, json.dumps([event]))
 
 
-async def test_nothing_is_written_into_another_project(people: People, resources: Resources) -> None:
-    owner, other = await people.person(), await people.person()
+async def test_nothing_is_written_into_another_project(users: Users, resources: Resources) -> None:
+    owner, other = await users.person(), await users.person()
     mine, foreign = await owner.project(), await other.project()
     async with resources.reads.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT wall.enter($1, $2)", str(owner.principal), mine)
+        await connection.execute("SELECT wall.open_scope($1, $2)", str(owner.principal), mine)
         append_ = "SELECT wall.append_events($1, 'a', $2::jsonb)"
-        assert await connection.fetchval(append_, foreign, news_json(news("x"))) is None
-        assert await connection.fetchval(append_, mine, news_json(news("x"))) == 1
+        assert await connection.fetchval(append_, foreign, event_drafts_json(event_drafts("x"))) is None
+        assert await connection.fetchval(append_, mine, event_drafts_json(event_drafts("x"))) == 1

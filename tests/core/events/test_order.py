@@ -5,13 +5,13 @@ from __future__ import annotations
 from bench.event_order import Faults, stress, table_of
 from partywall.core.resources import Resources
 from tests.engines import DatabaseUrls, Superuser
-from tests.people import People
+from tests.users import Users
 
 
 async def test_every_reader_sees_every_event_once_and_no_effect_before_its_cause(
-    people: People, resources: Resources, database: DatabaseUrls, kept: Superuser
+    users: Users, resources: Resources, database: DatabaseUrls, kept: Superuser
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     projects = [await owner.project() for _ in range(4)]
     stories, followers = await stress(resources, database.runtime, projects, writers=32, events=800, seed=7)
     faults = Faults()

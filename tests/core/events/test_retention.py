@@ -7,8 +7,8 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.batches import read_batch
 from partywall.core.events.retention import prune, trim
 from partywall.core.resources import Resources
-from tests.features.live.news import write
-from tests.people import People
+from tests.features.live.event_writer import write
+from tests.users import Users
 
 MEGABYTE = 1024 * 1024
 COUNTED = """
@@ -17,19 +17,19 @@ FROM event_counter AS c LEFT JOIN event AS e ON e.project_id = c.project_id WHER
 """
 
 
-async def counted(people: People, project: UUID) -> int:
+async def counted(users: Users, project: UUID) -> int:
     """The bytes of the events that are kept."""
-    [row] = await people.fetch(COUNTED, project)
+    [row] = await users.fetch(COUNTED, project)
     assert row["counted"] == (row["there"] or 0)
     return int(row["counted"])
 
 
-async def test_old_events_go_from_the_oldest_on_and_only_they(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_old_events_go_from_the_oldest_on_and_only_they(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     aged, fresh = await owner.project(), await owner.project()
     for project in (aged, fresh):
         await write(resources, owner, project, *"abcdefgh")
-    await people.execute("UPDATE event SET at = now() - interval '3 days' WHERE project_id = $1 AND id <= 6", aged)
+    await users.execute("UPDATE event SET at = now() - interval '3 days' WHERE project_id = $1 AND id <= 6", aged)
     removed = await prune(resources.sessions, timedelta(days=2), chunk=4)
     assert removed == 6
     reader = ScopedReader(resources.reads, owner.principal)
@@ -40,11 +40,11 @@ async def test_old_events_go_from_the_oldest_on_and_only_they(people: People, re
     assert await prune(resources.sessions, timedelta(days=2)) == 0
 
 
-async def test_a_clock_that_stood_back_leaves_no_gap(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_clock_that_stood_back_leaves_no_gap(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *"abcd")
-    await people.execute(
+    await users.execute(
         "UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1 AND id IN (1, 3)", project
     )
     assert await prune(resources.sessions, timedelta(days=8)) == 3
@@ -52,18 +52,18 @@ async def test_a_clock_that_stood_back_leaves_no_gap(people: People, resources: 
     assert ([event.id for event in batch.events], batch.oldest) == ([4, 5], 4)
 
 
-async def test_numbers_go_on_after_everything_is_gone(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_numbers_go_on_after_everything_is_gone(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
-    await people.execute("UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1", project)
+    await users.execute("UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1", project)
     assert await prune(resources.sessions, timedelta(days=8)) == 1
     await write(resources, owner, project, "next")
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=0)
     assert ([event.id for event in batch.events], batch.oldest, batch.last) == ([2], 2, 2)
 
 
-async def test_a_project_with_too_many_events_loses_its_oldest(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_project_with_too_many_events_loses_its_oldest(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     full, other = await owner.project(), await owner.project()
     await write(resources, owner, full, *map(str, range(3_000)))
     await write(resources, owner, other, *"abcd")
@@ -75,16 +75,16 @@ async def test_a_project_with_too_many_events_loses_its_oldest(people: People, r
     assert await trim(resources.sessions, events=2_998, size=10**12) == 0
 
 
-async def test_large_events_are_bounded_by_their_bytes(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_large_events_are_bounded_by_their_bytes(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *"abcdef", size=MEGABYTE)
-    before = await counted(people, project)
+    before = await counted(users, project)
     assert before > 6 * MEGABYTE
     assert await trim(resources.sessions, events=10**12, size=before - 2 * MEGABYTE) == 3, "the first is small"
-    assert await counted(people, project) < before - 2 * MEGABYTE
+    assert await counted(users, project) < before - 2 * MEGABYTE
     batch = await read_batch(ScopedReader(resources.reads, owner.principal), project, after=6)
     assert ([event.id for event in batch.events], batch.oldest) == ([7], 4)
-    await people.execute("UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1 AND id < 7", project)
+    await users.execute("UPDATE event SET at = now() - interval '9 days' WHERE project_id = $1 AND id < 7", project)
     assert await prune(resources.sessions, timedelta(days=8)) == 3
-    assert MEGABYTE < await counted(people, project) < 2 * MEGABYTE
+    assert MEGABYTE < await counted(users, project) < 2 * MEGABYTE

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from tests.features.live.serving import Serving
+from tests.features.live.server import Serving
 from tests.features.live.wire import Wire, wired
 
 PROJECTS: Final = "/api/v1/projects"
@@ -50,7 +50,7 @@ def bearer(token: str) -> str:
 async def ask(serving: Serving, *parts: bytes) -> Answer:
     async with wired(serving) as wire:
         for part in parts:
-            wire.say(part)
+            wire.print_line(part)
         return await answer_on(wire)
 
 

@@ -22,10 +22,10 @@ from partywall.core.http.body_memory import BodyMemory, memory_of
 from partywall.core.http.connection_limits import Connection
 from partywall.core.http.json_size import has_more_values_than
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, chunked, documents, head
-from tests.features.live.serving import Serving
+from tests.features.live.server import Serving
 from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
-from tests.people import People
+from tests.users import Users
 
 JSON = "Content-Type: application/json"
 HUGE = 30 * 1024 * 1024
@@ -43,7 +43,7 @@ PROTECTED = [
 
 @pytest.mark.parametrize("credential", ["", "Authorization: Bearer nonsense", "Authorization: Basic YTpi"])
 @pytest.mark.parametrize(("method", "path"), PROTECTED)
-async def test_a_stranger_is_told_so_before_a_byte_of_the_body_comes(
+async def test_a_outsider_is_told_so_before_a_byte_of_the_body_comes(
     server: Serving, method: str, path: str, credential: str
 ) -> None:
     lines = [f"Content-Length: {HUGE}", JSON, *([credential] if credential else [])]
@@ -53,22 +53,22 @@ async def test_a_stranger_is_told_so_before_a_byte_of_the_body_comes(
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_stranger_who_waits_to_be_asked_is_not_asked(server: Serving) -> None:
+async def test_a_outsider_who_waits_to_be_asked_is_not_asked(server: Serving) -> None:
     answer = await ask(server, head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON, "Expect: 100-continue"))
     assert answer.status == 401
 
 
-async def test_a_stranger_who_goes_on_sending_reads_the_answer(server: Serving) -> None:
+async def test_a_outsider_who_goes_on_sending_reads_the_answer(server: Serving) -> None:
     async with wired(server) as wire:
-        wire.say(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
-        wire.say(b"{}," * 200_000)
+        wire.print_line(head("POST", PROJECTS, f"Content-Length: {HUGE}", JSON))
+        wire.print_line(b"{}," * 200_000)
         assert (await answer_on(wire)).status == 401
         with suppress(ConnectionError):
             await wire.rest()
 
 
-async def test_an_unknown_or_a_bodyless_route_reads_none(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_an_unknown_or_a_bodyless_route_reads_none(users: Users, server: Serving) -> None:
+    owner = await users.person()
     for method, path, status in (
         ("POST", "/api/v1/nothing", 404),
         ("PUT", PROJECTS, 405),
@@ -103,8 +103,8 @@ async def test_what_declares_no_body_sees_none_of_it() -> None:
     assert (seen, coming) == ([b""], [])
 
 
-async def test_a_body_holds_memory_until_its_answer_begins(people: People, server: Serving, tmp_path: Path) -> None:
-    owner = await people.person()
+async def test_a_body_holds_memory_until_its_answer_begins(users: Users, server: Serving, tmp_path: Path) -> None:
+    owner = await users.person()
     memory, held = BodyMemory.of(100 * 1024 * 1024), list[int]()
     body = b"x" * 200_000
 
@@ -129,8 +129,8 @@ async def test_a_body_holds_memory_until_its_answer_begins(people: People, serve
     assert held == [memory_of(200_000, 1), 0]
 
 
-async def test_a_known_caller_is_served(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_known_caller_is_served(users: Users, server: Serving) -> None:
+    owner = await users.person()
     body = json.dumps({"name": "x"}).encode()
     for lines, sent in (
         ((f"Content-Length: {len(body)}",), body),
@@ -141,8 +141,8 @@ async def test_a_known_caller_is_served(people: People, server: Serving) -> None
         assert "connection" not in answer.headers
 
 
-async def test_the_ordinary_limit_and_the_public_one(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_the_ordinary_limit_and_the_public_one(users: Users, server: Serving) -> None:
+    owner = await users.person()
     for path, limit in ((PROJECTS, ORDINARY_BYTES), ("/api/v1/auth/register", PUBLIC_BYTES)):
         said = (f"Content-Length: {limit + 1}", JSON, bearer(owner.token))
         answer = await ask(server, head("POST", path, *said))
@@ -152,11 +152,11 @@ async def test_the_ordinary_limit_and_the_public_one(people: People, server: Ser
         assert (answer.status, answer.code) == (413, "content_too_large")
 
 
-async def test_more_than_the_ordinary_is_read_of_members_alone(people: People, server: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_more_than_the_ordinary_is_read_of_members_alone(users: Users, server: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for size in ("Content-Length: 20000000", "Transfer-Encoding: chunked"):
-        answer = await ask(server, head("POST", documents(project), size, JSON, bearer(stranger.token)))
+        answer = await ask(server, head("POST", documents(project), size, JSON, bearer(outsider.token)))
         assert (answer.status, answer.code) == (404, "project_not_found")
         answer = await ask(server, head("POST", documents("nonsense"), size, JSON, bearer(owner.token)))
         assert (answer.status, answer.code) == (413, "content_too_large")
@@ -167,8 +167,8 @@ async def test_more_than_the_ordinary_is_read_of_members_alone(people: People, s
 
 @pytest.mark.parametrize("size", [60_000, 3_000_000])
 @pytest.mark.parametrize("lines", ["Content-Length", "Transfer-Encoding"])
-async def test_a_large_document_arrives_whole(people: People, server: Serving, size: int, lines: str) -> None:
-    owner = await people.person()
+async def test_a_large_document_arrives_whole(users: Users, server: Serving, size: int, lines: str) -> None:
+    owner = await users.person()
     project = await owner.project()
     content = "ä, [{:" * (size // 7)
     body = json.dumps({"title": "Large", "content": content}, ensure_ascii=False).encode()
@@ -180,8 +180,8 @@ async def test_a_large_document_arrives_whole(people: People, server: Serving, s
     assert json.loads(answer.body)["content"] == content
 
 
-async def test_compressed_bodies_are_refused_unread(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_compressed_bodies_are_refused_unread(users: Users, server: Serving) -> None:
+    owner = await users.person()
     for encoding in ("gzip", "br", "gzip, gzip"):
         said = ("Content-Length: 5000", JSON, f"Content-Encoding: {encoding}", bearer(owner.token))
         answer = await ask(server, head("POST", documents(await owner.project()), *said))
@@ -190,9 +190,9 @@ async def test_compressed_bodies_are_refused_unread(people: People, server: Serv
 
 
 @pytest.mark.parametrize("kind", [(), ("Content-Type:",), ("Content-Type: text/plain",), ("Content-Type: text/json",)])
-async def test_json_and_forms_say_what_they_are(people: People, server: Serving, kind: tuple[str, ...]) -> None:
+async def test_json_and_forms_say_what_they_are(users: Users, server: Serving, kind: tuple[str, ...]) -> None:
     """What a route would take for nothing, for text or for a form is not taken at all."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     body = b'{"title": "Notes", "content": "Some text", "name": "x"}'
     for method, path in (
@@ -225,8 +225,8 @@ def test_values_are_counted_without_those_in_text(limit: int, text: bytes, more:
     assert has_more_values_than(limit, text) is more
 
 
-async def test_bodies_of_many_values_are_refused(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_bodies_of_many_values_are_refused(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     for path, body in (
         (PROJECTS, b"[" + b"{}," * 6_000 + b"{}]"),
@@ -238,8 +238,8 @@ async def test_bodies_of_many_values_are_refused(people: People, server: Serving
         assert (answer.status, answer.code) == (413, "content_too_large")
 
 
-async def test_few_of_many_errors_are_told(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_few_of_many_errors_are_told(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     unknown = json.dumps({f"k{n}": 1 for n in range(4_000)}).encode()
     bad = json.dumps({"documents": [{"title": 1, "content": 2, "x": 3}] * 400}).encode()
@@ -264,8 +264,8 @@ async def test_few_of_many_errors_are_told(people: People, server: Serving) -> N
         (b'{"name": -}', 400),
     ],
 )
-async def test_strange_json_is_refused(people: People, server: Serving, body: bytes, status: int) -> None:
-    owner = await people.person()
+async def test_strange_json_is_refused(users: Users, server: Serving, body: bytes, status: int) -> None:
+    owner = await users.person()
     answer = await ask(server, head("POST", PROJECTS, f"Content-Length: {len(body)}", JSON, bearer(owner.token)), body)
     assert answer.status in {status, 422}
     assert answer.code
@@ -280,19 +280,19 @@ def open_in(directory: Path) -> bool:
     return found
 
 
-async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: People, strict: Serving) -> None:
-    owner, other = await people.person(), await people.person()
+async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(users: Users, strict: Serving) -> None:
+    owner, other = await users.person(), await users.person()
     directory = strict.resources.settings.spool_directory
     project, elsewhere = await owner.project(), await other.project()
     said = (f"Content-Length: {12 * 1024 * 1024}", JSON)
     async with wired(strict) as first:
-        first.say(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
+        first.print_line(head("POST", documents(project), *said, bearer(owner.token)) + b"x" * 200_000)
         await until(lambda: open_in(directory))
         second = await ask(strict, head("POST", documents(project), *said, bearer(owner.token)))
         assert (second.status, second.code) == (503, "unavailable")
         assert int(second.headers["retry-after"]) > 0
         async with wired(strict) as third:
-            third.say(head("POST", documents(elsewhere), *said, bearer(other.token)))
+            third.print_line(head("POST", documents(elsewhere), *said, bearer(other.token)))
             late = await answer_on(third)
         assert (late.status, late.code) == (408, "request_timeout")
         for connection in list(strict.server.server_state.connections):
@@ -303,10 +303,10 @@ async def test_unfinished_bodies_have_so_much_room_and_leave_nothing(people: Peo
 
 
 async def test_a_full_disk_is_told_before_anything_is_written(
-    people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tenth stays free of a small disk: a body that fits beside it is read."""
-    owner = await people.person()
+    owner = await users.person()
     said = (f"Content-Length: {1024 * 1024}", JSON, bearer(owner.token))
     path = documents(await owner.project())
     answers = []
@@ -320,8 +320,8 @@ async def test_a_full_disk_is_told_before_anything_is_written(
     ]
 
 
-async def test_a_form_has_few_parts(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_form_has_few_parts(users: Users, server: Serving) -> None:
+    owner = await users.person()
     path = f"{documents(await owner.project())}/upload"
     part = b'--b\r\nContent-Disposition: form-data; name="n%d"%b\r\n\r\n%b\r\n'
     file = part % (0, b'; filename="a.txt"', b"x")

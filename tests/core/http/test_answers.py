@@ -13,11 +13,11 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 
 from partywall.core.http.charsets import other_charset
-from partywall.core.tenant import SYSTEM, work_for
+from partywall.core.tenant import SYSTEM, set_current_tenant
 from partywall.main import create_app
 from partywall.settings import HttpSettings, Settings
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -50,7 +50,7 @@ def assert_problem(answer: Response, status: int, code: str) -> None:
         ("GET", "/api/v1/projects", 401, "not_authenticated"),
     ],
 )
-async def test_every_refusal_is_a_problem_with_security_headers(
+async def test_every_error_is_a_problem_with_security_headers(
     anonymous: AsyncClient, method: str, path: str, status: int, code: str
 ) -> None:
     answer = await anonymous.request(method, path)
@@ -72,9 +72,7 @@ async def test_every_refusal_is_a_problem_with_security_headers(
         ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "sent as a form"),
     ],
 )
-async def test_a_refusal_says_what_to_do(
-    anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str
-) -> None:
+async def test_a_error_says_what_to_do(anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str) -> None:
     headers = {"Content-Type": "application/json"} if sent else {}
     answer = await anonymous.request(method, path, content=sent, headers=headers)
     assert said in answer.json()["detail"]
@@ -106,8 +104,8 @@ async def test_a_sane_request_id_is_kept(anonymous: AsyncClient, given: str, kep
         assert UUID(returned).version == 7
 
 
-async def test_a_body_that_is_no_json_is_refused(people: People) -> None:
-    person = await people.person()
+async def test_a_body_that_is_no_json_is_refused(users: Users) -> None:
+    person = await users.person()
     headers = {"Content-Type": "application/json"}
     for raw in (b"{", b"\xff\xfe", b'{"name": "\xff"}', b"nonsense", b""):
         answer = await person.client.post("/api/v1/projects", content=raw, headers=headers)
@@ -117,8 +115,8 @@ async def test_a_body_that_is_no_json_is_refused(people: People) -> None:
 
 
 @pytest.mark.parametrize("name", ['"a\\u0000b"', '"\\ud800"', "NaN", "[]", "null", "1e400"])
-async def test_what_cannot_be_stored_is_refused(people: People, name: str) -> None:
-    person = await people.person()
+async def test_what_cannot_be_stored_is_refused(users: Users, name: str) -> None:
+    person = await users.person()
     answer = await person.client.post(
         "/api/v1/projects", content=f'{{"name": {name}}}', headers={"Content-Type": "application/json"}
     )
@@ -133,8 +131,8 @@ async def test_who_may_be_answered_in_gzip_is_told_so_in_either_form(anonymous: 
         assert "accept-encoding" in answer.headers["vary"].lower(), coding
 
 
-async def test_a_body_of_another_type_is_refused(people: People) -> None:
-    person = await people.person()
+async def test_a_body_of_another_type_is_refused(users: Users) -> None:
+    person = await users.person()
     for type_ in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
         answer = await person.client.post("/api/v1/projects", content=b'{"name": "x"}', headers={"Content-Type": type_})
         assert_problem(answer, 415, "unsupported_media_type")
@@ -159,8 +157,8 @@ _OTHER_CHARSETS = (
 )
 
 
-async def test_a_body_in_another_charset_is_refused_by_every_route(people: People, app: FastAPI) -> None:
-    person = await people.person()
+async def test_a_body_in_another_charset_is_refused_by_every_route(users: Users, app: FastAPI) -> None:
+    person = await users.person()
     project, found = await person.project(), 0
     for path, operations in app.openapi()["paths"].items():
         for method, operation in operations.items():
@@ -187,8 +185,8 @@ def test_what_names_no_other_charset_is_utf8(said: str) -> None:
     assert other_charset(f"application/json{said}".encode()) is None
 
 
-async def test_utf8_may_be_named(people: People) -> None:
-    person = await people.person()
+async def test_utf8_may_be_named(users: Users) -> None:
+    person = await users.person()
     for charset in ("utf-8", '"UTF-8"', "utf8", "us-ascii"):
         headers = {"Content-Type": f"application/json; charset={charset}"}
         answer = await person.client.post("/api/v1/projects", content='{"name": "\u00fc"}'.encode(), headers=headers)
@@ -196,8 +194,8 @@ async def test_utf8_may_be_named(people: People) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
-async def test_json_in_another_encoding_is_refused(people: People, encoding: str) -> None:
-    person = await people.person()
+async def test_json_in_another_encoding_is_refused(users: Users, encoding: str) -> None:
+    person = await users.person()
     raw = '{"name": "x", "title": "x", "content": "y"}'.encode(encoding)
     for path in ("/api/v1/projects", f"/api/v1/projects/{await person.project()}/documents"):
         answer = await person.client.post(path, content=raw, headers={"Content-Type": "application/json"})
@@ -216,8 +214,8 @@ async def small(settings: Settings) -> AsyncIterator[AsyncClient]:
         yield client
 
 
-async def test_an_oversize_body_is_refused_whether_or_not_it_says_so(small: AsyncClient, people: People) -> None:
-    person = await people.person()
+async def test_an_oversize_body_is_refused_whether_or_not_it_says_so(small: AsyncClient, users: Users) -> None:
+    person = await users.person()
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {person.token}"}
     body = b'{"name": "x", "description": "' + b"y" * 4000 + b'"}'
 
@@ -306,8 +304,8 @@ async def test_the_docs_page_is_whole_without_the_internet(anonymous: AsyncClien
 
 
 @pytest.mark.parametrize("query", ["sort=%ff", "cursor=%ED%A0%80", "%80=1"])
-async def test_a_query_that_is_not_utf8_is_refused(people: People, query: str) -> None:
-    person = await people.person()
+async def test_a_query_that_is_not_utf8_is_refused(users: Users, query: str) -> None:
+    person = await users.person()
     assert_problem(await person.client.get(f"/api/v1/projects?{query}"), 400, "bad_request")
 
 
@@ -329,11 +327,11 @@ async def test_a_statement_out_of_time_is_no_fault_of_ours(settings: Settings, d
     app = create_app(settings.model_copy(update={"database": hasty}))
     async with (
         LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
-        People(app, app.state.resources, database) as people,
+        Users(app, app.state.resources, database) as users,
     ):
-        person = await people.person()
+        person = await users.person()
         project = await person.project()
-        async with people.transaction() as holder:
+        async with users.transaction() as holder:
             await holder.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", project)
             answer = await person.client.patch(f"/api/v1/projects/{project}", json={"name": "late"})
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -350,13 +348,13 @@ async def test_a_pool_that_is_exhausted_is_no_fault_of_ours(
     app = create_app(settings.model_copy(update={"database": single}))
     async with (
         LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
-        People(app, app.state.resources, database) as people,
+        Users(app, app.state.resources, database) as users,
     ):
-        person = await people.person()
+        person = await users.person()
         await person.project()
         engine = app.state.resources.engine
-        monkeypatch.setattr(engine.pool.places, "_patience", 0.05)
-        work_for(SYSTEM)
+        monkeypatch.setattr(engine.pool.slots, "_max_wait", 0.05)
+        set_current_tenant(SYSTEM)
         async with engine.connect():
             answer = await person.client.get("/api/v1/projects")
         assert_problem(answer, 503, "unavailable")

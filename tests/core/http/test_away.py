@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from partywall.settings import Settings
 from tests.door import Door, Says, door_to
 from tests.engines import DatabaseUrls, Superuser
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
-from tests.people import People, Person
+from tests.users import Person, Users
 
 PROJECT: Final = "/api/v1/projects/{project}"
 DOCUMENT: Final = {"title": "T", "content": "C"}
@@ -75,10 +75,10 @@ async def behind(settings: Settings, database: DatabaseUrls, kept: Superuser) ->
         own = settings.database.model_copy(update={"url": SecretStr(door.url)})
         async with (
             serve(settings.model_copy(update={"database": own})) as serving,
-            People(serving.app, serving.resources, database, kept) as people,
+            Users(serving.app, serving.resources, database, kept) as users,
             AsyncClient(base_url=serving.url, timeout=60) as client,
         ):
-            person = await people.person()
+            person = await users.person()
             yield Behind(door, serving, client, person, await person.project())
             await door.open()
 
@@ -90,7 +90,7 @@ def assert_away(answer: Response) -> None:
 
 
 @pytest.mark.parametrize("how", AWAY)
-async def test_every_lane_says_that_the_database_is_away(behind: Behind, how: str) -> None:
+async def test_every_fast_path_says_that_the_database_is_away(behind: Behind, how: str) -> None:
     await behind.door.open()
     tokens = {what: await behind.fresh() for what in (*REQUESTS, "socket")}
     known = behind.person.token

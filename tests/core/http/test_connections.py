@@ -8,19 +8,19 @@ from uuid import uuid4
 
 import pytest
 
-from partywall.core.http import connection_limits, connections, unread
+from partywall.core.http import connection_limits, connections, unread_body
+from partywall.core.http.address_limiter import AT_ONCE
 from partywall.core.http.request_head import HEADER_BYTES, LINE_BYTES, MOST_HEADERS, URL_BYTES
 from partywall.core.http.request_progress import FRAMING_BYTES, HEAD_BYTES, Part, Progress
-from partywall.core.http.turns import AT_ONCE
 from partywall.settings import Settings
 from tests.core.http.bytes import PROJECTS, answer_on, ask, bearer, documents, head
 from tests.core.http.conftest import PER_ADDRESS
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
 from tests.features.live.wire import Wire, wired
-from tests.people import People
+from tests.users import Users
 
 HEALTH = head("GET", "/healthz")
 MALFORMED = {
@@ -60,7 +60,7 @@ TOO_LARGE = {
 @pytest.mark.parametrize("name", MALFORMED)
 async def test_what_is_malformed_is_told_so(server: Serving, name: str) -> None:
     async with wired(server) as wire:
-        wire.say(MALFORMED[name])
+        wire.print_line(MALFORMED[name])
         answer = await answer_on(wire)
         assert answer.status in {400, 401}
         if answer.status == 400:
@@ -94,16 +94,16 @@ async def test_what_is_just_within_them_is_served(server: Serving) -> None:
 async def test_a_head_that_goes_on_coming_is_cut_off(server: Serving) -> None:
     """Also one that never ends, on a connection that has been served."""
     async with wired(server) as wire:
-        wire.say(HEALTH)
+        wire.print_line(HEALTH)
         assert (await answer_on(wire)).status == 200
-        wire.say(b"GET / HTTP/1.1\r\nX: ")
+        wire.print_line(b"GET / HTTP/1.1\r\nX: ")
         with suppress(ConnectionError):
             await wire.insist(b"x" * 100_000, 10)
         assert (await answer_on(wire)).code == "headers_too_large"
 
 
-async def test_chunks_carry_more_than_themselves(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_chunks_carry_more_than_themselves(users: Users, server: Serving) -> None:
+    owner = await users.person()
     said = head("POST", PROJECTS, "Transfer-Encoding: chunked", "Content-Type: application/json", bearer(owner.token))
     for endless in (
         b"1;" + b"x" * (2 * FRAMING_BYTES + 300_000),
@@ -112,15 +112,15 @@ async def test_chunks_carry_more_than_themselves(people: People, server: Serving
         b"2\r\n{}\r\n0\r\nX: " + b"x" * 500_000,
     ):
         async with wired(server) as wire:
-            wire.say(said)
+            wire.print_line(said)
             with suppress(ConnectionError):
                 await wire.insist(endless, 1)
             answer = await answer_on(wire)
             assert answer.status in {400, 413}
 
 
-async def test_a_trailer_is_no_header(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_trailer_is_no_header(users: Users, server: Serving) -> None:
+    owner = await users.person()
     body = b'{"name": "x"}'
     for _ in range(2):
         answer = await ask(
@@ -133,9 +133,9 @@ async def test_a_trailer_is_no_header(people: People, server: Serving) -> None:
         assert "idempotent-replayed" not in answer.headers
 
 
-async def test_requests_behind_one_another_are_few(people: People, server: Serving) -> None:
+async def test_requests_behind_one_another_are_few(users: Users, server: Serving) -> None:
     async with wired(server) as wire:
-        wire.say(HEALTH * 5_000)
+        wire.print_line(HEALTH * 5_000)
         said = await wire.rest()
     assert 10 <= said.count(b"HTTP/1.1 200") <= 40
     assert said.count(b"connection: close") == 1
@@ -152,11 +152,13 @@ async def test_requests_behind_one_another_are_few(people: People, server: Servi
     ],
 )
 async def test_no_transfer_coding_but_chunked_is_taken(
-    people: People, server: Serving, version: str, lines: tuple[str, ...], status: int
+    users: Users, server: Serving, version: str, lines: tuple[str, ...], status: int
 ) -> None:
-    said = head("POST", PROJECTS, "Content-Type: application/json", bearer((await people.person()).token), *lines)
+    said = head("POST", PROJECTS, "Content-Type: application/json", bearer((await users.person()).token), *lines)
     async with wired(server) as wire:
-        wire.say(said.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n')
+        wire.print_line(
+            said.replace(b"HTTP/1.1", b"HTTP/%b" % version.encode(), 1) + b'd\r\n{"name": "x"}\r\n0\r\n\r\n'
+        )
         answer = await answer_on(wire)
         assert answer.status == status
         if status != 201:
@@ -164,9 +166,9 @@ async def test_no_transfer_coding_but_chunked_is_taken(
             assert await wire.rest() == b""
 
 
-async def test_no_coding_of_a_body_that_nobody_asked_for(people: People, server: Serving) -> None:
-    """Nor in the hot lane."""
-    owner = await people.person()
+async def test_no_coding_of_a_body_that_nobody_asked_for(users: Users, server: Serving) -> None:
+    """Nor in the fast path."""
+    owner = await users.person()
     project = await owner.project()
     for path in ("/healthz", f"{PROJECTS}/{project}/documents?limit=1"):
         await ask(server, head("GET", path, bearer(owner.token)))
@@ -174,11 +176,11 @@ async def test_no_coding_of_a_body_that_nobody_asked_for(people: People, server:
         assert answer.code == "unknown_transfer_coding"
 
 
-async def test_who_says_no_more_gets_every_answer(people: People, server: Serving) -> None:
-    owner, body = await people.person(), b'{"name": "x"}'
+async def test_who_says_no_more_gets_every_answer(users: Users, server: Serving) -> None:
+    owner, body = await users.person(), b'{"name": "x"}'
     lines = (bearer(owner.token), "Content-Type: application/json", f"Content-Length: {len(body)}")
     async with wired(server) as wire:
-        wire.say(head("POST", PROJECTS, *lines) + body + HEALTH)
+        wire.print_line(head("POST", PROJECTS, *lines) + body + HEALTH)
         wire.writer.write_eof()
         assert (await answer_on(wire)).status == 201
         answer = await answer_on(wire)
@@ -201,7 +203,7 @@ async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
     async with AsyncExitStack() as stack:
         wires = [await stack.enter_async_context(wired(server)) for _ in range(AT_ONCE + 4)]
         for number, wire in enumerate(wires):
-            wire.say(head("GET", "/healthz", bearer(str(number))))
+            wire.print_line(head("GET", "/healthz", bearer(str(number))))
         await until(lambda: begun == AT_ONCE)
         for wire in wires:
             wire.writer.write_eof()
@@ -213,7 +215,7 @@ async def test_nothing_begins_for_who_says_no_more_and_has_not_been_served(
 async def test_half_a_request_gets_none(server: Serving) -> None:
     for half in (b"GET /healthz HTTP/1.1\r\n", head("POST", PROJECTS, "Content-Length: 5"), b""):
         async with wired(server) as wire:
-            wire.say(half)
+            wire.print_line(half)
             wire.writer.write_eof()
             assert b"HTTP/1.1 200" not in await wire.rest()
 
@@ -227,7 +229,7 @@ async def test_who_says_no_more_does_not_wait_for_ever(strict: Serving, monkeypa
     monkeypatch.setattr(connections, "HALF_CLOSED_SECONDS", 0.2)
     monkeypatch.setattr(strict.app, "middleware_stack", hang)
     async with wired(strict) as wire:
-        wire.say(HEALTH)
+        wire.print_line(HEALTH)
         wire.writer.write_eof()
         assert await wire.rest() == b""
     answered.set()
@@ -259,7 +261,7 @@ async def test_a_request_for_a_socket_has_limits(
         "Sec-WebSocket-Version: 13",
     )
     async with wired(server) as wire:
-        wire.say(head(method, path, *asked, *lines))
+        wire.print_line(head(method, path, *asked, *lines))
         answer = await answer_on(wire)
         assert answer.status == status
         assert answer.code
@@ -268,28 +270,28 @@ async def test_a_request_for_a_socket_has_limits(
 
 async def test_an_upgrade_to_something_else_ends_the_connection(server: Serving) -> None:
     async with wired(server) as wire:
-        wire.say(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
+        wire.print_line(head("GET", "/healthz", "Connection: Upgrade", "Upgrade: h2c") + HEALTH * 3)
         said = await wire.rest()
     assert said.count(b"HTTP/1.1 200") == 1
     assert b"connection: close" in said
 
 
-async def test_who_says_nothing_is_closed_and_who_says_half_is_told(people: People, strict: Serving) -> None:
-    owner = await people.person()
+async def test_who_says_nothing_is_closed_and_who_says_half_is_told(users: Users, strict: Serving) -> None:
+    owner = await users.person()
     body = head("POST", PROJECTS, "Content-Length: 500", "Content-Type: application/json", bearer(owner.token))
     async with wired(strict) as silent, wired(strict) as half, wired(strict) as bodiless, wired(strict) as lines:
-        half.say(b"GET /healthz HTTP/1.1\r\nHost: h")
-        bodiless.say(body + b'{"name":')
-        lines.say(HEALTH)
+        half.print_line(b"GET /healthz HTTP/1.1\r\nHost: h")
+        bodiless.print_line(body + b'{"name":')
+        lines.print_line(HEALTH)
         assert (await answer_on(lines)).status == 200
-        lines.say(b"\r\n")
+        lines.print_line(b"\r\n")
         assert await silent.rest() == b""
         assert (await answer_on(half)).code == "request_timeout"
         assert (await answer_on(bodiless)).code == "request_timeout"
         assert (await answer_on(lines)).code == "request_timeout"
     async with wired(strict) as kept:
         for _ in range(3):
-            kept.say(HEALTH)
+            kept.print_line(HEALTH)
             assert (await answer_on(kept)).status == 200
             await asyncio.sleep(0.3)
 
@@ -298,7 +300,7 @@ async def test_the_oldest_that_asks_for_nothing_makes_room(strict: Serving) -> N
     async with AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(wired(strict)) for _ in range(30)]
         for each in crowd:
-            each.say(b"GET /healthz HTTP/1.1\r\n")
+            each.print_line(b"GET /healthz HTTP/1.1\r\n")
         assert (await ask(strict, HEALTH)).status == 200
         await until(lambda: sum(each.reader.at_eof() or each.reader.exception() is not None for each in crowd) >= 20)
 
@@ -308,12 +310,12 @@ async def test_one_address_has_so_many_connections(strict: Serving) -> None:
         kept: list[Wire] = []
         for _ in range(PER_ADDRESS):
             kept.append(await stack.enter_async_context(wired(strict)))
-            kept[-1].say(HEALTH)
+            kept[-1].print_line(HEALTH)
             assert (await answer_on(kept[-1])).status == 200
         async with wired(strict) as refused:
             answer = await answer_on(refused)
             assert (answer.status, answer.code) == (503, "too_many_connections")
-        kept[0].say(HEALTH)
+        kept[0].print_line(HEALTH)
         assert (await answer_on(kept[0])).status == 200
     await until(lambda: not strict.server.server_state.connections)
     assert (await ask(strict, HEALTH)).status == 200
@@ -331,17 +333,17 @@ async def test_where_all_places_are_taken_the_idle_make_room(
     ):
         held = [await stack.enter_async_context(wired(full)) for _ in range(16)]
         for each in held:
-            each.say(crowd)
+            each.print_line(crowd)
             if crowd == HEALTH:
                 assert (await answer_on(each)).status == 200
         assert (await ask(full, HEALTH)).status == 200
         with suppress(ConnectionError):
             assert await held[0].rest() == b""
-        held[-1].say(HEALTH if crowd == HEALTH else b"\r\n")
+        held[-1].print_line(HEALTH if crowd == HEALTH else b"\r\n")
         assert (await answer_on(held[-1])).status == 200
 
 
-async def test_a_newcomer_does_not_make_room_for_others(settings: Settings) -> None:
+async def test_a_new_tenant_does_not_make_room_for_others(settings: Settings) -> None:
     """One address holds all places but one, idle: those go first, and who has come a moment ago stays."""
     update = {"connections": 8, "connections_per_address": 100}
     async with (
@@ -350,16 +352,16 @@ async def test_a_newcomer_does_not_make_room_for_others(settings: Settings) -> N
     ):
         for _ in range(7):
             idle = await stack.enter_async_context(wired(full))
-            idle.say(HEALTH)
+            idle.print_line(HEALTH)
             assert (await answer_on(idle)).status == 200
         newcomers = [await stack.enter_async_context(wired(full)) for _ in range(6)]
         for each in newcomers:
-            each.say(HEALTH)
+            each.print_line(HEALTH)
         assert [(await answer_on(each)).status for each in newcomers] == [200] * 6
 
 
-async def test_who_does_not_read_what_it_asked_for_is_ended(people: People, strict: Serving) -> None:
-    owner = await people.person()
+async def test_who_does_not_read_what_it_asked_for_is_ended(users: Users, strict: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     made = await owner.client.post(
         f"{PROJECTS}/{project}/documents", json={"title": "Large", "content": "x" * 8_000_000}
@@ -369,28 +371,28 @@ async def test_who_does_not_read_what_it_asked_for_is_ended(people: People, stri
     before = set(held)
     async with wired(strict, receive_buffer=4096) as slow:
         slow.read_no_more()
-        slow.say(head("GET", path, bearer(owner.token)))
+        slow.print_line(head("GET", path, bearer(owner.token)))
         await until(lambda: bool(set(held) - before))
         [connection] = set(held) - before
         await until(lambda: connection not in held)
 
 
 @pytest.mark.parametrize("behind", [b"\x00\x01", b"GET / HTTP/1.1\r\nbad\r\n\r\n"])
-async def test_garbage_never_ends_up_inside_of_an_answer(people: People, strict: Serving, behind: bytes) -> None:
-    owner = await people.person()
+async def test_garbage_never_ends_up_inside_of_an_answer(users: Users, strict: Serving, behind: bytes) -> None:
+    owner = await users.person()
     project = await owner.project()
     content = "x" * 3_000_000
     made = await owner.client.post(f"{PROJECTS}/{project}/documents", json={"title": "Large", "content": content})
     async with wired(strict, receive_buffer=4096) as wire:
-        wire.say(head("GET", f"{PROJECTS}/{project}/documents/{made.json()['id']}/content", bearer(owner.token)))
+        wire.print_line(head("GET", f"{PROJECTS}/{project}/documents/{made.json()['id']}/content", bearer(owner.token)))
         await wire.until(b"\r\n\r\n")
-        wire.say(behind)
+        wire.print_line(behind)
         with suppress(ConnectionError):
             rest = await wire.rest()
             assert rest.strip(b"x") == b""
 
 
-def test_progress_is_judged_by_what_is_useful() -> None:
+def test_progress_is_validated_by_what_is_useful() -> None:
     body = Progress(since=0.0)
     assert body.admits(HEAD_BYTES, 0)
     assert not body.admits(1, 0)
@@ -401,8 +403,8 @@ def test_progress_is_judged_by_what_is_useful() -> None:
     assert not body.admits(FRAMING_BYTES + 1, 50 + 1_900_000)
 
 
-async def test_the_websocket_gives_its_place_back(people: People, strict: Serving) -> None:
-    owner = await people.person()
+async def test_the_websocket_gives_its_place_back(users: Users, strict: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     for _ in range(PER_ADDRESS + 5):
         async with opened(strict.url, project, greeting(owner, after=0)) as follower:
@@ -412,28 +414,28 @@ async def test_the_websocket_gives_its_place_back(people: People, strict: Servin
 async def test_a_client_that_sends_its_whole_body_first_reads_why_it_is_refused(server: Serving) -> None:
     size = 30 * 1024 * 1024
     async with wired(server) as wire:
-        wire.say(head("POST", PROJECTS, f"Content-Length: {size}"))
+        wire.print_line(head("POST", PROJECTS, f"Content-Length: {size}"))
         await wire.insist(bytes(1024 * 1024), size // (1024 * 1024))
         assert (await answer_on(wire)).status == 401
         assert await wire.rest() == b""
 
 
 async def test_no_more_than_that_is_thrown_away(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unread, "_BYTES", 1024)
+    monkeypatch.setattr(unread_body, "_BYTES", 1024)
     async with wired(server) as wire:
-        wire.say(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
+        wire.print_line(head("POST", PROJECTS, "Transfer-Encoding: chunked"))
         with pytest.raises(ConnectionError):
             await wire.insist(b"10000\r\n" + bytes(65536) + b"\r\n", 10_000)
 
 
-async def test_a_stop_waits_for_no_body(people: People, settings: Settings) -> None:
-    owner = await people.person()
+async def test_a_stop_waits_for_no_body(users: Users, settings: Settings) -> None:
+    owner = await users.person()
     path = documents(await owner.project())
     async with serve(settings) as serving, wired(serving) as whole, wired(serving) as first, wired(serving) as second:
         for wire, size in ((first, 1_000), (second, 1_000_000)):
             said = ("Content-Type: application/json", f"Content-Length: {size}", bearer(owner.token))
-            wire.say(head("POST", path, *said) + b"{")
-        whole.say(HEALTH)
+            wire.print_line(head("POST", path, *said) + b"{")
+        whole.print_line(HEALTH)
         assert (await answer_on(whole)).status == 200
         stopping = asyncio.create_task(serving.stop())
         for wire in (first, second):

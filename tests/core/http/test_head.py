@@ -12,13 +12,13 @@ from httpx2 import AsyncClient
 from starlette.types import Receive, Scope, Send
 
 from partywall.core.http.access_log import AccessEntry
-from partywall.core.http.forwarded import ForwardedNotice
+from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.head import HeadAsGet
 from partywall.core.http.middleware import RequestContext
 from partywall.core.security.client_address import ClientAddresses
 from partywall.settings import Settings
-from tests.features.live.serving import serve
-from tests.people import People, Person
+from tests.features.live.server import serve
+from tests.users import Person, Users
 
 VARIES = {"x-request-id", "date"}
 
@@ -36,8 +36,8 @@ def comparable(answer: httpx2.Response) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["", "/documents", "/documents/{id}", "/documents/{id}/content", "/documents/stats"])
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-async def test_a_head_has_the_headers_of_its_get(people: People, path: str, encoding: str) -> None:
-    person = await people.person()
+async def test_a_head_has_the_headers_of_its_get(users: Users, path: str, encoding: str) -> None:
+    person = await users.person()
     project = await person.project()
     url = f"/api/v1/projects/{project}" + path.format(id=await document(person, project))
     got = await person.client.get(url, headers={"Accept-Encoding": encoding})
@@ -48,20 +48,20 @@ async def test_a_head_has_the_headers_of_its_get(people: People, path: str, enco
     assert head.content == b""
 
 
-async def test_a_tag_that_still_holds_is_304(people: People) -> None:
-    person = await people.person()
+async def test_a_tag_that_still_holds_is_304(users: Users) -> None:
+    person = await users.person()
     url = f"/api/v1/projects/{await person.project()}"
     tag = (await person.client.head(url)).headers["etag"]
     assert (await person.client.head(url, headers={"If-None-Match": tag})).status_code == 304
 
 
-async def test_refusals_are_those_of_the_get(people: People, anonymous: AsyncClient) -> None:
-    stranger = await people.person()
+async def test_errors_are_those_of_the_get(users: Users, anonymous: AsyncClient) -> None:
+    outsider = await users.person()
     for client, url, status in (
         (anonymous, f"/api/v1/projects/{uuid4()}", 401),
-        (stranger.client, f"/api/v1/projects/{uuid4()}", 404),
-        (stranger.client, "/api/v1/nothing-here", 404),
-        (stranger.client, "/api/v1/projects?limit=0", 422),
+        (outsider.client, f"/api/v1/projects/{uuid4()}", 404),
+        (outsider.client, "/api/v1/nothing-here", 404),
+        (outsider.client, "/api/v1/projects?limit=0", 422),
     ):
         head = await client.head(url)
         assert (head.status_code, head.content) == (status, b"")
@@ -74,9 +74,9 @@ async def test_what_only_posts_refuses_a_head_and_names_it_nowhere(anonymous: As
     assert (await anonymous.put("/healthz")).headers["allow"] == "GET, HEAD"
 
 
-async def test_a_stream_gives_its_headers_and_ends(settings: Settings, people: People) -> None:
+async def test_a_stream_gives_its_headers_and_ends(settings: Settings, users: Users) -> None:
     """Over a real connection, which is then good for the next request."""
-    person = await people.person()
+    person = await users.person()
     project = await person.project()
     async with serve(settings) as server, AsyncClient(base_url=server.url, timeout=60) as client:
         client.headers["Authorization"] = f"Bearer {person.token}"

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from partywall.main import create_app
 from partywall.settings import EmbeddingSettings, MailSettings, Settings
 from tests.engines import Superuser, Urls, new_database
-from tests.serving import free_port
+from tests.server import free_port
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.types import Message
 
 from partywall.core.http.body_limits import LARGE_BYTES
-from partywall.core.http.body_memory import Width, memory_of
+from partywall.core.http.body_memory import CharacterWidth, memory_of
 from partywall.core.http.json_body import JsonRoute
 
 MIB = 1024 * 1024
@@ -98,7 +98,7 @@ async def test_a_large_body_that_is_no_json_is_refused() -> None:
     ],
 )
 def test_one_character_decides_how_wide_a_text_is(pieces: list[bytes], width: int) -> None:
-    seen = Width()
+    seen = CharacterWidth()
     for piece in pieces:
         seen.note(piece)
     text = json.loads(b'"' + b"".join(pieces) + b'"')

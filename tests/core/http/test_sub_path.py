@@ -10,7 +10,7 @@ from partywall.core.http.sub_path import SubPath, first_segments, sub_path_of
 from partywall.core.security.client_address import ClientAddresses
 from partywall.settings import HttpSettings
 
-PROXY, STRANGER = "10.0.0.1", "203.0.113.9"
+PROXY, OUTSIDER = "10.0.0.1", "203.0.113.9"
 OPEN = "/api/v1/projects"
 
 
@@ -71,7 +71,7 @@ async def test_a_path_is_found_with_what_stands_before_it_and_without(
         (["/wall"], PROXY, "/wall"),
         (["/wall/"], PROXY, "/wall"),
         (["/a-b_c.d~/e"], PROXY, "/a-b_c.d~/e"),
-        (["/wall"], STRANGER, ""),
+        (["/wall"], OUTSIDER, ""),
         ([""], PROXY, ""),
         (["/"], PROXY, ""),
         (["wall"], PROXY, ""),

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from partywall.core.http.current import begin_request
+from partywall.core.http.current_request import begin_request
 from partywall.core.http.trace_context import read_traceparent, traceparent_of
-from partywall.core.outgoing.cause import cause_headers, caused_by
+from partywall.core.outgoing.correlation import correlated, correlation_headers
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -37,10 +37,10 @@ async def test_a_call_within_a_request_says_which_one_it_is_for() -> None:
     """A test is a task, and what it binds ends with it."""
     headers = [(b"traceparent", f"00-{TRACE}".encode())]
     begin_request({"type": "http", "headers": headers, "state": {"request_id": "the-request"}})
-    assert cause_headers() == {"x-request-id": "the-request", "traceparent": f"00-{TRACE}"}
+    assert correlation_headers() == {"x-request-id": "the-request", "traceparent": f"00-{TRACE}"}
 
 
 async def test_work_left_to_later_belongs_to_the_request_that_left_it() -> None:
-    with caused_by(request_id="earlier", traceparent=f"00-{TRACE}"):
-        assert cause_headers() == {"x-request-id": "earlier", "traceparent": f"00-{TRACE}"}
-    assert cause_headers() == {}
+    with correlated(request_id="earlier", traceparent=f"00-{TRACE}"):
+        assert correlation_headers() == {"x-request-id": "earlier", "traceparent": f"00-{TRACE}"}
+    assert correlation_headers() == {}

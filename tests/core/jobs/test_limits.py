@@ -97,16 +97,16 @@ async def test_the_limit_is_each_workers_own(resources: Resources, database: Dat
 
 
 async def test_the_limit_may_stand_in_the_settings(resources: Resources, database: DatabaseUrls) -> None:
-    slow, places = Slow(), resources.settings.agents.concurrency
-    assert 2 < places < MANY
+    slow, slots = Slow(), resources.settings.agents.concurrency
+    assert 2 < slots < MANY
     async with working(resources, database, slow.handler(lambda resources: resources.settings.agents.concurrency)):
         try:
             await fill(resources, slow.kind)
-            await eventually(lambda: _runs(slow, places))
+            await eventually(lambda: _runs(slow, slots))
         finally:
             slow.let_go.set()
         await eventually(lambda: _has_done(slow, MANY))
-    assert slow.most == places
+    assert slow.most == slots
 
 
 async def test_a_job_that_is_tried_again_gives_its_place_back(resources: Resources, database: DatabaseUrls) -> None:

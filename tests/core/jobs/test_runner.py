@@ -12,21 +12,21 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from partywall.core import stopping
+from partywall.core import shutdown
 from partywall.core.events.listener import Listener
-from partywall.core.http.current import begin_request
-from partywall.core.jobs import attempts, runner
+from partywall.core.http.current_request import begin_request
+from partywall.core.jobs import dead_letter, runner
 from partywall.core.jobs.context import AnotherAttemptError, JobContext, LeaseLostError
 from partywall.core.jobs.kinds import JobHandler, JobKind, JobPayload, ProjectJobPayload, handles
 from partywall.core.jobs.queue import enqueue, enqueue_once
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.jobs.schedules import Schedule
-from partywall.core.jobs.waking import JobWaker
+from partywall.core.jobs.wakeup import JobWaker
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal, ProjectNotFoundError
 from partywall.core.tenant import Tenant, current_tenant
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 
 class Note(JobPayload):
@@ -49,7 +49,7 @@ async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 20)
+    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 20)
     monkeypatch.setattr(runner, "RESTART_PAUSE_SECONDS", 0.1)
 
 
@@ -72,9 +72,9 @@ async def queued(resources: Resources, kind: JobKind[JobPayload] | JobKind[Note]
     return int(count or 0)
 
 
-async def parked_of(resources: Resources, name: str) -> list[attempts.ParkedJob]:
+async def dead_letters_of(resources: Resources, name: str) -> list[dead_letter.DeadLetter]:
     async with resources.sessions.read() as session:
-        return [job for job in await attempts.parked(session) if job.kind == name]
+        return [job for job in await dead_letter.list_dead_letters(session) if job.kind == name]
 
 
 async def test_a_job_vanishes_with_its_transaction_even_as_its_first_statement(resources: Resources) -> None:
@@ -108,7 +108,9 @@ async def _done(resources: Resources, kind: JobKind[Note] | JobKind[InProject]) 
     return await queued(resources, kind) == 0
 
 
-async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources, database: DatabaseUrls) -> None:
+async def test_a_failing_job_is_tried_again_and_then_a_dead_letter(
+    resources: Resources, database: DatabaseUrls
+) -> None:
     kind = kind_of(Note, max_attempts=3)
     tried: list[int] = []
 
@@ -119,18 +121,18 @@ async def test_a_failing_job_is_tried_again_and_then_parked(resources: Resources
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, kind, Note(text="luck"))
-        await eventually(lambda: _is_parked(resources, kind.name))
+        await eventually(lambda: _is_dead_letter(resources, kind.name))
     assert tried == [1, 2, 3]
-    (job,) = await parked_of(resources, kind.name)
+    (job,) = await dead_letters_of(resources, kind.name)
     assert (job.attempts, job.error, job.payload) == (3, "ValueError: no luck", {"text": "luck"})
     async with resources.sessions.begin() as session:
-        assert await attempts.unpark(session, job.job_id)
-        assert not await attempts.unpark(session, job.job_id)
-    assert (await parked_of(resources, kind.name), await queued(resources, kind)) == ([], 1)
+        assert await dead_letter.retry_dead_letter(session, job.job_id)
+        assert not await dead_letter.retry_dead_letter(session, job.job_id)
+    assert (await dead_letters_of(resources, kind.name), await queued(resources, kind)) == ([], 1)
 
 
 async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
-    resources: Resources, people: People
+    resources: Resources, users: Users
 ) -> None:
     """There is one job for a subject, and that one does what both were for."""
     kind = kind_of(Note)
@@ -140,14 +142,14 @@ async def test_what_is_put_back_where_another_has_taken_its_place_is_dropped(
             await enqueue_once(session, kind, Note(text="x"), "subject")
 
     await ask()
-    sql = "UPDATE job SET state = 'parked', parked_at = now() WHERE kind = $1 RETURNING id"
-    [parked] = [row["id"] for row in await people.fetch(sql, kind.name)]
+    sql = "UPDATE job SET state = 'dead_letter', dead_letter_at = now() WHERE kind = $1 RETURNING id"
+    [dead_letters] = [row["id"] for row in await users.fetch(sql, kind.name)]
     await ask()
     async with resources.sessions.begin() as session:
-        assert await attempts.unpark(session, parked)
-    [left] = await people.fetch("SELECT state, id FROM job WHERE kind = $1", kind.name)
+        assert await dead_letter.retry_dead_letter(session, dead_letters)
+    [left] = await users.fetch("SELECT state, id FROM job WHERE kind = $1", kind.name)
     assert left["state"] == "waiting"
-    assert left["id"] != parked
+    assert left["id"] != dead_letters
 
 
 async def test_what_the_database_refuses_stops_no_worker(resources: Resources, database: DatabaseUrls) -> None:
@@ -166,10 +168,10 @@ async def test_what_the_database_refuses_stops_no_worker(resources: Resources, d
         for kind in (failing, pausing, other):
             await enqueue(session, kind, Note(text="x"))
     async with working(resources, database, handles(failing, fail), handles(pausing, pause), handles(other, end)):
-        await eventually(lambda: _is_parked(resources, failing.name))
+        await eventually(lambda: _is_dead_letter(resources, failing.name))
         await eventually(lambda: _done(resources, other))
         await eventually(lambda: _is_delayed(resources, pausing))
-    [job] = await parked_of(resources, failing.name)
+    [job] = await dead_letters_of(resources, failing.name)
     assert job.error == "ValueError: half of a pair ? and "
     query = text("SELECT state, due_at - now() FROM job WHERE kind = :kind")
     async with resources.sessions.read() as reading:
@@ -199,20 +201,20 @@ async def test_why_an_attempt_was_not_recorded_is_logged(resources: Resources, d
         async with working(resources, database, handles(kind, handle, give_up=give_up)):
             async with resources.sessions.begin() as session:
                 await enqueue(session, kind, Note(text="the secret"))
-            await eventually(lambda: _is_parked(resources, kind.name))
+            await eventually(lambda: _is_dead_letter(resources, kind.name))
     told = [log["exc_info"] for log in logs if log["event"] == "attempt_not_recorded"]
     assert [(type(error), str(error)) for error in told] == [(ConnectionError, "away with the secret")]
 
 
-async def _is_parked(resources: Resources, name: str) -> bool:
-    return bool(await parked_of(resources, name))
+async def _is_dead_letter(resources: Resources, name: str) -> bool:
+    return bool(await dead_letters_of(resources, name))
 
 
 async def test_a_job_takes_the_share_of_the_account_that_owns_its_project(
-    resources: Resources, database: DatabaseUrls, people: People
+    resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
     """Whoever asked for it: an account may have many projects, and many keys in each."""
-    kind, person = kind_of(InProject), await people.person()
+    kind, person = kind_of(InProject), await users.person()
     seen: list[Tenant] = []
 
     async def handle(context: JobContext, payload: InProject) -> None:
@@ -239,11 +241,11 @@ async def test_crashes_count_as_attempts(resources: Resources, database: Databas
         await enqueue(session, kind, Note(text="poison"))
         await session.execute(text("UPDATE job SET attempts = 2 WHERE kind = :k"), {"k": kind.name})
     async with working(resources, database, handles(kind, handle)):
-        await eventually(lambda: _is_parked(resources, kind.name))
+        await eventually(lambda: _is_dead_letter(resources, kind.name))
     assert ran == []
 
 
-async def test_an_unreadable_payload_is_parked(resources: Resources, database: DatabaseUrls) -> None:
+async def test_an_unreadable_payload_becomes_a_dead_letter(resources: Resources, database: DatabaseUrls) -> None:
     kind = kind_of(Note)
     other = JobKind(kind.name, InProject)
 
@@ -253,17 +255,17 @@ async def test_an_unreadable_payload_is_parked(resources: Resources, database: D
     async with working(resources, database, handles(kind, handle)):
         async with resources.sessions.begin() as session:
             await enqueue(session, other, InProject(project_id=uuid4(), principal="user:x"))
-        await eventually(lambda: _is_parked(resources, kind.name))
-    (job,) = await parked_of(resources, kind.name)
+        await eventually(lambda: _is_dead_letter(resources, kind.name))
+    (job,) = await dead_letters_of(resources, kind.name)
     assert (job.payload["principal"], job.error) == ("user:x", "the payload does not fit its kind (4 errors)")
 
 
 async def test_the_right_is_looked_up_when_the_job_runs(
-    resources: Resources, database: DatabaseUrls, people: People
+    resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
-    owner, member = await people.person(), await people.person()
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "editor")
+    await users.join(project, member, "editor")
     kind = kind_of(InProject)
     entered: list[UUID] = []
 
@@ -274,15 +276,15 @@ async def test_the_right_is_looked_up_when_the_job_runs(
     async with resources.sessions.begin() as session:
         for person in (owner, member):
             await enqueue(session, kind, InProject(project_id=project, principal=str(person.principal)))
-    await people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+    await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
     async with working(resources, database, handles(kind, handle)):
         await eventually(lambda: _done(resources, kind))
     assert entered == [owner.id]
-    assert await parked_of(resources, kind.name) == []
+    assert await dead_letters_of(resources, kind.name) == []
 
 
-async def test_a_service_principal_enters_its_own_project_alone(resources: Resources, people: People) -> None:
-    owner = await people.person()
+async def test_a_service_principal_enters_its_own_project_alone(resources: Resources, users: Users) -> None:
+    owner = await users.person()
     mine, other = await owner.project(), await owner.project()
     own = InProject(project_id=mine, principal=str(Principal.service(mine)))
     context = JobContext(resources, uuid4(), 0, 1, last=False)
@@ -294,10 +296,10 @@ async def test_a_service_principal_enters_its_own_project_alone(resources: Resou
 
 
 async def test_its_log_lines_name_the_project_and_the_request(
-    resources: Resources, database: DatabaseUrls, people: People
+    resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
     """Of the job that a request has caused, and of the one that this job has caused in turn."""
-    owner = await people.person()
+    owner = await users.person()
     payload = InProject(project_id=await owner.project(), principal=str(owner.principal))
     first, second = kind_of(InProject), kind_of(InProject)
 
@@ -316,14 +318,14 @@ async def test_its_log_lines_name_the_project_and_the_request(
     with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         async with working(resources, database, handles(first, pass_on), handles(second, fail)):
             await asyncio.create_task(ask())
-            await eventually(lambda: _is_parked(resources, second.name))
-    lines = [line for line in logs if line["event"] in ("job_failed", "job_parked")]
+            await eventually(lambda: _is_dead_letter(resources, second.name))
+    lines = [line for line in logs if line["event"] in ("job_failed", "job_dead_letter")]
     assert len(lines) == 4
     assert {(line["request_id"], line["project_id"]) for line in lines} == {("asked-for", str(payload.project_id))}
 
 
-async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, people: People) -> None:
-    owner = await people.person()
+async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, users: Users) -> None:
+    owner = await users.person()
     project = await owner.project("before")
     kind = kind_of(InProject)
     payload = InProject(project_id=project, principal=str(owner.principal))
@@ -338,7 +340,7 @@ async def test_work_of_a_lost_lease_is_rolled_back(resources: Resources, people:
 
 
 async def test_the_worker_outlives_a_broken_connection(
-    resources: Resources, database: DatabaseUrls, people: People
+    resources: Resources, database: DatabaseUrls, users: Users
 ) -> None:
     kind = kind_of(Note)
     seen: list[str] = []
@@ -348,7 +350,7 @@ async def test_the_worker_outlives_a_broken_connection(
 
     async with working(resources, database, handles(kind, handle)):
         await asyncio.sleep(0.5)
-        await people.execute(
+        await users.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
             " AND query LIKE '%job%' AND pid <> pg_backend_pid()"
         )
@@ -424,7 +426,7 @@ async def test_a_worker_that_has_ended_what_it_held_stops_at_once(resources: Res
 async def test_a_worker_that_stops_puts_back_what_takes_long_but_not_a_last_attempt(
     resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(shutdown, "GRACE_SECONDS", 0.0)
     kinds = kind_of(Note, max_attempts=2), kind_of(Note, max_attempts=1)
     begun, stop, cut = asyncio.Barrier(3), asyncio.Event(), asyncio.Event()
 
@@ -448,4 +450,4 @@ async def test_a_worker_that_stops_puts_back_what_takes_long_but_not_a_last_atte
         await begun.wait()
         stop.set()
     assert [await queued(resources, kind) for kind in kinds] == [1, 0]
-    assert not [job for kind in kinds for job in await parked_of(resources, kind.name)]
+    assert not [job for kind in kinds for job in await dead_letters_of(resources, kind.name)]

@@ -15,17 +15,17 @@ from sqlalchemy import text
 from partywall.core.clock import utc_now
 from partywall.core.ids import new_id
 from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.jobs.fair_scheduler import ChosenLine, JobLine
 from partywall.core.jobs.kinds import JobKind, Limits
 from partywall.core.jobs.models import NO_PROJECT
-from partywall.core.jobs.queue import enqueue, enqueue_once, take_off
-from partywall.core.jobs.store import Ended, JobStore, TakenJob
-from partywall.core.jobs.turns import Chosen, Line
+from partywall.core.jobs.queue import dequeue, enqueue, enqueue_once
+from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from tests.core.jobs.test_runner import InProject, Note, kind_of, queued
-from tests.people import People
+from tests.users import Users
 
-type Became = Literal["delayed", "again", "parked"] | None
+type Became = Literal["delayed", "again", "dead_letter"] | None
 
 SILENT = timedelta(seconds=20)
 MANY = 3_000
@@ -53,20 +53,20 @@ async def once(resources: Resources, kind: JobKind[Note], after: timedelta = tim
         await enqueue_once(session, kind, Note(text="x"), "subject", priority=priority, after=after)
 
 
-async def ask(people: People, kind: JobKind[Note], *dues: timedelta) -> None:
+async def ask(users: Users, kind: JobKind[Note], *dues: timedelta) -> None:
     """As a function does that may wait for nobody."""
     for due in dues:
-        await people.execute(
+        await users.execute(
             "INSERT INTO job_request (kind, payload, dedupe_key, due_at) VALUES ($1, $2, $3, now() + $4)",
             kind.name, Note(text="x").model_dump_json(), f"{kind.name}:subject", due,
         )  # fmt: skip
 
 
-async def take(store: JobStore, kind: JobKind[Note], jobs: int = 100) -> list[TakenJob]:
-    return await store.take([Chosen(kind.name, NO_PROJECT, jobs)])
+async def take(store: JobStore, kind: JobKind[Note], jobs: int = 100) -> list[ClaimedJob]:
+    return await store.take([ChosenLine(kind.name, NO_PROJECT, jobs)])
 
 
-def texts_of(jobs: list[TakenJob]) -> list[str]:
+def texts_of(jobs: list[ClaimedJob]) -> list[str]:
     return [Note.model_validate_json(job.payload).text for job in sorted(jobs, key=lambda job: job.id)]
 
 
@@ -90,7 +90,7 @@ async def test_two_workers_take_each_job_once(resources: Resources, store: JobSt
     assert {job.attempt for jobs in taken for job in jobs} == {1}
 
 
-async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: JobStore, people: People) -> None:
+async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: JobStore, users: Users) -> None:
     kind = kind_of(Note)
     async with resources.sessions.begin() as session:
         await enqueue(session, kind, Note(text="later"), after=timedelta(hours=1))
@@ -99,8 +99,8 @@ async def test_a_delayed_job_waits_until_it_is_due(resources: Resources, store: 
     assert seen.due_in is not None
     assert timedelta(minutes=59) < seen.due_in <= timedelta(hours=1)
     assert await take(store, kind) == []
-    await people.execute("UPDATE job SET due_at = now() WHERE kind = $1", kind.name)
-    assert (await store.look({kind.name: NO_PROJECT}, SILENT)).lines == [Line(kind.name, NO_PROJECT, NO_PROJECT)]
+    await users.execute("UPDATE job SET due_at = now() WHERE kind = $1", kind.name)
+    assert (await store.look({kind.name: NO_PROJECT}, SILENT)).lines == [JobLine(kind.name, NO_PROJECT, NO_PROJECT)]
     assert texts_of(await take(store, kind)) == ["later"]
 
 
@@ -113,19 +113,24 @@ async def test_there_is_one_job_for_a_subject_until_it_has_ended(resources: Reso
 
     assert [await ask(), await ask()] == [1, 1]
     [job] = await take(store, kind)
-    await store.settle([Ended(job.id, job.lease, "parked", error="failed")])
+    await store.settle([JobResult(job.id, job.lease, "dead_letter", error="failed")])
     assert [await ask(), await ask()] == [2, 2]
     [job] = await take(store, kind)
-    await store.settle([Ended(job.id, job.lease)])
+    await store.settle([JobResult(job.id, job.lease)])
     assert [await queued(resources, kind), await ask()] == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("became", "states"),
-    [(None, ["waiting"]), ("again", ["waiting"]), ("delayed", ["delayed"]), ("parked", ["parked", "waiting"])],
+    [
+        (None, ["waiting"]),
+        ("again", ["waiting"]),
+        ("delayed", ["delayed"]),
+        ("dead_letter", ["dead_letter", "waiting"]),
+    ],
 )
 async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
-    resources: Resources, store: JobStore, people: People, became: Became, states: list[str]
+    resources: Resources, store: JobStore, users: Users, became: Became, states: list[str]
 ) -> None:
     """The job may have looked already. A pause after a failure stays: the next attempt does it."""
     kind = kind_of(Note)
@@ -134,15 +139,15 @@ async def test_what_is_asked_for_while_its_job_is_at_work_is_done_after_it(
     [job] = await take(store, kind)
     for after in (timedelta(hours=2), timedelta(), timedelta(hours=1)):
         await once(resources, kind, after)
-    await store.settle([Ended(job.id, job.lease, became, timedelta(hours=3) if became else timedelta())])
-    rows = await people.fetch("SELECT state, attempts, again_at FROM job WHERE kind = $1 ORDER BY state", kind.name)
+    await store.settle([JobResult(job.id, job.lease, became, timedelta(hours=3) if became else timedelta())])
+    rows = await users.fetch("SELECT state, attempts, again_at FROM job WHERE kind = $1 ORDER BY state", kind.name)
     assert [row["state"] for row in rows] == states
     assert [row["attempts"] for row in rows if row["state"] == "waiting"] == [0] * states.count("waiting")
     assert {row["again_at"] for row in rows} == {None}
 
 
 async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
-    resources: Resources, store: JobStore, people: People
+    resources: Resources, store: JobStore, users: Users
 ) -> None:
     kind = kind_of(Note)
     for hours, expected in ((3, 3), (1, 1), (2, 1)):
@@ -152,7 +157,7 @@ async def test_a_job_is_due_at_the_earliest_moment_that_anybody_has_asked_for(
         assert timedelta(hours=expected - 1) < due_in <= timedelta(hours=expected)
     await once(resources, kind)
     [job] = await take(store, kind)
-    await store.settle([Ended(job.id, job.lease, "delayed", timedelta(hours=1))])
+    await store.settle([JobResult(job.id, job.lease, "delayed", timedelta(hours=1))])
     await once(resources, kind)
     assert await take(store, kind) == [], "it pauses after a failed attempt"
 
@@ -171,7 +176,7 @@ async def test_a_job_that_is_wanted_again_goes_to_the_end_of_its_line(resources:
     kind = kind_of(Note)
     await put(resources, kind, "first", "second")
     [first] = await take(store, kind, 1)
-    await store.settle([Ended(first.id, first.lease, "again")])
+    await store.settle([JobResult(first.id, first.lease, "again")])
     taken = await take(store, kind)
     assert [texts_of([job]) for job in taken] == [["second"], ["first"]]
     assert {job.attempt for job in taken} == {1}
@@ -186,8 +191,8 @@ async def test_what_nobody_wants_any_more_is_taken_off_unless_it_is_at_work(
         if left:
             await take(store, kind)
         async with resources.sessions.begin() as session:
-            await take_off(session, kind, "another")
-            await take_off(session, kind, "subject")
+            await dequeue(session, kind, "another")
+            await dequeue(session, kind, "subject")
         assert await queued(resources, kind) == left
 
 
@@ -199,13 +204,13 @@ async def test_what_is_asked_for_while_its_job_is_at_work_has_the_priority_that_
     [job] = await take(store, kind)
     await put(resources, kind, "0")
     await once(resources, kind, priority=1)
-    await store.settle([Ended(job.id, job.lease)])
+    await store.settle([JobResult(job.id, job.lease)])
     assert [texts_of(await take(store, kind, 1)) for _ in range(2)] == [["x"], ["0"]]
 
 
-async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, people: People) -> None:
+async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources: Resources, users: Users) -> None:
     """Of a project, and of an account over all its projects; whoever has as many as it may stands in no line."""
-    kind, owner, other = kind_of(InProject), await people.person(), await people.person()
+    kind, owner, other = kind_of(InProject), await users.person(), await users.person()
     first, second, third = await owner.project(), await owner.project(), await other.project()
     limited = JobStore(resources.reads, {kind.name: Limits(each_project=2, each_account=3)})
     payloads = {
@@ -216,42 +221,42 @@ async def test_limits_hold_over_all_workers_and_nobody_else_is_held_up(resources
         for project in (first, second, third):
             for _ in range(4):
                 await enqueue(session, kind, payloads[project])
-    chosen = [Chosen(kind.name, project, 4) for project in (first, second)]
+    chosen = [ChosenLine(kind.name, project, 4) for project in (first, second)]
     batches = await asyncio.gather(*(limited.take(chosen) for _ in range(6)))
     taken = [job for batch in batches for job in batch]
     assert Counter(job.project for job in taken) == {first: 2, second: 1}
     seen = await limited.look({kind.name: NO_PROJECT}, SILENT)
-    assert seen.lines == [Line(kind.name, third, other.id)]
+    assert seen.lines == [JobLine(kind.name, third, other.id)]
     done = next(job for job in taken if job.project == first)
-    await limited.settle([Ended(done.id, done.lease)])
+    await limited.settle([JobResult(done.id, done.lease)])
     lines = (await limited.look({kind.name: NO_PROJECT}, SILENT)).lines
     assert {line.project for line in lines} == {first, second, third}
-    assert len(await limited.take([Chosen(kind.name, second, 4)])) == 1
-    assert await limited.take([Chosen(kind.name, first, 4)]) == []
-    await people.execute("DELETE FROM job WHERE kind = $1", kind.name)
+    assert len(await limited.take([ChosenLine(kind.name, second, 4)])) == 1
+    assert await limited.take([ChosenLine(kind.name, first, 4)]) == []
+    await users.execute("DELETE FROM job WHERE kind = $1", kind.name)
 
 
 async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
-    resources: Resources, store: JobStore, people: People
+    resources: Resources, store: JobStore, users: Users
 ) -> None:
-    person = await people.person()
+    person = await users.person()
     kind, project = kind_of(InProject), await person.project("before")
     payload = InProject(project_id=project, principal=str(person.principal))
     async with resources.sessions.begin() as session:
         await enqueue(session, kind, payload)
-    [first] = await store.take([Chosen(kind.name, project, 1)])
-    await people.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
-    assert await store.take_lost([kind.name], SILENT, [first.id]) == [], "a job in hand is not lost"
-    [second] = await store.take_lost([kind.name], SILENT, [])
+    [first] = await store.take([ChosenLine(kind.name, project, 1)])
+    await users.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
+    assert await store.claim_lost([kind.name], SILENT, [first.id]) == [], "a job in hand is not lost"
+    [second] = await store.claim_lost([kind.name], SILENT, [])
     assert (second.id, second.attempt, first.account) == (first.id, 2, person.id)
     with pytest.raises(LeaseLostError):
         async with JobContext(resources, first.lease, first.id, 1, last=False).begin(payload) as (session, _):
             await session.execute(text("UPDATE project SET name = 'after'"))
-    await store.settle([Ended(first.id, first.lease), Ended(first.id, first.lease, "parked")])
-    await people.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
+    await store.settle([JobResult(first.id, first.lease), JobResult(first.id, first.lease, "dead_letter")])
+    await users.execute("UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE kind = $1", kind.name)
     await store.renew([first])
     assert (await store.look({}, SILENT)).lost_in is not None
-    [row] = await people.fetch("SELECT state, lease, heartbeat_at < now() FROM job WHERE kind = $1", kind.name)
+    [row] = await users.fetch("SELECT state, lease, heartbeat_at < now() FROM job WHERE kind = $1", kind.name)
     assert tuple(row) == ("running", second.lease, True)
     await store.renew([second])
     seen = await store.look({}, SILENT)
@@ -259,26 +264,26 @@ async def test_an_attempt_is_fenced_against_a_later_one_of_the_same_worker(
     assert seen.lost_in > SILENT / 2
 
 
-async def test_a_tick_becomes_one_job_whoever_sees_it(store: JobStore, people: People) -> None:
+async def test_a_tick_becomes_one_job_who_sees_it(store: JobStore, users: Users) -> None:
     name, now = f"test_{uuid4().hex}", utc_now()
     ticks = [now + timedelta(minutes=minutes) for minutes in (0, 1, 1, 1, 0, 2)]
     found = []
     for tick in ticks:
         await store.fire({name: tick}, "scheduled_test")
-        deleted = await people.execute("DELETE FROM job WHERE kind = 'scheduled_test'")
+        deleted = await users.execute("DELETE FROM job WHERE kind = 'scheduled_test'")
         found.append(deleted)
     assert found == [f"DELETE {jobs}" for jobs in (0, 1, 0, 0, 0, 1)]
     for minutes in (3, 4):
         await store.fire({name: now + timedelta(minutes=minutes)}, "scheduled_test")
-    assert await people.execute("DELETE FROM job WHERE kind = 'scheduled_test'") == "DELETE 1", "it is still waiting"
+    assert await users.execute("DELETE FROM job WHERE kind = 'scheduled_test'") == "DELETE 1", "it is still waiting"
 
 
-async def test_no_statement_reads_more_than_it_takes(resources: Resources, store: JobStore, people: People) -> None:
+async def test_no_statement_reads_more_than_it_takes(resources: Resources, store: JobStore, users: Users) -> None:
     """Also by plans that were made when the table was empty."""
     name, busy, others = f"test_{uuid4().hex}", new_id(), [new_id() for _ in range(100)]
     look = "SELECT wall.job_lines($1, $2, 500, $3, $4, $4)"
-    take = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
-    lost, renew = "SELECT wall.take_lost_job($1, $2, $3, $4)", "SELECT wall.renew_jobs($1, $2)"
+    take = "SELECT * FROM wall.claim_jobs($1, $2, $3, $4)"
+    lost, renew = "SELECT wall.claim_lost_job($1, $2, $3, $4)", "SELECT wall.renew_jobs($1, $2)"
     settle = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
     async with resources.reads.acquire() as connection:
 
@@ -302,7 +307,7 @@ async def test_no_statement_reads_more_than_it_takes(resources: Resources, store
 
         for _ in range(7):
             assert await work() == []
-        await people.execute(FILL, name, others, busy, MANY)
+        await users.execute(FILL, name, others, busy, MANY)
         assert len(await work()) == 11
 
 
@@ -310,35 +315,35 @@ def test_the_nil_project_is_before_all_others() -> None:
     assert UUID(int=0) == NO_PROJECT < new_id()
 
 
-async def test_what_was_asked_for_is_one_job_at_the_earliest_moment(store: JobStore, people: People) -> None:
+async def test_what_was_asked_for_is_one_job_at_the_earliest_moment(store: JobStore, users: Users) -> None:
     kind = kind_of(Note)
-    await ask(people, kind, timedelta(hours=2), timedelta(hours=1), timedelta(hours=3))
+    await ask(users, kind, timedelta(hours=2), timedelta(hours=1), timedelta(hours=3))
     assert await store.look({kind.name: NO_PROJECT}, SILENT)
-    [row] = await people.fetch("SELECT state, due_at < now() + interval '90 min' FROM job WHERE kind = $1", kind.name)
+    [row] = await users.fetch("SELECT state, due_at < now() + interval '90 min' FROM job WHERE kind = $1", kind.name)
     assert tuple(row) == ("delayed", True)
-    await ask(people, kind, timedelta())
+    await ask(users, kind, timedelta())
     seen = await store.look({kind.name: NO_PROJECT}, SILENT)
     assert [(line.kind, line.project) for line in seen.lines] == [(kind.name, NO_PROJECT)]
     assert len(await take(store, kind)) == 1
 
 
 async def test_what_was_asked_for_while_its_job_is_held_comes_with_a_look_soon_after(
-    store: JobStore, people: People
+    store: JobStore, users: Users
 ) -> None:
     kind, other = kind_of(Note), kind_of(Note)
-    await ask(people, kind, timedelta())
+    await ask(users, kind, timedelta())
     await store.look({kind.name: NO_PROJECT}, SILENT)
     [job] = await take(store, kind)
-    async with people.transaction() as holder:
+    async with users.transaction() as holder:
         await holder.execute("SELECT FROM job WHERE id = $1 FOR UPDATE", job.id)
-        await ask(people, kind, timedelta(hours=1), timedelta())
-        await ask(people, other, timedelta())
+        await ask(users, kind, timedelta(hours=1), timedelta())
+        await ask(users, other, timedelta())
         seen = await store.look({kind.name: NO_PROJECT, other.name: NO_PROJECT}, SILENT)
         assert [line.kind for line in seen.lines] == [other.name], "who is free does not wait for it"
         assert seen.due_in is not None
         assert seen.due_in <= timedelta(seconds=0.05)
-        [left] = await people.fetch("SELECT due_at <= now() AS is_due FROM job_request WHERE kind = $1", kind.name)
+        [left] = await users.fetch("SELECT due_at <= now() AS is_due FROM job_request WHERE kind = $1", kind.name)
         assert left["is_due"], "the sooner one"
     await store.look({kind.name: NO_PROJECT}, SILENT)
-    await store.settle([Ended(job.id, job.lease)])
+    await store.settle([JobResult(job.id, job.lease)])
     assert len(await take(store, kind)) == 1

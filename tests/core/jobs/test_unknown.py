@@ -12,7 +12,7 @@ from partywall.core.jobs.unknown import UnknownKinds, unknown_jobs
 from partywall.core.resources import Resources
 from tests.core.jobs.test_runner import Note, eventually, working
 from tests.engines import DatabaseUrls
-from tests.people import People
+from tests.users import Users
 
 SILENT = timedelta(seconds=20)
 LOST = """
@@ -28,12 +28,12 @@ async def put(resources: Resources, kind: str, count: int) -> None:
 
 
 async def test_a_kind_that_a_worker_does_not_know_is_told_of_once(
-    resources: Resources, people: People, empty_queue: None
+    resources: Resources, users: Users, empty_queue: None
 ) -> None:
     """With what was lost with its worker; what is delayed or at work elsewhere is not seen."""
     await put(resources, "known", 2)
     await put(resources, "removed", 3)
-    await people.execute(LOST, "removed")
+    await users.execute(LOST, "removed")
     async with resources.sessions.read() as session:
         [found] = await unknown_jobs(session, ["known", "another"], SILENT)
     assert (found.kind, found.jobs) == ("removed", 3)

@@ -63,7 +63,7 @@ def test_a_circuit_opens_and_lets_one_try() -> None:
     assert [admits(circuit), admits(circuit)] == [True, True]
 
 
-def test_whoever_tries_and_never_tells_keeps_nobody_out_for_ever() -> None:
+def test_who_tries_and_never_tells_keeps_nobody_out_for_ever() -> None:
     clock = Clock()
     circuit = Circuit(clock)
     fails(circuit, "a")

@@ -11,9 +11,9 @@ from partywall.adapters.language_models.catalogue import create_model_client
 from partywall.adapters.language_models.options import ModelOptions
 from partywall.client.api import Api
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.guarded import Outgoing
-from partywall.core.outgoing.retrying import Retries
-from tests.core.outgoing.test_guarded import LOOSE, Names, serving
+from partywall.core.outgoing.guarded_transport import Outgoing
+from partywall.core.outgoing.retries import Retries
+from tests.core.outgoing.test_guarded_transport import LOOSE, Names, serving
 
 MODELS = ModelOptions(
     default=None, by_agent={}, fallbacks=(), base_url=None, api_key=None, keys={}, timeout=5, retries=0, connections=4

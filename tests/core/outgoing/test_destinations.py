@@ -94,7 +94,7 @@ def test_numbers_that_everybody_reads_alike_are_taken(host: str) -> None:
     Destinations.of(plain_http=True, networks=["127.0.0.0/8"], ports=[]).parse(f"http://{host}:9000/")
 
 
-def test_what_was_taken_before_is_judged_again_with_every_call() -> None:
+def test_what_was_taken_before_is_validated_again_with_every_call() -> None:
     with pytest.raises(RefusedDestinationError):
         Destinations(plain_http=True).check(httpx2.URL("http://2130706433/"))
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
-from partywall.core.outgoing.guarded import NOT_CALLED, Outgoing
+from partywall.core.outgoing.guarded_transport import NOT_CALLED, Outgoing
 from partywall.core.outgoing.resolver import (
     THREADS,
     THREADS_EACH,
@@ -102,6 +102,6 @@ async def test_a_name_that_leads_inside_is_refused_as_one_that_nobody_knows(foun
 
     outgoing = Outgoing.open(Destinations(), resolve)
     with pytest.raises(RefusedDestinationError) as caught:
-        await outgoing.judge("https://db.internal.example/")
+        await outgoing.validate("https://db.internal.example/")
     assert str(caught.value) == NOT_CALLED
     await outgoing.client.aclose()

@@ -18,7 +18,7 @@ async def test_the_right_password_and_no_other() -> None:
     assert hashed != await passwords.hash("correct horse battery")
 
 
-async def test_a_password_is_the_same_however_its_letters_are_composed() -> None:
+async def test_a_password_is_the_same_however_its_mails_are_composed() -> None:
     passwords = Passwords(1)
     assert (await passwords.check("motörhead ﬁve", await passwords.hash("moto\u0308rhead five"))).valid
 

@@ -22,7 +22,7 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import VerifiedToken
 from partywall.core.tenancy import Principal
 from partywall.settings import Settings
-from tests.people import People, Person
+from tests.users import Person, Users
 
 ME = "/api/v1/users/me"
 
@@ -66,8 +66,8 @@ class Forge:
 
 
 @pytest.fixture
-async def person(people: People) -> Person:
-    return await people.person()
+async def person(users: Users) -> Person:
+    return await users.person()
 
 
 @pytest.fixture
@@ -142,8 +142,8 @@ async def test_a_header_that_is_not_ours_is_refused(anonymous: AsyncClient, forg
 
 
 async def test_another_key_under_our_keys_name_is_refused(anonymous: AsyncClient, forge: Forge) -> None:
-    stranger = ECKey.generate_key("P-256")
-    assert await ask(anonymous, forge.token(key=stranger)) == 401
+    outsider = ECKey.generate_key("P-256")
+    assert await ask(anonymous, forge.token(key=outsider)) == 401
 
 
 @pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE", "", "HS256", "RS256"])
@@ -173,7 +173,7 @@ SUPABASE: Json = {"iss": "supabase", "ref": "abcdefghijklmnopqrst", "aud": None,
 
 @pytest.mark.parametrize("role", ["anon", "service_role", "authenticated"])
 async def test_a_role_in_a_token_opens_nothing(
-    anonymous: AsyncClient, people: People, forge: Forge, settings: Settings, role: str
+    anonymous: AsyncClient, users: Users, forge: Forge, settings: Settings, role: str
 ) -> None:
     """Neither in a project's token of Supabase's, by any of our secrets, nor beside what we say ourselves."""
     assert settings.secret_key is not None
@@ -182,7 +182,7 @@ async def test_a_role_in_a_token_opens_nothing(
     assert await ask(anonymous, f"{message}.{encoded(mac)}") == 401
     for claims in (SUPABASE, {"iss": "supabase"}, {"aud": "authenticated"}, {"sub": role}, {"sid": None}):
         assert await ask(anonymous, forge.token(claims={**claims, "role": role})) == 401
-    foreign = await (await people.person()).project()
+    foreign = await (await users.person()).project()
     headers = {"Authorization": f"Bearer {forge.token(claims={'role': role})}"}
     assert (await anonymous.get(ME, headers=headers)).status_code == 200
     assert (await anonymous.get(f"/api/v1/projects/{foreign}", headers=headers)).status_code == 404

@@ -17,7 +17,7 @@ from partywall.features.accounts.work import work
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Superuser
-from tests.mails import working
+from tests.mailbox import working
 
 REGISTER: Final = "/api/v1/auth/register"
 TOKEN: Final = "/api/v1/auth/token"

@@ -7,13 +7,13 @@ from partywall.features.accounts.lockout import (
     WaitPolicy,
     after_failure,
     locked_for,
-    of_all_strangers,
     of_one_network,
+    of_unknown_networks,
 )
 
 LOCKOUT = timedelta(minutes=30)
 POLICY = of_one_network(5, LOCKOUT)
-STRANGERS = of_all_strangers(5, LOCKOUT)
+HANDSHAKES = of_unknown_networks(5, LOCKOUT)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -48,11 +48,11 @@ def test_failures_long_ago_do_not_count() -> None:
 
 
 def test_many_networks_together_are_slowed_down_more_and_more() -> None:
-    waits = [locked_for(after(times, policy=STRANGERS), NOW) for times in (20, 21, 22, 23, 28, 29, 30, 10_000)]
+    waits = [locked_for(after(times, policy=HANDSHAKES), NOW) for times in (20, 21, 22, 23, 28, 29, 30, 10_000)]
     assert waits[0] is None
     assert [wait.total_seconds() for wait in waits[1:] if wait is not None] == [1, 2, 4, 128, 256, 300, 300]
 
 
-def test_strangers_wait_no_longer_than_a_lock_of_ones_own() -> None:
-    short = of_all_strangers(5, timedelta(milliseconds=500))
+def test_outsiders_wait_no_longer_than_a_lock_of_ones_own() -> None:
+    short = of_unknown_networks(5, timedelta(milliseconds=500))
     assert short.wait(1000) == timedelta(milliseconds=500)

@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from httpx2 import Response
 
 from tests.features.accounts.conftest import PASSWORD, TOKEN, Variant, Visitor, account_id, new_address
-from tests.people import People
+from tests.users import Users
 
 WRONG = "wrong password"
 
@@ -31,18 +31,18 @@ async def test_the_right_password_gets_a_pair_of_tokens(member: Visitor) -> None
     assert (await member.me(body["access_token"])).json()["email"] == member.email
 
 
-async def test_every_refusal_is_the_same(member: Visitor, people: People) -> None:
+async def test_every_error_is_the_same(member: Visitor, users: Users) -> None:
     disabled = Visitor(member.client, new_address())
     await disabled.register()
     session = await disabled.log_in()
     await disabled.revoke(session.refresh)
-    await people.execute("UPDATE account SET disabled_at = now() WHERE email = $1", disabled.email)
+    await users.execute("UPDATE account SET disabled_at = now() WHERE email = $1", disabled.email)
     answers = {
         "wrong password": await member.try_login(WRONG),
         "unknown address": await member.try_login(username=new_address()),
         "no address": await member.try_login(username="nobody"),
         "disabled": await disabled.try_login(),
-        "no password set": await member.try_login(username=(await people.person()).email),
+        "no password set": await member.try_login(username=(await users.person()).email),
         "an endless password": await member.try_login("x" * 5000),
         "revoked token": await member.refresh(session.refresh),
         "unknown token": await member.refresh("pwr_" + "A" * 43),

@@ -10,8 +10,8 @@ from structlog.testing import capture_logs
 
 from partywall.settings import Settings
 from tests.features.accounts.conftest import ME, REVOKE, Login, Variant, Visitor, account_id, bearer
-from tests.features.accounts.dying import refresh_and_die
-from tests.people import People
+from tests.features.accounts.killed_server import refresh_and_die
+from tests.users import Users
 
 STALE = "UPDATE refresh_token SET used_at = used_at - interval '1 minute' WHERE account_id = $1 AND used_at IS NOT NULL"
 
@@ -124,11 +124,11 @@ async def test_an_expired_session_is_refused_and_refreshing_prolongs_it(
 
 
 async def test_a_disabled_account_is_out_at_the_next_refresh_and_at_the_next_request(
-    member: Visitor, people: People
+    member: Visitor, users: Users
 ) -> None:
     login = await member.log_in()
     assert (await member.me(login.access)).status_code == 200
-    await people.execute("UPDATE account SET disabled_at = now() WHERE email = $1", member.email)
+    await users.execute("UPDATE account SET disabled_at = now() WHERE email = $1", member.email)
     assert (await member.refresh(login.refresh)).status_code == 400
     for path in (ME, "/api/v1/auth/sessions"):
         assert (await member.client.get(path, headers=bearer(login.access))).status_code == 401

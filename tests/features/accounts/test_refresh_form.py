@@ -66,7 +66,7 @@ async def test_an_ordinary_refresh_asks_no_cache(member: Visitor, monkeypatch: p
     assert (await member.refresh(token)).status_code == 200
 
 
-async def test_whoever_refreshes_too_often_uses_nothing_up_also_while_the_cache_is_away(
+async def test_who_refreshes_too_often_uses_nothing_up_also_while_the_cache_is_away(
     variant: Variant, superuser: asyncpg.Connection
 ) -> None:
     async with variant(cache_url=NOWHERE, attempts_per_minute=2) as visitor:

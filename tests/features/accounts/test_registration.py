@@ -102,7 +102,7 @@ async def test_only_the_length_of_a_password_counts(visitor: Visitor, length: in
     assert (await visitor.try_login(password)).status_code == 200
 
 
-async def test_a_closed_door_says_so(variant: Variant, superuser: asyncpg.Connection) -> None:
+async def test_a_closed_gateway_says_so(variant: Variant, superuser: asyncpg.Connection) -> None:
     async with variant(registration="closed") as visitor:
         answer = await visitor.register()
         assert (answer.status_code, answer.json()["code"]) == (403, "registration_closed")

@@ -16,9 +16,9 @@ from httpx2 import ASGITransport, AsyncClient
 from partywall.core.db.engine import create_engine, server_settings
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import Sessions
-from partywall.core.events.feed import End, Feed, Terms
+from partywall.core.events.subscription import EndReason, StreamOptions, Subscription
 from partywall.core.resources import Resources
-from partywall.core.security import credential_cache, watch
+from partywall.core.security import credential_cache, credential_watch
 from partywall.core.security.revocations import Revocation, Revoked, announce, drop_tickets
 from partywall.features.accounts import operations
 from partywall.main import create_app
@@ -46,11 +46,13 @@ class Two:
         )
         return UUID(answer.json()["id"])
 
-    async def follow(self, project: UUID) -> Feed:
+    async def follow(self, project: UUID) -> Subscription:
         """A stream in the other process, opened with the login."""
         verified = await self.resources.access_tokens.verify(self.login.access)
-        terms = Terms(lambda _: None, verified.expires_at, HOUR, verified.session_id)
-        return await self.resources.tails.follow(ScopedReader(self.resources.reads, verified.principal), project, terms)
+        terms = StreamOptions(lambda _: None, verified.expires_at, HOUR, verified.session_id)
+        return await self.resources.tailers.follow(
+            ScopedReader(self.resources.reads, verified.principal), project, terms
+        )
 
     async def rotate(self) -> None:
         await operations.rotate_keys(
@@ -88,23 +90,23 @@ async def two(request: pytest.FixtureRequest, engines: Urls, settings: Settings)
 
 
 @pytest.fixture
-def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def only_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is noticed by itself."""
     monkeypatch.setattr(credential_cache, "RECHECK_SECONDS", 3600.0)
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(credential_watch, "LOOK_SECONDS", 3600.0)
 
 
 @pytest.fixture
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing can be told; what is looked at every four seconds is looked at more often."""
     monkeypatch.setattr(credential_cache, "RECHECK_SECONDS", 3600.0)
-    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(credential_watch, "LOOK_SECONDS", 0.05)
 
 
-@pytest.mark.usefixtures("only_told")
+@pytest.mark.usefixtures("only_notified")
 async def test_a_leaked_keys_tokens_streams_and_tickets_die_everywhere_at_once(two: Two) -> None:
     project = await two.project()
-    feed = await two.follow(project)
+    subscription = await two.follow(project)
     events = f"/api/v1/projects/{project}/events"
     ticket = (await two.here.client.post(f"{events}/ticket", headers=bearer(two.login.access))).json()["ticket"]
     await two.rotate()
@@ -113,7 +115,7 @@ async def test_a_leaked_keys_tokens_streams_and_tickets_die_everywhere_at_once(t
     await two.until_refused(two.here)
     await two.until_refused(two.there)
     assert two.resources.authenticator.cached(two.login.access) is None
-    assert feed.ended is End.EXPIRED
+    assert subscription.ended is EndReason.EXPIRED
     assert (await two.there.client.get(f"{events}?ticket={ticket}")).status_code == 401
     refreshed = await two.there.refresh(two.login.refresh)
     for visitor in (two.here, two.there):
@@ -122,27 +124,27 @@ async def test_a_leaked_keys_tokens_streams_and_tickets_die_everywhere_at_once(t
 
 @pytest.mark.usefixtures("no_cache")
 async def test_without_the_cache_a_leaked_keys_tokens_die_when_the_keys_are_read_again(two: Two) -> None:
-    feed = await two.follow(await two.project())
+    subscription = await two.follow(await two.project())
     await two.rotate()
     await two.until_refused(two.here)
     await two.until_refused(two.there)
-    assert feed.ended is End.EXPIRED
+    assert subscription.ended is EndReason.EXPIRED
 
 
-@pytest.mark.usefixtures("only_told")
+@pytest.mark.usefixtures("only_notified")
 async def test_a_key_that_is_rotated_in_routine_ends_nothing(two: Two) -> None:
-    feed = await two.follow(await two.project())
+    subscription = await two.follow(await two.project())
     await operations.rotate_keys(two.owner, two.resources.secrets, access_token_ttl=timedelta(minutes=15))
     await two.resources.access_tokens._keys.refresh()
     assert (await two.there.me(two.login.access)).status_code == 200
-    assert feed.ended is None
-    feed.close()
+    assert subscription.ended is None
+    subscription.close()
 
 
-@pytest.mark.usefixtures("only_told")
+@pytest.mark.usefixtures("only_notified")
 async def test_a_session_that_is_revoked_here_ends_there(two: Two) -> None:
-    feed = await two.follow(await two.project())
-    waiting = asyncio.create_task(feed.frames())
+    subscription = await two.follow(await two.project())
+    waiting = asyncio.create_task(subscription.frames())
     other = await two.here.log_in()
     [own] = [
         each["id"]
@@ -152,18 +154,18 @@ async def test_a_session_that_is_revoked_here_ends_there(two: Two) -> None:
     await two.here.client.delete(f"{SESSIONS}/{own}", headers=bearer(other.access))
     await two.until_refused(two.there)
     assert await asyncio.wait_for(waiting, 60) is None
-    assert feed.ended is End.REVOKED
+    assert subscription.ended is EndReason.REVOKED
     assert (await two.there.me(other.access)).status_code == 200
 
 
-@pytest.mark.usefixtures("only_told")
+@pytest.mark.usefixtures("only_notified")
 async def test_an_account_that_is_disabled_is_out_everywhere(two: Two) -> None:
     account = await operations.disable_user(two.owner, two.here.email)
     await announce(two.resources.cache, Revocation(Revoked.ACCOUNT, account))
     await two.until_refused(two.there)
 
 
-@pytest.mark.usefixtures("only_told")
+@pytest.mark.usefixtures("only_notified")
 async def test_a_projects_key_that_is_revoked_here_ends_there(two: Two) -> None:
     keys = f"/api/v1/projects/{await two.project()}/api-keys"
     headers = bearer(two.login.access)

@@ -7,7 +7,7 @@ import pytest
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import SecretKeeper
 from partywall.features.accounts.refresh_tokens import RefreshTokens
-from partywall.features.accounts.rotation import PresentedToken, Verdict, judge
+from partywall.features.accounts.rotation import PresentedToken, Verdict, classify
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from partywall.features.accounts.rotation import PresentedToken, Verdict, judge
 def test_only_the_immediate_predecessor_is_excused(
     used: bool, successor_waits: bool, session_lives: bool, verdict: Verdict
 ) -> None:
-    assert judge(PresentedToken(uuid4(), used, successor_waits, session_lives)) is verdict
+    assert classify(PresentedToken(uuid4(), used, successor_waits, session_lives)) is verdict
 
 
 def of(secret: str) -> RefreshTokens:

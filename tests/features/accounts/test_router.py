@@ -8,7 +8,7 @@ from httpx2 import AsyncClient
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 from tests.features.accounts.conftest import ME, SESSIONS, Visitor, bearer, new_address
-from tests.people import People
+from tests.users import Users
 
 
 async def test_every_route_of_ones_own_refuses_the_anonymous(anonymous: AsyncClient) -> None:
@@ -18,8 +18,8 @@ async def test_every_route_of_ones_own_refuses_the_anonymous(anonymous: AsyncCli
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_everyone_sees_themselves_alone(people: People) -> None:
-    one, other = await people.person(), await people.person()
+async def test_everyone_sees_themselves_alone(users: Users) -> None:
+    one, other = await users.person(), await users.person()
     await other.client.patch(ME, json={"full_name": "Other"})
     body = (await one.client.get(ME)).json()
     assert body.keys() == {"id", "email", "email_verified", "full_name", "created_at"}
@@ -29,8 +29,8 @@ async def test_everyone_sees_themselves_alone(people: People) -> None:
     assert body["created_at"].endswith("Z")
 
 
-async def test_a_patch_merges_and_the_tag_follows(people: People) -> None:
-    person = await people.person()
+async def test_a_patch_merges_and_the_tag_follows(users: Users) -> None:
+    person = await users.person()
     before = await person.client.get(ME)
     tag = before.headers["etag"]
     assert (await person.client.get(ME, headers={"If-None-Match": tag})).status_code == 304
@@ -43,10 +43,10 @@ async def test_a_patch_merges_and_the_tag_follows(people: People) -> None:
     assert (await person.client.patch(ME, json={"full_name": None})).json()["full_name"] is None
 
 
-async def test_the_tag_changes_with_what_is_seen(people: People) -> None:
-    person = await people.person()
+async def test_the_tag_changes_with_what_is_seen(users: Users) -> None:
+    person = await users.person()
     tag = (await person.client.get(ME)).headers["etag"]
-    await people.execute("UPDATE account SET email_verified_at = NULL WHERE id = $1", person.id)
+    await users.execute("UPDATE account SET email_verified_at = NULL WHERE id = $1", person.id)
     answer = await person.client.get(ME, headers={"If-None-Match": tag})
     assert (answer.status_code, answer.json()["email_verified"]) == (200, False)
 
@@ -63,8 +63,8 @@ async def test_the_tag_changes_with_what_is_seen(people: People) -> None:
         ({"full_name": "a\x00b"}, "/full_name"),
     ],
 )
-async def test_a_bad_patch_is_refused(people: People, body: dict[str, object], pointer: str) -> None:
-    person = await people.person()
+async def test_a_bad_patch_is_refused(users: Users, body: dict[str, object], pointer: str) -> None:
+    person = await users.person()
     before = (await person.client.get(ME)).json()
     answer = await person.client.patch(ME, json=body)
     assert answer.status_code == 422
@@ -102,9 +102,9 @@ async def test_the_list_of_sessions_walks_by_cursor(member: Visitor) -> None:
 
 async def test_a_session_ends_at_once_and_only_for_its_owner(member: Visitor) -> None:
     first, second = await member.log_in(), await member.log_in()
-    stranger = Visitor(member.client, new_address())
-    await stranger.register()
-    foreign = bearer((await stranger.log_in()).access)
+    outsider = Visitor(member.client, new_address())
+    await outsider.register()
+    foreign = bearer((await outsider.log_in()).access)
     [there] = [
         item["id"] for item in (await member.client.get(SESSIONS, headers=bearer(second.access))).json()["items"]
         if not item["current"]

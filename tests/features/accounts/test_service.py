@@ -9,7 +9,7 @@ from partywall.core.resources import Resources
 from partywall.features.accounts.exceptions import AccountGoneError, SessionNotFoundError
 from partywall.features.accounts.schemas import UserPatch
 from partywall.features.accounts.service import AccountService, SessionService, VersionedUser, get_user
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 async def change(resources: Resources, person: Person, patch: UserPatch) -> VersionedUser:
@@ -20,8 +20,8 @@ async def change(resources: Resources, person: Person, patch: UserPatch) -> Vers
         return await service.change(patch)
 
 
-async def test_only_what_a_patch_names_is_changed(resources: Resources, people: People) -> None:
-    person = await people.person()
+async def test_only_what_a_patch_names_is_changed(resources: Resources, users: Users) -> None:
+    person = await users.person()
     named = await change(resources, person, UserPatch(full_name="Ada"))
     same = await change(resources, person, UserPatch())
     assert (same.user.full_name, same.revision) == ("Ada", named.revision)
@@ -29,9 +29,9 @@ async def test_only_what_a_patch_names_is_changed(resources: Resources, people: 
     assert (bare.user.full_name, bare.revision) == (None, named.revision + 1)
 
 
-async def test_an_account_that_was_disabled_is_gone(resources: Resources, people: People) -> None:
-    person = await people.person()
-    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", person.id)
+async def test_an_account_that_was_disabled_is_gone(resources: Resources, users: Users) -> None:
+    person = await users.person()
+    await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", person.id)
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         with pytest.raises(AccountGoneError):
@@ -40,9 +40,9 @@ async def test_an_account_that_was_disabled_is_gone(resources: Resources, people
             await AccountService(session, person.id).revision()
 
 
-async def test_nobody_ends_a_session_of_somebody_else(resources: Resources, people: People) -> None:
-    person, other, theirs = await people.person(), await people.person(), uuid4()
-    await _session(people, other, theirs)
+async def test_nobody_ends_a_session_of_somebody_else(resources: Resources, users: Users) -> None:
+    person, other, theirs = await users.person(), await users.person(), uuid4()
+    await _session(users, other, theirs)
     with pytest.raises(SessionNotFoundError):
         await revoke(resources, person, theirs)
     await revoke(resources, other, theirs)
@@ -56,8 +56,8 @@ async def revoke(resources: Resources, person: Person, session_id: UUID) -> None
         await SessionService(session, person.id, resources.access_tokens).revoke(session_id)
 
 
-async def _session(people: People, person: Person, session_id: UUID) -> None:
-    await people.execute(
+async def _session(users: Users, person: Person, session_id: UUID) -> None:
+    await users.execute(
         "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')",
         session_id, person.id,
     )  # fmt: skip

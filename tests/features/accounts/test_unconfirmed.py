@@ -6,20 +6,22 @@ import asyncpg
 import pytest
 
 from partywall.core.resources import Resources
+from tests.features.accounts.account_jobs import AccountJobs
 from tests.features.accounts.conftest import Variant, Visitor, account_id
-from tests.features.accounts.office import Office
-from tests.people import People
+from tests.users import Users
 
 WRONG = "wrong password"
 HOME, WORK, PHONE = "198.51.100.7", "203.0.113.1", "2001:db8::1"
 
 
 @pytest.fixture
-async def office(resources: Resources, superuser: asyncpg.Connection) -> Office:
-    return Office(resources, superuser)
+async def account_jobs(resources: Resources, superuser: asyncpg.Connection) -> AccountJobs:
+    return AccountJobs(resources, superuser)
 
 
-async def test_the_right_password_of_an_unconfirmed_address_locks_nobody(variant: Variant, office: Office) -> None:
+async def test_the_right_password_of_an_unconfirmed_address_locks_nobody(
+    variant: Variant, account_jobs: AccountJobs
+) -> None:
     async with variant(verification="required") as visitor:
         await visitor.register()
         refused = await visitor.try_login(WRONG)
@@ -27,7 +29,7 @@ async def test_the_right_password_of_an_unconfirmed_address_locks_nobody(variant
         assert {answer.status_code for answer in answers} == {400}
         assert "resend" in answers[-1].json()["error_description"]
         assert answers[-1].json() | {"request_id": ""} == refused.json() | {"request_id": ""}
-        assert (await visitor.verify(await office.token(visitor))).status_code == 204
+        assert (await visitor.verify(await account_jobs.token(visitor))).status_code == 204
         assert (await visitor.try_login()).status_code == 200
 
 
@@ -39,7 +41,7 @@ async def test_wrong_passwords_of_an_unconfirmed_address_do(variant: Variant) ->
 
 
 async def test_confirming_lifts_the_locks_of_every_network(
-    variant: Variant, office: Office, superuser: asyncpg.Connection
+    variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant(verification="required") as visitor:
         await visitor.register()
@@ -51,16 +53,16 @@ async def test_confirming_lifts_the_locks_of_every_network(
             await other.try_login(WRONG)
         assert (await visitor.at(PHONE).verify("pwv_made_up")).status_code == 400
         assert (await visitor.at(WORK).try_login()).status_code == 429
-        assert (await visitor.at(PHONE).verify(await office.token(visitor))).status_code == 204
+        assert (await visitor.at(PHONE).verify(await account_jobs.token(visitor))).status_code == 204
         for network in (HOME, WORK):
             assert (await visitor.at(network).try_login()).status_code == 200
         assert (await other.try_login(WRONG)).status_code == 429
 
 
-async def test_the_right_password_of_a_disabled_account_locks_nobody(member: Visitor, people: People) -> None:
-    await people.execute("UPDATE account SET disabled_at = now() WHERE email = $1", member.email)
+async def test_the_right_password_of_a_disabled_account_locks_nobody(member: Visitor, users: Users) -> None:
+    await users.execute("UPDATE account SET disabled_at = now() WHERE email = $1", member.email)
     assert [(await member.try_login()).status_code for _ in range(6)] == [400] * 6
-    await people.execute("UPDATE account SET disabled_at = NULL WHERE email = $1", member.email)
+    await users.execute("UPDATE account SET disabled_at = NULL WHERE email = $1", member.email)
     assert (await member.try_login()).status_code == 200
 
 

@@ -23,15 +23,15 @@ from partywall.features.accounts.jobs import CONFIRM_ADDRESS, ConfirmAddress
 from partywall.features.accounts.verification_mail import confirm_address
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
 from partywall.settings import MailLinks
+from tests.features.accounts.account_jobs import AccountJobs, assert_refused, verify
 from tests.features.accounts.conftest import Variant, Visitor, account_id, new_address
-from tests.features.accounts.office import Office, assert_refused, verify
-from tests.mails import mails_to, text_of
-from tests.people import People
+from tests.mailbox import mails_to, text_of
+from tests.users import Users
 
 
 @pytest.fixture
-async def office(resources: Resources, superuser: asyncpg.Connection) -> Office:
-    return Office(resources, superuser)
+async def account_jobs(resources: Resources, superuser: asyncpg.Connection) -> AccountJobs:
+    return AccountJobs(resources, superuser)
 
 
 async def verified_at(superuser: asyncpg.Connection, address: str) -> datetime | None:
@@ -40,9 +40,9 @@ async def verified_at(superuser: asyncpg.Connection, address: str) -> datetime |
 
 
 async def test_the_token_of_the_mail_confirms_the_address_once(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    token = await office.token(member)
+    token = await account_jobs.token(member)
     assert await verified_at(superuser, member.email) is None
     answer = await verify(member.client, token)
     assert (answer.status_code, answer.content) == (204, b"")
@@ -51,22 +51,22 @@ async def test_the_token_of_the_mail_confirms_the_address_once(
     assert_refused(await verify(member.client, token))
 
 
-async def test_where_verification_is_required_the_mail_opens_the_door(
-    variant: Variant, office: Office, superuser: asyncpg.Connection
+async def test_where_verification_is_required_the_mail_opens_the_gateway(
+    variant: Variant, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant(verification="required") as visitor:
         await visitor.register()
         assert (await visitor.try_login()).status_code == 400
-        assert (await verify(visitor.client, await office.token(visitor))).status_code == 204
+        assert (await verify(visitor.client, await account_jobs.token(visitor))).status_code == 204
         assert (await visitor.try_login()).status_code == 200
 
 
 async def test_a_token_is_good_for_its_registration_and_its_day(
-    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
     own = await account_id(superuser, member.email)
-    [payload] = await office.payloads(own)
-    good = await office.token(member)
+    [payload] = await account_jobs.payloads(own)
+    good = await account_jobs.token(member)
     position = len(good) // 2
     for refused in (
         VerificationTokens(resources.secrets.signer("another purpose")).of(payload.registration_id),
@@ -88,14 +88,14 @@ async def test_a_token_is_good_for_its_registration_and_its_day(
 
 
 async def test_a_disabled_account_confirms_nothing(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
-    own, token = await account_id(superuser, member.email), await office.token(member)
+    own, token = await account_id(superuser, member.email), await account_jobs.token(member)
     await member.register("another password")
     await superuser.execute("UPDATE account SET disabled_at = now() WHERE id = $1", own)
     assert_refused(await verify(member.client, token))
-    await office.work(own)
-    assert len(office.texts(member.email)) == 1
+    await account_jobs.work(own)
+    assert len(account_jobs.texts(member.email)) == 1
 
 
 async def test_a_token_that_is_too_long_is_no_token(anonymous: AsyncClient) -> None:
@@ -103,11 +103,11 @@ async def test_a_token_that_is_too_long_is_no_token(anonymous: AsyncClient) -> N
 
 
 async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload_proves_nothing(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     await member.register("another password")
     own = await account_id(superuser, member.email)
-    first, second = await office.payloads(own)
+    first, second = await account_jobs.payloads(own)
     apart = {"registration_id", "request_id"}
     assert first.model_dump(exclude=apart) == second.model_dump(exclude=apart)
     assert set(first.model_dump()) == {"account_id", "registration_id", "registered", "request_id", "own"}
@@ -119,17 +119,17 @@ async def test_registering_enqueues_the_same_for_a_known_address_and_its_payload
 
 
 async def test_who_registers_again_is_told_by_mail_alone(
-    member: Visitor, office: Office, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     """Before the address is confirmed they get a token, afterwards none."""
-    first = await office.token(member)
+    first = await account_jobs.token(member)
     await member.register("another password")
-    second = await office.token(member)
+    second = await account_jobs.token(member)
     assert (await verify(member.client, second)).status_code == 204
     assert_refused(await verify(member.client, first))
     await member.register("another password")
-    await office.work(await account_id(superuser, member.email))
-    *_, last = office.texts(member.email)
+    await account_jobs.work(await account_id(superuser, member.email))
+    *_, last = account_jobs.texts(member.email)
     assert "It has an account already" in last
     assert "pwv_" not in last
     assert (await member.try_login("another password")).status_code == 200
@@ -145,9 +145,9 @@ async def test_the_mail_goes_out_by_the_worker(working_accounts: None, member: V
 
 
 async def test_a_repeated_job_sends_the_same_mail(
-    member: Visitor, office: Office, resources: Resources, superuser: asyncpg.Connection
+    member: Visitor, account_jobs: AccountJobs, resources: Resources, superuser: asyncpg.Connection
 ) -> None:
-    [payload] = await office.payloads(await account_id(superuser, member.email))
+    [payload] = await account_jobs.payloads(await account_id(superuser, member.email))
     for attempt in (1, 2):
         await confirm_address(JobContext(resources, uuid4(), 4711, attempt, last=False), payload)
     first, again = mails_to(resources.settings.mail_directory, member.email)
@@ -160,7 +160,7 @@ async def test_the_mail_links_to_the_products_page_or_names_the_route(
     links = MailLinks(verification="https://app.example.com/confirm#token={token}")
     settings = resources.settings
     linking = settings.model_copy(update={"mail": settings.mail.model_copy(update={"links": links})})
-    token = await Office(replace(resources, settings=linking), superuser).token(member)
+    token = await AccountJobs(replace(resources, settings=linking), superuser).token(member)
     [mail] = mails_to(resources.settings.mail_directory, member.email)
     assert f"https://app.example.com/confirm#token={token}" in text_of(mail)
     html = mail.get_body(("html",))
@@ -168,21 +168,23 @@ async def test_the_mail_links_to_the_products_page_or_names_the_route(
     assert f'href="https://app.example.com/confirm#token={token}"' in html.get_content()
 
 
-async def test_nobodys_mailbox_is_filled(member: Visitor, office: Office, superuser: asyncpg.Connection) -> None:
+async def test_nobodys_mailbox_is_filled(
+    member: Visitor, account_jobs: AccountJobs, superuser: asyncpg.Connection
+) -> None:
     own = await account_id(superuser, member.email)
     for _ in range(MAILS_PER_HOUR + 2):
         assert (await member.register()).status_code == 202
     with capture_logs() as logs:
-        await office.work(own)
-    assert len(office.texts(member.email)) == MAILS_PER_HOUR
+        await account_jobs.work(own)
+    assert len(account_jobs.texts(member.email)) == MAILS_PER_HOUR
     assert [line["event"] for line in logs].count("confirmation_withheld") == 3
     assert all(member.email not in str(line) for line in logs)
 
 
-async def invite(people: People, address: str, expires: timedelta) -> None:
-    owner = await people.person()
+async def invite(users: Users, address: str, expires: timedelta) -> None:
+    owner = await users.person()
     project = await owner.project()
-    await people.execute(
+    await users.execute(
         "INSERT INTO invitation (project_id, email, role, token_hash, invited_by, expires_at)"
         " VALUES ($1, $2, 'viewer', $3, $4, $5)",
         project, address, uuid4().bytes, str(owner.principal), utc_now() + expires,
@@ -195,20 +197,20 @@ def shape(answer: Response) -> tuple[int, bytes, list[tuple[str, str]]]:
 
 
 async def test_by_invitation_only_the_invited_come_in(
-    variant: Variant, people: People, office: Office, superuser: asyncpg.Connection
+    variant: Variant, users: Users, account_jobs: AccountJobs, superuser: asyncpg.Connection
 ) -> None:
     async with variant(registration="invite", verification="required") as visitor:
-        await invite(people, visitor.email, timedelta(hours=1))
+        await invite(users, visitor.email, timedelta(hours=1))
         late, uninvited = (Visitor(visitor.client, new_address()) for _ in range(2))
-        await invite(people, late.email, timedelta(hours=-1))
-        jobs = await confirmations(office.resources)
+        await invite(users, late.email, timedelta(hours=-1))
+        jobs = await confirmations(account_jobs.resources)
         answers = [await each.register() for each in (visitor, late, uninvited)]
         assert answers[0].status_code == 202
         assert shape(answers[0]) == shape(answers[1]) == shape(answers[2])
-        assert await confirmations(office.resources) == jobs + 3
+        assert await confirmations(account_jobs.resources) == jobs + 3
         for outside in (late, uninvited):
             assert await superuser.fetchval("SELECT count(*) FROM account WHERE email = $1", outside.email) == 0
-        assert (await verify(visitor.client, await office.token(visitor))).status_code == 204
+        assert (await verify(visitor.client, await account_jobs.token(visitor))).status_code == 204
         assert (await visitor.try_login()).status_code == 200
 
 
@@ -237,7 +239,7 @@ async def test_a_job_for_nobody_ends(resources: Resources) -> None:
 
 
 @pytest.mark.usefixtures("full_cost")
-async def test_being_invited_or_not_takes_the_same_time(variant: Variant, people: People) -> None:
+async def test_being_invited_or_not_takes_the_same_time(variant: Variant, users: Users) -> None:
     async with variant(registration="invite") as visitor:
 
         async def spent(address: str) -> float:
@@ -247,7 +249,7 @@ async def test_being_invited_or_not_takes_the_same_time(variant: Variant, people
 
         invited = [new_address() for _ in range(4)]
         for address in invited:
-            await invite(people, address, timedelta(hours=1))
+            await invite(users, address, timedelta(hours=1))
         inside = min([await spent(address) for address in invited])
         outside = min([await spent(new_address()) for _ in range(4)])
     assert 0.5 < inside / outside < 2

@@ -10,9 +10,9 @@ from partywall.core.resources import Resources
 from partywall.main import create_app
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls, Urls
-from tests.features.agents.bureau import Bureau
+from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import ModelServer, model_server
-from tests.people import People
+from tests.users import Users
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +67,7 @@ def resources(app: FastAPI) -> Resources:
 
 
 @pytest.fixture
-async def bureau(people: People, resources: Resources, database: DatabaseUrls, model: ModelServer) -> Bureau:
+async def workspace(users: Users, resources: Resources, database: DatabaseUrls, model: ModelServer) -> AgentWorkspace:
     """A project with its owner, who starts runs."""
-    owner = await people.person()
-    return Bureau(people, owner, await owner.project(), resources, database, model)
+    owner = await users.person()
+    return AgentWorkspace(users, owner, await owner.project(), resources, database, model)

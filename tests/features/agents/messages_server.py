@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.features.agents.model_server import Json, Reply
-from tests.features.live.serving import Server
+from tests.features.live.server import Server
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.features.live.serving import Server
+from tests.features.live.server import Server
 
 type Json = dict[str, object]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from partywall.features.agents.registry import registry_of
-from tests.features.agents.bureau import Bureau
+from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.model_server import calling, final
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "agents.md"
@@ -25,16 +25,18 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "glossary"
 
 
-async def test_the_agent_of_the_how_to_runs(bureau: Bureau, module: str) -> None:
-    agents = bureau.resources.settings.agents.model_copy(update={"modules": (module,)})
-    resources = replace(bureau.resources, settings=bureau.resources.settings.model_copy(update={"agents": agents}))
+async def test_the_agent_of_the_how_to_runs(workspace: AgentWorkspace, module: str) -> None:
+    agents = workspace.resources.settings.agents.model_copy(update={"modules": (module,)})
+    resources = replace(
+        workspace.resources, settings=workspace.resources.settings.model_copy(update={"agents": agents})
+    )
     assert "glossary" in registry_of((module,)).by_name
-    bureau.model.says(calling("search", query="lead time"), final(meaning="Days until delivery.", found_in=[]))
-    run = await bureau.start()
-    await bureau.people.execute(
+    workspace.model.says(calling("search", query="lead time"), final(meaning="Days until delivery.", found_in=[]))
+    run = await workspace.start()
+    await workspace.users.execute(
         "UPDATE run SET agent = 'glossary', input = '{\"term\": \"lead time\"}' WHERE id::text = $1", run
     )
-    async with bureau.working(resources):
-        found = await bureau.until(run)
+    async with workspace.working(resources):
+        found = await workspace.until(run)
     assert found["output"] == {"meaning": "Days until delivery.", "found_in": []}
-    assert bureau.model.asked[0].prompt == "What does 'lead time' mean here?"
+    assert workspace.model.asked[0].prompt == "What does 'lead time' mean here?"

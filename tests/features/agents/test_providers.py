@@ -12,10 +12,10 @@ from pydantic import SecretStr
 from partywall.adapters.language_models.catalogue import ConfiguredModels, create_model_client
 from partywall.adapters.language_models.options import ModelOptions, ServerOptions
 from partywall.core.resources import Resources
-from tests.features.agents.bureau import Bureau, Json, used_by
+from tests.features.agents.agent_workspace import AgentWorkspace, Json, used_by
 from tests.features.agents.messages_server import MessagesServer, messages_server
 from tests.features.agents.model_server import Asked, Reply, Script, calling, final
-from tests.serving import free_port
+from tests.server import free_port
 
 NOTHING = ModelOptions(
     default=None, by_agent={}, fallbacks=(), base_url=None, api_key=None, keys={}, timeout=20, retries=0, connections=4
@@ -35,33 +35,33 @@ async def models_of(resources: Resources, options: ModelOptions) -> AsyncIterato
         yield replace(resources, language_models=ConfiguredModels(options, client))
 
 
-async def run_on(bureau: Bureau, options: ModelOptions) -> Json:
-    async with models_of(bureau.resources, options) as resources:
-        run = await bureau.start("When does the supplier deliver?")
-        async with bureau.working(resources):
-            return await bureau.until(run)
+async def run_on(workspace: AgentWorkspace, options: ModelOptions) -> Json:
+    async with models_of(workspace.resources, options) as resources:
+        run = await workspace.start("When does the supplier deliver?")
+        async with workspace.working(resources):
+            return await workspace.until(run)
 
 
 async def test_a_run_on_anthropics_messages_reads_a_document_and_answers(
-    bureau: Bureau, anthropic: MessagesServer, monkeypatch: pytest.MonkeyPatch
+    workspace: AgentWorkspace, anthropic: MessagesServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.setenv(name, "ambient")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
-    document = await bureau.document("Contract", "Within ten days.")
+    document = await workspace.document("Contract", "Within ten days.")
     anthropic.says(
         Reply(text="Let me see.", calls=calling("read", document_id=document).calls),
         final(answer="In ten days.", sources=[document]),
     )
     server = ServerOptions(anthropic.url, SecretStr("given"))
-    run = await run_on(bureau, replace(NOTHING, default="anthropic:scripted", servers={"anthropic": server}))
+    run = await run_on(workspace, replace(NOTHING, default="anthropic:scripted", servers={"anthropic": server}))
     assert (run["status"], run["error"]) == ("succeeded", None), run
     assert run["output"] == {"answer": "In ten days.", "sources": [document]}
     assert anthropic.asked[1].tool_results == ["Within ten days."]
-    assert await bureau.kinds(str(run["id"])) == [
+    assert await workspace.kinds(str(run["id"])) == [
         "queued", "started", "usage", "tool_called", "tool_returned", "usage", "succeeded",
     ]  # fmt: skip
-    tokens = [data["text"] for kind, data in await bureau.events(str(run["id"])) if kind == "token"]
+    tokens = [data["text"] for kind, data in await workspace.events(str(run["id"])) if kind == "token"]
     assert "".join(map(str, tokens)).startswith("Let me see. ")
     usage = used_by(run)
     assert (usage["input_tokens"], usage["output_tokens"]) == (40, 30)
@@ -71,73 +71,75 @@ async def test_a_run_on_anthropics_messages_reads_a_document_and_answers(
 
 
 @pytest.mark.parametrize("provider", ["ollama", "lab"])
-async def test_a_run_on_ollama_or_any_compatible_server_does_too(bureau: Bureau, provider: str) -> None:
-    document = await bureau.document("Contract", "Within ten days.")
-    bureau.model.says(calling("read", document_id=document), final(answer="In ten days.", sources=[document]))
-    server = ServerOptions(bureau.model.url, SecretStr(provider))
+async def test_a_run_on_ollama_or_any_compatible_server_does_too(workspace: AgentWorkspace, provider: str) -> None:
+    document = await workspace.document("Contract", "Within ten days.")
+    workspace.model.says(calling("read", document_id=document), final(answer="In ten days.", sources=[document]))
+    server = ServerOptions(workspace.model.url, SecretStr(provider))
     options = replace(NOTHING, default=f"{provider}:qwen3", servers={provider: server}, api_key=SecretStr("other"))
-    run = await run_on(bureau, options)
+    run = await run_on(workspace, options)
     assert (run["status"], run["output"]) == ("succeeded", {"answer": "In ten days.", "sources": [document]}), run
-    assert bureau.model.asked[1].tool_results == ["Within ten days."]
-    for asked in bureau.model.asked:
+    assert workspace.model.asked[1].tool_results == ["Within ten days."]
+    for asked in workspace.model.asked:
         assert (asked.body["model"], asked.headers["authorization"]) == ("qwen3", f"Bearer {provider}")
 
 
-async def test_a_run_goes_on_with_the_model_that_is_listed_next(bureau: Bureau, anthropic: MessagesServer) -> None:
+async def test_a_run_goes_on_with_the_model_that_is_listed_next(
+    workspace: AgentWorkspace, anthropic: MessagesServer
+) -> None:
     """From one provider to another, in the middle: what the first was told and has answered is kept."""
-    document = await bureau.document("Contract", "Within ten days.")
+    document = await workspace.document("Contract", "Within ten days.")
     anthropic.says(calling("read", document_id=document), Reply(status=529))
-    bureau.model.says(final(answer="In ten days.", sources=[document]))
+    workspace.model.says(final(answer="In ten days.", sources=[document]))
     servers = {
         "anthropic": ServerOptions(anthropic.url, SecretStr("one")),
-        "lab": ServerOptions(bureau.model.url, SecretStr("two")),
+        "lab": ServerOptions(workspace.model.url, SecretStr("two")),
     }
     options = replace(NOTHING, default="anthropic:first", fallbacks=("lab:next",), servers=servers)
-    run = await run_on(bureau, options)
+    run = await run_on(workspace, options)
     assert (run["status"], run["output"]) == ("succeeded", {"answer": "In ten days.", "sources": [document]}), run
     assert len(anthropic.asked) == 2
-    [asked] = bureau.model.asked
+    [asked] = workspace.model.asked
     assert asked.tool_results == ["Within ten days."]
     assert asked.headers["authorization"] == "Bearer two"
 
 
-async def test_the_second_answers_where_nobody_listens_at_the_firsts_address(bureau: Bureau) -> None:
-    bureau.model.says(final(answer="Second.", sources=[]))
+async def test_the_second_answers_where_nobody_listens_at_the_firsts_address(workspace: AgentWorkspace) -> None:
+    workspace.model.says(final(answer="Second.", sources=[]))
     servers = {
         "away": ServerOptions(f"http://127.0.0.1:{free_port()}/v1"),
-        "lab": ServerOptions(bureau.model.url),
+        "lab": ServerOptions(workspace.model.url),
     }
-    run = await run_on(bureau, replace(NOTHING, default="away:m", fallbacks=("lab:m",), servers=servers))
+    run = await run_on(workspace, replace(NOTHING, default="away:m", fallbacks=("lab:m",), servers=servers))
     assert (run["status"], run["output"]) == ("succeeded", {"answer": "Second.", "sources": []}), run
 
 
-async def test_the_model_is_told_which_request_and_which_trace_it_is_asked_for(bureau: Bureau) -> None:
+async def test_the_model_is_told_which_request_and_which_trace_it_is_asked_for(workspace: AgentWorkspace) -> None:
     """Also in the turn after a decision, which another request has caused to go on."""
-    document = await bureau.document("Contract", "Within ten days.")
-    bureau.model.script = _publish_then_answer(document)
+    document = await workspace.document("Contract", "Within ten days.")
+    workspace.model.script = _publish_then_answer(document)
     headers = {"X-Request-ID": "the-cause", "traceparent": TRACE}
     body = {"agent": "assistant", "input": {"question": "When?"}}
-    started = await bureau.owner.client.post(f"{bureau.url}/runs", json=body, headers=headers)
+    started = await workspace.owner.client.post(f"{workspace.url}/runs", json=body, headers=headers)
     run = str(started.json()["id"])
-    async with bureau.working():
-        await bureau.until(run, "waiting")
-        decision = {"pending_id": await bureau.pending_id(run), "approve": True}
-        decided = await bureau.owner.client.post(f"{bureau.url}/runs/{run}/decision", json=decision)
+    async with workspace.working():
+        await workspace.until(run, "waiting")
+        decision = {"pending_id": await workspace.pending_id(run), "approve": True}
+        decided = await workspace.owner.client.post(f"{workspace.url}/runs/{run}/decision", json=decision)
         assert decided.status_code == 200, decided.text
-        await bureau.until(run)
-    assert len(bureau.model.asked) == 2
-    for asked in bureau.model.asked:
+        await workspace.until(run)
+    assert len(workspace.model.asked) == 2
+    for asked in workspace.model.asked:
         assert (asked.headers["x-request-id"], asked.headers["traceparent"]) == ("the-cause", TRACE)
 
 
-async def test_what_is_no_trace_goes_no_further(bureau: Bureau) -> None:
-    bureau.model.says(final(answer="Yes.", sources=[]))
+async def test_what_is_no_trace_goes_no_further(workspace: AgentWorkspace) -> None:
+    workspace.model.says(final(answer="Yes.", sources=[]))
     body = {"agent": "assistant", "input": {"question": "When?"}}
     headers = {"traceparent": TRACE.replace("4bf9", "XXXX")}
-    started = await bureau.owner.client.post(f"{bureau.url}/runs", json=body, headers=headers)
-    async with bureau.working():
-        await bureau.until(str(started.json()["id"]))
-    assert "traceparent" not in bureau.model.asked[0].headers
+    started = await workspace.owner.client.post(f"{workspace.url}/runs", json=body, headers=headers)
+    async with workspace.working():
+        await workspace.until(str(started.json()["id"]))
+    assert "traceparent" not in workspace.model.asked[0].headers
 
 
 def _publish_then_answer(document: str) -> Script:

@@ -14,10 +14,10 @@ from httpx2 import Response
 from partywall.core.shared_threads import SharedThreads
 from partywall.core.tenant import Tenant
 from partywall.features.agents.admission import OpenRunLimits
-from partywall.features.agents.catalogue.schemas import ExtractionOrder
-from tests.features.agents.bureau import Bureau
+from partywall.features.agents.builtin.schemas import ExtractionOrder
+from tests.features.agents.agent_workspace import AgentWorkspace
 from tests.features.agents.test_quotas import limit
-from tests.people import Person
+from tests.users import Person
 
 limits = OpenRunLimits.of
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -32,14 +32,14 @@ async def extract(person: Person, project: UUID, document: object, **headers: st
 
 
 @pytest.fixture
-def judged(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
     """The inputs whose schemas were looked at."""
     seen: list[ExtractionOrder] = []
 
-    def judge(order: ExtractionOrder) -> None:
+    def check_input(order: ExtractionOrder) -> None:
         seen.append(order)
 
-    monkeypatch.setattr(ExtractionOrder, "judge", judge)
+    monkeypatch.setattr(ExtractionOrder, "check_input", check_input)
     return seen
 
 
@@ -47,58 +47,58 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[ExtractionOrder]:
 async def place_of(person: Person, checks: SharedThreads) -> AsyncIterator[Tenant]:
     """The account has what it may have under way."""
     tenant = person.principal.tenant
-    async with checks.places.hold(tenant):
+    async with checks.slots.hold(tenant):
         yield tenant
 
 
 async def waiting(checks: SharedThreads, count: int = 1) -> None:
     async with asyncio.timeout(30):
-        while checks.places.waiting < count:
+        while checks.slots.waiting < count:
             await asyncio.sleep(0.001)
 
 
 async def test_a_schema_is_looked_at_last(
-    bureau: Bureau, judged: list[ExtractionOrder], monkeypatch: pytest.MonkeyPatch
+    workspace: AgentWorkspace, checked: list[ExtractionOrder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document, viewer = await bureau.document(), await bureau.people.person()
-    await bureau.people.join(bureau.project, viewer, "viewer")
+    document, viewer = await workspace.document(), await workspace.users.person()
+    await workspace.users.join(workspace.project, viewer, "viewer")
     answers = [
-        await extract(viewer, bureau.project, document),
-        await extract(await bureau.people.person(), bureau.project, document),
-        await extract(bureau.owner, bureau.project, uuid4()),
+        await extract(viewer, workspace.project, document),
+        await extract(await workspace.users.person(), workspace.project, document),
+        await extract(workspace.owner, workspace.project, uuid4()),
     ]
     with monkeypatch.context() as patched:
         patched.setattr(OpenRunLimits, "of", lambda resources: replace(limits(resources), in_project=0))
-        answers.append(await extract(bureau.owner, bureau.project, document))
-    await limit(bureau, "runs", "0")
-    answers.append(await extract(bureau.owner, bureau.project, document))
+        answers.append(await extract(workspace.owner, workspace.project, document))
+    await limit(workspace, "runs", "0")
+    answers.append(await extract(workspace.owner, workspace.project, document))
     assert [(each.status_code, each.json()["code"]) for each in answers] == [
         (403, "missing_right"), (404, "project_not_found"), (422, "validation_failed"), (429, "too_many_open_runs"),
         (403, "quota_exceeded"),
     ]  # fmt: skip
     assert answers[-1].json()["used"] == 0
-    assert judged == []
-    await limit_again(bureau, "1")
-    assert (await extract(bureau.owner, bureau.project, document)).status_code == 202
-    assert len(judged) == 1
+    assert checked == []
+    await limit_again(workspace, "1")
+    assert (await extract(workspace.owner, workspace.project, document)).status_code == 202
+    assert len(checked) == 1
 
 
-async def limit_again(bureau: Bureau, most: str) -> None:
-    await bureau.people.execute(
-        "UPDATE project_quota SET most = $2::text::numeric WHERE project_id = $1", bureau.project, most
+async def limit_again(workspace: AgentWorkspace, most: str) -> None:
+    await workspace.users.execute(
+        "UPDATE project_quota SET most = $2::text::numeric WHERE project_id = $1", workspace.project, most
     )
 
 
-async def test_schemas_of_an_account_wait_for_one_another_and_for_nobody_else(bureau: Bureau) -> None:
-    document, checks = await bureau.document(), bureau.resources.checks
-    other = await bureau.people.person()
+async def test_schemas_of_an_account_wait_for_one_another_and_for_nobody_else(workspace: AgentWorkspace) -> None:
+    document, checks = await workspace.document(), workspace.resources.checks
+    other = await workspace.users.person()
     theirs = await other.project()
-    made = await bureau.owner.client.post(f"{bureau.url}/api-keys", json={"name": "a", "role": "editor"})
+    made = await workspace.owner.client.post(f"{workspace.url}/api-keys", json={"name": "a", "role": "editor"})
     by_key = {"Authorization": f"Bearer {made.json()['secret']}"}
-    async with place_of(bureau.owner, checks):
+    async with place_of(workspace.owner, checks):
         mine = [
-            asyncio.create_task(extract(bureau.owner, bureau.project, document)),
-            asyncio.create_task(extract(bureau.owner, bureau.project, document, **by_key)),
+            asyncio.create_task(extract(workspace.owner, workspace.project, document)),
+            asyncio.create_task(extract(workspace.owner, workspace.project, document, **by_key)),
         ]
         await waiting(checks, 2)
         assert (await extract(other, theirs, document)).status_code == 422
@@ -106,12 +106,12 @@ async def test_schemas_of_an_account_wait_for_one_another_and_for_nobody_else(bu
     assert [(await each).status_code for each in mine] == [202, 202]
 
 
-async def test_an_account_whose_queue_is_full_is_told_so(bureau: Bureau) -> None:
-    document, checks = await bureau.document(), bureau.resources.checks
-    async with place_of(bureau.owner, checks) as tenant:
-        queue = [asyncio.create_task(checks.places.acquire(tenant)) for _ in range(32)]
+async def test_an_account_whose_queue_is_full_is_told_so(workspace: AgentWorkspace) -> None:
+    document, checks = await workspace.document(), workspace.resources.checks
+    async with place_of(workspace.owner, checks) as tenant:
+        queue = [asyncio.create_task(checks.slots.acquire(tenant)) for _ in range(32)]
         await waiting(checks, len(queue))
-        answer = await extract(bureau.owner, bureau.project, document)
+        answer = await extract(workspace.owner, workspace.project, document)
         for each in queue:
             each.cancel()
         await asyncio.gather(*queue, return_exceptions=True)

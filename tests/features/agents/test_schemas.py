@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from partywall.features.agents.schemas import BudgetUpdate, DollarAmount, RunDecision, RunStart, RunStatus
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 
 @pytest.mark.parametrize("name", ["", "Answer", "1st", "a-b", "a" * 64, "answer\n", "../answer"])

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from partywall.core.errors import MissingRightError
 from partywall.core.language_models import AgentModelNotConfiguredError, LanguageModel
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectScope, Role, prove
+from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import registry_of
 from partywall.features.agents.run_checks import LARGEST_INPUT, RunChecks
@@ -37,7 +37,7 @@ class Configured:
 
 
 def scope(role: Role = Role.EDITOR) -> ProjectScope:
-    return prove(UUID(int=1), Principal.user(UUID(int=2)), role)
+    return make_scope(UUID(int=1), Principal.user(UUID(int=2)), role)
 
 
 type Check = Callable[..., Awaitable[CheckedRun]]

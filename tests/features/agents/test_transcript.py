@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from partywall.settings import Settings
-from tests.architecture.house import ROOT
-from tests.features.agents.bureau import Bureau
-from tests.features.live.serving import serve
-from tests.features.search.library import working
-from tests.serving import free_port
+from tests.architecture.layout import ROOT
+from tests.features.agents.agent_workspace import AgentWorkspace
+from tests.features.live.server import serve
+from tests.features.search.search_workspace import working
+from tests.server import free_port
 
 PAGE: Final = ROOT / "docs" / "how-to" / "run-an-agent.md"
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -79,13 +79,13 @@ async def typed(commands: list[str], environment: dict[str, str], directory: Pat
     return printed
 
 
-async def test_the_transcript_is_what_is_printed(bureau: Bureau, settings: Settings, tmp_path: Path) -> None:
+async def test_the_transcript_is_what_is_printed(workspace: AgentWorkspace, settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     agents = settings.agents.model_copy(update={"base_url": f"http://127.0.0.1:{port}/v1"})
     commands, shown = zip(*transcript(), strict=True)
     async with scripted(tmp_path, port), serve(settings.model_copy(update={"agents": agents})) as server:
         here = [command.replace("http://localhost:8000", server.url) for command in commands]
-        async with bureau.working(server.resources), working(server.resources, bureau.database):
-            printed = await typed(here, {"TOKEN": bureau.owner.token}, tmp_path)
+        async with workspace.working(server.resources), working(server.resources, workspace.database):
+            printed = await typed(here, {"TOKEN": workspace.owner.token}, tmp_path)
     assert "run.succeeded" in "".join(shown)
     assert normal("".join(printed)) == normal("".join(shown))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
-from tests.features.agents.bureau import Bureau, used_by
+from tests.features.agents.agent_workspace import AgentWorkspace, used_by
 from tests.features.agents.model_server import Reply
 from tests.features.agents.test_garbage import DONE, chunk, output
 
@@ -26,35 +26,35 @@ def search() -> str:
     return chunk({"tool_calls": [{"index": 0, "id": "1", "type": "function", "function": function}]})
 
 
-async def test_running_totals_are_counted_once_and_stop_no_honest_run(bureau: Bureau) -> None:
+async def test_running_totals_are_counted_once_and_stop_no_honest_run(workspace: AgentWorkspace) -> None:
     """The agent may use 50,000 tokens, and its project 20,000."""
-    answer = await bureau.owner.client.put(f"{bureau.url}/budget", json={"tokens": 20_000})
+    answer = await workspace.owner.client.put(f"{workspace.url}/budget", json={"tokens": 20_000})
     assert answer.status_code == 200
     ended = chunk({}, "tool_calls", usage=usage(WORDS))
-    bureau.model.says(
+    workspace.model.says(
         Reply(raw=totals(search(), ended, DONE)),
         Reply(raw=totals(search(), ended, DONE)),
         Reply(raw=totals(output(), ended, DONE)),
     )
-    run = await bureau.run()
+    run = await workspace.run()
     assert (run["status"], run["error"]) == ("succeeded", None)
     used = used_by(run)
     assert (used["model_calls"], used["input_tokens"], used["output_tokens"]) == (3, 3 * PROMPT, 3 * WORDS)
-    budget = (await bureau.owner.client.get(f"{bureau.url}/budget")).json()
+    budget = (await workspace.owner.client.get(f"{workspace.url}/budget")).json()
     assert budget["used"]["tokens"] == 3 * (PROMPT + WORDS)
-    told = [data for kind, data in await bureau.events(str(run["id"])) if kind == "usage"]
+    told = [data for kind, data in await workspace.events(str(run["id"])) if kind == "usage"]
     assert [each["input_tokens"] for each in told] == [PROMPT, 2 * PROMPT, 3 * PROMPT]
-    assert {json.dumps(asked.body["stream_options"]) for asked in bureau.model.asked} == {'{"include_usage": true}'}
+    assert {json.dumps(asked.body["stream_options"]) for asked in workspace.model.asked} == {'{"include_usage": true}'}
 
 
-async def test_a_call_that_is_cut_off_counts_the_last_total(bureau: Bureau) -> None:
-    bureau.model.says(Reply(raw=[*totals(), *[": still here\n\n"] * 1_000], pause=0.02))
-    async with bureau.working():
-        run = await bureau.start()
+async def test_a_call_that_is_cut_off_counts_the_last_total(workspace: AgentWorkspace) -> None:
+    workspace.model.says(Reply(raw=[*totals(), *[": still here\n\n"] * 1_000], pause=0.02))
+    async with workspace.working():
+        run = await workspace.start()
         async with asyncio.timeout(60):
-            while "token" not in dict(await bureau.events(run)):
+            while "token" not in dict(await workspace.events(run)):
                 await asyncio.sleep(0.02)
-        assert (await bureau.owner.client.post(f"{bureau.url}/runs/{run}/cancel")).status_code == 200
-        used = used_by(await bureau.until(run))
+        assert (await workspace.owner.client.post(f"{workspace.url}/runs/{run}/cancel")).status_code == 200
+        used = used_by(await workspace.until(run))
     assert used["input_tokens"] == PROMPT
     assert 0 < int(str(used["output_tokens"])) <= WORDS

@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ type MakeKey = Callable[..., Awaitable[Key]]
 
 
 @pytest.fixture
-async def owner(people: People) -> Person:
-    return await people.person()
+async def owner(users: Users) -> Person:
+    return await users.person()
 
 
 @pytest.fixture

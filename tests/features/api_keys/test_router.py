@@ -13,7 +13,7 @@ from partywall.core.resources import Resources
 from partywall.features.api_keys.work import work
 from partywall.settings import Settings
 from tests.features.api_keys.conftest import MakeKey
-from tests.people import People, Person
+from tests.users import Person, Users
 
 WANTED = {"name": "Nightly import", "role": "editor"}
 
@@ -28,9 +28,9 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient, project: UUID) 
         assert answer.status_code == 401
 
 
-async def test_another_project_sees_nothing(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+async def test_another_project_sees_nothing(users: Users, owner: Person, project: UUID, make_key: MakeKey) -> None:
     made = await make_key(owner, project)
-    other = await people.person()
+    other = await users.person()
     own = await other.project()
     for method, path in (("POST", url(project)), ("GET", url(project)), ("DELETE", url(project, made.id))):
         answer = await other.client.request(method, path, json=WANTED if method == "POST" else None)
@@ -41,7 +41,7 @@ async def test_another_project_sees_nothing(people: People, owner: Person, proje
     assert (await made.client.get(f"/api/v1/projects/{project}")).status_code == 200
 
 
-async def test_the_secret_is_shown_once_and_stored_nowhere(people: People, owner: Person, project: UUID) -> None:
+async def test_the_secret_is_shown_once_and_stored_nowhere(users: Users, owner: Person, project: UUID) -> None:
     made = await owner.client.post(url(project), json=WANTED)
     assert made.status_code == 201
     assert made.headers["cache-control"] == "no-store"
@@ -55,11 +55,11 @@ async def test_the_secret_is_shown_once_and_stored_nowhere(people: People, owner
     [listed] = (await owner.client.get(url(project))).json()["items"]
     assert listed == body
     for table in ("api_key", "idempotency_key", "event", "job"):
-        rows = await people.fetch(f"SELECT t::text AS row FROM {table} AS t")  # noqa: S608 - constants
+        rows = await users.fetch(f"SELECT t::text AS row FROM {table} AS t")  # noqa: S608 - constants
         assert all(secret.removeprefix(body["prefix"] + "_") not in row["row"] for row in rows)
 
 
-async def test_a_replay_comes_without_the_secret(people: People, owner: Person, project: UUID) -> None:
+async def test_a_replay_comes_without_the_secret(users: Users, owner: Person, project: UUID) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
     first = await owner.client.post(url(project), json=WANTED, headers=headers)
     again = await owner.client.post(url(project), json=WANTED, headers=headers)
@@ -67,16 +67,16 @@ async def test_a_replay_comes_without_the_secret(people: People, owner: Person, 
     assert again.headers["idempotent-replayed"] == "true"
     secret = first.json()["secret"]
     assert again.json() == {name: value for name, value in first.json().items() if name != "secret"}
-    [stored] = await people.fetch("SELECT body FROM idempotency_key WHERE project_id = $1", project)
+    [stored] = await users.fetch("SELECT body FROM idempotency_key WHERE project_id = $1", project)
     assert secret.encode() not in stored["body"]
     assert len((await owner.client.get(url(project))).json()["items"]) == 1
 
 
-async def test_only_who_may_manage_keys_does(people: People, owner: Person, project: UUID, make_key: MakeKey) -> None:
+async def test_only_who_may_manage_keys_does(users: Users, owner: Person, project: UUID, make_key: MakeKey) -> None:
     made = await make_key(owner, project)
     for role, allowed in (("viewer", False), ("editor", False), ("admin", True)):
-        member = await people.person()
-        await people.join(project, member, role)
+        member = await users.person()
+        await users.join(project, member, role)
         answers = [
             await member.client.post(url(project), json=WANTED),
             await member.client.get(url(project)),
@@ -146,10 +146,10 @@ async def test_keys_are_listed_in_pages(owner: Person, project: UUID, make_key: 
 
 
 async def test_a_project_has_only_so_many_keys(
-    people: People, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
+    users: Users, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
 ) -> None:
     one = await make_key(owner, project)
-    await people.execute(
+    await users.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x' FROM generate_series(2, $2)",
         project, settings.quotas.keys,
@@ -160,19 +160,19 @@ async def test_a_project_has_only_so_many_keys(
     assert (await owner.client.post(url(project), json=WANTED)).status_code == 201
 
 
-async def test_making_and_revoking_are_told_without_the_secret(people: People, owner: Person, project: UUID) -> None:
+async def test_making_and_revoking_are_told_without_the_secret(users: Users, owner: Person, project: UUID) -> None:
     expires_at = (utc_now() + timedelta(days=1)).isoformat()
     made = (await owner.client.post(url(project), json=WANTED | {"expires_at": expires_at})).json()
     assert made["expires_at"].endswith("Z")
     assert (await owner.client.delete(url(project, made["id"]))).status_code == 204
     assert (await owner.client.delete(url(project, made["id"]))).status_code == 404
-    rows = await people.fetch("SELECT type, subject_id, data FROM event WHERE project_id = $1 ORDER BY id", project)
+    rows = await users.fetch("SELECT type, subject_id, data FROM event WHERE project_id = $1 ORDER BY id", project)
     assert [row["type"] for row in rows][1:] == ["project.key_created", "project.key_revoked"]
     assert {row["subject_id"] for row in rows[1:]} == {made["id"]}
 
 
 async def test_keys_that_are_over_are_forgotten_in_time(
-    people: People, resources: Resources, owner: Person, project: UUID, make_key: MakeKey
+    users: Users, resources: Resources, owner: Person, project: UUID, make_key: MakeKey
 ) -> None:
     keys = [await make_key(owner, project) for _ in range(5)]
     for key, sql in zip(
@@ -183,17 +183,17 @@ async def test_keys_that_are_over_are_forgotten_in_time(
         ),
         strict=True,
     ):  # fmt: skip
-        await people.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
+        await users.execute(f"UPDATE api_key SET {sql} WHERE id = $1", key.id)  # noqa: S608 - constants
     [schedule] = work.schedules
     await schedule.run(resources)
-    rows = await people.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
+    rows = await users.fetch("SELECT id FROM api_key WHERE project_id = $1", project)
     assert {row["id"] for row in rows} == {keys[1].id, keys[3].id, keys[4].id}
 
 
 async def test_an_expired_key_makes_room(
-    people: People, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
+    users: Users, owner: Person, project: UUID, make_key: MakeKey, settings: Settings
 ) -> None:
-    await people.execute(
+    await users.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, expires_at)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, $2)",
         project, settings.quotas.keys,

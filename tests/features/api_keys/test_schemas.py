@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from partywall.features.api_keys.schemas import ApiKeyCreate
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 KEY = {"name": "Nightly import", "role": "editor"}
 

@@ -11,11 +11,11 @@ from partywall.core.clock import utc_now
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.features.api_keys.exceptions import ApiKeyNotFoundError
 from partywall.features.api_keys.schemas import ApiKeyCreate
 from partywall.features.api_keys.service import ApiKeyService
-from tests.people import People, Person
+from tests.users import Person, Users
 
 WANTED = ApiKeyCreate(name="Nightly import", role="editor")
 
@@ -24,19 +24,19 @@ WANTED = ApiKeyCreate(name="Nightly import", role="editor")
 async def serving(resources: Resources, person: Person, project: UUID) -> AsyncIterator[ApiKeyService]:
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
-        scope = await enter_project(session, person.principal, project)
-        yield ApiKeyService(session, scope, resources.announcer, resources.api_keys)
+        scope = await open_scope(session, person.principal, project)
+        yield ApiKeyService(session, scope, resources.sequencer, resources.api_keys)
 
 
 async def test_the_secret_is_shown_once_and_kept_as_a_digest(
-    resources: Resources, people: People, owner: Person, project: UUID
+    resources: Resources, users: Users, owner: Person, project: UUID
 ) -> None:
     async with serving(resources, owner, project) as keys:
         made = await keys.create(WANTED)
     assert made.secret is not None
     assert made.secret.startswith(made.prefix)
     assert len(made.secret) > len(made.prefix) + 20
-    [row] = await people.fetch("SELECT to_jsonb(k)::text AS kept FROM api_key AS k WHERE id = $1", made.id)
+    [row] = await users.fetch("SELECT to_jsonb(k)::text AS kept FROM api_key AS k WHERE id = $1", made.id)
     assert made.secret not in row["kept"]
 
 
@@ -47,12 +47,12 @@ async def test_a_key_that_has_expired_is_not_made(resources: Resources, owner: P
 
 
 async def test_who_was_lowered_meanwhile_makes_none(
-    resources: Resources, people: People, owner: Person, project: UUID
+    resources: Resources, users: Users, owner: Person, project: UUID
 ) -> None:
-    admin = await people.person()
-    await people.join(project, admin, "admin")
+    admin = await users.person()
+    await users.join(project, admin, "admin")
     async with serving(resources, admin, project) as keys:
-        await people.execute("UPDATE project_member SET role = 'editor' WHERE account_id = $1", admin.id)
+        await users.execute("UPDATE project_member SET role = 'editor' WHERE account_id = $1", admin.id)
         with pytest.raises(MissingRightError):
             await keys.create(WANTED)
 

@@ -8,11 +8,11 @@ import pytest
 from httpx2 import AsyncClient, Response
 from pydantic import JsonValue
 
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class Workspace:
     """A project with an owner who writes documents."""
 
     project: UUID
@@ -43,11 +43,11 @@ class Shelf:
 class Inside:
     """What lies behind the API: the project's events and jobs."""
 
-    people: People
+    users: Users
     project: UUID
 
     async def events(self) -> list[tuple[str, str, dict[str, JsonValue]]]:
-        rows = await self.people.fetch(
+        rows = await self.users.fetch(
             "SELECT type, subject_id, data FROM event WHERE project_id = $1 AND subject_kind = 'document' ORDER BY id",
             self.project,
         )
@@ -55,23 +55,23 @@ class Inside:
 
     async def pending(self) -> list[str]:
         """The documents that wait to be indexed, in the order in which they were made."""
-        rows = await self.people.fetch(
+        rows = await self.users.fetch(
             "SELECT id FROM document WHERE project_id = $1 AND index_status = 'pending' ORDER BY id", self.project
         )
         return [str(row["id"]) for row in rows]
 
     async def jobs(self, kind: str) -> list[dict[str, JsonValue]]:
-        rows = await self.people.fetch("SELECT payload FROM job WHERE kind = $1 ORDER BY id", kind)
+        rows = await self.users.fetch("SELECT payload FROM job WHERE kind = $1 ORDER BY id", kind)
         payloads = [orjson.loads(row["payload"]) for row in rows]
         return [payload for payload in payloads if payload.get("project_id") == str(self.project)]
 
 
 @pytest.fixture
-async def inside(people: People, shelf: Shelf) -> Inside:
-    return Inside(people, shelf.project)
+async def inside(users: Users, workspace: Workspace) -> Inside:
+    return Inside(users, workspace.project)
 
 
 @pytest.fixture
-async def shelf(people: People) -> Shelf:
-    owner = await people.person()
-    return Shelf(await owner.project(), owner)
+async def workspace(users: Users) -> Workspace:
+    owner = await users.person()
+    return Workspace(await owner.project(), owner)

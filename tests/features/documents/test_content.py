@@ -2,27 +2,27 @@ from __future__ import annotations
 
 import pytest
 
-from tests.features.documents.conftest import Inside, Shelf
+from tests.features.documents.conftest import Inside, Workspace
 
 TEXT = "Zażółć gęślą jaźń 🦊\r\n"
 RAW = TEXT.encode()
 
 
-async def path_of(shelf: Shelf, text: str = TEXT) -> str:
-    made = await shelf.document(content=text)
+async def path_of(workspace: Workspace, text: str = TEXT) -> str:
+    made = await workspace.document(content=text)
     return f"/{made['id']}/content"
 
 
-async def test_content_is_the_text_alone(shelf: Shelf) -> None:
-    path = await path_of(shelf)
-    answer = await shelf.get(path)
+async def test_content_is_the_text_alone(workspace: Workspace) -> None:
+    path = await path_of(workspace)
+    answer = await workspace.get(path)
     assert (answer.status_code, answer.content) == (200, RAW)
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-length"] == str(len(RAW))
     assert answer.headers["accept-ranges"] == "bytes"
-    unchanged = await shelf.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    unchanged = await workspace.get(path, headers={"If-None-Match": answer.headers["etag"]})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
-    empty = await shelf.get(await path_of(shelf, ""))
+    empty = await workspace.get(await path_of(workspace, ""))
     assert (empty.status_code, empty.content) == (200, b"")
 
 
@@ -38,16 +38,16 @@ async def test_content_is_the_text_alone(shelf: Shelf) -> None:
         ("Bytes = 1 - 2", 1, 3),
     ],
 )
-async def test_a_range_of_bytes_is_served(shelf: Shelf, header: str, start: int, end: int) -> None:
-    answer = await shelf.get(await path_of(shelf), headers={"Range": header})
+async def test_a_range_of_bytes_is_served(workspace: Workspace, header: str, start: int, end: int) -> None:
+    answer = await workspace.get(await path_of(workspace), headers={"Range": header})
     assert (answer.status_code, answer.content) == (206, RAW[start:end])
     assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(RAW)}"
     assert answer.headers["content-length"] == str(end - start)
 
 
 @pytest.mark.parametrize("header", ["bytes=9999-", "bytes=-0", f"bytes={len(RAW)}-"])
-async def test_a_range_outside_is_refused(shelf: Shelf, header: str) -> None:
-    answer = await shelf.get(await path_of(shelf), headers={"Range": header})
+async def test_a_range_outside_is_refused(workspace: Workspace, header: str) -> None:
+    answer = await workspace.get(await path_of(workspace), headers={"Range": header})
     assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
     assert answer.headers["content-range"] == f"bytes */{len(RAW)}"
 
@@ -55,39 +55,39 @@ async def test_a_range_outside_is_refused(shelf: Shelf, header: str) -> None:
 @pytest.mark.parametrize(
     "header", ["bytes=0-1,3-4", "bytes=", "bytes=-", "lines=1-2", "bytes=5-2", "nonsense", "bytes=\u0661-\u0662"]
 )
-async def test_of_any_other_range_the_whole_is_served(shelf: Shelf, header: str) -> None:
-    answer = await shelf.get(await path_of(shelf), headers={"Range": header.encode()})
+async def test_of_any_other_range_the_whole_is_served(workspace: Workspace, header: str) -> None:
+    answer = await workspace.get(await path_of(workspace), headers={"Range": header.encode()})
     assert (answer.status_code, answer.content) == (200, RAW)
 
 
-async def test_a_range_of_something_older_is_ignored(shelf: Shelf) -> None:
-    path = await path_of(shelf)
-    tag = (await shelf.get(path)).headers["etag"]
-    same = await shelf.get(path, headers={"Range": "bytes=0-3", "If-Range": tag})
+async def test_a_range_of_something_older_is_ignored(workspace: Workspace) -> None:
+    path = await path_of(workspace)
+    tag = (await workspace.get(path)).headers["etag"]
+    same = await workspace.get(path, headers={"Range": "bytes=0-3", "If-Range": tag})
     assert same.status_code == 206
-    older = await shelf.get(path, headers={"Range": "bytes=0-3", "If-Range": '"older"'})
+    older = await workspace.get(path, headers={"Range": "bytes=0-3", "If-Range": '"older"'})
     assert (older.status_code, older.content) == (200, RAW)
 
 
-async def test_ranges_reach_beyond_the_first_piece(shelf: Shelf) -> None:
+async def test_ranges_reach_beyond_the_first_piece(workspace: Workspace) -> None:
     text = "".join(f"{number:07d}ż" for number in range(200_000))
     raw = text.encode()
-    path = await path_of(shelf, text)
-    assert (await shelf.get(path)).content == raw
+    path = await path_of(workspace, text)
+    assert (await workspace.get(path)).content == raw
     for start, end in ((65_530, 65_545), (65_536, 65_537), (1_000_000, 1_500_000)):
-        answer = await shelf.get(path, headers={"Range": f"bytes={start}-{end - 1}"})
+        answer = await workspace.get(path, headers={"Range": f"bytes={start}-{end - 1}"})
         assert (answer.status_code, answer.content) == (206, raw[start:end])
 
 
-async def test_only_an_upload_has_an_original(shelf: Shelf) -> None:
-    answer = await shelf.get(await path_of(shelf), params={"original": True})
+async def test_only_an_upload_has_an_original(workspace: Workspace) -> None:
+    answer = await workspace.get(await path_of(workspace), params={"original": True})
     assert (answer.status_code, answer.json()["code"]) == (404, "original_not_found")
 
 
-async def test_a_range_of_the_original(shelf: Shelf) -> None:
+async def test_a_range_of_the_original(workspace: Workspace) -> None:
     sent = {"file": ('übung "1".txt', RAW, "text/plain")}
-    made = (await shelf.post("/upload", files=sent)).json()
-    answer = await shelf.get(f"/{made['id']}/content?original=true", headers={"Range": "bytes=4-8"})
+    made = (await workspace.post("/upload", files=sent)).json()
+    answer = await workspace.get(f"/{made['id']}/content?original=true", headers={"Range": "bytes=4-8"})
     assert (answer.status_code, answer.content) == (206, RAW[4:9])
     disposition = answer.headers["content-disposition"]
     assert "filename*=UTF-8''%C3%BCbung%20%221%22.txt" in disposition or "filename*=UTF-8''" in disposition
@@ -96,21 +96,23 @@ async def test_a_range_of_the_original(shelf: Shelf) -> None:
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/markdown", "text/html"])
 @pytest.mark.parametrize("status", [200, 206])
-async def test_every_media_type_of_an_original_is_documented(shelf: Shelf, media_type: str, status: int) -> None:
-    made = (await shelf.post("/upload", files={"file": ("a", b"<p>x", media_type)})).json()
+async def test_every_media_type_of_an_original_is_documented(
+    workspace: Workspace, media_type: str, status: int
+) -> None:
+    made = (await workspace.post("/upload", files={"file": ("a", b"<p>x", media_type)})).json()
     ranged = {"Range": "bytes=0-1"} if status == 206 else {}
-    answer = await shelf.get(f"/{made['id']}/content?original=true", headers=ranged)
+    answer = await workspace.get(f"/{made['id']}/content?original=true", headers=ranged)
     assert answer.status_code == status
     assert answer.headers["content-type"] == f"{media_type}; charset=utf-8"
-    document = (await shelf.client.get("/openapi.json")).json()
+    document = (await workspace.client.get("/openapi.json")).json()
     [path] = [each for each in document["paths"] if each.endswith("/documents/{document_id}/content")]
     assert media_type in document["paths"][path]["get"]["responses"][str(status)]["content"]
 
 
-async def test_a_lost_blob_is_said_before_the_answer_begins(shelf: Shelf, inside: Inside) -> None:
-    made = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
-    await inside.people.execute(
+async def test_a_lost_blob_is_said_before_the_answer_begins(workspace: Workspace, inside: Inside) -> None:
+    made = (await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    await inside.users.execute(
         "UPDATE document SET original_key = repeat('0', 32) WHERE id = $1::text::uuid", made["id"]
     )
-    answer = await shelf.get(f"/{made['id']}/content", params={"original": True})
+    answer = await workspace.get(f"/{made['id']}/content", params={"original": True})
     assert answer.status_code == 404

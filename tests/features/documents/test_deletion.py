@@ -13,15 +13,15 @@ from partywall.features.documents.purge import purge_document, sweep_documents
 from partywall.features.documents.work import work
 from partywall.features.search import service as searching
 from tests.engines import DatabaseUrls
-from tests.features.documents.conftest import Inside, Shelf
-from tests.isolation.work import index, run_job
-from tests.people import People
-from tests.remains import in_cache, in_files, in_tables, work_off
+from tests.features.documents.conftest import Inside, Workspace
+from tests.isolation.job_runner import index, run_job
+from tests.text_search import in_cache, in_files, in_tables, work_off
+from tests.users import Users
 
 KEY = {"Idempotency-Key": "once"}
 
 
-async def marked(shelf: Shelf, word: str, **fields: object) -> UUID:
+async def marked(workspace: Workspace, word: str, **fields: object) -> UUID:
     """With two versions, an external id, and a stored answer."""
     body = {
         "title": "A title",
@@ -30,134 +30,142 @@ async def marked(shelf: Shelf, word: str, **fields: object) -> UUID:
         "external_id": "lease",
         **fields,
     }
-    made = await shelf.post(json=body, headers=KEY)
+    made = await workspace.post(json=body, headers=KEY)
     assert made.status_code == 201, made.text
     id_ = UUID(made.json()["id"])
-    changed = await shelf.client.patch(f"{shelf.url}/{id_}", json={"content": f"{word} second"})
+    changed = await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": f"{word} second"})
     assert changed.status_code == 200
     return id_
 
 
 async def test_nothing_of_it_remains(
-    shelf: Shelf, people: People, resources: Resources, database: DatabaseUrls
+    workspace: Workspace, users: Users, resources: Resources, database: DatabaseUrls
 ) -> None:
     word = f"marker{uuid4().hex}"
-    id_ = await marked(shelf, word)
+    id_ = await marked(workspace, word)
     batch = {"documents": [{"title": "b", "content": "c", "metadata": {"note": word}} for _ in range(2)]}
-    twins = (await shelf.post("/batch", json=batch, headers=KEY)).json()["items"]
+    twins = (await workspace.post("/batch", json=batch, headers=KEY)).json()["items"]
     sent = {"file": ("a.txt", word.encode(), "text/plain")}
-    uploaded = (await shelf.post("/upload", files=sent, headers=KEY)).json()["id"]
-    await index(people, resources, shelf.project, id_, UUID(uploaded))
-    before = await in_tables(people, word)
+    uploaded = (await workspace.post("/upload", files=sent, headers=KEY)).json()["id"]
+    await index(users, resources, workspace.project, id_, UUID(uploaded))
+    before = await in_tables(users, word)
     assert before == {"document": 4, "document_text": 1, "chunk": 2, "posting": 2, "idempotency_key": 3}
-    for each in (id_, uploaded, *(twin["id"] for twin in twins)):
-        assert (await shelf.client.delete(f"{shelf.url}/{each}")).status_code == 204
-    await work_off(people, resources, database, work.jobs, shelf.project)
-    assert await in_tables(people, word) == {}
+    for each in (id_, uploaded, *(clone["id"] for clone in twins)):
+        assert (await workspace.client.delete(f"{workspace.url}/{each}")).status_code == 204
+    await work_off(users, resources, database, work.jobs, workspace.project)
+    assert await in_tables(users, word) == {}
     assert in_files(resources.settings.blob_directory, word) == []
     assert await in_cache(resources.cache, word) == []
 
 
-async def test_it_is_gone_before_it_is_purged(shelf: Shelf, people: People, resources: Resources) -> None:
-    id_ = await marked(shelf, "harbour")
-    other = (await shelf.document(title="Other", content="harbour dues"))["id"]
-    await index(people, resources, shelf.project, id_, UUID(str(other)))
+async def test_it_is_gone_before_it_is_purged(workspace: Workspace, users: Users, resources: Resources) -> None:
+    id_ = await marked(workspace, "harbour")
+    other = (await workspace.document(title="Other", content="harbour dues"))["id"]
+    await index(users, resources, workspace.project, id_, UUID(str(other)))
     at = f"/{id_}"
-    assert (await shelf.client.delete(shelf.url + at)).status_code == 204
+    assert (await workspace.client.delete(workspace.url + at)).status_code == 204
     for path in (at, f"{at}/content", f"{at}/content?original=true", f"{at}/versions", f"{at}/versions/1"):
-        assert (await shelf.get(path)).status_code == 404, path
+        assert (await workspace.get(path)).status_code == 404, path
     for method, path, body in (
         ("PATCH", at, {"title": "x"}), ("PUT", at, {"title": "x", "content": "y"}), ("DELETE", at, None),
         ("POST", f"{at}/reindex", None), ("POST", f"{at}/versions/1/restore", None),
     ):  # fmt: skip
-        assert (await shelf.client.request(method, shelf.url + path, json=body)).status_code == 404, (method, path)
-    listed = (await shelf.get("?offset=0")).json()
+        assert (await workspace.client.request(method, workspace.url + path, json=body)).status_code == 404, (
+            method,
+            path,
+        )
+    listed = (await workspace.get("?offset=0")).json()
     assert ([each["id"] for each in listed["items"]], listed["total"]) == ([other], 1)
-    assert (await shelf.get("?external_id=lease")).json()["items"] == []
-    assert (await shelf.get("/stats")).json()["total"] == 1
-    replayed = await shelf.post(json={"title": "A title", "content": "harbour first", "metadata": {"note": "harbour"},
+    assert (await workspace.get("?external_id=lease")).json()["items"] == []
+    assert (await workspace.get("/stats")).json()["total"] == 1
+    replayed = await workspace.post(json={"title": "A title", "content": "harbour first",
+        "metadata": {"note": "harbour"},
                                       "external_id": "lease"}, headers=KEY)  # fmt: skip
     assert (replayed.status_code, replayed.json()["code"]) == (404, "not_found")
-    again = await shelf.document(title="Again", external_id="lease")
+    again = await workspace.document(title="Again", external_id="lease")
     assert again["external_id"] == "lease"
 
 
 async def test_a_search_finds_the_others_while_it_is_purged(
-    shelf: Shelf, people: People, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, users: Users, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many passages of it would come first."""
     monkeypatch.setattr(searching, "CANDIDATES", 5)
     monkeypatch.setattr(searching, "WIDER", 2)
-    large = UUID(str((await shelf.document(content="harbour dues. " * 4_000))["id"]))
-    other = UUID(str((await shelf.document(content="Dues of the harbour, and much else besides."))["id"]))
-    await index(people, resources, shelf.project, large, other)
-    await shelf.client.delete(f"{shelf.url}/{large}")
-    [[chunks]] = await people.fetch("SELECT count(*) FROM chunk WHERE document_id = $1", large)
+    large = UUID(str((await workspace.document(content="harbour dues. " * 4_000))["id"]))
+    other = UUID(str((await workspace.document(content="Dues of the harbour, and much else besides."))["id"]))
+    await index(users, resources, workspace.project, large, other)
+    await workspace.client.delete(f"{workspace.url}/{large}")
+    [[chunks]] = await users.fetch("SELECT count(*) FROM chunk WHERE document_id = $1", large)
     assert chunks > 10
     for mode in ("text", "vector", "hybrid"):
         asked = {"q": "harbour dues", "mode": mode, "group": "chunk", "limit": "10"}
-        found = await shelf.client.get(f"/api/v1/projects/{shelf.project}/search", params=asked)
+        found = await workspace.client.get(f"/api/v1/projects/{workspace.project}/search", params=asked)
         assert {item["document_id"] for item in found.json()["items"]} == {str(other)}, mode
 
 
-async def purge(people: People, resources: Resources, shelf: Shelf, id_: UUID) -> None:
-    payload = PurgeDocument(project_id=shelf.project, principal=f"service:{shelf.project}", document_id=id_)
-    await run_job(people, resources, "purge_document", payload)
+async def purge(users: Users, resources: Resources, workspace: Workspace, id_: UUID) -> None:
+    payload = PurgeDocument(project_id=workspace.project, principal=f"service:{workspace.project}", document_id=id_)
+    await run_job(users, resources, "purge_document", payload)
 
 
-async def test_only_a_marked_document_is_purged(shelf: Shelf, people: People, resources: Resources) -> None:
-    kept, gone = [UUID(str((await shelf.document())["id"])) for _ in range(2)]
-    await shelf.client.delete(f"{shelf.url}/{gone}")
+async def test_only_a_marked_document_is_purged(workspace: Workspace, users: Users, resources: Resources) -> None:
+    kept, gone = [UUID(str((await workspace.document())["id"])) for _ in range(2)]
+    await workspace.client.delete(f"{workspace.url}/{gone}")
     for id_ in (kept, gone, gone, uuid4()):
-        await purge(people, resources, shelf, id_)
-    rows = await people.fetch("SELECT id FROM document WHERE project_id = $1", shelf.project)
+        await purge(users, resources, workspace, id_)
+    rows = await users.fetch("SELECT id FROM document WHERE project_id = $1", workspace.project)
     assert [row["id"] for row in rows] == [kept]
 
 
-async def test_it_is_purged_in_bounded_batches(shelf: Shelf, people: People, resources: Resources) -> None:
+async def test_it_is_purged_in_bounded_batches(workspace: Workspace, users: Users, resources: Resources) -> None:
     """By rows, and of the versions by bytes."""
-    id_ = UUID(str((await shelf.document(content="harbour dues. " * 12_000))["id"]))
+    id_ = UUID(str((await workspace.document(content="harbour dues. " * 12_000))["id"]))
     for n in range(4):
-        await shelf.client.patch(f"{shelf.url}/{id_}", json={"content": f"{n}" * 10_000})
-    await index(people, resources, shelf.project, id_)
-    await shelf.client.delete(f"{shelf.url}/{id_}")
+        await workspace.client.patch(f"{workspace.url}/{id_}", json={"content": f"{n}" * 10_000})
+    await index(users, resources, workspace.project, id_)
+    await workspace.client.delete(f"{workspace.url}/{id_}")
     removed: list[int] = []
     while not removed or removed[-1]:
         async with resources.reads.acquire() as connection, connection.transaction():
-            await connection.fetchval("SELECT wall.enter_to_write($1, $2)", f"service:{shelf.project}", shelf.project)
+            await connection.fetchval(
+                "SELECT wall.open_shared_scope($1, $2)", f"service:{workspace.project}", workspace.project
+            )
             removed.append(await connection.fetchval("SELECT wall.purge_document($1, 3, 15000)", id_))
     assert max(removed) <= 3
     assert sum(removed[-4:]) <= 5  # the document, and no more than two versions for each 15 kB
-    assert await people.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
+    assert await users.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
 
 
 async def test_a_purge_that_was_lost_is_enqueued_again_once(
-    shelf: Shelf, inside: Inside, people: People, resources: Resources
+    workspace: Workspace, inside: Inside, users: Users, resources: Resources
 ) -> None:
-    id_ = (await shelf.document())["id"]
-    await shelf.client.delete(f"{shelf.url}/{id_}")
+    id_ = (await workspace.document())["id"]
+    await workspace.client.delete(f"{workspace.url}/{id_}")
     assert len(await inside.jobs("purge_document")) == 1
-    await people.execute("DELETE FROM job WHERE kind = 'purge_document'")
+    await users.execute("DELETE FROM job WHERE kind = 'purge_document'")
     for _ in range(2):
         await sweep_documents(resources)
         assert [job["document_id"] for job in await inside.jobs("purge_document")] == [id_]
 
 
-async def test_an_index_that_comes_too_late_keeps_nothing(shelf: Shelf, people: People, resources: Resources) -> None:
-    id_ = UUID(str((await shelf.document())["id"]))
-    await shelf.client.delete(f"{shelf.url}/{id_}")
-    await index(people, resources, shelf.project, id_)
-    assert await people.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
+async def test_an_index_that_comes_too_late_keeps_nothing(
+    workspace: Workspace, users: Users, resources: Resources
+) -> None:
+    id_ = UUID(str((await workspace.document())["id"]))
+    await workspace.client.delete(f"{workspace.url}/{id_}")
+    await index(users, resources, workspace.project, id_)
+    assert await users.fetch("SELECT FROM chunk WHERE document_id = $1", id_) == []
 
 
 async def test_a_worker_that_stops_leaves_the_rest_to_another(
-    shelf: Shelf, people: People, resources: Resources
+    workspace: Workspace, users: Users, resources: Resources
 ) -> None:
-    id_ = UUID(str((await shelf.document())["id"]))
-    await shelf.client.delete(f"{shelf.url}/{id_}")
+    id_ = UUID(str((await workspace.document())["id"]))
+    await workspace.client.delete(f"{workspace.url}/{id_}")
     context = JobContext(resources, uuid4(), job_id=1, attempt=1, last=False)
     context.stopping.set()
-    payload = PurgeDocument(project_id=shelf.project, principal=f"service:{shelf.project}", document_id=id_)
+    payload = PurgeDocument(project_id=workspace.project, principal=f"service:{workspace.project}", document_id=id_)
     with pytest.raises(Exception, match="stops"):
         await purge_document(context, payload)
-    assert len(await people.fetch("SELECT FROM document WHERE id = $1", id_)) == 1
+    assert len(await users.fetch("SELECT FROM document WHERE id = $1", id_)) == 1

@@ -13,10 +13,10 @@ from partywall.core.db.read_pool import ReadPool
 from partywall.core.http import large_answers
 from partywall.settings import Settings
 from tests.core.http.bytes import PROJECTS, answer_on, bearer, head
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.test_streams import until
 from tests.features.live.wire import wired
-from tests.people import People, Person
+from tests.users import Person, Users
 
 MIB = 1024 * 1024
 CONTENT = 'a "quoted" \\ line\n\tä€😀\u2028\x07' * 60_000
@@ -42,7 +42,7 @@ async def large(person: Person, content: str = CONTENT) -> str:
     return f"{made.headers['location']}"
 
 
-async def test_a_large_text_does_not_come_back_for_the_answer(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_text_does_not_come_back_for_the_answer(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beside the one that was sent it would be in memory three times."""
     answered: list[int] = []
     fetch = ReadPool.fetch
@@ -53,12 +53,12 @@ async def test_a_large_text_does_not_come_back_for_the_answer(people: People, mo
         return rows
 
     monkeypatch.setattr(ReadPool, "fetch", noting)
-    await large(await people.person())
+    await large(await users.person())
     assert 0 < max(answered) < 10_000
 
 
-async def test_a_large_document_is_the_same_whichever_way(people: People) -> None:
-    owner = await people.person()
+async def test_a_large_document_is_the_same_whichever_way(users: Users) -> None:
+    owner = await users.person()
     path = await large(owner)
     client = owner.client
     assert (await client.get(path)).json()["content"] == CONTENT
@@ -78,8 +78,8 @@ async def test_a_large_document_is_the_same_whichever_way(people: People) -> Non
     assert changed.headers["etag"] == (await client.get(path)).headers["etag"]
 
 
-async def test_a_large_original_is_the_same(people: People) -> None:
-    owner = await people.person()
+async def test_a_large_original_is_the_same(users: Users) -> None:
+    owner = await users.person()
     documents = f"{PROJECTS}/{await owner.project()}/documents"
     sent = ("line of text\n" * 100_000).encode()
     made = await owner.client.post(f"{documents}/upload", files={"file": ("a.txt", sent, "text/plain")})
@@ -88,34 +88,32 @@ async def test_a_large_original_is_the_same(people: People) -> None:
     assert found.content == sent
 
 
-async def test_another_project_sees_nothing_of_it(people: People) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_another_project_sees_nothing_of_it(users: Users) -> None:
+    owner, outsider = await users.person(), await users.person()
     path = await large(owner)
     for each in (path, f"{path}/content", f"{path}/versions/1"):
-        assert (await stranger.client.get(each)).status_code == 404
+        assert (await outsider.client.get(each)).status_code == 404
 
 
 @pytest.mark.parametrize("part", ["", "/content", "/versions/1"])
-async def test_who_does_not_read_holds_places_of_its_own_and_no_memory(
-    people: People, small: Serving, part: str
-) -> None:
-    owner, other = await people.person(), await people.person()
+async def test_who_does_not_read_holds_places_of_its_own_and_no_memory(users: Users, small: Serving, part: str) -> None:
+    owner, other = await users.person(), await users.person()
     path, elsewhere = await large(owner, "x" * 3 * MIB), await large(other, "y" * 3 * MIB)
     async with AsyncExitStack() as stack:
         slow = [await stack.enter_async_context(wired(small, receive_buffer=4096)) for _ in range(6)]
         for each in slow:
             each.read_no_more()
-            each.say(head("GET", path + part, bearer(owner.token)))
+            each.print_line(head("GET", path + part, bearer(owner.token)))
         await until(lambda: small.resources.answers.under_way == 8 * MIB)
         async with wired(small) as late:
-            late.say(head("GET", path + part, bearer(owner.token)))
+            late.print_line(head("GET", path + part, bearer(owner.token)))
             answer = await answer_on(late)
         assert (answer.status, answer.code) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
         buffered = sum(each.transport.get_write_buffer_size() for each in small.server.server_state.connections)
         assert buffered < 2 * MIB
         async with wired(small) as honest:
-            honest.say(head("GET", elsewhere + part, bearer(other.token)))
+            honest.print_line(head("GET", elsewhere + part, bearer(other.token)))
             answer = await answer_on(honest)
         assert answer.status == 200
         assert answer.body.count(b"y") >= 3 * MIB
@@ -123,18 +121,18 @@ async def test_who_does_not_read_holds_places_of_its_own_and_no_memory(
     assert list(small.resources.settings.spool_directory.iterdir()) == []
 
 
-async def test_what_has_happened_is_told_even_where_there_is_no_room(people: People, small: Serving) -> None:
-    owner = await people.person()
+async def test_what_has_happened_is_told_even_where_there_is_no_room(users: Users, small: Serving) -> None:
+    owner = await users.person()
     path = await large(owner, "x" * 3 * MIB)
     body = b'{"status": "published"}'
     async with AsyncExitStack() as stack:
         for _ in range(2):
             slow = await stack.enter_async_context(wired(small, receive_buffer=4096))
             slow.read_no_more()
-            slow.say(head("GET", path, bearer(owner.token)))
+            slow.print_line(head("GET", path, bearer(owner.token)))
         await until(lambda: small.resources.answers.under_way == 8 * MIB)
         async with wired(small) as late:
             said = (f"Content-Length: {len(body)}", "Content-Type: application/json", bearer(owner.token))
-            late.say(head("PATCH", path, *said) + body)
+            late.print_line(head("PATCH", path, *said) + body)
             answer = await answer_on(late)
     assert (answer.status, json.loads(answer.body)["status"]) == (200, "published")

@@ -11,8 +11,8 @@ from sqlalchemy import BindParameter
 from sqlalchemy.pool import QueuePool
 
 from partywall.core.resources import Resources
-from tests.features.documents.conftest import Shelf
-from tests.people import People
+from tests.features.documents.conftest import Workspace
+from tests.users import Users
 
 LARGE = "word " * 200_000
 CHANGES = {
@@ -23,35 +23,35 @@ CHANGES = {
 }
 
 
-async def change(shelf: Shelf, kind: str, document: str) -> Response:
+async def change(workspace: Workspace, kind: str, document: str) -> Response:
     path, body = CHANGES[kind]
     method = kind if kind.isupper() else "POST"
-    return await shelf.client.request(method, f"{shelf.url}/{document}{path}", json=body)
+    return await workspace.client.request(method, f"{workspace.url}/{document}{path}", json=body)
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_a_large_one_waits_for_memory(shelf: Shelf, resources: Resources, kind: str) -> None:
-    large = str((await shelf.document(content=LARGE))["id"])
-    small = str((await shelf.document())["id"])
+async def test_a_large_one_waits_for_memory(workspace: Workspace, resources: Resources, kind: str) -> None:
+    large = str((await workspace.document(content=LARGE))["id"])
+    small = str((await workspace.document())["id"])
     pool = resources.engine.sync_engine.pool
     assert isinstance(pool, QueuePool)
     async with asyncio.timeout(60):
         async with resources.answers.room("somebody else", resources.settings.http.answer_memory_bytes):
-            waiting = asyncio.create_task(change(shelf, kind, large))
+            waiting = asyncio.create_task(change(workspace, kind, large))
             while not resources.answers.waiting:
                 await asyncio.sleep(0.01)
             assert pool.checkedout() == 0
-            assert (await change(shelf, kind, small)).is_success
+            assert (await change(workspace, kind, small)).is_success
             assert not waiting.done()
         assert (await waiting).is_success
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
-async def test_no_statement_keeps_the_text(shelf: Shelf, method: str) -> None:
+async def test_no_statement_keeps_the_text(workspace: Workspace, method: str) -> None:
     """SQLAlchemy keeps what it compiles first for each set of columns, and there are many of them."""
-    made = str((await shelf.document(content="Short."))["id"])
+    made = str((await workspace.document(content="Short."))["id"])
     body = {"title": f"By {method}", "content": LARGE, "external_id": f"by-{method}", "status": "published"}
-    changed = await shelf.client.request(method, f"{shelf.url}/{made}", json=body)
+    changed = await workspace.client.request(method, f"{workspace.url}/{made}", json=body)
     assert changed.json()["content"] == LARGE
     gc.collect()
     values = [each.value for each in gc.get_objects() if isinstance(each, BindParameter)]
@@ -59,7 +59,7 @@ async def test_no_statement_keeps_the_text(shelf: Shelf, method: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-async def test_strangers_see_nothing(shelf: Shelf, people: People, kind: str) -> None:
-    large = str((await shelf.document(content=LARGE))["id"])
-    stranger = Shelf(shelf.project, await people.person())
-    assert (await change(stranger, kind, large)).status_code == 404
+async def test_outsiders_see_nothing(workspace: Workspace, users: Users, kind: str) -> None:
+    large = str((await workspace.document(content=LARGE))["id"])
+    outsider = Workspace(workspace.project, await users.person())
+    assert (await change(outsider, kind, large)).status_code == 404

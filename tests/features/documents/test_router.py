@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 import pytest
 from httpx2 import AsyncClient
 
-from tests.features.documents.conftest import Shelf
-from tests.people import People
+from tests.features.documents.conftest import Workspace
+from tests.users import Users
 
 ROUTES = [
     ("POST", ""),
@@ -44,41 +44,43 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient, method: str, pa
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_another_projects_documents_do_not_exist(shelf: Shelf, people: People, method: str, path: str) -> None:
+async def test_another_projects_documents_do_not_exist(
+    workspace: Workspace, users: Users, method: str, path: str
+) -> None:
     """Neither by their own address, nor by their id under a project of the caller's."""
-    made = await shelf.document(external_id="theirs")
-    stranger = await people.person()
-    own = await stranger.project()
-    for project, code in ((shelf.project, "project_not_found"), (own, "document_not_found")):
+    made = await workspace.document(external_id="theirs")
+    outsider = await users.person()
+    own = await outsider.project()
+    for project, code in ((workspace.project, "project_not_found"), (own, "document_not_found")):
         url = f"/api/v1/projects/{project}/documents{path.format(id=made['id'])}"
-        answer = await stranger.client.request(method, url, **options(method, path))  # type: ignore[arg-type]  # as above
+        answer = await outsider.client.request(method, url, **options(method, path))  # type: ignore[arg-type]  # as above
         if project == own and "{id}" not in path:
             assert answer.status_code in (200, 201)
             assert "theirs" not in answer.text
         else:
             assert (answer.status_code, answer.json()["code"]) == (404, code)
-    assert (await shelf.get(f"/{made['id']}")).json() == made
-    assert len((await shelf.get()).json()["items"]) == 1
+    assert (await workspace.get(f"/{made['id']}")).json() == made
+    assert len((await workspace.get()).json()["items"]) == 1
 
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
-async def test_a_viewer_reads_but_does_not_write(shelf: Shelf, people: People, method: str, path: str) -> None:
-    made = await shelf.document()
-    viewer = await people.person()
-    await people.join(shelf.project, viewer, "viewer")
+async def test_a_viewer_reads_but_does_not_write(workspace: Workspace, users: Users, method: str, path: str) -> None:
+    made = await workspace.document()
+    viewer = await users.person()
+    await users.join(workspace.project, viewer, "viewer")
     for headers in ({}, {"Idempotency-Key": "k"}):
-        url = shelf.url + path.format(id=made["id"])
+        url = workspace.url + path.format(id=made["id"])
         answer = await viewer.client.request(method, url, headers=headers, **options(method, path))  # type: ignore[arg-type]  # as above
         assert (answer.status_code, answer.json()["right"]) == (403, "document.write")
-    assert (await viewer.client.get(f"{shelf.url}/{made['id']}")).json() == made
-    assert len((await shelf.get()).json()["items"]) == 1
+    assert (await viewer.client.get(f"{workspace.url}/{made['id']}")).json() == made
+    assert len((await workspace.get()).json()["items"]) == 1
 
 
-async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
+async def test_create_answers_with_the_whole_document(workspace: Workspace) -> None:
     content = "  Zażółć\r\n🦊 "
     metadata = {"b": [1, 2.5, None, True], "a": {"ü": "x"}}
     sent = {"title": "  Contract ", "content": content, "external_id": " a/b.md", "metadata": metadata}
-    answer = await shelf.post(json=sent)
+    answer = await workspace.post(json=sent)
     made = answer.json()
     raw = content.encode()
     assert answer.status_code == 201
@@ -95,7 +97,7 @@ async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
         "content_sha256": hashlib.sha256(raw).hexdigest(),
         "revision": 1,
         "version": 1,
-        "created_by": str(shelf.owner.id),
+        "created_by": str(workspace.owner.id),
         "created_at": made["created_at"],
         "updated_at": made["created_at"],
         "warnings": [],
@@ -103,11 +105,11 @@ async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
     }
     assert UUID(made["id"]).version == 7
     assert made["created_at"].endswith("Z")
-    assert answer.headers["location"] == f"{shelf.url}/{made['id']}"
-    again = await shelf.client.get(answer.headers["location"])
+    assert answer.headers["location"] == f"{workspace.url}/{made['id']}"
+    again = await workspace.client.get(answer.headers["location"])
     assert again.json() == made
     assert again.headers["etag"] == answer.headers["etag"]
-    unchanged = await shelf.client.get(answer.headers["location"], headers={"If-None-Match": again.headers["etag"]})
+    unchanged = await workspace.client.get(answer.headers["location"], headers={"If-None-Match": again.headers["etag"]})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
@@ -131,13 +133,13 @@ async def test_create_answers_with_the_whole_document(shelf: Shelf) -> None:
         ({"title": "x", "content": "x", "metadata": {"a\x00": 1}}, ""),
     ],
 )
-async def test_a_bad_body_is_refused(shelf: Shelf, body: dict[str, object], pointer: str) -> None:
+async def test_a_bad_body_is_refused(workspace: Workspace, body: dict[str, object], pointer: str) -> None:
     for path, sent, prefix in (("", body, ""), ("/batch", {"documents": [BODY, body]}, "/documents/1")):
-        answer = await shelf.post(path, json=sent)
+        answer = await workspace.post(path, json=sent)
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
         if pointer:
             assert prefix + pointer in [each["pointer"] for each in answer.json()["errors"]]
-    assert (await shelf.get()).json()["items"] == []
+    assert (await workspace.get()).json()["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -153,20 +155,20 @@ async def test_a_bad_body_is_refused(shelf: Shelf, body: dict[str, object], poin
         (b'{"title": "x", "content": "x", "metadata": {"a": ' + b"9" * 5000 + b"}}", 400),
     ],
 )
-async def test_a_body_that_is_no_storable_json_is_refused(shelf: Shelf, raw: bytes, status: int) -> None:
-    answer = await shelf.post(content=raw, headers={"Content-Type": "application/json"})
+async def test_a_body_that_is_no_storable_json_is_refused(workspace: Workspace, raw: bytes, status: int) -> None:
+    answer = await workspace.post(content=raw, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_numbers_beyond_64_bits_are_kept(shelf: Shelf) -> None:
-    made = await shelf.document(metadata={"big": 10**30 - 1, "float": 0.1})
+async def test_numbers_beyond_64_bits_are_kept(workspace: Workspace) -> None:
+    made = await workspace.document(metadata={"big": 10**30 - 1, "float": 0.1})
     assert made["metadata"] == {"big": 10**30 - 1, "float": 0.1}
 
 
-async def test_a_number_that_would_grow_in_answers_is_refused(shelf: Shelf) -> None:
+async def test_a_number_that_would_grow_in_answers_is_refused(workspace: Workspace) -> None:
     """PostgreSQL writes 1e308 out with its 308 zeros."""
-    made = await shelf.document()
+    made = await workspace.document()
     long = {"title": "x", "content": "x", "metadata": {"a": [1e308]}}
     for method, path, sent, pointer in (
         ("POST", "", long, "/metadata/a/0"),
@@ -175,54 +177,54 @@ async def test_a_number_that_would_grow_in_answers_is_refused(shelf: Shelf) -> N
         ("PATCH", f"/{made['id']}", {"metadata": {"b": 1e-300}}, "/metadata/b"),
         ("PATCH", f"/{made['id']}", {"metadata": {"b": 10**4000}}, "/metadata/b"),
     ):
-        answer = await shelf.client.request(method, shelf.url + path, json=sent)
+        answer = await workspace.client.request(method, workspace.url + path, json=sent)
         assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
         assert answer.json()["errors"][0]["pointer"] == pointer
 
 
-async def test_metadata_is_measured_as_it_is_answered(shelf: Shelf) -> None:
+async def test_metadata_is_measured_as_it_is_answered(workspace: Workspace) -> None:
     fits, grows = [1e20] * 2_900, [1e20] * 3_100
-    assert (await shelf.post(json={**BODY, "metadata": {"a": fits}})).status_code == 201
-    answer = await shelf.post(json={**BODY, "metadata": {"a": grows}})
+    assert (await workspace.post(json={**BODY, "metadata": {"a": fits}})).status_code == 201
+    answer = await workspace.post(json={**BODY, "metadata": {"a": grows}})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/metadata")
 
 
-async def test_the_longest_title_and_external_id_fit(shelf: Shelf) -> None:
-    made = await shelf.document(title="🦊" * 500, external_id="🦊" * 512, content="")
+async def test_the_longest_title_and_external_id_fit(workspace: Workspace) -> None:
+    made = await workspace.document(title="🦊" * 500, external_id="🦊" * 512, content="")
     assert (made["size"], made["title"]) == (0, "🦊" * 500)
 
 
-async def test_content_beyond_the_limit_is_refused(shelf: Shelf) -> None:
-    answer = await shelf.post(json={"title": "x", "content": "ä" * (5 * 1024 * 1024 + 1)})
+async def test_content_beyond_the_limit_is_refused(workspace: Workspace) -> None:
+    answer = await workspace.post(json={"title": "x", "content": "ä" * (5 * 1024 * 1024 + 1)})
     assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
-    assert (await shelf.get()).json()["items"] == []
+    assert (await workspace.get()).json()["items"] == []
 
 
-async def test_an_external_id_is_unique_in_its_project(shelf: Shelf, people: People) -> None:
-    await shelf.document(external_id="one")
-    answer = await shelf.post(json={**BODY, "external_id": "one"})
+async def test_an_external_id_is_unique_in_its_project(workspace: Workspace, users: Users) -> None:
+    await workspace.document(external_id="one")
+    answer = await workspace.post(json={**BODY, "external_id": "one"})
     assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken")
-    keyed = await shelf.post(json={**BODY, "external_id": "one"}, headers={"Idempotency-Key": "k"})
+    keyed = await workspace.post(json={**BODY, "external_id": "one"}, headers={"Idempotency-Key": "k"})
     assert (keyed.status_code, keyed.json()["code"]) == (409, "external_id_taken")
-    other = Shelf(await shelf.owner.project(), shelf.owner)
+    other = Workspace(await workspace.owner.project(), workspace.owner)
     await other.document(external_id="one")
 
 
-async def test_of_many_at_once_one_gets_the_external_id(shelf: Shelf) -> None:
+async def test_of_many_at_once_one_gets_the_external_id(workspace: Workspace) -> None:
     body = {**BODY, "external_id": "race"}
-    answers = await asyncio.gather(*(shelf.post(json=body) for _ in range(8)))
+    answers = await asyncio.gather(*(workspace.post(json=body) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 7
-    assert len((await shelf.get()).json()["items"]) == 1
+    assert len((await workspace.get()).json()["items"]) == 1
 
 
-async def test_a_batch_is_answered_in_its_order(shelf: Shelf) -> None:
+async def test_a_batch_is_answered_in_its_order(workspace: Workspace) -> None:
     documents = [{"title": f"T{n}", "content": f"C{n}", "external_id": f"e{n}"} for n in range(120)]
-    answer = await shelf.post("/batch", json={"documents": documents})
+    answer = await workspace.post("/batch", json={"documents": documents})
     assert answer.status_code == 201
     items = answer.json()["items"]
     assert [item["external_id"] for item in items] == [f"e{n}" for n in range(120)]
     assert "content" not in items[0]
-    stats = (await shelf.get("/stats")).json()
+    stats = (await workspace.get("/stats")).json()
     assert stats == {
         "total": 120,
         "by_status": {"draft": 120, "published": 0},
@@ -230,80 +232,80 @@ async def test_a_batch_is_answered_in_its_order(shelf: Shelf) -> None:
         "size": sum(len(document["content"]) for document in documents),
         "chunks": 0,
     }
-    assert (await shelf.get(f"/{items[7]['id']}")).json()["content"] == "C7"
+    assert (await workspace.get(f"/{items[7]['id']}")).json()["content"] == "C7"
 
 
-async def test_a_batch_is_all_or_nothing(shelf: Shelf) -> None:
-    await shelf.document(external_id="taken")
+async def test_a_batch_is_all_or_nothing(workspace: Workspace) -> None:
+    await workspace.document(external_id="taken")
     fresh = [{**BODY, "external_id": f"e{n}"} for n in range(3)]
     for documents, index in (
         ([*fresh, {**BODY, "external_id": "taken"}], 3),
         ([fresh[0], fresh[1], fresh[0]], 2),
     ):
-        answer = await shelf.post("/batch", json={"documents": documents})
+        answer = await workspace.post("/batch", json={"documents": documents})
         problem = answer.json()
         assert (answer.status_code, problem["code"]) == (409, "external_id_taken")
         assert (problem["index"], problem["pointer"]) == (index, f"/documents/{index}/external_id")
-    assert len((await shelf.get()).json()["items"]) == 1
+    assert len((await workspace.get()).json()["items"]) == 1
 
 
 @pytest.mark.parametrize("size", [0, 501])
-async def test_a_batch_has_1_to_500_documents(shelf: Shelf, size: int) -> None:
-    answer = await shelf.post("/batch", json={"documents": [BODY] * size})
+async def test_a_batch_has_1_to_500_documents(workspace: Workspace, size: int) -> None:
+    answer = await workspace.post("/batch", json={"documents": [BODY] * size})
     assert answer.status_code == 422
 
 
-async def test_a_key_replays_the_first_creation(shelf: Shelf) -> None:
+async def test_a_key_replays_the_first_creation(workspace: Workspace) -> None:
     for path, body, other in (
         ("", BODY, {**BODY, "title": "Other"}),
         ("/batch", {"documents": [BODY, BODY]}, {"documents": [BODY]}),
     ):
         headers = {"Idempotency-Key": "same"}
-        first = await shelf.post(path, json=body, headers=headers)
-        again = await shelf.post(path, json=body, headers=headers)
+        first = await workspace.post(path, json=body, headers=headers)
+        again = await workspace.post(path, json=body, headers=headers)
         assert (first.status_code, again.status_code) == (201, 201)
         assert again.content == first.content
         assert again.headers["idempotent-replayed"] == "true"
         assert again.headers.get("location") == first.headers.get("location")
-        reused = await shelf.post(path, json=other, headers=headers)
+        reused = await workspace.post(path, json=other, headers=headers)
         assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
-    assert len((await shelf.get()).json()["items"]) == 3
+    assert len((await workspace.get()).json()["items"]) == 3
 
 
-async def test_a_large_answer_is_replayed_without_being_stored(shelf: Shelf, people: People) -> None:
+async def test_a_large_answer_is_replayed_without_being_stored(workspace: Workspace, users: Users) -> None:
     large = {**BODY, "content": "words " * 50_000}
     batch = [{**BODY, "metadata": {"note": "n" * 60_000}} for _ in range(5)]
     file = {"file": ("a.txt", b"line " * 60_000, "text/plain")}
     for key, path, sent in (("a", "", {"json": large}), ("b", "/batch", {"json": {"documents": batch}}),
                             ("c", "/upload", {"files": file})):  # fmt: skip
         headers = {"Idempotency-Key": key}
-        first = await shelf.post(path, headers=headers, **sent)
-        again = await shelf.post(path, headers=headers, **sent)
+        first = await workspace.post(path, headers=headers, **sent)
+        again = await workspace.post(path, headers=headers, **sent)
         assert (first.status_code, again.status_code) == (201, 201), first.text
         assert again.headers["idempotent-replayed"] == "true"
         assert again.headers.get("location") == first.headers.get("location")
         assert again.json() == first.json()
-    [row] = await people.fetch(
-        "SELECT sum(octet_length(body)) FROM idempotency_key WHERE project_id = $1", shelf.project
+    [row] = await users.fetch(
+        "SELECT sum(octet_length(body)) FROM idempotency_key WHERE project_id = $1", workspace.project
     )
     assert row[0] == 0
-    made = (await shelf.get()).json()["items"]
+    made = (await workspace.get()).json()["items"]
     assert len(made) == 7
     for each in made:
-        await shelf.client.delete(f"{shelf.url}/{each['id']}")
-    assert (await shelf.post(json=large, headers={"Idempotency-Key": "a"})).status_code == 404
+        await workspace.client.delete(f"{workspace.url}/{each['id']}")
+    assert (await workspace.post(json=large, headers={"Idempotency-Key": "a"})).status_code == 404
 
 
-async def test_a_member_who_was_removed_gets_no_replay(shelf: Shelf, people: People) -> None:
-    editor = await people.person()
-    await people.join(shelf.project, editor, "editor")
+async def test_a_member_who_was_removed_gets_no_replay(workspace: Workspace, users: Users) -> None:
+    editor = await users.person()
+    await users.join(workspace.project, editor, "editor")
     headers = {"Idempotency-Key": "mine"}
-    assert (await editor.client.post(shelf.url, json=BODY, headers=headers)).status_code == 201
-    await people.execute("DELETE FROM project_member WHERE account_id = $1", editor.id)
-    assert (await editor.client.post(shelf.url, json=BODY, headers=headers)).status_code == 404
+    assert (await editor.client.post(workspace.url, json=BODY, headers=headers)).status_code == 201
+    await users.execute("DELETE FROM project_member WHERE account_id = $1", editor.id)
+    assert (await editor.client.post(workspace.url, json=BODY, headers=headers)).status_code == 404
 
 
-async def test_of_many_under_one_key_one_is_made(shelf: Shelf) -> None:
-    answers = await asyncio.gather(*(shelf.post(json=BODY, headers={"Idempotency-Key": "race"}) for _ in range(6)))
+async def test_of_many_under_one_key_one_is_made(workspace: Workspace) -> None:
+    answers = await asyncio.gather(*(workspace.post(json=BODY, headers={"Idempotency-Key": "race"}) for _ in range(6)))
     assert {answer.status_code for answer in answers} <= {201, 409}
-    assert len((await shelf.get()).json()["items"]) == 1
+    assert len((await workspace.get()).json()["items"]) == 1

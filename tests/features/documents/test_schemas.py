@@ -11,7 +11,7 @@ from partywall.features.documents.schemas import (
     DocumentQuery,
     metadata_bytes,
 )
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 DOCUMENT = {"title": "A title", "content": "Text."}
 

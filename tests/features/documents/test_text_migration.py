@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from partywall.core.db.migrate import migrate
-from tests.architecture.house import ROOT
+from tests.architecture.layout import ROOT
 from tests.engines import DatabaseUrls, Urls, new_database
 
 MOVED = "0021"

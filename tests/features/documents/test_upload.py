@@ -17,43 +17,43 @@ from partywall.core.errors import ContentTooLargeError
 from partywall.core.resources import Resources
 from partywall.core.text_process import processes
 from partywall.core.text_process.processes import WAITING_EACH, TextLimits
-from partywall.features.documents import uploading
+from partywall.features.documents import upload
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PIECE_BYTES
 from partywall.features.documents.exceptions import NotTextError
-from partywall.features.documents.ingest import Utf8Decoder
+from partywall.features.documents.extraction import Utf8Decoder
 from partywall.settings import Settings
-from tests.features.documents.conftest import Inside, Shelf
-from tests.people import People, Person
+from tests.features.documents.conftest import Inside, Workspace
+from tests.users import Person, Users
 
 PAGE = b"""<!doctype html><html><head><title> The  Page </title><style>p{}</style></head><body>
 <h1>Heading</h1><p>One &amp; <b>two</b></p><script>alert(1)</script><h2>Next</h2><ul><li>a<li>b</ul></body></html>"""
 
 
-def files(settings: Settings, shelf: Shelf) -> list[Path]:
-    return [path for path in (settings.blob_directory / str(shelf.project)).rglob("*") if path.is_file()]
+def files(settings: Settings, workspace: Workspace) -> list[Path]:
+    return [path for path in (settings.blob_directory / str(workspace.project)).rglob("*") if path.is_file()]
 
 
-async def test_markdown_is_kept_as_it_is(shelf: Shelf, inside: Inside) -> None:
+async def test_markdown_is_kept_as_it_is(workspace: Workspace, inside: Inside) -> None:
     raw = "\ufeff# A heading #\r\n\r\ntext \n".encode()
     data = {"external_id": "notes/a.md", "metadata": json.dumps({"a": [1]})}
-    answer = await shelf.post("/upload", files={"file": ("notes/a.md", raw, "text/markdown")}, data=data)
+    answer = await workspace.post("/upload", files={"file": ("notes/a.md", raw, "text/markdown")}, data=data)
     made = answer.json()
     assert answer.status_code == 201, answer.text
     assert (made["title"], made["media_type"], made["external_id"]) == ("A heading", "text/markdown", "notes/a.md")
     assert made["content"].encode() == raw
     assert (made["size"], made["content_sha256"]) == (len(raw), hashlib.sha256(raw).hexdigest())
     assert made["metadata"] == {"a": [1]}
-    assert answer.headers["location"] == f"{shelf.url}/{made['id']}"
-    assert (await shelf.client.get(answer.headers["location"])).json() == made
+    assert answer.headers["location"] == f"{workspace.url}/{made['id']}"
+    assert (await workspace.client.get(answer.headers["location"])).json() == made
     assert await inside.pending() == [made["id"]]
     assert [type_ for type_, _, _ in await inside.events()] == ["document.created"]
 
 
-async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
-    made = (await shelf.post("/upload", files={"file": ("page.html", PAGE, "text/html")})).json()
+async def test_html_becomes_markdown_and_the_page_is_kept(workspace: Workspace) -> None:
+    made = (await workspace.post("/upload", files={"file": ("page.html", PAGE, "text/html")})).json()
     assert (made["title"], made["media_type"]) == ("The Page", "text/html")
     assert made["content"] == "# Heading\n\nOne & two\n\n## Next\n\n- a\n- b"
-    original = await shelf.get(f"/{made['id']}/content", params={"original": True})
+    original = await workspace.get(f"/{made['id']}/content", params={"original": True})
     assert (original.status_code, original.content) == (200, PAGE)
     assert original.headers["content-type"].startswith("text/html")
     assert original.headers["content-disposition"].startswith('attachment; filename="page.html"')
@@ -72,10 +72,10 @@ async def test_html_becomes_markdown_and_the_page_is_kept(shelf: Shelf) -> None:
         ("a.txt", "\u6f22".encode(), []),
     ],
 )
-async def test_a_file_without_text_says_so(shelf: Shelf, name: str, raw: bytes, warnings: list[str]) -> None:
-    answer = await shelf.post("/upload", files={"file": (name, raw)})
+async def test_a_file_without_text_says_so(workspace: Workspace, name: str, raw: bytes, warnings: list[str]) -> None:
+    answer = await workspace.post("/upload", files={"file": (name, raw)})
     assert (answer.status_code, answer.json()["warnings"]) == (201, warnings), answer.text
-    [listed] = (await shelf.get()).json()["items"]
+    [listed] = (await workspace.get()).json()["items"]
     assert listed["warnings"] == warnings
 
 
@@ -93,22 +93,24 @@ async def test_a_file_without_text_says_so(shelf: Shelf, name: str, raw: bytes, 
     ],
 )
 async def test_title_and_type_come_from_the_file(
-    shelf: Shelf, name: str, declared: str, raw: bytes, title: str, media_type: str
+    workspace: Workspace, name: str, declared: str, raw: bytes, title: str, media_type: str
 ) -> None:
-    answer = await shelf.post("/upload", files={"file": (name, raw, declared)})
+    answer = await workspace.post("/upload", files={"file": (name, raw, declared)})
     assert answer.status_code == 201, answer.text
     assert (answer.json()["title"], answer.json()["media_type"]) == (title, media_type)
 
 
-async def test_a_field_of_text_is_no_file(shelf: Shelf) -> None:
-    answer = await shelf.post("/upload", files={"file": (None, b"text")})
+async def test_a_field_of_text_is_no_file(workspace: Workspace) -> None:
+    answer = await workspace.post("/upload", files={"file": (None, b"text")})
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["pointer"], error["code"]) == (422, "/file", "wrong_type")
     assert error["message"] == "A file belongs here: send the part with a file name"
 
 
-async def test_a_title_that_is_given_wins(shelf: Shelf) -> None:
-    answer = await shelf.post("/upload", files={"file": ("a.md", b"# H", "text/markdown")}, data={"title": " Mine "})
+async def test_a_title_that_is_given_wins(workspace: Workspace) -> None:
+    answer = await workspace.post(
+        "/upload", files={"file": ("a.md", b"# H", "text/markdown")}, data={"title": " Mine "}
+    )
     assert answer.json()["title"] == "Mine"
 
 
@@ -127,12 +129,12 @@ async def test_a_title_that_is_given_wins(shelf: Shelf) -> None:
     ],
 )
 async def test_what_is_no_text_is_refused(
-    shelf: Shelf, settings: Settings, name: str, declared: str, raw: bytes
+    workspace: Workspace, settings: Settings, name: str, declared: str, raw: bytes
 ) -> None:
-    answer = await shelf.post("/upload", files={"file": (name, raw, declared)})
+    answer = await workspace.post("/upload", files={"file": (name, raw, declared)})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
-    assert (await shelf.get()).json()["items"] == []
-    assert files(settings, shelf) == []
+    assert (await workspace.get()).json()["items"] == []
+    assert files(settings, workspace) == []
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,14 @@ async def test_what_is_no_text_is_refused(
         ({"owner": "me"}, "/owner"),
     ],
 )
-async def test_a_bad_field_is_refused(shelf: Shelf, settings: Settings, data: dict[str, str], pointer: str) -> None:
-    answer = await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")}, data=data)
+async def test_a_bad_field_is_refused(
+    workspace: Workspace, settings: Settings, data: dict[str, str], pointer: str
+) -> None:
+    answer = await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")}, data=data)
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
     if pointer:
         assert answer.json()["errors"][0]["pointer"] == pointer
-    assert files(settings, shelf) == []
+    assert files(settings, workspace) == []
 
 
 def named(name: bytes) -> bytes:
@@ -178,28 +182,28 @@ def named(name: bytes) -> bytes:
     ],
 )
 async def test_a_name_that_no_file_should_have_is_refused(
-    shelf: Shelf, settings: Settings, name: bytes, code: str | None
+    workspace: Workspace, settings: Settings, name: bytes, code: str | None
 ) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = await shelf.post("/upload", content=named(name), headers=headers)
+    answer = await workspace.post("/upload", content=named(name), headers=headers)
     assert answer.status_code == (400 if code is None else 422), answer.text
     if code is not None:
         assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [("/file", code)]
-    assert (await shelf.get()).json()["items"] == []
-    assert files(settings, shelf) == []
+    assert (await workspace.get()).json()["items"] == []
+    assert files(settings, workspace) == []
 
 
-async def test_the_name_that_is_kept_is_the_files_own(shelf: Shelf) -> None:
+async def test_the_name_that_is_kept_is_the_files_own(workspace: Workspace) -> None:
     headers = {"Content-Type": "multipart/form-data; boundary=x; charset=UTF-8"}
-    made = await shelf.post("/upload", content=named("../../etc/\u00fcb\u200bung.txt".encode()), headers=headers)
-    answer = await shelf.get(f"/{made.json()['id']}/content", params={"original": True})
+    made = await workspace.post("/upload", content=named("../../etc/\u00fcb\u200bung.txt".encode()), headers=headers)
+    answer = await workspace.get(f"/{made.json()['id']}/content", params={"original": True})
     assert answer.headers["content-disposition"].endswith("filename*=UTF-8''%C3%BCb%E2%80%8Bung.txt")
 
 
 @pytest.mark.parametrize("charset", ["latin-1", "unicode_escape", "punycode", "undefined", "utf-8; charset=utf-16"])
-async def test_a_form_in_another_charset_is_refused(shelf: Shelf, charset: str) -> None:
+async def test_a_form_in_another_charset_is_refused(workspace: Workspace, charset: str) -> None:
     headers = {"Content-Type": f"multipart/form-data; boundary=x; charset={charset}"}
-    answer = await shelf.post("/upload", content=named(b"a.txt"), headers=headers)
+    answer = await workspace.post("/upload", content=named(b"a.txt"), headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
@@ -215,22 +219,22 @@ async def test_a_form_in_another_charset_is_refused(shelf: Shelf, charset: str) 
 )
 @pytest.mark.parametrize("name", [b'title"', b'file"; filename="a.txt"'])
 async def test_a_part_that_is_coded_or_in_another_charset_is_refused(
-    shelf: Shelf, settings: Settings, name: bytes, header: bytes
+    workspace: Workspace, settings: Settings, name: bytes, header: bytes
 ) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="' + name + b"\r\n" + header + b"\r\n\r\n+AOk-\r\n"
     rest = named(b"a.txt") if name.startswith(b"title") else b"--x--\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = await shelf.post("/upload", content=part + rest, headers=headers)
+    answer = await workspace.post("/upload", content=part + rest, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type"), answer.text
-    assert (await shelf.get()).json()["items"] == []
-    assert files(settings, shelf) == []
+    assert (await workspace.get()).json()["items"] == []
+    assert files(settings, workspace) == []
 
 
-async def test_a_part_may_say_that_it_is_as_it_is(shelf: Shelf) -> None:
+async def test_a_part_may_say_that_it_is_as_it_is(workspace: Workspace) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="title"\r\nContent-Type: text/plain; charset="UTF-8"\r\n'
     plain = part + "Content-Transfer-Encoding: 8bit\r\n\r\ncaf\u00e9\r\n".encode()
     headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    answer = await shelf.post("/upload", content=plain + named(b"a.txt"), headers=headers)
+    answer = await workspace.post("/upload", content=plain + named(b"a.txt"), headers=headers)
     assert (answer.status_code, answer.json()["title"]) == (201, "caf\u00e9"), answer.text
 
 
@@ -245,89 +249,89 @@ async def test_a_part_may_say_that_it_is_as_it_is(shelf: Shelf) -> None:
     ],
 )
 async def test_a_field_that_is_not_utf8_is_refused(
-    shelf: Shelf, name: bytes, value: bytes, pointer: str, code: str
+    workspace: Workspace, name: bytes, value: bytes, pointer: str, code: str
 ) -> None:
     """And not taken for Latin-1."""
     field = b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
     headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-8"}
-    answer = await shelf.post("/upload", content=field + named(b"a.txt"), headers=headers)
+    answer = await workspace.post("/upload", content=field + named(b"a.txt"), headers=headers)
     assert answer.status_code == 422, answer.text
     assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [(pointer, code)]
-    assert (await shelf.get()).json()["items"] == []
+    assert (await workspace.get()).json()["items"] == []
 
 
-async def test_the_fields_of_a_form_are_utf8(shelf: Shelf) -> None:
-    made = await shelf.post("/upload", files={"file": ("a.txt", b"x")}, data={"title": "caf\u00e9 \U0001f600"})
+async def test_the_fields_of_a_form_are_utf8(workspace: Workspace) -> None:
+    made = await workspace.post("/upload", files={"file": ("a.txt", b"x")}, data={"title": "caf\u00e9 \U0001f600"})
     assert (made.status_code, made.json()["title"]) == (201, "caf\u00e9 \U0001f600")
 
 
-async def test_an_upload_needs_a_file(shelf: Shelf) -> None:
-    assert (await shelf.post("/upload", data={"title": "x"})).status_code == 422
-    assert (await shelf.post("/upload", json={"title": "x"})).status_code == 415
-    assert (await shelf.post("/upload", data={"file": "x"})).status_code == 422
+async def test_an_upload_needs_a_file(workspace: Workspace) -> None:
+    assert (await workspace.post("/upload", data={"title": "x"})).status_code == 422
+    assert (await workspace.post("/upload", json={"title": "x"})).status_code == 415
+    assert (await workspace.post("/upload", data={"file": "x"})).status_code == 422
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
-    assert (await shelf.post("/upload", content=b"--y\r\nnonsense", headers=broken)).status_code in (400, 422)
+    assert (await workspace.post("/upload", content=b"--y\r\nnonsense", headers=broken)).status_code in (400, 422)
 
 
-async def test_a_file_that_is_too_large_is_refused(shelf: Shelf, settings: Settings) -> None:
+async def test_a_file_that_is_too_large_is_refused(workspace: Workspace, settings: Settings) -> None:
     for size in (settings.blobs.max_upload_bytes + 1, 10 * 1024 * 1024 + 1):
-        answer = await shelf.post("/upload", files={"file": ("a.txt", b"x" * size, "text/plain")})
+        answer = await workspace.post("/upload", files={"file": ("a.txt", b"x" * size, "text/plain")})
         assert (answer.status_code, answer.json()["code"]) == (413, "content_too_large")
-    assert files(settings, shelf) == []
+    assert files(settings, workspace) == []
 
 
-async def test_a_refused_row_leaves_no_blob(shelf: Shelf, settings: Settings) -> None:
-    await shelf.document(external_id="taken")
+async def test_a_refused_row_leaves_no_blob(workspace: Workspace, settings: Settings) -> None:
+    await workspace.document(external_id="taken")
     for headers in ({}, {"Idempotency-Key": "k"}):
-        answer = await shelf.post(
+        answer = await workspace.post(
             "/upload",
             files={"file": ("a.txt", b"x", "text/plain")},
             data={"external_id": "taken"},
             headers=headers,
         )
         assert (answer.status_code, answer.json()["code"]) == (409, "external_id_taken")
-    assert files(settings, shelf) == []
+    assert files(settings, workspace) == []
 
 
-async def test_a_key_replays_the_upload_of_the_same_bytes(shelf: Shelf, settings: Settings) -> None:
+async def test_a_key_replays_the_upload_of_the_same_bytes(workspace: Workspace, settings: Settings) -> None:
     headers = {"Idempotency-Key": "once"}
     sent = {"file": ("a.txt", b"same bytes", "text/plain")}
-    first = await shelf.post("/upload", files=sent, headers=headers)
-    again = await shelf.post("/upload", files=sent, headers=headers)  # under another multipart boundary
+    first = await workspace.post("/upload", files=sent, headers=headers)
+    again = await workspace.post("/upload", files=sent, headers=headers)  # under another multipart boundary
     assert (first.status_code, again.status_code) == (201, 201)
     assert again.content == first.content
     assert again.headers["idempotent-replayed"] == "true"
-    other = await shelf.post("/upload", files={"file": ("a.txt", b"other bytes", "text/plain")}, headers=headers)
+    other = await workspace.post("/upload", files={"file": ("a.txt", b"other bytes", "text/plain")}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
-    titled = await shelf.post("/upload", files=sent, data={"title": "x"}, headers=headers)
+    titled = await workspace.post("/upload", files=sent, data={"title": "x"}, headers=headers)
     assert titled.json()["code"] == "idempotency_key_reused"
-    assert len(files(settings, shelf)) == 1
+    assert len(files(settings, workspace)) == 1
 
 
-async def test_a_deleted_upload_releases_its_blob(shelf: Shelf, inside: Inside) -> None:
-    made = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
-    kept = (await shelf.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
-    assert (await shelf.client.delete(f"{shelf.url}/{made['id']}")).status_code == 204
+async def test_a_deleted_upload_releases_its_blob(workspace: Workspace, inside: Inside) -> None:
+    made = (await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    kept = (await workspace.post("/upload", files={"file": ("a.txt", b"x", "text/plain")})).json()
+    assert (await workspace.client.delete(f"{workspace.url}/{made['id']}")).status_code == 204
     [job] = await inside.jobs("release_blobs")
     assert len(job["keys"]) == 1  # type: ignore[arg-type]  # a list, by the payload's own type
-    assert (await shelf.get(f"/{kept['id']}/content", params={"original": True})).content == b"x"
+    assert (await workspace.get(f"/{kept['id']}/content", params={"original": True})).content == b"x"
 
 
-async def test_large_files_pass_through_in_pieces(shelf: Shelf, resources: Resources) -> None:
+async def test_large_files_pass_through_in_pieces(workspace: Workspace, resources: Resources) -> None:
     raw = "".join(lines()).encode()[: 3 * 1024 * 1024]
-    answer = await shelf.post("/upload", files={"file": ("large.txt", raw, "text/plain")})
+    answer = await workspace.post("/upload", files={"file": ("large.txt", raw, "text/plain")})
     made = answer.json()
     assert made["content_sha256"] == hashlib.sha256(raw).hexdigest()
     for params in ({}, {"original": True}):
-        content = await shelf.get(f"/{made['id']}/content", params=params)
+        content = await workspace.get(f"/{made['id']}/content", params=params)
         assert content.content == raw
 
 
-async def test_a_large_page_is_read_apart(shelf: Shelf) -> None:
+async def test_a_large_page_is_read_apart(workspace: Workspace) -> None:
     page = "<title>Large</title>" + "<p>Zażółć</p>" * 5000
-    made = (await shelf.post("/upload", files={"file": ("a.html", page.encode(), "text/html")})).json()
+    made = (await workspace.post("/upload", files={"file": ("a.html", page.encode(), "text/html")})).json()
     assert (made["title"], made["content"].count("Zażółć\n\n")) == ("Large", 4999)
-    broken = await shelf.post("/upload", files={"file": ("a.html", page.encode() + b"\xff", "text/html")})
+    broken = await workspace.post("/upload", files={"file": ("a.html", page.encode() + b"\xff", "text/html")})
     assert (broken.status_code, broken.json()["code"]) == (415, "unsupported_media_type")
 
 
@@ -356,7 +360,7 @@ async def test_a_page_is_never_in_memory_as_a_whole(resources: Resources) -> Non
     page = Received(b"<!-- a page -->\n", "text/html")
     tracemalloc.start()
     try:
-        source = await uploading.open_source(page, "a.html", page.size, resources.texts)
+        source = await upload.open_source(page, "a.html", page.size, resources.texts)
         extracted = await source.read()
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -377,7 +381,7 @@ async def test_what_is_refused_is_not_read_to_its_end(
 ) -> None:
     file = Received(piece, content_type)
     with pytest.raises(error):
-        await (await uploading.open_source(file, "a", file.size, resources.texts)).read()
+        await (await upload.open_source(file, "a", file.size, resources.texts)).read()
     assert file._read <= PIECE_BYTES
 
 
@@ -401,14 +405,14 @@ def test_a_character_may_lie_on_two_pieces() -> None:
     ids=["time", "memory"],
 )
 async def test_a_page_that_is_an_attack_is_given_up(
-    shelf: Shelf, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, seconds: int, said: str
+    workspace: Workspace, resources: Resources, monkeypatch: pytest.MonkeyPatch, page: bytes, seconds: int, said: str
 ) -> None:
-    monkeypatch.setattr(processes, "_PATIENCE", 60)
+    monkeypatch.setattr(processes, "_MAX_WAIT", 60)
     monkeypatch.setattr(resources.texts, "_limits", TextLimits(2, cpu_seconds=seconds, memory=160 * 1024 * 1024))
-    answer = await shelf.post("/upload", files={"file": ("a.html", page, "text/html")})
+    answer = await workspace.post("/upload", files={"file": ("a.html", page, "text/html")})
     assert (answer.status_code, answer.json()["code"]) == (422, "text_too_costly")
     assert f"more than {said}" in answer.json()["detail"]
-    assert (await shelf.get("")).json()["items"] == []
+    assert (await workspace.get("")).json()["items"] == []
 
 
 def lines() -> Iterator[str]:
@@ -416,14 +420,14 @@ def lines() -> Iterator[str]:
         yield f"Line {number} of a long text\n"
 
 
-async def test_json_is_no_upload(people: People) -> None:
-    person = await people.person()
+async def test_json_is_no_upload(users: Users) -> None:
+    person = await users.person()
     answer = await person.client.post(f"/api/v1/projects/{await person.project()}/documents/upload", json={"file": "x"})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_one_file_at_a_time(people: People) -> None:
-    person = await people.person()
+async def test_one_file_at_a_time(users: Users) -> None:
+    person = await users.person()
     url = f"/api/v1/projects/{await person.project()}/documents"
     files = [("file", ("a.txt", b"one", "text/plain")), ("file", ("b.txt", b"two", "text/plain"))]
     answer = await person.client.post(f"{url}/upload", files=files)
@@ -431,9 +435,9 @@ async def test_one_file_at_a_time(people: People) -> None:
     assert (await person.client.get(url)).json()["items"] == []
 
 
-async def test_a_costly_page_waits_its_accounts_turn_and_no_other(people: People, resources: Resources) -> None:
+async def test_a_costly_page_waits_its_accounts_turn_and_no_other(users: Users, resources: Resources) -> None:
     """In whichever of its projects it is."""
-    one, other = await people.person(), await people.person()
+    one, other = await users.person(), await users.person()
     busy, idle = await one.project(), await other.project()
     page = ("page.html", b"<p>" + b"words " * LARGEST_INLINE_PAGE + b"</p>", "text/html")
     async with AsyncExitStack() as held, asyncio.TaskGroup() as group:
@@ -457,16 +461,18 @@ async def _wait_with(resources: Resources, person: Person) -> None:
 
 
 async def test_a_large_text_waits_for_memory(
-    shelf: Shelf, app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, app: FastAPI, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While it is sent it is on disk: only as it is read it takes more than a form does."""
-    monkeypatch.setattr(uploading, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(upload, "TURN_SECONDS", 0.0)
     memory: SharedBudget[str] = app.state.body_memory.texts
     large = b"words " * 200_000
     async with memory.take("others", settings.http.body_memory_bytes - 2 * len(large)):
-        refused = await shelf.post("/upload", files={"file": ("a.txt", large, "text/plain")})
+        refused = await workspace.post("/upload", files={"file": ("a.txt", large, "text/plain")})
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert int(refused.headers["retry-after"]) > 0
-        assert (await shelf.post("/upload", files={"file": ("a.txt", large[:1000], "text/plain")})).status_code == 201
-    assert (await shelf.post("/upload", files={"file": ("a.txt", large, "text/plain")})).status_code == 201
+        assert (
+            await workspace.post("/upload", files={"file": ("a.txt", large[:1000], "text/plain")})
+        ).status_code == 201
+    assert (await workspace.post("/upload", files={"file": ("a.txt", large, "text/plain")})).status_code == 201
     assert memory.taken == 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from partywall.settings import EventSettings, Settings
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 
 
 @pytest.fixture(scope="session")

@@ -16,19 +16,19 @@ from websockets.typing import Origin
 
 from tests.features.live.sse import Body
 
-PATIENCE = 60.0
+MAX_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Socket:
     connection: ClientConnection
 
-    async def say(self, message: object) -> None:
+    async def print_line(self, message: object) -> None:
         """Text and bytes as they are, anything else as JSON."""
         await self.connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
 
     async def next(self) -> Body:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(MAX_WAIT):
             message = await self.connection.recv()
         assert isinstance(message, str)
         return cast("Body", json.loads(message))
@@ -68,5 +68,5 @@ async def opened(
     ) as connection:
         socket = Socket(connection)
         if first is not None:
-            await socket.say(first)
+            await socket.print_line(first)
         yield socket

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import httpx2
 
-PATIENCE = httpx2.Timeout(60.0)
+MAX_WAIT = httpx2.Timeout(60.0)
 
 
 class Body(TypedDict):
@@ -77,7 +77,7 @@ async def follow(
     if last_event_id is not None:
         headers["Last-Event-ID"] = str(last_event_id)
     async with (
-        httpx2.AsyncClient(base_url=url, timeout=PATIENCE, headers=headers) as client,
+        httpx2.AsyncClient(base_url=url, timeout=MAX_WAIT, headers=headers) as client,
         client.stream("GET", f"/api/v1/projects/{project}/events", params=params) as response,
     ):
         if response.status_code != 200:

@@ -13,18 +13,18 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from partywall.core.events import feed as feeds
+from partywall.core.concurrency_limiter import ConcurrencyLimiter
+from partywall.core.events import subscription as feeds
 from partywall.core.http import connections
-from partywall.core.occupancy import Places
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
 from tests.features.live.test_sockets import greeting
 from tests.features.live.test_streams import until
-from tests.people import People
+from tests.users import Users
 
 # Some of them fill every buffer on the way.
 LARGE = 400_000
@@ -40,19 +40,19 @@ async def narrow(live_settings: Settings) -> AsyncIterator[Serving]:
 
 
 def test_places_are_counted_for_all_and_for_each() -> None:
-    places = Places[str](total=3, each=2)
-    assert [places.take(key) for key in "aaabb"] == [True, True, False, True, False]
-    places.give_back("a")
-    assert [places.take(key) for key in "ba"] == [True, False]
+    slots = ConcurrencyLimiter[str](total=3, each=2)
+    assert [slots.take(key) for key in "aaabb"] == [True, True, False, True, False]
+    slots.release("a")
+    assert [slots.take(key) for key in "ba"] == [True, False]
     for key in "abb":
-        places.give_back(key)
-    assert (places.taken, places.take("c")) == (0, True)
+        slots.release(key)
+    assert (slots.taken, slots.take("c")) == (0, True)
 
 
-async def test_a_caller_has_so_many_streams_and_sockets(people: People, narrow: Serving) -> None:
-    owner, other = await people.person(), await people.person()
+async def test_a_caller_has_so_many_streams_and_sockets(users: Users, narrow: Serving) -> None:
+    owner, other = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, other, "viewer")
+    await users.join(project, other, "viewer")
     async with (
         follow(narrow.url, project, owner.token, after=0) as stream,
         opened(narrow.url, project, greeting(owner, after=0)) as socket,
@@ -70,27 +70,27 @@ async def test_a_caller_has_so_many_streams_and_sockets(people: People, narrow: 
                 assert full.response.status_code == 429, "the project has a third"
 
 
-async def test_whoever_leaves_or_is_refused_gives_the_place_back(people: People, narrow: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_who_leaves_or_is_refused_gives_the_place_back(users: Users, narrow: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for _ in range(5):
-        async with follow(narrow.url, project, stranger.token) as unknown:
+        async with follow(narrow.url, project, outsider.token) as unknown:
             assert unknown.response.status_code == 404
-        async with opened(narrow.url, project, greeting(stranger)) as unknown_too:
+        async with opened(narrow.url, project, greeting(outsider)) as unknown_too:
             assert (await unknown_too.closed())[0] == 4404
-    await until(lambda: narrow.resources.tails.followed == 0)
+    await until(lambda: narrow.resources.tailers.followed == 0)
     for _ in range(5):
         async with opened(narrow.url, project, greeting(owner, after=0)) as again:
             assert (await again.next())["id"] == 1
 
 
 async def test_sockets_without_a_credential_have_few_places(
-    people: People, narrow: Serving, monkeypatch: pytest.MonkeyPatch
+    users: Users, narrow: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
-    strangers = Places[str](total=3, each=2)
-    monkeypatch.setattr(type(narrow.resources), "strangers", strangers)
+    handshakes = ConcurrencyLimiter[str](total=3, each=2)
+    monkeypatch.setattr(type(narrow.resources), "handshakes", handshakes)
     async with AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(opened(narrow.url, project))
@@ -98,16 +98,16 @@ async def test_sockets_without_a_credential_have_few_places(
             await stack.enter_async_context(connect(address(narrow.url, project), proxy=None))
         assert caught.value.response.status_code == 429
         assert json.loads(caught.value.response.body or b"")["code"] == "too_many_handshakes"
-    await until(lambda: strangers.taken == 0)
+    await until(lambda: handshakes.taken == 0)
     async with opened(narrow.url, project, greeting(owner, after=0)) as served:
         assert (await served.next())["id"] == 1
-        assert strangers.taken == 0
+        assert handshakes.taken == 0
 
 
-async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
-    people: People, narrow: Serving, resources: Resources
+async def test_who_does_not_read_is_dropped_and_can_learn_why(
+    users: Users, narrow: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with (
         opened(narrow.url, project, greeting(owner, after=0), queue=1) as slow,
@@ -118,7 +118,7 @@ async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
         for number in range(40):
             await write(resources, owner, project, str(number), size=LARGE)
         assert [event["id"] for event in await reading] == list(range(2, 42))
-        await until(lambda: len(narrow.resources.tails._feeds) == 1)
+        await until(lambda: len(narrow.resources.tailers._feeds) == 1)
         rest = await slow.rest()
         assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "what came, came in order"
         assert len(rest) < 40
@@ -127,17 +127,23 @@ async def test_whoever_does_not_read_is_dropped_and_can_learn_why(
 
 
 async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
-    people: People, polling: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, polling: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads again before the server gives it up, and is told where to resume."""
     monkeypatch.setattr(feeds, "QUEUE_LIMIT", 20)
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with opened(polling.url, project, greeting(owner, after=0), queue=1) as slow:
         assert (await slow.next())["id"] == 1
         for number in range(60):
             await write(resources, owner, project, str(number), size=LARGE)
-        await until(lambda: all(feed.ended for feed in polling.resources.tails._feeds if feed.project_id == project))
+        await until(
+            lambda: all(
+                subscription.ended
+                for subscription in polling.resources.tailers._feeds
+                if subscription.project_id == project
+            )
+        )
         *rest, last = await slow.rest()
         assert (last["type"], last["data"]) == ("reconnect", {"reason": "too_slow"})
         assert [event["id"] for event in rest] == list(range(2, last["id"] + 1)), "resumes where delivery stopped"
@@ -146,11 +152,11 @@ async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
 
 @pytest.mark.parametrize("kind", ["stream", "socket"])
 async def test_what_is_never_read_is_not_kept(
-    people: People, narrow: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch, kind: str
+    users: Users, narrow: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Neither the feed nor the connection with its buffers outlives the patience of the server."""
     monkeypatch.setattr(connections, "UNREAD_SECONDS", 2.0)
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     held = narrow.server.server_state.connections
     before = set(held)
@@ -159,31 +165,31 @@ async def test_what_is_never_read_is_not_kept(
             await stack.enter_async_context(opened(narrow.url, project, greeting(owner, after=0), queue=1))
         else:
             await stack.enter_async_context(follow(narrow.url, project, owner.token, after=0))
-        await until(lambda: narrow.resources.tails.followed == 1)
+        await until(lambda: narrow.resources.tailers.followed == 1)
         [connection] = held - before
         for number in range(40):
             await write(resources, owner, project, str(number), size=LARGE)
-        await until(lambda: narrow.resources.tails.followed == 0)
+        await until(lambda: narrow.resources.tailers.followed == 0)
         await until(lambda: connection not in held)
 
 
-async def test_where_the_system_knows_no_such_patience_all_else_works(
-    people: People, narrow: Serving, monkeypatch: pytest.MonkeyPatch
+async def test_where_the_system_knows_no_such_max_wait_all_else_works(
+    users: Users, narrow: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such as macOS."""
     monkeypatch.delattr(socket, "TCP_USER_TIMEOUT")
     faults: list[object] = []
     monkeypatch.setattr(asyncio.get_running_loop(), "call_exception_handler", faults.append)
-    owner = await people.person()
+    owner = await users.person()
     async with follow(narrow.url, await owner.project(), owner.token, after=0) as stream:
         assert (await stream.next()).id == 1
     assert faults == []
 
 
 async def test_the_log_has_one_line_of_a_socket_and_no_credential(
-    people: People, live_settings: Settings, capfdbinary: pytest.CaptureFixture[bytes]
+    users: Users, live_settings: Settings, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     log = live_settings.log.model_copy(update={"format": "json"})
     async with serve(live_settings.model_copy(update={"log": log})) as logging:

@@ -10,26 +10,26 @@ import pytest
 from partywall.core.clock import unix_time
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.batches import BATCH
-from partywall.core.events.feed import Terms
+from partywall.core.events.subscription import StreamOptions
 from partywall.core.resources import Resources
-from tests.features.live.news import write
-from tests.features.live.serving import Serving
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import short_token
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
-async def new_session(people: People, person: Person) -> UUID:
+async def new_session(users: Users, person: Person) -> UUID:
     session = uuid4()
-    await people.execute(
+    await users.execute(
         "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')", session, person.id
     )
     return session
 
 
-async def revoke(people: People, session: UUID) -> None:
+async def revoke(users: Users, session: UUID) -> None:
     """As another process would: this one hears nothing of it."""
-    await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
+    await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
 
 
 async def ticket_for(person: Person, project: UUID, token: str) -> str:
@@ -40,14 +40,14 @@ async def ticket_for(person: Person, project: UUID, token: str) -> str:
 
 
 async def test_a_ticket_ends_with_its_session_and_with_no_other(
-    people: People, server: Serving, resources: Resources
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
-    ended, kept = await new_session(people, owner), await new_session(people, owner)
+    ended, kept = await new_session(users, owner), await new_session(users, owner)
     tokens = [(await resources.access_tokens.issue(owner.id, session)).token for session in (ended, kept)]
     tickets = [await ticket_for(owner, project, token) for token in tokens]
-    await revoke(people, ended)
+    await revoke(users, ended)
     async with follow(server.url, project, ticket=tickets[0], after=0) as stream:
         assert stream.response.status_code == 401
         assert "project.created" not in stream.response.text
@@ -56,35 +56,35 @@ async def test_a_ticket_ends_with_its_session_and_with_no_other(
 
 
 async def test_a_revoked_session_opens_no_stream_where_its_token_is_still_believed(
-    people: People, server: Serving, resources: Resources
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
-    session = await new_session(people, owner)
+    session = await new_session(users, owner)
     token = (await resources.access_tokens.issue(owner.id, session)).token
     async with follow(server.url, project, token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
-    await revoke(people, session)
+    await revoke(users, session)
     assert server.resources.authenticator.cached(token) == owner.principal
     async with follow(server.url, project, token, after=0) as stream:
         assert stream.response.status_code == 401
 
 
-async def test_a_ticket_of_a_disabled_account_opens_nothing(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_ticket_of_a_disabled_account_opens_nothing(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     ticket = await ticket_for(owner, project, owner.token)
-    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", owner.id)
+    await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", owner.id)
     async with follow(server.url, project, ticket=ticket, after=0) as stream:
         assert stream.response.status_code == 404
         assert "project.created" not in stream.response.text
 
 
 async def test_a_ticket_of_an_expired_token_opens_nothing(
-    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ticket itself would be good for longer."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     ticket = await ticket_for(owner, project, await short_token(resources, owner, 60))
     monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 60)
@@ -92,19 +92,23 @@ async def test_a_ticket_of_an_expired_token_opens_nothing(
         assert stream.response.status_code == 401
 
 
-async def test_a_feed_that_is_still_catching_up_ends_with_its_session(people: People, resources: Resources) -> None:
+async def test_a_subscription_that_is_still_catching_up_ends_with_its_session(
+    users: Users, resources: Resources
+) -> None:
     """Its next batch from the table asks, as the tail does."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *(f"before {number}" for number in range(2 * BATCH)))
-    session = await new_session(people, owner)
-    terms = Terms(lambda _: None, unix_time() + 60, timedelta(seconds=5), session)
-    feed = await resources.tails.follow(ScopedReader(resources.reads, owner.principal), project, terms, after=0)
+    session = await new_session(users, owner)
+    terms = StreamOptions(lambda _: None, unix_time() + 60, timedelta(seconds=5), session)
+    subscription = await resources.tailers.follow(
+        ScopedReader(resources.reads, owner.principal), project, terms, after=0
+    )
     try:
-        chunk = await feed.next()
+        chunk = await subscription.next()
         assert chunk is not None
         assert chunk.count(b"\nevent: ") == BATCH
-        await revoke(people, session)
-        assert await feed.next() is None
+        await revoke(users, session)
+        assert await subscription.next() is None
     finally:
-        feed.close()
+        subscription.close()

@@ -8,10 +8,10 @@ import pytest
 from httpx2 import AsyncClient
 
 from partywall.core.resources import Resources
-from tests.features.live.news import write
-from tests.features.live.serving import Serving
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving
 from tests.features.live.sse import follow
-from tests.people import People
+from tests.users import Users
 
 
 async def test_the_anonymous_are_refused(anonymous: AsyncClient) -> None:
@@ -23,12 +23,12 @@ async def test_the_anonymous_are_refused(anonymous: AsyncClient) -> None:
     assert forged.status_code == 401
 
 
-async def test_a_stranger_learns_nothing(people: People) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_a_outsider_learns_nothing(users: Users) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
-    unknown = await stranger.client.get(f"/api/v1/projects/{uuid4()}/events")
+    unknown = await outsider.client.get(f"/api/v1/projects/{uuid4()}/events")
     for method, path in (("GET", "events"), ("GET", "events?after=0"), ("POST", "events/ticket")):
-        answer = await stranger.client.request(method, f"/api/v1/projects/{project}/{path}")
+        answer = await outsider.client.request(method, f"/api/v1/projects/{project}/{path}")
         assert answer.status_code == 404
         assert answer.json()["code"] == unknown.json()["code"] == "project_not_found"
 
@@ -42,8 +42,8 @@ async def test_a_stranger_learns_nothing(people: People) -> None:
         ("types=Document.created", None), ("types=document.created;drop", None), ("types=document.%00", None),
     ],
 )  # fmt: skip
-async def test_a_bad_position_or_filter_is_refused(people: People, query: str, header: str | bytes | None) -> None:
-    owner = await people.person()
+async def test_a_bad_position_or_filter_is_refused(users: Users, query: str, header: str | bytes | None) -> None:
+    owner = await users.person()
     project = await owner.project()
     headers = (
         {}
@@ -54,15 +54,15 @@ async def test_a_bad_position_or_filter_is_refused(people: People, query: str, h
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), answer.text
 
 
-async def test_a_client_that_has_received_nothing_may_say_so(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_client_that_has_received_nothing_may_say_so(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token, last_event_id="", after=0) as stream:
         assert (await stream.next()).event == "project.created"
 
 
-async def test_the_wire_format(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_the_wire_format(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token, after=0) as stream:
         assert stream.response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -84,8 +84,8 @@ async def test_the_wire_format(people: People, server: Serving, resources: Resou
     assert datetime.fromisoformat(updated.data["at"]) > datetime.fromisoformat(created.data["at"])
 
 
-async def test_events_are_never_compressed(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_events_are_never_compressed(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project("x" * 200)
     async with follow(server.url, project, owner.token, after=0) as stream:
         assert stream.response.request.headers["accept-encoding"].startswith("gzip")
@@ -94,25 +94,25 @@ async def test_events_are_never_compressed(people: People, server: Serving) -> N
 
 
 async def test_without_a_position_the_stream_starts_with_what_comes(
-    people: People, server: Serving, resources: Resources
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token) as stream:
         await write(resources, owner, project, "new")
         assert (await stream.next()).id == 2
 
 
-async def test_the_header_wins_over_the_query(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_the_header_wins_over_the_query(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, "a", "b", "c")
     async with follow(server.url, project, owner.token, last_event_id=2, after=0) as stream:
         assert (await stream.next()).id == 3
 
 
-async def test_types_filter_by_name_and_by_group(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_types_filter_by_name_and_by_group(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     for type_ in ("document.created", "document.deleted", "member.added", "documents.created"):
         await write(resources, owner, project, type_, type_=type_)
@@ -131,16 +131,16 @@ async def test_types_filter_by_name_and_by_group(people: People, server: Serving
         assert [(each.id, each.event) for each in await named.take(2)] == [(6, "member.added"), (8, "document.created")]
 
 
-async def test_a_silent_stream_shows_that_it_lives(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_silent_stream_shows_that_it_lives(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token) as stream:
         lines = stream.response.aiter_lines()
         assert [(await anext(lines))[:1] for _ in range(3)] == [":", ":", ":"]
 
 
-async def test_a_position_that_was_never_given_is_reset(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_position_that_was_never_given_is_reset(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token, last_event_id=700) as stream:
         reset, created = await stream.take(2)

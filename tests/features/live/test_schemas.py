@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from partywall.features.live.schemas import SocketHello
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from httpx2 import AsyncClient
 
 from partywall.core.events import pace
 from partywall.settings import Settings
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import opened
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import until
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +45,11 @@ async def new_ticket(token: str, person: Person, project: UUID) -> str:
     return str(answer.json()["ticket"])
 
 
-async def test_the_keys_of_all_projects_count_for_their_owner(people: People, shared: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_the_keys_of_all_projects_count_for_their_owner(users: Users, shared: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
     projects = [await owner.project() for _ in range(4)]
     keys = [(project, await new_key(owner, project)) for project in projects]
-    theirs = await stranger.project()
+    theirs = await outsider.project()
     async with AsyncExitStack() as stack:
         (one, first), (two, second), (three, third), (four, fourth) = keys
         streams = [
@@ -66,25 +66,25 @@ async def test_the_keys_of_all_projects_count_for_their_owner(people: People, sh
             assert refused.response.status_code == 429
         async with opened(shared.url, four, {"token": owner.token}) as closed:
             assert await closed.closed() == (4429, "too_many_streams")
-        async with follow(shared.url, theirs, stranger.token, after=0) as served:
+        async with follow(shared.url, theirs, outsider.token, after=0) as served:
             assert (await served.next()).id == 1
-    await until(lambda: shared.resources.tails._places.taken == 0)
+    await until(lambda: shared.resources.tailers._slots.taken == 0)
 
 
-async def test_a_stranger_takes_no_place_of_a_project(people: People, shared: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_a_outsider_takes_no_place_of_a_project(users: Users, shared: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for _ in range(4):
-        async with follow(shared.url, project, stranger.token) as refused:
+        async with follow(shared.url, project, outsider.token) as refused:
             assert refused.response.status_code == 404
     async with follow(shared.url, project, owner.token, after=0) as served:
         assert (await served.next()).id == 1
-        assert shared.resources.tails._places.taken == 1
+        assert shared.resources.tailers._slots.taken == 1
 
 
-async def test_tickets_that_nobody_uses_have_a_limit(people: People, shared: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
-    project, theirs = await owner.project(), await stranger.project()
+async def test_tickets_that_nobody_uses_have_a_limit(users: Users, shared: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
+    project, theirs = await owner.project(), await outsider.project()
     counted = f"/api/v1/projects/{project}/events/ticket"
     own = {"Authorization": f"Bearer {owner.token}"}
     keys = {"Authorization": f"Bearer {await new_key(owner, project)}"}
@@ -94,23 +94,23 @@ async def test_tickets_that_nobody_uses_have_a_limit(people: People, shared: Ser
         assert answers[-1].json()["code"] == "too_many_tickets"
         assert int(answers[-1].headers["retry-after"]) == 30
         url = f"/api/v1/projects/{theirs}/events/ticket"
-        other = await client.post(url, headers={"Authorization": f"Bearer {stranger.token}"})
+        other = await client.post(url, headers={"Authorization": f"Bearer {outsider.token}"})
         assert other.status_code == 200
 
 
 async def test_an_account_whose_streams_take_too_much_slows_down_alone(
-    people: People, server: Serving, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pace, "STREAM", 1000.0)
     monkeypatch.setattr(pace, "LONGEST", 1000.0)
-    owner, stranger = await people.person(), await people.person()
-    project, theirs = await owner.project(), await stranger.project()
-    async with follow(server.url, project, owner.token) as slow, follow(server.url, theirs, stranger.token) as other:
+    owner, outsider = await users.person(), await users.person()
+    project, theirs = await owner.project(), await outsider.project()
+    async with follow(server.url, project, owner.token) as slow, follow(server.url, theirs, outsider.token) as other:
         for title in ("one", "two"):
             await create(owner, project, title)
             if title == "one":
                 await slow.next()
-        await create(stranger, theirs, "three")
+        await create(outsider, theirs, "three")
         await other.next()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):

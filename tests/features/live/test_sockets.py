@@ -13,12 +13,12 @@ from partywall.core.http import event_socket
 from partywall.core.http import sockets as core_sockets
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sockets import address, opened
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, short_token, until
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 def greeting(person: Person, **more: object) -> dict[str, object]:
@@ -38,7 +38,7 @@ async def refusal(url: str, **options: object) -> tuple[int, str]:
 
 
 async def test_the_anonymous_are_refused(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core_sockets, "GREETING_SECONDS", 0.3)
+    monkeypatch.setattr(core_sockets, "FIRST_MESSAGE_SECONDS", 0.3)
     for first in (
         {},
         {"token": ""},
@@ -51,24 +51,24 @@ async def test_the_anonymous_are_refused(server: Serving, monkeypatch: pytest.Mo
             assert await socket.closed() == (4401, "not_authenticated"), first
     async with opened(server.url, uuid4()) as silent:
         assert await silent.closed() == (4401, "not_authenticated")
-    await until(lambda: server.resources.strangers.taken == 0)
+    await until(lambda: server.resources.handshakes.taken == 0)
 
 
-async def test_a_stranger_learns_nothing(people: People, server: Serving) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_a_outsider_learns_nothing(users: Users, server: Serving) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     for target in (project, uuid4()):
-        async with opened(server.url, target, greeting(stranger, after=0)) as socket:
+        async with opened(server.url, target, greeting(outsider, after=0)) as socket:
             assert await socket.closed() == (4404, "project_not_found")
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 async def test_members_follow_the_same_events_as_over_sse(
-    people: People, server: Serving, resources: Resources, role: str
+    users: Users, server: Serving, resources: Resources, role: str
 ) -> None:
-    owner, member = await people.person(), await people.person()
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, role)
+    await users.join(project, member, role)
     async with opened(server.url, project, greeting(member, after=0)) as socket:
         created = await socket.next()
         await write(resources, owner, project, 'line\nbreak\u2028 "quoted" ж\nid: 7\n\ndata: {}')
@@ -83,16 +83,16 @@ async def test_members_follow_the_same_events_as_over_sse(
 
 
 async def test_a_key_follows_its_project_until_it_is_revoked(
-    people: People, polling: Serving, resources: Resources
+    users: Users, polling: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project, another = await owner.project(), await owner.project()
     keys = f"/api/v1/projects/{project}/api-keys"
     key = (await owner.client.post(keys, json={"name": "reader", "role": "viewer"})).json()
     async with opened(polling.url, another, {"token": key["secret"]}) as elsewhere:
         assert await elsewhere.closed() == (4404, "project_not_found")
     async with opened(polling.url, project, {"token": key["secret"]}) as socket:
-        await until(lambda: polling.resources.tails.followed)
+        await until(lambda: polling.resources.tailers.followed)
         await write(resources, owner, project, "a")
         assert (await socket.next())["data"] == {"name": "a"}
         assert (await owner.client.delete(f"{keys}/{key['id']}")).status_code == 204
@@ -100,8 +100,8 @@ async def test_a_key_follows_its_project_until_it_is_revoked(
         assert await socket.closed() == (4401, "credential_revoked")
 
 
-async def test_a_ticket_opens_one_socket_of_its_project(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_ticket_opens_one_socket_of_its_project(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project, another = await owner.project(), await owner.project()
 
     async def ticket() -> str:
@@ -116,8 +116,8 @@ async def test_a_ticket_opens_one_socket_of_its_project(people: People, server: 
         assert await elsewhere.closed() == (4401, "not_authenticated")
 
 
-async def test_a_socket_resumes_and_filters(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_socket_resumes_and_filters(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     for type_ in ("document.created", "member.added", "document.deleted"):
         await write(resources, owner, project, type_, type_=type_)
@@ -133,9 +133,9 @@ async def test_a_socket_resumes_and_filters(people: People, server: Serving, res
 
 
 async def test_sockets_that_come_and_go_get_everything_once_and_in_order(
-    people: People, server: Serving, polling: Serving, resources: Resources
+    users: Users, server: Serving, polling: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     seen: list[int] = []
 
@@ -163,46 +163,46 @@ async def test_sockets_that_come_and_go_get_everything_once_and_in_order(
         '{"token": "a", "types": "*"}', '{"token": "a\\u0000"}', '{"ticket": "' + "x" * 300 + '"}',
     ],
 )  # fmt: skip
-async def test_a_bad_first_message_is_refused(people: People, server: Serving, first: str | bytes) -> None:
+async def test_a_bad_first_message_is_refused(users: Users, server: Serving, first: str | bytes) -> None:
     async with opened(server.url, uuid4(), first) as socket:
         assert await socket.closed() == (4400, "bad_message")
 
 
 @pytest.mark.parametrize("message", ["{}", b"\x00", '{"type": "pong"}', '{"type": "ping", "more": 1}', "ping"])
-async def test_a_bad_later_message_ends_the_socket(people: People, server: Serving, message: str | bytes) -> None:
-    owner = await people.person()
+async def test_a_bad_later_message_ends_the_socket(users: Users, server: Serving, message: str | bytes) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with opened(server.url, project, greeting(owner, after=0)) as socket:
         assert (await socket.next())["id"] == 1
-        await socket.say(message)
+        await socket.print_line(message)
         assert await socket.closed() == (4400, "bad_message")
 
 
-async def test_a_client_may_ask_whether_anybody_is_there_but_not_all_the_time(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_client_may_ask_whether_anybody_is_there_but_not_all_the_time(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with opened(server.url, project, greeting(owner)) as socket:
         for _ in range(event_socket.MESSAGES_PER_MINUTE):
-            await socket.say({"type": "ping"})
+            await socket.print_line({"type": "ping"})
             assert (await socket.connection.recv()) == '{"type":"pong"}'
-        await socket.say({"type": "ping"})
+        await socket.print_line({"type": "ping"})
         assert await socket.closed() == (4429, "too_many_messages")
 
 
-async def test_a_message_that_is_too_big_is_not_read(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_message_that_is_too_big_is_not_read(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with opened(server.url, project, greeting(owner, types="document.*" + ",document.*" * 80)) as socket:
-        await socket.say({"type": "ping"})
+        await socket.print_line({"type": "ping"})
         assert (await socket.connection.recv()) == '{"type":"pong"}'
-        await socket.say(" " * 9000)
+        await socket.print_line(" " * 9000)
         assert (await socket.closed())[0] == 1009
     async with opened(server.url, project, " " * 9000) as socket:
         assert (await socket.closed())[0] == 1009
 
 
-async def test_pages_of_other_origins_are_refused(people: People, server: Serving, live_settings: Settings) -> None:
-    owner = await people.person()
+async def test_pages_of_other_origins_are_refused(users: Users, server: Serving, live_settings: Settings) -> None:
+    owner = await users.person()
     project = await owner.project()
     url = address(server.url, project)
     for origin in ("https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1", "x"):
@@ -241,50 +241,48 @@ async def test_nothing_else_listens(server: Serving) -> None:
     ],
 )
 async def test_a_socket_ends_when_the_right_is_lost(
-    people: People, polling: Serving, act: str, code: int, reason: str
+    users: Users, polling: Serving, act: str, code: int, reason: str
 ) -> None:
-    owner, member = await people.person(), await people.person()
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "editor")
+    await users.join(project, member, "editor")
     async with opened(polling.url, project, greeting(member, after=0)) as socket:
         assert (await socket.next())["type"] == "project.created"
-        await people.execute(act, member.id)
+        await users.execute(act, member.id)
         rest = await socket.rest()
         assert [event["type"] for event in rest] == (["reconnect"] if reason == "role_changed" else [])
         assert await socket.closed() == (code, reason)
 
 
-async def test_a_removed_member_is_told_no_more(people: People, server: Serving, resources: Resources) -> None:
-    owner, member = await people.person(), await people.person()
+async def test_a_removed_member_is_told_no_more(users: Users, server: Serving, resources: Resources) -> None:
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "viewer")
+    await users.join(project, member, "viewer")
     async with opened(server.url, project, greeting(member, after=0)) as socket:
         assert (await socket.next())["id"] == 1
-        await people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+        await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
         await write(resources, owner, project, "secret")
         assert await socket.rest() == []
         assert await socket.closed() == (4404, "project_not_found")
 
 
-async def test_a_socket_ends_when_its_session_is_revoked(
-    people: People, polling: Serving, resources: Resources
-) -> None:
-    owner = await people.person()
+async def test_a_socket_ends_when_its_session_is_revoked(users: Users, polling: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project, session = await owner.project(), uuid4()
-    await people.execute(
+    await users.execute(
         "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')", session, owner.id
     )
     token = (await resources.access_tokens.issue(owner.id, session)).token
     async with opened(polling.url, project, {"token": token, "after": 0}) as socket:
         assert (await socket.next())["id"] == 1
-        await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
+        await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", session)
         assert await socket.closed() == (4401, "credential_revoked")
 
 
 async def test_a_socket_ends_with_its_credential_and_says_where_to_resume(
-    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     token = await short_token(resources, owner, 60)
     async with opened(server.url, project, {"token": token, "after": 0}) as socket:
@@ -295,8 +293,8 @@ async def test_a_socket_ends_with_its_credential_and_says_where_to_resume(
         assert await socket.closed() == (4401, "credential_expired")
 
 
-async def test_a_server_that_drains_says_so_and_stops(people: People, live_settings: Settings) -> None:
-    owner = await people.person()
+async def test_a_server_that_drains_says_so_and_stops(users: Users, live_settings: Settings) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, opened(going.url, project, greeting(owner, after=0)) as socket:
         assert (await socket.next())["id"] == 1
@@ -307,12 +305,12 @@ async def test_a_server_that_drains_says_so_and_stops(people: People, live_setti
         assert await socket.closed() == (1012, "server_draining")
 
 
-async def test_a_server_that_drains_lets_nobody_in(people: People, live_settings: Settings) -> None:
+async def test_a_server_that_drains_lets_nobody_in(users: Users, live_settings: Settings) -> None:
     """Neither anew nor out of the midst of a greeting: the next process serves them."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, opened(going.url, project) as late:
-        await until(lambda: going.resources.strangers.taken == 1)
+        await until(lambda: going.resources.handshakes.taken == 1)
         going.app.state.draining.set()
         assert await refusal(address(going.url, project)) == (503, "server_draining")
         await late.connection.send(json.dumps(greeting(owner)))
@@ -323,17 +321,17 @@ async def test_a_server_that_drains_lets_nobody_in(people: People, live_settings
 
 
 @pytest.mark.parametrize("after", ["1", True, 1.5, -1, [1]])
-async def test_a_position_is_an_integer(people: People, server: Serving, after: object) -> None:
-    owner = await people.person()
+async def test_a_position_is_an_integer(users: Users, server: Serving, after: object) -> None:
+    owner = await users.person()
     async with opened(server.url, await owner.project(), greeting(owner, after=after)) as socket:
         assert await socket.closed() == (4400, "bad_message")
 
 
 async def test_the_hint_comes_before_the_close_however_the_server_hurries(
-    people: People, live_settings: Settings
+    users: Users, live_settings: Settings
 ) -> None:
     """The server closes its connections in the same moment in which the application learns that it drains."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, opened(going.url, project, greeting(owner, after=0)) as socket:
         assert (await socket.next())["id"] == 1
@@ -343,8 +341,8 @@ async def test_the_hint_comes_before_the_close_however_the_server_hurries(
         assert [event["type"] for event in await socket.rest()] == ["reconnect"]
 
 
-async def test_without_a_cache_sockets_poll(people: People, live_settings: Settings) -> None:
-    owner = await people.person()
+async def test_without_a_cache_sockets_poll(users: Users, live_settings: Settings) -> None:
+    owner = await users.person()
     project = await owner.project()
     nowhere = live_settings.cache.model_validate({"engine": "server", "url": "redis://127.0.0.1:1/0"})
     events = live_settings.events.model_validate({"poll_interval": 0.2})

@@ -14,10 +14,10 @@ from partywall.core.security.keys import SIGNING_KEYS, KeyRing
 from partywall.core.security.tokens import AccessTokens
 from partywall.resources import ISSUER
 from partywall.settings import Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Stream, follow
-from tests.people import People, Person
+from tests.users import Person, Users
 
 WRITERS = 2
 EACH = 200
@@ -30,10 +30,10 @@ async def ends(stream: Stream, within: float = 60.0) -> list[str]:
 
 
 async def test_a_reader_that_comes_and_goes_gets_everything_once_and_in_order(
-    people: People, server: Serving, polling: Serving, resources: Resources
+    users: Users, server: Serving, polling: Serving, resources: Resources
 ) -> None:
     """Two writers, and a reader that breaks off at random and goes on at another process."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     chance = random.Random(7)
     seen: list[int] = []
@@ -64,13 +64,13 @@ async def test_a_reader_that_comes_and_goes_gets_everything_once_and_in_order(
         assert [each for each in names if each.startswith(name)] == [f"{name}{left}" for left in range(EACH, 0, -1)]
 
 
-async def test_news_comes_at_once_and_to_every_reader_of_the_one_tail(
-    people: People, server: Serving, resources: Resources
+async def test_events_comes_at_once_and_to_every_reader_of_the_one_tailer(
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    owner, member = await people.person(), await people.person()
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "viewer")
-    await until(lambda: server.resources.tails.followed == 0)  # what other tests have followed
+    await users.join(project, member, "viewer")
+    await until(lambda: server.resources.tailers.followed == 0)  # what other tests have followed
     async with (
         follow(server.url, project, owner.token) as one,
         follow(server.url, project, member.token, after=0) as other,
@@ -81,9 +81,9 @@ async def test_news_comes_at_once_and_to_every_reader_of_the_one_tail(
         await write(resources, owner, project, "b")
         async with asyncio.timeout(60):
             assert (await one.next()).id == (await other.next()).id == 3
-        assert server.resources.tails.followed == 1
+        assert server.resources.tailers.followed == 1
         assert await resources.cache.pubsub_numsub(f"proj:{project}:events") == [(f"proj:{project}:events".encode(), 1)]
-    await until(lambda: server.resources.tails.followed == 0)
+    await until(lambda: server.resources.tailers.followed == 0)
 
 
 async def until(condition: object, within: float = 60.0) -> None:
@@ -93,18 +93,18 @@ async def until(condition: object, within: float = 60.0) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_removed_member_is_told_no_more(people: People, server: Serving, resources: Resources) -> None:
+async def test_a_removed_member_is_told_no_more(users: Users, server: Serving, resources: Resources) -> None:
     """Not even when the stream is busy: the next batch asks first."""
-    owner, member = await people.person(), await people.person()
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "viewer")
+    await users.join(project, member, "viewer")
     async with (
         follow(server.url, project, owner.token) as kept,
         follow(server.url, project, member.token) as lost,
     ):
         await write(resources, owner, project, "before")
         assert (await lost.next()).id == (await kept.next()).id == 2
-        await people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+        await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
         await write(resources, owner, project, "secret")
         assert await ends(lost) == []
         assert (await kept.next()).id == 3
@@ -118,30 +118,30 @@ async def test_a_removed_member_is_told_no_more(people: People, server: Serving,
         "DELETE FROM project WHERE id IN (SELECT project_id FROM project_member WHERE account_id = $1)",
     ],
 )
-async def test_an_idle_stream_ends_when_the_right_is_lost(people: People, polling: Serving, act: str) -> None:
-    owner, other = await people.person(), await people.person()
+async def test_an_idle_stream_ends_when_the_right_is_lost(users: Users, polling: Serving, act: str) -> None:
+    owner, other = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, other, "owner")
+    await users.join(project, other, "owner")
     async with follow(polling.url, project, owner.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
-        await people.execute(act, owner.id)
+        await users.execute(act, owner.id)
         assert await ends(stream) == []
 
 
-async def test_a_stream_ends_when_the_role_changes_and_may_be_opened_anew(people: People, polling: Serving) -> None:
-    owner, reader = await people.person(), await people.person()
+async def test_a_stream_ends_when_the_role_changes_and_may_be_opened_anew(users: Users, polling: Serving) -> None:
+    owner, reader = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, reader, "editor")
+    await users.join(project, reader, "editor")
     async with follow(polling.url, project, reader.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
-        await people.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", reader.id)
+        await users.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", reader.id)
         assert await ends(stream) == ["reconnect"]
     async with follow(polling.url, project, reader.token, after=0) as again:
         assert (await again.next()).event == "project.created"
 
 
-async def test_a_stream_ends_at_once_when_its_project_is_deleted(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_stream_ends_at_once_when_its_project_is_deleted(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     async with follow(server.url, project, owner.token, after=0) as stream:
         assert (await stream.next()).id == 1
@@ -149,44 +149,42 @@ async def test_a_stream_ends_at_once_when_its_project_is_deleted(people: People,
         assert await ends(stream) == []
 
 
-async def test_a_stream_ends_when_its_session_is_revoked(
-    people: People, polling: Serving, resources: Resources
-) -> None:
-    owner = await people.person()
+async def test_a_stream_ends_when_its_session_is_revoked(users: Users, polling: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     sessions = uuid4(), uuid4()
     for session in sessions:
-        await people.execute(
+        await users.execute(
             "INSERT INTO session (id, account_id, expires_at) VALUES ($1, $2, now() + interval '1 day')",
             session,
             owner.id,
         )
     tokens = [(await resources.access_tokens.issue(owner.id, session)).token for session in sessions]
     async with follow(polling.url, project, tokens[0]) as one, follow(polling.url, project, tokens[1]) as other:
-        await people.execute("UPDATE session SET revoked_at = now() WHERE id = $1", sessions[0])
+        await users.execute("UPDATE session SET revoked_at = now() WHERE id = $1", sessions[0])
         assert await ends(one) == []
         await write(resources, owner, project, "still here")
         assert (await other.next()).id == 2
 
 
 async def short_token(resources: Resources, person: Person, seconds: int) -> str:
-    async def may_act(_: UUID, __: UUID) -> bool:
+    async def is_not_revoked(_: UUID, __: UUID) -> bool:
         return True
 
     keys = KeyRing(resources.sessions, resources.secrets.box(SIGNING_KEYS))
-    tokens = AccessTokens(keys, ISSUER, timedelta(seconds=seconds), may_act)
+    tokens = AccessTokens(keys, ISSUER, timedelta(seconds=seconds), is_not_revoked)
     return (await tokens.issue(person.id, uuid4())).token
 
 
 def a_minute_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """For every feed."""
-    monkeypatch.setattr("partywall.core.events.feed.unix_time", lambda: unix_time() + 60)
+    monkeypatch.setattr("partywall.core.events.subscription.unix_time", lambda: unix_time() + 60)
 
 
 async def test_a_stream_ends_with_its_credential_and_says_where_to_resume(
-    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     token = await short_token(resources, owner, 60)
     async with follow(server.url, project, token, after=0) as stream:
@@ -201,11 +199,11 @@ async def test_a_stream_ends_with_its_credential_and_says_where_to_resume(
         assert stream.response.status_code == 401
 
 
-async def test_what_is_no_longer_kept_is_reset(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_what_is_no_longer_kept_is_reset(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     await write(resources, owner, project, *"abcde")
-    await people.execute("UPDATE event SET at = now() - interval '3 days' WHERE project_id = $1 AND id <= 4", project)
+    await users.execute("UPDATE event SET at = now() - interval '3 days' WHERE project_id = $1 AND id <= 4", project)
     await prune(resources.sessions, timedelta(days=2))
     async with follow(server.url, project, owner.token, last_event_id=2) as stream:
         reset, five, six = await stream.take(3)
@@ -218,10 +216,10 @@ async def test_what_is_no_longer_kept_is_reset(people: People, server: Serving, 
         assert [(each.event, each.id) for each in await stream.take(2)] == [("reset", 4), ("run.started", 7)]
 
 
-async def test_a_long_history_is_caught_up_before_the_tail(
-    people: People, server: Serving, resources: Resources
+async def test_a_long_history_is_caught_up_before_the_tailer(
+    users: Users, server: Serving, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     for _ in range(3):
         await write(resources, owner, project, *(str(number) for number in range(450)))
@@ -232,9 +230,9 @@ async def test_a_long_history_is_caught_up_before_the_tail(
 
 
 async def test_a_server_that_drains_says_so_and_stops(
-    people: People, live_settings: Settings, resources: Resources
+    users: Users, live_settings: Settings, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     async with serve(live_settings) as going, follow(going.url, project, owner.token, after=0) as stream:
         assert (await stream.next()).id == 1

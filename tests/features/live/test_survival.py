@@ -11,11 +11,11 @@ import pytest
 from bench.readers import Ledger, Reader
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.features.live.news import write
-from tests.features.live.serving import serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import serve
 from tests.features.live.test_streams import until
-from tests.people import People, Person
-from tests.serving import free_port
+from tests.server import free_port
+from tests.users import Person, Users
 
 PROJECTS, READERS, EVENTS, RESTARTS = 4, 5, 60, 3
 
@@ -40,9 +40,9 @@ def test_ledgers_of_the_same_numbers_differ_in_what_they_are_about() -> None:
 
 
 async def test_every_reader_gets_everything_once_through_drops_and_restarts(
-    people: People, live_settings: Settings, resources: Resources
+    users: Users, live_settings: Settings, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     projects = [await owner.project() for _ in range(PROJECTS)]
     port = free_port()
     readers = [Reader(port, str(project), owner.token) for project in projects for _ in range(READERS)]
@@ -57,7 +57,7 @@ async def test_every_reader_gets_everything_once_through_drops_and_restarts(
             await until(lambda: all(each.ledger.last == EVENTS + 1 for each in readers), within=180)
             for task in tasks:
                 task.cancel()
-    expected = {str(project): await _table(people, project) for project in projects}
+    expected = {str(project): await _table(users, project) for project in projects}
     for each in readers:
         assert (each.ledger.lost, each.ledger.repeated) == (0, 0)
         assert each.ledger.digest == expected[each.project].digest
@@ -83,8 +83,8 @@ async def _write(resources: Resources, owner: Person, projects: list[UUID]) -> N
         await asyncio.sleep(0.05)
 
 
-async def _table(people: People, project: UUID) -> Ledger:
+async def _table(users: Users, project: UUID) -> Ledger:
     ledger = Ledger()
-    for row in await people.fetch("SELECT id, type, subject_id FROM event WHERE project_id = $1 ORDER BY id", project):
+    for row in await users.fetch("SELECT id, type, subject_id FROM event WHERE project_id = $1 ORDER BY id", project):
         ledger.enter(row["type"], row["id"], row["subject_id"])
     return ledger

@@ -26,19 +26,19 @@ from partywall.core.security.attempts import AttemptLimiter
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.storage import is_full
-from partywall.core.tenancy import Principal, enter_project
+from partywall.core.tenancy import Principal, open_scope
 from partywall.features.live.exceptions import TicketsUnavailableError
 from partywall.features.live.tickets import PURPOSE, Tickets
 from partywall.settings import CacheSettings, Settings
-from tests.features.live.news import write
-from tests.features.live.serving import Serving, serve
+from tests.features.live.event_writer import write
+from tests.features.live.server import Serving, serve
 from tests.features.live.sse import follow
 from tests.features.live.test_streams import a_minute_later, ends, short_token
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
-async def test_a_ticket_opens_one_stream_of_its_project(people: People, server: Serving, resources: Resources) -> None:
-    owner = await people.person()
+async def test_a_ticket_opens_one_stream_of_its_project(users: Users, server: Serving, resources: Resources) -> None:
+    owner = await users.person()
     project, another = await owner.project(), await owner.project()
     answer = await owner.client.post(f"/api/v1/projects/{project}/events/ticket")
     assert answer.status_code == 200
@@ -60,8 +60,8 @@ async def test_a_ticket_opens_one_stream_of_its_project(people: People, server: 
         assert spent.response.status_code == 401
 
 
-async def test_a_ticket_is_used_once_even_when_two_try_at_the_same_time(people: People, server: Serving) -> None:
-    owner = await people.person()
+async def test_a_ticket_is_used_once_even_when_two_try_at_the_same_time(users: Users, server: Serving) -> None:
+    owner = await users.person()
     project = await owner.project()
     ticket = (await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"]
 
@@ -73,9 +73,9 @@ async def test_a_ticket_is_used_once_even_when_two_try_at_the_same_time(people: 
 
 
 async def test_a_ticket_expires(
-    people: People, resources: Resources, server: Serving, monkeypatch: pytest.MonkeyPatch
+    users: Users, resources: Resources, server: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     verified = await resources.access_tokens.verify(owner.token)
     tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
@@ -88,9 +88,9 @@ async def test_a_ticket_expires(
 
 
 async def test_a_ticket_is_worth_no_more_than_its_token(
-    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     token = await short_token(resources, owner, 60)
     headers = {"Authorization": f"Bearer {token}"}
@@ -100,18 +100,18 @@ async def test_a_ticket_is_worth_no_more_than_its_token(
         assert await ends(stream) == ["reconnect"]
 
 
-async def test_a_ticket_loses_its_worth_with_the_membership(people: People, server: Serving) -> None:
-    owner, member = await people.person(), await people.person()
+async def test_a_ticket_loses_its_worth_with_the_membership(users: Users, server: Serving) -> None:
+    owner, member = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, member, "viewer")
+    await users.join(project, member, "viewer")
     ticket = (await member.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"]
-    await people.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
+    await users.execute("DELETE FROM project_member WHERE account_id = $1", member.id)
     async with follow(server.url, project, ticket=ticket) as stream:
         assert stream.response.status_code == 404
 
 
-async def test_the_cache_holds_no_ticket_that_could_be_used(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_the_cache_holds_no_ticket_that_could_be_used(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     ticket = (await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"]
     stored = b" ".join([key async for key in resources.cache.scan_iter("ticket:*")])
@@ -120,9 +120,9 @@ async def test_the_cache_holds_no_ticket_that_could_be_used(people: People, reso
 
 
 async def test_without_a_cache_there_are_no_tickets_but_streams(
-    people: People, live_settings: Settings, resources: Resources
+    users: Users, live_settings: Settings, resources: Resources
 ) -> None:
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     nowhere = CacheSettings.model_validate({"engine": "server", "url": "redis://127.0.0.1:1/0"})
     events = live_settings.events.model_copy(update={"poll_interval": timedelta(milliseconds=200)})
@@ -139,9 +139,9 @@ async def test_without_a_cache_there_are_no_tickets_but_streams(
             assert (await stream.next()).id == 2
 
 
-async def bought(people: People, server: Serving) -> tuple[Person, UUID, str, str]:
+async def bought(users: Users, server: Serving) -> tuple[Person, UUID, str, str]:
     """A project's owner, a ticket, and under which key the cache has it."""
-    owner = await people.person()
+    owner = await users.person()
     project = await owner.project()
     ticket = str((await owner.client.post(f"/api/v1/projects/{project}/events/ticket")).json()["ticket"])
     return owner, project, ticket, cache_keys.ticket(ticket)
@@ -158,9 +158,9 @@ async def status_of(server: Serving, project: UUID, ticket: str) -> int:
         return stream.response.status_code
 
 
-async def test_who_writes_to_the_cache_makes_no_ticket(people: People, server: Serving, resources: Resources) -> None:
+async def test_who_writes_to_the_cache_makes_no_ticket(users: Users, server: Serving, resources: Resources) -> None:
     """As it was before, for a service and for a person; garbage; and another type of value."""
-    owner, project, ticket, key = await bought(people, server)
+    owner, project, ticket, key = await bought(users, server)
     kept = await stored(resources, key)
     later = unix_time() + 1000
     said = [
@@ -181,12 +181,10 @@ async def test_who_writes_to_the_cache_makes_no_ticket(people: People, server: S
     assert await status_of(server, project, ticket) == 401
 
 
-async def test_what_the_cache_holds_is_bound_to_its_ticket(
-    people: People, server: Serving, resources: Resources
-) -> None:
+async def test_what_the_cache_holds_is_bound_to_its_ticket(users: Users, server: Serving, resources: Resources) -> None:
     """Changed, or put in another's place, it opens nothing; and it is good for its time alone."""
-    _, project, ticket, key = await bought(people, server)
-    other, theirs, own, own_key = await bought(people, server)
+    _, project, ticket, key = await bought(users, server)
+    other, theirs, own, own_key = await bought(users, server)
     await resources.cache.rename(key, own_key)
     assert await status_of(server, project, own) == 401
     assert await status_of(server, project, ticket) == 401
@@ -197,21 +195,21 @@ async def test_what_the_cache_holds_is_bound_to_its_ticket(
 
 
 async def test_a_ticket_ends_with_its_time_whatever_the_cache_says(
-    people: People, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
+    users: Users, server: Serving, resources: Resources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, project, ticket, key = await bought(people, server)
+    _, project, ticket, key = await bought(users, server)
     await resources.cache.persist(key)
     monkeypatch.setattr("partywall.features.live.tickets.unix_time", lambda: unix_time() + 31)
     assert await status_of(server, project, ticket) == 401
 
 
-async def test_no_ticket_speaks_for_a_service(people: People, resources: Resources) -> None:
-    owner = await people.person()
+async def test_no_ticket_speaks_for_a_service(users: Users, resources: Resources) -> None:
+    owner = await users.person()
     project = await owner.project()
     tickets = Tickets(resources.cache, timedelta(seconds=30), resources.secrets.signer(PURPOSE))
     service = VerifiedCredential(Principal.service(project), unix_time() + 60)
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, service.principal, project)
+        scope = await open_scope(session, service.principal, project)
     with pytest.raises(NotAuthenticatedError):
         await tickets.issue(scope, service)
     said = orjson.dumps([str(project), str(service.principal), None, unix_time() + 60, unix_time() + 60])
@@ -235,10 +233,10 @@ async def brittle() -> AsyncIterator[Redis]:
 
 
 async def test_a_cache_that_is_full_or_takes_no_writes_is_away(
-    people: People, resources: Resources, brittle: Redis
+    users: Users, resources: Resources, brittle: Redis
 ) -> None:
     """What has been bought is not called invalid then."""
-    owner = await people.person()
+    owner = await users.person()
     verified = await resources.access_tokens.verify(owner.token)
     scope = await ScopedReader(resources.reads, owner.principal).scope(await owner.project())
     tickets = Tickets(brittle, timedelta(seconds=30), resources.secrets.signer(PURPOSE))

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from websockets.frames import Close, Frame, Opcode
 
-from tests.features.live.serving import Serving
+from tests.features.live.server import Serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Wire:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    def say(self, content: bytes) -> None:
+    def print_line(self, content: bytes) -> None:
         self.writer.write(content)
 
     def read_no_more(self) -> None:

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 
 from partywall.settings import Settings
-from tests.features.agents.bureau import Bureau
-from tests.features.agents.conftest import app, bureau, model, resources, settings, shared_model
+from tests.features.agents.agent_workspace import AgentWorkspace
+from tests.features.agents.conftest import app, model, resources, settings, shared_model, workspace
 from tests.features.api_keys.conftest import make_key
-from tests.features.live.serving import Serving, serve
-from tests.features.mcp.desk import Desk
+from tests.features.live.server import Serving, serve
+from tests.features.mcp.mcp_workspace import McpWorkspace
 
-__all__ = ["app", "bureau", "make_key", "model", "resources", "settings", "shared_model"]
+__all__ = ["app", "make_key", "model", "resources", "settings", "shared_model", "workspace"]
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +22,5 @@ async def served(settings: Settings) -> AsyncIterator[Serving]:
 
 
 @pytest.fixture
-async def desk(bureau: Bureau, served: Serving) -> Desk:
-    return Desk(bureau, served, await Desk.key_of(bureau))
+async def mcp_workspace(workspace: AgentWorkspace, served: Serving) -> McpWorkspace:
+    return McpWorkspace(workspace, served, await McpWorkspace.key_of(workspace))

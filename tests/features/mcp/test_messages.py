@@ -9,12 +9,12 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
-from partywall.features.mcp.accept import Accepted
+from partywall.features.mcp.accept import AcceptedTypes
 from partywall.features.mcp.flat_schema import flat_schema
 from partywall.features.mcp.messages import MessageError, read_message
 from partywall.features.mcp.tools import DESCRIBED
-from tests.features.agents.bureau import Json
-from tests.features.mcp.desk import ENVELOPE, Desk, calling, message
+from tests.features.agents.agent_workspace import Json
+from tests.features.mcp.mcp_workspace import ENVELOPE, McpWorkspace, calling, message
 
 PARSE, REQUEST, PARAMS, METHOD, VERSION = -32700, -32600, -32602, -32601, -32022
 JSON = {"Content-Type": "application/json"}
@@ -104,7 +104,7 @@ def test_arguments_are_the_tools_affair() -> None:
     ],
 )
 def test_the_form_is_the_one_that_is_accepted(lines: list[str], json_: bool, stream: bool, asked: bool) -> None:
-    assert Accepted.of(lines) == Accepted(json=json_, stream=stream, asked=asked)
+    assert AcceptedTypes.of(lines) == AcceptedTypes(json=json_, stream=stream, asked=asked)
 
 
 def test_no_schema_of_a_tool_refers_elsewhere() -> None:
@@ -143,15 +143,15 @@ def test_a_definition_stands_where_it_is_used() -> None:
         flat_schema(Endless.model_json_schema())
 
 
-async def test_the_schemas_of_agents_refer_nowhere_either(desk: Desk) -> None:
-    async with desk.raw() as client:
-        answer = await client.post(desk.url(), json=calling("list_agents"))
+async def test_the_schemas_of_agents_refer_nowhere_either(mcp_workspace: McpWorkspace) -> None:
+    async with mcp_workspace.raw() as client:
+        answer = await client.post(mcp_workspace.url(), json=calling("list_agents"))
     agents = answer.json()["result"]["structuredContent"]["items"]
     assert {"answer", "extract"} <= {agent["name"] for agent in agents}
     assert [agent["name"] for agent in agents if "$ref" in json.dumps(agent)] == []
 
 
-async def test_what_is_wrong_is_answered_in_the_protocol(desk: Desk) -> None:
+async def test_what_is_wrong_is_answered_in_the_protocol(mcp_workspace: McpWorkspace) -> None:
     """A request with a number is answered as such, also where it is refused."""
     cases: list[tuple[bytes, dict[str, str], int, int, object]] = [
         (b"{", {}, 400, PARSE, None),
@@ -169,38 +169,38 @@ async def test_what_is_wrong_is_answered_in_the_protocol(desk: Desk) -> None:
         (saying(), {"MCP-Protocol-Version": "1999-01-01"}, 400, VERSION, 1),
         (saying(), {"Accept": "text/html"}, 406, REQUEST, 1),
     ]
-    async with desk.raw() as client:
+    async with mcp_workspace.raw() as client:
         for body, headers, status, code, message_id in cases:
-            answer = await client.post(desk.url(), content=body, headers={**JSON, **headers})
+            answer = await client.post(mcp_workspace.url(), content=body, headers={**JSON, **headers})
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json"), answer.text
             said = answer.json()
             assert (said["jsonrpc"], said["id"], said["error"]["code"]) == ("2.0", message_id, code), answer.text
             assert "result" not in said
         for content_type in ("text/plain", ""):
-            untyped = await client.post(desk.url(), content=saying(), headers={"Content-Type": content_type})
+            untyped = await client.post(mcp_workspace.url(), content=saying(), headers={"Content-Type": content_type})
             assert (untyped.status_code, untyped.json()["code"]) == (415, "unsupported_media_type")
 
 
-async def test_of_nobody_else_is_anything_read(desk: Desk) -> None:
-    async with desk.raw("") as client:
+async def test_of_nobody_else_is_anything_read(mcp_workspace: McpWorkspace) -> None:
+    async with mcp_workspace.raw("") as client:
         for body in (b"{", saying(), b"[]"):
-            answer = await client.post(desk.url(), content=body, headers=JSON)
+            answer = await client.post(mcp_workspace.url(), content=body, headers=JSON)
             assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
 
 
-async def test_versions_are_negotiated_and_then_known(desk: Desk) -> None:
+async def test_versions_are_negotiated_and_then_known(mcp_workspace: McpWorkspace) -> None:
     def hello(version: str) -> bytes:
         about = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "a client", "version": "1"}}
         return saying(method="initialize", params=about)
 
-    async with desk.raw() as client:
+    async with mcp_workspace.raw() as client:
         for version, expected in (("1999-01-01", "2025-11-25"), ("2025-03-26", "2025-03-26")):
             for headers in ({}, {"MCP-Protocol-Version": version}, {"MCP-Protocol-Version": ""}):
-                answer = await client.post(desk.url(), content=hello(version), headers={**JSON, **headers})
+                answer = await client.post(mcp_workspace.url(), content=hello(version), headers={**JSON, **headers})
                 assert answer.json()["result"]["protocolVersion"] == expected, answer.text
-        unknown = await client.post(desk.url(), json=message(), headers={"MCP-Protocol-Version": "1999-01-01"})
+        unknown = await client.post(mcp_workspace.url(), json=message(), headers={"MCP-Protocol-Version": "1999-01-01"})
         notified = await client.post(
-            desk.url(),
+            mcp_workspace.url(),
             json={"jsonrpc": "2.0", "method": "notifications/initialized"},
             headers={"MCP-Protocol-Version": "1999-01-01"},
         )
@@ -210,16 +210,18 @@ async def test_versions_are_negotiated_and_then_known(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "text/event-stream"])
-async def test_an_answer_has_the_form_that_the_client_reads(desk: Desk, accept: str | None) -> None:
+async def test_an_answer_has_the_form_that_the_client_reads(mcp_workspace: McpWorkspace, accept: str | None) -> None:
     modern = {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"}
-    async with desk.raw() as client:
+    async with mcp_workspace.raw() as client:
         del client.headers["accept"]
         headers = {} if accept is None else {"Accept": accept}
         answers = [
-            await client.post(desk.url(), json=message(), headers=headers),
-            await client.post(desk.url(), json={**message(), "params": ENVELOPE}, headers={**headers, **modern}),
+            await client.post(mcp_workspace.url(), json=message(), headers=headers),
+            await client.post(
+                mcp_workspace.url(), json={**message(), "params": ENVELOPE}, headers={**headers, **modern}
+            ),
         ]
-        waited = await client.post(desk.url(), json=calling("follow_run", run_id="no id"), headers=headers)
+        waited = await client.post(mcp_workspace.url(), json=calling("follow_run", run_id="no id"), headers=headers)
     for answer in (*answers, waited):
         streamed = accept == "text/event-stream"
         expected = "text/event-stream" if streamed else "application/json"
@@ -230,10 +232,10 @@ async def test_an_answer_has_the_form_that_the_client_reads(desk: Desk, accept: 
     assert "validation_failed" in waited.text
 
 
-async def test_what_a_client_leaves_out_it_may_write_as_null(desk: Desk) -> None:
+async def test_what_a_client_leaves_out_it_may_write_as_null(mcp_workspace: McpWorkspace) -> None:
     """And whole numbers with a fraction of nothing, as many languages do."""
-    document = await desk.bureau.document("Prices", "Ten euros.")
-    run = await desk.bureau.start()
+    document = await mcp_workspace.workspace.document("Prices", "Ten euros.")
+    run = await mcp_workspace.workspace.start()
     nothing = {"external_id": None, "status": None, "index_status": None, "q_title": None, "sort": None}
     calls: list[tuple[str, Json]] = [
         ("search_documents", {"q": "euros", "limit": 5.0, "mode": None, "group": None, "status": None}),
@@ -247,12 +249,12 @@ async def test_what_a_client_leaves_out_it_may_write_as_null(desk: Desk) -> None
             {"agent": "assistant", "input": {"question": "When?"}, "continues": None, "idempotency_key": None},
         ),
     ]
-    async with desk.raw() as client:
+    async with mcp_workspace.raw() as client:
         client.headers["accept"] = "application/json"
         for tool, arguments in calls:
-            answer = await client.post(desk.url(), json=calling(tool, **arguments))
+            answer = await client.post(mcp_workspace.url(), json=calling(tool, **arguments))
             assert answer.json()["result"]["isError"] is False, answer.text
-        without = await client.post(desk.url(), json=message("tools/call", name="list_agents", arguments=None))
-        required = await client.post(desk.url(), json=calling("search_documents", q=None))
+        without = await client.post(mcp_workspace.url(), json=message("tools/call", name="list_agents", arguments=None))
+        required = await client.post(mcp_workspace.url(), json=calling("search_documents", q=None))
     assert without.json()["result"]["isError"] is False
     assert "validation_failed" in required.text

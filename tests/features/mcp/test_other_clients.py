@@ -11,8 +11,8 @@ import pytest
 
 from partywall.features.mcp.tools import BY_NAME
 from tests import packages
-from tests.features.agents.bureau import Json
-from tests.features.mcp.desk import Desk
+from tests.features.agents.agent_workspace import Json
+from tests.features.mcp.mcp_workspace import McpWorkspace
 
 SCRIPT = Path(__file__).with_name("talk.mjs")
 VERSIONS = {"1": "2025-11-25", "2": "2026-07-28"}
@@ -32,11 +32,13 @@ def structured(result: object) -> Json:
 
 
 @pytest.mark.parametrize("generation", VERSIONS)
-async def test_the_typescript_client_works_with_a_project(desk: Desk, node: Path, generation: str) -> None:
-    document = await desk.bureau.document("Prices", "Ten euros.")
-    run = await desk.bureau.start()
+async def test_the_typescript_client_works_with_a_project(
+    mcp_workspace: McpWorkspace, node: Path, generation: str
+) -> None:
+    document = await mcp_workspace.workspace.document("Prices", "Ten euros.")
+    run = await mcp_workspace.workspace.start()
     script = shutil.copy(SCRIPT, node)
-    code, output = await packages.run("node", script, generation, desk.url(), desk.key, document, run)
+    code, output = await packages.run("node", script, generation, mcp_workspace.url(), mcp_workspace.key, document, run)
     assert code == 0, output
     said = json.loads(output)
     assert (said["version"], said["server"], said["tools"]) == (VERSIONS[generation], "partywall", list(BY_NAME))
@@ -51,10 +53,17 @@ async def test_the_typescript_client_works_with_a_project(desk: Desk, node: Path
     assert "401" in json.dumps(said["dead"]), said["dead"]
 
 
-async def test_the_inspector_calls_a_tool(desk: Desk, node: Path) -> None:
+async def test_the_inspector_calls_a_tool(mcp_workspace: McpWorkspace, node: Path) -> None:
     # It looks for its own version beside the folder that it is started in.
     inspector = node / "node_modules" / "@modelcontextprotocol" / "inspector-cli" / "build"
-    common = ("--cli", desk.url(), "--transport", "http", "--header", f"Authorization: Bearer {desk.key}")
+    common = (
+        "--cli",
+        mcp_workspace.url(),
+        "--transport",
+        "http",
+        "--header",
+        f"Authorization: Bearer {mcp_workspace.key}",
+    )
     code, output = await packages.run(
         "node", "cli.js", *common, "--method", "tools/call", "--tool-name", "list_documents", "--tool-arg", "limit=5",
         cwd=inspector,

@@ -12,7 +12,7 @@ from partywall.features.mcp.schemas import (
     SearchArguments,
     StartArguments,
 )
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 ID = UUID(int=1)
 

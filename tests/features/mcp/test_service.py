@@ -10,7 +10,7 @@ from partywall.core.resources import Resources
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.service import server_for
 from partywall.features.mcp.tools import BY_NAME
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 def caller(resources: Resources, person: Person, project: UUID) -> Caller:
@@ -22,8 +22,8 @@ async def call(caller: Caller, tool: str, **arguments: object) -> types.CallTool
         return await client.call_tool(tool, arguments)
 
 
-async def test_there_is_one_page_of_tools(resources: Resources, people: People) -> None:
-    person = await people.person()
+async def test_there_is_one_page_of_tools(resources: Resources, users: Users) -> None:
+    person = await users.person()
     async with Client(server_for(caller(resources, person, UUID(int=1)), {})) as client:
         assert {tool.name for tool in (await client.list_tools()).tools} == set(BY_NAME)
         with pytest.raises(MCPError) as refusal:
@@ -34,21 +34,21 @@ async def test_there_is_one_page_of_tools(resources: Resources, people: People) 
         assert unknown.value.error.code == types.INVALID_PARAMS
 
 
-async def test_a_result_says_the_same_twice(resources: Resources, people: People) -> None:
-    person = await people.person()
+async def test_a_result_says_the_same_twice(resources: Resources, users: Users) -> None:
+    person = await users.person()
     result = await call(caller(resources, person, await person.project()), "list_documents")
     [content] = result.content
     assert isinstance(content, types.TextContent)
     assert json.loads(content.text) == result.structured_content == {"items": [], "next_cursor": None, "total": None}
 
 
-async def test_who_may_not_enter_learns_nothing_about_arguments(resources: Resources, people: People) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_who_may_not_enter_learns_nothing_about_arguments(resources: Resources, users: Users) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
     assert refusal(await call(caller(resources, owner, project), "read_document", start=-1)) == (
         "validation_failed", ["/document_id", "/start"],
     )  # fmt: skip
-    assert refusal(await call(caller(resources, stranger, project), "read_document", start=-1)) == (
+    assert refusal(await call(caller(resources, outsider, project), "read_document", start=-1)) == (
         "project_not_found", [],
     )  # fmt: skip
 

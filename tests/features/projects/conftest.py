@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 
 from partywall.core.resources import Resources
-from tests.features.projects.house import House, build
-from tests.features.projects.post import Post
-from tests.people import People
+from tests.features.projects.invitation_mails import Post
+from tests.features.projects.team import Team, build
+from tests.users import Users
 
 
 @pytest.fixture
-async def house(people: People) -> House:
-    return await build(people)
+async def team(users: Users) -> Team:
+    return await build(users)
 
 
 @pytest.fixture

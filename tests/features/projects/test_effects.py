@@ -10,10 +10,10 @@ import pytest
 from httpx2 import Response
 
 from partywall.settings import EventSettings, Settings
-from tests.features.live.serving import Serving, serve
+from tests.features.live.server import Serving, serve
 from tests.features.live.sse import Stream, follow
-from tests.features.projects.house import House, said
-from tests.people import Person
+from tests.features.projects.team import Team, said
+from tests.users import Person
 
 
 @pytest.fixture(scope="module")
@@ -26,48 +26,48 @@ async def server(settings: Settings) -> AsyncIterator[Serving]:
         yield serving
 
 
-async def write(person: Person, house: House) -> Response:
-    return await person.client.post(f"{house.url}/documents", json={"title": "A title", "content": "Some text"})
+async def write(person: Person, team: Team) -> Response:
+    return await person.client.post(f"{team.url}/documents", json={"title": "A title", "content": "Some text"})
 
 
 async def read(person: Person, made: Response) -> Response:
     return await person.client.get(made.headers["location"])
 
 
-async def test_who_was_removed_is_a_stranger_at_once(house: House) -> None:
-    made = await write(house.editor, house)
-    # Twice, so that the token is known and the hot lane serves it.
-    assert [(await read(house.editor, made)).status_code for _ in range(2)] == [200, 200]
-    assert (await house.admin.client.delete(house.member(house.editor))).status_code == 204
+async def test_who_was_removed_is_a_outsider_at_once(team: Team) -> None:
+    made = await write(team.editor, team)
+    # Twice, so that the token is known and the fast path serves it.
+    assert [(await read(team.editor, made)).status_code for _ in range(2)] == [200, 200]
+    assert (await team.admin.client.delete(team.member(team.editor))).status_code == 204
     refused = [
-        await read(house.editor, made),
-        await house.editor.client.get(f"{house.url}/documents"),
-        await write(house.editor, house),
-        await house.editor.client.get(house.url),
-        await house.editor.client.get(f"{house.url}/members"),
-        await house.editor.client.get(f"{house.url}/search", params={"q": "text"}),
-        await house.editor.client.post(f"{house.url}/events/ticket"),
+        await read(team.editor, made),
+        await team.editor.client.get(f"{team.url}/documents"),
+        await write(team.editor, team),
+        await team.editor.client.get(team.url),
+        await team.editor.client.get(f"{team.url}/members"),
+        await team.editor.client.get(f"{team.url}/search", params={"q": "text"}),
+        await team.editor.client.post(f"{team.url}/events/ticket"),
     ]
     assert [said(answer) for answer in refused] == [(404, "project_not_found")] * len(refused)
-    assert (await read(house.viewer, made)).status_code == 200
+    assert (await read(team.viewer, made)).status_code == 200
 
 
-async def test_who_was_lowered_writes_no_more(house: House) -> None:
-    made = await write(house.editor, house)
-    assert (await house.owner.client.patch(house.member(house.editor), json={"role": "viewer"})).status_code == 200
+async def test_who_was_lowered_writes_no_more(team: Team) -> None:
+    made = await write(team.editor, team)
+    assert (await team.owner.client.patch(team.member(team.editor), json={"role": "viewer"})).status_code == 200
     refused = [
-        await write(house.editor, house),
-        await house.editor.client.patch(made.headers["location"], json={"title": "Mine"}),
-        await house.editor.client.delete(made.headers["location"]),
+        await write(team.editor, team),
+        await team.editor.client.patch(made.headers["location"], json={"title": "Mine"}),
+        await team.editor.client.delete(made.headers["location"]),
     ]
     assert [(answer.status_code, answer.json()["right"]) for answer in refused] == [(403, "document.write")] * 3
-    assert (await read(house.editor, made)).json()["title"] == "A title"
+    assert (await read(team.editor, made)).json()["title"] == "A title"
 
 
-async def test_who_was_raised_may_at_once(house: House) -> None:
-    assert (await write(house.viewer, house)).status_code == 403
-    assert (await house.owner.client.patch(house.member(house.viewer), json={"role": "editor"})).status_code == 200
-    assert (await write(house.viewer, house)).status_code == 201
+async def test_who_was_raised_may_at_once(team: Team) -> None:
+    assert (await write(team.viewer, team)).status_code == 403
+    assert (await team.owner.client.patch(team.member(team.viewer), json={"role": "editor"})).status_code == 200
+    assert (await write(team.viewer, team)).status_code == 201
 
 
 async def rest(stream: Stream) -> list[str]:
@@ -76,33 +76,33 @@ async def rest(stream: Stream) -> list[str]:
         return [event.event for event in await stream.rest()]
 
 
-async def test_an_open_stream_ends_with_the_membership(house: House, server: Serving) -> None:
-    async with follow(server.url, house.project, house.editor.token, after=0) as stream:
+async def test_an_open_stream_ends_with_the_membership(team: Team, server: Serving) -> None:
+    async with follow(server.url, team.project, team.editor.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
-        assert (await house.admin.client.delete(house.member(house.editor))).status_code == 204
+        assert (await team.admin.client.delete(team.member(team.editor))).status_code == 204
         assert await rest(stream) == []
-    async with follow(server.url, house.project, house.editor.token) as again:
+    async with follow(server.url, team.project, team.editor.token) as again:
         assert again.response.status_code == 404
 
 
-async def test_an_open_stream_ends_when_its_reader_leaves(house: House, server: Serving) -> None:
+async def test_an_open_stream_ends_when_its_reader_leaves(team: Team, server: Serving) -> None:
     async with (
-        follow(server.url, house.project, house.viewer.token, after=0) as own,
-        follow(server.url, house.project, house.owner.token, after=0) as other,
+        follow(server.url, team.project, team.viewer.token, after=0) as own,
+        follow(server.url, team.project, team.owner.token, after=0) as other,
     ):
         assert [(await own.next()).event, (await other.next()).event] == ["project.created"] * 2
-        assert (await house.viewer.client.delete(f"{house.url}/members/me")).status_code == 204
+        assert (await team.viewer.client.delete(f"{team.url}/members/me")).status_code == 204
         assert await rest(own) == []
         told = await other.next()
     assert told.event == "member.removed"
-    assert told.data["subject"] == {"kind": "member", "id": str(house.viewer.id)}
+    assert told.data["subject"] == {"kind": "member", "id": str(team.viewer.id)}
     assert (told.data["data"], "@" in str(told.data)) == ({"role": "viewer"}, False)
 
 
-async def test_an_open_stream_ends_with_another_role_and_may_be_opened_anew(house: House, server: Serving) -> None:
-    async with follow(server.url, house.project, house.editor.token, after=0) as stream:
+async def test_an_open_stream_ends_with_another_role_and_may_be_opened_anew(team: Team, server: Serving) -> None:
+    async with follow(server.url, team.project, team.editor.token, after=0) as stream:
         assert (await stream.next()).event == "project.created"
-        assert (await house.admin.client.patch(house.member(house.editor), json={"role": "viewer"})).is_success
+        assert (await team.admin.client.patch(team.member(team.editor), json={"role": "viewer"})).is_success
         assert (await rest(stream))[-1] == "reconnect"
-    async with follow(server.url, house.project, house.editor.token, after=1) as again:
+    async with follow(server.url, team.project, team.editor.token, after=1) as again:
         assert (await again.next()).event == "member.updated"

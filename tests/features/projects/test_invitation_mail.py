@@ -21,9 +21,9 @@ from partywall.features.projects.member_repository import MemberRepository, Memb
 from partywall.features.projects.work import work
 from partywall.settings import MailLinks
 from tests.engines import DatabaseUrls
-from tests.features.projects.house import House, said
-from tests.features.projects.post import Post, accept, text_of, token_in
-from tests.people import People
+from tests.features.projects.invitation_mails import Post, accept, text_of, token_in
+from tests.features.projects.team import Team, said
+from tests.users import Users
 
 
 def new_address() -> str:
@@ -31,10 +31,10 @@ def new_address() -> str:
 
 
 async def test_from_the_invitation_to_the_membership_by_the_worker(
-    people: People, house: House, post: Post, resources: Resources, database: DatabaseUrls
+    users: Users, team: Team, post: Post, resources: Resources, database: DatabaseUrls
 ) -> None:
-    guest = await people.person()
-    await post.invite(house, guest.email, "viewer")
+    guest = await users.person()
+    await post.invite(team, guest.email, "viewer")
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group, asyncio.timeout(60):
         group.create_task(JobRunner(resources, work.jobs).run(stop))
@@ -45,19 +45,19 @@ async def test_from_the_invitation_to_the_membership_by_the_worker(
     assert (await accept(guest, token_in(letter))).json()["role"] == "viewer"
 
 
-async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(house: House, post: Post) -> None:
+async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(team: Team, post: Post) -> None:
     email = new_address()
-    await house.people.execute(
-        "UPDATE account SET full_name = $2 WHERE id = $1", house.owner.id, "Ada <b>L</b>\r\nBcc: x@y"
+    await team.users.execute(
+        "UPDATE account SET full_name = $2 WHERE id = $1", team.owner.id, "Ada <b>L</b>\r\nBcc: x@y"
     )
-    await house.owner.client.patch(house.url, json={"name": "Fish & Chips"})
-    token = await post.token(house, email, "admin")
+    await team.owner.client.patch(team.url, json={"name": "Fish & Chips"})
+    token = await post.token(team, email, "admin")
     [letter] = await post.letters(email)
     assert letter["Subject"] == "Ada <b>L</b> Bcc: x@y invites you to Fish & Chips"
     assert letter["Bcc"] is None
     plain, html = text_of(letter), text_of(letter, "html")
-    assert f'Ada <b>L</b> Bcc: x@y ({house.owner.email}) invites you to the project "Fish & Chips" as admin.' in plain
-    assert f"<strong>Ada &lt;b&gt;L&lt;/b&gt; Bcc: x@y</strong> ({house.owner.email}) invites you" in html
+    assert f'Ada <b>L</b> Bcc: x@y ({team.owner.email}) invites you to the project "Fish & Chips" as admin.' in plain
+    assert f"<strong>Ada &lt;b&gt;L&lt;/b&gt; Bcc: x@y</strong> ({team.owner.email}) invites you" in html
     assert "Fish &amp; Chips" in html
     for part in (plain, html):
         assert token in part
@@ -65,24 +65,24 @@ async def test_the_mail_says_who_invites_whom_where_to_what_and_until_when(house
         assert "href" not in part
 
 
-async def test_without_a_name_the_inviter_is_named_by_address(house: House, post: Post) -> None:
+async def test_without_a_name_the_inviter_is_named_by_address(team: Team, post: Post) -> None:
     email = new_address()
-    await post.token(house, email, by=house.admin)
+    await post.token(team, email, by=team.admin)
     [letter] = await post.letters(email)
-    assert letter["Subject"] == f"{house.admin.email} invites you to A project"
-    assert f'{house.admin.email} invites you to the project "A project" as editor.' in text_of(letter)
-    assert f"<strong>{house.admin.email}</strong> invites you" in text_of(letter, "html")
+    assert letter["Subject"] == f"{team.admin.email} invites you to A project"
+    assert f'{team.admin.email} invites you to the project "A project" as editor.' in text_of(letter)
+    assert f"<strong>{team.admin.email}</strong> invites you" in text_of(letter, "html")
 
 
-async def test_a_name_is_no_advertisement(house: House, post: Post) -> None:
+async def test_a_name_is_no_advertisement(team: Team, post: Post) -> None:
     """In the words of a mail that was tried."""
     email = new_address()
     name = "Your bank. Log in at http://evil.example now, or your account is closed"
-    await house.people.execute("UPDATE account SET full_name = $2 WHERE id = $1", house.owner.id, name)
-    await house.owner.client.patch(
-        house.url, json={"name": "=?utf-8?q?http=3A//evil.example/?= www.evil.example evil.com"}
+    await team.users.execute("UPDATE account SET full_name = $2 WHERE id = $1", team.owner.id, name)
+    await team.owner.client.patch(
+        team.url, json={"name": "=?utf-8?q?http=3A//evil.example/?= www.evil.example evil.com"}
     )
-    await post.deliver(house, await post.invite(house, email))
+    await post.deliver(team, await post.invite(team, email))
     [letter] = await post.letters(email)
     invited_by = "Your bank. Log in at … now, or your account is closed"
     assert letter["Subject"] == f"{invited_by} invites you to = ?utf-8?q?http=3A//evil. example/?= … evil. com"
@@ -91,14 +91,14 @@ async def test_a_name_is_no_advertisement(house: House, post: Post) -> None:
         assert "evil.com" not in part
 
 
-async def test_from_many_projects_one_recipient_gets_few_letters_and_no_project_learns_of_it(
-    house: House, post: Post, people: People
+async def test_from_many_projects_one_recipient_gets_few_mails_and_no_project_learns_of_it(
+    team: Team, post: Post, users: Users
 ) -> None:
     email = new_address()
-    sent: list[tuple[House, UUID]] = []
+    sent: list[tuple[Team, UUID]] = []
     for _ in range(MAILS_PER_HOUR_TO_ONE + 1):
-        owner = await people.person()
-        each = replace(house, project=await owner.project(), owner=owner)
+        owner = await users.person()
+        each = replace(team, project=await owner.project(), owner=owner)
         sent.append((each, await post.invite(each, email)))
     with capture_logs() as logs:
         for each, invitation in sent:
@@ -109,35 +109,35 @@ async def test_from_many_projects_one_recipient_gets_few_letters_and_no_project_
     last, _ = sent[-1]
     listed = (await last.owner.client.get(f"{last.url}/invitations")).json()["items"]
     assert [each["email"] for each in listed] == [email]
-    await post.deliver(house, await post.invite(house, other := new_address()))
+    await post.deliver(team, await post.invite(team, other := new_address()))
     assert len(await post.letters(other)) == 1
 
 
-async def test_a_letter_to_a_project_that_has_ended_is_not_sent(house: House, post: Post) -> None:
+async def test_a_mail_to_a_project_that_has_ended_is_not_sent(team: Team, post: Post) -> None:
     email = new_address()
-    invitation = await post.invite(house, email)
-    number, payload = await post.job(house, invitation)
-    assert (await house.owner.client.delete(house.url)).status_code == 204
+    invitation = await post.invite(team, email)
+    number, payload = await post.job(team, invitation)
+    assert (await team.owner.client.delete(team.url)).status_code == 204
     with pytest.raises(ProjectNotFoundError):
         await send_invitation(JobContext(post.resources, uuid4(), number, 1, last=False), payload)
     assert await post.letters(email) == []
 
 
-async def test_a_letter_to_a_project_that_ends_meanwhile_is_whole(
-    house: House, post: Post, monkeypatch: pytest.MonkeyPatch
+async def test_a_mail_to_a_project_that_ends_meanwhile_is_whole(
+    team: Team, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it says was all read at one moment: no name is missing where the project ends after that."""
     email = new_address()
-    [[name]] = await house.people.fetch("SELECT name FROM project WHERE id = $1", house.project)
-    invitation = await post.invite(house, email)
-    number, payload = await post.job(house, invitation)
+    [[name]] = await team.users.fetch("SELECT name FROM project WHERE id = $1", team.project)
+    invitation = await post.invite(team, email)
+    number, payload = await post.job(team, invitation)
     get = MemberRepository.get
 
     async def and_then_it_ends(members: MemberRepository, account: UUID) -> MemberRow | None:
         row = await get(members, account)
         assert row is not None
         ends = "UPDATE project SET deleted_at = now(), name = '' WHERE id = $1"
-        await house.people.execute(ends, house.project)
+        await team.users.execute(ends, team.project)
         return row
 
     monkeypatch.setattr(MemberRepository, "get", and_then_it_ends)
@@ -150,42 +150,42 @@ def with_settings(resources: Resources, **sections: object) -> Resources:
     return replace(resources, settings=resources.settings.model_copy(update=sections))
 
 
-async def test_without_a_page_the_route_is_named(house: House, resources: Resources) -> None:
+async def test_without_a_page_the_route_is_named(team: Team, resources: Resources) -> None:
     email = new_address()
     http = resources.settings.http.model_copy(update={"public_url": "https://api.example.com/"})
     post = Post(with_settings(resources, http=http))
-    token = await post.token(house, email)
+    token = await post.token(team, email)
     [letter] = await post.letters(email)
     for kind in ("plain", "html"):
         assert "https://api.example.com/api/v1/invitations/accept" in text_of(letter, kind)
         assert token in text_of(letter, kind)
 
 
-async def test_the_product_s_own_page_is_linked(house: House, resources: Resources) -> None:
+async def test_the_product_s_own_page_is_linked(team: Team, resources: Resources) -> None:
     email = new_address()
     links = MailLinks(invitation="https://app.example.com/join?token={token}")
     post = Post(with_settings(resources, mail=resources.settings.mail.model_copy(update={"links": links})))
-    token = await post.token(house, email)
+    token = await post.token(team, email)
     [letter] = await post.letters(email)
     assert f"https://app.example.com/join?token={token}\n" in text_of(letter)
     assert f'href="https://app.example.com/join?token={token}"' in text_of(letter, "html")
 
 
-async def test_the_same_job_sends_the_same_mail(house: House, post: Post) -> None:
+async def test_the_same_job_sends_the_same_mail(team: Team, post: Post) -> None:
     email = new_address()
-    invitation = await post.invite(house, email)
-    await post.deliver(house, invitation)
-    await post.deliver(house, invitation)
+    invitation = await post.invite(team, email)
+    await post.deliver(team, invitation)
+    await post.deliver(team, invitation)
     one, again = await post.letters(email)
     assert one["Message-ID"] == again["Message-ID"]
     assert token_in(one) == token_in(again)
 
 
-async def test_what_was_withdrawn_is_not_sent(house: House, post: Post) -> None:
+async def test_what_was_withdrawn_is_not_sent(team: Team, post: Post) -> None:
     email = new_address()
-    invitation = await post.invite(house, email)
-    await house.owner.client.delete(f"{house.url}/invitations/{invitation}")
-    await post.deliver(house, invitation)
+    invitation = await post.invite(team, email)
+    await team.owner.client.delete(f"{team.url}/invitations/{invitation}")
+    await post.deliver(team, invitation)
     assert await post.letters(email) == []
 
 
@@ -196,29 +196,29 @@ async def test_what_was_withdrawn_is_not_sent(house: House, post: Post) -> None:
         "UPDATE invitation SET expires_at = now() WHERE invited_by = concat('user:', $1::uuid)",
     ],
 )
-async def test_what_its_sender_may_not_send_any_more_is_not_sent(house: House, post: Post, statement: str) -> None:
+async def test_what_its_sender_may_not_send_any_more_is_not_sent(team: Team, post: Post, statement: str) -> None:
     email = new_address()
-    invitation = await post.invite(house, email, by=house.admin)
-    await house.people.execute(statement, house.admin.id)
-    await post.deliver(house, invitation)
+    invitation = await post.invite(team, email, by=team.admin)
+    await team.users.execute(statement, team.admin.id)
+    await post.deliver(team, invitation)
     assert await post.letters(email) == []
 
 
-async def test_an_offer_of_ownership_is_not_sent_for_who_is_no_owner_any_more(house: House, post: Post) -> None:
-    email, sender = new_address(), await house.another("owner")
-    invitation = await post.invite(house, email, "owner", by=sender)
-    await house.people.execute("UPDATE project_member SET role = 'admin' WHERE account_id = $1", sender.id)
-    await post.deliver(house, invitation)
+async def test_an_offer_of_ownership_is_not_sent_for_who_is_no_owner_any_more(team: Team, post: Post) -> None:
+    email, sender = new_address(), await team.another("owner")
+    invitation = await post.invite(team, email, "owner", by=sender)
+    await team.users.execute("UPDATE project_member SET role = 'admin' WHERE account_id = $1", sender.id)
+    await post.deliver(team, invitation)
     assert await post.letters(email) == []
 
 
-async def test_a_sender_who_has_gone_sends_nothing(house: House, post: Post) -> None:
+async def test_a_sender_who_has_gone_sends_nothing(team: Team, post: Post) -> None:
     """The runner drops what its principal may no longer enter."""
     email = new_address()
-    invitation = await post.invite(house, email, by=house.admin)
-    await house.people.execute("DELETE FROM project_member WHERE account_id = $1", house.admin.id)
+    invitation = await post.invite(team, email, by=team.admin)
+    await team.users.execute("DELETE FROM project_member WHERE account_id = $1", team.admin.id)
     with pytest.raises(ProjectNotFoundError):
-        await post.deliver(house, invitation)
+        await post.deliver(team, invitation)
     assert await post.letters(email) == []
 
 
@@ -229,23 +229,23 @@ class Away:
     async def ping(self) -> None: ...
 
 
-async def test_a_mail_that_was_not_taken_is_tried_again(house: House, post: Post, resources: Resources) -> None:
+async def test_a_mail_that_was_not_taken_is_tried_again(team: Team, post: Post, resources: Resources) -> None:
     email = new_address()
-    number, payload = await post.job(house, await post.invite(house, email))
+    number, payload = await post.job(team, await post.invite(team, email))
     with pytest.raises(MailError):
         await send_invitation(JobContext(replace(resources, mailer=Away()), uuid4(), number, 1, last=False), payload)
     await send_invitation(JobContext(resources, uuid4(), number, 2, last=False), payload)
     assert len(await post.letters(email)) == 1
 
 
-async def test_a_token_is_nowhere_but_in_the_mail(people: People, house: House, post: Post) -> None:
-    guest = await people.person()
+async def test_a_token_is_nowhere_but_in_the_mail(users: Users, team: Team, post: Post) -> None:
+    guest = await users.person()
     with structlog.testing.capture_logs() as logs:
-        token = await post.token(house, guest.email)
+        token = await post.token(team, guest.email)
         answers = [
-            await house.owner.client.get(f"{house.url}/invitations"),
-            await house.owner.client.get(f"{house.url}/members"),
-            await accept(house.viewer, token),
+            await team.owner.client.get(f"{team.url}/invitations"),
+            await team.owner.client.get(f"{team.url}/members"),
+            await accept(team.viewer, token),
             await accept(guest, token, **{"Idempotency-Key": uuid4().hex}),
         ]
     assert said(answers[2]) == (404, "invitation_not_found")
@@ -256,7 +256,7 @@ async def test_a_token_is_nowhere_but_in_the_mail(people: People, house: House, 
     assert guest.email not in str(logs)
     for table in ("job", "event", "idempotency_key", "invitation"):
         for secret in (token, token.encode().hex()):
-            found = await people.fetch(f"SELECT FROM {table} AS row WHERE position($1 IN row::text) > 0", secret)
+            found = await users.fetch(f"SELECT FROM {table} AS row WHERE position($1 IN row::text) > 0", secret)
             assert found == [], table
-    events = await people.fetch("SELECT FROM event WHERE position($1 IN event::text) > 0", guest.email)
+    events = await users.fetch("SELECT FROM event WHERE position($1 IN event::text) > 0", guest.email)
     assert events == []

@@ -13,8 +13,8 @@ from partywall.core.resources import Resources
 from partywall.features.projects.work import work as projects
 from partywall.features.search.work import work as search
 from tests.engines import DatabaseUrls
-from tests.features.search.library import working
-from tests.people import People, Person
+from tests.features.search.search_workspace import working
+from tests.users import Person, Users
 
 INVITATIONS = 10
 
@@ -62,9 +62,9 @@ async def indexed(person: Person, url: str) -> None:
 
 
 async def test_a_silent_mail_server_holds_up_no_document(
-    people: People, resources: Resources, database: DatabaseUrls
+    users: Users, resources: Resources, database: DatabaseUrls
 ) -> None:
-    inviter, writer = await people.person(), await people.person()
+    inviter, writer = await users.person(), await users.person()
     documents = f"/api/v1/projects/{await writer.project()}/documents"
     async with silent_server() as server, AsyncExitStack() as worker:
         mailer = SmtpMailer(SmtpOptions("127.0.0.1", "partywall@example.com", server.port, security="none"))

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from tests.engines import DatabaseUrls
-from tests.features.projects.house import House
+from tests.features.projects.team import Team
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -56,87 +56,83 @@ BY_ADMINS = [
 ]  # fmt: skip
 
 
-async def touched(connection: Connection, principal: str, house: House, statement: str) -> int:
+async def touched(connection: Connection, principal: str, team: Team, statement: str) -> int:
     """How many rows it met; none, too, where it was refused. Rolled back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("SELECT wall.enter($1, $2)", principal, house.project)
-        return int((await connection.execute(statement, house.project)).split()[-1])
+        await connection.execute("SELECT wall.open_scope($1, $2)", principal, team.project)
+        return int((await connection.execute(statement, team.project)).split()[-1])
     except asyncpg.InsufficientPrivilegeError:
         return 0
     finally:
         await transaction.rollback()
 
 
-async def fill(house: House) -> None:
+async def fill(team: Team) -> None:
     """An invitation and a key, so that there is something to touch."""
-    await house.people.execute(INVITE.format(role="viewer"), house.project)
-    await house.key("admin")
+    await team.users.execute(INVITE.format(role="viewer"), team.project)
+    await team.key("admin")
 
 
 @pytest.mark.parametrize("statement", BY_NOBODY + BY_ADMINS)
-@pytest.mark.parametrize("role", ["editor", "viewer", "key", "service", "stranger"])
-async def test_who_manages_nothing_changes_nothing(
-    house: House, runtime: Connection, role: str, statement: str
-) -> None:
-    await fill(house)
-    [key] = await house.people.fetch("SELECT id FROM api_key WHERE project_id = $1", house.project)
+@pytest.mark.parametrize("role", ["editor", "viewer", "key", "service", "outsider"])
+async def test_who_manages_nothing_changes_nothing(team: Team, runtime: Connection, role: str, statement: str) -> None:
+    await fill(team)
+    [key] = await team.users.fetch("SELECT id FROM api_key WHERE project_id = $1", team.project)
     principals = {
-        "editor": str(house.editor.principal),
-        "viewer": str(house.viewer.principal),
+        "editor": str(team.editor.principal),
+        "viewer": str(team.viewer.principal),
         "key": f"key:{key['id']}",
-        "service": f"service:{house.project}",
-        "stranger": str((await house.people.person()).principal),
+        "service": f"service:{team.project}",
+        "stranger": str((await team.users.person()).principal),
     }
-    assert await touched(runtime, principals[role], house, statement) == 0
+    assert await touched(runtime, principals[role], team, statement) == 0
 
 
 @pytest.mark.parametrize("statement", BY_NOBODY)
-async def test_an_admin_makes_no_owner_and_unmakes_none(house: House, runtime: Connection, statement: str) -> None:
-    assert await touched(runtime, str(house.admin.principal), house, statement) == 0
+async def test_an_admin_makes_no_owner_and_unmakes_none(team: Team, runtime: Connection, statement: str) -> None:
+    assert await touched(runtime, str(team.admin.principal), team, statement) == 0
 
 
 @pytest.mark.parametrize("statement", BY_ADMINS)
 @pytest.mark.parametrize("role", ["owner", "admin"])
-async def test_who_manages_does(house: House, runtime: Connection, role: str, statement: str) -> None:
+async def test_who_manages_does(team: Team, runtime: Connection, role: str, statement: str) -> None:
     """The same statements meet rows here: the tests above would notice a policy that is gone."""
-    await fill(house)
-    assert await touched(runtime, str(house.of(role).principal), house, statement) > 0
+    await fill(team)
+    assert await touched(runtime, str(team.of(role).principal), team, statement) > 0
 
 
-async def test_everybody_may_take_their_own_row_away(house: House, runtime: Connection) -> None:
+async def test_everybody_may_take_their_own_row_away(team: Team, runtime: Connection) -> None:
     for role in ("admin", "editor", "viewer"):
         leave = "DELETE FROM project_member WHERE project_id = $1 AND account_id = wall.current_user_id()"
-        assert await touched(runtime, str(house.of(role).principal), house, leave) == 1
+        assert await touched(runtime, str(team.of(role).principal), team, leave) == 1
 
 
 @pytest.mark.parametrize("statement", [OWNERS, REMOVE_OWNERS])
 async def test_the_last_owner_stays_whatever_the_program_forgets(
-    house: House, runtime: Connection, statement: str
+    team: Team, runtime: Connection, statement: str
 ) -> None:
     with pytest.raises(asyncpg.CheckViolationError) as caught:
-        await touched(runtime, str(house.owner.principal), house, statement)
+        await touched(runtime, str(team.owner.principal), team, statement)
     assert caught.value.constraint_name == "project_member_owner_check"
 
 
-async def test_of_two_owners_who_forget_the_lock_one_stays(
-    house: House, runtime: Connection, second: Connection
-) -> None:
-    other = await house.another("owner")
+async def test_of_two_owners_who_forget_the_lock_one_stays(team: Team, runtime: Connection, second: Connection) -> None:
+    other = await team.another("owner")
     leave = "DELETE FROM project_member WHERE project_id = $1 AND account_id = wall.current_user_id()"
     async with runtime.transaction():
-        await runtime.execute("SELECT wall.enter($1, $2)", str(house.owner.principal), house.project)
-        await runtime.execute(leave, house.project)
-        waiting = asyncio.create_task(_leave_too(second, str(other.principal), house, leave))
+        await runtime.execute("SELECT wall.open_scope($1, $2)", str(team.owner.principal), team.project)
+        await runtime.execute(leave, team.project)
+        waiting = asyncio.create_task(_leave_too(second, str(other.principal), team, leave))
         await asyncio.sleep(0.2)
         assert not waiting.done()
     with pytest.raises(asyncpg.CheckViolationError):
         await waiting
-    assert list((await house.roles()).values()).count("owner") == 1
+    assert list((await team.roles()).values()).count("owner") == 1
 
 
-async def _leave_too(connection: Connection, principal: str, house: House, leave: str) -> None:
+async def _leave_too(connection: Connection, principal: str, team: Team, leave: str) -> None:
     async with connection.transaction():
-        await connection.execute("SELECT wall.enter($1, $2)", principal, house.project)
-        await connection.execute(leave, house.project)
+        await connection.execute("SELECT wall.open_scope($1, $2)", principal, team.project)
+        await connection.execute(leave, team.project)

@@ -11,10 +11,10 @@ import pytest
 from httpx2 import AsyncClient
 
 from partywall.core.tenancy import Role
-from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right, grantable
-from tests.features.projects.house import ROLES, House
+from partywall.features.projects.rights import FOR_USERS, RIGHTS, Right, grantable
+from tests.features.projects.team import ROLES, Team
 
-type Body = Callable[[House], dict[str, str] | None]
+type Body = Callable[[Team], dict[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ ACTIONS = [
 every_action = pytest.mark.parametrize("action", ACTIONS, ids=str)
 
 
-async def answered(house: House, action: Action, client: AsyncClient, headers: dict[str, str] | None = None) -> object:
+async def answered(team: Team, action: Action, client: AsyncClient, headers: dict[str, str] | None = None) -> object:
     """The status, or the right that was missing."""
-    others = {each: await house.another(each.removeprefix("other_")) for each in ("other_admin", "other_owner")}
-    about = others.get(action.about, house.viewer).id
-    url = house.url + action.path.format(about=about)
-    answer = await client.request(action.method, url, json=action.body(house), headers=headers)
+    others = {each: await team.another(each.removeprefix("other_")) for each in ("other_admin", "other_owner")}
+    about = others.get(action.about, team.viewer).id
+    url = team.url + action.path.format(about=about)
+    answer = await client.request(action.method, url, json=action.body(team), headers=headers)
     return answer.json()["right"] if answer.status_code == 403 else answer.status_code // 100
 
 
@@ -81,28 +81,26 @@ def first_missing(held: frozenset[Right], action: Action) -> object:
 
 @every_action
 @pytest.mark.parametrize("name", ROLES)
-async def test_a_role_may_do_what_the_table_says(house: House, name: str, action: Action) -> None:
-    caller = await house.another(name)  # who leaves or is lowered is nobody's last owner
-    assert await answered(house, action, caller.client) == first_missing(RIGHTS[Role(name)], action)
+async def test_a_role_may_do_what_the_table_says(team: Team, name: str, action: Action) -> None:
+    caller = await team.another(name)  # who leaves or is lowered is nobody's last owner
+    assert await answered(team, action, caller.client) == first_missing(RIGHTS[Role(name)], action)
 
 
 @every_action
 @pytest.mark.parametrize("name", ["admin", "editor", "viewer"])
-async def test_a_key_never_decides_who_may_enter(
-    house: House, anonymous: AsyncClient, name: str, action: Action
-) -> None:
-    before = await house.roles()
-    held = RIGHTS[Role(name)] - FOR_PEOPLE
-    assert await answered(house, action, anonymous, await house.key(name)) == first_missing(held, action)
-    after = await house.roles()
+async def test_a_key_never_decides_who_may_enter(team: Team, anonymous: AsyncClient, name: str, action: Action) -> None:
+    before = await team.roles()
+    held = RIGHTS[Role(name)] - FOR_USERS
+    assert await answered(team, action, anonymous, await team.key(name)) == first_missing(held, action)
+    after = await team.roles()
     assert {account: after[account] for account in before} == before
 
 
-async def test_a_key_leaves_nothing(house: House, anonymous: AsyncClient) -> None:
-    key = await house.key("admin")
-    for url in (f"{house.url}/members/me", house.member(house.owner)):
+async def test_a_key_leaves_nothing(team: Team, anonymous: AsyncClient) -> None:
+    key = await team.key("admin")
+    for url in (f"{team.url}/members/me", team.member(team.owner)):
         assert (await anonymous.delete(url, headers=key)).json()["right"] == "member.manage"
-    assert len(await house.roles()) == 4
+    assert len(await team.roles()) == 4
 
 
 def test_nobody_gives_more_than_they_have() -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
-from tests.people import People
+from tests.users import Users
 
 URL = "/api/v1/projects"
 
@@ -19,20 +19,20 @@ async def test_every_route_refuses_the_anonymous(anonymous: AsyncClient) -> None
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_another_persons_project_does_not_exist(people: People) -> None:
-    owner, stranger = await people.person(), await people.person()
+async def test_another_persons_project_does_not_exist(users: Users) -> None:
+    owner, outsider = await users.person(), await users.person()
     project = await owner.project()
-    unknown = await stranger.client.get(f"{URL}/{uuid4()}")
+    unknown = await outsider.client.get(f"{URL}/{uuid4()}")
     for method, body in [("GET", None), ("PATCH", {"name": "mine"}), ("DELETE", None)]:
-        answer = await stranger.client.request(method, f"{URL}/{project}", json=body)
+        answer = await outsider.client.request(method, f"{URL}/{project}", json=body)
         assert answer.status_code == 404
         assert answer.json()["code"] == unknown.json()["code"] == "project_not_found"
-    assert (await stranger.client.get(URL)).json()["items"] == []
+    assert (await outsider.client.get(URL)).json()["items"] == []
     assert (await owner.client.get(f"{URL}/{project}")).json()["name"] == "A project"
 
 
-async def test_create_answers_with_location_tag_and_role(people: People) -> None:
-    owner = await people.person()
+async def test_create_answers_with_location_tag_and_role(users: Users) -> None:
+    owner = await users.person()
     made = await owner.client.post(URL, json={"name": "  Contracts ", "description": " as sent "})
     assert made.status_code == 201
     body = made.json()
@@ -55,8 +55,8 @@ async def test_create_answers_with_location_tag_and_role(people: People) -> None
         ({"name": "x" * 201}, "/name"),
     ],
 )
-async def test_a_bad_body_is_refused(people: People, body: dict[str, object], pointer: str) -> None:
-    owner = await people.person()
+async def test_a_bad_body_is_refused(users: Users, body: dict[str, object], pointer: str) -> None:
+    owner = await users.person()
     answer = await owner.client.post(URL, json=body)
     assert answer.status_code == 422
     assert answer.json()["code"] == "validation_failed"
@@ -64,8 +64,8 @@ async def test_a_bad_body_is_refused(people: People, body: dict[str, object], po
     assert (await owner.client.get(URL)).json()["items"] == []
 
 
-async def test_patch_merges_and_honours_if_match(people: People) -> None:
-    owner = await people.person()
+async def test_patch_merges_and_honours_if_match(users: Users) -> None:
+    owner = await users.person()
     made = await owner.client.post(URL, json={"name": "Old", "description": "kept"})
     url, tag = made.headers["location"], made.headers["etag"]
     changed = await owner.client.patch(url, json={"name": "New"}, headers={"If-Match": tag})
@@ -77,10 +77,10 @@ async def test_patch_merges_and_honours_if_match(people: People) -> None:
     assert cleared.json()["description"] is None
 
 
-async def test_a_viewer_may_see_but_not_change(people: People) -> None:
-    owner, viewer = await people.person(), await people.person()
+async def test_a_viewer_may_see_but_not_change(users: Users) -> None:
+    owner, viewer = await users.person(), await users.person()
     project = await owner.project()
-    await people.join(project, viewer, "viewer")
+    await users.join(project, viewer, "viewer")
     seen = await viewer.client.get(f"{URL}/{project}")
     assert seen.json()["role"] == "viewer"
     refused = await viewer.client.patch(f"{URL}/{project}", json={"name": "x"})
@@ -88,15 +88,15 @@ async def test_a_viewer_may_see_but_not_change(people: People) -> None:
     assert (await viewer.client.delete(f"{URL}/{project}")).status_code == 403
 
 
-async def test_delete_takes_everything_with_it(people: People) -> None:
-    owner = await people.person()
+async def test_delete_takes_everything_with_it(users: Users) -> None:
+    owner = await users.person()
     project = await owner.project()
     assert (await owner.client.delete(f"{URL}/{project}")).status_code == 204
     assert (await owner.client.get(f"{URL}/{project}")).status_code == 404
 
 
-async def test_the_list_walks_by_cursor_without_loss(people: People) -> None:
-    owner = await people.person()
+async def test_the_list_walks_by_cursor_without_loss(users: Users) -> None:
+    owner = await users.person()
     names = [f"P{number}" for number in range(7)]
     for name in names:
         await owner.project(name)
@@ -118,14 +118,14 @@ async def test_the_list_walks_by_cursor_without_loss(people: People) -> None:
 @pytest.mark.parametrize(
     "query", ["cursor=nonsense", "limit=0", "limit=101", "sort=email", "offset=-1", "cursor=a&offset=1"]
 )
-async def test_a_bad_page_is_refused(people: People, query: str) -> None:
-    owner = await people.person()
+async def test_a_bad_page_is_refused(users: Users, query: str) -> None:
+    owner = await users.person()
     answer = await owner.client.get(f"{URL}?{query}")
     assert answer.status_code == 422, answer.text
 
 
-async def test_a_cursor_opens_only_its_own_list(people: People) -> None:
-    one, other = await people.person(), await people.person()
+async def test_a_cursor_opens_only_its_own_list(users: Users) -> None:
+    one, other = await users.person(), await users.person()
     for person in (one, other):
         for _ in range(2):
             await person.project()
@@ -134,8 +134,8 @@ async def test_a_cursor_opens_only_its_own_list(people: People) -> None:
     assert (await one.client.get(URL, params={"cursor": cursor, "sort": "title"})).status_code == 422
 
 
-async def test_an_idempotency_key_replays_the_first_success(people: People) -> None:
-    owner = await people.person()
+async def test_an_idempotency_key_replays_the_first_success(users: Users) -> None:
+    owner = await users.person()
     headers = {"Idempotency-Key": "k1"}
     first = await owner.client.post(URL, json={"name": "Once"}, headers=headers)
     again = await owner.client.post(URL, json={"name": "Once"}, headers=headers)
@@ -148,8 +148,8 @@ async def test_an_idempotency_key_replays_the_first_success(people: People) -> N
     assert len((await owner.client.get(URL)).json()["items"]) == 1
 
 
-async def test_requests_under_one_key_at_once_make_one_project(people: People) -> None:
-    owner = await people.person()
+async def test_requests_under_one_key_at_once_make_one_project(users: Users) -> None:
+    owner = await users.person()
     answers = await asyncio.gather(
         *(owner.client.post(URL, json={"name": "Race"}, headers={"Idempotency-Key": "race"}) for _ in range(5))
     )
@@ -157,8 +157,8 @@ async def test_requests_under_one_key_at_once_make_one_project(people: People) -
     assert len((await owner.client.get(URL)).json()["items"]) == 1
 
 
-async def test_a_failure_is_not_kept_under_the_key(people: People) -> None:
-    owner = await people.person()
+async def test_a_failure_is_not_kept_under_the_key(users: Users) -> None:
+    owner = await users.person()
     headers = {"Idempotency-Key": "later"}
     assert (await owner.client.post(URL, json={"name": ""}, headers=headers)).status_code == 422
     assert (await owner.client.post(URL, json={"name": "Now"}, headers=headers)).status_code == 201

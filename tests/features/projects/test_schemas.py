@@ -15,7 +15,7 @@ from partywall.features.projects.schemas import (
     ProjectPatch,
     ProjectQuery,
 )
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 
 @pytest.mark.parametrize("role", ["service", "Owner", "", None, 1])

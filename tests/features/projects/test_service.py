@@ -8,38 +8,38 @@ import pytest
 from partywall.core.db.session import bind_principal
 from partywall.core.errors import MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, enter_project
+from partywall.core.tenancy import ProjectNotFoundError, open_scope
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.rights import Right
 from partywall.features.projects.schemas import ProjectPatch
 from partywall.features.projects.service import ProjectDirectoryService, ProjectService
-from tests.features.projects.house import House
-from tests.people import People, Person
+from tests.features.projects.team import Team
+from tests.users import Person, Users
 
 
 @asynccontextmanager
-async def serving(resources: Resources, house: House, person: Person) -> AsyncIterator[ProjectService]:
+async def serving(resources: Resources, team: Team, person: Person) -> AsyncIterator[ProjectService]:
     async with resources.sessions.begin() as session:
-        scope = await enter_project(session, person.principal, house.project)
-        yield ProjectService(session, scope, resources.announcer)
+        scope = await open_scope(session, person.principal, team.project)
+        yield ProjectService(session, scope, resources.sequencer)
 
 
-async def test_who_was_lowered_while_it_waited_changes_nothing(resources: Resources, house: House) -> None:
-    async with serving(resources, house, house.admin) as projects:
-        await house.people.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", house.admin.id)
+async def test_who_was_lowered_while_it_waited_changes_nothing(resources: Resources, team: Team) -> None:
+    async with serving(resources, team, team.admin) as projects:
+        await team.users.execute("UPDATE project_member SET role = 'viewer' WHERE account_id = $1", team.admin.id)
         with pytest.raises(MissingRightError):
             await projects.revision(Right.PROJECT_UPDATE)
 
 
-async def test_who_was_removed_while_it_waited_finds_no_project(resources: Resources, house: House) -> None:
-    async with serving(resources, house, house.admin) as projects:
-        await house.people.execute("DELETE FROM project_member WHERE account_id = $1", house.admin.id)
+async def test_who_was_removed_while_it_waited_finds_no_project(resources: Resources, team: Team) -> None:
+    async with serving(resources, team, team.admin) as projects:
+        await team.users.execute("DELETE FROM project_member WHERE account_id = $1", team.admin.id)
         with pytest.raises(ProjectNotFoundError):
             await projects.revision(Right.PROJECT_UPDATE)
 
 
-async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_news(resources: Resources, house: House) -> None:
-    async with serving(resources, house, house.admin) as projects:
+async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_events(resources: Resources, team: Team) -> None:
+    async with serving(resources, team, team.admin) as projects:
         before = await projects.revision(Right.PROJECT_UPDATE)
         described = await projects.change(ProjectPatch(description="What it is for"))
         renamed = await projects.change(ProjectPatch(name="Another name"))
@@ -47,28 +47,28 @@ async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_news(resourc
     assert described.project.name != renamed.project.name
     assert (renamed.project.name, renamed.project.description) == ("Another name", "What it is for")
     assert (same.project.name, same.revision) == ("Another name", before + 2)
-    news = await house.people.fetch(
+    event_drafts = await team.users.fetch(
         "SELECT data ->> 'fields' AS fields FROM event WHERE project_id = $1 AND type = 'project.updated' ORDER BY id",
-        house.project,
+        team.project,
     )
-    assert [row["fields"] for row in news] == ['["description"]', '["name"]']
+    assert [row["fields"] for row in event_drafts] == ['["description"]', '["name"]']
 
 
-async def test_a_project_is_deleted_once_and_by_an_owner_alone(resources: Resources, house: House) -> None:
-    async with serving(resources, house, house.admin) as projects:
+async def test_a_project_is_deleted_once_and_by_an_owner_alone(resources: Resources, team: Team) -> None:
+    async with serving(resources, team, team.admin) as projects:
         with pytest.raises(MissingRightError):
             await projects.delete()
-    async with serving(resources, house, house.owner) as projects:
+    async with serving(resources, team, team.owner) as projects:
         await projects.revision(Right.PROJECT_DELETE)
         await projects.delete()
         with pytest.raises(ProjectNotFoundError):
             await projects.delete()
 
 
-async def test_an_account_that_is_gone_founds_no_project(resources: Resources, people: People) -> None:
-    person = await people.person()
-    await people.execute("UPDATE account SET disabled_at = now() WHERE id = $1", person.id)
+async def test_an_account_that_is_gone_founds_no_project(resources: Resources, users: Users) -> None:
+    person = await users.person()
+    await users.execute("UPDATE account SET disabled_at = now() WHERE id = $1", person.id)
     async with resources.sessions.begin() as session:
         await bind_principal(session, person.principal)
         with pytest.raises(AccountGoneError):
-            await ProjectDirectoryService(session, person.principal, resources.announcer).create("A project", None)
+            await ProjectDirectoryService(session, person.principal, resources.sequencer).create("A project", None)

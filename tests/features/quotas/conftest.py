@@ -7,14 +7,14 @@ from uuid import UUID
 import pytest
 from httpx2 import AsyncClient, Response
 
-from tests.people import People, Person
+from tests.users import Person, Users
 
 
 @dataclass(frozen=True, slots=True)
 class Limited:
     """A project whose limits a test sets as an operator would."""
 
-    people: People
+    users: Users
     project: UUID
     owner: Person
 
@@ -28,7 +28,7 @@ class Limited:
 
     async def limit(self, **limits: int | None) -> None:
         for quota, most in limits.items():
-            await self.people.execute(
+            await self.users.execute(
                 "INSERT INTO project_quota (project_id, quota, most) VALUES ($1, $2, $3)"
                 " ON CONFLICT (project_id, quota) DO UPDATE SET most = excluded.most",
                 self.project, quota, most,
@@ -48,7 +48,7 @@ class Limited:
 
     async def stored(self) -> dict[str, int]:
         """As the slots say, and as it is: what is marked as deleted counts for nothing."""
-        [row] = await self.people.fetch(
+        [row] = await self.users.fetch(
             """
             WITH alive AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NULL)
             SELECT (SELECT coalesce(sum(documents), 0) FROM project_usage WHERE project_id = $1)::bigint AS documents,
@@ -67,7 +67,7 @@ class Limited:
 
     async def marked(self) -> dict[str, int]:
         """What waits to be purged, as the slots say, and as it is."""
-        [row] = await self.people.fetch(
+        [row] = await self.users.fetch(
             """
             WITH marked AS (SELECT * FROM document WHERE project_id = $1 AND deleted_at IS NOT NULL)
             SELECT (SELECT sum(marked_documents) FROM project_usage WHERE project_id = $1)::bigint AS documents,
@@ -82,9 +82,9 @@ class Limited:
 
 
 @pytest.fixture
-async def limited(people: People) -> Limited:
-    owner = await people.person()
-    return Limited(people, await owner.project(), owner)
+async def limited(users: Users) -> Limited:
+    owner = await users.person()
+    return Limited(users, await owner.project(), owner)
 
 
 def exceeded(answer: Response) -> tuple[int, object, object, object]:

@@ -10,18 +10,18 @@ from httpx2 import Response
 
 from partywall.core.resources import Resources
 from partywall.core.security.api_keys import ApiKeys
-from partywall.core.tenancy import Principal, Role, enter_to_write
+from partywall.core.tenancy import Principal, Role, open_shared_scope
 from tests.features.quotas.conftest import Limited, exceeded
 from tests.features.quotas.test_limits import own_at_most
-from tests.people import People, Person
+from tests.users import Person, Users
 
 DOCUMENT = {"title": "A title", "content": "A text"}
 
 
-async def given(limited: Limited, people: People, way: str = "transfer") -> Person:
+async def given(limited: Limited, users: Users, way: str = "transfer") -> Person:
     """The heir of the project, who was not asked."""
-    heir = await people.person()
-    await people.join(limited.project, heir, "viewer")
+    heir = await users.person()
+    await users.join(limited.project, heir, "viewer")
     if way == "transfer":
         answer = await limited.post("/transfer", {"user_id": str(heir.id)})
     else:
@@ -35,8 +35,8 @@ async def projects_of(person: Person) -> int:
     return used
 
 
-async def account_of(people: People, project: UUID) -> UUID:
-    [row] = await people.fetch("SELECT wall.owner_account($1) AS account", project)
+async def account_of(users: Users, project: UUID) -> UUID:
+    [row] = await users.fetch("SELECT wall.owner_account($1) AS account", project)
     return UUID(str(row["account"]))
 
 
@@ -53,10 +53,10 @@ async def key_of(person: Person, limited: Limited) -> str:
 
 @pytest.mark.parametrize("way", ["transfer", "role"])
 async def test_a_gift_counts_for_the_giver_until_it_is_accepted(
-    limited: Limited, people: People, resources: Resources, way: str
+    limited: Limited, users: Users, resources: Resources, way: str
 ) -> None:
     """Leaving after it is no way round: neither reading nor a key accepts anything."""
-    heir = await given(limited, people, way)
+    heir = await given(limited, users, way)
     secret = await key_of(limited.owner, limited)
     assert (await limited.client.delete(f"{limited.url}/members/me")).status_code == 204
     for path in ("", "/documents", "/usage", "/search?q=a"):
@@ -64,7 +64,7 @@ async def test_a_gift_counts_for_the_giver_until_it_is_accepted(
     by_key = {"Authorization": f"Bearer {secret}"}
     assert (await heir.client.post(f"{limited.url}/documents", json=DOCUMENT, headers=by_key)).status_code == 201
     assert (await ApiKeys(resources.sessions).authenticate(secret)).tenant == limited.owner.principal.tenant
-    assert await account_of(people, limited.project) == limited.owner.id
+    assert await account_of(users, limited.project) == limited.owner.id
     assert (await projects_of(heir), await projects_of(limited.owner)) == (0, 1)
     assert (await write(heir, limited)).status_code == 201
     assert (await projects_of(heir), await projects_of(limited.owner)) == (1, 0)
@@ -82,31 +82,31 @@ CHANGES: dict[str, tuple[str, str, dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_without_room_for_it_nothing_is_changed_in_it(limited: Limited, people: People, change: str) -> None:
+async def test_without_room_for_it_nothing_is_changed_in_it(limited: Limited, users: Users, change: str) -> None:
     method, path, body = CHANGES[change]
-    heir = await given(limited, people)
+    heir = await given(limited, users)
     await heir.project()
-    await own_at_most(people, heir, 1)
+    await own_at_most(users, heir, 1)
     url = f"{limited.url}{path}"
     refused = await heir.client.request(method, url, json=body)
     assert exceeded(refused) == (403, "projects", 1, 1)
     assert refused.json()["detail"].endswith("From this change on the project would count for you.")
     keyed = await heir.client.request(method, url, json=body, headers={"Idempotency-Key": "once"})
     assert exceeded(keyed)[:2] == (403, "projects")
-    assert await account_of(people, limited.project) == limited.owner.id
-    await own_at_most_by_now(people, heir, 2)
+    assert await account_of(users, limited.project) == limited.owner.id
+    await own_at_most_by_now(users, heir, 2)
     assert (await heir.client.request(method, url, json=body)).is_success
-    assert await account_of(people, limited.project) == heir.id
+    assert await account_of(users, limited.project) == heir.id
 
 
-async def own_at_most_by_now(people: People, person: Person, projects: int) -> None:
-    await people.execute("UPDATE account_quota SET most = $2 WHERE account_id = $1", person.id, projects)
+async def own_at_most_by_now(users: Users, person: Person, projects: int) -> None:
+    await users.execute("UPDATE account_quota SET most = $2 WHERE account_id = $1", person.id, projects)
 
 
 @pytest.mark.parametrize("way", ["delete", "transfer back", "remove the giver"])
-async def test_who_has_no_room_for_it_gets_rid_of_it(limited: Limited, people: People, way: str) -> None:
-    heir = await given(limited, people)
-    await own_at_most(people, heir, 0)
+async def test_who_has_no_room_for_it_gets_rid_of_it(limited: Limited, users: Users, way: str) -> None:
+    heir = await given(limited, users)
+    await own_at_most(users, heir, 0)
     giver = str(limited.owner.id)
     if way == "delete":
         answer = await heir.client.delete(limited.url)
@@ -119,48 +119,48 @@ async def test_who_has_no_room_for_it_gets_rid_of_it(limited: Limited, people: P
     assert await projects_of(limited.owner) == (0 if way == "delete" else 1)
 
 
-async def test_one_of_several_owners_goes_on_paying(limited: Limited, people: People) -> None:
-    other = await people.person()
-    await people.join(limited.project, other, "owner")
+async def test_one_of_several_owners_goes_on_paying(limited: Limited, users: Users) -> None:
+    other = await users.person()
+    await users.join(limited.project, other, "owner")
     assert (await write(other, limited)).status_code == 201
-    assert await account_of(people, limited.project) == limited.owner.id
+    assert await account_of(users, limited.project) == limited.owner.id
     assert (await limited.client.patch(f"{limited.url}/members/me", json={"role": "viewer"})).status_code == 200
-    assert await account_of(people, limited.project) == limited.owner.id
+    assert await account_of(users, limited.project) == limited.owner.id
     raised = await other.client.patch(f"{limited.url}/members/{limited.owner.id}", json={"role": "owner"})
     assert raised.status_code == 200
     assert (await write(other, limited)).status_code == 201
-    assert await account_of(people, limited.project) == limited.owner.id
+    assert await account_of(users, limited.project) == limited.owner.id
 
 
-async def test_an_owner_takes_over_from_a_disabled_account(limited: Limited, people: People) -> None:
-    other = await people.person()
-    await people.join(limited.project, other, "owner")
+async def test_an_owner_takes_over_from_a_disabled_account(limited: Limited, users: Users) -> None:
+    other = await users.person()
+    await users.join(limited.project, other, "owner")
     disable = "UPDATE account SET disabled_at = CASE WHEN $2 THEN now() END WHERE id = $1"
-    await people.execute(disable, limited.owner.id, True)
-    assert await account_of(people, limited.project) == limited.owner.id
-    await people.execute(disable, limited.owner.id, False)
+    await users.execute(disable, limited.owner.id, True)
+    assert await account_of(users, limited.project) == limited.owner.id
+    await users.execute(disable, limited.owner.id, False)
     assert (await write(other, limited)).status_code == 201
-    assert await account_of(people, limited.project) == limited.owner.id
-    await people.execute(disable, limited.owner.id, True)
+    assert await account_of(users, limited.project) == limited.owner.id
+    await users.execute(disable, limited.owner.id, True)
     assert (await write(other, limited)).status_code == 201
-    assert await account_of(people, limited.project) == other.id
+    assert await account_of(users, limited.project) == other.id
 
 
-async def test_a_job_of_the_heirs_accepts_nothing(limited: Limited, people: People, resources: Resources) -> None:
+async def test_a_job_of_the_heirs_accepts_nothing(limited: Limited, users: Users, resources: Resources) -> None:
     """A run that they began before they were made an owner writes in their name."""
-    heir = await given(limited, people)
+    heir = await given(limited, users)
     async with resources.sessions.begin() as session:
-        assert (await enter_to_write(session, Principal.user(heir.id), limited.project)).role is Role.OWNER
-    assert await account_of(people, limited.project) == limited.owner.id
+        assert (await open_shared_scope(session, Principal.user(heir.id), limited.project)).role is Role.OWNER
+    assert await account_of(users, limited.project) == limited.owner.id
 
 
-async def test_many_first_changes_at_once_pass_no_quota(limited: Limited, people: People) -> None:
+async def test_many_first_changes_at_once_pass_no_quota(limited: Limited, users: Users) -> None:
     """Each waits for nobody. Those that meet another are asked the next time."""
-    heir = await given(limited, people)
-    second = Limited(people, await limited.owner.project(), limited.owner)
-    await people.join(second.project, heir, "viewer")
+    heir = await given(limited, users)
+    second = Limited(users, await limited.owner.project(), limited.owner)
+    await users.join(second.project, heir, "viewer")
     assert (await second.post("/transfer", {"user_id": str(heir.id)})).status_code == 200
-    await own_at_most(people, heir, 1)
+    await own_at_most(users, heir, 1)
     both = [limited, second]
     await asyncio.gather(*(write(heir, each) for each in both * 6))
     assert await projects_of(heir) <= 1

@@ -12,12 +12,12 @@ import pytest
 from partywall.core.resources import Resources
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 from tests.features.quotas.conftest import Limited, exceeded
-from tests.isolation.work import run_job
-from tests.people import People, Person
+from tests.isolation.job_runner import run_job
+from tests.users import Person, Users
 
 
-async def own_at_most(people: People, person: Person, projects: int) -> None:
-    await people.execute(
+async def own_at_most(users: Users, person: Person, projects: int) -> None:
+    await users.execute(
         "INSERT INTO account_quota (account_id, quota, most) VALUES ($1, 'projects', $2)", person.id, projects
     )
 
@@ -102,13 +102,13 @@ async def test_answers_that_are_kept_for_their_keys_count(limited: Limited) -> N
 
 
 async def test_keys_that_are_over_are_not_kept_without_end(limited: Limited) -> None:
-    await limited.people.execute(
+    await limited.users.execute(
         "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by, revoked_at)"
         " SELECT $1, 'n', gen_random_uuid(), ''::bytea, 'viewer', 'user:x', now() FROM generate_series(1, 1003)",
         limited.project,
     )
     assert (await limited.post("/api-keys", {"name": "k", "role": "viewer"})).status_code == 201
-    rows = await limited.people.fetch("SELECT FROM api_key WHERE project_id = $1", limited.project)
+    rows = await limited.users.fetch("SELECT FROM api_key WHERE project_id = $1", limited.project)
     assert len(rows) == 1001
 
 
@@ -140,29 +140,29 @@ async def test_what_is_deleted_counts_until_it_is_gone(limited: Limited, what: s
         "documents": "UPDATE project_usage SET marked_documents = marked_documents + $1 WHERE project_id = $2",
         "bytes": "UPDATE project_usage SET marked_bytes = marked_bytes + $1 WHERE project_id = $2",
     }[what]
-    await limited.people.execute(pretend, most, limited.project)
+    await limited.users.execute(pretend, most, limited.project)
     refused = (await limited.document()).json()
     assert (refused["status"], refused["quota"], refused["limit"]) == (403, f"{what}_being_deleted", most)
-    await limited.people.execute(pretend, -most, limited.project)
+    await limited.users.execute(pretend, -most, limited.project)
     assert (await limited.document()).status_code == 201
 
 
-async def test_projects_that_are_deleted_count_until_they_are_gone(people: People, resources: Resources) -> None:
-    person = await people.person()
-    await own_at_most(people, person, 1)
+async def test_projects_that_are_deleted_count_until_they_are_gone(users: Users, resources: Resources) -> None:
+    person = await users.person()
+    await own_at_most(users, person, 1)
     deleted: list[UUID] = []
     for _ in range(10):
         deleted.append(await person.project())
         assert (await person.client.delete(f"/api/v1/projects/{deleted[-1]}")).status_code == 204
     refused = await person.client.post("/api/v1/projects", json={"name": "p"})
     assert exceeded(refused) == (403, "projects_being_deleted", 10, 10)
-    await run_job(people, resources, PROJECT_DELETED.name, ProjectDeleted(project_id=deleted[0]))
+    await run_job(users, resources, PROJECT_DELETED.name, ProjectDeleted(project_id=deleted[0]))
     assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
 
 
-async def test_projects_of_an_account(people: People) -> None:
-    person = await people.person()
-    await own_at_most(people, person, 2)
+async def test_projects_of_an_account(users: Users) -> None:
+    person = await users.person()
+    await own_at_most(users, person, 2)
     answers = await asyncio.gather(*(person.client.post("/api/v1/projects", json={"name": "p"}) for _ in range(6)))
     made = [answer for answer in answers if answer.status_code == 201]
     assert len(made) == 2
@@ -172,9 +172,9 @@ async def test_projects_of_an_account(people: People) -> None:
     assert (await person.client.post("/api/v1/projects", json={"name": "p"})).status_code == 201
 
 
-async def test_a_project_cannot_be_given_to_a_stranger(limited: Limited, people: People) -> None:
-    stranger = await people.person()
-    assert (await limited.post("/transfer", {"user_id": str(stranger.id)})).status_code == 404
+async def test_a_project_cannot_be_given_to_a_outsider(limited: Limited, users: Users) -> None:
+    outsider = await users.person()
+    assert (await limited.post("/transfer", {"user_id": str(outsider.id)})).status_code == 404
 
 
 async def test_a_limit_below_what_is_used_stops_growth_alone(limited: Limited) -> None:

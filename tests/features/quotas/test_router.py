@@ -4,7 +4,7 @@ import pytest
 from httpx2 import AsyncClient
 
 from tests.features.quotas.conftest import Limited
-from tests.people import People
+from tests.users import Users
 
 
 @pytest.mark.parametrize(
@@ -14,14 +14,14 @@ async def test_anonymous_is_refused(anonymous: AsyncClient, path: str) -> None:
     assert (await anonymous.get(path)).status_code == 401
 
 
-async def test_another_project_sees_nothing(limited: Limited, people: People) -> None:
-    stranger = await people.person()
-    assert (await stranger.client.get(f"{limited.url}/usage")).status_code == 404
+async def test_another_project_sees_nothing(limited: Limited, users: Users) -> None:
+    outsider = await users.person()
+    assert (await outsider.client.get(f"{limited.url}/usage")).status_code == 404
 
 
-async def test_every_member_sees_what_is_used_and_what_may_be(limited: Limited, people: People) -> None:
-    viewer = await people.person()
-    await people.join(limited.project, viewer, "viewer")
+async def test_every_member_sees_what_is_used_and_what_may_be(limited: Limited, users: Users) -> None:
+    viewer = await users.person()
+    await users.join(limited.project, viewer, "viewer")
     await limited.limit(documents=7, bytes=None)
     await limited.document("12345")
     await limited.post("/api-keys", {"name": "k", "role": "viewer"})
@@ -36,10 +36,10 @@ async def test_every_member_sees_what_is_used_and_what_may_be(limited: Limited, 
     assert usage["spending"]["limit"] is None
 
 
-async def test_an_account_sees_how_many_projects_it_owns(limited: Limited, people: People) -> None:
-    other = await people.person()
+async def test_an_account_sees_how_many_projects_it_owns(limited: Limited, users: Users) -> None:
+    other = await users.person()
     theirs = await other.project()
-    await people.join(theirs, limited.owner, "admin")
+    await users.join(theirs, limited.owner, "admin")
     answer = await limited.client.get("/api/v1/users/me/usage")
     assert answer.json() == {"projects": {"used": 1, "limit": 100}}
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from partywall.features.quotas.schemas import AccountUsage, Amount, Counted, Monthly, ProjectUsage, Spending
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 MONTH = datetime(2026, 12, 1, tzinfo=UTC)
 

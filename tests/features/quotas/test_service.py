@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.features.quotas.service import dollars, get_project_usage, next_month
 from tests.features.quotas.conftest import Limited
 
@@ -33,12 +33,12 @@ def test_an_amount_has_cents_and_more_where_it_is_more_exact(amount: str, writte
 
 
 async def test_every_member_sees_what_is_used_and_what_may_be(resources: Resources, limited: Limited) -> None:
-    viewer = await limited.people.person()
-    await limited.people.join(limited.project, viewer, "viewer")
+    viewer = await limited.users.person()
+    await limited.users.join(limited.project, viewer, "viewer")
     await limited.limit(documents=7, keys=0, spending=None)
     await limited.document("Some text.")
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, viewer.principal, limited.project)
+        scope = await open_scope(session, viewer.principal, limited.project)
         usage = await get_project_usage(session, scope)
     assert (usage.documents.used, usage.documents.limit) == (1, 7)
     assert (usage.keys.used, usage.keys.limit) == (0, 0)

@@ -5,20 +5,20 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from partywall.core.jobs import attempts
+from partywall.core.jobs import dead_letter
 from partywall.core.resources import Resources
-from partywall.features.search import embedding, indexer, indexing
+from partywall.features.search import document_indexer, indexer, passage_vectors
 from tests.engines import DatabaseUrls
-from tests.features.search.library import Shelf
-from tests.people import People
+from tests.features.search.search_workspace import SearchWorkspace
+from tests.users import Users
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Retries follow at once, and structlog's default does not draw the locals of every frame, which takes seconds."""
-    monkeypatch.setattr(attempts, "FIRST_DELAY", attempts.FIRST_DELAY / 50)
-    monkeypatch.setattr(indexing, "FIRST_PAUSE", indexing.FIRST_PAUSE / 50)
-    monkeypatch.setattr(embedding, "FIRST_PAUSE", embedding.FIRST_PAUSE / 50)
+    monkeypatch.setattr(dead_letter, "FIRST_DELAY", dead_letter.FIRST_DELAY / 50)
+    monkeypatch.setattr(document_indexer, "FIRST_PAUSE", document_indexer.FIRST_PAUSE / 50)
+    monkeypatch.setattr(passage_vectors, "FIRST_PAUSE", passage_vectors.FIRST_PAUSE / 50)
     for name in ("SHORTEST_POLL", "LONGEST_POLL"):
         monkeypatch.setattr(indexer, name, 0.05)
     before = structlog.get_config()
@@ -28,6 +28,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-async def shelf(people: People, resources: Resources, database: DatabaseUrls) -> Shelf:
-    person = await people.person()
-    return Shelf(people, person, await person.project(), resources, database)
+async def workspace(users: Users, resources: Resources, database: DatabaseUrls) -> SearchWorkspace:
+    person = await users.person()
+    return SearchWorkspace(users, person, await person.project(), resources, database)

@@ -14,15 +14,15 @@ from partywall.features.search.exceptions import SearchTimeoutError
 from partywall.features.search.query_text import words_of
 from partywall.features.search.schemas import SearchQuery
 from partywall.features.search.service import SearchService
-from tests.features.search.library import Shelf
-from tests.people import People
+from tests.features.search.search_workspace import SearchWorkspace
+from tests.users import Users
 
 
-async def test_a_question_has_at_most_a_thousand_characters(shelf: Shelf) -> None:
-    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
+async def test_a_question_has_at_most_a_thousand_characters(workspace: SearchWorkspace) -> None:
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
     for most in ("cat " * 250, "\u6f22" * 1000):
-        assert (await shelf.search(most)).status_code == 200
-    answer = await shelf.search("\u6f22" * 1001)
+        assert (await workspace.search(most)).status_code == 200
+    answer = await workspace.search("\u6f22" * 1001)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["errors"][0]["pointer"] == "/query/q"
 
@@ -49,34 +49,36 @@ def test_words_are_few_short_and_asked_for_once(query: str, words: str) -> None:
     ],
     ids=["cjk", "hyphens", "addresses", "stop-words", "operators", "accents", "letters"],
 )  # fmt: skip
-async def test_a_hostile_question_is_answered(shelf: Shelf, q: str) -> None:
-    await shelf.index(await shelf.put("Cats", "The cat sleeps. " * 100))
-    answer = await shelf.search(q, limit=100, group="chunk")
+async def test_a_hostile_question_is_answered(workspace: SearchWorkspace, q: str) -> None:
+    await workspace.index(await workspace.put("Cats", "The cat sleeps. " * 100))
+    answer = await workspace.search(q, limit=100, group="chunk")
     assert answer.status_code == 200, answer.text
 
 
-async def test_one_that_takes_too_long_is_ended_and_says_so(shelf: Shelf, people: People) -> None:
-    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
-    service = SearchService.of(ScopedReader(shelf.resources.reads, shelf.person.principal), shelf.resources)
-    async with people.transaction() as connection:
+async def test_one_that_takes_too_long_is_ended_and_says_so(workspace: SearchWorkspace, users: Users) -> None:
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    service = SearchService.of(ScopedReader(workspace.resources.reads, workspace.person.principal), workspace.resources)
+    async with users.transaction() as connection:
         await connection.execute("LOCK posting IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(SearchTimeoutError) as ended:
-            await replace(service, timeout=timedelta(seconds=0.1)).search(shelf.project, SearchQuery(q="cat"))
+            await replace(service, timeout=timedelta(seconds=0.1)).search(workspace.project, SearchQuery(q="cat"))
     assert (ended.value.status, ended.value.code) == (503, "search_timeout")
     assert ended.value.headers["Retry-After"]
 
 
-async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(shelf: Shelf, people: People) -> None:
-    await shelf.index(await shelf.put("Cats", "The cat sleeps."))
-    other = await people.person()
+async def test_one_account_searches_a_few_times_at_once_and_others_meanwhile(
+    workspace: SearchWorkspace, users: Users
+) -> None:
+    await workspace.index(await workspace.put("Cats", "The cat sleeps."))
+    other = await users.person()
     project = await other.project()
-    slots, tenant = shelf.resources.searches, shelf.person.principal.tenant
+    slots, tenant = workspace.resources.searches, workspace.person.principal.tenant
     taken = 0
     while slots.try_acquire(tenant):
         taken += 1
-    waiting = asyncio.create_task(shelf.titles("cat"))
+    waiting = asyncio.create_task(workspace.titles("cat"))
     try:
-        assert taken == shelf.resources.settings.search.concurrency_per_account
+        assert taken == workspace.resources.settings.search.concurrency_per_account
         path = f"/api/v1/projects/{project}/search"
         assert (await other.client.get(path, params={"q": "cat"})).status_code == 200
         await asyncio.sleep(0)

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.embedding import TextVectors
+from partywall.core.embedders import TextVectors
 from partywall.features.search import indexer
 from partywall.features.search.indexer import index_documents
-from tests.features.search.library import Shelf, eventually, with_embedder, working
-from tests.features.search.test_indexing import Choosy, status
+from tests.features.search.search_workspace import SearchWorkspace, eventually, with_embedder, working
+from tests.features.search.test_document_indexer import Choosy, status
 
 
 class Hanging(Choosy):
@@ -29,49 +29,53 @@ class Hanging(Choosy):
         return await super().embed_documents(texts)
 
 
-async def created(shelf: Shelf, title: str) -> UUID:
-    path = f"/api/v1/projects/{shelf.project}/documents"
-    answer = await shelf.person.client.post(path, json={"title": title, "content": "Words."})
+async def created(workspace: SearchWorkspace, title: str) -> UUID:
+    path = f"/api/v1/projects/{workspace.project}/documents"
+    answer = await workspace.person.client.post(path, json={"title": title, "content": "Words."})
     assert answer.status_code == 201, answer.text
     return UUID(answer.json()["id"])
 
 
-async def is_indexed(shelf: Shelf, document: UUID) -> bool:
-    return (await status(shelf, document))[0] == "indexed"
+async def is_indexed(workspace: SearchWorkspace, document: UUID) -> bool:
+    return (await status(workspace, document))[0] == "indexed"
 
 
-async def test_a_word_wakes_it_long_before_it_would_look(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_word_wakes_it_long_before_it_would_look(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("SHORTEST_POLL", "LONGEST_POLL"):
         monkeypatch.setattr(indexer, name, 3600.0)
-    async with working(shelf.resources, shelf.database):
+    async with working(workspace.resources, workspace.database):
         for title in ("First", "Second"):
-            await eventually(partial(is_indexed, shelf, await created(shelf, title)))
+            await eventually(partial(is_indexed, workspace, await created(workspace, title)))
 
 
-async def test_what_it_has_in_hand_when_it_stops_is_given_back(shelf: Shelf) -> None:
-    document, stop, model = await created(shelf, "A title"), asyncio.Event(), Hanging()
+async def test_what_it_has_in_hand_when_it_stops_is_given_back(workspace: SearchWorkspace) -> None:
+    document, stop, model = await created(workspace, "A title"), asyncio.Event(), Hanging()
     async with asyncio.TaskGroup() as group:
-        group.create_task(index_documents(with_embedder(shelf.resources, model), stop))
+        group.create_task(index_documents(with_embedder(workspace.resources, model), stop))
         await model.asked.wait()
         held = "SELECT count(*) FROM indexing_attempt WHERE document_id = $1 AND lease IS NOT NULL"
-        assert await shelf.value(held, document) == 1
+        assert await workspace.value(held, document) == 1
         stop.set()
     left = "SELECT attempts = 0 AND lease IS NULL AND due_at <= now() FROM indexing_attempt WHERE document_id = $1"
-    assert await shelf.value(left, document) is True
-    await shelf.work()
-    assert await status(shelf, document) == ("indexed", None)
+    assert await workspace.value(left, document) is True
+    await workspace.work()
+    assert await status(workspace, document) == ("indexed", None)
 
 
-async def test_one_document_of_another_waits_for_no_backlog(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_document_of_another_waits_for_no_backlog(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Batches of one, one at a time: the other's is among the first, though it came last."""
     monkeypatch.setattr(indexer, "DOCUMENTS_AT_ONCE", 1)
     monkeypatch.setattr(indexer, "SMALL_AT_ONCE", 1)
     for number in range(12):
-        await shelf.put(f"T{number}", "Words.")
-    other = await shelf.people.person()
+        await workspace.put(f"T{number}", "Words.")
+    other = await workspace.users.person()
     path = f"/api/v1/projects/{await other.project()}/documents"
     lone = (await other.client.post(path, json={"title": "Lone", "content": "Words."})).json()["id"]
-    await shelf.work()
+    await workspace.work()
     told = "SELECT subject_id FROM event WHERE type = 'document.indexed' ORDER BY at DESC LIMIT 13"
-    order = [row["subject_id"] for row in await shelf.people.fetch(told)]
+    order = [row["subject_id"] for row in await workspace.users.fetch(told)]
     assert order[::-1].index(lone) <= 1

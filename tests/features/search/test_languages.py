@@ -7,13 +7,13 @@ from uuid import UUID
 import pytest
 from pydantic import JsonValue
 
-from partywall.features.search import indexing
+from partywall.features.search import document_indexer
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CONFIGURATIONS, PLAIN_CONFIGURATION
-from partywall.features.search.embedding import Embedded, Embedding
 from partywall.features.search.index_repository import KnownIndex
 from partywall.features.search.languages import configuration_of
-from tests.features.search.library import Shelf
+from partywall.features.search.passage_vectors import EmbeddedPassages, PassageVectors
+from tests.features.search.search_workspace import SearchWorkspace
 
 
 @pytest.mark.parametrize(
@@ -33,21 +33,21 @@ def test_the_tag_names_the_configuration(metadata: dict[str, JsonValue], configu
     assert configuration_of(metadata) == configuration
 
 
-async def test_the_database_has_every_configuration(shelf: Shelf) -> None:
+async def test_the_database_has_every_configuration(workspace: SearchWorkspace) -> None:
     names = [*CONFIGURATIONS.values(), PLAIN_CONFIGURATION]
-    assert await shelf.value("SELECT count(*) FROM unnest($1::text[]) AS n WHERE n::regconfig IS NULL", names) == 0
+    assert await workspace.value("SELECT count(*) FROM unnest($1::text[]) AS n WHERE n::regconfig IS NULL", names) == 0
 
 
-async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
-    await shelf.index(
-        await shelf.put("Häuser", "Die Häuser stehen am Fluss.", metadata={"language": "de"}),
-        await shelf.put("Paczki", "Zwrot pieniędzy za paczkę.", metadata={"language": "pl"}),
-        await shelf.put("Houses", "The houses stand by the river."),
+async def test_a_document_is_found_in_its_own_language(workspace: SearchWorkspace) -> None:
+    await workspace.index(
+        await workspace.put("Häuser", "Die Häuser stehen am Fluss.", metadata={"language": "de"}),
+        await workspace.put("Paczki", "Zwrot pieniędzy za paczkę.", metadata={"language": "pl"}),
+        await workspace.put("Houses", "The houses stand by the river."),
     )
-    assert await shelf.titles("Haus", mode="text") == ["Häuser"]
-    assert await shelf.titles("PIENIEDZY paczke", mode="text") == ["Paczki"]
-    assert await shelf.titles("house", mode="text") == ["Houses"]
-    [hit] = (await shelf.search("pieniedzy", mode="text")).json()["items"]
+    assert await workspace.titles("Haus", mode="text") == ["Häuser"]
+    assert await workspace.titles("PIENIEDZY paczke", mode="text") == ["Paczki"]
+    assert await workspace.titles("house", mode="text") == ["Houses"]
+    [hit] = (await workspace.search("pieniedzy", mode="text")).json()["items"]
     assert [hit["text"][span["start"] : span["end"]] for span in hit["highlights"]] == ["pieniędzy"]
 
 
@@ -91,48 +91,52 @@ async def test_a_document_is_found_in_its_own_language(shelf: Shelf) -> None:
         ("ko", "Python을 쓴다", "python"),
     ],
 )
-async def test_words_beside_typographic_characters_are_found(shelf: Shelf, language: str, text: str, word: str) -> None:
-    await shelf.index(await shelf.put("Found", text, metadata={"language": language}))
-    assert await shelf.titles(word, mode="text") == ["Found"]
+async def test_words_beside_typographic_characters_are_found(
+    workspace: SearchWorkspace, language: str, text: str, word: str
+) -> None:
+    await workspace.index(await workspace.put("Found", text, metadata={"language": language}))
+    assert await workspace.titles(word, mode="text") == ["Found"]
 
 
-async def tag(shelf: Shelf, document: UUID, **metadata: JsonValue) -> str:
+async def tag(workspace: SearchWorkspace, document: UUID, **metadata: JsonValue) -> str:
     """Changes the metadata as a client does; the index status right after."""
-    path = f"/api/v1/projects/{shelf.project}/documents/{document}"
-    answer = await shelf.person.client.patch(path, json={"metadata": {**metadata}})
+    path = f"/api/v1/projects/{workspace.project}/documents/{document}"
+    answer = await workspace.person.client.patch(path, json={"metadata": {**metadata}})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["index_status"])
 
 
-async def test_another_language_is_another_index(shelf: Shelf) -> None:
-    document = await shelf.put("Häuser", "Die Häuser stehen am Fluss.")
-    await shelf.index(document)
-    assert await tag(shelf, document, language="de") == "pending"
-    await shelf.work()
-    assert await shelf.titles("Haus", mode="text") == ["Häuser"]
-    assert await tag(shelf, document, author="Ann", language="de") == "indexed"
-    assert await tag(shelf, document, author=None) == "indexed"
-    assert await tag(shelf, document, language=None) == "pending"
-    await shelf.work()
-    assert await shelf.titles("Haus", mode="text") == []
+async def test_another_language_is_another_index(workspace: SearchWorkspace) -> None:
+    document = await workspace.put("Häuser", "Die Häuser stehen am Fluss.")
+    await workspace.index(document)
+    assert await tag(workspace, document, language="de") == "pending"
+    await workspace.work()
+    assert await workspace.titles("Haus", mode="text") == ["Häuser"]
+    assert await tag(workspace, document, author="Ann", language="de") == "indexed"
+    assert await tag(workspace, document, author=None) == "indexed"
+    assert await tag(workspace, document, language=None) == "pending"
+    await workspace.work()
+    assert await workspace.titles("Haus", mode="text") == []
 
 
 @pytest.mark.parametrize("large", [False, True])
 async def test_a_language_that_changes_while_a_job_is_at_work_counts(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, large: bool
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
-    document = await shelf.put("Häuser", "Die Häuser stehen am Fluss.")
+    document = await workspace.put("Häuser", "Die Häuser stehen am Fluss.")
     if large:
-        monkeypatch.setattr(indexing, "CHUNKS_AT_ONCE", 0)
-    calls, original = list[str](), Embedding.embed
+        monkeypatch.setattr(document_indexer, "CHUNKS_AT_ONCE", 0)
+    calls, original = list[str](), PassageVectors.embed
 
-    async def embed(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
+    async def embed(
+        embedding: PassageVectors, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]
+    ) -> EmbeddedPassages:
         if not calls:
-            assert await tag(shelf, document, language="de") == "pending"
+            assert await tag(workspace, document, language="de") == "pending"
         calls.append(chunks[0].configuration)
         return await original(embedding, indexes, chunks)
 
-    monkeypatch.setattr(Embedding, "embed", embed)
-    await shelf.index(document)
+    monkeypatch.setattr(PassageVectors, "embed", embed)
+    await workspace.index(document)
     assert calls == ["english", "german"]
-    assert await shelf.titles("Haus", mode="text") == ["Häuser"]
+    assert await workspace.titles("Haus", mode="text") == ["Häuser"]

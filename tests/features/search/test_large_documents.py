@@ -5,12 +5,12 @@ from uuid import UUID
 
 import pytest
 
-from partywall.features.search import indexing, large_documents
+from partywall.features.search import document_indexer, large_documents
 from partywall.features.search.chunk_repository import NewChunk
-from partywall.features.search.embedding import Embedded, Embedding
 from partywall.features.search.index_repository import KnownIndex
+from partywall.features.search.passage_vectors import EmbeddedPassages, PassageVectors
 from partywall.features.search.work import work
-from tests.features.search.library import Shelf
+from tests.features.search.search_workspace import SearchWorkspace
 
 MOST = 3
 
@@ -18,32 +18,36 @@ MOST = 3
 @pytest.fixture(autouse=True)
 def bit_by_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three chunks are written at once."""
-    for module in (indexing, large_documents):
+    for module in (document_indexer, large_documents):
         monkeypatch.setattr(module, "CHUNKS_AT_ONCE", MOST)
 
 
 class Steps:
     """Stands before the embedding: what is written in one transaction is embedded before it."""
 
-    def __init__(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.shelf = shelf
+    def __init__(self, workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.workspace = workspace
         self.sizes: list[int] = []
         self.found: list[list[str]] = []
         self.broken_at: int | None = None
-        original = Embedding.embed
+        original = PassageVectors.embed
 
-        async def embed(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
+        async def embed(
+            embedding: PassageVectors, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]
+        ) -> EmbeddedPassages:
             await self.note(chunks)
             return await original(embedding, indexes, chunks)
 
-        monkeypatch.setattr(Embedding, "embed", embed)
+        monkeypatch.setattr(PassageVectors, "embed", embed)
 
     async def note(self, chunks: Sequence[NewChunk]) -> None:
         if len(self.sizes) == self.broken_at:
             self.broken_at = None
             raise RuntimeError("the worker was killed")
         self.sizes.append(len(chunks))
-        found = [set(await self.shelf.titles(word, mode=mode)) for word in ("former", "newer") for mode in ("text",)]
+        found = [
+            set(await self.workspace.titles(word, mode=mode)) for word in ("former", "newer") for mode in ("text",)
+        ]
         self.found.append([*found[0], "|", *found[1]])
 
 
@@ -51,100 +55,112 @@ def text_of(word: str, chunks: int) -> str:
     return "\n\n".join(f"# Part {number}\n\n{word} number{number} " + "filler " * 200 for number in range(chunks))
 
 
-async def chunks_of(shelf: Shelf, document: UUID) -> tuple[object, object]:
+async def chunks_of(workspace: SearchWorkspace, document: UUID) -> tuple[object, object]:
     """Those that are found, and those that are not."""
     where = "FROM chunk WHERE project_id = $1 AND document_id = $2 AND staged_for IS"
     return (
-        await shelf.value(f"SELECT count(*) {where} NULL", shelf.project, document),
-        await shelf.value(f"SELECT count(*) {where} NOT NULL", shelf.project, document),
+        await workspace.value(f"SELECT count(*) {where} NULL", workspace.project, document),
+        await workspace.value(f"SELECT count(*) {where} NOT NULL", workspace.project, document),
     )
 
 
-async def change(shelf: Shelf, document: UUID, content: str) -> None:
-    path = f"/api/v1/projects/{shelf.project}/documents/{document}"
-    assert (await shelf.person.client.patch(path, json={"content": content})).status_code == 200
+async def change(workspace: SearchWorkspace, document: UUID, content: str) -> None:
+    path = f"/api/v1/projects/{workspace.project}/documents/{document}"
+    assert (await workspace.person.client.patch(path, json={"content": content})).status_code == 200
 
 
-async def test_it_is_written_bit_by_bit_and_found_all_at_once(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = await shelf.put("Large", text_of("former", 7))
-    await shelf.index(document)
-    steps = Steps(shelf, monkeypatch)
-    await change(shelf, document, text_of("newer", 8))
-    await shelf.work()
+async def test_it_is_written_bit_by_bit_and_found_all_at_once(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await workspace.put("Large", text_of("former", 7))
+    await workspace.index(document)
+    steps = Steps(workspace, monkeypatch)
+    await change(workspace, document, text_of("newer", 8))
+    await workspace.work()
     assert steps.sizes == [3, 3, 2]
     assert steps.found == [["Large", "|"]] * 3, "the former text stays searchable, and the newer is not yet"
     for mode in ("text", "vector", "hybrid"):
-        texts = (await shelf.search("newer former number1", mode=mode, group="chunk", limit=100)).json()["items"]
+        texts = (await workspace.search("newer former number1", mode=mode, group="chunk", limit=100)).json()["items"]
         assert len(texts) == 8
         assert all("newer" in hit["text"] for hit in texts), mode
-    assert await shelf.titles("former", mode="text") == []
-    assert await chunks_of(shelf, document) == (8, 0)
-    assert await shelf.count("embedding_256") == 8
-    assert await shelf.value("SELECT chunks FROM search_statistic WHERE project_id = $1", shelf.project) == 8
+    assert await workspace.titles("former", mode="text") == []
+    assert await chunks_of(workspace, document) == (8, 0)
+    assert await workspace.count("embedding_256") == 8
+    assert await workspace.value("SELECT chunks FROM search_statistic WHERE project_id = $1", workspace.project) == 8
 
 
-async def test_what_is_staged_is_found_by_no_mode(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    await shelf.index(await shelf.put("Large", text_of("former", 7)))
-    await shelf.people.execute("UPDATE chunk SET staged_for = 1 WHERE project_id = $1", shelf.project)
+async def test_what_is_staged_is_found_by_no_mode(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    await workspace.index(await workspace.put("Large", text_of("former", 7)))
+    await workspace.users.execute("UPDATE chunk SET staged_for = 1 WHERE project_id = $1", workspace.project)
     for mode in ("text", "vector", "hybrid"):
         for params in ({}, {"status": "draft"}):
-            assert await shelf.titles("former", mode=mode, **params) == [], (mode, params)
+            assert await workspace.titles("former", mode=mode, **params) == [], (mode, params)
 
 
-async def test_what_was_cut_off_goes_on_where_it_was(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = Steps(shelf, monkeypatch)
+async def test_what_was_cut_off_goes_on_where_it_was(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(workspace, monkeypatch)
     steps.broken_at = 2
-    document = await shelf.put("Large", text_of("newer", 8))
-    await shelf.index(document)
+    document = await workspace.put("Large", text_of("newer", 8))
+    await workspace.index(document)
     assert steps.sizes == [3, 3, 2], "the first two were not done again"
-    assert await chunks_of(shelf, document) == (8, 0)
-    assert await shelf.count("embedding_256") == 8
+    assert await chunks_of(workspace, document) == (8, 0)
+    assert await workspace.count("embedding_256") == 8
 
 
-async def test_what_was_staged_of_another_text_is_thrown_away(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = Steps(shelf, monkeypatch)
-    document = await shelf.put("Large", text_of("newer", 5))
-    await shelf.index(document)
-    await shelf.people.execute("UPDATE chunk SET staged_for = 1, context = 'cut by another release'")
-    await shelf.people.execute("UPDATE document SET index_status = 'pending' WHERE id = $1", document)
-    await shelf.index(document)
+async def test_what_was_staged_of_another_text_is_thrown_away(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = Steps(workspace, monkeypatch)
+    document = await workspace.put("Large", text_of("newer", 5))
+    await workspace.index(document)
+    await workspace.users.execute("UPDATE chunk SET staged_for = 1, context = 'cut by another release'")
+    await workspace.users.execute("UPDATE document SET index_status = 'pending' WHERE id = $1", document)
+    await workspace.index(document)
     assert steps.sizes == [3, 2, 3, 2]
-    assert await chunks_of(shelf, document) == (5, 0)
+    assert await chunks_of(workspace, document) == (5, 0)
 
 
-async def test_a_change_meanwhile_ends_the_old_work_early(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = await shelf.put("Large", text_of("former", 9))
-    original, calls = Embedding.embed, list[int]()
+async def test_a_change_meanwhile_ends_the_old_work_early(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await workspace.put("Large", text_of("former", 9))
+    original, calls = PassageVectors.embed, list[int]()
 
-    async def slow(embedding: Embedding, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> Embedded:
+    async def slow(
+        embedding: PassageVectors, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]
+    ) -> EmbeddedPassages:
         calls.append(len(chunks))
         if len(calls) == 1:
-            await change(shelf, document, text_of("newer", 4))
+            await change(workspace, document, text_of("newer", 4))
         return await original(embedding, indexes, chunks)
 
-    monkeypatch.setattr(Embedding, "embed", slow)
-    await shelf.index(document)
+    monkeypatch.setattr(PassageVectors, "embed", slow)
+    await workspace.index(document)
     assert calls == [3, 3, 1]
-    assert await chunks_of(shelf, document) == (4, 0)
-    assert await shelf.titles("newer", mode="text") == ["Large"]
+    assert await chunks_of(workspace, document) == (4, 0)
+    assert await workspace.titles("newer", mode="text") == ["Large"]
 
 
-async def test_what_becomes_small_is_replaced_bit_by_bit_too(shelf: Shelf) -> None:
-    document = await shelf.put("Large", text_of("former", 9))
-    await shelf.index(document)
-    await change(shelf, document, "newer")
-    await shelf.work()
-    assert await chunks_of(shelf, document) == (1, 0)
-    assert await shelf.titles("former", mode="text") == []
+async def test_what_becomes_small_is_replaced_bit_by_bit_too(workspace: SearchWorkspace) -> None:
+    document = await workspace.put("Large", text_of("former", 9))
+    await workspace.index(document)
+    await change(workspace, document, "newer")
+    await workspace.work()
+    assert await chunks_of(workspace, document) == (1, 0)
+    assert await workspace.titles("former", mode="text") == []
 
 
-async def test_a_sweep_that_was_cut_off_is_finished_by_its_job(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    document = await shelf.put("Large", text_of("former", 4))
-    await shelf.index(document)
-    await change(shelf, document, text_of("newer", 5))
-    await shelf.work(handlers=[each for each in work.jobs if each.kind.name != "sweep_chunks"])
-    assert await chunks_of(shelf, document) == (5, 4)
-    steps = Steps(shelf, monkeypatch)
-    await shelf.work()
+async def test_a_sweep_that_was_cut_off_is_finished_by_its_job(
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = await workspace.put("Large", text_of("former", 4))
+    await workspace.index(document)
+    await change(workspace, document, text_of("newer", 5))
+    await workspace.work(handlers=[each for each in work.jobs if each.kind.name != "sweep_chunks"])
+    assert await chunks_of(workspace, document) == (5, 4)
+    steps = Steps(workspace, monkeypatch)
+    await workspace.work()
     assert steps.sizes == []
-    assert await chunks_of(shelf, document) == (5, 0)
+    assert await chunks_of(workspace, document) == (5, 0)

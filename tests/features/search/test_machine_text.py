@@ -7,7 +7,7 @@ import string
 
 import pytest
 
-from partywall.features.search.chunking import chunk_text
+from partywall.features.search.chunker import chunk_text
 
 RANDOM = random.Random(7)
 IMAGE = base64.b64encode(RANDOM.randbytes(300_000)).decode()

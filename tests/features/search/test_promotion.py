@@ -11,56 +11,56 @@ import asyncpg
 import pytest
 
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
-from partywall.core.tenancy import enter_to_write
-from partywall.features.search import index_writing, promotion
+from partywall.core.tenancy import open_shared_scope
+from partywall.features.search import index_writer, promotion
 from partywall.features.search.index_repository import IndexReader, IndexWriter
 from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
 from partywall.features.search.promotion import promote_vectors
 from partywall.features.search.work import work
 from tests.engines import DatabaseUrls
-from tests.features.search.library import Shelf
+from tests.features.search.search_workspace import SearchWorkspace
 
 OTHERS = [each for each in work.jobs if each.kind.name != PROMOTE_VECTORS.name]
 CLAIM = "UPDATE job SET lease = $1 WHERE kind = 'promote_vectors' RETURNING id"
 
 
 @pytest.fixture
-async def large(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+async def large(workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch) -> SearchWorkspace:
     """Of six vectors three are to enter the HNSW index, two in each transaction; the later ones are in it."""
-    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 3)
+    monkeypatch.setattr(index_writer, "EXACT_CHUNKS", 3)
     monkeypatch.setattr(promotion, "PROMOTED_AT_ONCE", 2 * 256)
-    monkeypatch.setattr("partywall.features.search.planning.uses_index", lambda *_: True)
+    monkeypatch.setattr("partywall.features.search.vector_plan.uses_index", lambda *_: True)
     for numbers in ((0, 1, 2), (3, 4, 5)):
-        await shelf.ask(*[await shelf.put(f"Number {number}", f"cats and word{number}") for number in numbers])
-        await shelf.work(handlers=OTHERS)
-    return shelf
+        await workspace.ask(*[await workspace.put(f"Number {number}", f"cats and word{number}") for number in numbers])
+        await workspace.work(handlers=OTHERS)
+    return workspace
 
 
-async def exact(shelf: Shelf) -> object:
+async def exact(workspace: SearchWorkspace) -> object:
     """How many vectors are not in the HNSW index."""
-    return await shelf.value(
-        "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND NOT approximate", shelf.project
+    return await workspace.value(
+        "SELECT count(*) FROM embedding_256 WHERE project_id = $1 AND NOT approximate", workspace.project
     )
 
 
-async def finished(shelf: Shelf) -> object:
-    return await shelf.value("SELECT approximate FROM search_index WHERE project_id = $1", shelf.project)
+async def finished(workspace: SearchWorkspace) -> object:
+    return await workspace.value("SELECT approximate FROM search_index WHERE project_id = $1", workspace.project)
 
 
-async def promote(shelf: Shelf, *, stopping: bool = False) -> None:
+async def promote(workspace: SearchWorkspace, *, stopping: bool = False) -> None:
     """One attempt at the one job there is."""
     worker = uuid4()
-    [[job]] = await shelf.people.fetch(CLAIM, worker)
-    index = await shelf.value("SELECT id FROM search_index WHERE project_id = $1", shelf.project)
+    [[job]] = await workspace.users.fetch(CLAIM, worker)
+    index = await workspace.value("SELECT id FROM search_index WHERE project_id = $1", workspace.project)
     assert isinstance(index, UUID)
-    context = JobContext(shelf.resources, worker, job, 1, last=False)
+    context = JobContext(workspace.resources, worker, job, 1, last=False)
     if stopping:
         context.stopping.set()
-    payload = PromoteVectors(project_id=shelf.project, principal=f"service:{shelf.project}", index=index)
+    payload = PromoteVectors(project_id=workspace.project, principal=f"service:{workspace.project}", index=index)
     await promote_vectors(context, payload)
 
 
-async def test_a_large_project_enters_the_index_by_one_job(large: Shelf) -> None:
+async def test_a_large_project_enters_the_index_by_one_job(large: SearchWorkspace) -> None:
     assert (await exact(large), await finished(large)) == (3, False)
     assert len(await large.titles("cats", mode="vector")) == 6
     await promote(large)
@@ -69,7 +69,7 @@ async def test_a_large_project_enters_the_index_by_one_job(large: Shelf) -> None
     assert (await large.titles("cats word5"))[0] == "Number 5"
 
 
-async def test_a_worker_that_stops_leaves_the_rest_to_another(large: Shelf) -> None:
+async def test_a_worker_that_stops_leaves_the_rest_to_another(large: SearchWorkspace) -> None:
     with pytest.raises(AnotherAttemptError):
         await promote(large, stopping=True)
     await large.work()
@@ -77,14 +77,14 @@ async def test_a_worker_that_stops_leaves_the_rest_to_another(large: Shelf) -> N
 
 
 @asynccontextmanager
-async def removing(shelf: Shelf) -> AsyncIterator[None]:
+async def removing(workspace: SearchWorkspace) -> AsyncIterator[None]:
     """The project's first passage is being removed, and then is not."""
-    connection = await asyncpg.connect(DatabaseUrls.dsn(shelf.database.superuser))
+    connection = await asyncpg.connect(DatabaseUrls.dsn(workspace.database.superuser))
     try:
         removal = connection.transaction()
         await removal.start()
         await connection.execute(
-            "DELETE FROM chunk WHERE number = (SELECT min(number) FROM chunk WHERE project_id = $1)", shelf.project
+            "DELETE FROM chunk WHERE number = (SELECT min(number) FROM chunk WHERE project_id = $1)", workspace.project
         )
         async with asyncio.timeout(60):
             yield
@@ -93,7 +93,7 @@ async def removing(shelf: Shelf) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def test_it_waits_for_nobody_who_removes_passages(large: Shelf) -> None:
+async def test_it_waits_for_nobody_who_removes_passages(large: SearchWorkspace) -> None:
     """Who removes a passage waits for its vector: both waiting for each other is a deadlock."""
     async with removing(large):
         with pytest.raises(AnotherAttemptError):
@@ -103,21 +103,23 @@ async def test_it_waits_for_nobody_who_removes_passages(large: Shelf) -> None:
     assert (await exact(large), await finished(large)) == (0, True)
 
 
-async def test_vectors_for_passages_that_are_being_removed_wait_for_nobody(large: Shelf) -> None:
+async def test_vectors_for_passages_that_are_being_removed_wait_for_nobody(large: SearchWorkspace) -> None:
     async with removing(large), large.resources.sessions.begin() as session:
-        scope = await enter_to_write(session, large.person.principal, large.project)
+        scope = await open_shared_scope(session, large.person.principal, large.project)
         writer = IndexWriter(session, scope)
         other = await writer.open("another@1", 256, "building")
         index = next(each for each in await IndexReader(session, scope).indexes() if each.id == other)
-        numbers = await large.people.fetch("SELECT number FROM chunk WHERE project_id = $1", large.project)
+        numbers = await large.users.fetch("SELECT number FROM chunk WHERE project_id = $1", large.project)
         vector = f"[{','.join(['1'] * 256)}]"
         await writer.add_vectors(index, [row[0] for row in numbers], [vector] * 6, approximate=False)
         assert len(await IndexReader(session, scope).without_vector(index, 0, 10)) == 1
 
 
-async def test_a_project_that_shrinks_stays_in_the_index(large: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_project_that_shrinks_stays_in_the_index(
+    large: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await large.work()
-    monkeypatch.setattr(index_writing, "EXACT_CHUNKS", 100)
+    monkeypatch.setattr(index_writer, "EXACT_CHUNKS", 100)
     await large.index(await large.put("Number 7", "cats and word7"))
     assert await exact(large) == 0
     assert len(await large.titles("cats", mode="vector")) == 7

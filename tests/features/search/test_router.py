@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from httpx2 import AsyncClient
 
-from tests.features.search.library import Shelf
-from tests.people import People
+from tests.features.search.search_workspace import SearchWorkspace
+from tests.users import Users
 
 REFUNDS = "Our refunds reach you within ten days. Write to the shop first."
 PARCELS = "A late parcel is sent again, free of charge."
@@ -14,14 +14,14 @@ CATS = "The cat sleeps on the warm roof all afternoon."
 
 
 @pytest.fixture
-async def stocked(shelf: Shelf) -> Shelf:
+async def stocked(workspace: SearchWorkspace) -> SearchWorkspace:
     documents = [
-        await shelf.put("Refund policy", REFUNDS, status="published"),
-        await shelf.put("Parcels", PARCELS),
-        await shelf.put("Animals", CATS),
+        await workspace.put("Refund policy", REFUNDS, status="published"),
+        await workspace.put("Parcels", PARCELS),
+        await workspace.put("Animals", CATS),
     ]
-    await shelf.index(*documents)
-    return shelf
+    await workspace.index(*documents)
+    return workspace
 
 
 async def test_anonymous_is_refused(anonymous: AsyncClient) -> None:
@@ -29,21 +29,21 @@ async def test_anonymous_is_refused(anonymous: AsyncClient) -> None:
     assert answer.status_code == 401
 
 
-async def test_another_project_is_invisible(stocked: Shelf, people: People) -> None:
-    stranger = await people.person()
-    answer = await stranger.client.get(f"/api/v1/projects/{stocked.project}/search", params={"q": "refund"})
+async def test_another_project_is_invisible(stocked: SearchWorkspace, users: Users) -> None:
+    outsider = await users.person()
+    answer = await outsider.client.get(f"/api/v1/projects/{stocked.project}/search", params={"q": "refund"})
     assert answer.status_code == 404
     assert answer.json()["code"] == "project_not_found"
 
 
-async def test_a_viewer_may_search(stocked: Shelf, people: People) -> None:
-    viewer = await people.person()
-    await people.join(stocked.project, viewer, "viewer")
+async def test_a_viewer_may_search(stocked: SearchWorkspace, users: Users) -> None:
+    viewer = await users.person()
+    await users.join(stocked.project, viewer, "viewer")
     answer = await viewer.client.get(f"/api/v1/projects/{stocked.project}/search", params={"q": "refund"})
     assert answer.status_code == 200
 
 
-async def test_the_hit_has_all_that_the_contract_names(stocked: Shelf) -> None:
+async def test_the_hit_has_all_that_the_contract_names(stocked: SearchWorkspace) -> None:
     answer = await stocked.search("refunds")
     assert answer.headers["X-Search-Mode"] == "hybrid"
     hit = answer.json()["items"][0]
@@ -54,42 +54,44 @@ async def test_the_hit_has_all_that_the_contract_names(stocked: Shelf) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "text", "vector"])
-async def test_every_mode_finds_the_passage(stocked: Shelf, mode: str) -> None:
+async def test_every_mode_finds_the_passage(stocked: SearchWorkspace, mode: str) -> None:
     assert (await stocked.titles("late parcels", mode=mode))[0] == "Parcels"
 
 
-async def test_words_are_stemmed_and_any_of_them_counts(stocked: Shelf) -> None:
+async def test_words_are_stemmed_and_any_of_them_counts(stocked: SearchWorkspace) -> None:
     assert await stocked.titles("refunding elephants", mode="text") == ["Refund policy"]
 
 
-async def test_meaning_finds_what_words_do_not(stocked: Shelf) -> None:
+async def test_meaning_finds_what_words_do_not(stocked: SearchWorkspace) -> None:
     assert await stocked.titles("feline pet", mode="text") == []
     assert (await stocked.titles("feline pet"))[0] == "Animals"
 
 
-async def test_a_title_counts(stocked: Shelf) -> None:
+async def test_a_title_counts(stocked: SearchWorkspace) -> None:
     assert await stocked.titles("policy", mode="text") == ["Refund policy"]
 
 
-async def test_status_filters_both_halves(stocked: Shelf) -> None:
+async def test_status_filters_both_halves(stocked: SearchWorkspace) -> None:
     for mode in ("hybrid", "text", "vector"):
         assert await stocked.titles("refunds parcel cat", mode=mode, status="published") == ["Refund policy"]
 
 
-async def test_limit_cuts_off(stocked: Shelf) -> None:
+async def test_limit_cuts_off(stocked: SearchWorkspace) -> None:
     assert len(await stocked.titles("refunds parcel cat", limit=2)) == 2
 
 
-async def test_one_hit_per_document_unless_chunks_are_asked_for(shelf: Shelf) -> None:
+async def test_one_hit_per_document_unless_chunks_are_asked_for(workspace: SearchWorkspace) -> None:
     section = "# Refunds\n\n" + "A refund takes ten days. " * 60
-    await shelf.index(await shelf.put("Long", section * 3), await shelf.put("Short", "Nothing of the kind."))
-    assert (await shelf.titles("refund")).count("Long") == 1
-    assert (await shelf.titles("refund", group="chunk", mode="text")).count("Long") == 3
+    await workspace.index(
+        await workspace.put("Long", section * 3), await workspace.put("Short", "Nothing of the kind.")
+    )
+    assert (await workspace.titles("refund")).count("Long") == 1
+    assert (await workspace.titles("refund", group="chunk", mode="text")).count("Long") == 3
 
 
-async def test_an_empty_project_has_no_hits(shelf: Shelf) -> None:
+async def test_an_empty_project_has_no_hits(workspace: SearchWorkspace) -> None:
     for mode in ("hybrid", "text", "vector"):
-        assert await shelf.titles("anything", mode=mode) == []
+        assert await workspace.titles("anything", mode=mode) == []
 
 
 @pytest.mark.parametrize(
@@ -109,8 +111,8 @@ async def test_an_empty_project_has_no_hits(shelf: Shelf) -> None:
     ],
     ids=str,
 )
-async def test_a_bad_question_is_refused(shelf: Shelf, params: dict[str, str | int]) -> None:
-    answer = await shelf.person.client.get(f"/api/v1/projects/{shelf.project}/search", params=params)
+async def test_a_bad_question_is_refused(workspace: SearchWorkspace, params: dict[str, str | int]) -> None:
+    answer = await workspace.person.client.get(f"/api/v1/projects/{workspace.project}/search", params=params)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -118,14 +120,16 @@ async def test_a_bad_question_is_refused(shelf: Shelf, params: dict[str, str | i
 @pytest.mark.parametrize(
     "q", ["the of and", "'; DROP TABLE chunk; --", "\\", "a:*&!|()<->", "\u202e\U0001f600", "% _ '' \"", "x" * 1000]
 )
-async def test_an_odd_question_is_no_error(stocked: Shelf, q: str) -> None:
+async def test_an_odd_question_is_no_error(stocked: SearchWorkspace, q: str) -> None:
     for mode in ("hybrid", "text", "vector"):
         assert (await stocked.search(q, mode=mode)).status_code == 200
 
 
-async def test_projects_do_not_share_their_statistics(stocked: Shelf, people: People) -> None:
+async def test_projects_do_not_share_their_statistics(stocked: SearchWorkspace, users: Users) -> None:
     """Scores and hits of one project do not change when another project fills up with the same words."""
     before = (await stocked.search("refunds parcel", mode="text")).json()
-    other = Shelf(people, stocked.person, await stocked.person.project("Other"), stocked.resources, stocked.database)
+    other = SearchWorkspace(
+        users, stocked.person, await stocked.person.project("Other"), stocked.resources, stocked.database
+    )
     await other.index(*[await other.put(f"Refund {number}", "refunds and parcel") for number in range(20)])
     assert (await stocked.search("refunds parcel", mode="text")).json() == before

@@ -4,7 +4,7 @@ import pytest
 
 from partywall.features.search.constants import MAX_QUERY_CHARACTERS
 from partywall.features.search.schemas import SearchGroup, SearchMode, SearchQuery
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 
 def test_a_query_is_trimmed_before_its_length_counts() -> None:

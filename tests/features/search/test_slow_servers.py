@@ -12,25 +12,29 @@ import pytest
 
 from partywall.adapters.embeddings import requests
 from partywall.core.outgoing.endpoints import open_endpoint_client, tls_context
-from partywall.core.outgoing.retrying import Retries
-from partywall.features.documents import indexing as documents
-from partywall.features.documents.indexing import Due, Taken
-from partywall.features.search import missing_vectors, reindexing, vector_filling
+from partywall.core.outgoing.retries import Retries
+from partywall.features.documents import index_queue as documents
+from partywall.features.documents.index_queue import ClaimedDocument, DueProject
+from partywall.features.search import index_rebuild, missing_vectors, vector_filling
+from partywall.features.search.index_rebuild import notice_change
 from partywall.features.search.indexer import VECTORS_OF_ACCOUNT, Indexer, index_documents
-from partywall.features.search.leasing import MAX_ATTEMPTS, Lease
-from partywall.features.search.reindexing import notice_change
+from partywall.features.search.lease import MAX_ATTEMPTS, Lease
 from tests.adapters.embeddings.endpoint import Endpoint, serving
+from tests.adapters.embeddings.test_errors import not_about
 from tests.adapters.embeddings.test_poison import FAULTS
-from tests.adapters.embeddings.test_refusals import not_about
-from tests.features.search.library import Shelf, eventually, working
+from tests.features.search.search_workspace import SearchWorkspace, eventually, working
+from tests.features.search.test_document_indexer import status
 from tests.features.search.test_embedding_servers import has_status, is_true, settle, told, using, vectors
-from tests.features.search.test_indexing import status
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "_MOMENT_SECONDS", 0.0)
-    for module, name in ((missing_vectors, "FIRST_PAUSE"), (missing_vectors, "_SHORTLY"), (reindexing, "_FIRST_PAUSE")):
+    for module, name in (
+        (missing_vectors, "FIRST_PAUSE"),
+        (missing_vectors, "_SHORTLY"),
+        (index_rebuild, "_FIRST_PAUSE"),
+    ):
         monkeypatch.setattr(module, name, timedelta(milliseconds=1))
 
 
@@ -48,44 +52,48 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
         yield opened
 
 
-async def is_found(shelf: Shelf, q: str, titles: list[str]) -> bool:
-    return await shelf.titles(q, mode="text") == titles
+async def is_found(workspace: SearchWorkspace, q: str, titles: list[str]) -> bool:
+    return await workspace.titles(q, mode="text") == titles
 
 
 async def test_words_are_found_while_the_server_has_not_answered(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     """However many have come before, and then vectors follow, with one event."""
-    resources = await using(shelf, endpoint, client)
+    resources = await using(workspace, endpoint, client)
     endpoint.hold = asyncio.Event()
-    async with working(resources, shelf.database):
+    async with working(resources, workspace.database):
         for number in range(3):
-            await shelf.put(f"T{number}", f"Words about cats{number}.")
-            await eventually(partial(is_found, shelf, f"cats{number}", [f"T{number}"]))
-        document = await shelf.put("Last", "Words about dogs.")
-        await eventually(partial(is_found, shelf, "dogs", ["Last"]))
-        assert (await status(shelf, document))[0] == "pending"
-        assert await told(shelf, document) == []
+            await workspace.put(f"T{number}", f"Words about cats{number}.")
+            await eventually(partial(is_found, workspace, f"cats{number}", [f"T{number}"]))
+        document = await workspace.put("Last", "Words about dogs.")
+        await eventually(partial(is_found, workspace, "dogs", ["Last"]))
+        assert (await status(workspace, document))[0] == "pending"
+        assert await told(workspace, document) == []
         endpoint.hold.set()
-        await eventually(partial(has_status, shelf, document, "indexed"))
-    assert await vectors(shelf, document) == 1
-    assert await told(shelf, document) == ["document.indexed"]
+        await eventually(partial(has_status, workspace, document, "indexed"))
+    assert await vectors(workspace, document) == 1
+    assert await told(workspace, document) == ["document.indexed"]
 
 
 async def test_an_account_waits_for_no_others_requests(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
     """More projects of one account hang at the server than may be asked for at once."""
-    resources = await using(shelf, endpoint, client)
+    resources = await using(workspace, endpoint, client)
     endpoint.hold, endpoint.slow = asyncio.Event(), "slow"
-    hanging = [Shelf(shelf.people, shelf.person, shelf.project, shelf.resources, shelf.database)]
+    hanging = [
+        SearchWorkspace(workspace.users, workspace.person, workspace.project, workspace.resources, workspace.database)
+    ]
     for _ in range(VECTORS_OF_ACCOUNT):
-        project = await shelf.person.project()
-        hanging.append(Shelf(shelf.people, shelf.person, project, shelf.resources, shelf.database))
+        project = await workspace.person.project()
+        hanging.append(
+            SearchWorkspace(workspace.users, workspace.person, project, workspace.resources, workspace.database)
+        )
     slow = [(each, await each.put("Slow", "slow text")) for each in hanging]
-    person = await shelf.people.person()
-    other = Shelf(shelf.people, person, await person.project(), shelf.resources, shelf.database)
-    async with working(resources, shelf.database):
+    person = await workspace.users.person()
+    other = SearchWorkspace(workspace.users, person, await person.project(), workspace.resources, workspace.database)
+    async with working(resources, workspace.database):
 
         async def both_hang() -> bool:
             return sum("slow" in str(body["input"]) for body in endpoint.requests) == VECTORS_OF_ACCOUNT
@@ -100,89 +108,89 @@ async def test_an_account_waits_for_no_others_requests(
 
 
 async def test_one_bad_document_is_tried_and_failed_and_no_other(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
-    resources = await using(shelf, endpoint, client)
+    resources = await using(workspace, endpoint, client)
     endpoint.rule = not_about("poison", 503)
-    good = [await shelf.put(f"Good {number}", f"common word{number}") for number in range(12)]
-    bad = await shelf.put("Bad", "poison and common")
-    await settle(shelf, resources)
-    assert [await status(shelf, each) for each in good] == [("indexed", None)] * 12
-    assert [await vectors(shelf, each) for each in (*good, bad)] == [1] * 12 + [0]
-    assert await status(shelf, bad) == (
+    good = [await workspace.put(f"Good {number}", f"common word{number}") for number in range(12)]
+    bad = await workspace.put("Bad", "poison and common")
+    await settle(workspace, resources)
+    assert [await status(workspace, each) for each in good] == [("indexed", None)] * 12
+    assert [await vectors(workspace, each) for each in (*good, bad)] == [1] * 12 + [0]
+    assert await status(workspace, bad) == (
         "failed",
         "Found by its words alone: the embedding model fails at 1 passage: the embeddings endpoint answered 503: no",
     )
     alone = [body for body in endpoint.requests if body["input"] == ["Bad\npoison and common"]]
     assert MAX_ATTEMPTS <= len(alone) <= 2 * MAX_ATTEMPTS
-    assert await told(shelf, bad) == ["document.failed"]
-    assert len(await shelf.titles("common", mode="text", limit=100)) == 13
+    assert await told(workspace, bad) == ["document.failed"]
+    assert len(await workspace.titles("common", mode="text", limit=100)) == 13
     endpoint.rule = None
-    await shelf.ask(bad)
-    await settle(shelf, resources)
-    assert await status(shelf, bad) == ("indexed", None)
+    await workspace.ask(bad)
+    await settle(workspace, resources)
+    assert await status(workspace, bad) == ("indexed", None)
 
 
 async def test_a_document_that_is_put_aside_says_so(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(missing_vectors, "FIRST_PAUSE", timedelta(hours=1))
-    resources = await using(shelf, endpoint, client)
+    resources = await using(workspace, endpoint, client)
     endpoint.rule = FAULTS["NaN"]
-    good, bad = await shelf.put("Good", "common"), await shelf.put("Bad", "poison and common")
+    good, bad = await workspace.put("Good", "common"), await workspace.put("Bad", "poison and common")
     said = "Found by its words alone: the embedding model fails at 1 passage: the embeddings endpoint answered a vector"
-    async with working(resources, shelf.database):
-        await eventually(partial(has_status, shelf, good, "indexed"))
+    async with working(resources, workspace.database):
+        await eventually(partial(has_status, workspace, good, "indexed"))
         waits = "SELECT starts_with(index_error, $2) AND index_status = 'pending' FROM document WHERE id = $1"
-        await eventually(partial(is_true, shelf, waits, bad, said))
+        await eventually(partial(is_true, workspace, waits, bad, said))
         aside = "SELECT attempts = 1 AND lease IS NULL AND due_at > now() FROM indexing_attempt WHERE document_id = $1"
-        await eventually(partial(is_true, shelf, aside, bad))
+        await eventually(partial(is_true, workspace, aside, bad))
 
 
 async def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each turn has time for one step alone."""
     monkeypatch.setattr(vector_filling, "CHUNKS_AT_ONCE", 2)
     turns = iter(range(1000))
     monkeypatch.setattr(vector_filling.Turn, "is_over", property(lambda _: next(turns) % 3 == 2))
-    resources = await using(shelf, endpoint, client)
-    documents = [await shelf.put(f"T{number}", "words") for number in range(7)]
-    await settle(shelf, resources)
-    assert [await vectors(shelf, each) for each in documents] == [1] * 7
-    assert await shelf.value("SELECT count(*) FROM indexing_attempt WHERE project_id = $1", shelf.project) == 0
+    resources = await using(workspace, endpoint, client)
+    documents = [await workspace.put(f"T{number}", "words") for number in range(7)]
+    await settle(workspace, resources)
+    assert [await vectors(workspace, each) for each in documents] == [1] * 7
+    assert await workspace.value("SELECT count(*) FROM indexing_attempt WHERE project_id = $1", workspace.project) == 0
 
 
 async def test_a_bad_text_does_not_keep_another_models_index_from_serving(
-    shelf: Shelf, endpoint: Endpoint, client: httpx2.AsyncClient
+    workspace: SearchWorkspace, endpoint: Endpoint, client: httpx2.AsyncClient
 ) -> None:
-    await shelf.people.execute("DELETE FROM search_index WHERE project_id <> $1", shelf.project)
-    old, new = await using(shelf, endpoint, client, "old"), await using(shelf, endpoint, client, "new")
+    await workspace.users.execute("DELETE FROM search_index WHERE project_id <> $1", workspace.project)
+    old, new = await using(workspace, endpoint, client, "old"), await using(workspace, endpoint, client, "new")
     for title in ("Good", "poison"):
-        await shelf.put(title, "words")
-    await settle(shelf, old)
+        await workspace.put(title, "words")
+    await settle(workspace, old)
     endpoint.rule = not_about("poison", 503)
     await notice_change(new)
     serves = "SELECT count(*) = 1 FROM search_index WHERE project_id = $1 AND model = $2 AND status = 'active'"
-    async with working(new, shelf.database):
-        await eventually(partial(is_true, shelf, serves, shelf.project, new.embedders.current.name))
+    async with working(new, workspace.database):
+        await eventually(partial(is_true, workspace, serves, workspace.project, new.embedders.current.name))
 
 
 async def test_what_is_leased_while_it_is_told_to_stop_is_given_back(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    workspace: SearchWorkspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document, stop = await shelf.put("A title", "words"), asyncio.Event()
+    document, stop = await workspace.put("A title", "words"), asyncio.Event()
     leased, answered = asyncio.Event(), asyncio.Event()
     tasks = list[asyncio.Task[object]]()
     take, begin = documents.take, Indexer._take
 
-    async def late(*args: object, **limits: int) -> list[Taken]:
+    async def late(*args: object, **limits: int) -> list[ClaimedDocument]:
         found = await take(*args, **limits)  # type: ignore[arg-type]  # as they were given
         leased.set()
         await answered.wait()
         return found
 
-    async def noted(indexer: Indexer, due: Due, lease: Lease) -> list[Taken]:
+    async def noted(indexer: Indexer, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
         tasks.append(running := asyncio.current_task())  # type: ignore[arg-type]  # there is one
         assert running
         return await begin(indexer, due, lease)
@@ -193,10 +201,10 @@ async def test_what_is_leased_while_it_is_told_to_stop_is_given_back(
     monkeypatch.setattr(documents, "take", late)
     monkeypatch.setattr(Indexer, "_take", noted)
     async with asyncio.TaskGroup() as group:
-        group.create_task(index_documents(shelf.resources, stop))
+        group.create_task(index_documents(workspace.resources, stop))
         await leased.wait()
         stop.set()
         await eventually(is_cancelled)
         answered.set()
     left = "SELECT attempts = 0 AND lease IS NULL FROM indexing_attempt WHERE document_id = $1"
-    assert await shelf.value(left, document) is True
+    assert await workspace.value(left, document) is True

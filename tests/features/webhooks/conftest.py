@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from partywall.core.resources import Resources
-from tests.features.webhooks.post import Office
 from tests.features.webhooks.receiver import Receiver, receiving
-from tests.people import People
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace
+from tests.users import Users
 
-type OpenOffice = Callable[[], Awaitable[Office]]
+type OpenWorkspace = Callable[[], Awaitable[WebhookWorkspace]]
 
 
 @pytest.fixture
@@ -25,19 +25,19 @@ async def second_receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def open_office(people: People, resources: Resources) -> AsyncIterator[OpenOffice]:
+async def open_workspace(users: Users, resources: Resources) -> AsyncIterator[OpenWorkspace]:
     """Another project with an owner of its own; its webhooks end with the test, so that no other serves them."""
-    opened: list[Office] = []
+    opened: list[WebhookWorkspace] = []
 
-    async def open_one() -> Office:
-        owner = await people.person()
-        opened.append(Office(people, resources, owner, await owner.project()))
+    async def open_one() -> WebhookWorkspace:
+        owner = await users.person()
+        opened.append(WebhookWorkspace(users, resources, owner, await owner.project()))
         return opened[-1]
 
     yield open_one
-    await people.execute("DELETE FROM webhook WHERE project_id = ANY ($1)", [each.project for each in opened])
+    await users.execute("DELETE FROM webhook WHERE project_id = ANY ($1)", [each.project for each in opened])
 
 
 @pytest.fixture
-async def office(open_office: OpenOffice) -> Office:
-    return await open_office()
+async def workspace(open_workspace: OpenWorkspace) -> WebhookWorkspace:
+    return await open_workspace()

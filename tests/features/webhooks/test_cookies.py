@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from partywall.core.outgoing.destinations import Destinations
-from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
-from tests.features.webhooks.conftest import OpenOffice
-from tests.features.webhooks.post import Office, dispatching, until
+from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from tests.features.webhooks.receiver import Arrived, Receiver, status
     ids=["host", "domain"],
 )
 async def test_no_delivery_carries_the_cookie_of_another(
-    open_office: OpenOffice,
+    open_workspace: OpenWorkspace,
     receiver: Receiver,
     second_receiver: Receiver,
     resources: Resources,
@@ -35,7 +35,7 @@ async def test_no_delivery_carries_the_cookie_of_another(
         return ["127.0.0.1"]
 
     receiver.answer = set_cookie
-    one, other = await open_office(), await open_office()
+    one, other = await open_workspace(), await open_workspace()
     await lead(one, receiver, hosts[0])
     await lead(other, second_receiver, hosts[1])
     loose = Destinations.of(plain_http=True, networks=["127.0.0.1/32"], ports=[])
@@ -49,8 +49,8 @@ async def test_no_delivery_carries_the_cookie_of_another(
         assert "cookie" not in arrived.headers
 
 
-async def lead(office: Office, receiver: Receiver, host: str) -> None:
+async def lead(workspace: WebhookWorkspace, receiver: Receiver, host: str) -> None:
     """The project's webhook calls the receiver by a name, which only the test's own name server knows."""
-    hook = await office.hook(receiver.url)
+    hook = await workspace.hook(receiver.url)
     url = f"http://{host}:{receiver.port}/hook"
-    await office.people.execute("UPDATE webhook SET url = $2 WHERE id = $1", hook.id, url)
+    await workspace.users.execute("UPDATE webhook SET url = $2 WHERE id = $1", hook.id, url)

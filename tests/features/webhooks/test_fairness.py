@@ -9,11 +9,11 @@ from uuid import UUID
 
 import pytest
 
-from partywall.core.jobs import turns
+from partywall.core.jobs import fair_scheduler
 from partywall.core.resources import Resources
-from tests.features.webhooks.conftest import OpenOffice
-from tests.features.webhooks.post import Office, dispatching, until
+from tests.features.webhooks.conftest import OpenWorkspace
 from tests.features.webhooks.receiver import Arrived, Receiver, status
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
 
 LONG = timedelta(seconds=60)
 
@@ -46,19 +46,19 @@ async def hanging(receiver: Receiver) -> AsyncIterator[Hanging]:
     hanging.end()
 
 
-async def busy(open_office: OpenOffice, hanging: Hanging, webhooks: int, events: int = 3) -> Office:
-    office = await open_office()
+async def busy(open_workspace: OpenWorkspace, hanging: Hanging, webhooks: int, events: int = 3) -> WebhookWorkspace:
+    workspace = await open_workspace()
     for _ in range(webhooks):
-        await office.hook(hanging.receiver.url)
-    await office.happen(*["document.created"] * events)
-    return office
+        await workspace.hook(hanging.receiver.url)
+    await workspace.happen(*["document.created"] * events)
+    return workspace
 
 
 async def test_the_many_webhooks_of_one_project_leave_places_for_another(
-    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+    open_workspace: OpenWorkspace, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
-    await busy(open_office, hanging, webhooks=8, events=1)
-    neighbour = await open_office()
+    await busy(open_workspace, hanging, webhooks=8, events=1)
+    neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=6):
         await until(lambda: hanging.held == 2)
@@ -70,14 +70,14 @@ async def test_the_many_webhooks_of_one_project_leave_places_for_another(
 
 
 async def test_the_many_projects_of_one_account_have_a_third_together(
-    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+    open_workspace: OpenWorkspace, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
-    offices = [await busy(open_office, hanging, webhooks=1, events=1) for _ in range(6)]
-    for office in offices[1:]:
-        await office.people.execute(
-            "UPDATE project_member SET account_id = $2 WHERE project_id = $1", office.project, offices[0].owner.id
+    offices = [await busy(open_workspace, hanging, webhooks=1, events=1) for _ in range(6)]
+    for workspace in offices[1:]:
+        await workspace.users.execute(
+            "UPDATE project_member SET account_id = $2 WHERE project_id = $1", workspace.project, offices[0].owner.id
         )
-    neighbour = await open_office()
+    neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=6):
         await until(lambda: hanging.held == 2)
@@ -89,11 +89,11 @@ async def test_the_many_projects_of_one_account_have_a_third_together(
 
 
 async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
-    open_office: OpenOffice, hanging: Hanging, second_receiver: Receiver, resources: Resources
+    open_workspace: OpenWorkspace, hanging: Hanging, second_receiver: Receiver, resources: Resources
 ) -> None:
     for _ in range(3):
-        await busy(open_office, hanging, webhooks=4, events=1)
-    neighbour = await open_office()
+        await busy(open_workspace, hanging, webhooks=4, events=1)
+    neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=8):
         await until(lambda: hanging.held == 6)
@@ -104,7 +104,7 @@ async def test_many_projects_with_many_webhooks_leave_one_place_for_another(
 
 
 async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours(
-    open_office: OpenOffice,
+    open_workspace: OpenWorkspace,
     hanging: Hanging,
     second_receiver: Receiver,
     resources: Resources,
@@ -112,16 +112,16 @@ async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours
 ) -> None:
     """Whose webhook would have gone on with its next event gives way after the one."""
     seen: set[UUID] = set()
-    replace = turns._Lines.replace
+    replace = fair_scheduler._Lines.replace
 
-    def note(lines: turns._Lines, found: Mapping[UUID, UUID]) -> None:
+    def note(lines: fair_scheduler._Lines, found: Mapping[UUID, UUID]) -> None:
         replace(lines, found)
         seen.update(found)
 
-    monkeypatch.setattr(turns._Lines, "replace", note)
+    monkeypatch.setattr(fair_scheduler._Lines, "replace", note)
     for _ in range(3):
-        await busy(open_office, hanging, webhooks=1)
-    neighbour = await open_office()
+        await busy(open_workspace, hanging, webhooks=1)
+    neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)
     async with dispatching(resources, timeout=LONG, concurrency=3):
         await until(lambda: hanging.held == 3)
@@ -135,9 +135,9 @@ async def test_where_every_place_is_taken_the_first_that_frees_is_the_neighbours
 
 
 async def test_what_one_worker_has_no_place_for_another_serves(
-    open_office: OpenOffice, hanging: Hanging, resources: Resources
+    open_workspace: OpenWorkspace, hanging: Hanging, resources: Resources
 ) -> None:
-    await busy(open_office, hanging, webhooks=2)
+    await busy(open_workspace, hanging, webhooks=2)
     async with dispatching(resources, timeout=LONG, concurrency=2):
         await until(lambda: hanging.held == 1)
         async with dispatching(resources, timeout=LONG, concurrency=2):

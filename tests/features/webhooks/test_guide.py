@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx2
 
 from partywall.core.resources import Resources
-from tests.architecture.house import ROOT
-from tests.features.webhooks.post import Office, dispatching, until
-from tests.serving import free_port, until_listening
+from tests.architecture.layout import ROOT
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, until
+from tests.server import free_port, until_listening
 
 GUIDE = ROOT / "docs" / "how-to" / "webhooks.md"
 
@@ -40,14 +40,16 @@ async def running(directory: Path, port: int, secret: str) -> AsyncIterator[asyn
         await process.communicate()
 
 
-async def test_the_guides_receiver_verifies_and_prints(office: Office, resources: Resources, tmp_path: Path) -> None:
+async def test_the_guides_receiver_verifies_and_prints(
+    workspace: WebhookWorkspace, resources: Resources, tmp_path: Path
+) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
-    hook = await office.hook(url, types=None)
-    await office.happen("document.created")
+    hook = await workspace.hook(url, types=None)
+    await workspace.happen("document.created")
 
     async def succeeded() -> bool:
-        return await office.statuses(hook) == ["succeeded"] * 2
+        return await workspace.statuses(hook) == ["succeeded"] * 2
 
     async with running(tmp_path, port, hook.secret) as process, httpx2.AsyncClient(timeout=60) as client:
         await until_listening(port)
@@ -59,5 +61,5 @@ async def test_the_guides_receiver_verifies_and_prints(office: Office, resources
         lines = [(await process.stdout.readline()).decode().split() for _ in range(2)]
     assert [line[1:] for line in lines] == [
         ["project.webhook_created", str(hook.id)],
-        ["document.created", str(office.project)],
+        ["document.created", str(workspace.project)],
     ]

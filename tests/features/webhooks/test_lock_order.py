@@ -18,18 +18,18 @@ from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncSession
 from partywall.core.events.batches import WireEvent
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project, enter_to_write
+from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope, open_shared_scope
 from partywall.features.projects.rights import Right
 from partywall.features.projects.service import ProjectService
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.deliveries import DeliveryService
+from partywall.features.webhooks.delivery_session_repository import DeliverySessionRepository
 from partywall.features.webhooks.exceptions import DeliveryNotFoundError, WebhookDisabledError, WebhookNotFoundError
 from partywall.features.webhooks.models import WebhookDelivery
-from partywall.features.webhooks.retrying import Outcome
+from partywall.features.webhooks.retry_policy import Outcome
 from partywall.features.webhooks.service import WebhookService
-from partywall.features.webhooks.turn_repository import TurnRepository
-from tests.features.webhooks.post import Office
-from tests.people import People, Person
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace
+from tests.users import Person, Users
 
 
 @dataclass(slots=True)
@@ -44,16 +44,16 @@ class Scene:
     id: UUID
 
     async def service(self, session: AsyncSession) -> WebhookService:
-        scope = await enter_project(session, self.owner.principal, self.id)
-        return WebhookService(session, scope, self.resources.announcer, self.resources.secrets.box(PURPOSE))
+        scope = await open_scope(session, self.owner.principal, self.id)
+        return WebhookService(session, scope, self.resources.sequencer, self.resources.secrets.box(PURPOSE))
 
-    async def turn(self, session: AsyncSession) -> TurnRepository | None:
+    async def turn(self, session: AsyncSession) -> DeliverySessionRepository | None:
         """With the webhook locked, if it is still there; it proves the job's lease at last."""
-        scope = await enter_to_write(session, Principal.service(self.id), self.id)
-        repository = TurnRepository(session, scope)
+        scope = await open_shared_scope(session, Principal.service(self.id), self.id)
+        repository = DeliverySessionRepository(session, scope)
         return None if await repository.lock(self.id) is None else repository
 
-    async def prove(self, session: AsyncSession) -> None:
+    async def make_scope(self, session: AsyncSession) -> None:
         await session.execute(text("SELECT FROM job WHERE dedupe_key = :key FOR SHARE"), {"key": self.key})
 
     @property
@@ -71,13 +71,13 @@ async def delete(scene: Scene, session: AsyncSession) -> None:
 
 
 async def redeliver(scene: Scene, session: AsyncSession) -> None:
-    scope = await enter_project(session, scene.owner.principal, scene.id)
+    scope = await open_scope(session, scene.owner.principal, scene.id)
     await DeliveryService(session, scope).redeliver(scene.id, scene.id)
 
 
 async def end_project(scene: Scene, session: AsyncSession) -> None:
-    scope = await enter_project(session, scene.owner.principal, scene.id)
-    service = ProjectService(session, scope, scene.resources.announcer)
+    scope = await open_scope(session, scene.owner.principal, scene.id)
+    service = ProjectService(session, scope, scene.resources.sequencer)
     await service.revision(Right.PROJECT_DELETE)
     await service.delete()
 
@@ -90,15 +90,15 @@ async def finish(scene: Scene, session: AsyncSession) -> None:
     if repository := await scene.turn(session):
         answered = Outcome(204, None)
         await repository.finish(scene.id, utc_now(), "succeeded", answered)
-        await repository.stay_due(scene.id, answered)
+        await repository.keep_due(scene.id, answered)
         await repository.note_success(scene.id)
-        await scene.prove(session)
+        await scene.make_scope(session)
 
 
 async def fan_out(scene: Scene, session: AsyncSession) -> None:
     if repository := await scene.turn(session):
         await repository.fan_out(scene.id, [WireEvent(7, "document.created", "", b"")], 7, timedelta())
-        await scene.prove(session)
+        await scene.make_scope(session)
 
 
 async def number(scene: Scene, session: AsyncSession) -> None:
@@ -110,11 +110,11 @@ async def prune(_: Scene, session: AsyncSession) -> None:
     await session.execute(text("SELECT wall.prune_webhook_deliveries(now() + interval '1 h', 100)"))
 
 
-PEOPLE: tuple[Act, ...] = (delete, redeliver, end_project, take_over)
+USERS: tuple[Act, ...] = (delete, redeliver, end_project, take_over)
 TURNS: tuple[Act, ...] = (finish, fan_out)
 SWEEPS: tuple[Act, ...] = (number, prune)
 # People wait for each other at the project, and a worker serves a webhook one transaction after another.
-PAIRS = [*itertools.product(PEOPLE, TURNS), *itertools.product((delete, redeliver, fan_out), SWEEPS)]
+PAIRS = [*itertools.product(USERS, TURNS), *itertools.product((delete, redeliver, fan_out), SWEEPS)]
 MEETINGS = [*PAIRS, *((other, one) for one, other in PAIRS)]
 # What an act may find that comes after another's.
 OVERTAKEN = (ProjectNotFoundError, WebhookNotFoundError, DeliveryNotFoundError, WebhookDisabledError)
@@ -154,21 +154,21 @@ class Pace:
             self.reached.set()
 
 
-async def until_done_or_behind(people: People, task: asyncio.Task[None], late: Pace, first: Pace) -> None:
+async def until_done_or_behind(users: Users, task: asyncio.Task[None], late: Pace, first: Pace) -> None:
     await late.known.wait()
     query = "SELECT $2 = ANY (pg_blocking_pids($1)) AS behind"
-    while not task.done() and not (await people.fetch(query, late.pid, first.pid))[0]["behind"]:
+    while not task.done() and not (await users.fetch(query, late.pid, first.pid))[0]["behind"]:
         pass
 
 
-async def meet(people: People, scene: Scene, one: Act, other: Act, stop: int) -> bool:
+async def meet(users: Users, scene: Scene, one: Act, other: Act, stop: int) -> bool:
     """`other` comes when `one` stands before that statement. Whether there was such a statement."""
     first, late = Pace(stop), Pace(None)
     async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         group.create_task(first.run(scene, one))
         await first.reached.wait()
         task = group.create_task(late.run(scene, other))
-        await until_done_or_behind(people, task, late, first)
+        await until_done_or_behind(users, task, late, first)
         first.go_on.set()
     return first.statements >= stop
 
@@ -204,31 +204,31 @@ DELETE FROM project WHERE id = $1
 
 
 @asynccontextmanager
-async def staged(people: People, office: Office) -> AsyncIterator[Scene]:
+async def staged(users: Users, workspace: WebhookWorkspace) -> AsyncIterator[Scene]:
     """What an act may destroy, made anew without a request."""
-    owner, id_ = office.owner, uuid4()
-    await people.execute(_STAGE, owner.id, id_)
-    yield Scene(office.resources, owner, id_)
-    await people.execute(_CLEAR, id_)
+    owner, id_ = workspace.owner, uuid4()
+    await users.execute(_STAGE, owner.id, id_)
+    yield Scene(workspace.resources, owner, id_)
+    await users.execute(_CLEAR, id_)
 
 
 @pytest.mark.parametrize(("one", "other"), MEETINGS, ids=lambda act: act.__name__)
-async def test_no_two_wait_for_each_other(office: Office, people: People, one: Act, other: Act) -> None:
+async def test_no_two_wait_for_each_other(workspace: WebhookWorkspace, users: Users, one: Act, other: Act) -> None:
     for stop in itertools.count(1):
-        async with staged(people, office) as scene:
-            if not await meet(people, scene, one, other, stop):
+        async with staged(users, workspace) as scene:
+            if not await meet(users, scene, one, other, stop):
                 break
 
 
-async def test_a_delivery_that_a_deletion_overtakes_leaves_nothing(office: Office, people: People) -> None:
+async def test_a_delivery_that_a_deletion_overtakes_leaves_nothing(workspace: WebhookWorkspace, users: Users) -> None:
     """The turn had asked for the webhook before it was gone; its delivery would have nothing to belong to."""
-    async with staged(people, office) as scene:
+    async with staged(users, workspace) as scene:
         person, turn = Pace(100), Pace(None)
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(person.run(scene, delete))
             await person.reached.wait()
             served = group.create_task(turn.run(scene, fan_out))
-            await until_done_or_behind(people, served, turn, person)
+            await until_done_or_behind(users, served, turn, person)
             assert not served.done()
             person.go_on.set()
         async with scene.resources.sessions.begin() as session:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from tests.engines import DatabaseUrls
-from tests.features.webhooks.post import Office
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace
 
 type Connection = asyncpg.Connection[asyncpg.Record]
 
@@ -29,63 +29,65 @@ async def runtime(database: DatabaseUrls) -> AsyncIterator[Connection]:
     await connection.close()
 
 
-async def touched(connection: Connection, principal: str, office: Office, statement: str) -> int:
+async def touched(connection: Connection, principal: str, workspace: WebhookWorkspace, statement: str) -> int:
     """How many rows it met; none, too, where it was refused. Rolled back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await connection.execute("SELECT wall.enter($1, $2)", principal, office.project)
-        return int((await connection.execute(statement, office.project)).split()[-1])
+        await connection.execute("SELECT wall.open_scope($1, $2)", principal, workspace.project)
+        return int((await connection.execute(statement, workspace.project)).split()[-1])
     except asyncpg.InsufficientPrivilegeError:
         return 0
     finally:
         await transaction.rollback()
 
 
-async def fill(office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    await office.people.execute(
+async def fill(workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    await workspace.users.execute(
         "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type) VALUES ($1, $2, 1, 'a.b')",
-        office.project, hook.id,
+        workspace.project, hook.id,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("statement", ALL)
-@pytest.mark.parametrize("role", ["editor", "viewer", "key", "stranger"])
+@pytest.mark.parametrize("role", ["editor", "viewer", "key", "outsider"])
 async def test_who_manages_nothing_touches_nothing(
-    office: Office, runtime: Connection, role: str, statement: str
+    workspace: WebhookWorkspace, runtime: Connection, role: str, statement: str
 ) -> None:
-    await fill(office)
+    await fill(workspace)
     principal = f"user:{uuid4()}"
     if role == "key":
-        [row] = await office.people.fetch(
+        [row] = await workspace.users.fetch(
             "INSERT INTO api_key (project_id, name, prefix, secret_hash, role, created_by)"
-            " VALUES ($1, 'x', $2, '\\x00', 'admin', 'user:x') RETURNING id", office.project, uuid4().hex,
+            " VALUES ($1, 'x', $2, '\\x00', 'admin', 'user:x') RETURNING id", workspace.project, uuid4().hex,
         )  # fmt: skip
         principal = f"key:{row['id']}"
     elif role != "stranger":
-        person = await office.people.person()
-        await office.people.join(office.project, person, role)
+        person = await workspace.users.person()
+        await workspace.users.join(workspace.project, person, role)
         principal = str(person.principal)
-    assert await touched(runtime, principal, office, statement) == 0
+    assert await touched(runtime, principal, workspace, statement) == 0
 
 
 @pytest.mark.parametrize("statement", ALL)
-async def test_who_manages_does(office: Office, runtime: Connection, statement: str) -> None:
-    await fill(office)
-    assert await touched(runtime, str(office.owner.principal), office, statement) == 1
+async def test_who_manages_does(workspace: WebhookWorkspace, runtime: Connection, statement: str) -> None:
+    await fill(workspace)
+    assert await touched(runtime, str(workspace.owner.principal), workspace, statement) == 1
 
 
 @pytest.mark.parametrize(("statement", "met"), [(READ, 1), (MOVE, 1), (FOLLOW, 1), (MAKE, 0), (POINT_ELSEWHERE, 0)])
 async def test_the_worker_reads_what_it_delivers_and_points_it_nowhere_else(
-    office: Office, runtime: Connection, statement: str, met: int
+    workspace: WebhookWorkspace, runtime: Connection, statement: str, met: int
 ) -> None:
-    await fill(office)
-    assert await touched(runtime, f"service:{office.project}", office, statement) == met
+    await fill(workspace)
+    assert await touched(runtime, f"service:{workspace.project}", workspace, statement) == met
 
 
-async def test_whose_webhooks_have_something_to_send_is_said_to_nobody(office: Office, runtime: Connection) -> None:
+async def test_whose_webhooks_have_something_to_send_is_said_to_nobody(
+    workspace: WebhookWorkspace, runtime: Connection
+) -> None:
     """The program may not call what asks for their jobs; it happens with the numbers of events."""
-    await fill(office)
+    await fill(workspace)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await runtime.fetch("SELECT wall.ask_for_deliveries($1)", [office.project])
+        await runtime.fetch("SELECT wall.enqueue_deliveries($1)", [workspace.project])

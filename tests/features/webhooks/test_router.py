@@ -12,13 +12,13 @@ from fastapi import FastAPI
 from httpx2 import AsyncClient
 
 from partywall.core.outgoing.destinations import Destinations
-from partywall.core.outgoing.guarded import Outgoing
+from partywall.core.outgoing.guarded_transport import Outgoing
 from partywall.core.resources import Resources
 from partywall.features.projects.jobs import ProjectDeleted
 from partywall.settings import Settings
-from tests.features.webhooks.post import Office
-from tests.isolation.work import run_job
-from tests.people import People
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace
+from tests.isolation.job_runner import run_job
+from tests.users import Users
 
 URL = "http://127.0.0.1:1024/hook"
 WANTED = {"url": URL, "types": ["document.*"], "description": "Our receiver"}
@@ -41,79 +41,79 @@ def requests(project: UUID, webhook: object) -> list[tuple[str, str, dict[str, o
     ]
 
 
-async def test_the_anonymous_are_refused(anonymous: AsyncClient, office: Office) -> None:
-    for method, path, body in requests(office.project, uuid4()):
+async def test_the_anonymous_are_refused(anonymous: AsyncClient, workspace: WebhookWorkspace) -> None:
+    for method, path, body in requests(workspace.project, uuid4()):
         answer = await anonymous.request(method, path, json=body)
         assert answer.status_code == 401, path
 
 
-async def test_another_project_sees_nothing(people: People, office: Office) -> None:
-    hook = await office.hook(URL)
-    other = await people.person()
+async def test_another_project_sees_nothing(users: Users, workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook(URL)
+    other = await users.person()
     own = await other.project()
-    for method, path, body in requests(office.project, hook.id):
+    for method, path, body in requests(workspace.project, hook.id):
         answer = await other.client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "project_not_found"), path
     for method, path, body in requests(own, hook.id)[2:]:
         answer = await other.client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "webhook_not_found"), path
     assert (await other.client.get(url(own))).json()["items"] == []
-    assert (await office.shown(hook))["enabled"] is True
+    assert (await workspace.shown(hook))["enabled"] is True
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
-async def test_who_may_not_manage_webhooks_is_told_so(people: People, office: Office, role: str) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    member = await people.person()
-    await people.join(office.project, member, role)
-    for method, path, body in requests(office.project, hook.id):
+async def test_who_may_not_manage_webhooks_is_told_so(users: Users, workspace: WebhookWorkspace, role: str) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    member = await users.person()
+    await users.join(workspace.project, member, role)
+    for method, path, body in requests(workspace.project, hook.id):
         answer = await member.client.request(method, path, json=body)
         assert (answer.status_code, answer.json()["right"]) == (403, "webhook.manage"), path
 
 
-async def test_an_admin_may_and_a_key_of_the_role_may_not(people: People, office: Office) -> None:
-    admin = await people.person()
-    await people.join(office.project, admin, "admin")
-    assert (await admin.client.post(url(office.project), json=WANTED)).status_code == 201
-    key = await office.owner.client.post(
-        f"/api/v1/projects/{office.project}/api-keys", json={"name": "admin", "role": "admin"}
+async def test_an_admin_may_and_a_key_of_the_role_may_not(users: Users, workspace: WebhookWorkspace) -> None:
+    admin = await users.person()
+    await users.join(workspace.project, admin, "admin")
+    assert (await admin.client.post(url(workspace.project), json=WANTED)).status_code == 201
+    key = await workspace.owner.client.post(
+        f"/api/v1/projects/{workspace.project}/api-keys", json={"name": "admin", "role": "admin"}
     )
     headers = {"Authorization": f"Bearer {key.json()['secret']}"}
-    for method, path, body in requests(office.project, uuid4()):
+    for method, path, body in requests(workspace.project, uuid4()):
         answer = await admin.client.request(method, path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["right"]) == (403, "webhook.manage"), path
 
 
-async def test_the_secret_is_shown_once_and_stored_sealed(people: People, office: Office) -> None:
-    made = await office.owner.client.post(url(office.project), json=WANTED)
+async def test_the_secret_is_shown_once_and_stored_sealed(users: Users, workspace: WebhookWorkspace) -> None:
+    made = await workspace.owner.client.post(url(workspace.project), json=WANTED)
     assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
     body = made.json()
     secret = body.pop("secret")
     assert secret.startswith("whsec_")
     assert len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) == 32
-    assert made.headers["location"] == url(office.project, body["id"])
+    assert made.headers["location"] == url(workspace.project, body["id"])
     assert {**WANTED, "enabled": True, "disabled_reason": None}.items() <= body.items()
-    shown = await office.owner.client.get(made.headers["location"])
+    shown = await workspace.owner.client.get(made.headers["location"])
     assert shown.json() == body
     assert shown.headers["etag"] == made.headers["etag"]
-    assert (await office.owner.client.get(url(office.project))).json()["items"] == [body]
+    assert (await workspace.owner.client.get(url(workspace.project))).json()["items"] == [body]
     for table in ("webhook", "webhook_progress", "idempotency_key", "event", "job"):
-        rows = await people.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} AS t")  # noqa: S608 - constants
+        rows = await users.fetch(f"SELECT to_jsonb(t)::text AS row FROM {table} AS t")  # noqa: S608 - constants
         assert all(secret.removeprefix("whsec_") not in row["row"] for row in rows)
 
 
-async def test_a_replay_comes_without_the_secret(people: People, office: Office) -> None:
+async def test_a_replay_comes_without_the_secret(users: Users, workspace: WebhookWorkspace) -> None:
     headers = {"Idempotency-Key": uuid4().hex}
-    first = await office.owner.client.post(url(office.project), json=WANTED, headers=headers)
-    again = await office.owner.client.post(url(office.project), json=WANTED, headers=headers)
+    first = await workspace.owner.client.post(url(workspace.project), json=WANTED, headers=headers)
+    again = await workspace.owner.client.post(url(workspace.project), json=WANTED, headers=headers)
     assert (first.status_code, again.status_code, again.headers["idempotent-replayed"]) == (201, 201, "true")
     assert again.json() == {name: value for name, value in first.json().items() if name != "secret"}
-    rotation = url(office.project, first.json()["id"], "/rotate-secret")
-    new = await office.owner.client.post(rotation, headers=headers)
-    replayed = await office.owner.client.post(rotation, headers=headers)
+    rotation = url(workspace.project, first.json()["id"], "/rotate-secret")
+    new = await workspace.owner.client.post(rotation, headers=headers)
+    replayed = await workspace.owner.client.post(rotation, headers=headers)
     assert new.json()["secret"] != first.json()["secret"]
     assert "secret" not in replayed.json()
-    rows = await people.fetch("SELECT body FROM idempotency_key WHERE project_id = $1", office.project)
+    rows = await users.fetch("SELECT body FROM idempotency_key WHERE project_id = $1", workspace.project)
     assert len(rows) == 2
     assert all(made.json()["secret"].encode() not in row["body"] for row in rows for made in (first, new))
 
@@ -144,34 +144,34 @@ async def test_a_replay_comes_without_the_secret(people: People, office: Office)
         ({"secret": "whsec_mine"}, "/secret"),
     ],
 )
-async def test_a_bad_body_is_refused(office: Office, change: dict[str, object], pointer: str) -> None:
-    hook = await office.hook(URL)
+async def test_a_bad_body_is_refused(workspace: WebhookWorkspace, change: dict[str, object], pointer: str) -> None:
+    hook = await workspace.hook(URL)
     for answer in (
-        await office.owner.client.post(url(office.project), json=WANTED | change),
-        await office.owner.client.patch(hook.url, json=change),
+        await workspace.owner.client.post(url(workspace.project), json=WANTED | change),
+        await workspace.owner.client.patch(hook.url, json=change),
     ):
         assert answer.status_code == 422, answer.text
         assert answer.json()["errors"][0]["pointer"] == pointer
-    [shown] = (await office.owner.client.get(url(office.project))).json()["items"]
+    [shown] = (await workspace.owner.client.get(url(workspace.project))).json()["items"]
     assert (shown["url"], shown["types"]) == (WANTED["url"], ["document.*"])
 
 
-async def test_blanks_around_an_address_are_no_part_of_it(office: Office) -> None:
-    made = await office.owner.client.post(url(office.project), json=WANTED | {"url": f" {URL} "})
+async def test_blanks_around_an_address_are_no_part_of_it(workspace: WebhookWorkspace) -> None:
+    made = await workspace.owner.client.post(url(workspace.project), json=WANTED | {"url": f" {URL} "})
     assert (made.status_code, made.json()["url"]) == (201, URL)
     other = "http://127.0.0.1:1024/other"
-    changed = await office.owner.client.patch(url(office.project, made.json()["id"]), json={"url": f"{other}\n"})
+    changed = await workspace.owner.client.patch(url(workspace.project, made.json()["id"]), json={"url": f"{other}\n"})
     assert (changed.status_code, changed.json()["url"]) == (200, other)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1024/", "https://127.0.0.1:1024/", "https://localhost:8000/"])
 async def test_without_a_word_in_the_settings_loopback_and_plain_http_are_refused(
-    office: Office, app: FastAPI, resources: Resources, address: str
+    workspace: WebhookWorkspace, app: FastAPI, resources: Resources, address: str
 ) -> None:
     outgoing = Outgoing.open(Destinations(), _loopback)
     app.state.resources = replace(resources, outgoing=outgoing)
     try:
-        answer = await office.owner.client.post(url(office.project), json={"url": address})
+        answer = await workspace.owner.client.post(url(workspace.project), json={"url": address})
     finally:
         app.state.resources = resources
         await outgoing.client.aclose()
@@ -182,12 +182,12 @@ async def _loopback(_: str, __: int) -> list[str]:
     return ["127.0.0.1"]
 
 
-async def test_a_merge_patch_changes_what_it_names(office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/", description="Before")
-    before = await office.owner.client.get(hook.url)
-    nothing = await office.owner.client.patch(hook.url, json={})
+async def test_a_merge_patch_changes_what_it_names(workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/", description="Before")
+    before = await workspace.owner.client.get(hook.url)
+    nothing = await workspace.owner.client.patch(hook.url, json={})
     assert (nothing.json(), nothing.headers["etag"]) == (before.json(), before.headers["etag"])
-    changed = await office.owner.client.patch(
+    changed = await workspace.owner.client.patch(
         hook.url, json={"types": None, "description": None, "url": "http://127.0.0.2:1024/", "enabled": False},
         headers={"If-Match": before.headers["etag"]},
     )  # fmt: skip
@@ -196,47 +196,49 @@ async def test_a_merge_patch_changes_what_it_names(office: Office) -> None:
     assert expected.items() <= changed.json().items()
     assert changed.headers["etag"] != before.headers["etag"]
     stale = {"If-Match": before.headers["etag"]}
-    assert (await office.owner.client.patch(hook.url, json={"enabled": True}, headers=stale)).status_code == 412
-    assert (await office.owner.client.delete(hook.url, headers=stale)).status_code == 412
-    unchanged = await office.owner.client.get(hook.url, headers={"If-None-Match": changed.headers["etag"]})
+    assert (await workspace.owner.client.patch(hook.url, json={"enabled": True}, headers=stale)).status_code == 412
+    assert (await workspace.owner.client.delete(hook.url, headers=stale)).status_code == 412
+    unchanged = await workspace.owner.client.get(hook.url, headers={"If-None-Match": changed.headers["etag"]})
     assert unchanged.status_code == 304
 
 
-async def test_a_webhook_that_its_receiver_ended_shows_another_tag(people: People, office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    before = (await office.owner.client.get(hook.url)).headers["etag"]
-    await people.execute("UPDATE webhook_progress SET disabled_reason = 'gone' WHERE webhook_id = $1", hook.id)
-    answer = await office.owner.client.get(hook.url, headers={"If-None-Match": before})
+async def test_a_webhook_that_its_receiver_ended_shows_another_tag(users: Users, workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    before = (await workspace.owner.client.get(hook.url)).headers["etag"]
+    await users.execute("UPDATE webhook_progress SET disabled_reason = 'gone' WHERE webhook_id = $1", hook.id)
+    answer = await workspace.owner.client.get(hook.url, headers={"If-None-Match": before})
     assert (answer.status_code, answer.json()["enabled"], answer.json()["disabled_reason"]) == (200, False, "gone")
-    off = await office.owner.client.patch(hook.url, json={"enabled": False}, headers={"If-Match": before})
+    off = await workspace.owner.client.patch(hook.url, json={"enabled": False}, headers={"If-Match": before})
     assert (off.status_code, off.json()["disabled_reason"]) == (200, None)
 
 
-async def test_a_project_has_so_many_and_no_more(office: Office, settings: Settings) -> None:
+async def test_a_project_has_so_many_and_no_more(workspace: WebhookWorkspace, settings: Settings) -> None:
     for _ in range(settings.quotas.webhooks or 0):
-        await office.hook("http://127.0.0.1:1024/")
-    answer = await office.owner.client.post(url(office.project), json=WANTED)
+        await workspace.hook("http://127.0.0.1:1024/")
+    answer = await workspace.owner.client.post(url(workspace.project), json=WANTED)
     assert (answer.status_code, answer.json()["code"]) == (403, "quota_exceeded")
 
 
-async def test_webhooks_are_listed_in_pages(office: Office) -> None:
-    made = [str((await office.hook("http://127.0.0.1:1024/")).id) for _ in range(3)]
+async def test_webhooks_are_listed_in_pages(workspace: WebhookWorkspace) -> None:
+    made = [str((await workspace.hook("http://127.0.0.1:1024/")).id) for _ in range(3)]
     params: dict[str, str | int] = {"limit": 2, "sort": "created_at"}
-    first = (await office.owner.client.get(url(office.project), params=params)).json()
-    rest = await office.owner.client.get(url(office.project), params={**params, "cursor": first["next_cursor"]})
+    first = (await workspace.owner.client.get(url(workspace.project), params=params)).json()
+    rest = await workspace.owner.client.get(url(workspace.project), params={**params, "cursor": first["next_cursor"]})
     assert [each["id"] for each in first["items"] + rest.json()["items"]] == made
-    counted = await office.owner.client.get(url(office.project), params={"offset": 1})
+    counted = await workspace.owner.client.get(url(workspace.project), params={"offset": 1})
     assert (counted.json()["total"], len(counted.json()["items"])) == (3, 2)
 
 
-async def test_what_is_done_to_a_webhook_is_an_event_without_its_secret(people: People, office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    await office.owner.client.patch(hook.url, json={"enabled": False, "types": None})
-    await office.owner.client.post(f"{hook.url}/rotate-secret")
-    await office.owner.client.delete(hook.url)
-    rows = await people.fetch(
+async def test_what_is_done_to_a_webhook_is_an_event_without_its_secret(
+    users: Users, workspace: WebhookWorkspace
+) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    await workspace.owner.client.patch(hook.url, json={"enabled": False, "types": None})
+    await workspace.owner.client.post(f"{hook.url}/rotate-secret")
+    await workspace.owner.client.delete(hook.url)
+    rows = await users.fetch(
         "SELECT type, subject_id, data::text FROM event WHERE project_id = $1 AND type LIKE 'project.webhook%'"
-        " ORDER BY id", office.project,
+        " ORDER BY id", workspace.project,
     )  # fmt: skip
     assert [(row["type"], row["data"]) for row in rows] == [
         ("project.webhook_created", "{}"),
@@ -247,100 +249,106 @@ async def test_what_is_done_to_a_webhook_is_an_event_without_its_secret(people: 
     assert {row["subject_id"] for row in rows} == {str(hook.id)}
 
 
-async def test_a_webhook_goes_with_all_that_belongs_to_it(people: People, office: Office, resources: Resources) -> None:
-    kept, gone = await office.hook("http://127.0.0.1:1024/"), await office.hook("http://127.0.0.1:1024/")
+async def test_a_webhook_goes_with_all_that_belongs_to_it(
+    users: Users, workspace: WebhookWorkspace, resources: Resources
+) -> None:
+    kept, gone = await workspace.hook("http://127.0.0.1:1024/"), await workspace.hook("http://127.0.0.1:1024/")
     for hook in (kept, gone):
-        await deliver(people, office, hook.id)
-    assert (await office.owner.client.delete(gone.url)).status_code == 204
-    assert (await office.owner.client.get(gone.url)).status_code == 404
-    assert len(await office.deliveries(kept)) == 1
+        await deliver(users, workspace, hook.id)
+    assert (await workspace.owner.client.delete(gone.url)).status_code == 204
+    assert (await workspace.owner.client.get(gone.url)).status_code == 404
+    assert len(await workspace.deliveries(kept)) == 1
     for table in ("webhook_progress", "webhook_delivery"):
-        rows = await people.fetch(f"SELECT webhook_id FROM {table} WHERE project_id = $1", office.project)  # noqa: S608 - constants
+        rows = await users.fetch(f"SELECT webhook_id FROM {table} WHERE project_id = $1", workspace.project)  # noqa: S608 - constants
         assert [row["webhook_id"] for row in rows] == [kept.id]
-    assert (await office.owner.client.delete(f"/api/v1/projects/{office.project}")).status_code == 204
-    await run_job(people, resources, "project_deleted", ProjectDeleted(project_id=office.project))
-    assert await people.fetch("SELECT FROM webhook WHERE project_id = $1", office.project) == []
+    assert (await workspace.owner.client.delete(f"/api/v1/projects/{workspace.project}")).status_code == 204
+    await run_job(users, resources, "project_deleted", ProjectDeleted(project_id=workspace.project))
+    assert await users.fetch("SELECT FROM webhook WHERE project_id = $1", workspace.project) == []
 
 
-async def deliver(people: People, office: Office, webhook: UUID, event: int = 1, status: str = "failed") -> UUID:
+async def deliver(
+    users: Users, workspace: WebhookWorkspace, webhook: UUID, event: int = 1, status: str = "failed"
+) -> UUID:
     """A delivery as a worker would have left it."""
-    [row] = await people.fetch(
+    [row] = await users.fetch(
         "INSERT INTO webhook_delivery (project_id, webhook_id, event_id, event_type, status, attempts, finished_at)"
         " VALUES ($1, $2, $3, 'document.created', $4, 10, now()) RETURNING id",
-        office.project, webhook, event, status,
+        workspace.project, webhook, event, status,
     )  # fmt: skip
     return UUID(str(row["id"]))
 
 
-async def test_deliveries_are_listed_by_status_and_in_pages(people: People, office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    made = [str(await deliver(people, office, hook.id, number, "failed")) for number in (1, 2, 3)]
-    done = str(await deliver(people, office, hook.id, 4, "succeeded"))
+async def test_deliveries_are_listed_by_status_and_in_pages(users: Users, workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    made = [str(await deliver(users, workspace, hook.id, number, "failed")) for number in (1, 2, 3)]
+    done = str(await deliver(users, workspace, hook.id, 4, "succeeded"))
     listed = f"{hook.url}/deliveries"
-    by_status = await office.owner.client.get(listed, params={"status": "succeeded"})
+    by_status = await workspace.owner.client.get(listed, params={"status": "succeeded"})
     assert [each["id"] for each in by_status.json()["items"]] == [done]
     params: dict[str, str | int] = {"limit": 2, "sort": "created_at", "status": "failed"}
-    first = (await office.owner.client.get(listed, params=params)).json()
-    rest = await office.owner.client.get(listed, params={**params, "cursor": first["next_cursor"]})
+    first = (await workspace.owner.client.get(listed, params=params)).json()
+    rest = await workspace.owner.client.get(listed, params={**params, "cursor": first["next_cursor"]})
     assert [each["id"] for each in first["items"] + rest.json()["items"]] == made
-    other = await office.owner.client.get(listed, params={"limit": 2, "cursor": first["next_cursor"]})
+    other = await workspace.owner.client.get(listed, params={"limit": 2, "cursor": first["next_cursor"]})
     assert other.status_code == 422
-    assert (await office.owner.client.get(listed, params={"offset": 0, "status": "failed"})).json()["total"] == 3
-    assert (await office.owner.client.get(listed, params={"status": "lost"})).status_code == 422
+    assert (await workspace.owner.client.get(listed, params={"offset": 0, "status": "failed"})).json()["total"] == 3
+    assert (await workspace.owner.client.get(listed, params={"status": "lost"})).status_code == 422
 
 
-async def test_a_delivery_of_another_webhook_is_not_found_in_this_one(people: People, office: Office) -> None:
-    one, other = await office.hook("http://127.0.0.1:1024/"), await office.hook("http://127.0.0.1:1024/")
-    delivery = await deliver(people, office, other.id)
-    answer = await office.owner.client.post(f"{one.url}/deliveries/{delivery}/redeliver")
+async def test_a_delivery_of_another_webhook_is_not_found_in_this_one(
+    users: Users, workspace: WebhookWorkspace
+) -> None:
+    one, other = await workspace.hook("http://127.0.0.1:1024/"), await workspace.hook("http://127.0.0.1:1024/")
+    delivery = await deliver(users, workspace, other.id)
+    answer = await workspace.owner.client.post(f"{one.url}/deliveries/{delivery}/redeliver")
     assert (answer.status_code, answer.json()["code"]) == (404, "delivery_not_found")
 
 
-async def test_redelivering_makes_it_due_with_all_its_retries(people: People, office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    delivery = await deliver(people, office, hook.id)
-    await people.execute(
+async def test_redelivering_makes_it_due_with_all_its_retries(users: Users, workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    delivery = await deliver(users, workspace, hook.id)
+    await users.execute(
         "UPDATE webhook_progress SET paused_until = now() + interval '1 h', failures = 7 WHERE webhook_id = $1", hook.id
     )
-    answer = await office.owner.client.post(f"{hook.url}/deliveries/{delivery}/redeliver")
+    answer = await workspace.owner.client.post(f"{hook.url}/deliveries/{delivery}/redeliver")
     assert answer.status_code == 202
     body = answer.json()
     assert (body["id"], body["status"], body["attempts"], body["finished_at"]) == (str(delivery), "pending", 10, None)
     assert body["next_attempt_at"] is not None
-    [row] = await people.fetch(
+    [row] = await users.fetch(
         "SELECT attempts_before, paused_until, failures FROM webhook_delivery AS d JOIN webhook_progress AS p"
         " USING (project_id, webhook_id) WHERE d.id = $1", delivery,
     )  # fmt: skip
     assert tuple(row) == (10, None, 7)
 
 
-async def test_what_cannot_be_delivered_again_says_why(people: People, office: Office) -> None:
-    hook = await office.hook("http://127.0.0.1:1024/")
-    delivery = await deliver(people, office, hook.id)
+async def test_what_cannot_be_delivered_again_says_why(users: Users, workspace: WebhookWorkspace) -> None:
+    hook = await workspace.hook("http://127.0.0.1:1024/")
+    delivery = await deliver(users, workspace, hook.id)
     again = f"{hook.url}/deliveries/{delivery}/redeliver"
     for change in ({"enabled": False}, {"enabled": True}):
-        await office.owner.client.patch(hook.url, json=change)
+        await workspace.owner.client.patch(hook.url, json=change)
         if change["enabled"]:
-            await people.execute("UPDATE webhook_progress SET disabled_reason = 'gone' WHERE webhook_id = $1", hook.id)
-        answer = await office.owner.client.post(again)
+            await users.execute("UPDATE webhook_progress SET disabled_reason = 'gone' WHERE webhook_id = $1", hook.id)
+        answer = await workspace.owner.client.post(again)
         assert (answer.status_code, answer.json()["code"]) == (409, "webhook_disabled")
-    await office.owner.client.patch(hook.url, json={"enabled": True})
-    await people.execute("UPDATE event_counter SET oldest = 2 WHERE project_id = $1", office.project)
-    answer = await office.owner.client.post(again)
+    await workspace.owner.client.patch(hook.url, json={"enabled": True})
+    await users.execute("UPDATE event_counter SET oldest = 2 WHERE project_id = $1", workspace.project)
+    answer = await workspace.owner.client.post(again)
     assert (answer.status_code, answer.json()["code"]) == (409, "event_not_kept")
 
 
-async def test_a_lowered_admin_who_waits_for_the_lock_makes_none(people: People, office: Office) -> None:
+async def test_a_lowered_admin_who_waits_for_the_lock_makes_none(users: Users, workspace: WebhookWorkspace) -> None:
     """The role counts that they have when it is their turn."""
-    admin = await people.person()
-    await people.join(office.project, admin, "admin")
-    async with people.transaction() as standing:
-        await standing.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", office.project)
+    admin = await users.person()
+    await users.join(workspace.project, admin, "admin")
+    async with users.transaction() as standing:
+        await standing.execute("SELECT FROM project WHERE id = $1 FOR UPDATE", workspace.project)
         await standing.execute(
             "UPDATE project_member SET role = 'viewer' WHERE project_id = $1 AND account_id = $2",
-            office.project, admin.id,
+            workspace.project, admin.id,
         )  # fmt: skip
-        waiting = asyncio.create_task(admin.client.post(url(office.project), json=WANTED))
+        waiting = asyncio.create_task(admin.client.post(url(workspace.project), json=WANTED))
         await asyncio.sleep(0.3)
         assert not waiting.done()
     answer = await waiting

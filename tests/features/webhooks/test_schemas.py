@@ -5,7 +5,7 @@ import pytest
 from partywall.core.outgoing.destinations import LONGEST
 from partywall.features.webhooks.constants import MAX_TYPES
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
-from tests.refusals import refused
+from tests.validation_errors import refused
 
 URL = "https://example.com/partywall"
 

@@ -8,29 +8,31 @@ import pytest
 
 from partywall.core.errors import InvalidInputError, MissingRightError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.features.webhooks.constants import PURPOSE
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.schemas import WebhookCreate, WebhookPatch
 from partywall.features.webhooks.service import WebhookService
-from tests.features.webhooks.post import Office
-from tests.people import Person
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace
+from tests.users import Person
 
 WANTED = WebhookCreate(url="https://example.com/one", types=["document.*"], description="One")
 
 
 @asynccontextmanager
-async def serving(resources: Resources, office: Office, person: Person | None = None) -> AsyncIterator[WebhookService]:
-    principal = (person or office.owner).principal
+async def serving(
+    resources: Resources, workspace: WebhookWorkspace, person: Person | None = None
+) -> AsyncIterator[WebhookService]:
+    principal = (person or workspace.owner).principal
     async with resources.sessions.begin() as session:
-        scope = await enter_project(session, principal, office.project)
-        yield WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
+        scope = await open_scope(session, principal, workspace.project)
+        yield WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
 
 
 async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_change(
-    resources: Resources, office: Office
+    resources: Resources, workspace: WebhookWorkspace
 ) -> None:
-    async with serving(resources, office) as webhooks:
+    async with serving(resources, workspace) as webhooks:
         made = (await webhooks.create(WANTED, None)).webhook
         before = await webhooks.revision(made.id)
         same = await webhooks.change(made.id, WebhookPatch())
@@ -42,8 +44,10 @@ async def test_what_a_patch_leaves_out_stays_and_an_empty_one_is_no_change(
     )  # fmt: skip
 
 
-async def test_a_new_secret_is_another_and_is_shown_this_once(resources: Resources, office: Office) -> None:
-    async with serving(resources, office) as webhooks:
+async def test_a_new_secret_is_another_and_is_shown_this_once(
+    resources: Resources, workspace: WebhookWorkspace
+) -> None:
+    async with serving(resources, workspace) as webhooks:
         made = (await webhooks.create(WANTED, None)).webhook
         rotated = (await webhooks.rotate(made.id)).webhook
         shown = (await webhooks.change(made.id, WebhookPatch())).webhook
@@ -54,9 +58,9 @@ async def test_a_new_secret_is_another_and_is_shown_this_once(resources: Resourc
 
 
 async def test_an_address_that_is_not_called_is_refused_before_anything_is_kept(
-    resources: Resources, office: Office
+    resources: Resources, workspace: WebhookWorkspace
 ) -> None:
-    async with serving(resources, office) as webhooks:
+    async with serving(resources, workspace) as webhooks:
         with pytest.raises(InvalidInputError, match="no such host"):
             await webhooks.create(WANTED, "no such host")
         made = (await webhooks.create(WANTED, None)).webhook
@@ -64,14 +68,14 @@ async def test_an_address_that_is_not_called_is_refused_before_anything_is_kept(
             await webhooks.revision(made.id, "no such host")
         with pytest.raises(WebhookNotFoundError):  # whether there is one comes first
             await webhooks.revision(uuid4(), "no such host")
-    assert [row["url"] for row in await office.people.fetch(
-        "SELECT url FROM webhook WHERE project_id = $1", office.project
+    assert [row["url"] for row in await workspace.users.fetch(
+        "SELECT url FROM webhook WHERE project_id = $1", workspace.project
     )] == ["https://example.com/one"]  # fmt: skip
 
 
-async def test_an_editor_makes_none(resources: Resources, office: Office) -> None:
-    editor = await office.people.person()
-    await office.people.join(office.project, editor, "editor")
-    async with serving(resources, office, editor) as webhooks:
+async def test_an_editor_makes_none(resources: Resources, workspace: WebhookWorkspace) -> None:
+    editor = await workspace.users.person()
+    await workspace.users.join(workspace.project, editor, "editor")
+    async with serving(resources, workspace, editor) as webhooks:
         with pytest.raises(MissingRightError):
             await webhooks.create(WANTED, "no such host")

@@ -7,31 +7,31 @@ from pathlib import Path
 
 from partywall.core.resources import Resources
 from partywall.settings import Settings
-from tests.features.webhooks.post import Office, dispatching, lose, until
 from tests.features.webhooks.receiver import Arrived, Receiver, status
-from tests.serving import environment_of, program
+from tests.features.webhooks.webhook_workspace import WebhookWorkspace, dispatching, lose, until
+from tests.server import environment_of, program
 
 
 async def test_what_a_worker_was_killed_at_another_sends_again_under_the_same_id(
-    office: Office, receiver: Receiver, settings: Settings, resources: Resources, tmp_path: Path
+    workspace: WebhookWorkspace, receiver: Receiver, settings: Settings, resources: Resources, tmp_path: Path
 ) -> None:
     async def hang(_: Arrived) -> bytes:
         await asyncio.sleep(60)
         return status(204)
 
     async def succeeded() -> bool:
-        return await office.statuses(hook) == ["succeeded"] * 2
+        return await workspace.statuses(hook) == ["succeeded"] * 2
 
     receiver.answer = hang
-    hook = await office.hook(receiver.url)
-    await office.happen("document.created", "document.updated")
-    async with program("worker", environment=environment_of(settings), log=tmp_path / "worker.log") as doomed:
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created", "document.updated")
+    async with program("worker", environment=environment_of(settings), log=tmp_path / "worker.log") as to_delete:
         await until(lambda: len(receiver.arrived) == 1)
-        doomed.kill()
-        await doomed.wait()
+        to_delete.kill()
+        await to_delete.wait()
     receiver.answer = None
     async with dispatching(resources):
-        await lose(office, hook)  # by itself it would be so when its worker has been silent for some time
+        await lose(workspace, hook)  # by itself it would be so when its worker has been silent for some time
         await until(succeeded)
     ids = [each.id for each in receiver.arrived]
     assert ids[0] == ids[1] != ids[2]

@@ -23,7 +23,7 @@ class Account:
     gid: int
 
     def can_traverse(self, directory: Path) -> bool:
-        return all(self._may_enter(path) for path in (directory, *directory.parents))
+        return all(self._is_member(path) for path in (directory, *directory.parents))
 
     def may_write(self, directory: Path) -> bool:
         """In the directory as such, however it is reached."""
@@ -32,7 +32,7 @@ class Account:
     def may_read(self, directory: Path) -> bool:
         return self._may(directory, stat.S_IXOTH | stat.S_IROTH)
 
-    def _may_enter(self, directory: Path) -> bool:
+    def _is_member(self, directory: Path) -> bool:
         return self._may(directory, stat.S_IXOTH)
 
     def _may(self, path: Path, rights: int) -> bool:

@@ -33,7 +33,7 @@ async def create_cluster(home: Home, binaries: Path, superuser: str, password: s
     draft = folder / f"draft-{secrets.token_hex(4)}"
     password_file = home.runtime / "password"
     write_private(password_file, password)
-    home.give(password_file)
+    home.provide(password_file)
     command = [
         str(binaries / "initdb"),
         f"--pgdata={draft}",
@@ -80,7 +80,7 @@ async def _run(home: Home, command: list[str]) -> None:
             directory=Path("/"),
         )
     if failed:
-        raise EngineError(f"cannot create the database cluster: {telling_line(log)} (see {log})")
+        raise EngineError(f"cannot create the database cluster: {error_line(log)} (see {log})")
 
 
 def postmaster_pid(cluster: Path) -> int | None:
@@ -125,7 +125,7 @@ def _postmaster_lines(cluster: Path) -> list[str]:
         return []
 
 
-def telling_line(log: Path) -> str:
+def error_line(log: Path) -> str:
     """The line of a log that says why the program ended."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error:" in line or "PANIC" in line]

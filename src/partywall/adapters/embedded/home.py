@@ -27,10 +27,10 @@ class Home:
         """A directory of mode 0700 that belongs to the account."""
         path = self.directory / name
         path.mkdir(mode=0o700, exist_ok=True)
-        self.give(path)
+        self.provide(path)
         return path
 
-    def give(self, path: Path) -> None:
+    def provide(self, path: Path) -> None:
         owner = path.stat().st_uid
         if self.account is None or owner == self.account.uid:
             return

@@ -25,8 +25,8 @@ def hand_over(path: Path, account: Account) -> None:
     if stat.S_ISDIR(status.st_mode):
         for _, directories, files, descriptor in os.fwalk(path, topdown=False, follow_symlinks=False, onerror=_raise):
             for name in (*files, *directories):
-                _give(path, name, account, descriptor)
-    _give(path, str(path), account)
+                _provider(path, name, account, descriptor)
+    _provider(path, str(path), account)
 
 
 def make_private(path: Path, account: Account) -> None:
@@ -38,7 +38,7 @@ def make_private(path: Path, account: Account) -> None:
         raise EngineError(f"{path}: the system user {ACCOUNT_NAME} may not write there: give it the directory")
 
 
-def _give(within: Path, name: str, account: Account, descriptor: int | None = None) -> None:
+def _provider(within: Path, name: str, account: Account, descriptor: int | None = None) -> None:
     status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     if status.st_uid == account.uid:
         return

@@ -17,11 +17,11 @@ from partywall.adapters.embedded import bootstrap, process, wheels
 from partywall.adapters.embedded.cluster import (
     cluster_directory,
     create_cluster,
+    error_line,
     is_ready,
     is_stopping,
     memory_is_held,
     postmaster_pid,
-    telling_line,
 )
 from partywall.adapters.embedded.engine import EmbeddedEngine
 from partywall.adapters.embedded.errors import EngineError
@@ -185,7 +185,7 @@ class EmbeddedPostgres(EmbeddedEngine):
         report_at = loop.time() + REPORT_SECONDS
         while not is_ready(cluster, server.pid):
             if server.poll() is not None:
-                raise EngineError(f"PostgreSQL did not start: {telling_line(log)} (see {log})")
+                raise EngineError(f"PostgreSQL did not start: {error_line(log)} (see {log})")
             if loop.time() > report_at:
                 self.report(f"PostgreSQL is still recovering (see {log})")
                 report_at += REPORT_SECONDS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from partywall.adapters.embedded.account import SYSTEM_DIRECTORY, Account
 from partywall.adapters.embedded.errors import EngineError
-from partywall.core.abandoned import remove_abandoned
+from partywall.core.temporary_directories import remove_abandoned
 
 LEFT_OUT = shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
 

@@ -11,7 +11,7 @@ import httpx2
 from partywall.adapters.embeddings.minilm import load_minilm
 from partywall.adapters.embeddings.openai import OpenAiEmbedder, OpenAiOptions, options_of
 from partywall.adapters.embeddings.wordllama import load_wordllama
-from partywall.core.embedding import Embedder, EmbeddingError
+from partywall.core.embedders import Embedder, EmbeddingError
 
 type LocalEngine = Literal["wordllama", "minilm"]
 

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 from partywall.adapters.embeddings.minilm_files import WEIGHTS_SHA256, installed_files
-from partywall.core.embedding import EmbeddingError, TextVectors, Vectors
+from partywall.core.embedders import EmbeddingError, TextVectors, Vectors
 
 type Array = NDArray[np.float32]
 

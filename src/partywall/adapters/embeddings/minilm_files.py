@@ -10,8 +10,8 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
-from partywall.core.abandoned import remove_abandoned
-from partywall.core.embedding import EmbeddingError
+from partywall.core.embedders import EmbeddingError
+from partywall.core.temporary_directories import remove_abandoned
 
 WEIGHTS_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 

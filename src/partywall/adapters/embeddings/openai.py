@@ -18,10 +18,10 @@ from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
 from partywall.adapters.embeddings.request_size import RequestSize
 from partywall.adapters.embeddings.requests import Fault, RequestFailed, Requests, new_vectors
-from partywall.core.embedding import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
-from partywall.core.masking import cleaned_words
-from partywall.core.outgoing.endpoints import RETRIES, LeftAloneError
-from partywall.core.outgoing.retrying import seconds_asked
+from partywall.core.embedders import EmbeddingUnavailable, TextRefused, TextVectors, Vectors
+from partywall.core.log_masks import one_clean_line
+from partywall.core.outgoing.endpoints import RETRIES, CircuitOpenConnectError
+from partywall.core.outgoing.retries import seconds_asked
 
 log = structlog.get_logger(__name__)
 
@@ -139,7 +139,7 @@ class OpenAiEmbedder:
         body = {"model": self._options.model, "input": texts, "encoding_format": "float"}
         try:
             return await self._client.post(self._url, json=body, headers=headers, extensions=extensions)
-        except LeftAloneError as error:
+        except CircuitOpenConnectError as error:
             raise EmbeddingUnavailable(
                 "the embeddings endpoint does not answer", error.after, by_all=error.by_all
             ) from error
@@ -188,7 +188,7 @@ def said_by(content: bytes, secret: str | None) -> str:
     except orjson.JSONDecodeError:
         said = None
     text = said or content.decode("utf-8", "replace")
-    return cleaned_words(text.replace(secret, "***") if secret else text, _MOST_LOGGED)
+    return one_clean_line(text.replace(secret, "***") if secret else text, _MOST_LOGGED)
 
 
 def _message_in(answer: JsonValue) -> str | None:

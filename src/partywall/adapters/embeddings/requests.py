@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from partywall.adapters.embeddings.request_size import RequestSize
-from partywall.core.embedding import EmbeddingError, EmbeddingUnavailable, TextVectors, Vectors
+from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable, TextVectors, Vectors
 
 # Parts of a text that is refused alone, one after the other.
 _PARTS: Final = (2, 4, 8, 16)
@@ -117,7 +117,7 @@ class Requests:
         if asked.count == 1:
             self._put_aside(asked.start, error)
         else:
-            self._suspect(asked, error)
+            self._quarantined(asked, error)
             if not self._done and asked.count == self.size.most:
                 self.size.refused(asked.count)
 
@@ -139,20 +139,20 @@ class Requests:
         if error is None:
             self._took(piece)
         elif piece.count == 1:
-            await self._take_alone(piece.start, error)
+            await self._claim_alone(piece.start, error)
         else:
             self._halve(piece, error)
         self._asked = None
 
     def _halve(self, piece: _Piece, error: RequestFailed) -> None:
-        self._suspect(piece, error)
+        self._quarantined(piece, error)
         halves = piece.cut((piece.count + 1) // 2, piece)
         if error.fault is Fault.SLOW and self._largest_taken >= piece.count:  # not the size: what is quick goes first
             self._pieces.extend(halves)
         else:
             self._pieces.extendleft(reversed(halves))
 
-    def _suspect(self, piece: _Piece, error: RequestFailed) -> None:
+    def _quarantined(self, piece: _Piece, error: RequestFailed) -> None:
         self._suspected |= dict.fromkeys(range(piece.start, piece.end), str(error))
 
     async def _ask(self, texts: list[str], position: int) -> RequestFailed | None:
@@ -192,7 +192,7 @@ class Requests:
             if whole.taken == whole.count:  # no text was at fault, so it is the size
                 self.size.refused(whole.count)
 
-    async def _take_alone(self, position: int, error: RequestFailed) -> None:
+    async def _claim_alone(self, position: int, error: RequestFailed) -> None:
         text = self.texts[position]
         beginnings = [text[: len(text) // part] for part in _PARTS if len(text) // part >= _SHORTEST]
         again = [text] * _MOMENTS if error.fault is Fault.BROKEN else []

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
-from partywall.core.embedding import EmbeddingError, TextVectors, Vectors
+from partywall.core.embedders import EmbeddingError, TextVectors, Vectors
 
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"

@@ -18,7 +18,7 @@ from partywall.core.language_models import AgentModelNotConfiguredError, Languag
 from partywall.core.outgoing.circuits import Circuits
 from partywall.core.outgoing.cookies import no_cookies
 from partywall.core.outgoing.endpoints import KEPT_ALIVE
-from partywall.core.outgoing.retrying import Retries
+from partywall.core.outgoing.retries import Retries
 
 CONNECT_SECONDS: Final = 5.0
 # Of a pause within one request, which holds a run's place; a server that wants more is asked in the run's next attempt.

@@ -9,8 +9,8 @@ import httpx2
 import orjson
 import structlog
 
-from partywall.core.masking import cleaned_words
-from partywall.core.outgoing.retrying import note_asked
+from partywall.core.log_masks import one_clean_line
+from partywall.core.outgoing.retries import note_asked
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +60,7 @@ def _refused(request: httpx2.Request, response: httpx2.Response, said: bytes, st
         model=_model(request),
         server=_server(request),
         status=status,
-        said=cleaned_words(said.decode("utf-8", "replace"), MOST_LOGGED),
+        said=one_clean_line(said.decode("utf-8", "replace"), MOST_LOGGED),
     )
     headers = httpx2.Headers([each for each in response.headers.multi_items() if each[0].lower() in _KEPT])
     note_asked(headers, said)
@@ -85,7 +85,7 @@ async def _beginning(response: httpx2.Response) -> bytes:
 
 def log_no_answer(request: httpx2.Request, said: bytes) -> None:
     """A success that is none: a page, or something else that no model has said."""
-    words = cleaned_words(without_keys(request, said).decode("utf-8", "replace"), MOST_LOGGED)
+    words = one_clean_line(without_keys(request, said).decode("utf-8", "replace"), MOST_LOGGED)
     log.warning("model_refusal", model=_model(request), server=_server(request), status=200, said=words)
 
 

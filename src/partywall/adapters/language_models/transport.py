@@ -11,10 +11,10 @@ import httpx2
 from partywall.adapters.language_models.answers import Answer, ServerEvent, events_of
 from partywall.adapters.language_models.refusals import log_no_answer, refusal, unmasked, without_keys
 from partywall.core.model_failures import ModelInvalidError
-from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
-from partywall.core.outgoing.endpoints import LeftAloneError
-from partywall.core.outgoing.retrying import Faults, Retries, ask
+from partywall.core.outgoing.correlation import correlation_headers
+from partywall.core.outgoing.endpoints import CircuitOpenConnectError
+from partywall.core.outgoing.retries import Faults, Retries, ask
 
 # A model that was silent for the whole time is not asked again: that is for the fallbacks, or for the run's next turn.
 _FAULTS: Final = Faults(
@@ -77,7 +77,8 @@ class AnswerStream(httpx2.AsyncByteStream):
 
 
 class ModelTransport(httpx2.AsyncBaseTransport):
-    """Repeats requests that failed before the model said anything. Raises LeftAloneError while a server is left alone.
+    """Repeats requests that failed before the model said anything. Raises CircuitOpenConnectError while a server is
+    left alone.
 
     `silence` is how long a model that answers may say nothing, in seconds.
     """
@@ -89,12 +90,12 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         self._circuits = circuits
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.headers.update(cause_headers())
+        request.headers.update(correlation_headers())
         circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         try:
             response = await ask(lambda: self._send(request), circuit, self._retries, _FAULTS)
         except CircuitOpenError as error:
-            raise LeftAloneError(error, request) from error
+            raise CircuitOpenConnectError(error, request) from error
         streams = response.is_success and _STREAMED in request.content
         return self._read(request, response) if streams else response
 

@@ -25,7 +25,7 @@ from partywall.core.mail.mime import Envelope, envelope, mailbox
 _FRESH: Final = 60.0
 # For so long nobody waits again for a server that did not answer: the worker's other jobs go first.
 _AWAY_FOR: Final = 10.0
-_GOODBYE: Final = 2.0
+_CLOSE_REASON: Final = 2.0
 _PERMANENT: Final = 500
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -116,7 +116,7 @@ async def _leave(client: SMTP) -> None:
     """Says goodbye where it can; the mail has been taken or refused by now, and nothing here changes that."""
     if client.is_connected:
         with contextlib.suppress(SMTPException, OSError):
-            async with asyncio.timeout(_GOODBYE):
+            async with asyncio.timeout(_CLOSE_REASON):
                 await client.quit()
     client.close()
 

@@ -52,6 +52,6 @@ class LongReadPool(ReadPool):
         finally:
             self.use.add(current_tenant().name, time.monotonic() - began + still)
             if still:
-                asyncio.get_running_loop().call_later(still, self._give_back, connection)
+                asyncio.get_running_loop().call_later(still, self._release, connection)
             else:
-                self._give_back(connection)
+                self._release(connection)

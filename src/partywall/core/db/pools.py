@@ -17,7 +17,7 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 UNUSED_SECONDS: Final = 20.0
 
 
-class Demand:
+class PoolDemand:
     """How many were in use at once, at most, in this stretch of time and the one before."""
 
     def __init__(self, before: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,18 +47,18 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
         self, creator: Callable[[], DBAPIConnection], pool_size: int = 5, max_overflow: int = 10, **options: object
     ) -> None:
         super().__init__(creator, pool_size, max_overflow, **options)  # type: ignore[arg-type]  # passed through as they came
-        self.places = TenantSemaphore(pool_size + max_overflow)
-        self.demand = Demand(pool_size)
+        self.slots = TenantSemaphore(pool_size + max_overflow)
+        self.demand = PoolDemand(pool_size)
         self._tenants: dict[ConnectionPoolEntry, Tenant] = {}
 
     def _do_get(self) -> ConnectionPoolEntry:
         tenant = current_tenant()
-        if not self.places.try_acquire(tenant):
-            await_only(self.places.acquire(tenant))
+        if not self.slots.try_acquire(tenant):
+            await_only(self.slots.acquire(tenant))
         try:
             record = super()._do_get()
         except BaseException:
-            self.places.release(tenant)
+            self.slots.release(tenant)
             raise
         self._tenants[record] = tenant
         self.demand.note(self.checkedout())
@@ -69,7 +69,7 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
         try:
             super()._do_return_conn(record)
         finally:
-            self.places.release(tenant)
+            self.slots.release(tenant)
         while self.checkedin() and self.checkedin() + self.checkedout() > self.demand.most:
             self._drop(super()._do_get())
 

@@ -23,9 +23,9 @@ class ReadPool:
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Connection]], places: TenantSemaphore, long: ReadPool | None = None
+        self, connect: Callable[[], Awaitable[Connection]], slots: TenantSemaphore, long: ReadPool | None = None
     ) -> None:
-        self.places = places
+        self.slots = slots
         # For what may take long.
         self.long: ReadPool = long or self
         self._connect = connect
@@ -76,7 +76,7 @@ class ReadPool:
             connection.terminate()
             raise
         finally:
-            self._give_back(connection)
+            self._release(connection)
 
     async def _with_one[Answer](self, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
         """Not by `acquire`, whose context manager would cost each single statement more than this does."""
@@ -87,7 +87,7 @@ class ReadPool:
             connection.terminate()  # its answer is still on the way
             raise
         finally:
-            self._give_back(connection)
+            self._release(connection)
 
     def close_idle(self) -> None:
         """Those that are used are not touched."""
@@ -99,12 +99,12 @@ class ReadPool:
 
     async def _take(self) -> Connection:
         tenant = current_tenant()
-        if not self.places.try_acquire(tenant):
-            await self.places.acquire(tenant)
+        if not self.slots.try_acquire(tenant):
+            await self.slots.acquire(tenant)
         try:
             connection = self._take_idle() or await self._connect()
         except BaseException:
-            self.places.release(tenant)
+            self.slots.release(tenant)
             raise
         self._used[connection] = tenant
         return connection
@@ -117,13 +117,13 @@ class ReadPool:
                 return connection
         return None
 
-    def _give_back(self, connection: Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         tenant = self._used.pop(connection)
         if not self._is_open:
             connection.terminate()
         elif not connection.is_closed():
             self._idle.append(connection)
-        self.places.release(tenant)
+        self.slots.release(tenant)
 
     def _close_unused_later(self) -> None:
         self._fewest_idle = len(self._idle)

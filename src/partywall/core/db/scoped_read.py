@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql.base import PGCompiler
 
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, prove
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, make_scope
 
 type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence[object] | None
 
@@ -51,7 +51,7 @@ def entering(enter: Function[object]) -> TableValuedAlias:
 
 
 # A nested SELECT that mentions `proved` correlates it. The statement is the transaction: who enters is asked once.
-ENTERED: Final = entering(func.wall.enter_statement(PRINCIPAL, PROJECT_ID))
+ENTERED: Final = entering(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 
@@ -88,7 +88,7 @@ class ScopedRead:
         self.statement = compiled(select(ENTERED.c[ROLE], *found.c).select_from(ENTERED.outerjoin(found, true())))
 
 
-_ENTER: Final = compiled(select(func.wall.enter(PRINCIPAL, PROJECT_ID).label(ROLE)))
+_OPEN_SCOPE: Final = compiled(select(func.wall.open_scope(PRINCIPAL, PROJECT_ID).label(ROLE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class ScopedReader:
 
     async def scope(self, project_id: UUID) -> ProjectScope:
         """The proof alone, for work that comes before any row."""
-        scope, _ = await self._row(_ENTER, project_id, {})
+        scope, _ = await self._row(_OPEN_SCOPE, project_id, {})
         return scope
 
     async def account(self, project_id: UUID) -> UUID:
@@ -137,6 +137,6 @@ class ScopedReader:
         bound = {"principal": str(self.principal), "project_id": project_id, **values}
         with reported():
             row = await (pool or self.pool).fetchrow(statement.sql, *statement.arguments(bound), timeout=READ_SECONDS)
-        scope = prove(project_id, self.principal, None if row is None else row[ROLE])
+        scope = make_scope(project_id, self.principal, None if row is None else row[ROLE])
         assert row is not None
         return scope, row

@@ -21,18 +21,18 @@ from partywall.core.db.quotas import quotas_reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, ROLE, Statement, Value, compiled, entering
 from partywall.core.db.session import AsyncSession, after_commit
-from partywall.core.events.announcer import Announcer
-from partywall.core.tenancy import Principal, ProjectScope, Role, prove
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 
 _APPENDED: Final = "wall_appended"
 # As for a read, and holds the project and the own membership until the statement has committed. For requests alone: an
 # owner accepts with it that the project counts for them.
-_ENTERED: Final = entering(func.wall.enter_to_write(PRINCIPAL, PROJECT_ID, true()))
+_ENTERED: Final = entering(func.wall.open_shared_scope(PRINCIPAL, PROJECT_ID, true()))
 _ROLES = bindparam("roles", type_=ARRAY(Text))
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class OpenedScope:
     """The entering half. INSERTs select from `source` where `allowed`."""
 
     source: CTE
@@ -40,15 +40,15 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What a write consists of: `rows` are those that were inserted, `others` further data-modifying parts.
 
-    `news` makes one jsonb object of `type`, `subject_kind`, `subject_id` and `data` out of each of the rows, in their
-    order; `answer` are columns made out of them as scalar subqueries.
+    `event_rows` makes one jsonb object of `type`, `subject_kind`, `subject_id` and `data` out of each of the rows, in
+    their order; `answer` are columns made out of them as scalar subqueries.
     """
 
     rows: CTE
-    news: Select[*tuple[object, ...]]
+    event_rows: Select[*tuple[object, ...]]
     answer: Sequence[ColumnElement[object]]
     others: tuple[CTE, ...] = ()
 
@@ -56,18 +56,18 @@ class Written:
 class ScopedWrite:
     """Data-modifying parts over project tables, compiled once into one statement."""
 
-    def __init__(self, build: Callable[[Entered], Written]) -> None:
+    def __init__(self, build: Callable[[OpenedScope], WriteResult]) -> None:
         entered = select(_ENTERED.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
-        written = build(Entered(entered, entered.c[ROLE] == func.any(_ROLES)))
-        news = written.news.subquery("news")
+        written = build(OpenedScope(entered, entered.c[ROLE] == func.any(_ROLES)))
+        event_rows = written.event_rows.subquery("news")
         # Called once, and only where something was written.
-        appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(news.c[0]))).having(
+        appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(event_rows.c[0]))).having(
             func.count() > 0
         )
         final = select(
             entered.c[ROLE],
             *written.answer,
-            appended.select_from(news).scalar_subquery().label(_APPENDED),
+            appended.select_from(event_rows).scalar_subquery().label(_APPENDED),
         )
         self.statement: Statement = compiled(final.add_cte(*written.others))
 
@@ -78,7 +78,7 @@ class ScopedWriter:
 
     pool: ReadPool | None
     principal: Principal
-    announcer: Announcer
+    sequencer: EventSequencer
     session: AsyncSession | None = None
 
     async def row(
@@ -102,7 +102,7 @@ class ScopedWriter:
             }
         )
         row = await self._run(write.statement.sql, arguments)
-        scope = prove(project_id, self.principal, None if row[ROLE] is None else str(row[ROLE]))
+        scope = make_scope(project_id, self.principal, None if row[ROLE] is None else str(row[ROLE]))
         await self._announce(scope, row[_APPENDED])
         return scope, row
 
@@ -118,7 +118,7 @@ class ScopedWriter:
 
     async def _announce(self, scope: ProjectScope, appended: object) -> None:
         if isinstance(appended, int):
-            announce = partial(self.announcer.announce, scope, appended)
+            announce = partial(self.sequencer.announce, scope, appended)
             if self.session is None:
                 await announce()
             else:

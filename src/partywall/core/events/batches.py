@@ -13,7 +13,7 @@ from partywall.core.db.availability import reported
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import body_of
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, prove
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, make_scope
 
 BATCH: Final = 200
 # Bytes that one read hands out, with the event that passes it; and numbers that it looks through, wanted or not.
@@ -24,13 +24,14 @@ SPAN: Final = 10_000
 # Roles and events are of one snapshot: who sees an event that followed a removal sees the removal too.
 _READ: Final = """
     SELECT entered.role, found.*
-    FROM wall.enter($1, $2) AS entered(role) LEFT JOIN LATERAL (
+    FROM wall.open_scope($1, $2) AS entered(role) LEFT JOIN LATERAL (
         SELECT counter.last, counter.oldest, roles.held,
             batch.found, batch.ids, batch.types, batch.subjects, batch.frames
         FROM event_counter AS counter,
             LATERAL (
                 SELECT array_agg(
-                    CASE WHEN caller.session IS NULL OR wall.may_act(substr(caller.name, 6)::uuid, caller.session)
+                    CASE WHEN caller.session IS NULL OR wall.is_not_revoked(substr(caller.name, 6)::uuid,
+                        caller.session)
                         THEN wall.role_of(caller.name, $2) END ORDER BY caller.number
                 ) AS held
                 FROM unnest($7::text[], $8::uuid[]) WITH ORDINALITY AS caller(name, session, number)
@@ -134,7 +135,7 @@ async def read_batch(
             [str(caller.principal) for caller in asked], [caller.session_id for caller in asked],
             subject, BATCH_BYTES, SPAN,
         )  # fmt: skip
-    scope = prove(project_id, reader.principal, None if row is None else row["role"])
+    scope = make_scope(project_id, reader.principal, None if row is None else row["role"])
     if row is None or row["last"] is None:
         raise ProjectNotFoundError
     columns = zip(row["ids"] or (), row["types"] or (), row["subjects"] or (), row["frames"] or (), strict=True)

@@ -11,7 +11,7 @@ from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import CacheKey
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class Listener:
             try:
                 await self._converse()
             except* (RedisError, OSError) as errors:
-                log.warning("announcements_unheard", **what_failed(errors.exceptions[0]))
+                log.warning("announcements_unheard", **error_fields(errors.exceptions[0]))
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)

@@ -10,8 +10,8 @@ from pydantic_core import to_json
 from sqlalchemy import text
 
 from partywall.core.db.session import AsyncSession, after_commit, before_commit
-from partywall.core.events.announcer import Announcer
-from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, enter_project
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, open_scope
 
 _PENDING: Final = "partywall.events"
 
@@ -20,8 +20,8 @@ _APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:news
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """Something that happened to a subject, e.g. `News("document.created", "document", id, {...})`."""
+class EventDraft:
+    """Something that happened to a subject, e.g. `EventDraft("document.created", "document", id, {...})`."""
 
     type: str
     subject_kind: str
@@ -29,11 +29,11 @@ class News:
     data: dict[str, JsonValue] = field(default_factory=dict)
 
 
-def news_json(news: Sequence[News]) -> str:
+def event_drafts_json(event_drafts: Sequence[EventDraft]) -> str:
     """As `wall.append_events` takes them. Integers may be of any length, as in JSON and in the database."""
     rows = [
         {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
-        for item in news
+        for item in event_drafts
     ]
     return to_json(rows, inf_nan_mode="null").decode()
 
@@ -41,35 +41,35 @@ def news_json(news: Sequence[News]) -> str:
 class EventLog:
     """Writes a project's events in the transaction that caused them."""
 
-    def __init__(self, session: AsyncSession, scope: ProjectScope, announcer: Announcer) -> None:
+    def __init__(self, session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer) -> None:
         self._session = session
         self._scope = scope
-        self._announcer = announcer
+        self._sequencer = sequencer
 
-    def append(self, *news: News) -> None:
+    def append(self, *event_drafts: EventDraft) -> None:
         """Adds news that is written as the last act before the commit, and numbered after it.
 
         Last, because what is written later is numbered later: nobody is told of an effect before its cause.
         """
-        pending: dict[ProjectScope, list[News]] | None = self._session.info.get(_PENDING)
+        pending: dict[ProjectScope, list[EventDraft]] | None = self._session.info.get(_PENDING)
         if pending is None:
             pending = self._session.info[_PENDING] = {}
-            before_commit(self._session, functools.partial(_write_all, self._announcer))
-        pending.setdefault(self._scope, []).extend(news)
+            before_commit(self._session, functools.partial(_write_all, self._sequencer))
+        pending.setdefault(self._scope, []).extend(event_drafts)
 
 
-async def _write_all(announcer: Announcer, session: AsyncSession) -> None:
-    pending: dict[ProjectScope, list[News]] = session.info.pop(_PENDING)
-    for scope, news in pending.items():
-        appended = await _write(session, scope, news)
+async def _write_all(sequencer: EventSequencer, session: AsyncSession) -> None:
+    pending: dict[ProjectScope, list[EventDraft]] = session.info.pop(_PENDING)
+    for scope, event_drafts in pending.items():
+        appended = await _write(session, scope, event_drafts)
         if appended:
-            after_commit(session, functools.partial(announcer.announce, scope, appended))
+            after_commit(session, functools.partial(sequencer.announce, scope, appended))
 
 
-async def _write(session: AsyncSession, scope: ProjectScope, news: Sequence[News]) -> int | None:
+async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Sequence[EventDraft]) -> int | None:
     """How many were written; None where the project itself is gone by now."""
     values: dict[str, object] = {
-        "news": news_json(news),
+        "news": event_drafts_json(event_drafts),
         "project_id": scope.project_id,
         "actor": str(scope.principal),
     }
@@ -82,7 +82,7 @@ async def _write(session: AsyncSession, scope: ProjectScope, news: Sequence[News
 async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:
     """Another project was bound since, or the actor has just left this one: what happened is written all the same."""
     try:
-        await enter_project(session, Principal.service(scope.project_id), scope.project_id)
+        await open_scope(session, Principal.service(scope.project_id), scope.project_id)
     except ProjectNotFoundError:
         return False
     return True

@@ -9,9 +9,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from partywall.core.cache_keys import NEWS, CacheKey, events_channel
-from partywall.core.events.newswire import MOST, headlines
-from partywall.core.masking import what_failed
+from partywall.core.cache_keys import PROJECT_EVENTS, CacheKey, events_channel
+from partywall.core.events.broadcaster import MOST, project_ids_message
+from partywall.core.log_masks import error_fields
 from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
@@ -52,10 +52,10 @@ class EventNotifier:
                 for name, (_, last) in pending.items():
                     await pipeline.publish(name, last)
                 for some in batched({project_id for project_id, _ in pending.values()}, MOST):
-                    await pipeline.publish(NEWS, headlines(some))
+                    await pipeline.publish(PROJECT_EVENTS, project_ids_message(some))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            log.warning("announcement_delayed", channels=len(pending), **what_failed(error))
+            log.warning("announcement_delayed", channels=len(pending), **error_fields(error))
             self._pending = pending | self._pending
             return False
         return True

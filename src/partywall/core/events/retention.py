@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import BigInteger, DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
-from partywall.core.db import pruning
+from partywall.core.db import batched_delete
 from partywall.core.db.session import Sessions
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ async def prune(sessions: Sessions, retention: timedelta, *, chunk: int = CHUNK)
 
 async def trim(sessions: Sessions, *, events: int, size: int, chunk: int = TRIMMED_AT_ONCE) -> int:
     """Deletes the oldest events of projects that have more than so many, or bytes; answers how many there were."""
-    removed = await pruning.prune(sessions, _TRIM, {"events": events, "bytes": size, "most": chunk})
+    removed = await batched_delete.prune(sessions, _TRIM, {"events": events, "bytes": size, "most": chunk})
     if removed:
         log.warning("events_dropped_early", events=removed)
     return removed

@@ -16,18 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import BadRequestError, ContentTooLargeError, UnsupportedMediaTypeError
+from partywall.core.http.address_limiter import RequestSlot, request_slot_of
 from partywall.core.http.body_limits import ORDINARY_BYTES, PUBLIC_BYTES, values_for
-from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, Width, memory_of
+from partywall.core.http.body_memory import TURN_SECONDS, BodyMemory, CharacterWidth, memory_of
 from partywall.core.http.charsets import read_form_strictly, refuse_other_charsets, refuse_wide_json
 from partywall.core.http.dependencies import known_principal
 from partywall.core.http.json_size import has_more_values_than
 from partywall.core.http.part_headers import PartHeaders
 from partywall.core.http.problems import KNOWN_ERRORS, problem_for
-from partywall.core.http.replay import replayed, replayed_pieces, without_body
+from partywall.core.http.replayed_body import replayed, replayed_pieces, without_body
 from partywall.core.http.request_head import fault_of_coding
 from partywall.core.http.spool import Spool, SpooledBody
-from partywall.core.http.turns import Turn, turn_of
-from partywall.core.http.unread import leave_unread
+from partywall.core.http.unread_body import discard_body
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 
@@ -82,7 +82,7 @@ def _reads_bodies(route: RouteContext) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Arriving:
+class BodyHeaders:
     """What the headers say of a body."""
 
     headers: Mapping[bytes, bytes]
@@ -123,13 +123,13 @@ class Incoming:
     """A body on its way, of at most `limit` bytes. While it is awaited, others of its address have its turn."""
 
     receive: Receive
-    turn: Turn | None = None
+    slot: RequestSlot | None = None
     limit: int = 0
     whole: bool = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """As they come; raises ContentTooLargeError, and BadRequestError where the client has gone."""
-        seen, lent = 0, self.turn is not None and self.turn.lend()
+        seen, lent = 0, self.slot is not None and self.slot.pause()
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":
@@ -141,12 +141,12 @@ class Incoming:
                 raise too_large(self.limit)
             if piece:
                 yield piece
-        if self.turn is not None and lent:
-            await self.turn.again()
+        if self.slot is not None and lent:
+            await self.slot.again()
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class AdmittedBody:
     """A request that is going to be served once its body is whole."""
 
     target: Target
@@ -155,7 +155,7 @@ class Taken:
     incoming: Incoming
     parts: PartHeaders
 
-    def room(self, memory: BodyMemory, size: int, width: Width) -> AbstractAsyncContextManager[None]:
+    def room(self, memory: BodyMemory, size: int, width: CharacterWidth) -> AbstractAsyncContextManager[None]:
         """What it takes. Of a form's file whoever reads it as a whole asks for more then."""
         if self.is_form:
             return memory.forms.take(self.caller, min(size, _FORM_BYTES), TURN_SECONDS)
@@ -186,7 +186,7 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        arriving = Arriving(dict(reversed(scope["headers"])))
+        arriving = BodyHeaders(dict(reversed(scope["headers"])))
         if not arriving.is_there:
             await self._app(scope, receive, send)
             return
@@ -196,19 +196,19 @@ class Admission:
             return
         target, path = self._find(scope)
         if target is None:
-            leave_unread(scope)
+            discard_body(scope)
             await self._app(scope, without_body(receive), send)
             return
-        incoming = Incoming(receive, turn_of(scope["state"]))
+        incoming = Incoming(receive, request_slot_of(scope["state"]))
         try:
-            caller, incoming.limit = await _judge(target, path, scope, arriving)
+            caller, incoming.limit = await _admitted(target, path, scope, arriving)
         except KNOWN_ERRORS as error:
             await _refuse(error, scope, incoming, send)
             return
         if arriving.is_form:
             read_form_strictly(scope)
         parts = PartHeaders(arriving.content_type if arriving.is_form else b"")
-        await self._serve(Taken(target, arriving.is_form, caller, incoming, parts), scope, send)
+        await self._serve(AdmittedBody(target, arriving.is_form, caller, incoming, parts), scope, send)
 
     def _find(self, scope: Scope) -> tuple[Target, dict[str, str]] | tuple[None, dict[str, str]]:
         for each in self._targets:
@@ -216,7 +216,7 @@ class Admission:
                 return each, match.groupdict()
         return None, {}
 
-    async def _serve(self, taken: Taken, scope: Scope, send: Send) -> None:
+    async def _serve(self, taken: AdmittedBody, scope: Scope, send: Send) -> None:
         under_way = False
 
         async def send_releasing(message: Message) -> None:
@@ -236,7 +236,7 @@ class Admission:
                 raise
             await _refuse(error, scope, taken.incoming, send)
 
-    async def _received(self, taken: Taken, held: AsyncExitStack) -> Receive:
+    async def _received(self, taken: AdmittedBody, held: AsyncExitStack) -> Receive:
         """The body, whole and judged, to be received again; what it takes is held until the answer begins."""
         incoming, parts = taken.incoming, taken.parts
         if incoming.limit <= ORDINARY_BYTES:
@@ -244,7 +244,10 @@ class Admission:
             parts.note(body)
             taken.refuse_unreadable(body)
             return replayed(body, incoming.receive)
-        spooled, width = await held.enter_async_context(self._spool.open(taken.caller, incoming.limit)), Width()
+        spooled, width = (
+            await held.enter_async_context(self._spool.open(taken.caller, incoming.limit)),
+            CharacterWidth(),
+        )
         async for piece in incoming.pieces():
             width.note(piece)
             parts.note(piece)
@@ -253,7 +256,7 @@ class Admission:
         return await _judged(taken, spooled)
 
 
-async def _judge(target: Target, path: Mapping[str, str], scope: Scope, arriving: Arriving) -> tuple[str, int]:
+async def _admitted(target: Target, path: Mapping[str, str], scope: Scope, arriving: BodyHeaders) -> tuple[str, int]:
     """Who sends it, and how large it is at most."""
     resources: Resources = scope["app"].state.resources
     if target.public:
@@ -279,11 +282,11 @@ async def _require_member(resources: Resources, principal: Principal, project: s
 
 async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send) -> None:
     if not incoming.whole:
-        leave_unread(scope)
+        discard_body(scope)
     await problem_for(Request(scope), error)(scope, incoming.receive, send)
 
 
-async def _judged(taken: Taken, spooled: SpooledBody) -> Receive:
+async def _judged(taken: AdmittedBody, spooled: SpooledBody) -> Receive:
     if taken.is_form:
         return replayed_pieces(spooled.pieces(), taken.incoming.receive)
     body = await spooled.whole()

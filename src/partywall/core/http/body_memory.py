@@ -18,7 +18,7 @@ _COPIES: Final = 3
 _FOUR_BYTES: Final = bytes(range(0xF0, 0x100))
 
 
-class Width:
+class CharacterWidth:
     """How many bytes Python takes for each character of a text in UTF-8, or in JSON, whose pieces it has seen.
 
     One character decides it for all of them: an ASCII text with an emoji is four times as large.

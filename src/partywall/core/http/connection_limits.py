@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from partywall.core.http.turns import Turns
+from partywall.core.http.address_limiter import AddressLimiter
 from partywall.core.security.client_address import ClientAddresses
 
 SWEEP_SECONDS: Final = 1.0
@@ -59,7 +59,7 @@ class Connections:
 
     def __init__(self, limits: Limits, clients: ClientAddresses) -> None:
         self.limits = limits
-        self.turns = Turns()
+        self.address_limiter = AddressLimiter()
         self._clients = clients
         self._by_address: Counter[str] = Counter()
         self._sum = 0
@@ -147,7 +147,7 @@ class Connections:
         self._behind.pop(connection, None)
         self.is_busy(connection, address)
 
-    def give_back(self, address: str | None) -> None:
+    def release(self, address: str | None) -> None:
         """The place of a connection that is lost."""
         self._sum -= 1
         if address is not None:

@@ -14,15 +14,15 @@ from uvicorn.server import ServerState
 
 from partywall.core.errors import PartywallError
 from partywall.core.http import connection_errors as refusals
+from partywall.core.http.address_limiter import RequestSlot, caller_of, set_request_slot
 from partywall.core.http.bare_problem import bare_problem
 from partywall.core.http.connection_limits import Connections
 from partywall.core.http.event_stream import close_stream, is_open_stream
 from partywall.core.http.flow import Flow, Pipeline
+from partywall.core.http.request_cycle import RequestCycle, awaited
 from partywall.core.http.request_head import URL_BYTES, fault_of_upgrade, head_too_large, url_too_long
 from partywall.core.http.request_progress import Part, Progress
-from partywall.core.http.serving import Serving, awaited
 from partywall.core.http.socket_protocol import Sockets
-from partywall.core.http.turns import Turn, caller_of, note_turn
 
 # How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
 UNREAD_SECONDS = 60.0
@@ -40,7 +40,7 @@ class Http(HttpToolsProtocol):
 
     # Beside what uvicorn has, which fills what Python shares of the names of attributes.
     __slots__ = ("_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress",
-                 "_served", "_turn", "_was_served")  # fmt: skip
+                 "_served", "_slot", "_was_served")  # fmt: skip
 
     url = b""
 
@@ -62,7 +62,7 @@ class Http(HttpToolsProtocol):
         self._held = self._listens = self._was_served = self._leaving = False
         self._has_said_all = False
         self._served: RequestResponseCycle | None = None
-        self._turn: Turn | None = None
+        self._slot: RequestSlot | None = None
         self.pipeline = Pipeline()  # type: ignore[assignment]  # has what uvicorn uses of its deque
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
@@ -93,9 +93,9 @@ class Http(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
         """Who says no more may wait for an answer that is being made. Who has left looks the same: nothing begins."""
-        served, turn = self._unfinished(), self._turn
+        served, slot = self._unfinished(), self._slot
         stays = served is not None and self._listens and not self.cycle.more_body and not is_open_stream(served.scope)
-        if not stays or (turn is not None and turn.waits):
+        if not stays or (slot is not None and slot.waits):
             return False
         self._has_said_all = True
         self.cycle.keep_alive = False
@@ -114,7 +114,7 @@ class Http(HttpToolsProtocol):
         if self._held:
             self._held = False
             self._others.forget(self, self._address)
-            self._others.give_back(self._address)
+            self._others.release(self._address)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= MOST_PIPELINED:
@@ -135,8 +135,8 @@ class Http(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if self._turn is not None and self._served is self.cycle:
-            self._turn.is_whole = True
+        if self._slot is not None and self._served is self.cycle:
+            self._slot.is_whole = True
 
     def on_body(self, body: bytes) -> None:
         self._content += len(body)
@@ -160,7 +160,7 @@ class Http(HttpToolsProtocol):
         self._others.forget(self, self._address)
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, Sockets)
-        protocol.on_lost = partial(self._others.give_back, self._address)
+        protocol.on_lost = partial(self._others.release, self._address)
         if not protocol.handshake_initiated:  # its parser has refused the request
             self.transport.write(bare_problem(refusals.MalformedRequestError()))
             self.transport.close()
@@ -170,8 +170,8 @@ class Http(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A body that was not read is not read now, to no end: the connection ends with the answer."""
         served = self._served
-        if self._turn is not None:
-            self._turn.end()
+        if self._slot is not None:
+            self._slot.end()
         if served is not None and served.more_body and not self.transport.is_closing():
             self._leave()
             return
@@ -249,17 +249,17 @@ class Http(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._served = cycle
-        begin = partial(super()._start_asgi_task, cycle, Serving(cycle, app))
+        begin = partial(super()._start_asgi_task, cycle, RequestCycle(cycle, app))
         if self._address is None:
             begin()
         else:
             caller = caller_of(cycle.scope["headers"])
-            self._turn = self._others.turns.take(self._address, begin, self._refuse, caller)
-            note_turn(cycle.scope["state"], self._turn)
+            self._slot = self._others.address_limiter.take(self._address, begin, self._refuse, caller)
+            set_request_slot(cycle.scope["state"], self._slot)
 
     def _forget_request(self) -> None:
         """It refers to its connection, and would be there as long: half of what an idle one takes."""
-        self._served = self._turn = None
+        self._served = self._slot = None
         self.cycle = self.scope = None  # type: ignore[assignment]  # as before the first one
         self.headers = []
 
@@ -294,5 +294,5 @@ class Http(HttpToolsProtocol):
             served.disconnected = True
             served.message_event.set()
             close_stream(served.scope)
-            if self._turn is not None:
-                self._turn.abandon()
+            if self._slot is not None:
+                self._slot.abandon()

@@ -17,12 +17,12 @@ from partywall.core.db.scoped_write import ScopedWriter
 from partywall.core.db.session import AsyncReadSession, AsyncSession, bind_principal
 from partywall.core.errors import NotAuthenticatedError, PersonRequiredError
 from partywall.core.http.large_answers import LargeAnswers
-from partywall.core.http.public import is_public
+from partywall.core.http.public_routes import is_public
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.security.liveness import rests_on
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, enter_project, enter_to_write
-from partywall.core.tenant import stranger, work_for
+from partywall.core.security.revocation_check import bind_credential
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, open_scope, open_shared_scope
+from partywall.core.tenant import set_current_tenant, unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
 # The same, so that people can log in from /docs.
@@ -45,7 +45,7 @@ def bearer_token(authorization: str | None) -> str | None:
 def remember_principal(scope: Scope, principal: Principal) -> None:
     """For the log, and as the tenant whose share the rest of the request takes."""
     scope["state"]["principal"] = str(principal)
-    work_for(principal.tenant)
+    set_current_tenant(principal.tenant)
 
 
 def client_address(connection: HTTPConnection, resources: Resources) -> str:
@@ -60,13 +60,13 @@ async def known_principal(resources: Resources, authorization: str | None, scope
         raise NotAuthenticatedError
     principal = resources.authenticator.cached(token)
     if principal is None:
-        work_for(stranger(client_address(HTTPConnection(scope), resources)))
+        set_current_tenant(unauthenticated(client_address(HTTPConnection(scope), resources)))
         principal = await resources.authenticator.authenticate(token)
     remember_principal(scope, principal)
     return principal
 
 
-async def gate(
+async def require_principal(
     request: Request,
     resources: ResourcesDep,
     _: Annotated[object, Depends(_bearer)],
@@ -74,12 +74,12 @@ async def gate(
 ) -> Principal | None:
     """Stands before every route. Closed unless the route is in the PUBLIC set."""
     if is_public(request):
-        work_for(stranger(client_address(request, resources)))
+        set_current_tenant(unauthenticated(client_address(request, resources)))
         return None
     return await known_principal(resources, request.headers.get("authorization"), request.scope)
 
 
-async def get_principal(principal: Annotated[Principal | None, Depends(gate)]) -> Principal:
+async def get_principal(principal: Annotated[Principal | None, Depends(require_principal)]) -> Principal:
     if principal is None:
         raise NotAuthenticatedError
     return principal
@@ -128,7 +128,7 @@ PrincipalReadSessionDep = Annotated[AsyncReadSession, Depends(get_principal_read
 
 
 async def get_project_scope(project_id: UUID, session: SessionDep, principal: PrincipalDep) -> ProjectScope:
-    return await enter_to_write(session, principal, project_id, accepting=True)
+    return await open_shared_scope(session, principal, project_id, accepting=True)
 
 
 async def get_credential(request: Request, resources: ResourcesDep, _: PrincipalDep) -> VerifiedCredential:
@@ -141,12 +141,12 @@ CredentialDep = Annotated[VerifiedCredential, Depends(get_credential)]
 
 
 async def get_locking_project_scope(project_id: UUID, credential: CredentialDep, session: SessionDep) -> ProjectScope:
-    rests_on(session, credential)
-    return await enter_project(session, credential.principal, project_id)
+    bind_credential(session, credential)
+    return await open_scope(session, credential.principal, project_id)
 
 
 async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, principal: PrincipalDep) -> ProjectScope:
-    return await enter_project(session, principal, project_id)
+    return await open_scope(session, principal, project_id)
 
 
 # The scope of a route that writes (binds SessionDep's transaction), of one that writes and locks the project itself,
@@ -175,10 +175,10 @@ async def get_scoped_writer(
 ) -> AsyncIterator[ScopedWriter]:
     """One statement is the transaction, unless the request's own record has to be written with it."""
     if IDEMPOTENCY_KEY not in request.headers:
-        yield ScopedWriter(resources.reads, principal, resources.announcer)
+        yield ScopedWriter(resources.reads, principal, resources.sequencer)
         return
     async with resources.sessions.begin() as session:
-        yield ScopedWriter(resources.reads, principal, resources.announcer, session)
+        yield ScopedWriter(resources.reads, principal, resources.sequencer, session)
 
 
 ScopedReaderDep = Annotated[ScopedReader, Depends(get_scoped_reader)]

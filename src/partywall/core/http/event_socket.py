@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocketDisconnect
 
 from partywall.core.clock import unix_time
-from partywall.core.events.feed import End, Feed
 from partywall.core.events.frames import body_of
+from partywall.core.events.subscription import EndReason, Subscription
 from partywall.core.http.schemas import SocketPing
 from partywall.core.http.sockets import BadMessageError, next_text
 
@@ -37,11 +37,11 @@ TOO_SLOW: Final = Close(4408, "too_slow")
 TOO_MANY: Final = Close(4429, "too_many_messages")
 # What follows a `reconnect` that named the reason: 1012 and 1013 invite to come back.
 _ENDS: Final = {
-    End.EXPIRED: Close(4401, End.EXPIRED),
-    End.DRAINING: Close(1012, End.DRAINING),
-    End.ROLE_CHANGED: Close(1012, End.ROLE_CHANGED),
-    End.SLOW: TOO_SLOW,
-    End.UNAVAILABLE: Close(1013, End.UNAVAILABLE),
+    EndReason.EXPIRED: Close(4401, EndReason.EXPIRED),
+    EndReason.DRAINING: Close(1012, EndReason.DRAINING),
+    EndReason.ROLE_CHANGED: Close(1012, EndReason.ROLE_CHANGED),
+    EndReason.SLOW: TOO_SLOW,
+    EndReason.UNAVAILABLE: Close(1013, EndReason.UNAVAILABLE),
 }
 
 
@@ -49,13 +49,13 @@ _ENDS: Final = {
 class EventSocket:
     """Sends a feed's events as messages, until it ends, the client leaves, or one of them breaks the rules.
 
-    `still_good` tells, when the right to follow is lost, whether the credential as such still stands.
+    `is_still_valid` tells, when the right to follow is lost, whether the credential as such still stands.
     """
 
     websocket: WebSocket
-    feed: Feed
+    subscription: Subscription
     send_timeout: float
-    still_good: Callable[[], Awaitable[bool]]
+    is_still_valid: Callable[[], Awaitable[bool]]
     _verdict: Close | None = None
     _heard: deque[float] = field(default_factory=lambda: deque(maxlen=MESSAGES_PER_MINUTE))
 
@@ -65,22 +65,22 @@ class EventSocket:
                 listening = group.create_task(self._listen())
                 await self._pour()
                 listening.cancel()
-            close = self._verdict or await self._close_of(self.feed.ended)
+            close = self._verdict or await self._close_of(self.subscription.ended)
         finally:
-            self.feed.close()
+            self.subscription.close()
         if close is not None:
             async with asyncio.timeout(_CLOSING_SECONDS):
                 await self.websocket.close(close.code, close.reason)
 
     async def _pour(self) -> None:
         try:
-            while (frames := await self.feed.frames()) is not None:
+            while (frames := await self.subscription.frames()) is not None:
                 for frame in frames:
                     await self._send(body_of(frame).decode())
         except TimeoutError:
             self._verdict = TOO_SLOW
         except WebSocketDisconnect:
-            self.feed.end(End.GONE)
+            self.subscription.end(EndReason.GONE)
 
     async def _send(self, text: str) -> None:
         async with asyncio.timeout(self.send_timeout):
@@ -98,7 +98,7 @@ class EventSocket:
             self._verdict = TOO_SLOW
         except WebSocketDisconnect:
             pass
-        self.feed.end(End.GONE)
+        self.subscription.end(EndReason.GONE)
 
     def _admits(self) -> bool:
         now = unix_time()
@@ -108,7 +108,7 @@ class EventSocket:
         self._heard.append(now)
         return True
 
-    async def _close_of(self, end: End | None) -> Close | None:
-        if end is End.REVOKED:
-            return NO_PROJECT if await self.still_good() else REVOKED
+    async def _close_of(self, end: EndReason | None) -> Close | None:
+        if end is EndReason.REVOKED:
+            return NO_PROJECT if await self.is_still_valid() else REVOKED
         return None if end is None else _ENDS.get(end)

@@ -8,7 +8,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from partywall.core.http.turns import end_turn
+from partywall.core.http.address_limiter import end_request_slot
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ def mark_open_stream(scope: Scope) -> None:
     """Tells the server that the answer ends when it pleases, so that nothing behind the request is worth waiting."""
     state = scope.setdefault("state", {})
     state[_OPEN_STREAM] = True
-    end_turn(state)
+    end_request_slot(state)
 
 
 def is_open_stream(scope: Mapping[str, object]) -> bool:
@@ -51,7 +51,7 @@ class OpenStream:
         self._timeout = timeout
         self.when_over: Callable[[], None] | None = None
 
-    async def pour(self, send: Send) -> None:
+    async def flush_stream(self, send: Send) -> None:
         """Until the chunks end, or the client has gone or does not read."""
         chunk: bytes | None = self._opening
         try:
@@ -66,7 +66,7 @@ class OpenStream:
             self.end()
 
     def close(self) -> None:
-        """The client has gone: `pour` ends soon."""
+        """The client has gone: `flush_stream` ends soon."""
         self._chunks.close()
 
     def end(self) -> None:
@@ -132,7 +132,7 @@ class EventStream(Response):
     async def _send_watched(self, receive: Receive, send: Send) -> None:
         async with asyncio.TaskGroup() as group:
             watcher = group.create_task(self._close_with_client(receive))
-            await self._stream.pour(send)
+            await self._stream.flush_stream(send)
             watcher.cancel()
 
     async def _close_with_client(self, receive: Receive) -> None:

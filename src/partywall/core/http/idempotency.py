@@ -30,7 +30,7 @@ from partywall.core.http.json_body import DIGEST
 from partywall.core.http.responses import json_response
 from partywall.core.idempotency.claims import claim
 from partywall.core.idempotency.models import IdempotencyKey
-from partywall.core.tenancy import Principal, ProjectScope, enter_to_write
+from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
@@ -146,7 +146,7 @@ class Idempotency:
         """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
         if self.key is None or writer.session is None:
             return await produce()
-        scope = await enter_to_write(writer.session, writer.principal, self.project_id, accepting=True)
+        scope = await open_shared_scope(writer.session, writer.principal, self.project_id, accepting=True)
         authorise(scope)
         shown = None if show is None else show(scope)
         return await self.run(writer.session, produce, fingerprint=fingerprint, show=shown)

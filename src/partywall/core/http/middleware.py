@@ -8,14 +8,14 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from partywall.core.http.access_log import AccessEntry, AccessLog, logged_path
-from partywall.core.http.current import begin_request
+from partywall.core.http.current_request import begin_request
 from partywall.core.http.docs import PATH as DOCS_PATH
 from partywall.core.http.event_stream import forget_request, open_stream
-from partywall.core.http.forwarded import ForwardedNotice
+from partywall.core.http.forwarded_headers import ForwardedNotice
 from partywall.core.http.problems import failure
-from partywall.core.http.request_head import refusal_of
+from partywall.core.http.request_head import error_of
 from partywall.core.http.request_id import choose_request_id
-from partywall.core.http.unread import CLOSING, UNREAD, end_answer
+from partywall.core.http.unread_body import CLOSING, UNREAD, end_answer
 
 # The interactive docs state a policy of their own, for their scripts; every other answer is data.
 _DOCS_SECURITY: Final = (
@@ -66,7 +66,7 @@ class RequestContext:
 
         self._notice(scope)
         try:
-            await (refusal_of(scope) or self._app)(scope, receive, send_with_headers)
+            await (error_of(scope) or self._app)(scope, receive, send_with_headers)
         except Exception as error:
             answer = failure(Request(scope), error)
             if status is not None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from partywall.core.errors import BadRequestError, PartywallError
 from partywall.core.http.charsets import escaped
-from partywall.core.http.replay import replayed
+from partywall.core.http.replayed_body import replayed
 from partywall.core.http.request_head import fault_of_query
 
 type Handler = Callable[[Request], Coroutine[object, object, Response]]

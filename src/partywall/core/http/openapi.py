@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from partywall.core.http.problems import MEDIA_TYPE
 from partywall.core.http.schemas import Problem
 
-_REFUSALS = {
+_ERRORS = {
     "401": "No valid credential",
     "422": "The request is not valid",
     "default": "Any other failure, as problem details",
@@ -31,7 +31,7 @@ _PARAMETERS: Final = {
 }
 
 # What the gate takes. A public route that names a scheme beyond these authenticates its callers itself.
-_GATE_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
+_PRINCIPAL_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
 
 
 # Of a way to have a token, in OpenAPI's names.
@@ -114,11 +114,11 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
 
 def _own_schemes(schemes: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
     """None for an operation that anybody may call; all where the operation takes a credential of another kind too."""
-    return schemes if any(_GATE_SCHEMES.isdisjoint(scheme) for scheme in schemes) else []
+    return schemes if any(_PRINCIPAL_SCHEMES.isdisjoint(scheme) for scheme in schemes) else []
 
 
 def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> None:
-    for status, description in _REFUSALS.items():
+    for status, description in _ERRORS.items():
         if public and status == "401":
             continue
         entry = responses.setdefault(status, {"description": description})

@@ -49,7 +49,7 @@ def requested(header: str | None, size: int) -> ByteRange | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RangeRequest:
     """What of the content the caller wants, and whether at all."""
 
     range: str | None
@@ -82,12 +82,12 @@ async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byte
         yield piece
 
 
-async def get_wish(
+async def get_range_request(
     range_: Annotated[str | None, Header(alias="Range", description="One range of bytes, as `bytes=0-99`.")] = None,
     if_range: Annotated[str | None, Header(description="Ignore `Range` unless this is still the tag.")] = None,
     if_none_match: IfNoneMatch = None,
-) -> Wish:
-    return Wish(range_, if_range, if_none_match)
+) -> RangeRequest:
+    return RangeRequest(range_, if_range, if_none_match)
 
 
-WishDep = Annotated[Wish, Depends(get_wish)]
+RangeRequestDep = Annotated[RangeRequest, Depends(get_range_request)]

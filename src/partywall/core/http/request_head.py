@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Scope
 
 from partywall.core.errors import BadRequestError, PartywallError
 from partywall.core.http.problems import problem_of
-from partywall.core.http.unread import leave_unread
+from partywall.core.http.unread_body import discard_body
 
 # Room for the longest text that a query takes, percent-encoded.
 URL_BYTES: Final = 16 * 1024
@@ -50,12 +50,12 @@ class HeadersTooLargeError(PartywallError):
     title = "The headers are too large"
 
 
-def refusal_of(scope: Scope) -> ASGIApp | None:
+def error_of(scope: Scope) -> ASGIApp | None:
     """The answer to a URL or headers that are too large, or to a query that is not UTF-8: it would mean another."""
     error = _fault(scope)
     if error is None:
         return None
-    leave_unread(scope)
+    discard_body(scope)
     scope["path"] = scope["path"][:URL_BYTES]
     return problem_of(Request(scope), error)
 

@@ -32,11 +32,11 @@ class Progress:
     _size: int = 0
     _content: int = 0
     _before: int = 0
-    _barren: int = 0
+    _failed_rounds: int = 0
 
     def begin(self, part: Part, now: float, content: int = 0) -> None:
         self.part, self.since, self.has_begun = part, now, True
-        self._size = self._content = self._barren = 0
+        self._size = self._content = self._failed_rounds = 0
         self._before = content
 
     def admits(self, size: int, content: int) -> bool:
@@ -46,9 +46,9 @@ class Progress:
         if self.part is Part.HEAD:
             return self._size <= HEAD_BYTES
         content -= self._before
-        self._barren = 0 if content > self._content else self._barren + size
+        self._failed_rounds = 0 if content > self._content else self._failed_rounds + size
         self._content = content
-        return self._barren <= FRAMING_BYTES and self._size - content <= FRAMING_BYTES + content
+        return self._failed_rounds <= FRAMING_BYTES and self._size - content <= FRAMING_BYTES + content
 
     def due(self, header_seconds: float, body_seconds: float, rate: int) -> float:
         if self.part is Part.HEAD:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from partywall.core.http.form_lane import HotForm
+from partywall.core.http.form_fast_path import FastPathForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +17,4 @@ class Routes:
     routers: tuple[APIRouter, ...] = ()
     root_routers: tuple[APIRouter, ...] = ()
     socket_routers: tuple[APIRouter, ...] = ()
-    forms: tuple[HotForm, ...] = ()
+    forms: tuple[FastPathForm, ...] = ()

@@ -18,7 +18,7 @@ from partywall.core.http.event_socket import TOO_MANY
 from partywall.core.http.handshake import Handshake
 
 # How long a client may take to answer the close of a server that drains.
-FAREWELL_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 1.0
 # Of every kind, on one socket: room for all messages that are answered, in parts, and for a client's own pings.
 FRAMES_PER_MINUTE: Final = 300
 
@@ -46,7 +46,7 @@ class Sockets(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         """The application closes what it follows, when it drains: first comes the hint where to resume."""
-        self.close_timeout = FAREWELL_SECONDS
+        self.close_timeout = CLOSE_SECONDS
         if self.close_sent or not self.handshake_complete:
             super().shutdown()
 

@@ -15,10 +15,10 @@ from starlette.websockets import WebSocketDisconnect
 from partywall.core.errors import BadRequestError, ForbiddenError, NotAuthenticatedError, TooManyRequestsError
 from partywall.core.http.dependencies import ResourcesDep, client_address
 from partywall.core.resources import Resources
-from partywall.core.tenant import stranger, work_for
+from partywall.core.tenant import set_current_tenant, unauthenticated
 
 # How long a client may take to say whose it is.
-GREETING_SECONDS: Final = 5.0
+FIRST_MESSAGE_SECONDS: Final = 5.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -39,13 +39,13 @@ class BadMessageError(BadRequestError):
     title = "The message is not what is expected here"
 
 
-async def socket_gate(websocket: WebSocket, resources: ResourcesDep) -> None:
+async def require_socket_principal(websocket: WebSocket, resources: ResourcesDep) -> None:
     """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out.
 
     A process that drains lets nobody in, before the upgrade, so that the next process may.
     """
-    resources.tails.require_staying()
-    work_for(stranger(client_address(websocket, resources)))
+    resources.tailers.require_staying()
+    set_current_tenant(unauthenticated(client_address(websocket, resources)))
     origin = websocket.headers.get("origin")
     if origin is None:
         return
@@ -72,15 +72,15 @@ def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
 
 
 @contextmanager
-def among_strangers(websocket: WebSocket, resources: Resources) -> Iterator[None]:
+def pending_handshake(websocket: WebSocket, resources: Resources) -> Iterator[None]:
     """Holds one of the places for sockets that nobody answers for yet; raises TooManyHandshakesError."""
     client = client_address(websocket, resources)
-    if not resources.strangers.take(client):
+    if not resources.handshakes.take(client):
         raise TooManyHandshakesError(1)
     try:
         yield
     finally:
-        resources.strangers.give_back(client)
+        resources.handshakes.release(client)
 
 
 async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M:
@@ -90,7 +90,7 @@ async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M
     """
     await websocket.accept()
     try:
-        async with asyncio.timeout(GREETING_SECONDS):
+        async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
             text = await next_text(websocket)
     except TimeoutError as error:
         raise NotAuthenticatedError("No credential came in time.") from error

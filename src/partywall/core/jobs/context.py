@@ -13,15 +13,15 @@ from sqlalchemy import text
 from partywall.core.db.availability import reported
 from partywall.core.db.scoped_read import Value
 from partywall.core.db.session import AsyncReadSession, AsyncSession, before_commit
-from partywall.core.events.log import News, news_json
+from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.kinds import ProjectJobPayload
 from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, Role, enter_project, enter_to_write, prove
+from partywall.core.tenancy import ProjectScope, Role, make_scope, open_scope, open_shared_scope
 
 # One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
-_TELL: Final = """
-    WITH entered AS MATERIALIZED (SELECT wall.enter_to_write($1, $2) AS role), ours AS MATERIALIZED (
+_RECORD_EVENT: Final = """
+    WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope($1, $2) AS role), ours AS MATERIALIZED (
         SELECT job.id FROM job, entered
         WHERE job.id = $4 AND job.lease = $5 AND entered.role IS NOT NULL FOR SHARE OF job
     )
@@ -84,27 +84,32 @@ class JobContext:
         Raises ProjectNotFoundError where the principal lost its right since the job was enqueued.
         """
         async with self.resources.sessions.begin() as session:
-            scope = await enter_to_write(session, payload.acting, payload.project_id)
+            scope = await open_shared_scope(session, payload.acting, payload.project_id)
             before_commit(session, self._fence)
             yield session, scope
 
     @asynccontextmanager
     async def read(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:
         async with self.resources.sessions.read() as session:
-            yield session, await enter_project(session, payload.acting, payload.project_id)
+            yield session, await open_scope(session, payload.acting, payload.project_id)
 
-    async def tell(self, payload: ProjectJobPayload, *news: News) -> None:
+    async def record_event(self, payload: ProjectJobPayload, *event_drafts: EventDraft) -> None:
         """Appends news in a transaction of its own that is fenced like `begin`, in one round trip."""
         principal = payload.acting
         with reported():
             row = await self.resources.reads.fetchrow(
-                _TELL, str(principal), payload.project_id, news_json(news), self.job_id, self.lease
+                _RECORD_EVENT,
+                str(principal),
+                payload.project_id,
+                event_drafts_json(event_drafts),
+                self.job_id,
+                self.lease,
             )
-        scope = prove(payload.project_id, principal, None if row is None else row["role"])
+        scope = make_scope(payload.project_id, principal, None if row is None else row["role"])
         assert row is not None
         if row["job"] is None:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
-        await self.resources.announcer.announce(scope, row["last"])
+        await self.resources.sequencer.announce(scope, row["last"])
 
     async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
         """A transaction in one round trip: `sql` calls a function that enters, proves role and lease, and writes.
@@ -117,12 +122,12 @@ class JobContext:
         proofs = (str(principal), payload.project_id, roles, self.job_id, self.lease)
         with reported():
             row = await self.resources.reads.fetchrow(sql, *proofs, *values)
-        scope = prove(payload.project_id, principal, None if row is None else row["held"])
+        scope = make_scope(payload.project_id, principal, None if row is None else row["held"])
         assert row is not None
         if scope.role in roles and not row["ours"]:
             raise LeaseLostError(f"job {self.job_id} belongs to another worker now")
         if row["last"] is not None:
-            await self.resources.announcer.announce(scope, row["last"])
+            await self.resources.sequencer.announce(scope, row["last"])
         return scope
 
     async def _fence(self, session: AsyncSession) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from structlog.contextvars import get_contextvars
 
-from partywall.core.http.current import current_request_id
+from partywall.core.http.current_request import current_request_id
 from partywall.core.tenancy import Principal
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class JobHandler:
     give_up: Callable[[JobContext, JobPayload], Awaitable[None]] | None = None
     leaves_off: bool = False
 
-    def places(self, resources: Resources) -> int:
+    def slots(self, resources: Resources) -> int:
         return self.concurrency if isinstance(self.concurrency, int) else self.concurrency(resources)
 
 

@@ -17,13 +17,14 @@ NO_PROJECT: Final = UUID(int=0)
 _WAITING: Final = text("state = 'waiting'")
 _DELAYED: Final = text("state = 'delayed'")
 _RUNNING: Final = text("state = 'running'")
-_PARKED: Final = text("state = 'parked'")
+_DEAD_LETTER: Final = text("state = 'dead_letter'")
 # While a job is waiting or running there is no second one with its key.
-ONCE: Final = text("state <> 'parked' AND dedupe_key IS NOT NULL")
+ONCE: Final = text("state <> 'dead_letter' AND dedupe_key IS NOT NULL")
 
 
 class StoredJob(Base):
-    """A job on the queue: `waiting`, `delayed` until it is due, `running` or `parked`; when it is done it is deleted.
+    """A job on the queue: `waiting`, `delayed` until it is due, `running` or `dead_letter`; when it is done it is
+    deleted.
 
     `lease` is new with every attempt, and fences what the attempt writes; `attempts` counts those that were begun.
     `again_at` is when one that is at work is to be run once more, where it was asked for meanwhile.
@@ -34,7 +35,7 @@ class StoredJob(Base):
         Index("job_waiting_idx", "kind", "project_id", text("priority DESC"), "id", postgresql_where=_WAITING),
         Index("job_delayed_idx", "due_at", postgresql_where=_DELAYED),
         Index("job_running_idx", "heartbeat_at", "id", postgresql_where=_RUNNING),
-        Index("job_parked_idx", "parked_at", postgresql_where=_PARKED),
+        Index("job_dead_letter_idx", "dead_letter_at", postgresql_where=_DEAD_LETTER),
         Index("job_dedupe_key_idx", "dedupe_key", unique=True, postgresql_where=ONCE),
         {"info": {"kind": TableKind.SYSTEM, "names_project": "a worker serves every project, and enters it later"}},
     )
@@ -52,7 +53,7 @@ class StoredJob(Base):
     heartbeat_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     again_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     error: Mapped[str | None] = mapped_column(Text)
-    parked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    dead_letter_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

@@ -70,7 +70,7 @@ async def enqueue_once[P: JobPayload](
     note_enqueued(session)
 
 
-async def take_off[P: JobPayload](session: AsyncSession, kind: JobKind[P], subject: object) -> None:
+async def dequeue[P: JobPayload](session: AsyncSession, kind: JobKind[P], subject: object) -> None:
     """Removes the subject's job, unless it is at work."""
     idle = StoredJob.state.in_(("waiting", "delayed"))
     await session.execute(delete(StoredJob).where(StoredJob.dedupe_key == _key(kind, subject), idle))

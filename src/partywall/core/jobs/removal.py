@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from partywall.core.db.pruning import prune
+from partywall.core.db.batched_delete import prune
 from partywall.core.db.session import Sessions
 
 _MOST: Final = 1_000
@@ -23,5 +23,5 @@ _REMOVE: Final = text("""
 
 
 async def remove_jobs_of(sessions: Sessions, project_id: UUID) -> int:
-    """Takes its jobs off the queue, the parked ones too; answers how many there were."""
+    """Takes its jobs off the queue, dead letters too; answers how many there were."""
     return await prune(sessions, _REMOVE, {"project": project_id, "most": _MOST})

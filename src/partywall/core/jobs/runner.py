@@ -14,13 +14,13 @@ from typing import Final
 
 import structlog
 
-from partywall.core.jobs.attempting import Attempt
-from partywall.core.jobs.firing import Firing, scheduled
+from partywall.core.jobs.crash_quarantine import CrashQuarantine
+from partywall.core.jobs.execution import Attempt
+from partywall.core.jobs.fair_scheduler import FairScheduler
 from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.scheduler import Scheduler, scheduled
 from partywall.core.jobs.schedules import Schedule
-from partywall.core.jobs.store import Ended, JobStore, TakenJob
-from partywall.core.jobs.suspects import Suspects
-from partywall.core.jobs.turns import Turns
+from partywall.core.jobs.store import ClaimedJob, JobResult, JobStore
 from partywall.core.jobs.unknown import UnknownKinds
 from partywall.core.resources import Resources
 
@@ -48,8 +48,8 @@ class JobRunner:
         worker = _Worker(self.resources, handlers, stop)
         with self.resources.waker.followed_by(worker.wake):
             async with asyncio.TaskGroup() as group:
-                firing = Firing(worker.store, self.schedules, worker.wake)
-                beside = (worker.beat(), worker.wake_to_stop(), firing.run(stop), self._unknown(handlers).run())
+                scheduler = Scheduler(worker.store, self.schedules, worker.wake)
+                beside = (worker.beat(), worker.wake_to_stop(), scheduler.run(stop), self._unknown(handlers).run())
                 helpers = [group.create_task(each) for each in beside]
                 try:
                     await worker.work(group)
@@ -71,17 +71,17 @@ class _Worker:
         self._resources = resources
         self._stop = stop
         self._handlers = {handler.kind.name: handler for handler in handlers}
-        self._places = {handler.kind.name: handler.places(resources) for handler in handlers}
+        self._slots = {handler.kind.name: handler.slots(resources) for handler in handlers}
         shares = {each.kind.name: each.share for each in handlers if each.share is not None}
-        self._turns = Turns(
-            self._handlers, {kind: max(1, self._places[kind] // of) for kind, of in shares.items()},
+        self._turns = FairScheduler(
+            self._handlers, {kind: max(1, self._slots[kind] // of) for kind, of in shares.items()},
             {kind: limit.each_account for kind, limit in limits.items()},
         )  # fmt: skip
-        self._suspects = Suspects()
+        self._quarantine = CrashQuarantine()
         # Those at work or not settled yet, by their lease; a job may be there twice after its lease was lost.
-        self._held: dict[tuple[int, object], TakenJob] = {}
+        self._held: dict[tuple[int, object], ClaimedJob] = {}
         self._taken = Counter[str]()
-        self._ended: list[Ended] = []
+        self._ended: list[JobResult] = []
         self._writing = asyncio.Lock()
         self._look = asyncio.Event()
         self._woken = True
@@ -162,7 +162,7 @@ class _Worker:
 
     async def _take_some(self, group: asyncio.TaskGroup) -> float:
         """How long to wait before the next look, unless something happens."""
-        free = {kind: places - self._taken[kind] for kind, places in self._places.items() if places > self._taken[kind]}
+        free = {kind: slots - self._taken[kind] for kind, slots in self._slots.items() if slots > self._taken[kind]}
         if self._is_time_to_look():
             await self._look_around()
         if not free:
@@ -182,7 +182,7 @@ class _Worker:
         """Longer and longer, but not past the moment when a job is due or lost."""
         pause, self._pause = min(self._pause, self._poll), min(4 * self._pause, self._poll)
         now = time.monotonic()
-        if not self._suspects.place_is_free:
+        if not self._quarantine.slot_is_free:
             pause = min(pause, LINES_SECONDS)
         # What has become due since the look is due now; what is lost has been asked for already.
         pause = min(pause, max(0.0, self._due_at - now) + CLOCK_SECONDS)
@@ -205,27 +205,27 @@ class _Worker:
 
     async def _take_lost(self, free: dict[str, int], group: asyncio.TaskGroup) -> bool:
         """Takes one job of a lost worker over, if no other such job is at work."""
-        if not self._suspects.place_is_free or time.monotonic() < self._lost_at:
+        if not self._quarantine.slot_is_free or time.monotonic() < self._lost_at:
             return False
         held = [job.id for job in self._held.values()]
-        lost = await self.store.take_lost(list(free), self._silent, held)
+        lost = await self.store.claim_lost(list(free), self._silent, held)
         if not lost:
             self._lost_at = math.inf  # until the next look
         for job in lost:
             free[job.kind] -= 1
-            self._suspects.take(job.id)
+            self._quarantine.take(job.id)
             self._begin(job, group)
         return bool(lost)
 
-    def _begin(self, job: TakenJob, group: asyncio.TaskGroup) -> None:
+    def _begin(self, job: ClaimedJob, group: asyncio.TaskGroup) -> None:
         self._held[job.id, job.lease] = job
         self._taken[job.kind] += 1
         self._turns.begin(job.kind, job.whose)
         group.create_task(self._run(job))
 
-    async def _run(self, job: TakenJob) -> None:
+    async def _run(self, job: ClaimedJob) -> None:
         attempt = Attempt(
-            self._resources, self._handlers[job.kind], job, self._stop, partial(self._clear_suspect, job.id),
+            self._resources, self._handlers[job.kind], job, self._stop, partial(self._clear_quarantined, job.id),
             partial(self._is_crowded, job.kind),
         )  # fmt: skip
         try:
@@ -239,17 +239,17 @@ class _Worker:
             self._ended.append(ended)
         self._look.set()
 
-    def _forget(self, job_id: int, lease: object) -> TakenJob:
+    def _forget(self, job_id: int, lease: object) -> ClaimedJob:
         job = self._held.pop((job_id, lease))
         self._taken[job.kind] -= 1
         self._turns.end(job.kind, job.whose)
-        self._clear_suspect(job_id)
+        self._clear_quarantined(job_id)
         return job
 
     def _is_crowded(self, kind: str) -> bool:
         """An account that has no place waits for one, and there is none: a job that may end soon gives way."""
-        return self._taken[kind] >= self._places[kind] and self._turns.has_newcomer(kind)
+        return self._taken[kind] >= self._slots[kind] and self._turns.has_new_tenant(kind)
 
-    def _clear_suspect(self, job_id: int) -> None:
-        if self._suspects.clear(job_id):
+    def _clear_quarantined(self, job_id: int) -> None:
+        if self._quarantine.clear(job_id):
             self._look.set()

@@ -17,19 +17,19 @@ import asyncpg
 from partywall.core.db.availability import reported
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.ids import new_id
+from partywall.core.jobs.fair_scheduler import WINDOW, ChosenLine, JobLine
 from partywall.core.jobs.kinds import Limits
-from partywall.core.jobs.turns import WINDOW, Chosen, Line
 
 _LINES: Final = "SELECT * FROM wall.job_lines($1, $2, $3, $4, $5, $6)"
-_TAKE: Final = "SELECT * FROM wall.take_jobs($1, $2, $3, $4)"
-_TAKE_LIMITED: Final = "SELECT * FROM wall.take_limited_jobs($1, $2, $3, $4, $5, $6)"
-_TAKE_LOST: Final = "SELECT * FROM wall.take_lost_job($1, $2, $3, $4)"
+_CLAIM: Final = "SELECT * FROM wall.claim_jobs($1, $2, $3, $4)"
+_CLAIM_LIMITED: Final = "SELECT * FROM wall.claim_limited_jobs($1, $2, $3, $4, $5, $6)"
+_CLAIM_LOST: Final = "SELECT * FROM wall.claim_lost_job($1, $2, $3, $4)"
 _SETTLE: Final = "SELECT wall.settle_jobs($1, $2, $3, $4, $5)"
 _RENEW: Final = "SELECT wall.renew_jobs($1, $2)"
-_FIRE: Final = "SELECT wall.fire_schedules($1, $2, $3)"
+_RUN_SCHEDULES: Final = "SELECT wall.fire_schedules($1, $2, $3)"
 
 
-class TakenJob(NamedTuple):
+class ClaimedJob(NamedTuple):
     """An attempt that has been counted; `lease` is its own, `account` whose share it takes, where it has a project."""
 
     id: int
@@ -46,7 +46,7 @@ class TakenJob(NamedTuple):
         return self.account or self.project
 
 
-class Ended(NamedTuple):
+class JobResult(NamedTuple):
     """What becomes of a job after an attempt: it is done, or gets this `state`, and is due after a pause.
 
     One that is wanted `again` is a new job: no attempt was made at it, and it goes to the end of its line.
@@ -54,15 +54,15 @@ class Ended(NamedTuple):
 
     id: int
     lease: UUID
-    state: Literal["waiting", "delayed", "again", "parked"] | None = None
+    state: Literal["waiting", "delayed", "again", "dead_letter"] | None = None
     pause: timedelta = timedelta()
     error: str | None = None
 
 
-class Seen(NamedTuple):
+class QueueState(NamedTuple):
     """Whose jobs wait, and in how long the next job is due and the next one is lost, if there is any."""
 
-    lines: list[Line]
+    lines: list[JobLine]
     due_in: timedelta | None
     lost_in: timedelta | None
 
@@ -74,7 +74,7 @@ class JobStore:
     pool: ReadPool
     limits: Mapping[str, Limits] = field(default_factory=dict)
 
-    async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> Seen:
+    async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> QueueState:
         """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then.
 
         Projects and accounts that have as many at work as they may are left out. A job is lost when its worker was
@@ -82,32 +82,32 @@ class JobStore:
         """
         limits = self._limits_of(asked)
         *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent, *limits)
-        return Seen([Line(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
+        return QueueState([JobLine(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
 
-    async def take(self, chosen: Sequence[Chosen]) -> list[TakenJob]:
+    async def take(self, chosen: Sequence[ChosenLine]) -> list[ClaimedJob]:
         """The first jobs of these lines; fewer where limits are reached."""
         limited = [each for each in chosen if each.kind in self.limits]
         free = [each for each in chosen if each.kind not in self.limits]
-        taken = await self._fetch(_TAKE, *_columns(free), new_id()) if free else []
+        taken = await self._fetch(_CLAIM, *_columns(free), new_id()) if free else []
         if limited:
             limits = self._limits_of(each.kind for each in limited)
-            taken += await self._fetch(_TAKE_LIMITED, *_columns(limited), *limits, new_id())
-        return [TakenJob(*row) for row in taken]
+            taken += await self._fetch(_CLAIM_LIMITED, *_columns(limited), *limits, new_id())
+        return [ClaimedJob(*row) for row in taken]
 
-    async def take_lost(self, kinds: Collection[str], silent: timedelta, held: Collection[int]) -> list[TakenJob]:
+    async def claim_lost(self, kinds: Collection[str], silent: timedelta, held: Collection[int]) -> list[ClaimedJob]:
         """One job whose worker was silent for so long, if there is any that this worker does not hold itself."""
-        return [TakenJob(*row) for row in await self._fetch(_TAKE_LOST, list(kinds), silent, list(held), new_id())]
+        return [ClaimedJob(*row) for row in await self._fetch(_CLAIM_LOST, list(kinds), silent, list(held), new_id())]
 
-    async def renew(self, held: Collection[TakenJob]) -> None:
+    async def renew(self, held: Collection[ClaimedJob]) -> None:
         """The worker lives: nobody takes these over."""
         await self._fetch(_RENEW, [job.id for job in held], [job.lease for job in held])
 
-    async def settle(self, ended: Sequence[Ended]) -> None:
+    async def settle(self, ended: Sequence[JobResult]) -> None:
         await self._fetch(_SETTLE, *_columns(ended))
 
     async def fire(self, ticks: Mapping[str, datetime], kind: str) -> None:
         """Enqueues a job of this kind for each schedule, at most one for each tick whoever asks for it."""
-        await self._fetch(_FIRE, list(ticks), list(ticks.values()), kind)
+        await self._fetch(_RUN_SCHEDULES, list(ticks), list(ticks.values()), kind)
 
     def _limits_of(self, kinds: Iterable[str]) -> tuple[list[int | None], list[int | None]]:
         limits = [self.limits.get(kind) for kind in kinds]

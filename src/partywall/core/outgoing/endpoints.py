@@ -8,10 +8,10 @@ from typing import Final
 
 import httpx2
 
-from partywall.core.outgoing.cause import cause_headers
 from partywall.core.outgoing.circuits import CircuitOpenError, Circuits
 from partywall.core.outgoing.cookies import no_cookies
-from partywall.core.outgoing.retrying import RETRIED, Faults, Retries, ask, note_asked
+from partywall.core.outgoing.correlation import correlation_headers
+from partywall.core.outgoing.retries import RETRIED, Faults, Retries, ask, note_asked
 
 CONNECTIONS: Final = 50
 KEPT_ALIVE: Final = 10
@@ -27,7 +27,7 @@ _FAULTS: Final = Faults(
 )
 
 
-class LeftAloneError(httpx2.ConnectError):
+class CircuitOpenConnectError(httpx2.ConnectError):
     """The server has failed too often, and was not asked: neither for this tenant nor, perhaps, for any."""
 
     def __init__(self, error: CircuitOpenError, request: httpx2.Request) -> None:
@@ -45,14 +45,14 @@ class EndpointTransport(httpx2.AsyncBaseTransport):
         self._circuits = circuits
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        request.headers.update(cause_headers())
+        request.headers.update(correlation_headers())
         circuit = self._circuits.of(f"{request.url.scheme}://{request.url.netloc.decode()}")
         most = request.extensions.get(RETRIES, self._retries.most)
         retries = Retries(most, self._retries.first, self._retries.longest)
         try:
             return await ask(lambda: self._send(request), circuit, retries, _FAULTS)
         except CircuitOpenError as error:
-            raise LeftAloneError(error, request) from error
+            raise CircuitOpenConnectError(error, request) from error
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)

@@ -40,7 +40,7 @@ class Resolver:
     """Looks up names on threads of its own, so that a name server that hangs holds up nothing else of the process."""
 
     def __init__(self) -> None:
-        self._threads = SharedThreads("resolver", THREADS, each=THREADS_EACH, waiting=WAITING_EACH, patience=None)
+        self._threads = SharedThreads("resolver", THREADS, each=THREADS_EACH, waiting=WAITING_EACH, max_wait=None)
 
     async def __call__(self, host: str, port: int) -> list[str]:
         look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)

@@ -19,7 +19,7 @@ from partywall.core.errors import InvalidTokenError
 from partywall.core.security.authentication import NEVER, VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.security.revocations import Revocation, Revoked, Tell, tell_nobody
+from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_wait
 from partywall.core.tenancy import Principal
 
 BEGINNING: Final = "pw_"
@@ -65,7 +65,7 @@ class _Found:
 class ApiKeys:
     """Verifies project keys. Whether one may still enter is asked of the database with every request, as for people."""
 
-    def __init__(self, sessions: Sessions, tell: Tell = tell_nobody) -> None:
+    def __init__(self, sessions: Sessions, tell: Tell = ignore_wait) -> None:
         self._sessions = sessions
         self._tell = tell
         self._cache = CredentialCache[bytes, VerifiedCredential]()

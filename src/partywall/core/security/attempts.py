@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from partywall.core.cache_keys import ATTEMPTS_PREFIX
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
@@ -78,13 +78,13 @@ class AttemptLimiter:
             try:
                 return await self._wait_for(allows, limit, counted)
             except (StorageError, ValueError, ArithmeticError) as error:
-                if not _says_garbage(error):
+                if not _is_garbage(error):
                     raise
-                log.warning("attempt_count_unreadable", counted=counted.partition("/")[0], **what_failed(error))
+                log.warning("attempt_count_unreadable", counted=counted.partition("/")[0], **error_fields(error))
                 await self._limiter.clear(limit, counted)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
-            log.warning("attempt_limit_away", **what_failed(error))
+            log.warning("attempt_limit_away", **error_fields(error))
         return None
 
     async def _wait_for(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:
@@ -94,7 +94,7 @@ class AttemptLimiter:
         return _seconds(limit, await self._storage.get_sliding_window(limit.key_for(counted), expiry))
 
 
-def _says_garbage(error: Exception) -> bool:
+def _is_garbage(error: Exception) -> bool:
     """Valkey is there, and what it holds is no count: another type, no number, or one that is too large."""
     return type(error.storage_error) is ResponseError if isinstance(error, StorageError) else True
 

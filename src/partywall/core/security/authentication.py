@@ -46,13 +46,13 @@ class Credentials:
     key_prefix: str
 
     def cached(self, token: str) -> Principal | None:
-        return self._judge(token).cached(token)
+        return self._authenticator(token).cached(token)
 
     async def authenticate(self, token: str) -> Principal:
-        return await self._judge(token).authenticate(token)
+        return await self._authenticator(token).authenticate(token)
 
     async def verify(self, token: str) -> VerifiedCredential:
-        return await self._judge(token).verify(token)
+        return await self._authenticator(token).verify(token)
 
-    def _judge(self, token: str) -> Authenticator:
+    def _authenticator(self, token: str) -> Authenticator:
         return self.api_keys if token.startswith(self.key_prefix) else self.access_tokens

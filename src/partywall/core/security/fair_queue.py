@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from partywall.core.errors import TooManyRequestsError
 from partywall.core.security.client_address import neighbourhood
 
-type Turn = asyncio.Future[None]
+type Waiter = asyncio.Future[None]
 
 
 class QueueFullError(TooManyRequestsError):
@@ -20,7 +20,7 @@ class QueueFullError(TooManyRequestsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QueueLimits:
     """How many may wait: at all, of one network, and of one client."""
 
     most: int = 256
@@ -35,15 +35,15 @@ class FairQueue:
     one that has most.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: QueueLimits) -> None:
         self._room = room
-        self._networks: OrderedDict[str, OrderedDict[str, deque[Turn]]] = OrderedDict()
+        self._networks: OrderedDict[str, OrderedDict[str, deque[Waiter]]] = OrderedDict()
         self._waiting: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self._waiting.total()
 
-    def join(self, client: str) -> Turn:
+    def join(self, client: str) -> Waiter:
         """Raises QueueFullError; so does a turn that has to make room."""
         network = neighbourhood(client)
         self._make_room(network, client)
@@ -52,13 +52,13 @@ class FairQueue:
         self._waiting[network] += 1
         return turn
 
-    def leave(self, client: str, turn: Turn) -> None:
+    def leave(self, client: str, turn: Waiter) -> None:
         turns = self._of(client)
         if turn in turns:
             turns.remove(turn)
             self._count_off(neighbourhood(client), client)
 
-    def next(self) -> Turn:
+    def next(self) -> Waiter:
         """Of the first client of the first network, both of which then stand at the end of their lines."""
         network = next(iter(self._networks))
         clients = self._networks[network]
@@ -82,7 +82,7 @@ class FairQueue:
         self.leave(loser, turn)
         turn.set_exception(QueueFullError())
 
-    def _of(self, client: str) -> deque[Turn]:
+    def _of(self, client: str) -> deque[Waiter]:
         clients = self._networks.get(neighbourhood(client))
         return deque() if clients is None else clients.get(client, deque())
 

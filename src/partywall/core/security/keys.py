@@ -32,7 +32,7 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('partywall.signing_ke
 
 
 @dataclass(frozen=True, slots=True)
-class KeyInForce:
+class ActiveKey:
     key: ECKey
     active_at: datetime
     retired_at: datetime | None
@@ -40,10 +40,10 @@ class KeyInForce:
 
 @dataclass(frozen=True, slots=True)
 class LoadedKeys:
-    keys: Sequence[KeyInForce]
+    keys: Sequence[ActiveKey]
     at: float
 
-    def current(self) -> list[KeyInForce]:
+    def current(self) -> list[ActiveKey]:
         now = utc_now()
         return [each for each in self.keys if each.retired_at is None or each.retired_at > now]
 
@@ -63,7 +63,7 @@ class LoadedKeys:
         return [{name: str(value) for name, value in key.items()} for key in found]
 
 
-def _since(key: KeyInForce) -> datetime:
+def _since(key: ActiveKey) -> datetime:
     return key.active_at
 
 
@@ -149,7 +149,7 @@ class KeyRing:
             keys = await self._make_first()
         return LoadedKeys(keys, time.monotonic())
 
-    async def _make_first(self) -> list[KeyInForce]:
+    async def _make_first(self) -> list[ActiveKey]:
         async with self.sessions.begin() as session:
             await session.execute(_LOCK)
             keys = await self._usable(session)
@@ -159,23 +159,23 @@ class KeyRing:
                 keys = await self._usable(session)
         return keys
 
-    async def _usable(self, session: AsyncReadSession) -> list[KeyInForce]:
+    async def _usable(self, session: AsyncReadSession) -> list[ActiveKey]:
         rows = await session.scalars(select(SigningKey).where(_not_retired()).order_by(SigningKey.active_at))
         return [found for row in rows if (found := self._open(row)) is not None]
 
-    def _open(self, row: SigningKey) -> KeyInForce | None:
+    def _open(self, row: SigningKey) -> ActiveKey | None:
         """Only what was sealed under our secret is a key of ours: whoever can write the table cannot add one."""
         try:
             key = ECKey.import_key(orjson.loads(self.box.open(row.sealed_private_jwk)))
         except (ValueError, JoseError):
             log.warning("signing_key_unreadable", kid=row.kid)
             return None
-        return KeyInForce(key, row.active_at, row.retired_at) if key.kid == row.kid else None
+        return ActiveKey(key, row.active_at, row.retired_at) if key.kid == row.kid else None
 
 
 def _not_retired() -> ColumnElement[bool]:
     return or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > func.now())
 
 
-def _lasting(keys: Sequence[KeyInForce]) -> bool:
+def _lasting(keys: Sequence[ActiveKey]) -> bool:
     return any(each.retired_at is None for each in keys)

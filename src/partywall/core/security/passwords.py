@@ -13,7 +13,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from partywall.core.security.client_address import UNKNOWN
-from partywall.core.security.turns import FairPlaces
+from partywall.core.security.fair_limiter import FairLimiter
 
 # What OWASP's cheat sheet for storing passwords recommends for argon2id first.
 _MEMORY_KIB: Final = 19456
@@ -45,19 +45,19 @@ class Passwords:
     def __init__(self, concurrency: int) -> None:
         hasher = Argon2Hasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=_LANES)
         self._hashes = PasswordHash((hasher,))
-        self._places = FairPlaces(concurrency)
+        self._slots = FairLimiter(concurrency)
         self._threads = CapacityLimiter(concurrency)
         self._nobodys = _unguessable()
 
     @property
     def waiting(self) -> int:
         """How many wait for their turn."""
-        return self._places.waiting
+        return self._slots.waiting
 
     async def hash(self, password: str, client: str = UNKNOWN) -> str:
         """Raises QueueFullError."""
         prepared = _prepared(password)
-        async with self._places.enter(client):
+        async with self._slots.enter(client):
             return await self._run(lambda: self._hashes.hash(prepared))
 
     async def check(self, password: str, known_hash: str | None, client: str = UNKNOWN) -> PasswordCheck:
@@ -68,7 +68,7 @@ class Passwords:
     @asynccontextmanager
     async def turn(self, client: str, *, known: bool = False) -> AsyncIterator[None]:
         """The caller's turn, in which it may `check_now`, once; raises QueueFullError."""
-        async with self._places.enter(client, known=known):
+        async with self._slots.enter(client, known=known):
             yield
 
     async def check_now(self, password: str, known_hash: str | None) -> PasswordCheck:

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from partywall.core.cache_keys import CREDENTIALS, TICKETS
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Revocation:
 type Tell = Callable[[Revocation], None]
 
 
-def tell_nobody(_: Revocation) -> None:
+def ignore_wait(_: Revocation) -> None:
     """For a process that is alone."""
 
 
@@ -90,7 +90,7 @@ async def announce(cache: Redis, *revoked: Revocation) -> bool:
                 await pipeline.publish(CREDENTIALS, each.written())
             await pipeline.execute()
     except (RedisError, OSError) as error:
-        log.warning("revocation_not_told", **what_failed(error))
+        log.warning("revocation_not_told", **error_fields(error))
         return False
     return True
 
@@ -101,6 +101,6 @@ async def drop_tickets(cache: Redis) -> bool:
         async for name in cache.scan_iter(match=TICKETS, count=1000):
             await cache.unlink(name)
     except (RedisError, OSError) as error:
-        log.warning("tickets_not_dropped", **what_failed(error))
+        log.warning("tickets_not_dropped", **error_fields(error))
         return False
     return True

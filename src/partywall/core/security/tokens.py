@@ -16,7 +16,7 @@ from partywall.core.ids import new_id
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import ALGORITHM, KeyRing
-from partywall.core.security.revocations import Revocation, Revoked, Tell, tell_nobody
+from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_wait
 from partywall.core.tenancy import Principal
 
 AUDIENCE: Final = "partywall"
@@ -25,7 +25,7 @@ _MAX_TOKEN_LENGTH: Final = 4096
 _HEADERS: Final = frozenset({"alg", "typ", "kid"})
 _CLOCK_SKEW: Final = 30
 
-type MayAct = Callable[[UUID, UUID], Awaitable[bool]]
+type IsNotRevoked = Callable[[UUID, UUID], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +52,17 @@ class _Claims(JWTClaimsRegistry):
 class AccessTokens:
     """Issues and verifies our own access tokens: ES256, exact issuer, audience and type.
 
-    `may_act` says whether an account and its session are still good. It is asked when a token is first seen and then
-    every few seconds, so the hot path stays free of it.
+    `is_not_revoked` says whether an account and its session are still good. It is asked when a token is first seen and
+    then every few seconds, so the hot path stays free of it.
     """
 
-    def __init__(self, keys: KeyRing, issuer: str, ttl: timedelta, may_act: MayAct, tell: Tell = tell_nobody) -> None:
+    def __init__(
+        self, keys: KeyRing, issuer: str, ttl: timedelta, is_not_revoked: IsNotRevoked, tell: Tell = ignore_wait
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._ttl = int(ttl.total_seconds())
-        self._may_act = may_act
+        self._may_act = is_not_revoked
         self._tell = tell
         self._cache = CredentialCache[str, VerifiedToken]()
         self._claims = _Claims(

@@ -21,7 +21,7 @@ import structlog
 from partywall.core.errors import PartywallError, UnavailableError
 from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant, current_tenant
-from partywall.core.tenant_semaphore import PATIENCE_SECONDS, TenantSemaphore
+from partywall.core.tenant_semaphore import MAX_WAIT_SECONDS, TenantSemaphore
 from partywall.core.text_process import child
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ type Work = Callable[[bytes], bytes]
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
 WAITING_EACH: Final = 8
 # How much longer the work may take than its time of a processor: others use the processors too.
-_PATIENCE: Final = 6
+_MAX_WAIT: Final = 6
 # What a text may take beside a second for each megabyte. What people write takes a tenth to a half of that.
 _ANY_SECONDS: Final = 1
 _MEGABYTE: Final = 1024 * 1024
@@ -73,9 +73,9 @@ class TextLimits:
     memory: int
 
     @property
-    def patience(self) -> float:
+    def max_wait(self) -> float:
         """How long a text waits for its turn: longer than those that are being read may take."""
-        return PATIENCE_SECONDS + 2 * self.cpu_seconds
+        return MAX_WAIT_SECONDS + 2 * self.cpu_seconds
 
     def seconds_for(self, size: int) -> int:
         return min(self.cpu_seconds, _ANY_SECONDS + math.ceil(size / _MEGABYTE))
@@ -86,10 +86,10 @@ class TextProcesses:
 
     def __init__(self, limits: TextLimits) -> None:
         self._limits = limits
-        self.patience = limits.patience
+        self.max_wait = limits.max_wait
         self.use = RecentUse()
         self.turns = TenantSemaphore(
-            limits.at_once, each=max(1, limits.at_once // 3), waiting=WAITING_EACH, patience=limits.patience,
+            limits.at_once, each=max(1, limits.at_once // 3), waiting=WAITING_EACH, max_wait=limits.max_wait,
             background_waits=True, use=self.use,
         )  # fmt: skip
 
@@ -130,7 +130,7 @@ class TextProcesses:
             str(self._limits.memory), stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=_ENVIRONMENT,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(seconds * _PATIENCE):
+            async with asyncio.timeout(seconds * _MAX_WAIT):
                 await _send(process, text)
                 answer = await _receive(process)
                 code = await process.wait()

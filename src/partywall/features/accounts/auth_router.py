@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response, status
 
 from partywall.core.http.dependencies import PersonDep, PrincipalReadSessionDep
-from partywall.core.http.form_lane import HotForm
+from partywall.core.http.form_fast_path import FastPathForm
 from partywall.core.http.oauth import OAuthRoute, repeated_parameters
 from partywall.core.http.pagination import CursorsDep
 from partywall.core.http.problems import documented, problem_of
@@ -38,7 +38,6 @@ from partywall.features.accounts.exceptions import (
     TooManyAttemptsError,
     UnsupportedGrantTypeError,
 )
-from partywall.features.accounts.issuing import Granted, Locked, Refused
 from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.login import LoginOutcome
 from partywall.features.accounts.refresh import RefreshOutcome, Reused
@@ -52,6 +51,7 @@ from partywall.features.accounts.schemas import (
     TokenAnswer,
     TokenForm,
 )
+from partywall.features.accounts.token_grant import GrantRefused, LockedOut, TokenPair
 
 
 class FormRoute(OAuthRoute):
@@ -155,7 +155,7 @@ async def _refuse_repeats(request: Request) -> None:
 def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: OAuthError) -> Response:
     """A refusal is returned, not raised: what it counted or revoked must be stored."""
     match outcome:
-        case Granted(access_token, expires_in, refresh_token):
+        case TokenPair(access_token, expires_in, refresh_token):
             tokens = TokenAnswer(
                 access_token=access_token,
                 token_type="bearer",  # noqa: S106 - the name of a kind of token
@@ -163,9 +163,9 @@ def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: O
                 refresh_token=refresh_token,
             )
             return json_response(tokens, headers=NO_STORE)
-        case Refused() | Reused():
+        case GrantRefused() | Reused():
             return problem_of(request, refusal)
-        case Locked(remaining):
+        case LockedOut(remaining):
             return problem_of(request, LoginLockedError(math.ceil(remaining.total_seconds())))
         case never:
             assert_never(never)
@@ -177,4 +177,4 @@ async def _refresh(request: Request, resources: Resources, client: str, fields: 
 
 
 # What `issue_token` is mostly asked for. Whatever is asked in another way it serves itself.
-refresh_form: Final = HotForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)
+refresh_form: Final = FastPathForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)

@@ -17,14 +17,14 @@ from partywall.core.resources import Resources
 from partywall.features.accounts import refresh_tokens, verification_tokens
 from partywall.features.accounts.constants import COUNTED_ADDRESSES, MAX_USER_AGENT
 from partywall.features.accounts.limits import ClientLimits, Kind
-from partywall.features.accounts.lockout import of_all_strangers, of_one_network
+from partywall.features.accounts.lockout import of_one_network, of_unknown_networks
 from partywall.features.accounts.login import LoginService
+from partywall.features.accounts.login_counters import LoginCounters
 from partywall.features.accounts.refresh import RefreshService
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.registration import RegistrationService
 from partywall.features.accounts.service import AccountService, SessionService
 from partywall.features.accounts.session_repository import Rotation
-from partywall.features.accounts.tries import Tries
 from partywall.features.accounts.verification import VerificationService
 from partywall.features.accounts.verification_tokens import VerificationTokens
 
@@ -67,7 +67,9 @@ async def get_login_service(session: SessionDep, resources: ResourcesDep, limits
         refresh_tokens=RefreshTokens(resources.secrets.signer(refresh_tokens.PURPOSE)),
         addresses=resources.secrets.signer(COUNTED_ADDRESSES),
         limits=limits,
-        tries=Tries(of_one_network(*rules), of_all_strangers(*rules), settings.known_network_retention),
+        login_counters=LoginCounters(
+            of_one_network(*rules), of_unknown_networks(*rules), settings.known_network_retention
+        ),
         refresh_ttl=settings.refresh_token_ttl,
         verification_required=resources.settings.verification_required,
     )

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 # Of an account, from all networks together that its owner has not logged in from.
-_STRANGERS_FREE: Final = 4
-_STRANGERS_FIRST: Final = timedelta(seconds=1)
-_STRANGERS_LONGEST: Final = timedelta(minutes=5)
+_UNKNOWN_FREE: Final = 4
+_UNKNOWN_FIRST: Final = timedelta(seconds=1)
+_UNKNOWN_LONGEST: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ def of_one_network(max_failures: int, lockout: timedelta) -> WaitPolicy:
     return WaitPolicy(max_failures - 1, lockout, lockout, lockout)
 
 
-def of_all_strangers(max_failures: int, lockout: timedelta) -> WaitPolicy:
+def of_unknown_networks(max_failures: int, lockout: timedelta) -> WaitPolicy:
     """Of one account from all networks that are not known: slowed down, never locked for long."""
-    longest = min(_STRANGERS_LONGEST, lockout)
-    return WaitPolicy(max_failures * _STRANGERS_FREE, min(_STRANGERS_FIRST, longest), longest, lockout)
+    longest = min(_UNKNOWN_LONGEST, lockout)
+    return WaitPolicy(max_failures * _UNKNOWN_FREE, min(_UNKNOWN_FIRST, longest), longest, lockout)
 
 
 @dataclass(frozen=True, slots=True)

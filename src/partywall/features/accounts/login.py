@@ -16,17 +16,17 @@ from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAX_PASSWORD, MAX_SESSIONS, REVOKED_KEPT
 from partywall.features.accounts.email_address import normalised
 from partywall.features.accounts.exceptions import TooManyAttemptsError
-from partywall.features.accounts.issuing import Granted, Locked, Refused, grant
 from partywall.features.accounts.known_networks import KnownNetworks, Origin
 from partywall.features.accounts.limits import ClientLimits
+from partywall.features.accounts.login_counters import LoginAttempt, LoginCounters
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.repository import AccountDirectory, AccountRepository, AccountWriter, Credential
 from partywall.features.accounts.session_repository import SessionWriter
-from partywall.features.accounts.tries import Tries, Try
+from partywall.features.accounts.token_grant import GrantRefused, LockedOut, TokenPair, grant
 
 log = structlog.get_logger(__name__)
 
-type LoginOutcome = Granted | Refused | Locked
+type LoginOutcome = TokenPair | GrantRefused | LockedOut
 
 
 def counted_form(username: str) -> str:
@@ -53,7 +53,7 @@ class LoginService:
     refresh_tokens: RefreshTokens
     addresses: Signer
     limits: ClientLimits
-    tries: Tries
+    login_counters: LoginCounters
     refresh_ttl: timedelta
     verification_required: bool
 
@@ -62,25 +62,25 @@ class LoginService:
         address, client = counted_form(username), self.limits.client
         wait = await self.limits.wait_for_login()
         async with self.sessions.read() as reading:
-            attempt = await self.tries.find(reading, Origin.of(self.addresses, address, client))
+            attempt = await self.login_counters.find(reading, Origin.of(self.addresses, address, client))
             credential = await AccountDirectory(reading).credential(address)
         if wait is not None and not attempt.known:
             raise TooManyAttemptsError(wait)
         if attempt.locked is not None:
-            return Locked(attempt.locked)
+            return LockedOut(attempt.locked)
         async with self.passwords.turn(client, known=attempt.known):
-            locked = await self.tries.charge(self.sessions, attempt)
+            locked = await self.login_counters.charge(self.sessions, attempt)
             if locked is not None:
-                return Locked(locked)
+                return LockedOut(locked)
             checked = await self._check(password, credential)
             if credential is None or not checked.valid:
-                return Refused()
-            await self.tries.succeeded(self.sessions, attempt)
+                return GrantRefused()
+            await self.login_counters.succeeded(self.sessions, attempt)
         if not self._may_log_in(credential):
-            return Refused()
+            return GrantRefused()
         await self.tokens.prepare()
         if not await self._holds(address, credential):
-            return Refused()
+            return GrantRefused()
         return await self._start(attempt, credential, checked.replacement, user_agent)
 
     async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
@@ -100,8 +100,8 @@ class LoginService:
         return now is not None and now.password_hash == credential.password_hash and self._may_log_in(now)
 
     async def _start(
-        self, attempt: Try, credential: Credential, replacement: str | None, user_agent: str | None
-    ) -> Granted:
+        self, attempt: LoginAttempt, credential: Credential, replacement: str | None, user_agent: str | None
+    ) -> TokenPair:
         now = utc_now()
         await KnownNetworks(self.session).note(attempt.origin, now)
         if replacement is not None:

@@ -13,12 +13,12 @@ from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.tokens import AccessTokens
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.exceptions import TooManyAttemptsError
-from partywall.features.accounts.issuing import Granted, Refused, grant
 from partywall.features.accounts.limits import ClientLimits
 from partywall.features.accounts.refresh_tokens import RefreshTokens
 from partywall.features.accounts.repository import AccountDirectory
-from partywall.features.accounts.rotation import Verdict, judge
+from partywall.features.accounts.rotation import Verdict, classify
 from partywall.features.accounts.session_repository import Refreshing, Rotation, SessionRepository, SessionWriter
+from partywall.features.accounts.token_grant import GrantRefused, TokenPair, grant
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Reused:
     session_id: UUID
 
 
-type RefreshOutcome = Granted | Refused | Reused
+type RefreshOutcome = TokenPair | GrantRefused | Reused
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +58,17 @@ class RefreshService:
         if found is None:
             if not made:
                 await self.limits.count_guess()
-            return Refused()
+            return GrantRefused()
         if found.wait is not None:
             raise TooManyAttemptsError(found.wait)
         if found.rotated:
             return await grant(self.tokens, found.account_id, found.session_id, successor)
-        return await self._judge(found, successor)
+        return await self._classify(found, successor)
 
-    async def _judge(self, found: Refreshing, successor: str) -> RefreshOutcome:
-        match judge(found.presented):
+    async def _classify(self, found: Refreshing, successor: str) -> RefreshOutcome:
+        match classify(found.presented):
             case Verdict.REFUSE:
-                return Refused()
+                return GrantRefused()
             case Verdict.REPEAT:
                 log.info("refresh_token_repeated", session_id=str(found.session_id))
                 return await grant(self.tokens, found.account_id, found.session_id, successor)

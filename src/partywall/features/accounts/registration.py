@@ -8,7 +8,7 @@ from partywall.core.security.passwords import Passwords
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.exceptions import RegistrationClosedError
 from partywall.features.accounts.known_networks import Origin
-from partywall.features.accounts.registration_repository import RegistrationDoor
+from partywall.features.accounts.registration_repository import RegistrationGateway
 from partywall.features.accounts.schemas import Registration
 from partywall.features.accounts.verification import enqueue_mail, new_registration
 from partywall.features.accounts.verification_tokens import VerificationTokens
@@ -34,7 +34,7 @@ class RegistrationService:
         password_hash = await self.passwords.hash(wanted.password, self.client)
         new = new_registration(self.tokens)
         origin = Origin.of(self.addresses, wanted.email, self.client)
-        account_id = await RegistrationDoor(self.session).add(
+        account_id = await RegistrationGateway(self.session).add(
             new, origin, wanted.email, password_hash, wanted.full_name, invited_only=self.admission == "invite"
         )
         await enqueue_mail(self.session, account_id, new.id, registered=True)

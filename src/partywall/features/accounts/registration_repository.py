@@ -35,7 +35,7 @@ class NewRegistration:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingRegistration:
     """A registration that can be confirmed. `chosen_at` is when its password was chosen."""
 
     id: UUID
@@ -61,7 +61,7 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class RegistrationDoor:
+class RegistrationGateway:
     """Registrations are reached by functions of the database alone, each of which answers one question."""
 
     session: AsyncSession
@@ -111,7 +111,7 @@ class RegistrationDoor:
         return None if address is None or ended is None else Confirmed(address, ended)
 
 
-async def waiting_registration(session: AsyncReadSession, id_: UUID) -> Waiting | None:
+async def waiting_registration(session: AsyncReadSession, id_: UUID) -> PendingRegistration | None:
     """Of the bound user; None where there is nothing to confirm by it any more."""
     row = (await session.execute(_WAITING, {"id": id_})).one_or_none()
-    return None if row is None else Waiting(id_, *row)
+    return None if row is None else PendingRegistration(id_, *row)

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import DateTime, Integer, bindparam, func, select, text
 
 from partywall.core.clock import utc_now
-from partywall.core.db.pruning import prune
+from partywall.core.db.batched_delete import prune
 from partywall.core.resources import Resources
 
 log = structlog.get_logger(__name__)

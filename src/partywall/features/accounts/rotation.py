@@ -26,7 +26,7 @@ class PresentedToken:
     session_lives: bool
 
 
-def judge(token: PresentedToken) -> Verdict:
+def classify(token: PresentedToken) -> Verdict:
     if not token.session_lives or not token.used:
         return Verdict.REFUSE
     return Verdict.REPEAT if token.successor_waits else Verdict.REVOKE

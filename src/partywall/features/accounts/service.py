@@ -5,7 +5,7 @@ from functools import partial
 from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.tokens import AccessTokens

@@ -21,7 +21,7 @@ from partywall.features.accounts.jobs import (
 )
 from partywall.features.accounts.known_networks import Origin, hash_of_address
 from partywall.features.accounts.limits import ClientLimits, Kind
-from partywall.features.accounts.registration_repository import NewRegistration, RegistrationDoor
+from partywall.features.accounts.registration_repository import NewRegistration, RegistrationGateway
 from partywall.features.accounts.verification_tokens import VerificationTokens
 
 
@@ -55,7 +55,7 @@ class VerificationService:
         """
         await self.limits.require_no_guessing()
         async with self.sessions.begin() as session:
-            confirmed = await RegistrationDoor(session).confirm(token_hash(token))
+            confirmed = await RegistrationGateway(session).confirm(token_hash(token))
             if confirmed is not None:
                 await FailureCounter(session).lift(hash_of_address(self.addresses, confirmed.address))
         if confirmed is None:

@@ -8,12 +8,16 @@ import structlog
 
 from partywall.core.db.session import bind_principal
 from partywall.core.jobs.context import JobContext
-from partywall.core.mail.rendering import MailTemplate
-from partywall.core.mail.sending import link_with, send_mail
+from partywall.core.mail.renderer import MailTemplate
+from partywall.core.mail.sender import link_with, send_mail
 from partywall.core.tenancy import Principal
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.jobs import ConfirmAddress, ResendConfirmation
-from partywall.features.accounts.registration_repository import RegistrationDoor, Waiting, waiting_registration
+from partywall.features.accounts.registration_repository import (
+    PendingRegistration,
+    RegistrationGateway,
+    waiting_registration,
+)
 from partywall.features.accounts.repository import AccountRepository
 from partywall.features.accounts.verification import enqueue_mail, new_registration
 from partywall.features.accounts.verification_tokens import PURPOSE, VerificationTokens
@@ -53,7 +57,7 @@ async def resend_confirmation(context: JobContext, payload: ResendConfirmation) 
     """Has every registration of the address that can still be confirmed mailed again, in a job each."""
     tokens = VerificationTokens(context.resources.secrets.signer(PURPOSE))
     async with context.resources.sessions.begin() as session:
-        door = RegistrationDoor(session)
+        door = RegistrationGateway(session)
         waiting = await door.to_resend(payload.address, bytes.fromhex(payload.network), new_registration(tokens))
         for each in waiting:
             await enqueue_mail(session, each.account_id, each.registration_id, registered=False, own=each.own)
@@ -61,7 +65,7 @@ async def resend_confirmation(context: JobContext, payload: ResendConfirmation) 
         log.info("confirmation_not_needed")
 
 
-def _confirmation(context: JobContext, waiting: Waiting) -> dict[str, str | None]:
+def _confirmation(context: JobContext, waiting: PendingRegistration) -> dict[str, str | None]:
     resources = context.resources
     token = VerificationTokens(resources.secrets.signer(PURPOSE)).of(waiting.id)
     return {

@@ -18,7 +18,7 @@ from partywall.features.agents.models import Run
 def limits_of_runs(resources: Resources) -> Limits:
     """At work at once, over all workers."""
     settings = resources.settings.agents
-    return Limits(settings.concurrency_per_project, settings.places_per_account)
+    return Limits(settings.concurrency_per_project, settings.slots_per_account)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from partywall.core.errors import PartywallError
 from partywall.core.jobs.context import LeaseLostError
-from partywall.features.agents.containing import AgentCodeError, is_from_outside
 from partywall.features.agents.exceptions import TryAgainError
+from partywall.features.agents.exit_guard import AgentCodeError, is_from_outside
 
 # What tells the library or the run what to do next, and what is no fault of the code: the database was away.
 _UNDERSTOOD: Final = (

@@ -6,14 +6,14 @@ from decimal import Decimal
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.admission_repository import AdmissionRepository
 from partywall.features.agents.budget_repository import BudgetRepository, BudgetWriter
 from partywall.features.agents.budgets import cost_limit, month_of
 from partywall.features.agents.models import AgentBudget, AgentUsage
-from partywall.features.agents.presenting import dollars
+from partywall.features.agents.presentation import dollars
 from partywall.features.agents.schemas import Budget, BudgetLimits, BudgetUpdate, BudgetUsed
 from partywall.features.projects.rights import Right, require
 
@@ -68,7 +68,7 @@ def _after(month: date) -> datetime:
 class BudgetService:
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
 
     async def revision(self) -> int:
         """For a change: the right, and what the budget is now, which nobody else changes until the transaction ends."""
@@ -87,8 +87,8 @@ class BudgetService:
             seconds=wanted.seconds,
             cost=wanted.cost.amount if wanted.cost else None,
         )
-        news = News("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
-        EventLog(self.session, self.scope, self.announcer).append(news)
+        event_drafts = EventDraft("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
+        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
         return await _shown(self.session, self.scope, row)
 
     async def _refuse_above(self, wanted: BudgetUpdate) -> None:

@@ -32,7 +32,7 @@ def month_of(instant: datetime | None = None) -> date:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class Usage:
     """By one run, or by all runs of a project in a month, whose model calls nobody counts."""
 
     tokens: int
@@ -58,7 +58,7 @@ def cost_limit(cost: Decimal | None, usual: Decimal | None, most: Decimal | None
     return min(limits, default=None)
 
 
-def refuse_exceeded(call: Call, run: Used, limits: Limits, month: Used, budget: Budget) -> None:
+def refuse_exceeded(call: Call, run: Usage, limits: Limits, month: Usage, budget: Budget) -> None:
     """Raises Exceeded where a limit is reached. Calls of the same project that run meanwhile are not foreseen."""
     for what in _reached(call, run, limits):
         raise Exceeded("run_limit_reached", f"The agent's limit of {what} for one run is reached.")
@@ -66,7 +66,7 @@ def refuse_exceeded(call: Call, run: Used, limits: Limits, month: Used, budget: 
         raise Exceeded("project_budget_exceeded", f"The project's budget of {what} for this month is used up.")
 
 
-def _reached(call: Call, run: Used, limits: Limits) -> Iterator[str]:
+def _reached(call: Call, run: Usage, limits: Limits) -> Iterator[str]:
     if call is Call.MODEL and run.model_calls >= limits.model_calls:
         yield f"{limits.model_calls} model calls"
     if call is Call.TOOL and run.tool_calls >= limits.tool_calls:
@@ -79,7 +79,7 @@ def _reached(call: Call, run: Used, limits: Limits) -> Iterator[str]:
         yield f"{limits.time.total_seconds():.0f} seconds"
 
 
-def _spent(call: Call, month: Used, budget: Budget) -> Iterator[str]:
+def _spent(call: Call, month: Usage, budget: Budget) -> Iterator[str]:
     if budget.tokens is not None and month.tokens >= budget.tokens:
         yield f"{budget.tokens} tokens"
     if budget.cost is not None and month.cost >= budget.cost:

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ValidationError
 from partywall.core.errors import PartywallError
 from partywall.core.schemas import JsonObject
 from partywall.core.shared_threads import SharedThreads
-from partywall.features.agents.containing import AgentCodeError, contained
 from partywall.features.agents.deps import RunDeps
+from partywall.features.agents.exit_guard import AgentCodeError, exit_guarded
 from partywall.features.agents.schemas import AgentInput
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class AgentDefinition[I: AgentInput, O: BaseModel]:
         Raises ValidationError, what the type refuses in other ways, and AgentCodeError for all else that it raises.
         """
         try:
-            with contained():
+            with exit_guarded():
                 return await threads.run(partial(self.input.model_validate, given))
         except (ValidationError, PartywallError, AgentCodeError):
             raise

@@ -33,13 +33,13 @@ async def get_run_service(session: SessionDep, scope: ProjectScopeDep, resources
     return RunService(
         session=session,
         scope=scope,
-        announcer=resources.announcer,
+        sequencer=resources.sequencer,
         limits=OpenRunLimits.of(resources),
     )
 
 
 async def get_budget_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> BudgetService:
-    return BudgetService(session, scope, resources.announcer)
+    return BudgetService(session, scope, resources.sequencer)
 
 
 CheckedRunDep = Annotated[CheckedRun, Depends(check_run)]

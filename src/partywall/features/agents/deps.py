@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from partywall.core.shared_threads import SharedThreads
-from partywall.features.documents.reading import TextPage
+from partywall.features.documents.reader import TextPage
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchHit, SearchQuery

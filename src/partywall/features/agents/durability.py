@@ -34,8 +34,8 @@ from pydantic_ai.tools import ToolDefinition
 from partywall.features.agents.budgets import Call
 from partywall.features.agents.deps import RunDeps
 from partywall.features.agents.journal import Journal, StepResult, ToolCall
-from partywall.features.agents.journal_repository import Spent
-from partywall.features.agents.metering import Exchange, MeteredModel
+from partywall.features.agents.journal_repository import StepUsage
+from partywall.features.agents.model_call import MeteredModel, ModelCall
 from partywall.features.agents.pricing import cost_of, counted
 from partywall.features.agents.schemas import AgentInput
 from partywall.features.agents.steps import clean_json, short
@@ -47,11 +47,11 @@ _CALL: Final[ContextVar[ToolCall | None]] = ContextVar("partywall_tool_call", de
 
 
 class JournalBackend(CallableOperationBackend[None]):
-    def __init__(self, journal: Journal, agent: str, exchange: Exchange) -> None:
+    def __init__(self, journal: Journal, agent: str, model_call: ModelCall) -> None:
         nothing = RoleBasedOperationConfig[None](model=None, event=None, capability=None, tool=None)
         super().__init__(namer=JournalOperationNamer(agent), config=nothing)
         self._journal = journal
-        self._exchange = exchange
+        self._model_call = model_call
 
     async def execute(
         self,
@@ -65,7 +65,7 @@ class JournalBackend(CallableOperationBackend[None]):
         if isinstance(operation_id, EventStreamHandlerId):
             return None  # tool calls are told by the journal, in the transaction of their rows
         if isinstance(operation_id, ModelRequestId | ModelCompactMessagesId):
-            payload, done = await self._journal.step(Call.MODEL, name, _ModelCall(body, self._exchange))
+            payload, done = await self._journal.step(Call.MODEL, name, _RecordedCall(body, self._model_call))
         elif isinstance(operation_id, ToolsetCallToolId):
             payload, done = await self._journal.step(Call.TOOL, name, _ToolCall(body), _CALL.get())
         else:
@@ -75,18 +75,18 @@ class JournalBackend(CallableOperationBackend[None]):
 
 
 @dataclass(slots=True)
-class _ModelCall:
+class _RecordedCall:
     """`_response` is the whole answer, once there is one; `_sent` says that the model may be at work on it before."""
 
     _body: Callable[[], Awaitable[object]]
-    _exchange: Exchange
+    _model_call: ModelCall
     _begun: float = 0.0
     _response: ModelResponse | None = None
     _sent: bool = False
 
     async def do(self) -> StepResult:
         self._begun = time.monotonic()
-        self._exchange.begin()
+        self._model_call.begin()
         try:
             payload = await self._body()
         except asyncio.CancelledError:
@@ -95,14 +95,14 @@ class _ModelCall:
         self._response = JSON_CODEC.load(ModelResponse, payload)
         return StepResult(payload)
 
-    def used(self) -> Spent:
+    def used(self) -> StepUsage:
         """Of a call that was refused, or never answered, the time alone."""
         seconds = time.monotonic() - self._begun
-        response = self._response or self._exchange.answer or (self._exchange.silence if self._sent else None)
+        response = self._response or self._model_call.answer or (self._model_call.silence if self._sent else None)
         if response is None:
-            return Spent(seconds=seconds)
-        response = replace(response, usage=counted(response, self._exchange.asked))
-        return Spent(
+            return StepUsage(seconds=seconds)
+        response = replace(response, usage=counted(response, self._model_call.asked))
+        return StepUsage(
             model_calls=1,
             input_tokens=response.usage.input_tokens,
             output_tokens=response.usage.output_tokens,
@@ -121,8 +121,8 @@ class _ToolCall:
         payload = clean_json(cast("JsonValue", await self._body()))
         return StepResult(payload, _told(payload))
 
-    def used(self) -> Spent:
-        return Spent(tool_calls=1, seconds=time.monotonic() - self._begun)
+    def used(self) -> StepUsage:
+        return StepUsage(tool_calls=1, seconds=time.monotonic() - self._begun)
 
 
 def _told(payload: object) -> Mapping[str, JsonValue]:
@@ -147,18 +147,18 @@ class JournalDurability(BaseDurabilityCapability[Deps]):
 
     def __init__(self, journal: Journal, stream: StreamHandler, name: str) -> None:
         self._journal = journal
-        self._exchange = Exchange()
+        self._model_call = ModelCall()
         super().__init__(event_stream_handler=stream, name=name)
 
     def get_wrapper_model(self, model: Model) -> Model:
-        return MeteredModel(model, self._exchange)
+        return MeteredModel(model, self._model_call)
 
     @property
     def in_durable_context(self) -> bool:
         return True
 
     def get_durable_operation_backend(self) -> JournalBackend:
-        return JournalBackend(self._journal, self.name, self._exchange)
+        return JournalBackend(self._journal, self.name, self._model_call)
 
     def get_default_run_id(self) -> str:
         return f"{self._journal.payload.run_id}.{self._journal.turn}"

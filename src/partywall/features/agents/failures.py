@@ -22,8 +22,8 @@ from partywall.core.model_failures import ModelBrokeOffError
 from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.agents.agent_code import ToolError
 from partywall.features.agents.budgets import Exceeded
-from partywall.features.agents.containing import AgentCodeError
 from partywall.features.agents.exceptions import TryAgainError
+from partywall.features.agents.exit_guard import AgentCodeError
 from partywall.features.agents.journal import CancelRequestedError, WorkerStopsError
 from partywall.features.agents.model_errors import meaning_of_model_error
 from partywall.features.agents.outcomes import LOST, Cancelled, Ending, Failed, Interrupted

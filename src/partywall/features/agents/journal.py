@@ -15,13 +15,13 @@ from pydantic import JsonValue
 
 from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.db.session import AsyncSession
-from partywall.core.events.log import News, news_json
+from partywall.core.events.log import EventDraft, event_drafts_json
 from partywall.core.jobs.context import JobContext
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.budgets import Call, month_of, refuse_exceeded
 from partywall.features.agents.definition import Limits
 from partywall.features.agents.jobs import RunAgent
-from partywall.features.agents.journal_repository import Spent, StepKey, standing
+from partywall.features.agents.journal_repository import StepKey, StepUsage, budget_status
 from partywall.features.agents.models import Run
 from partywall.features.agents.steps import short_arguments
 from partywall.features.projects.rights import Right, require, roles_with
@@ -53,10 +53,10 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step answered, as JSON; `told` is the end of its story in the event log."""
+    """What a step answered, as JSON; `event_data` is the end of its story in the event log."""
 
     payload: object
-    told: Mapping[str, JsonValue] = field(default_factory=dict)
+    event_data: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Work(Protocol):
@@ -64,17 +64,17 @@ class Work(Protocol):
 
     async def do(self) -> StepResult: ...
 
-    def used(self) -> Spent:
+    def used(self) -> StepUsage:
         """By now: also where it was cut off."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class CutOff:
+class InterruptedStep:
     """A step that was begun and not finished, and what it has used."""
 
     key: StepKey
-    used: Spent
+    used: StepUsage
 
 
 def current_step() -> StepKey:
@@ -99,9 +99,9 @@ class Journal:
     limits: Limits
     finished: Mapping[tuple[str, int], JsonValue]
     # What a model said last; told in the transaction that ends its step.
-    last_words: Sequence[News] = ()
+    last_deltas: Sequence[EventDraft] = ()
     # What nobody has counted yet: for the transaction that ends the job.
-    cut_off: CutOff | None = None
+    interrupted_step: InterruptedStep | None = None
     _seen: Counter[str] = field(default_factory=Counter)
 
     async def step(self, call: Call, name: str, work: Work, tool: ToolCall | None = None) -> tuple[object, bool]:
@@ -120,7 +120,7 @@ class Journal:
             result = await work.do()
             await self._finish(key, result, work.used(), tool)
         except BaseException:
-            self.cut_off = CutOff(key, work.used())
+            self.interrupted_step = InterruptedStep(key, work.used())
             raise
         finally:
             _STEP.reset(token)
@@ -132,9 +132,9 @@ class Journal:
         """How many model calls of this turn were asked for by now."""
         return sum(count for name, count in self._seen.items() if ".request" in name)
 
-    async def tell(self, type_: str, data: dict[str, JsonValue]) -> None:
+    async def record_event(self, type_: str, data: dict[str, JsonValue]) -> None:
         """News of its own, without a row."""
-        await self.context.tell(self.payload, News(type_, "run", str(self.payload.run_id), data))
+        await self.context.record_event(self.payload, EventDraft(type_, "run", str(self.payload.run_id), data))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
@@ -144,31 +144,33 @@ class Journal:
             yield session, scope
 
     async def _begin(self, call: Call, key: StepKey, tool: ToolCall | None) -> None:
-        scope, now = await standing(self._reader, self.payload.project_id, key.run_id, month_of())
+        scope, now = await budget_status(self._reader, self.payload.project_id, key.run_id, month_of())
         require(scope, Right.RUN_START)
         if now.cancelled:
             raise CancelRequestedError
         refuse_exceeded(call, now.run, self.limits, now.month, now.budget)
-        news = None
+        event_drafts = None
         if tool is not None:
-            news = self._news(key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)})
-        await self._call(_BEGIN, key, news)
+            event_drafts = self._event_draft(
+                key, "run.tool_called", tool, {"arguments": short_arguments(tool.arguments)}
+            )
+        await self._call(_BEGIN, key, event_drafts)
 
-    async def _finish(self, key: StepKey, result: StepResult, used: Spent, tool: ToolCall | None) -> None:
+    async def _finish(self, key: StepKey, result: StepResult, used: StepUsage, tool: ToolCall | None) -> None:
         """Of a model call the database tells itself what was used by then, after the last words."""
         if tool is None:
-            news, self.last_words = news_json(self.last_words), ()
+            event_drafts, self.last_deltas = event_drafts_json(self.last_deltas), ()
         else:
-            news = self._news(key, "run.tool_returned", tool, result.told)
-        await self._call(_FINISH, key, json.dumps(result.payload), news, month_of(), *used.values())
+            event_drafts = self._event_draft(key, "run.tool_returned", tool, result.event_data)
+        await self._call(_FINISH, key, json.dumps(result.payload), event_drafts, month_of(), *used.values())
 
     async def _call(self, sql: str, key: StepKey, *values: Value) -> None:
         step = (key.run_id, key.turn, key.name, key.number)
         require(await self.context.call(self.payload, sql, _MAY_RUN, *step, *values), Right.RUN_START)
 
-    def _news(self, key: StepKey, type_: str, tool: ToolCall, told: Mapping[str, JsonValue]) -> str:
-        data: dict[str, JsonValue] = {"tool": tool.name, **told, "key": idempotency_key(key)}
-        return news_json([News(type_, "run", str(self.payload.run_id), data)])
+    def _event_draft(self, key: StepKey, type_: str, tool: ToolCall, event_data: Mapping[str, JsonValue]) -> str:
+        data: dict[str, JsonValue] = {"tool": tool.name, **event_data, "key": idempotency_key(key)}
+        return event_drafts_json([EventDraft(type_, "run", str(self.payload.run_id), data)])
 
     @property
     def _reader(self) -> ScopedReader:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead, ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
-from partywall.features.agents.budgets import Budget, Used
+from partywall.features.agents.budgets import Budget, Usage
 from partywall.features.agents.models import AgentBudget, AgentUsage, Run, RunStep
 
 # In the order of Used and Budget.
@@ -41,7 +41,7 @@ def _step(key: StepKey) -> ColumnElement[bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class StepUsage:
     """What one step used. `cost` is None where the price is not known."""
 
     model_calls: int = 0
@@ -89,21 +89,23 @@ _STANDING: Final = ScopedRead(_standing)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BudgetStatus:
     """What was used before a call, by the run and in the month, and what may be in the month."""
 
     cancelled: bool
-    run: Used
-    month: Used
+    run: Usage
+    month: Usage
     budget: Budget
 
 
-async def standing(reader: ScopedReader, project_id: UUID, run_id: UUID, month: date) -> tuple[ProjectScope, Standing]:
+async def budget_status(
+    reader: ScopedReader, project_id: UUID, run_id: UUID, month: date
+) -> tuple[ProjectScope, BudgetStatus]:
     """Raises ProjectNotFoundError where the reader may not enter."""
     scope, row = await reader.row(_STANDING, project_id, {"run_id": run_id, "month": month})
     run, month_, budget = ([row[f"{what}_{name}"] for name in _MEASURED] for what in ("run", "month", "budget"))
-    by_run = replace(Used(*run), model_calls=row["run_model_calls"])
-    return scope, Standing(row["cancelled"], by_run, Used(*month_), Budget(*budget))
+    by_run = replace(Usage(*run), model_calls=row["run_model_calls"])
+    return scope, BudgetStatus(row["cancelled"], by_run, Usage(*month_), Budget(*budget))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class JournalWriter:
             update(RunStep).where(RunStep.project_id == self.scope.project_id, _step(key)).values(effect=[answer])
         )
 
-    async def count_unfinished(self, key: StepKey, used: Spent, month: date) -> dict[str, JsonValue] | None:
+    async def count_unfinished(self, key: StepKey, used: StepUsage, month: date) -> dict[str, JsonValue] | None:
         """Adds it to the run and to the month; answers what the run has used by now.
 
         None where the step is finished after all, though whoever did it was not told: then it is counted.

@@ -20,10 +20,10 @@ from pydantic_ai.exceptions import (
 )
 from pydantic_core import to_json
 
-from partywall.core.masking import cleaned_words
+from partywall.core.log_masks import one_clean_line
 from partywall.core.model_failures import ModelInvalidError
 from partywall.core.outgoing.circuits import CircuitOpenError
-from partywall.core.outgoing.retrying import RETRIED, seconds_asked
+from partywall.core.outgoing.retries import RETRIED, seconds_asked
 from partywall.features.agents.outcomes import Failed, Interrupted
 
 # Of what a server says: the whole of it may be a page.
@@ -127,7 +127,7 @@ def _asked(error: ModelAPIError) -> timedelta | None:
 
 def facts_of(error: ModelAPIError) -> dict[str, str | int | None]:
     """For the log: the model, and what its server said."""
-    said = cleaned_words(_message(error), MOST_CHARACTERS)
+    said = one_clean_line(_message(error), MOST_CHARACTERS)
     return {"model": error.model_name or None, "status": _status(error), "said": said}
 
 

@@ -16,7 +16,7 @@ class _OutputTypes:
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         # lint: allow import-in-function - the catalogue's schemas are made of those that this type stands in
-        from partywall.features.agents.catalogue import AGENTS  # noqa: PLC0415 - see above
+        from partywall.features.agents.builtin import AGENTS  # noqa: PLC0415 - see above
 
         shipped = [handler(agent.output.__pydantic_core_schema__) for agent in AGENTS]
         return {"anyOf": [*shipped, handler(core_schema)]}

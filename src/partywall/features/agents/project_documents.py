@@ -19,8 +19,8 @@ from partywall.core.tenant import current_tenant
 from partywall.features.agents.deps import Effects, ProjectDocuments
 from partywall.features.agents.journal import Journal, current_step, idempotency_key
 from partywall.features.agents.journal_repository import JournalReader, JournalWriter
-from partywall.features.documents import reading
-from partywall.features.documents.reading import Shown, TextPage
+from partywall.features.documents import reader as reader_module
+from partywall.features.documents.reader import DocumentJson, TextPage
 from partywall.features.documents.schemas import Document, DocumentQuery, DocumentSummary
 from partywall.features.documents.service import DocumentService
 from partywall.features.search.schemas import SearchHit, SearchQuery
@@ -47,21 +47,21 @@ class ScopedDocuments(ProjectDocuments):
 
     async def list(self, query: DocumentQuery) -> list[DocumentSummary]:
         first = query.model_copy(update={"cursor": None})
-        page = await reading.list_documents(self._reader, self._project_id, first, self._cursors)
+        page = await reader_module.list_documents(self._reader, self._project_id, first, self._cursors)
         return Page[DocumentSummary].model_validate_json(page).items
 
     async def page(self, document_id: UUID, start: int, length: int) -> TextPage:
         first = min(start, _BEYOND_EVERY_TEXT)
-        return await reading.get_text(self._reader, self._project_id, document_id, first, length)
+        return await reader_module.get_text(self._reader, self._project_id, document_id, first, length)
 
     @asynccontextmanager
     async def whole(self, document_id: UUID) -> AsyncIterator[Document]:
-        found = await reading.get(self._reader, self._project_id, document_id)
-        if isinstance(found, Shown):
+        found = await reader_module.get(self._reader, self._project_id, document_id)
+        if isinstance(found, DocumentJson):
             yield Document.model_validate_json(found.body)
             return
         async with self._answers.room(current_tenant().name, found.size):
-            whole = await reading.get_whole(self._reader, self._project_id, document_id)
+            whole = await reader_module.get_whole(self._reader, self._project_id, document_id)
             yield Document.model_validate_json(whole.body)
 
     async def read(self, document_id: UUID) -> Document:
@@ -92,6 +92,6 @@ class JournalEffects(Effects):
             done = await JournalReader(session, scope).effect(step)
             if isinstance(done, list):
                 return done[0]
-            answer = await work(DocumentService(session, scope, self._journal.context.resources.announcer))
+            answer = await work(DocumentService(session, scope, self._journal.context.resources.sequencer))
             await JournalWriter(session, scope).note_effect(step, answer)
             return answer

@@ -43,7 +43,7 @@ def registry_of(modules: tuple[str, ...]) -> Registry:
     Reads their code the first time, which takes a while.
     """
     # lint: allow import-in-function - with the models' library, which a process that starts does not wait for
-    from partywall.features.agents.catalogue import AGENTS  # noqa: PLC0415 - see above
+    from partywall.features.agents.builtin import AGENTS  # noqa: PLC0415 - see above
 
     return Registry((*AGENTS, *(_agent_of(name) for name in modules)))
 

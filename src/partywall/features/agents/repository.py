@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, cast, func,
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.scoped_read import PROJECT_ID, ScopedRead
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.listing import ShortPage
+from partywall.core.page_request import ShortPage
 from partywall.core.pagination import PAGE_BYTES
 from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.models import Run, RunTurn
@@ -168,7 +168,7 @@ class RunWriter:
         started = func.coalesce(Run.started_at, func.now())
         return await self._set(run_id, status="running", attempts=attempts, started_at=started, retry_at=None)
 
-    async def put_back(self, run_id: UUID, attempts: int) -> Run:
+    async def requeue(self, run_id: UUID, attempts: int) -> Run:
         """For another attempt."""
         return await self._set(run_id, status="queued", attempts=attempts)
 

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from partywall.core.field_errors import FieldCode
 from partywall.core.language_models import AgentModelNotConfiguredError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.core.tenancy import ProjectScope, open_scope
 from partywall.features.agents.admission import OpenRunLimits
 from partywall.features.agents.exceptions import AgentInputError, AgentNotFoundError
 from partywall.features.agents.registry import AnyAgent, Registry
@@ -38,7 +38,7 @@ class RunChecks:
         checked = CheckedRun(wanted, await self._read(agent, wanted))
         if checked.input.is_costly:
             await self._refuse_unfit(scope, checked)
-            await self.resources.checks.run(checked.input.judge)
+            await self.resources.checks.run(checked.input.check_input)
         return checked
 
     def _agent(self, name: str) -> AnyAgent:
@@ -58,8 +58,8 @@ class RunChecks:
     async def _refuse_unfit(self, known: ProjectScope, checked: CheckedRun) -> None:
         resources = self.resources
         async with resources.sessions.begin() as session:
-            scope = await enter_project(session, known.principal, known.project_id)
-            await RunService(session, scope, resources.announcer, OpenRunLimits.of(resources)).refuse_unfit(checked)
+            scope = await open_scope(session, known.principal, known.project_id)
+            await RunService(session, scope, resources.sequencer, OpenRunLimits.of(resources)).refuse_unfit(checked)
 
 
 def _refuse_large(wanted: RunStart) -> None:

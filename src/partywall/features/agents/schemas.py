@@ -195,5 +195,5 @@ class AgentInput(RequestModel):
         """Whether there is more to judge than the types and sizes of its fields; it is asked for last."""
         return False
 
-    def judge(self) -> None:
+    def check_input(self) -> None:
         """What is costly, on a thread; raises AgentInputError."""

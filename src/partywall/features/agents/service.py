@@ -10,12 +10,12 @@ from uuid import UUID
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import QuotaExceededError
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.field_errors import FieldCode
-from partywall.core.jobs.queue import take_off
+from partywall.core.jobs.queue import dequeue
 from partywall.core.language_models import LanguageModels
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import ProjectScope
@@ -31,8 +31,8 @@ from partywall.features.agents.exceptions import (
 )
 from partywall.features.agents.jobs import RUN_AGENT
 from partywall.features.agents.models import Run as RunRow
-from partywall.features.agents.pending import pending_id
-from partywall.features.agents.presenting import present
+from partywall.features.agents.pending_step import pending_id
+from partywall.features.agents.presentation import present
 from partywall.features.agents.registry import AnyAgent, Registry
 from partywall.features.agents.repository import CANCEL_REQUESTED, KEYSET, RunRepository, RunWriter
 from partywall.features.agents.schemas import Agent, AgentInput, Agents, Run, RunDecision, RunQuery, RunStart, RunStatus
@@ -109,7 +109,7 @@ class RunService:
 
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
     limits: OpenRunLimits
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
@@ -121,7 +121,7 @@ class RunService:
         await lock_starts(self.session, self.scope)
         await refuse_too_many(self.session, self.scope, self.limits)
         row = await self._writer.add(wanted.agent, wanted.input, wanted.continues, request_id, traceparent)
-        self._tell("run.queued", row)
+        self._record_event("run.queued", row)
         await enqueue_run(self.session, row)
         return present(row)
 
@@ -144,8 +144,8 @@ class RunService:
         if row.status == RunStatus.RUNNING:
             return present(await self._writer.request_cancel(run_id))
         row = await self._writer.cancel(run_id)
-        self._tell("run.cancelled", row)
-        await take_off(self.session, RUN_AGENT, run_id)
+        self._record_event("run.cancelled", row)
+        await dequeue(self.session, RUN_AGENT, run_id)
         return present(row)
 
     async def delete(self, run_id: UUID) -> None:
@@ -155,7 +155,7 @@ class RunService:
         if not RunStatus(row.status).over:
             raise RunNotFinishedError(f"The run is {row.status}. Cancel it first.")
         await self._writer.delete(run_id)
-        self._tell("run.deleted", row)
+        self._record_event("run.deleted", row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
         """Lets a waiting run go on; raises RunNotWaitingError, and RunPendingChangedError for any other step."""
@@ -167,7 +167,7 @@ class RunService:
             raise RunPendingChangedError
         await self._writer.decide(run_id, row.turn, decision.model_dump(mode="json"))
         row = await self._writer.go_on(run_id, row.turn + 1)
-        self._tell("run.queued", row)
+        self._record_event("run.queued", row)
         await enqueue_run(self.session, row)
         return present(row)
 
@@ -178,7 +178,7 @@ class RunService:
 
     async def _refuse_missing(self, given: AgentInput) -> None:
         named = given.documents()
-        missing = await DocumentService(self.session, self.scope, self.announcer).missing(named.values())
+        missing = await DocumentService(self.session, self.scope, self.sequencer).missing(named.values())
         if missing:
             gone = [pointer for pointer, document in named.items() if document in missing]
             raise AgentInputError.at(gone, FieldCode.NOT_FOUND, "No such document")
@@ -200,8 +200,10 @@ class RunService:
             raise RunNotFoundError
         return row
 
-    def _tell(self, type_: str, row: RunRow) -> None:
-        EventLog(self.session, self.scope, self.announcer).append(News(type_, "run", str(row.id), {"agent": row.agent}))
+    def _record_event(self, type_: str, row: RunRow) -> None:
+        EventLog(self.session, self.scope, self.sequencer).append(
+            EventDraft(type_, "run", str(row.id), {"agent": row.agent})
+        )
 
     @property
     def _writer(self) -> RunWriter:

@@ -9,7 +9,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
-from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
+from partywall.core.events.log_tailer import ServerDrainingError, TooManyStreamsError
 from partywall.core.http.dependencies import ResourcesDep
 from partywall.core.http.event_stream import EventStream
 from partywall.core.http.problems import documented
@@ -59,5 +59,5 @@ async def stream_run_events(
     await runs.require_run(ScopedReader(resources.reads, follower.principal), project_id, run_id)
     start = last_event_id or after
     chosen = None if types is None else TypeFilter.parse(types)
-    feed = await service.follow(follower, project_id, None if start is None else int(start), chosen, run_id)
-    return EventStream(feed, OPENING, service.send_timeout)
+    subscription = await service.follow(follower, project_id, None if start is None else int(start), chosen, run_id)
+    return EventStream(subscription, OPENING, service.send_timeout)

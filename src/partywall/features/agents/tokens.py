@@ -28,7 +28,7 @@ MOST_CHARACTERS: Final = 4_000
 _GARBLED: Final = (AttributeError, TypeError, LookupError, ValueError, AssertionError, ArithmeticError, RecursionError)
 
 
-class Piece(NamedTuple):
+class TokenDelta(NamedTuple):
     """`output` is JSON of the run's output, as far as the model has written it."""
 
     part: Literal["text", "output"]
@@ -36,26 +36,26 @@ class Piece(NamedTuple):
 
 
 @dataclass(slots=True)
-class Words:
+class ResponseParser:
     """What of a response is for the reader: its text, and the output that is written as a tool's arguments."""
 
     _last: ToolCallPart | None = None
     _index: int | None = None
     _output: int | None = None
 
-    def of(self, event: AgentStreamEvent) -> Piece | None:
+    def of(self, event: AgentStreamEvent) -> TokenDelta | None:
         match event:
             case PartStartEvent(part=TextPart(content=text)):
-                return Piece("text", text)
+                return TokenDelta("text", text)
             case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-                return Piece("text", text)
+                return TokenDelta("text", text)
             case PartStartEvent(index=index, part=ToolCallPart() as part):
                 self._last, self._index = part, index
             case FinalResultEvent(tool_name=str()) if self._last is not None:
                 self._output = self._index
-                return Piece("output", _json(self._last.args))
+                return TokenDelta("output", _json(self._last.args))
             case PartDeltaEvent(index=index, delta=ToolCallPartDelta(args_delta=args)) if index == self._output:
-                return Piece("output", _json(args))
+                return TokenDelta("output", _json(args))
         return None
 
 
@@ -69,13 +69,13 @@ def _json(arguments: str | dict[str, object] | None) -> str:
 class TokenWriter:
     """Passes on what gathers; `write` is never called while it is at work. For one response."""
 
-    write: Callable[[Sequence[Piece]], Awaitable[None]]
+    write: Callable[[Sequence[TokenDelta]], Awaitable[None]]
     interval: float
-    _pieces: list[Piece] = field(default_factory=list)
+    _deltas: list[TokenDelta] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def pour(self, stream: AsyncIterable[AgentStreamEvent]) -> list[Piece]:
+    async def flush_stream(self, stream: AsyncIterable[AgentStreamEvent]) -> list[TokenDelta]:
         """Until the stream ends; answers the last words, which are not written yet. Raises what `write` raises."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -83,14 +83,14 @@ class TokenWriter:
                 await self._gather_all(stream)
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
-        return cut(joined(self._pieces))
+        return cut(joined(self._deltas))
 
     async def _gather_all(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
-        words = Words()
-        async for event in understood(stream):
-            piece = words.of(event)
-            if piece is not None and piece.text:
-                self._pieces.append(piece)
+        words = ResponseParser()
+        async for event in parsed_events(stream):
+            token_delta = words.of(event)
+            if token_delta is not None and token_delta.text:
+                self._deltas.append(token_delta)
                 self._wake.set()
         self._ended.set()
         self._wake.set()
@@ -99,9 +99,9 @@ class TokenWriter:
         while not self._ended.is_set():
             await self._wake.wait()
             self._wake.clear()
-            if self._pieces and not self._ended.is_set():
-                pieces, self._pieces = self._pieces, []
-                await self.write(cut(joined(pieces)))
+            if self._deltas and not self._ended.is_set():
+                deltas, self._deltas = self._deltas, []
+                await self.write(cut(joined(deltas)))
                 await self._pause()
 
     async def _pause(self) -> None:
@@ -113,22 +113,22 @@ class TokenWriter:
         self._wake.set()
 
 
-def joined(pieces: Sequence[Piece]) -> list[Piece]:
+def joined(deltas: Sequence[TokenDelta]) -> list[TokenDelta]:
     """Neighbours of the same part made one."""
-    grouped = groupby(pieces, key=lambda piece: piece.part)
-    return [Piece(part, "".join(piece.text for piece in group)) for part, group in grouped]
+    grouped = groupby(deltas, key=lambda token_delta: token_delta.part)
+    return [TokenDelta(part, "".join(token_delta.text for token_delta in group)) for part, group in grouped]
 
 
-def cut(pieces: Sequence[Piece]) -> list[Piece]:
+def cut(deltas: Sequence[TokenDelta]) -> list[TokenDelta]:
     """In the same order, none of them longer than an event may be."""
     return [
-        Piece(part, text[at : at + MOST_CHARACTERS])
-        for part, text in pieces
+        TokenDelta(part, text[at : at + MOST_CHARACTERS])
+        for part, text in deltas
         for at in range(0, len(text), MOST_CHARACTERS)
     ]
 
 
-async def understood(stream: AsyncIterable[AgentStreamEvent]) -> AsyncIterator[AgentStreamEvent]:
+async def parsed_events(stream: AsyncIterable[AgentStreamEvent]) -> AsyncIterator[AgentStreamEvent]:
     """Raises ModelInvalidError where the answer cannot be read."""
     try:
         async for event in stream:

@@ -9,7 +9,7 @@ from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.work import Work
 from partywall.core.resources import Resources
-from partywall.core.stopping import CutShortError, unless_stopped
+from partywall.core.shutdown import CutShortError, unless_stopped
 from partywall.features.agents.admission import limits_of_runs
 from partywall.features.agents.jobs import RUN_AGENT, RunAgent
 from partywall.features.agents.registry import RegistrationError, registry_of
@@ -28,7 +28,7 @@ async def _run_agent(context: JobContext, payload: RunAgent) -> None:
 def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awaitable[None]]:
     """All of it, so that nothing is read while the event loop waits."""
     # lint: allow import-in-function - the models' library: 30 MB, which a worker without runs need not hold
-    from partywall.features.agents.running import run_agent  # noqa: PLC0415 - see above
+    from partywall.features.agents.run_job import run_agent  # noqa: PLC0415 - see above
 
     with suppress(RegistrationError):  # which the run itself will meet
         registry_of(resources.settings.agents.modules)

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, func, insert, select, update
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.api_keys import NewKey
-from partywall.core.tenancy import Principal, ProjectScope, let_no_writer_in
+from partywall.core.tenancy import Principal, ProjectScope, lock_exclusive
 from partywall.features.api_keys.models import ApiKey
 
 KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
@@ -51,7 +51,7 @@ class ApiKeyWriter:
         return made.one()
 
     async def revoke(self, key_id: UUID) -> bool:
-        await let_no_writer_in(self.session, self.scope.project_id, Principal.key(key_id))
+        await lock_exclusive(self.session, self.scope.project_id, Principal.key(key_id))
         revoked = await self.session.scalar(
             update(ApiKey)
             .where(ApiKey.project_id == self.scope.project_id, ApiKey.id == key_id, ApiKey.revoked_at.is_(None))

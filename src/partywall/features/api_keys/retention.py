@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import DateTime, Integer, bindparam, func, select
 
 from partywall.core.clock import utc_now
-from partywall.core.db.pruning import prune
+from partywall.core.db.batched_delete import prune
 from partywall.core.resources import Resources
 from partywall.features.api_keys.constants import KEPT_FOR
 

@@ -7,10 +7,10 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.field_errors import FieldCode
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.api_keys import ApiKeys, new_key
@@ -49,7 +49,7 @@ class ApiKeyService:
 
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
     keys: ApiKeys
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
@@ -58,7 +58,7 @@ class ApiKeyService:
         expires_at = _future(wanted.expires_at)
         key = new_key()
         row = await ApiKeyWriter(self.session, scope).add(key, wanted.name, wanted.role, expires_at)
-        self._tell("project.key_created", row.id, wanted.role)
+        self._record_event("project.key_created", row.id, wanted.role)
         return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
 
     async def revoke(self, key_id: UUID) -> None:
@@ -66,7 +66,7 @@ class ApiKeyService:
         scope = await self._lock()
         if not await ApiKeyWriter(self.session, scope).revoke(key_id):
             raise ApiKeyNotFoundError
-        self._tell("project.key_revoked", key_id)
+        self._record_event("project.key_revoked", key_id)
 
         async def forget() -> None:
             self.keys.forget(key_id)
@@ -80,6 +80,6 @@ class ApiKeyService:
         require(scope, Right.KEY_MANAGE)
         return scope
 
-    def _tell(self, type_: str, key_id: UUID, role: str | None = None) -> None:
-        news = News(type_, "api_key", str(key_id), {} if role is None else {"role": role})
-        EventLog(self.session, self.scope, self.announcer).append(news)
+    def _record_event(self, type_: str, key_id: UUID, role: str | None = None) -> None:
+        event_drafts = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
+        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)

@@ -11,7 +11,7 @@ import structlog
 from partywall.core.clock import utc_now
 from partywall.core.jobs.context import JobContext
 from partywall.core.resources import Resources
-from partywall.core.tenancy import Principal, ProjectNotFoundError, enter_project
+from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
 from partywall.features.documents.jobs import ReleaseBlobs
 from partywall.features.documents.repository import DocumentRepository
 
@@ -44,7 +44,7 @@ async def sweep_blobs(resources: Resources) -> None:
 async def _sweep(resources: Resources, project_id: UUID, keys: list[str]) -> int:
     try:
         async with resources.sessions.read() as session:
-            scope = await enter_project(session, Principal.service(project_id), project_id)
+            scope = await open_scope(session, Principal.service(project_id), project_id)
             used = await DocumentRepository(session, scope).used(keys) if keys else set[str]()
     except ProjectNotFoundError:
         await resources.blobs.delete_project(project_id)

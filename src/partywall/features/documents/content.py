@@ -9,7 +9,7 @@ from uuid import UUID
 from partywall.core.blobs import BlobStore
 from partywall.core.db.scoped_read import ScopedReader, Value
 from partywall.core.tenancy import ProjectScope
-from partywall.features.documents import reading_repository as reads
+from partywall.features.documents import reader_repository as reads
 from partywall.features.documents.constants import HEAD_BYTES, PIECE_BYTES
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
 from partywall.features.projects.rights import Right, require

@@ -13,12 +13,12 @@ from partywall.core.http.dependencies import (
     ScopedReaderDep,
     SessionDep,
 )
-from partywall.features.documents import reading
+from partywall.features.documents import reader as reader_module
 from partywall.features.documents.service import DocumentService
 
 
 async def get_document_service(session: SessionDep, scope: ProjectScopeDep, resources: ResourcesDep) -> DocumentService:
-    return DocumentService(session, scope, resources.announcer)
+    return DocumentService(session, scope, resources.sequencer)
 
 
 DocumentServiceDep = Annotated[DocumentService, Depends(get_document_service, scope="function")]
@@ -28,7 +28,7 @@ async def get_room_to_change(
     project_id: UUID, document_id: UUID, reader: ScopedReaderDep, answers: LargeAnswersDep
 ) -> AsyncIterator[None]:
     """A change has the old text and the new one in memory: large ones wait for room, before their transaction."""
-    size = await reading.largest(reader, project_id, document_id)
+    size = await reader_module.largest(reader, project_id, document_id)
     async with answers.room(reader.principal.tenant.name, size):
         yield
 

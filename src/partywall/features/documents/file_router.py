@@ -27,15 +27,16 @@ from partywall.core.http.dependencies import ResourcesDep, ScopedReaderDep
 from partywall.core.http.idempotency import Idempotency, IdempotencyDep
 from partywall.core.http.large_answers import LARGE_BYTES as LARGE_ANSWER
 from partywall.core.http.problems import documented
-from partywall.core.http.ranges import RangeNotSatisfiableError, WishDep
+from partywall.core.http.ranges import RangeNotSatisfiableError, RangeRequestDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectNotFoundError, enter_project
+from partywall.core.tenancy import ProjectNotFoundError, open_scope
 from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
-from partywall.features.documents import content, uploading
+from partywall.features.documents import content
+from partywall.features.documents import upload as upload_module
 from partywall.features.documents.constants import LARGEST_INLINE_PAGE, PLAIN_TEXT
-from partywall.features.documents.creating import may_write, require_room, show_one
+from partywall.features.documents.creation import may_write, require_room, show_one
 from partywall.features.documents.exceptions import DocumentNotFoundError, OriginalNotFoundError
-from partywall.features.documents.ingest import HTML, MARKDOWN, plain_name
+from partywall.features.documents.extraction import HTML, MARKDOWN, plain_name
 from partywall.features.documents.router import CREATION_ERRORS, created
 from partywall.features.documents.schemas import Document, UploadFields
 
@@ -92,16 +93,16 @@ async def upload_document(
             return await _store(resources, once, fingerprint, store)
 
 
-def _receiving(resources: Resources, request: Request) -> uploading.Receiving:
+def _receiving(resources: Resources, request: Request) -> upload_module.Receiving:
     limit = resources.settings.blobs.max_upload_bytes
-    return uploading.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
+    return upload_module.Receiving(resources.blobs, resources.texts, body_memory(request).texts, limit)
 
 
 async def _store(
     resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
 ) -> Response:
     """In a transaction that has ended when the claim does, and when a blob without a row is removed."""
-    writer = ScopedWriter(resources.reads, once.principal, resources.announcer)
+    writer = ScopedWriter(resources.reads, once.principal, resources.sequencer)
     if once.key is None:
         return await store(writer)
     async with resources.sessions.begin() as session:
@@ -114,7 +115,7 @@ async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -
     if once.key is None:
         return None
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, once.principal, once.project_id)
+        scope = await open_scope(session, once.principal, once.project_id)
         return await once.replay(session, fingerprint=fingerprint, show=show_one(scope))
 
 
@@ -155,7 +156,7 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
     if key is None:
         return b""
     said = (file.filename, file.content_type, asked.model_dump(mode="json"))
-    return hashlib.sha256(json.dumps(said).encode() + await uploading.fingerprint(file)).digest()
+    return hashlib.sha256(json.dumps(said).encode() + await upload_module.fingerprint(file)).digest()
 
 
 @router.get(
@@ -174,7 +175,7 @@ async def get_document_content(
     document_id: UUID,
     reader: ScopedReaderDep,
     resources: ResourcesDep,
-    wish: WishDep,
+    range_request: RangeRequestDep,
     original: Annotated[bool, Query(description="The uploaded bytes, with their media type.")] = False,
 ) -> Response:
     caller, answers = reader.principal.tenant.name, resources.answers
@@ -186,14 +187,14 @@ async def get_document_content(
             pieces = content.stream_original(resources.blobs, file, start, end)
             return pieces if end - start <= LARGE_ANSWER else answers.counted(caller, end - start, pieces)
 
-        return await wish.answer(file.size, f'"{file.key}"', headers, bytes_of_file)
+        return await range_request.answer(file.size, f'"{file.key}"', headers, bytes_of_file)
     text = await content.find_text(reader, project_id, document_id)
 
     def bytes_of_text(start: int, end: int) -> AsyncIterator[bytes]:
         pieces = content.stream_text(reader, project_id, text, start, end)
         return pieces if end - start <= LARGE_ANSWER else answers.copied(caller, end - start, pieces)
 
-    return await wish.answer(text.size, f'"{text.sha256}"', _TEXT, bytes_of_text)
+    return await range_request.answer(text.size, f'"{text.sha256}"', _TEXT, bytes_of_text)
 
 
 def _attachment(name: str | None) -> str:

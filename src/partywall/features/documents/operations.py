@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from partywall.core.db.session import Sessions
-from partywall.core.tenancy import Principal, enter_to_write
+from partywall.core.tenancy import Principal, open_shared_scope
 from partywall.features.documents.repository import DocumentWriter
 
 AT_ONCE: Final = 500
@@ -27,7 +27,7 @@ async def reindex(sessions: Sessions, project_id: UUID, chosen: Chosen) -> int:
     count, after = 0, _FIRST
     while True:
         async with sessions.begin() as session:
-            scope = await enter_to_write(session, Principal.service(project_id), project_id)
+            scope = await open_shared_scope(session, Principal.service(project_id), project_id)
             ids = await DocumentWriter(session, scope).await_index_of(chosen.status, chosen.note, after, AT_ONCE)
         if not ids:
             return count

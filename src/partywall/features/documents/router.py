@@ -15,14 +15,15 @@ from partywall.core.http.large_answers import Produced
 from partywall.core.http.problems import documented
 from partywall.core.http.responses import json_bytes
 from partywall.core.tenancy import ProjectNotFoundError
-from partywall.features.documents import creating, reading
+from partywall.features.documents import creation
+from partywall.features.documents import reader as reader_module
 from partywall.features.documents.dependencies import ROOM_TO_CHANGE, DocumentServiceDep
 from partywall.features.documents.exceptions import (
     DocumentNotFoundError,
     ExternalIdTakenError,
     VersionNotFoundError,
 )
-from partywall.features.documents.reading import Shown
+from partywall.features.documents.reader import DocumentJson
 from partywall.features.documents.schemas import (
     Document,
     DocumentBatch,
@@ -48,7 +49,7 @@ def created(request: Request, document_id: UUID, body: bytes) -> Response:
     return json_bytes(body, status.HTTP_201_CREATED, headers)
 
 
-def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
+def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Response:
     return json_bytes(document.body, status_code, {"ETag": entity_tag(document.revision, document.state)})
 
 
@@ -64,13 +65,13 @@ def _shown(document: Shown, status_code: int = status.HTTP_200_OK) -> Response:
 async def create_documents(
     project_id: UUID, body: DocumentBatch, writer: ScopedWriterDep, reader: ScopedReaderDep, once: IdempotencyDep
 ) -> Response:
-    documents = await creating.prepared(body.documents)
+    documents = await creation.prepared(body.documents)
 
     async def produce() -> Response:
-        items = await creating.insert_batch(writer, reader, project_id, documents)
+        items = await creation.insert_batch(writer, reader, project_id, documents)
         return json_bytes(b'{"items":%b}' % items, status.HTTP_201_CREATED)
 
-    return await once.run_write(writer, creating.may_write, produce, show=creating.show_batch)
+    return await once.run_write(writer, creation.may_write, produce, show=creation.show_batch)
 
 
 @router.patch(
@@ -115,9 +116,9 @@ async def replace_document(
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
-    doomed = await service.lock_to_delete(document_id)
-    require_match(if_match, doomed.revision)
-    await service.delete(doomed)
+    to_delete = await service.lock_to_delete(document_id)
+    require_match(if_match, to_delete.revision)
+    await service.delete(to_delete)
 
 
 @router.post(
@@ -144,9 +145,9 @@ async def get_version(
     project_id: UUID, document_id: UUID, number: VersionNumber, reader: ScopedReaderDep, answers: LargeAnswersDep
 ) -> Response:
     async def produce() -> Produced:
-        return await reading.get_whole_version(reader, project_id, document_id, number), {}
+        return await reader_module.get_whole_version(reader, project_id, document_id, number), {}
 
-    found = await reading.get_version(reader, project_id, document_id, number)
+    found = await reader_module.get_version(reader, project_id, document_id, number)
     return (
         json_bytes(found)
         if isinstance(found, bytes)
@@ -176,5 +177,5 @@ async def restore_version(
         require_match(if_match, locked.revision)
         return _shown(await service.restore(locked, number))
 
-    creating.may_write(service.scope)
-    return await once.run(service.session, produce, show=creating.show_one(service.scope))
+    creation.may_write(service.scope)
+    return await once.run(service.session, produce, show=creation.show_one(service.scope))

@@ -8,9 +8,9 @@ from fastapi.security import APIKeyQuery
 
 from partywall.core.errors import NotAuthenticatedError
 from partywall.core.http.dependencies import ResourcesDep, bearer_token, remember_principal
-from partywall.core.http.sockets import among_strangers, first_message
+from partywall.core.http.sockets import first_message, pending_handshake
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.security.liveness import Liveness
+from partywall.core.security.revocation_check import RevocationCheck
 from partywall.features.live.schemas import SocketHello
 from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import PURPOSE, Tickets, UnusedTickets
@@ -64,36 +64,38 @@ async def get_follower(
 FollowerDep = Annotated[VerifiedCredential, Depends(get_follower)]
 
 
-class Greeted(NamedTuple):
+class SocketCaller(NamedTuple):
     """Whom a WebSocket speaks for, and what it asked for."""
 
     verified: VerifiedCredential
     hello: SocketHello
 
 
-async def greet(project_id: UUID, websocket: WebSocket, resources: ResourcesDep, tickets: TicketsDep) -> Greeted:
+async def first_message_of(
+    project_id: UUID, websocket: WebSocket, resources: ResourcesDep, tickets: TicketsDep
+) -> SocketCaller:
     """Accepts the socket, and asks its first message for a token or a ticket."""
-    with among_strangers(websocket, resources):
+    with pending_handshake(websocket, resources):
         hello = await first_message(websocket, SocketHello)
         if hello.token is not None:
             verified = await resources.authenticator.verify(hello.token)
         else:
             verified = await tickets.redeem(hello.ticket or "", project_id)
     remember_principal(websocket.scope, verified.principal)
-    return Greeted(verified, hello)
+    return SocketCaller(verified, hello)
 
 
-GreetedDep = Annotated[Greeted, Depends(greet)]
+SocketCallerDep = Annotated[SocketCaller, Depends(first_message_of)]
 
 
 async def get_live_service(resources: ResourcesDep) -> LiveService:
     events = resources.settings.events
     return LiveService(
         resources.reads,
-        resources.tails,
+        resources.tailers,
         events.heartbeat,
         events.send_timeout.total_seconds(),
-        Liveness(resources.sessions),
+        RevocationCheck(resources.sessions),
     )
 
 

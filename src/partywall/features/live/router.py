@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response, WebSocket, stat
 from partywall.core.errors import MissingRightError, NotAuthenticatedError
 from partywall.core.events.filters import TypeFilter
 from partywall.core.events.frames import OPENING
-from partywall.core.events.tail import ServerDrainingError, TooManyStreamsError
+from partywall.core.events.log_tailer import ServerDrainingError, TooManyStreamsError
 from partywall.core.http.dependencies import ScopedReaderDep
 from partywall.core.http.event_socket import EventSocket
 from partywall.core.http.event_stream import EventStream
@@ -18,8 +18,8 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.live.dependencies import (
     BearerDep,
     FollowerDep,
-    GreetedDep,
     LiveServiceDep,
+    SocketCallerDep,
     TicketsDep,
     UnusedTicketsDep,
     require_credential,
@@ -63,10 +63,10 @@ async def stream_events(
     types: Annotated[TypePatterns | None, Query(description="Such as `document.*,member.added`.")] = None,
 ) -> Response:
     start = last_event_id or after
-    feed = await service.follow(
+    subscription = await service.follow(
         follower, project_id, None if start is None else int(start), None if types is None else TypeFilter.parse(types)
     )
-    return EventStream(feed, OPENING, service.send_timeout)
+    return EventStream(subscription, OPENING, service.send_timeout)
 
 
 @router.post(
@@ -91,9 +91,11 @@ async def create_event_ticket(
 
 
 @socket_router.websocket("/ws")
-async def follow_events(project_id: UUID, websocket: WebSocket, greeted: GreetedDep, service: LiveServiceDep) -> None:
+async def follow_events(
+    project_id: UUID, websocket: WebSocket, greeted: SocketCallerDep, service: LiveServiceDep
+) -> None:
     """The same events as messages. docs/reference/events.md has the first message and the codes of the close."""
     verified, hello = greeted
     types = None if hello.types is None else TypeFilter.parse(hello.types)
-    feed = await service.follow(verified, project_id, hello.after, types)
-    await EventSocket(websocket, feed, service.send_timeout, lambda: service.still_good(verified)).run()
+    subscription = await service.follow(verified, project_id, hello.after, types)
+    await EventSocket(websocket, subscription, service.send_timeout, lambda: service.is_still_valid(verified)).run()

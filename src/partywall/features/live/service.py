@@ -6,11 +6,11 @@ from uuid import UUID
 
 from partywall.core.db.read_pool import ReadPool
 from partywall.core.db.scoped_read import ScopedReader
-from partywall.core.events.feed import Feed, Terms
 from partywall.core.events.filters import TypeFilter
-from partywall.core.events.tail import Tails
+from partywall.core.events.log_tailer import LogTailers
+from partywall.core.events.subscription import StreamOptions, Subscription
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.security.liveness import Liveness
+from partywall.core.security.revocation_check import RevocationCheck
 from partywall.core.tenancy import PrincipalKind, ProjectScope
 from partywall.features.projects.rights import Right, require
 
@@ -22,10 +22,10 @@ def _may_read(scope: ProjectScope) -> None:
 @dataclass(frozen=True, slots=True)
 class LiveService:
     reads: ReadPool
-    tails: Tails
+    tailers: LogTailers
     heartbeat: timedelta
     send_timeout: float
-    liveness: Liveness
+    revocation_check: RevocationCheck
 
     async def follow(
         self,
@@ -34,17 +34,17 @@ class LiveService:
         after: int | None,
         types: TypeFilter | None,
         subject: UUID | None = None,
-    ) -> Feed:
+    ) -> Subscription:
         """A feed of the project's events, or of one subject's, which ends with the credential and with the right."""
         only = None if subject is None else str(subject)
-        terms = Terms(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types, only)
-        return await self.tails.follow(ScopedReader(self.reads, verified.principal), project_id, terms, after)
+        options = StreamOptions(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types, only)
+        return await self.tailers.follow(ScopedReader(self.reads, verified.principal), project_id, options, after)
 
-    async def still_good(self, verified: VerifiedCredential) -> bool:
+    async def is_still_valid(self, verified: VerifiedCredential) -> bool:
         """Of whoever has lost the right to follow: whether the credential as such still stands.
 
         A key is nothing but its right to one project.
         """
         if verified.principal.kind is not PrincipalKind.USER or verified.session_id is None:
             return False
-        return await self.liveness.may_act(verified.principal.id, verified.session_id)
+        return await self.revocation_check.is_not_revoked(verified.principal.id, verified.session_id)

@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 
 from partywall.core import cache_keys
 from partywall.core.clock import unix_time
+from partywall.core.concurrency_limiter import TimedSlots
 from partywall.core.errors import NotAuthenticatedError
-from partywall.core.occupancy import TimedPlaces
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.opaque_tokens import token_hash
 from partywall.core.security.secrets import Signer
@@ -32,14 +32,14 @@ _FOR: Final = (PrincipalKind.USER, PrincipalKind.KEY)
 class UnusedTickets:
     """How many tickets this process has sold that may still be used, by what their streams would count for."""
 
-    places: TimedPlaces
+    slots: TimedSlots
     each_principal: int
 
     def count(self, principal: Principal, project_id: UUID, account: UUID) -> None:
         """Raises TooManyTicketsError."""
-        third = self.places.places.third
-        if not self.places.take({principal: self.each_principal, ("project", project_id): third, account: third}):
-            raise TooManyTicketsError(int(self.places.seconds))
+        third = self.slots.slots.third
+        if not self.slots.take({principal: self.each_principal, ("project", project_id): third, account: third}):
+            raise TooManyTicketsError(int(self.slots.seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from partywall.features.mcp.constants import MOST_MEDIA_RANGES
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class AcceptedTypes:
     """`stream`: server-sent events are accepted, `asked`: by their own name and not by a wildcard."""
 
     json: bool

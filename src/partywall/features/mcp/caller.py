@@ -11,7 +11,7 @@ from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import AsyncReadSession
 from partywall.core.resources import Resources
 from partywall.core.security.authentication import VerifiedCredential
-from partywall.core.tenancy import Principal, ProjectScope, enter_project, enter_to_write
+from partywall.core.tenancy import Principal, ProjectScope, open_scope, open_shared_scope
 from partywall.features.agents.dependencies import get_run_service
 from partywall.features.agents.service import RunService
 
@@ -34,14 +34,14 @@ class Caller:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[tuple[AsyncReadSession, ProjectScope]]:
         async with self.resources.sessions.read() as session:
-            yield session, await enter_project(session, self.principal, self.project_id)
+            yield session, await open_scope(session, self.principal, self.project_id)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[RunService]:
         """One transaction. It ends as it must, also where the client has gone meanwhile."""
         with anyio.CancelScope(shield=True):
             async with self.resources.sessions.begin() as session:
-                scope = await enter_to_write(session, self.principal, self.project_id, accepting=True)
+                scope = await open_shared_scope(session, self.principal, self.project_id, accepting=True)
                 yield await get_run_service(session, scope, self.resources)
 
     async def verified(self) -> VerifiedCredential:

@@ -5,31 +5,31 @@ from typing import Final
 from partywall.core.errors import ForeignCursorError
 from partywall.core.http.pagination import get_cursors
 from partywall.core.schemas import Page
-from partywall.features.documents import reading
+from partywall.features.documents import reader
 from partywall.features.documents.schemas import DocumentSummary
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import ListArguments, ReadArguments, SearchAnswer, SearchArguments, TextPage
-from partywall.features.mcp.tool import Tell, Tool
+from partywall.features.mcp.tool import ReportProgress, Tool
 from partywall.features.search.dependencies import get_search_service
 
 
-async def _search(caller: Caller, query: SearchArguments, _: Tell) -> SearchAnswer:
+async def _search(caller: Caller, query: SearchArguments, _: ReportProgress) -> SearchAnswer:
     service = await get_search_service(caller.reader, caller.resources)
     answer = await service.search(caller.project_id, query)
     return SearchAnswer(items=answer.result.items, mode=answer.mode)
 
 
-async def _list(caller: Caller, wanted: ListArguments, _: Tell) -> Page[DocumentSummary]:
+async def _list(caller: Caller, wanted: ListArguments, _: ReportProgress) -> Page[DocumentSummary]:
     cursors = await get_cursors(caller.resources)
     try:
-        page = await reading.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
+        page = await reader.list_documents(caller.reader, caller.project_id, wanted.query(), cursors)
     except ForeignCursorError as error:
         raise ForeignCursorError("/cursor") from error
     return Page[DocumentSummary].model_validate_json(page)
 
 
-async def _read(caller: Caller, wanted: ReadArguments, _: Tell) -> TextPage:
-    found = await reading.get_text(caller.reader, caller.project_id, wanted.document_id, wanted.start, wanted.length)
+async def _read(caller: Caller, wanted: ReadArguments, _: ReportProgress) -> TextPage:
+    found = await reader.get_text(caller.reader, caller.project_id, wanted.document_id, wanted.start, wanted.length)
     start = min(wanted.start, found.characters)
     end = start + len(found.text)
     return TextPage(

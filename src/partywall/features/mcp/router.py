@@ -22,7 +22,7 @@ router = APIRouter(prefix="/projects/{project_id}/mcp", tags=["mcp"])
 
 type Exchange = Callable[[Caller, Request], Awaitable[Response]]
 
-_EXCHANGE: Final = "partywall.features.mcp.exchange"
+_EXCHANGE: Final = "partywall.features.mcp.protocol"
 # What JSON-RPC answers a request with: a result or an error.
 _ANSWER: Final[JsonObject] = {
     "type": "object",

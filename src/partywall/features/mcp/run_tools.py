@@ -10,16 +10,16 @@ from partywall.features.agents.run_checks import RunChecks
 from partywall.features.agents.schemas import Agent, Agents, Run
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
-from partywall.features.mcp.following import current, follow
+from partywall.features.mcp.run_follower import current, follow
 from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArguments, RunArguments, StartArguments
-from partywall.features.mcp.tool import Tell, Tool
+from partywall.features.mcp.tool import ReportProgress, Tool
 from partywall.features.projects.rights import Right, require
 
 # What the idempotency records of started runs go by; those of the HTTP route are others.
 _ROUTE: Final = "MCP start_run"
 
 
-async def _list_agents(caller: Caller, _: NoArguments, __: Tell) -> Agents:
+async def _list_agents(caller: Caller, _: NoArguments, __: ReportProgress) -> Agents:
     scope = await caller.reader.scope(caller.project_id)
     listed = runs.list_agents(scope, await get_registry(caller.resources), caller.resources.language_models)
     return Agents(items=[_readable(agent) for agent in listed.items])
@@ -34,7 +34,7 @@ def _readable(agent: Agent) -> Agent:
     return agent.model_copy(update=schemas)
 
 
-async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:
+async def _start(caller: Caller, wanted: StartArguments, _: ReportProgress) -> Run:
     asked = hashlib.sha256(wanted.wanted().model_dump_json().encode()).digest()
     once = Idempotency(caller.principal, caller.project_id, _ROUTE, wanted.idempotency_key, asked)
     scope, registry = await caller.reader.scope(caller.project_id), await get_registry(caller.resources)
@@ -48,15 +48,15 @@ async def _start(caller: Caller, wanted: StartArguments, _: Tell) -> Run:
         return await once.run_model(service.session, Run, produce)
 
 
-async def _get(caller: Caller, wanted: RunArguments, _: Tell) -> Run:
+async def _get(caller: Caller, wanted: RunArguments, _: ReportProgress) -> Run:
     return await current(caller, wanted.run_id)
 
 
-async def _follow(caller: Caller, wanted: FollowArguments, tell: Tell) -> FollowedRun:
-    return await follow(caller, wanted.run_id, wanted.wait_seconds, tell)
+async def _follow(caller: Caller, wanted: FollowArguments, report: ReportProgress) -> FollowedRun:
+    return await follow(caller, wanted.run_id, wanted.wait_seconds, report)
 
 
-async def _cancel(caller: Caller, wanted: RunArguments, _: Tell) -> Run:
+async def _cancel(caller: Caller, wanted: RunArguments, _: ReportProgress) -> Run:
     async with caller.writing() as service:
         return await service.cancel(wanted.run_id)
 

@@ -81,12 +81,12 @@ class _Calls:
             return _refusal(_known(error), self.caller.request_id)
 
     async def _work(self, tool: AnyTool, arguments: Arguments, context: ServerRequestContext) -> BaseModel:
-        told = 0
+        reports = 0
 
-        async def tell(message: str) -> None:
-            nonlocal told
-            told += 1
-            await context.session.report_progress(told, message=message)
+        async def report(message: str) -> None:
+            nonlocal reports
+            reports += 1
+            await context.session.report_progress(reports, message=message)
 
         try:
             wanted = tool.input.model_validate(arguments)
@@ -94,7 +94,7 @@ class _Calls:
             # Whoever may not enter is told that, and nothing about arguments.
             await self.caller.reader.scope(self.caller.project_id)
             raise ArgumentsError(error) from error
-        return await tool.work(self.caller, wanted, tell)
+        return await tool.work(self.caller, wanted, report)
 
 
 def _known(error: Exception) -> PartywallError:

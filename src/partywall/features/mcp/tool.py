@@ -11,8 +11,8 @@ from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
 
 # Tells the client how far a call is, if it asked to be told.
-type Tell = Callable[[str], Awaitable[None]]
-type Work[I: RequestModel, O: BaseModel] = Callable[[Caller, I, Tell], Awaitable[O]]
+type ReportProgress = Callable[[str], Awaitable[None]]
+type Work[I: RequestModel, O: BaseModel] = Callable[[Caller, I, ReportProgress], Awaitable[O]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

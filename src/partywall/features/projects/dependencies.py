@@ -16,9 +16,9 @@ from partywall.core.http.dependencies import (
 )
 from partywall.core.http.idempotency import IdempotencyDep
 from partywall.core.resources import Resources
-from partywall.core.tenancy import enter_project
+from partywall.core.tenancy import open_scope
 from partywall.features.projects import invitation_quota, invitation_tokens, invitations
-from partywall.features.projects.accepting import AcceptingService
+from partywall.features.projects.acceptance import AcceptingService
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_tokens import InvitationTokens
 from partywall.features.projects.invitations import InvitationService
@@ -30,19 +30,19 @@ from partywall.features.projects.service import ProjectDirectoryService, Project
 async def get_directory_service(
     session: PrincipalSessionDep, principal: PersonDep, resources: ResourcesDep
 ) -> ProjectDirectoryService:
-    return ProjectDirectoryService(session, principal, resources.announcer)
+    return ProjectDirectoryService(session, principal, resources.sequencer)
 
 
 async def get_project_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> ProjectService:
-    return ProjectService(session, scope, resources.announcer)
+    return ProjectService(session, scope, resources.sequencer)
 
 
 async def get_member_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> MemberService:
-    return MemberService(session, scope, resources.announcer)
+    return MemberService(session, scope, resources.sequencer)
 
 
 async def limit_inviting(principal: PrincipalDep, resources: ResourcesDep) -> None:
@@ -65,7 +65,7 @@ async def count_invitation(
 ) -> None:
     """Before the request holds a transaction: counts the mail that it would cause, if it may and is no repeat."""
     async with resources.sessions.read() as session:
-        scope = await enter_project(session, principal, project_id)
+        scope = await open_scope(session, principal, project_id)
         await invitations.authorise(session, scope, body.role)
         if await once.replay(session) is not None:
             return
@@ -80,7 +80,7 @@ async def get_invitation_service(
     return InvitationService(
         session=session,
         scope=scope,
-        announcer=resources.announcer,
+        sequencer=resources.sequencer,
         tokens=InvitationTokens(resources.secrets.signer(invitation_tokens.PURPOSE)),
         ttl=resources.settings.projects.invitation_ttl,
     )
@@ -89,7 +89,7 @@ async def get_invitation_service(
 async def get_accepting_service(
     session: PrincipalSessionDep, person: PersonDep, resources: ResourcesDep
 ) -> AcceptingService:
-    return AcceptingService(session, person, resources.announcer)
+    return AcceptingService(session, person, resources.sequencer)
 
 
 InviteLimit = Depends(limit_inviting)

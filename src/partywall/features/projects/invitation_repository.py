@@ -18,7 +18,7 @@ _ACCEPT: Final = select(func.wall.accept_invitation(bindparam("presented", type_
 
 
 @dataclass(frozen=True, slots=True)
-class InvitationDoor:
+class InvitationGateway:
     """What the bound user may do before any project is entered."""
 
     session: AsyncSession

@@ -10,11 +10,11 @@ from uuid import UUID
 from partywall.core.clock import utc_now
 from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.ids import new_id
 from partywall.core.jobs.queue import enqueue
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.opaque_tokens import token_hash
@@ -77,7 +77,7 @@ async def refuse(session: AsyncReadSession, scope: ProjectScope, email: str) -> 
 class InvitationService:
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
     tokens: InvitationTokens
     ttl: timedelta
 
@@ -97,8 +97,8 @@ class InvitationService:
             )
         payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
         await enqueue(self.session, SEND_INVITATION, payload)
-        news = News("member.invited", "invitation", str(id_), {"role": wanted.role.value})
-        EventLog(self.session, scope, self.announcer).append(news)
+        event_drafts = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
+        EventLog(self.session, scope, self.sequencer).append(event_drafts)
         return _present(row)
 
     async def withdraw(self, invitation_id: UUID) -> None:
@@ -114,7 +114,7 @@ def _require_to_invite(scope: ProjectScope, role: Role) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class InvitationMail:
     """What the mail of an invitation says, but for its token. `inviter` is None for somebody without a name."""
 
     email: str
@@ -125,7 +125,7 @@ class Letter:
     expires_at: datetime
 
 
-async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID) -> Letter | None:
+async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID) -> InvitationMail | None:
     """None where there is nothing to send any more: it is gone, or who sent it could not invite like this now.
 
     The project may come to its end between any two of these reads.
@@ -136,4 +136,4 @@ async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_i
     project = await invitations.project_name()
     if row is None or inviter is None or project is None or Role(row.role) not in grantable(scope.role):
         return None
-    return Letter(row.email, row.role, project, inviter.full_name, inviter.email, row.expires_at)
+    return InvitationMail(row.email, row.role, project, inviter.full_name, inviter.email, row.expires_at)

@@ -9,7 +9,7 @@ from sqlalchemy import Select, TableValuedAlias, Text, Uuid, column, delete, fun
 
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import Principal, ProjectScope, Role, let_no_writer_in
+from partywall.core.tenancy import Principal, ProjectScope, Role, lock_exclusive
 from partywall.features.projects.models import Project, ProjectMember
 
 _ACCEPT: Final = select(func.wall.accept_project())
@@ -85,7 +85,7 @@ class MemberWriter:
     scope: ProjectScope
 
     async def change(self, account_id: UUID, role: Role) -> None:
-        await let_no_writer_in(self.session, self.scope.project_id, Principal.user(account_id))
+        await lock_exclusive(self.session, self.scope.project_id, Principal.user(account_id))
         changed = await self.session.scalars(
             update(ProjectMember)
             .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)
@@ -95,7 +95,7 @@ class MemberWriter:
         changed.one()
 
     async def remove(self, account_id: UUID) -> None:
-        await let_no_writer_in(self.session, self.scope.project_id, Principal.user(account_id))
+        await lock_exclusive(self.session, self.scope.project_id, Principal.user(account_id))
         removed = await self.session.scalars(
             delete(ProjectMember)
             .where(ProjectMember.project_id == self.scope.project_id, ProjectMember.account_id == account_id)

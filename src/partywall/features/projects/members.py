@@ -7,13 +7,13 @@ from uuid import UUID
 
 from partywall.core.db.constraints import violations
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
-from partywall.core.listing import PageRequest
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
-from partywall.core.security.liveness import require_live
-from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, enter_project
+from partywall.core.security.revocation_check import check_not_revoked
+from partywall.core.tenancy import Principal, PrincipalKind, ProjectNotFoundError, ProjectScope, Role, open_scope
 from partywall.features.projects.exceptions import (
     VIOLATIONS,
     LastOwnerError,
@@ -41,7 +41,7 @@ class VersionedMember:
 
 
 @dataclass(frozen=True, slots=True)
-class Locked:
+class LockedMember:
     """A membership that nobody else changes until this transaction ends, and what its caller is by now."""
 
     scope: ProjectScope
@@ -70,13 +70,13 @@ async def list_members(
 async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepting: bool = False) -> ProjectScope:
     """One change of who may enter at a time. Answers the scope as it is now: its role may have changed in the wait.
 
-    `accepting` as of `enter_to_write`: not for what hands the project on, leaves it or takes away.
+    `accepting` as of `open_shared_scope`: not for what hands the project on, leaves it or takes away.
     Raises ProjectNotFoundError where the caller may no longer enter, NotAuthenticatedError where its session has ended.
     """
     if not await MemberRepository(session, scope).lock_project():
         raise ProjectNotFoundError
-    await require_live(session)
-    entered = await enter_project(session, scope.principal, scope.project_id)
+    await check_not_revoked(session)
+    entered = await open_scope(session, scope.principal, scope.project_id)
     if accepting:
         await accept_project(session, entered)
     return entered
@@ -86,20 +86,20 @@ async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepti
 class MemberService:
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
 
-    async def lock(self, wanted: MemberId) -> Locked:
+    async def lock(self, wanted: MemberId) -> LockedMember:
         """For a change of this member's role; raises MemberNotFoundError."""
         require(self.scope, Right.MEMBER_MANAGE)
         return await self._lock(wanted)
 
-    async def lock_to_remove(self, wanted: MemberId) -> Locked:
+    async def lock_to_remove(self, wanted: MemberId) -> LockedMember:
         """For the end of this membership, which everybody may put to their own."""
         if self._caller is None or self._person(wanted) != self._caller:
             require(self.scope, Right.MEMBER_MANAGE)
         return await self._lock(wanted)
 
-    async def change(self, locked: Locked, role: Role | None) -> VersionedMember:
+    async def change(self, locked: LockedMember, role: Role | None) -> VersionedMember:
         """The same role again, or none, changes nothing and is no news."""
         _require_to_change(locked.scope, locked.role, role or locked.role)
         if role is not None and role is not locked.role:
@@ -107,7 +107,7 @@ class MemberService:
             await self._set_role(locked.scope, locked.row.account_id, role)
         return await self._shown(locked.row.account_id)
 
-    async def remove(self, locked: Locked) -> None:
+    async def remove(self, locked: LockedMember) -> None:
         account_id = locked.row.account_id
         if account_id != self._caller:
             _require_to_change(locked.scope, locked.role, locked.role)
@@ -115,7 +115,7 @@ class MemberService:
         await self._withdraw(locked.scope, account_id, None)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, locked.scope).remove(account_id)
-        self._tell("member.removed", account_id, locked.role)
+        self._record_event("member.removed", account_id, locked.role)
 
     async def transfer(self, heir: UUID) -> VersionedMember:
         """Makes another member an owner and the caller an admin."""
@@ -138,15 +138,15 @@ class MemberService:
     def _person(self, wanted: MemberId) -> UUID | None:
         return self._caller if wanted == "me" else wanted
 
-    async def _lock(self, wanted: MemberId) -> Locked:
+    async def _lock(self, wanted: MemberId) -> LockedMember:
         scope = await lock_membership(self.session, self.scope)
         person = self._person(wanted)
         row = None if person is None else await MemberRepository(self.session, scope).get(person)
         if row is None:
             raise MemberNotFoundError
-        return Locked(scope, row)
+        return LockedMember(scope, row)
 
-    async def _refuse_last_owner(self, locked: Locked, role: Role | None) -> None:
+    async def _refuse_last_owner(self, locked: LockedMember, role: Role | None) -> None:
         ends = locked.role is Role.OWNER and role is not Role.OWNER
         if ends and await MemberRepository(self.session, locked.scope).owners() == 1:
             raise LastOwnerError
@@ -155,7 +155,7 @@ class MemberService:
         await self._withdraw(scope, account_id, role)
         with violations(VIOLATIONS):
             await MemberWriter(self.session, scope).change(account_id, role)
-        self._tell("member.updated", account_id, role)
+        self._record_event("member.updated", account_id, role)
 
     async def _withdraw(self, scope: ProjectScope, account_id: UUID, role: Role | None) -> None:
         """The invitations that somebody of this role could not send. Before the change: the caller may be that one."""
@@ -168,9 +168,9 @@ class MemberService:
             raise MemberNotFoundError
         return VersionedMember(_present(row), row.revision)
 
-    def _tell(self, type_: str, account_id: UUID, role: Role) -> None:
-        news = News(type_, "member", str(account_id), {"role": role.value})
-        EventLog(self.session, self.scope, self.announcer).append(news)
+    def _record_event(self, type_: str, account_id: UUID, role: Role) -> None:
+        event_drafts = EventDraft(type_, "member", str(account_id), {"role": role.value})
+        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
 
 
 def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:

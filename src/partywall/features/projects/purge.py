@@ -16,7 +16,7 @@ from partywall.core.cache_removal import remove_keys_of
 from partywall.core.jobs.context import AnotherAttemptError, JobContext
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.jobs.removal import remove_jobs_of
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 from partywall.core.resources import Resources
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
 
@@ -72,4 +72,4 @@ async def _remove_keys(resources: Resources, project_id: UUID) -> None:
     try:
         await remove_keys_of(resources.cache, project_id)
     except (RedisError, OSError) as error:  # they expire by themselves
-        log.warning("keys_not_removed", **what_failed(error))
+        log.warning("keys_not_removed", **error_fields(error))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.locks import limit_lock_wait, was_lock_timeout
 from partywall.core.db.session import AsyncReadSession, AsyncSession
-from partywall.core.tenancy import ProjectScope, let_no_writer_in
+from partywall.core.tenancy import ProjectScope, lock_exclusive
 from partywall.features.projects.exceptions import ProjectBusyError
 from partywall.features.projects.models import Project
 
@@ -19,7 +19,7 @@ KEYSET: Final = Keyset(
     {"created_at": Project.created_at, "updated_at": Project.updated_at, "title": Project.name}, Project.id
 )
 # How long the end of a project waits for those who are writing.
-PATIENCE: Final = timedelta(seconds=5)
+MAX_WAIT: Final = timedelta(seconds=5)
 _DELETE: Final = select(func.wall.delete_project(bindparam("project", type_=Uuid)))
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
@@ -68,9 +68,9 @@ class ProjectRepository:
         query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
         if not to_delete:
             return (await self.session.scalars(query)).one_or_none()
-        await limit_lock_wait(self.session, PATIENCE)
+        await limit_lock_wait(self.session, MAX_WAIT)
         try:
-            await let_no_writer_in(self.session, self.scope.project_id)
+            await lock_exclusive(self.session, self.scope.project_id)
             return (await self.session.scalars(query)).one_or_none()
         except DBAPIError as error:
             if was_lock_timeout(error):

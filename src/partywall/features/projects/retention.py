@@ -5,7 +5,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Integer, bindparam, func, select
 
-from partywall.core.db.pruning import prune
+from partywall.core.db.batched_delete import prune
 from partywall.core.resources import Resources
 
 log = structlog.get_logger(__name__)

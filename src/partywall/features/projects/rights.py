@@ -46,7 +46,7 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
 
 # Who may enter, what is sent outside, what may be spent, what an agent may do that waits for a person, and whether
 # there is a project at all, is decided by people: a key holds none of these.
-FOR_PEOPLE: Final = frozenset(
+FOR_USERS: Final = frozenset(
     {
         Right.PROJECT_DELETE, Right.PROJECT_TRANSFER, Right.MEMBER_MANAGE, Right.OWNER_MANAGE,
         Right.INVITATION_MANAGE, Right.KEY_MANAGE, Right.WEBHOOK_MANAGE,
@@ -71,5 +71,5 @@ def grantable(role: Role | None) -> frozenset[Role]:
 
 def require(scope: ProjectScope, right: Right) -> None:
     """Raises MissingRightError where the scope's role lacks the right, or a key asks for what only people may do."""
-    if right not in RIGHTS[scope.role] or (right in FOR_PEOPLE and scope.principal.kind is not PrincipalKind.USER):
+    if right not in RIGHTS[scope.role] or (right in FOR_USERS and scope.principal.kind is not PrincipalKind.USER):
         raise MissingRightError(right.value)

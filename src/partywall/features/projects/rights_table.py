@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from partywall.core.tenancy import Role
-from partywall.features.projects.rights import FOR_PEOPLE, RIGHTS, Right
+from partywall.features.projects.rights import FOR_USERS, RIGHTS, Right
 
 HOLDERS: Final = (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER, Role.SERVICE)
 YES: Final = "yes"
-PEOPLE: Final = "people"
+USERS: Final = "people"
 NO: Final = "no"
 ALLOWS: Final[dict[Right, str]] = {
     Right.PROJECT_READ: "see the project",
@@ -34,10 +34,10 @@ ALLOWS: Final[dict[Right, str]] = {
 
 
 def cell(role: Role, right: Right) -> str:
-    """`people` is a right that a person of this role has, and an API key of the same role has not."""
+    """`users` is a right that a person of this role has, and an API key of the same role has not."""
     if right not in RIGHTS[role]:
         return NO
-    return PEOPLE if right in FOR_PEOPLE else YES
+    return USERS if right in FOR_USERS else YES
 
 
 def rows() -> Iterator[list[str]]:

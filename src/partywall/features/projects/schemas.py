@@ -61,7 +61,7 @@ class ProjectQuery(SortedQuery):
     sort: ProjectSort = "-created_at"
 
 
-def _role_of_people(_: object, __: GetCoreSchemaHandler) -> CoreSchema:
+def _role_of_users(_: object, __: GetCoreSchemaHandler) -> CoreSchema:
     """Of the values, because a literal of enum members quotes them to clients as Python writes them."""
     values = [role.value for role in (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER)]
     return no_info_after_validator_function(Role, literal_schema(values))
@@ -76,7 +76,7 @@ def _one_error(value: object, choose: ValidatorFunctionWrapHandler) -> object:
 
 
 # What a person can be in a project.
-type MemberRole = Annotated[Role, GetPydanticSchema(_role_of_people)]
+type MemberRole = Annotated[Role, GetPydanticSchema(_role_of_users)]
 # `me` stands for the caller.
 type MemberId = Annotated[UUID | Literal["me"], WrapValidator(_one_error)]
 

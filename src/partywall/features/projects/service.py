@@ -6,13 +6,13 @@ from functools import partial
 from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession, after_commit
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.jobs.queue import enqueue_once
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
-from partywall.core.tenancy import Principal, ProjectScope, Role, enter_project
+from partywall.core.tenancy import Principal, ProjectScope, Role, open_scope
 from partywall.features.accounts.exceptions import AccountGoneError
 from partywall.features.projects.exceptions import ProjectNotFoundError
 from partywall.features.projects.jobs import PROJECT_DELETED, ProjectDeleted
@@ -44,15 +44,15 @@ class ProjectDirectoryService:
 
     session: AsyncSession
     principal: Principal
-    announcer: Announcer
+    sequencer: EventSequencer
 
     async def create(self, name: str, description: str | None) -> Versioned:
         made = await ProjectDirectory(self.session).found(name, description)
         if made is None:
             raise AccountGoneError
-        scope = await enter_project(self.session, self.principal, made)
+        scope = await open_scope(self.session, self.principal, made)
         row = await ProjectRepository(self.session, scope).get()
-        EventLog(self.session, scope, self.announcer).append(News("project.created", "project", str(made)))
+        EventLog(self.session, scope, self.sequencer).append(EventDraft("project.created", "project", str(made)))
         return Versioned(_present(row, scope.role), row.revision)
 
 
@@ -91,7 +91,7 @@ class ProjectService:
 
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
 
     async def revision(self, right: Right) -> int:
         """Locks the project for a change that needs `right`, and answers its revision.
@@ -102,7 +102,7 @@ class ProjectService:
         row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is Right.PROJECT_DELETE)
         if row is None:
             raise ProjectNotFoundError
-        require(await enter_project(self.session, self.scope.principal, self.scope.project_id), right)
+        require(await open_scope(self.session, self.scope.principal, self.scope.project_id), right)
         return row.revision
 
     async def change(self, patch: ProjectPatch) -> Versioned:
@@ -117,8 +117,10 @@ class ProjectService:
                 patch.description if "description" in given else row.description,
             )
             self.session.expire_all()
-            news = News("project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]})
-            EventLog(self.session, self.scope, self.announcer).append(news)
+            event_drafts = EventDraft(
+                "project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]}
+            )
+            EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
         return await get_project(self.session, self.scope)
 
     async def delete(self) -> None:
@@ -129,4 +131,4 @@ class ProjectService:
         gone = ProjectDeleted(project_id=self.scope.project_id)
         await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
         # Streams look when they are told, and find that there is nothing to follow any more.
-        after_commit(self.session, partial(self.announcer.announce, self.scope, 0))
+        after_commit(self.session, partial(self.sequencer.announce, self.scope, 0))

@@ -20,17 +20,17 @@ from structlog.contextvars import bound_contextvars
 
 from partywall.core.errors import PartywallError
 from partywall.core.ids import new_id
-from partywall.core.masking import what_failed
+from partywall.core.log_masks import error_fields
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
-from partywall.core.tenant import work_in_background_for
-from partywall.features.documents import indexing as documents
-from partywall.features.documents.indexing import Due, Kind, Taken
+from partywall.core.tenant import set_background_tenant
+from partywall.features.documents import index_queue as documents
+from partywall.features.documents.index_queue import ClaimedDocument, DueProject, WorkKind
 from partywall.features.search.constants import BYTES_AT_ONCE, DOCUMENTS_AT_ONCE
-from partywall.features.search.embedding import Embedding
-from partywall.features.search.indexing import DocumentIndexer
-from partywall.features.search.leasing import LASTING, Lease
-from partywall.features.search.turns import Turns
+from partywall.features.search.document_indexer import DocumentIndexer
+from partywall.features.search.fair_scheduler import FairScheduler
+from partywall.features.search.lease import LASTING, Lease
+from partywall.features.search.passage_vectors import PassageVectors
 
 log = structlog.get_logger(__name__)
 
@@ -58,10 +58,10 @@ async def index_documents(resources: Resources, stop: asyncio.Event) -> None:
 class Indexer:
     resources: Resources
     stop: asyncio.Event
-    embedding: Embedding = field(init=False)
-    _turns: Turns = field(default_factory=Turns)
-    _round: list[Due] = field(default_factory=list)
-    _at_work: dict[asyncio.Task[None], Due] = field(default_factory=dict)
+    embedding: PassageVectors = field(init=False)
+    _turns: FairScheduler = field(default_factory=FairScheduler)
+    _round: list[DueProject] = field(default_factory=list)
+    _at_work: dict[asyncio.Task[None], DueProject] = field(default_factory=dict)
     _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _to_look: bool = True
@@ -70,10 +70,10 @@ class Indexer:
     _words: int = 0
 
     def __post_init__(self) -> None:
-        self.embedding = Embedding(self.resources.embedders)
+        self.embedding = PassageVectors(self.resources.embedders)
 
     async def run(self) -> None:
-        with self.resources.newswire.followed_by(self._hear):
+        with self.resources.broadcaster.followed_by(self._hear):
             async with asyncio.TaskGroup() as group:
                 waking = group.create_task(self._wake_to_stop())
                 while not self.stop.is_set():
@@ -84,7 +84,7 @@ class Indexer:
                 waking.cancel()
                 for task in self._at_work:
                     task.cancel()
-            await self._give_back()
+            await self._release()
 
     def _hear(self, _: Collection[UUID]) -> None:
         self._words += 1
@@ -100,7 +100,7 @@ class Indexer:
 
     async def _look(self) -> bool | None:
         """Asks what waits once the last round has begun; None where it has not asked, or could not."""
-        if not self._to_look or any(each.kind is Kind.SMALL for each in self._round):
+        if not self._to_look or any(each.kind is WorkKind.SMALL for each in self._round):
             return None
         self._to_look = False
         model = self.resources.embedders.current.name
@@ -112,12 +112,14 @@ class Indexer:
                 most=PROJECTS_AT_ONCE,
             )
         except (asyncpg.PostgresError, OSError, PartywallError) as error:
-            log.warning("indexing_interrupted", **what_failed(error))
+            log.warning("indexing_interrupted", **error_fields(error))
             return None
         if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:
             self._to_look = True
         self._beyond = found[-1].project if len(found) >= PROJECTS_AT_ONCE else _NO_PROJECT
-        self._round = [each for kind in Kind for each in self._turns.round(due for due in found if due.kind is kind)]
+        self._round = [
+            each for kind in WorkKind for each in self._turns.round(due for due in found if due.kind is kind)
+        ]
         return bool(found)
 
     def _begin(self, group: asyncio.TaskGroup) -> None:
@@ -129,22 +131,22 @@ class Indexer:
                 self._at_work[task] = due
                 task.add_done_callback(self._ended)
 
-    def _has_room(self, due: Due) -> bool:
+    def _has_room(self, due: DueProject) -> bool:
         alike = [each.account for each in self._at_work.values() if each.kind is due.kind]
         match due.kind:
-            case Kind.SMALL:
+            case WorkKind.SMALL:
                 return len(alike) < SMALL_AT_ONCE
-            case Kind.LARGE:
+            case WorkKind.LARGE:
                 return len(alike) < LARGE_AT_ONCE
-            case Kind.VECTORS:
+            case WorkKind.VECTORS:
                 return len(alike) < VECTORS_AT_ONCE and alike.count(due.account) < VECTORS_OF_ACCOUNT
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._at_work.pop(task, None)
         self._wake.set()
 
-    async def _serve(self, due: Due) -> None:
-        work_in_background_for(Principal.user(due.account).tenant)
+    async def _serve(self, due: DueProject) -> None:
+        set_background_tenant(Principal.user(due.account).tenant)
         with bound_contextvars(project_id=str(due.project)):
             try:
                 await self._index(due)
@@ -152,9 +154,9 @@ class Indexer:
                 log.exception("indexing_failed", kind=due.kind)
                 await asyncio.sleep(SHORTEST_POLL)
 
-    async def _take(self, due: Due, lease: Lease) -> list[Taken]:
+    async def _take(self, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
         """What was leased when it was told to stop it holds all the same, so as to give it back."""
-        most = 1 if due.kind is Kind.LARGE else DOCUMENTS_AT_ONCE
+        most = 1 if due.kind is WorkKind.LARGE else DOCUMENTS_AT_ONCE
         reads = self.resources.reads
         # lint: allow untracked-task - it ends with this function, and what a group cancels might be leased all the same
         taking = asyncio.create_task(documents.take(reads, due, lease.id, LASTING, most=most, most_bytes=BYTES_AT_ONCE))
@@ -166,8 +168,8 @@ class Indexer:
                     self._held[lease.id] = lease, [each.id for each in await taking]
             raise
 
-    async def _index(self, due: Due) -> None:
-        large = due.kind is Kind.LARGE
+    async def _index(self, due: DueProject) -> None:
+        large = due.kind is WorkKind.LARGE
         lease = Lease(self.resources, self.embedding, due.project, new_id())
         taken = await self._take(due, lease)
         if not taken:
@@ -186,7 +188,7 @@ class Indexer:
                 del self._held[lease.id]
         if self._words > words:  # of one that has changed meanwhile, perhaps
             self._look_again()
-        if due.kind is Kind.VECTORS or not self.resources.embedders.current.is_quick:  # vectors are due now
+        if due.kind is WorkKind.VECTORS or not self.resources.embedders.current.is_quick:  # vectors are due now
             self._look_again()
 
     async def _pause(self, found: bool | None) -> None:
@@ -203,7 +205,7 @@ class Indexer:
         except TimeoutError:
             self._to_look, self._poll = True, min(2 * self._poll, LONGEST_POLL)
 
-    async def _give_back(self) -> None:
+    async def _release(self) -> None:
         """So that another worker need not wait until the leases end."""
         for lease, ids in self._held.values():
             with suppress(SQLAlchemyError, OSError, PartywallError, TimeoutError):
@@ -211,7 +213,7 @@ class Indexer:
                     await lease.release(ids, timedelta(), counted=False)
 
 
-def _may_be_more(taken: list[Taken]) -> bool:
+def _may_be_more(taken: list[ClaimedDocument]) -> bool:
     """The batch was full, or held one that was lost with its worker, which is taken alone."""
     full = len(taken) >= DOCUMENTS_AT_ONCE or sum(each.size for each in taken) >= BYTES_AT_ONCE
     return full or any(each.attempts > 1 for each in taken)

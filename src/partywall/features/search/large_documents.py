@@ -13,29 +13,29 @@ from itertools import batched
 from partywall.core.jobs.context import JobContext
 from partywall.core.jobs.queue import enqueue_once
 from partywall.core.tenancy import Principal
-from partywall.features.documents.indexing import Outcome, Status, Taken
+from partywall.features.documents.index_queue import ClaimedDocument, IndexOutcome, Status
 from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.constants import CHUNKS_AT_ONCE
-from partywall.features.search.embedding import Embedded
-from partywall.features.search.findings import Findings
-from partywall.features.search.index_writing import write
+from partywall.features.search.index_result import PassageCounts
+from partywall.features.search.index_writer import write
 from partywall.features.search.jobs import SWEEP_CHUNKS, SweepChunks
-from partywall.features.search.leasing import Lease
+from partywall.features.search.lease import Lease
+from partywall.features.search.passage_vectors import EmbeddedPassages
 from partywall.features.search.staging_repository import FORMER, StagedReader, StagedWriter
 
 
 @dataclass(frozen=True, slots=True)
 class LargeDocument:
     lease: Lease
-    document: Taken
+    document: ClaimedDocument
 
     async def index(self, chunks: Sequence[NewChunk], failed: str | None = None) -> None:
         """By its words alone where `failed` says why."""
-        findings = Findings()
+        findings = PassageCounts()
         unchanged = await self._stage(chunks, findings, by_words=failed is not None)
         outcome = findings.outcome(self.document, len(chunks))
         if failed is not None:
-            outcome = Outcome.of(self.document, Status.FAILED, failed, len(chunks))
+            outcome = IndexOutcome.of(self.document, Status.FAILED, failed, len(chunks))
         if unchanged:
             await self._switch(outcome)
         else:
@@ -48,7 +48,7 @@ class LargeDocument:
             async with self.lease.begin() as (session, scope):
                 swept = await StagedWriter(session, scope).sweep(self.document.id, keep, CHUNKS_AT_ONCE)
 
-    async def _stage(self, chunks: Sequence[NewChunk], findings: Findings, *, by_words: bool) -> bool:
+    async def _stage(self, chunks: Sequence[NewChunk], findings: PassageCounts, *, by_words: bool) -> bool:
         """Writes what is not written yet; False as soon as the document has another version, or another worker."""
         await self.sweep(keep=self.document.version)
         async with self.lease.begin() as (session, scope):
@@ -61,9 +61,9 @@ class LargeDocument:
                 return False
         return True
 
-    async def _add(self, chunks: Sequence[NewChunk], findings: Findings, *, by_words: bool) -> bool:
+    async def _add(self, chunks: Sequence[NewChunk], findings: PassageCounts, *, by_words: bool) -> bool:
         state = await self.lease.state([self.document.id])
-        embedded = Embedded(chunks) if by_words else await self.lease.embedding.embed(state.indexes, chunks)
+        embedded = EmbeddedPassages(chunks) if by_words else await self.lease.embedding.embed(state.indexes, chunks)
         findings.add(embedded, range(len(chunks)))
         version = self.document.version
         async with self.lease.begin() as (session, scope):
@@ -73,7 +73,7 @@ class LargeDocument:
             await write(session, scope, self.lease.resources.embedders.current, state, embedded, staged_for=version)
         return True
 
-    async def _switch(self, outcome: Outcome) -> None:
+    async def _switch(self, outcome: IndexOutcome) -> None:
         """The passages before it are no longer found, and a job removes them."""
         project_id = self.lease.project_id
         async with self.lease.begin() as (session, scope):

@@ -16,13 +16,13 @@ from uuid import UUID
 
 import structlog
 
-from partywall.core.embedding import EmbeddingError, EmbeddingUnavailable
-from partywall.features.documents.indexing import Outcome, Status, Taken
-from partywall.features.search.embedding import LONGEST_ASKED, waits_for
+from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable
+from partywall.features.documents.index_queue import ClaimedDocument, IndexOutcome, Status
 from partywall.features.search.exceptions import IndexesChanged
-from partywall.features.search.findings import Findings
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex
-from partywall.features.search.leasing import MAX_ATTEMPTS, Lease
+from partywall.features.search.index_result import PassageCounts
+from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.features.search.passage_vectors import LONGEST_ASKED, waits_for
 from partywall.features.search.vector_filling import Turn, VectorFilling
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ _SHORTLY: Final = timedelta(seconds=1)
 class MissingVectors:
     lease: Lease
 
-    async def add(self, taken: Sequence[Taken]) -> None:
+    async def add(self, taken: Sequence[ClaimedDocument]) -> None:
         """Those that have failed before one by one, behind the others. Raises EmbeddingError where a model fails that
         cannot be away."""
         turn = Turn(self.lease.embedding.clock)
@@ -46,20 +46,22 @@ class MissingVectors:
         groups.extend([each] for each in taken if each.attempts > 1)
         while groups:
             if turn.is_over:
-                await self._give_back(groups, _AT_ONCE)
+                await self._release(groups, _AT_ONCE)
                 return
             try:
                 await _Group(self.lease, turn, groups[0]).add()
             except EmbeddingUnavailable as error:
                 pause = max(_SHORTLY, timedelta(seconds=min(error.retry_after or 0.0, LONGEST_ASKED)))
-                await self._give_back(groups, pause, waits_for(str(error)))
+                await self._release(groups, pause, waits_for(str(error)))
                 return
             except IndexesChanged:
-                await self._give_back(groups, _SHORTLY)
+                await self._release(groups, _SHORTLY)
                 return
             groups.popleft()
 
-    async def _give_back(self, groups: Sequence[Sequence[Taken]], pause: timedelta, note: str | None = None) -> None:
+    async def _release(
+        self, groups: Sequence[Sequence[ClaimedDocument]], pause: timedelta, note: str | None = None
+    ) -> None:
         ids = [each.id for group in groups for each in group]
         await self.lease.release(ids, pause, counted=False, note=note)
 
@@ -70,12 +72,12 @@ class _Group:
 
     lease: Lease
     turn: Turn
-    documents: Sequence[Taken]
+    documents: Sequence[ClaimedDocument]
 
     async def add(self) -> None:
         async with self.lease.begin() as (session, scope):
             indexes = await IndexReader(session, scope).indexes()
-        found = {each.id: Findings() for each in self.documents}
+        found = {each.id: PassageCounts() for each in self.documents}
         for index in indexes:
             if index.status == "active":
                 await VectorFilling(self.lease, self.turn, index).fill(found)
@@ -86,14 +88,14 @@ class _Group:
         await self._settle(indexes, found)
         await self._put_aside(found)
 
-    async def _fill_beside(self, index: KnownIndex, documents: Sequence[Taken]) -> None:
+    async def _fill_beside(self, index: KnownIndex, documents: Sequence[ClaimedDocument]) -> None:
         """What is missing there in the end the job adds that builds the index."""
         try:
-            await VectorFilling(self.lease, self.turn, index).fill({each.id: Findings() for each in documents})
+            await VectorFilling(self.lease, self.turn, index).fill({each.id: PassageCounts() for each in documents})
         except EmbeddingError as error:
             log.warning("model_left_out", model=index.model, reason=str(error))
 
-    async def _settle(self, indexes: Sequence[KnownIndex], found: dict[UUID, Findings]) -> None:
+    async def _settle(self, indexes: Sequence[KnownIndex], found: dict[UUID, PassageCounts]) -> None:
         outcomes = [self._outcome(each, found[each.id]) for each in self.documents]
         if not (ends := [each for each in outcomes if each is not None]):
             return
@@ -102,15 +104,15 @@ class _Group:
             if {each.id for each in await IndexWriter(session, scope).lock_indexes()} != {each.id for each in indexes}:
                 raise IndexesChanged
 
-    def _outcome(self, document: Taken, findings: Findings) -> Outcome | None:
+    def _outcome(self, document: ClaimedDocument, findings: PassageCounts) -> IndexOutcome | None:
         """None for what is to be tried again."""
         if findings.refused or not (findings.failing or findings.left):
             return findings.outcome(document, None)
         if document.attempts >= MAX_ATTEMPTS and _is_at_fault(document, findings):
-            return Outcome.of(document, Status.FAILED, findings.failure)
+            return IndexOutcome.of(document, Status.FAILED, findings.failure)
         return None
 
-    async def _put_aside(self, found: dict[UUID, Findings]) -> None:
+    async def _put_aside(self, found: dict[UUID, PassageCounts]) -> None:
         again: dict[bool, list[UUID]] = {True: [], False: []}
         for each in self.documents:
             findings = found[each.id]
@@ -127,7 +129,7 @@ class _Group:
                 await self.lease.release(ids, _AT_ONCE, counted=counted)
 
 
-def _is_at_fault(document: Taken, findings: Findings) -> bool:
+def _is_at_fault(document: ClaimedDocument, findings: PassageCounts) -> bool:
     """A passage has failed alone; or some have together, of a document that was tried alone, and none was answered."""
     return findings.failing > 0 or (document.attempts > 1 and findings.suspected > 0 and not findings.answered)
 

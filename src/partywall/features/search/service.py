@@ -14,12 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from partywall.core.db.scoped_read import ScopedReader
 from partywall.core.db.session import Sessions
-from partywall.core.embedding import Embedders, EmbeddingError
+from partywall.core.embedders import Embedders, EmbeddingError
 from partywall.core.resources import Resources
-from partywall.core.tenancy import ProjectScope, enter_project
+from partywall.core.tenancy import ProjectScope, open_scope
 from partywall.core.tenant_semaphore import TenantSemaphore
 from partywall.features.projects.rights import Right, require
-from partywall.features.search import planning, ranking
+from partywall.features.search import ranking, vector_plan
 from partywall.features.search.constants import CANDIDATES, WIDER
 from partywall.features.search.exceptions import SearchModelUnavailable, SearchTimeoutError
 from partywall.features.search.highlights import spans
@@ -79,7 +79,7 @@ class SearchService:
 
     async def _hits(self, scope: ProjectScope, search: _Search) -> list[SearchHit]:
         async with self.sessions.read() as session:
-            scope = await enter_project(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
+            scope = await open_scope(session, scope.principal, scope.project_id, statement_timeout=self.timeout)
             repository = SearchRepository(session, scope)
             ranked = await search.run(repository)
             search.refuse_late()
@@ -168,7 +168,7 @@ class _Search:
             return []
         hidden = {"staged": self.corpus.staged, "purging": self.corpus.purging}
         nearest = partial(repository.by_vector, index, vector, candidates, self.query.status, **hidden)
-        approximate = index.approximate and planning.uses_index(
+        approximate = index.approximate and vector_plan.uses_index(
             self.corpus.chunks, await repository.indexed_rows(index)
         )
         found = await nearest(approximate=approximate)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
-from partywall.core.embedding import TextVectors
+from partywall.core.embedders import TextVectors
 from partywall.features.search.constants import CHUNKS_AT_ONCE
-from partywall.features.search.embedding import Clock
 from partywall.features.search.exceptions import IndexesChanged
-from partywall.features.search.findings import Findings
 from partywall.features.search.index_repository import IndexReader, IndexWriter, KnownIndex, UnembeddedChunk
-from partywall.features.search.index_writing import add_vectors
-from partywall.features.search.leasing import Lease
+from partywall.features.search.index_result import PassageCounts
+from partywall.features.search.index_writer import add_vectors
+from partywall.features.search.lease import Lease
+from partywall.features.search.passage_vectors import Clock
 from partywall.features.search.vectors import vector_text
 
 TURN_SECONDS: Final = 60.0
@@ -44,7 +44,7 @@ class VectorFilling:
     turn: Turn
     index: KnownIndex
 
-    async def fill(self, found: Mapping[UUID, Findings]) -> None:
+    async def fill(self, found: Mapping[UUID, PassageCounts]) -> None:
         """Notes what comes of each document. Raises EmbeddingError and IndexesChanged."""
         after = 0
         while chunks := await self._lacking(found, after):
@@ -55,17 +55,17 @@ class VectorFilling:
             if not await self._add(chunks, found):
                 return
 
-    async def _leave(self, found: Mapping[UUID, Findings], after: int) -> None:
+    async def _leave(self, found: Mapping[UUID, PassageCounts], after: int) -> None:
         async with self.lease.begin() as (session, scope):
             left = await IndexReader(session, scope).documents_without_vector(self.index, found, after)
         for each in left:
             found[each].note_left(None)
 
-    async def _lacking(self, found: Mapping[UUID, Findings], after: int) -> list[UnembeddedChunk]:
+    async def _lacking(self, found: Mapping[UUID, PassageCounts], after: int) -> list[UnembeddedChunk]:
         async with self.lease.begin() as (session, scope):
             return await IndexReader(session, scope).without_vector_of(self.index, found, after, CHUNKS_AT_ONCE)
 
-    async def _add(self, chunks: Sequence[UnembeddedChunk], found: Mapping[UUID, Findings]) -> bool:
+    async def _add(self, chunks: Sequence[UnembeddedChunk], found: Mapping[UUID, PassageCounts]) -> bool:
         """False where this machine lacks the model."""
         while chunks:
             made = await self.lease.embedding.ask(self.index.model, [chunk.indexed for chunk in chunks])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import orjson
 
-from partywall.core.embedding import Vectors
+from partywall.core.embedders import Vectors
 
 
 def vector_text(vector: Vectors) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
+from partywall.features.search.index_rebuild import build_index, clear_index, embed_chunks, notice_change
 from partywall.features.search.indexer import index_documents
 from partywall.features.search.jobs import (
     BUILD_INDEX,
@@ -13,7 +14,6 @@ from partywall.features.search.jobs import (
 )
 from partywall.features.search.large_documents import sweep_chunks
 from partywall.features.search.promotion import promote_vectors
-from partywall.features.search.reindexing import build_index, clear_index, embed_chunks, notice_change
 
 work = Work(
     jobs=(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.jobs.queue import enqueue_once
-from partywall.core.listing import PageRequest
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.tenancy import Principal, ProjectScope

@@ -24,14 +24,14 @@ from partywall.features.webhooks.service import WebhookService
 async def get_webhook_service(
     session: SessionDep, scope: LockingProjectScopeDep, resources: ResourcesDep
 ) -> WebhookService:
-    return WebhookService(session, scope, resources.announcer, resources.secrets.box(PURPOSE))
+    return WebhookService(session, scope, resources.sequencer, resources.secrets.box(PURPOSE))
 
 
 async def get_delivery_service(session: SessionDep, scope: LockingProjectScopeDep) -> DeliveryService:
     return DeliveryService(session, scope)
 
 
-async def judge_new_url(
+async def validate_new_url(
     project_id: UUID, body: WebhookCreate, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
     """Why the URL is not called, if so. Looks the name up before the request holds a transaction."""
@@ -40,7 +40,7 @@ async def judge_new_url(
         return await _refusal(resources, body.url)
 
 
-async def judge_changed_url(
+async def validate_changed_url(
     project_id: UUID, body: WebhookPatch, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
     require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
@@ -52,13 +52,13 @@ async def judge_changed_url(
 
 async def _refusal(resources: Resources, url: str) -> str | None:
     try:
-        await resources.outgoing.judge(url)
+        await resources.outgoing.validate(url)
     except RefusedDestinationError as error:
         return str(error)
     return None
 
 
-NewUrlRefusal = Annotated[str | None, Depends(judge_new_url)]
-ChangedUrlRefusal = Annotated[str | None, Depends(judge_changed_url)]
+NewUrlError = Annotated[str | None, Depends(validate_new_url)]
+ChangedUrlError = Annotated[str | None, Depends(validate_changed_url)]
 WebhookServiceDep = Annotated[WebhookService, Depends(get_webhook_service, scope="function")]
 DeliveryServiceDep = Annotated[DeliveryService, Depends(get_delivery_service, scope="function")]

@@ -7,7 +7,7 @@ from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
 class DeliverWebhook(ProjectJobPayload):
-    """Sends what one webhook has to send. `wall.ask_for_deliveries` makes the same payload."""
+    """Sends what one webhook has to send. `wall.enqueue_deliveries` makes the same payload."""
 
     webhook_id: UUID
 

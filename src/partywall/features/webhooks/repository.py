@@ -11,7 +11,7 @@ from partywall.core.db.keyset import After, Keyset
 from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
 from partywall.core.events.models import EventCounter
 from partywall.core.tenancy import ProjectScope
-from partywall.features.webhooks.locking import lock_webhook
+from partywall.features.webhooks.lock_order import lock_webhook
 from partywall.features.webhooks.models import Webhook, WebhookProgress
 
 _CATCH_UP: Final = select(func.wall.catch_up_events(bindparam("project_id", type_=Uuid), 10_000))
@@ -22,7 +22,7 @@ type WebhookRow = Row[Webhook, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
+class WebhookOptions:
     """What people decide of a webhook."""
 
     url: str
@@ -92,7 +92,7 @@ class WebhookWriter:
         )
         return webhook_id
 
-    async def decide(self, webhook_id: UUID, decided: Decided) -> None:
+    async def decide(self, webhook_id: UUID, decided: WebhookOptions) -> None:
         await self.session.execute(
             update(Webhook)
             .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)

@@ -17,8 +17,8 @@ from partywall.core.tenancy import ProjectNotFoundError
 from partywall.features.projects.rights import Right, require
 from partywall.features.webhooks import service as webhooks
 from partywall.features.webhooks.dependencies import (
-    ChangedUrlRefusal,
-    NewUrlRefusal,
+    ChangedUrlError,
+    NewUrlError,
     WebhookServiceDep,
 )
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
@@ -54,7 +54,7 @@ def _without_secret(body: bytes) -> bytes:
 )  # fmt: skip
 async def create_webhook(
     body: WebhookCreate,
-    refusal: NewUrlRefusal,
+    url_error: NewUrlError,
     service: WebhookServiceDep,
     once: IdempotencyDep,
     request: Request,
@@ -62,7 +62,7 @@ async def create_webhook(
     require(service.scope, Right.WEBHOOK_MANAGE)
 
     async def produce() -> Response:
-        made = await service.create(body, refusal)
+        made = await service.create(body, url_error)
         location = f"{request.url.path.rstrip('/')}/{made.webhook.id}"
         return json_response(made.webhook, status.HTTP_201_CREATED, {"Location": location, **_tag(made), **NO_STORE})
 
@@ -114,11 +114,11 @@ async def get_webhook(
 async def update_webhook(
     webhook_id: UUID,
     body: WebhookPatch,
-    refusal: ChangedUrlRefusal,
+    url_error: ChangedUrlError,
     service: WebhookServiceDep,
     if_match: IfMatch = None,
 ) -> Response:
-    require_match(if_match, await service.revision(webhook_id, refusal))
+    require_match(if_match, await service.revision(webhook_id, url_error))
     changed = await service.change(webhook_id, body)
     return json_response(changed.webhook, status.HTTP_200_OK, _tag(changed))
 

@@ -9,11 +9,11 @@ from pydantic import JsonValue
 from partywall.core.clock import utc_now
 from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.errors import InvalidInputError
-from partywall.core.events.announcer import Announcer
-from partywall.core.events.log import EventLog, News
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
 from partywall.core.field_errors import FieldCode
-from partywall.core.jobs.queue import take_off
-from partywall.core.listing import PageRequest
+from partywall.core.jobs.queue import dequeue
+from partywall.core.page_request import PageRequest
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page
 from partywall.core.security.secrets import SecretBox
@@ -24,9 +24,9 @@ from partywall.features.webhooks.constants import OVERLAP
 from partywall.features.webhooks.exceptions import WebhookNotFoundError
 from partywall.features.webhooks.jobs import DELIVER_WEBHOOK
 from partywall.features.webhooks.models import Webhook as WebhookModel
-from partywall.features.webhooks.repository import KEYSET, Decided, WebhookRepository, WebhookRow, WebhookWriter
+from partywall.features.webhooks.repository import KEYSET, WebhookOptions, WebhookRepository, WebhookRow, WebhookWriter
 from partywall.features.webhooks.schemas import SecretWebhook, Webhook, WebhookCreate, WebhookPatch, WebhookQuery
-from partywall.features.webhooks.signing import new_secret
+from partywall.features.webhooks.signature import new_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +71,35 @@ async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id
 
 @dataclass(frozen=True, slots=True)
 class WebhookService:
-    """Making and changing a project's webhooks. `refusal` says why a URL that was given is not called, if it is not.
+    """Making and changing a project's webhooks. `url_error` says why a URL that was given is not called, if it is not.
 
     Every change locks the project: a webhook outlives the session of whoever has made it, and so do its changes.
     """
 
     session: AsyncSession
     scope: ProjectScope
-    announcer: Announcer
+    sequencer: EventSequencer
     box: SecretBox
 
-    async def create(self, wanted: WebhookCreate, refusal: str | None) -> Versioned[SecretWebhook]:
+    async def create(self, wanted: WebhookCreate, url_error: str | None) -> Versioned[SecretWebhook]:
         """The one time that the secret is known."""
         scope = await lock_membership(self.session, self.scope, accepting=True)
         require(scope, Right.WEBHOOK_MANAGE)
-        _accept(refusal)
+        _accept(url_error)
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
         made = await WebhookWriter(self.session, scope).add(wanted.url, wanted.types, wanted.description, sealed)
-        self._tell("project.webhook_created", made)
+        self._record_event("project.webhook_created", made)
         return await self._with_secret(made, secret)
 
-    async def revision(self, webhook_id: UUID, refusal: str | None = None) -> int:
+    async def revision(self, webhook_id: UUID, url_error: str | None = None) -> int:
         """Locks the webhook for a change; raises WebhookNotFoundError, and InvalidInputError for a refused URL."""
         scope = await lock_membership(self.session, self.scope)
         require(scope, Right.WEBHOOK_MANAGE)
         row = await WebhookRepository(self.session, scope).lock(webhook_id)
         if row is None:
             raise WebhookNotFoundError
-        _accept(refusal)
+        _accept(url_error)
         return row[0].revision
 
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
@@ -116,7 +116,7 @@ class WebhookService:
             if "url" in given or "enabled" in given:
                 await writer.start_afresh(webhook_id, enabled="enabled" in given)
             self.session.expire_all()
-            self._tell("project.webhook_updated", webhook_id, sorted(given))
+            self._record_event("project.webhook_updated", webhook_id, sorted(given))
         return await get_webhook(self.session, self.scope, webhook_id)
 
     async def rotate(self, webhook_id: UUID) -> Versioned[SecretWebhook]:
@@ -126,29 +126,29 @@ class WebhookService:
         sealed = self.box.seal(secret.encode())
         await WebhookWriter(self.session, self.scope).rotate(webhook_id, sealed, utc_now() + OVERLAP)
         self.session.expire_all()
-        self._tell("project.webhook_updated", webhook_id, ["secret"])
+        self._record_event("project.webhook_updated", webhook_id, ["secret"])
         return await self._with_secret(webhook_id, secret)
 
     async def delete(self, webhook_id: UUID) -> None:
         """After `revision`. An attempt that is under way ends; its outcome is not kept."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         await WebhookWriter(self.session, self.scope).remove(webhook_id)
-        await take_off(self.session, DELIVER_WEBHOOK, webhook_id)
-        self._tell("project.webhook_deleted", webhook_id)
+        await dequeue(self.session, DELIVER_WEBHOOK, webhook_id)
+        self._record_event("project.webhook_deleted", webhook_id)
 
     async def _with_secret(self, webhook_id: UUID, secret: str) -> Versioned[SecretWebhook]:
         shown = await get_webhook(self.session, self.scope, webhook_id)
         return Versioned(SecretWebhook(**shown.webhook.model_dump(), secret=secret), shown.revision)
 
-    def _tell(self, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None) -> None:
+    def _record_event(self, type_: str, webhook_id: UUID, fields: Sequence[str] | None = None) -> None:
         data: dict[str, JsonValue] = {} if fields is None else {"fields": [*fields]}
-        news = News(type_, "webhook", str(webhook_id), data)
-        EventLog(self.session, self.scope, self.announcer).append(news)
+        event_drafts = EventDraft(type_, "webhook", str(webhook_id), data)
+        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
 
 
-def _decided(row: WebhookModel, patch: WebhookPatch) -> Decided:
+def _decided(row: WebhookModel, patch: WebhookPatch) -> WebhookOptions:
     given = patch.model_fields_set
-    return Decided(
+    return WebhookOptions(
         url=patch.url if "url" in given else row.url,
         types=patch.types if "types" in given else row.types,
         description=patch.description if "description" in given else row.description,
@@ -156,6 +156,6 @@ def _decided(row: WebhookModel, patch: WebhookPatch) -> Decided:
     )
 
 
-def _accept(refusal: str | None) -> None:
-    if refusal is not None:
-        raise InvalidInputError("/url", FieldCode.ADDRESS_REFUSED, refusal)
+def _accept(url_error: str | None) -> None:
+    if url_error is not None:
+        raise InvalidInputError("/url", FieldCode.ADDRESS_REFUSED, url_error)

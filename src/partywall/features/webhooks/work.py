@@ -4,9 +4,9 @@ from partywall.core.jobs.kinds import handles
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.jobs.work import Work
 from partywall.features.webhooks.constants import SHARE
+from partywall.features.webhooks.delivery_session import deliver_webhook
 from partywall.features.webhooks.jobs import DELIVER_WEBHOOK
 from partywall.features.webhooks.retention import prune_deliveries
-from partywall.features.webhooks.turn import deliver_webhook
 
 work = Work(
     jobs=(

@@ -1,0 +1,99 @@
+"""A second database with the same rows and no row-level security, in the same PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url
+
+from bench.deployment import Deployment
+from partywall.core.db.engine import asyncpg_dsn
+
+CLONE = "partywall_without_wall"
+GUARDED = """
+    SELECT oid::regclass::text FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND (relrowsecurity OR relforcerowsecurity) ORDER BY 1
+"""
+
+
+def moved(url: str, database: str) -> str:
+    """The URL of another database in the same cluster."""
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
+
+
+@asynccontextmanager
+async def superuser(deployment: Deployment, database: str | None = None) -> AsyncIterator[asyncpg.Connection]:
+    url = deployment.superuser_url if database is None else moved(deployment.superuser_url, database)
+    connection = await asyncpg.connect(asyncpg_dsn(url))
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def clone_without_rls(deployment: Deployment) -> Deployment:
+    """The house with the copied database, whose policies bind nobody; nobody may be connected to the first one."""
+    runtime = make_url(deployment.environment["DATABASE__URL"])
+    async with superuser(deployment, "postgres") as connection:
+        await connection.execute(f'CREATE DATABASE "{CLONE}" TEMPLATE "{runtime.database}" STRATEGY FILE_COPY')
+        await connection.execute(f'GRANT CONNECT ON DATABASE "{CLONE}" TO "{runtime.username}"')
+    clone = replace(
+        deployment,
+        superuser_url=moved(deployment.superuser_url, CLONE),
+        # A cache of its own: both know the same projects by the same ids.
+        environment={
+            **deployment.environment,
+            "DATABASE__URL": moved(deployment.environment["DATABASE__URL"], CLONE),
+            "CACHE__URL": deployment.environment["CACHE__URL"].replace("db=0", "db=1"),
+        },
+    )
+    guarded = await guarded_tables(clone)
+    async with superuser(clone) as connection:
+        for table in guarded:
+            await connection.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+    return clone
+
+
+async def guarded_tables(deployment: Deployment) -> list[str]:
+    """Those whose rows a policy guards."""
+    async with superuser(deployment) as connection:
+        return [row[0] for row in await connection.fetch(GUARDED)]
+
+
+async def vacuum(deployment: Deployment) -> None:
+    """As autovacuum would have done by the time that anybody measures."""
+    async with superuser(deployment) as connection:
+        await connection.execute("VACUUM ANALYZE")
+
+
+async def backends(deployment: Deployment) -> list[int]:
+    """The server processes that work for the API."""
+    async with superuser(deployment) as connection:
+        rows = await connection.fetch(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        return [row["pid"] for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """CPU-seconds of the processes that were there at both ends."""
+
+    at: dict[int, float]
+
+    def since(self, before: Used) -> float:
+        return sum(seconds - before.at[pid] for pid, seconds in self.at.items() if pid in before.at)
+
+
+def used(pids: Sequence[int]) -> Used:
+    return Used({pid: _nanoseconds(pid) / 1e9 for pid in pids if Path(f"/proc/{pid}/schedstat").exists()})
+
+
+def _nanoseconds(pid: int) -> int:
+    """Finer than the clock ticks of `stat`, which round each process's share of a short turn."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

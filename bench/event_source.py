@@ -1,0 +1,153 @@
+"""What the benchmark of streams publishes: through the API, or in transactions of its own with the product's log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import httpx2
+
+from bench.deployment import Deployment
+from bench.seed import PASSWORD
+from partywall.core.caches import create_cache
+from partywall.core.db import engine as engines
+from partywall.core.db.session import Sessions
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.notifier import EventNotifier
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.tenancy import Principal, open_scope
+
+WRITERS = 6
+SIZES = (1, 1, 1, 2, 9)
+STATEMENT_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Projects whose members are the same people; the first one owns them."""
+
+    owner: UUID
+    tokens: Sequence[str]
+    projects: Sequence[str]
+
+
+async def gather(port: int, deployment: Deployment, *, users: int, projects: int) -> Crowd:
+    """Accounts and projects through the API; memberships straight into the table, past the invitations' mails."""
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
+        accounts = [await _enrol(client, number) for number in range(users)]
+        client.headers["Authorization"] = f"Bearer {accounts[0][1]}"
+        made = [await _project(client, number) for number in range(projects)]
+    connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
+    try:
+        await connection.executemany(
+            "INSERT INTO project_member (project_id, account_id, role) VALUES ($1, $2, 'viewer')",
+            [(UUID(project), account) for project in made for account, _ in accounts[1:]],
+        )
+    finally:
+        await connection.close()
+    return Crowd(accounts[0][0], [token for _, token in accounts], made)
+
+
+async def _enrol(client: httpx2.AsyncClient, number: int) -> tuple[UUID, str]:
+    email = f"reader{number}@example.com"
+    answer = await client.post("/auth/register", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 202, answer.text
+    form = {"grant_type": "password", "username": email, "password": PASSWORD}
+    token: str = (await client.post("/auth/token", data=form)).raise_for_status().json()["access_token"]
+    me = await client.get("/users/me", headers={"Authorization": f"Bearer {token}"})
+    return UUID(me.raise_for_status().json()["id"]), token
+
+
+async def _project(client: httpx2.AsyncClient, number: int) -> str:
+    answer = await client.post("/projects", json={"name": f"Project {number}"})
+    assert answer.status_code == 201, answer.text
+    found: str = answer.json()["id"]
+    return found
+
+
+async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent: dict[str, float]) -> None:
+    """Creates documents at an even rate in the projects' turn; `sent` has the moment of each request by its title."""
+    headers = {"Authorization": f"Bearer {crowd.tokens[0]}"}
+    limits = httpx2.Limits(max_connections=32)
+    started = time.perf_counter()
+    url = f"http://127.0.0.1:{port}/api/v1/projects"
+    async with httpx2.AsyncClient(timeout=60, headers=headers, limits=limits) as client, asyncio.TaskGroup() as group:
+        for number in range(int(rate * seconds)):
+            due = started + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            project = crowd.projects[number % len(crowd.projects)]
+            group.create_task(_create(client, f"{url}/{project}/documents", f"News {number}", sent))
+
+
+async def _create(client: httpx2.AsyncClient, url: str, title: str, sent: dict[str, float]) -> None:
+    sent[title] = time.time()
+    answer = await client.post(url, json={"title": title, "content": "Something that happened."})
+    assert answer.status_code == 201, answer.text
+
+
+@asynccontextmanager
+async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, EventSequencer]]:
+    """The product's own way to write and announce events, as a process beside the API has it."""
+    options = engines.server_settings("partywall-bench", STATEMENT_MS)
+    engine = engines.create_engine(
+        deployment.environment["DATABASE__URL"], pool_size=WRITERS, overflow=0, settings=options
+    )
+    cache = create_cache(deployment.environment["CACHE__URL"])
+    reads = await engines.create_read_pool(deployment.environment["DATABASE__URL"], size=1, settings=options)
+    notifier = EventNotifier(cache)
+    sequencer = EventSequencer(reads, notifier)
+    running = [asyncio.create_task(run()) for run in (sequencer.run, notifier.run)]
+    try:
+        yield Sessions(engine), sequencer
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        await sequencer.flush()
+        reads.terminate()
+        await cache.aclose()
+        await engine.dispose()
+
+
+async def write(deployment: Deployment, crowd: Crowd, *, each: int, seconds: float) -> None:
+    """`each` events in every project over that time, by several writers at once, in transactions of one to nine."""
+    chance = random.Random(4)
+    left = dict.fromkeys(crowd.projects, each)
+    total, written, started = each * len(left), 0, time.perf_counter()
+
+    def next_lot() -> tuple[str, int] | None:
+        nonlocal written
+        if not left:
+            return None
+        project = chance.choice(list(left))
+        size = min(left[project], chance.choice(SIZES))
+        left[project] -= size
+        if not left[project]:
+            del left[project]
+        written += size
+        return project, size
+
+    async def writer(sessions: Sessions, sequencer: EventSequencer) -> None:
+        while (lot := next_lot()) is not None:
+            due = started + seconds * written / total
+            await _append(sessions, sequencer, crowd, *lot)
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+
+    async with opened_log(deployment) as (sessions, sequencer), asyncio.TaskGroup() as group:
+        for _ in range(WRITERS):
+            group.create_task(writer(sessions, sequencer))
+
+
+async def _append(sessions: Sessions, sequencer: EventSequencer, crowd: Crowd, project: str, size: int) -> None:
+    async with sessions.begin() as session:
+        scope = await open_scope(session, Principal.user(crowd.owner), UUID(project))
+        names = [random.randbytes(8).hex() for _ in range(size)]
+        EventLog(session, scope, sequencer).append(
+            *(EventDraft("document.updated", "document", name) for name in names)
+        )

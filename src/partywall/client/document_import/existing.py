@@ -1,0 +1,97 @@
+"""What the project holds already, by external id."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from partywall.client.api import Api
+from partywall.client.document_import.files import LocalDocument
+
+SOURCE_SHA256 = "source_sha256"
+# Which folder the document was imported from.
+SOURCE_ROOT = "source_root"
+
+
+def source_root(source: Path) -> str:
+    """Tells folders of one name apart without telling the server where they lie."""
+    folder = (source if source.is_dir() else source.parent).resolve()
+    name = os.fsencode(folder.name).decode(errors="replace")
+    return f"{name}#{hashlib.sha256(os.fsencode(folder)).hexdigest()[:8]}"
+
+
+class ExistingDocument(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    external_id: str | None
+    title: str
+    content_sha256: str
+    metadata: dict[str, JsonValue]
+
+    def has_content_of(self, local: LocalDocument) -> bool:
+        """A page is told by the hash of its file, since the server keeps its text."""
+        kept = self.content_sha256 if local.upload is None else self.metadata.get(SOURCE_SHA256)
+        return kept == local.sha256
+
+    def same_as(self, local: LocalDocument, metadata: Mapping[str, JsonValue]) -> bool:
+        """Content, title and all of `metadata`; a page's title is the server's to find."""
+        return (
+            self.has_content_of(local)
+            and (local.upload is not None or self.title == local.title)
+            and all(self.metadata.get(key) == value for key, value in metadata.items())
+        )
+
+    @property
+    def root(self) -> str | None:
+        root = self.metadata.get(SOURCE_ROOT)
+        return root if isinstance(root, str) else None
+
+
+class _Page(BaseModel):
+    items: list[ExistingDocument]
+    next_cursor: str | None
+
+
+def known_documents(api: Api, project_id: str) -> dict[str, ExistingDocument]:
+    found: dict[str, ExistingDocument] = {}
+    params: dict[str, str | int] = {"limit": 100, "sort": "created_at"}
+    while True:
+        page = _Page.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
+        found |= {unicodedata.normalize("NFC", each.external_id): each for each in page.items if each.external_id}
+        if page.next_cursor is None:
+            return found
+        params["cursor"] = page.next_cursor
+
+
+class _Failed(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    external_id: str | None
+    index_error: str | None
+
+
+class _FailedPage(BaseModel):
+    items: list[_Failed]
+    next_cursor: str | None
+
+
+def not_indexed(api: Api, project_id: str) -> Iterator[tuple[str | None, str]]:
+    """The external ids of the project's documents that could not be indexed, each with the reason."""
+    params: dict[str, str | int] = {"limit": 100, "index_status": "failed"}
+    while True:
+        page = _FailedPage.model_validate_json(api.get(f"/projects/{project_id}/documents", params))
+        yield from ((each.external_id, each.index_error or "no reason was given") for each in page.items)
+        if page.next_cursor is None:
+            return
+        params["cursor"] = page.next_cursor
+
+
+def find_known(api: Api, project_id: str, external_id: str) -> ExistingDocument | None:
+    page = _Page.model_validate_json(api.get(f"/projects/{project_id}/documents", {"external_id": external_id}))
+    return page.items[0] if page.items else None

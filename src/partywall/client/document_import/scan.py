@@ -1,0 +1,123 @@
+"""Which files of a folder are imported, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from partywall.client.document_import.files import KINDS, LINES, holds_documents
+
+# Other people's files, by the thousand: taken only when --include names them.
+DEPENDENCIES: Final = {"node_modules", "__pycache__", "site-packages"}
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFile:
+    """A file or folder that is left out; `name` is its path in the source."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileFilter:
+    """Shell patterns. One without `/` is compared with a file's name, any other with its path in the folder."""
+
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+
+    def skips(self, name: str) -> str | None:
+        if any(_matches(name, pattern) for pattern in self.exclude):
+            return "excluded"
+        if self.include and not self.includes(name):
+            return "not included"
+        return None
+
+    def includes(self, name: str) -> bool:
+        return any(_matches(name, pattern) for pattern in self.include)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResult:
+    """`files` in the order of their paths."""
+
+    files: list[Path] = field(default_factory=list)
+    skipped: list[SkippedFile] = field(default_factory=list)
+
+
+def scan(source: Path, choice: FileFilter | None = None) -> ScanResult:
+    """`source` is a folder or one file. Links are not followed: they may lead out of the folder, or in circles."""
+    chosen, found = choice or FileFilter(), ScanResult()
+    if source.is_file():
+        if (reason := _kind_reason(source)) is None:
+            found.files.append(source)
+        else:
+            found.skipped.append(SkippedFile(source.name, reason))
+        return found
+    for path in _walk(source, found.skipped, chosen):
+        name = path.relative_to(source).as_posix()
+        reason = _reason(path) or chosen.skips(name) or _content_reason(path)
+        if reason is None:
+            found.files.append(path)
+        else:
+            found.skipped.append(SkippedFile(name, reason))
+    return found
+
+
+def _walk(source: Path, skipped: list[SkippedFile], choice: FileFilter) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        name = Path(error.filename).relative_to(source).as_posix()
+        skipped.append(SkippedFile(f"{name}/", (error.strerror or str(error)).lower()))
+
+    for folder, folders, names in source.walk(on_error=unreadable):
+        entered: list[str] = []
+        for name in sorted(folders):
+            path = folder / name
+            reason = _folder_reason(path, choice)
+            if reason is None:
+                entered.append(name)
+            else:
+                skipped.append(SkippedFile(f"{path.relative_to(source).as_posix()}/", reason))
+        folders[:] = entered
+        yield from (folder / name for name in sorted(names))
+
+
+def _folder_reason(path: Path, choice: FileFilter) -> str | None:
+    if path.name.startswith("."):
+        return "hidden"
+    if path.name in DEPENDENCIES and not any(path.name in pattern.split("/") for pattern in choice.include):
+        return "dependencies"
+    return None
+
+
+def _reason(path: Path) -> str | None:
+    if path.is_symlink():
+        return "a link"
+    if path.name.startswith("."):
+        return "hidden"
+    if not path.is_file():
+        return "no regular file"
+    return _kind_reason(path)
+
+
+def _kind_reason(path: Path) -> str | None:
+    kind = path.suffix.lower()
+    if kind in KINDS:
+        return None
+    return f"{kind} files are not read" if kind else "no file name extension"
+
+
+def _content_reason(path: Path) -> str | None:
+    if path.suffix.lower() in LINES and not holds_documents(path):
+        return "its lines are not {id, title, text}"
+    return None
+
+
+def _matches(name: str, pattern: str) -> bool:
+    pattern = pattern.removeprefix("./")
+    if "/" not in pattern:
+        return fnmatchcase(name.rpartition("/")[2], pattern)
+    return fnmatchcase(name, pattern) or (pattern.endswith("/") and name.startswith(pattern))

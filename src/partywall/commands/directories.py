@@ -1,0 +1,60 @@
+"""The files and directories that the settings name are looked at before anything starts."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+from partywall.commands.usage_error import UsageError
+from partywall.core.system_errors import explained
+from partywall.settings import Settings
+
+
+def require_authorities(settings: Settings) -> None:
+    """That the files of certificates hold some. Raises Refusal."""
+    for variable, path in (("MAIL__CA_FILE", settings.mail.ca_file), ("OUTGOING__CA_FILE", settings.outgoing.ca_file)):
+        if path is not None:
+            _require_certificates(variable, path)
+
+
+def require_directories(settings: Settings, *, make: bool) -> None:
+    """That what is written to can be a directory; with `make`, that it is one which this process may write to.
+
+    Raises Refusal.
+    """
+    for variable, path in _written(settings):
+        nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+        if not nearest.is_dir():
+            raise UsageError(f"{variable}: {nearest}: not a directory")
+        if make:
+            _make(variable, path)
+
+
+def _written(settings: Settings) -> Iterator[tuple[str, Path]]:
+    yield "DATA_DIR", settings.data_dir
+    yield "BLOBS__DIRECTORY", settings.blob_directory
+    yield "HTTP__SPOOL_DIRECTORY", settings.spool_directory
+    if settings.mail.engine != "smtp":
+        yield "MAIL__DIRECTORY", settings.mail_directory
+
+
+def _make(variable: str, path: Path) -> None:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{variable}: {explained(error)}") from None
+    if variable != "DATA_DIR" and not os.access(path, os.W_OK | os.X_OK):  # a child of `serve` may only enter that one
+        raise UsageError(f"{variable}: {path}: may not be written to")
+
+
+def _require_certificates(variable: str, path: Path) -> None:
+    try:
+        if not path.is_file():
+            raise UsageError(f"{variable}: {path}: no such file")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except ssl.SSLError:
+        raise UsageError(f"{variable}: {path}: holds no certificates in PEM") from None
+    except OSError as error:
+        raise UsageError(f"{variable}: {path}: {(error.strerror or str(error)).lower()}") from None

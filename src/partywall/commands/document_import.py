@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from pydantic import JsonValue
+
+from partywall.client.api import RetryBudget
+from partywall.client.document_import import (
+    ExistingDocument,
+    FileFilter,
+    Import,
+    ImportCounts,
+    Outcome,
+    ScanResult,
+    SkippedFile,
+    count,
+    documents_in,
+    index_progress,
+    known_documents,
+    name_in,
+    not_indexed,
+    scan,
+    source_root,
+)
+from partywall.client.errors import ClientError
+from partywall.commands.connection import Connection, ProjectOption, ServerOption, connect
+from partywall.commands.paths import existing_path
+from partywall.commands.progress import open_meter
+from partywall.commands.terminal import print_line, printable
+from partywall.commands.usage_error import UsageError
+
+MAX_WAIT_SECONDS: Final = 120.0
+INTERRUPTED: Final = 130
+# So many names are told for each reason why files were skipped; a dry run tells all.
+NAMES_TOLD: Final = 5
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")
+_LONGEST_PREFIX: Final = 200
+_NO_NAMES: Final = {"", ".", ".."}  # that no folder has
+_PLANS: Final = {Outcome.SENT: "would send", Outcome.CHANGED: "would change"}
+
+app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. `prefix` is empty or ends with a slash."""
+
+    source: Path
+    prefix: str
+    metadata: dict[str, JsonValue]
+    replace: bool
+    dry_run: bool
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FOLDER", parser=existing_path, help="A folder, or one file.")],
+    project: ProjectOption = None,
+    language: Annotated[str | None, typer.Option(help="The documents' language, such as `de`.")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="Only files like this, such as `*.md` or `docs/*`.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="No files like this.")] = None,
+    prefix: Annotated[str, typer.Option(help="Put before each path, to keep folders apart in one project.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite documents that came from elsewhere.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until everything can be found.")] = False,
+    server: ServerOption = None,
+) -> int:
+    """Import the text, Markdown, HTML and JSON Lines files of FOLDER.
+
+    Again, and only what changed is sent. A .jsonl file holds one document a line, with id, title and text.
+    """
+    _require_meant(language, (*(include or ()), *(exclude or ())), prefix)
+    found = _files(source, FileFilter(include or (), exclude or ()), notify=None if dry_run else NAMES_TOLD)
+    prefix = f"{prefix.removesuffix('/')}/" if prefix else ""
+    order = Order(source, prefix, {"language": language} if language else {}, replace, dry_run)
+    tally, missing, stopped = ImportCounts(), 0, 0
+    with ExitStack() as stack:
+        connection = stack.enter_context(connect(server, RetryBudget(MAX_WAIT_SECONDS, _waiting)))
+        try:
+            project_id = _project(connection, project, dry_run=dry_run)
+            taken = _bring(connection, project_id, order, found.files, tally)
+            if wait and not dry_run and project_id is not None:
+                missing = wait_for_index(connection, project_id, taken)
+        except KeyboardInterrupt:
+            stopped = _stopped("interrupted", INTERRUPTED)
+        except ClientError as error:
+            if not tally.done:  # it could not begin
+                raise
+            stopped = _stopped(f"stopped: {error}", 1)
+    _sum_up(order, tally, len(found.skipped), missing)
+    return stopped or (1 if tally.failed or missing else 0)
+
+
+def _stopped(why: str, code: int) -> int:
+    print_line(f"{why}: the same command goes on where this one ended", err=True)
+    return code
+
+
+def _require_meant(language: str | None, patterns: Sequence[str], prefix: str) -> None:
+    """Raises Refusal."""
+    if language is not None and _LANGUAGE.fullmatch(language) is None:
+        raise UsageError("--language: a language such as de or pt-BR")
+    if not all(patterns):
+        raise UsageError("--include and --exclude: patterns such as *.md")
+    if not prefix.isprintable() or len(prefix) > _LONGEST_PREFIX:
+        raise UsageError(f"--prefix: one line of at most {_LONGEST_PREFIX} characters")
+    if prefix and not _NO_NAMES.isdisjoint(prefix.removesuffix("/").split("/")):
+        raise UsageError("--prefix: names with / between them, such as guides or guides/de")
+
+
+def _files(source: Path, choice: FileFilter, notify: int | None) -> ScanResult:
+    found = scan(source, choice)
+    if not found.files:
+        raise UsageError(
+            f"{source} holds nothing to import: no .txt, .md, .markdown, .html, .htm or .jsonl file"
+            f" ({len(found.skipped)} skipped)"
+        )
+    _tell_skipped(found.skipped, notify)
+    return found
+
+
+def _tell_skipped(skipped: Sequence[SkippedFile], notify: int | None) -> None:
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for each in skipped:
+        by_reason[each.reason].append(each.name)
+    for reason, names in by_reason.items():
+        more = "" if notify is None or len(names) <= notify else f" and {len(names) - notify} more"
+        print_line(f"skipped {len(names)} ({reason}): {', '.join(names[:notify])}{more}", err=True)
+
+
+def _project(connection: Connection, name: str | None, *, dry_run: bool) -> str | None:
+    """Its id; None where a dry run would make it."""
+    if dry_run:
+        found = connection.project_if_any(name)
+        print_line(
+            f"would {'create' if found is None else 'use'} the project {name or (found and found.name)!r}", err=True
+        )
+        return None if found is None else found.id
+    project, made = connection.project_or_new(name)
+    print_line(f"{'created' if made else 'using'} the project {project.name!r} ({project.id})", err=True)
+    return project.id
+
+
+def _bring(
+    connection: Connection, project_id: str | None, order: Order, files: list[Path], tally: ImportCounts
+) -> set[str]:
+    """The external ids of the documents that the files hold."""
+    known = {} if project_id is None else known_documents(connection.api, project_id)
+    root = source_root(order.source)
+    replace = order.replace or (not order.dry_run and _may_replace(order, files, known, root))
+    with open_meter("importing", count(files)) as meter:
+
+        def notify(tally: ImportCounts, failure: str | None) -> None:
+            if failure is not None:
+                meter.print_line(f"failed: {failure}")
+            meter.reach(tally.done)
+
+        def planned(outcome: Outcome, name: str) -> None:
+            meter.print_line(f"{_PLANS[outcome]}: {name}")
+
+        bringing = Import(
+            connection.api,
+            project_id or "",
+            known,
+            notify,
+            order.metadata,
+            root,
+            replace,
+            planned=planned if order.dry_run else None,
+            tally=tally,
+            warned=lambda name: meter.print_line(f"warning: no text was found in {name}"),
+        )
+        bringing.run(chain.from_iterable(documents_in(order.source, path, order.prefix) for path in files))
+    return bringing.taken
+
+
+def _may_replace(order: Order, files: Sequence[Path], known: Mapping[str, ExistingDocument], root: str) -> bool:
+    """Asks a person once, before anything is sent; a program has to say so beforehand."""
+    if not sys.stdin.isatty():
+        return False
+    names = (name_in(order.source, path, order.prefix) for path in files)
+    foreign = [name for name in names if name in known and known[name].root != root]
+    if not foreign:
+        return False
+    return typer.confirm(
+        f"{len(foreign)} paths here, such as {printable(foreign[0])}, have documents that came from elsewhere."
+        " Replace those that differ?",
+        err=True,
+    )
+
+
+def wait_for_index(connection: Connection, project_id: str, taken: set[str]) -> int:
+    """How many of the documents of this import could not be indexed; each is named."""
+    with open_meter("indexing", 0) as meter:
+        for counts in index_progress(connection.api, project_id):
+            meter.total = counts.pending + counts.indexed + counts.failed
+            meter.reach(counts.indexed + counts.failed)
+    missing = 0
+    if counts.failed:
+        for name, reason in not_indexed(connection.api, project_id):
+            if name in taken:
+                missing += 1
+                print_line(f"not indexed: {name}: {reason}", err=True)
+    return missing
+
+
+def _sum_up(order: Order, tally: ImportCounts, skipped: int, missing: int) -> None:
+    parts = [f"{tally.sent} sent, {tally.changed} changed, {tally.unchanged} unchanged, {len(tally.failed)} failed"]
+    parts += [f"{skipped} skipped"] if skipped else []
+    parts += [f"{len(tally.blank)} without text"] if tally.blank else []
+    parts += [f"{missing} not indexed"] if missing else []
+    print_line(f"{'would be: ' if order.dry_run else ''}{', '.join(parts)}")
+
+
+def _waiting(why: str, seconds: float) -> None:
+    print_line(f"{why}; trying again in {seconds:.1f} s", err=True)

@@ -1,0 +1,305 @@
+"""One tail for each project that somebody in this process follows."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from partywall.core.background import Background
+from partywall.core.cache_keys import CacheKey, events_channel
+from partywall.core.concurrency_limiter import SharedLimiter, Slot
+from partywall.core.db.read_pool import ReadPool
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.errors import InvalidTokenError, TooManyRequestsError, UnavailableError
+from partywall.core.events.batches import BATCH, Caller, EventBatch, read_batch
+from partywall.core.events.listener import Listener
+from partywall.core.events.pace import DeliveryPace, cost
+from partywall.core.events.subscription import DATABASE_ERRORS, EndReason, StreamOptions, Subscription
+from partywall.core.log_masks import error_fields
+from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
+from partywall.core.tenant import Tenant, set_background_tenant
+from partywall.core.tenant_semaphore import TenantSemaphore
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS: Final = 1.0
+# Events times readers in one read, unless that would be fewer events than FEWEST, and before others have a turn.
+MOST_AT_ONCE: Final = 20_000
+MOST_IN_A_ROW: Final = 2_000
+FEWEST: Final = 10
+FULL_SECONDS: Final = 10
+# Reads under way at once: of what is past, by account, and of what is new.
+PAST_READS: Final = 4
+NEW_READS, NEW_READS_EACH = 6, 2
+
+
+# Numbers what was committed to a project by now, and answers the last number.
+type CatchUp = Callable[[ProjectScope], Awaitable[int]]
+
+
+class TooManyStreamsError(TooManyRequestsError):
+    """The process holds as many streams open as it may, or in it this caller, the project, or the account."""
+
+    code = "too_many_streams"
+    title = "Too many open streams"
+
+    def __init__(self) -> None:
+        super().__init__(FULL_SECONDS, "Close a stream, or come back later.")
+
+
+class ServerDrainingError(UnavailableError):
+    """The process is about to stop: whoever comes now is served by the next."""
+
+    code = "server_draining"
+    title = "This process is about to stop"
+
+    def __init__(self) -> None:
+        super().__init__("Come back at once: another process serves you.", headers={"Retry-After": "1"})
+
+
+def _reads(slots: int, each: int) -> TenantSemaphore:
+    """Whoever reads events waits as long as it takes, and there are as many who wait as there are streams."""
+    return TenantSemaphore(slots, each=each, waiting=sys.maxsize, max_wait=None)
+
+
+def _tenant(account: UUID) -> Tenant:
+    return Tenant(f"user:{account}", background=True)
+
+
+class LogTailer:
+    """Reads a project's log once for all who follow it, and asks with every batch which of them still may.
+
+    It reads when it is told to look, and at the latest after `poll`: nothing depends on having been told.
+    """
+
+    def __init__(
+        self,
+        pool: ReadPool,
+        scope: ProjectScope,
+        position: int,
+        poll: timedelta,
+        reads: TenantSemaphore,
+        pace: DeliveryPace,
+    ) -> None:
+        self._reads = reads
+        self._pace = pace
+        self._account: UUID | None = None
+        self._project_id = scope.project_id
+        self._reader = ScopedReader(pool, Principal.service(scope.project_id))
+        self._poll = poll
+        self._look = asyncio.Event()
+        self.position = position
+        self.feeds: set[Subscription] = set()
+
+    def look(self) -> None:
+        self._look.set()
+
+    async def run(self) -> None:
+        """Until nobody follows any more."""
+        set_background_tenant(self._reader.principal.tenant)
+        while self.feeds:
+            self._look.clear()
+            try:
+                await self._read()
+            except ProjectNotFoundError:
+                for subscription in self.feeds:
+                    subscription.end(EndReason.REVOKED)
+            except DATABASE_ERRORS as error:
+                log.warning("tail_interrupted", project_id=str(self._project_id), **error_fields(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            await self._pause()
+
+    async def _read(self) -> None:
+        if self._account is None:
+            self._account = await self._reader.account(self._project_id)
+        async with self._reads.hold(_tenant(self._account)):
+            asked = {subscription.caller for subscription in self.feeds}
+            limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
+            batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
+        served = await self._hand_out(batch)
+        # Who joined during the read is not known to be allowed: the same events are read again for them.
+        if self.feeds <= served:
+            self.position = batch.upto
+        if not self.feeds <= served or batch.upto < batch.last:
+            self.look()
+        if batch.events:
+            size = sum(len(event.frame) for event in batch.events)
+            await asyncio.sleep(self._pace.wait_after(self._account, cost(len(served), len(batch.events), size)))
+
+    async def _hand_out(self, batch: EventBatch) -> set[Subscription]:
+        """To everybody whom the read asked about; the event loop serves others in between."""
+        served: set[Subscription] = set()
+        for subscription in list(self.feeds):
+            if subscription.caller not in batch.roles:
+                continue
+            subscription.check(batch.roles[subscription.caller])
+            subscription.absorb(batch)
+            served.add(subscription)
+            if len(served) % max(1, MOST_IN_A_ROW // max(1, len(batch.events))) == 0:
+                await asyncio.sleep(0)
+        return served
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await self._look.wait()
+        except TimeoutError:
+            pass
+
+
+class LogTailers:
+    """The tails of this process. When `draining` is set, every feed ends and says so."""
+
+    def __init__(
+        self,
+        pool: ReadPool,
+        background: Background,
+        listener: Listener,
+        catch_up: CatchUp,
+        *,
+        slots: SharedLimiter,
+        each_principal: int,
+        poll: timedelta,
+        draining: asyncio.Event,
+    ) -> None:
+        self._slots = slots
+        self._each_principal = each_principal
+        self._past_reads = _reads(PAST_READS, 1)
+        self._new_reads = _reads(NEW_READS, NEW_READS_EACH)
+        self._pace = DeliveryPace()
+        self._pool = pool
+        self._background = background
+        self._listener = listener
+        self._catch_up = catch_up
+        self._poll = poll
+        self._draining = draining
+        self._tailers: dict[CacheKey, LogTailer] = {}
+        self._feeds: dict[Subscription, Slot] = {}
+
+    @property
+    def followed(self) -> int:
+        """How many projects have a tail here."""
+        return len(self._tailers)
+
+    async def follow(
+        self, reader: ScopedReader, project_id: UUID, options: StreamOptions, after: int | None = None
+    ) -> Subscription:
+        """A feed of what lies behind `after`, or of what comes; close it when done.
+
+        Raises ProjectNotFoundError for a stranger, InvalidTokenError where the session of `options` is revoked, what
+        `options` raises where the right is lacking, TooManyStreamsError, and ServerDrainingError.
+        """
+        self.require_staying()
+        slot = self._slots.take()
+        if slot is None:
+            raise TooManyStreamsError
+        try:
+            subscription = await self._open(slot, reader, project_id, options, after)
+        except BaseException:
+            slot.release()
+            raise
+        self._feeds[subscription] = slot
+        if self._draining.is_set():
+            subscription.end(EndReason.DRAINING)
+        return subscription
+
+    async def _open(
+        self, slot: Slot, reader: ScopedReader, project_id: UUID, options: StreamOptions, after: int | None
+    ) -> Subscription:
+        """A principal's own limit comes before any read; project and account once it is known to belong there."""
+        if not slot.counts_for(reader.principal, self._each_principal):
+            raise TooManyStreamsError
+        opened = await self._opened(reader, project_id, options)
+        account = await reader.account(project_id)
+        for key in (("project", project_id), ("account", account)):
+            if not slot.counts_for(key, self._slots.third):
+                raise TooManyStreamsError
+        subscription = Subscription(reader, opened, options, self, account)
+        if after is not None:
+            subscription.resume(after, opened)
+        return subscription
+
+    async def _opened(self, reader: ScopedReader, project_id: UUID, options: StreamOptions) -> EventBatch:
+        """What was committed before the feed is opened is past for it, so that gets its numbers first."""
+        opened = await _open(reader, project_id, options)
+        last = await self._catch_up(opened.scope)
+        return opened if last == opened.last else await _open(reader, project_id, options)
+
+    def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
+        return self._past_reads.hold(_tenant(account))
+
+    def look_again(self, concerns: Callable[[Caller], bool]) -> None:
+        """Something has changed for these callers: their tails ask now what they may still do."""
+        for subscription in self._feeds:
+            if (
+                concerns(subscription.caller)
+                and (tailer := self._tailers.get(events_channel(subscription.scope))) is not None
+            ):
+                tailer.look()
+
+    def expire(self, concerns: Callable[[Caller], bool]) -> None:
+        """Ends the feeds of these callers, who may come back with another credential."""
+        for subscription in self._feeds:
+            if concerns(subscription.caller):
+                subscription.end(EndReason.EXPIRED)
+
+    def require_staying(self) -> None:
+        """Raises ServerDrainingError."""
+        if self._draining.is_set():
+            raise ServerDrainingError
+
+    async def end_when_draining(self) -> None:
+        await self._draining.wait()
+        for subscription in self._feeds:
+            subscription.end(EndReason.DRAINING)
+
+    def join(self, subscription: Subscription) -> bool:
+        name = events_channel(subscription.scope)
+        tailer = self._tailers.get(name) or self._start(name, subscription)
+        if subscription.position < tailer.position:
+            return False
+        tailer.feeds.add(subscription)
+        return True
+
+    def leave(self, subscription: Subscription) -> None:
+        slot = self._feeds.pop(subscription, None)
+        if slot is None:
+            return
+        slot.release()
+        name = events_channel(subscription.scope)
+        tailer = self._tailers.get(name)
+        if tailer is None:
+            return
+        tailer.feeds.discard(subscription)
+        if not tailer.feeds:
+            del self._tailers[name]
+            self._listener.forget(name)
+            tailer.look()
+
+    def _start(self, name: CacheKey, subscription: Subscription) -> LogTailer:
+        tailer = LogTailer(
+            self._pool, subscription.scope, subscription.position, self._poll, self._new_reads, self._pace
+        )
+        self._tailers[name] = tailer
+        tailer.feeds.add(subscription)
+        self._background.start(f"tail {name}", tailer.run)
+        self._listener.listen(name, lambda _: tailer.look())
+        return tailer
+
+
+async def _open(reader: ScopedReader, project_id: UUID, options: StreamOptions) -> EventBatch:
+    """What the log is now, for a caller who may follow it and whose session still stands."""
+    caller = Caller(reader.principal, options.session_id)
+    opened = await read_batch(reader, project_id, after=0, limit=0, callers=(caller,))
+    if opened.roles[caller] is None:
+        raise InvalidTokenError
+    options.require(opened.scope)
+    return opened

@@ -1,0 +1,69 @@
+"""How long until the next attempt, and the jobs that get no further one until an operator says so."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import JsonValue
+from sqlalchemy import select, text
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession, note_enqueued
+from partywall.core.jobs.models import StoredJob
+
+FIRST_DELAY: Final = timedelta(seconds=1)
+LONGEST_DELAY: Final = timedelta(minutes=5)
+
+
+def backoff(attempt: int) -> timedelta:
+    """How long to wait after this attempt has failed: doubling, with jitter."""
+    delay: timedelta = min(FIRST_DELAY * 2 ** min(attempt - 1, 30), LONGEST_DELAY)
+    return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A job that failed too often and waits for the operator."""
+
+    job_id: int
+    kind: str
+    attempts: int
+    error: str | None
+    dead_letter_at: datetime
+    payload: dict[str, JsonValue]
+
+
+async def list_dead_letters(session: AsyncReadSession) -> list[DeadLetter]:
+    """What waits for the operator, oldest first."""
+    rows = await session.scalars(
+        select(StoredJob).where(StoredJob.state == "dead_letter").order_by(StoredJob.dead_letter_at, StoredJob.id)
+    )
+    return [
+        DeadLetter(row.id, row.kind, row.attempts, row.error, row.dead_letter_at, row.payload)
+        for row in rows
+        if row.dead_letter_at is not None
+    ]
+
+
+# As a new job in the old one's place; dropped where another has been enqueued for its subject meanwhile.
+_RETRY_DEAD_LETTER: Final = text("""
+    WITH dead AS (DELETE FROM job WHERE id = :job AND state = 'dead_letter' RETURNING *), requeue AS (
+        INSERT INTO job (id, kind, project_id, payload, priority, dedupe_key, created_at)
+        SELECT id, kind, project_id, payload, priority, dedupe_key, created_at FROM dead
+        ON CONFLICT (dedupe_key) WHERE state <> 'dead_letter' AND dedupe_key IS NOT NULL DO NOTHING
+    )
+    SELECT id FROM dead
+""")
+
+
+async def retry_dead_letter(session: AsyncSession, job_id: int) -> bool:
+    """Puts a dead letter back on the queue, with all its attempts; False where there is no such job.
+
+    Where another has been enqueued for its subject meanwhile, that one does its work, and it is dropped.
+    """
+    if await session.scalar(_RETRY_DEAD_LETTER, {"job": job_id}) is None:
+        return False
+    note_enqueued(session)
+    return True

@@ -1,0 +1,39 @@
+"""How a job sends a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import structlog
+
+from partywall.core.jobs.context import JobContext
+from partywall.core.mail.message import MailRefused, Message
+from partywall.core.mail.renderer import MailTemplate
+
+log = structlog.get_logger(__name__)
+
+_KEYS: Final = "message ids"
+
+
+async def send_mail(context: JobContext, template: MailTemplate, to: str, values: Mapping[str, object]) -> None:
+    """Renders and hands over; the layout's `service` (the public URL or None) is added to `values`.
+
+    A mail that is refused for good ends the job with a log line. Any other failure is a MailError, which the runner
+    answers by trying again: declare the job's kind with `max_attempts=ATTEMPTS`.
+    """
+    resources = context.resources
+    public_url = resources.settings.http.public_url
+    content = template.render({"service": None if public_url is None else str(public_url).rstrip("/"), **values})
+    key = resources.secrets.signer(_KEYS).sign(f"{context.job_id}:{to}".encode()).hex()
+    try:
+        await resources.mailer.send(Message(to, content.subject, content.text, content.html, key))
+    except MailRefused as refusal:
+        log.warning("mail_refused", template=template.name, reason=str(refusal))
+        return
+    log.info("mail_sent", template=template.name)
+
+
+def link_with(page: str | None, token: str) -> str | None:
+    """The product's own page for a token, from a setting such as MAIL__LINKS__INVITATION."""
+    return None if page is None else page.replace("{token}", token)

@@ -1,0 +1,39 @@
+"""What a call was caused by, said to whoever is called, so that their log can be read beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from opentelemetry import context, propagate
+from structlog.contextvars import bound_contextvars, get_contextvars
+
+from partywall.core.http.current_request import request_facts, request_traceparent
+
+REQUEST_ID: Final = "x-request-id"
+TRACEPARENT: Final = "traceparent"
+
+
+@contextmanager
+def correlated(*, request_id: str | None, traceparent: str | None) -> Iterator[None]:
+    """For work that a request has left to later: its log lines and its calls belong to that request."""
+    token = context.attach(propagate.extract({TRACEPARENT: traceparent} if traceparent else {}))
+    try:
+        with bound_contextvars(request_id=request_id):
+            yield
+    finally:
+        context.detach(token)
+
+
+def correlation_headers() -> dict[str, str]:
+    """`X-Request-ID` and `traceparent` of the request at hand, or of the one that has caused the work at hand."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    request_id = get_contextvars().get("request_id") or request_facts().get("request_id")
+    if request_id:
+        headers[REQUEST_ID] = str(request_id)
+    traceparent = request_traceparent()
+    if traceparent is not None:
+        headers.setdefault(TRACEPARENT, traceparent)
+    return headers

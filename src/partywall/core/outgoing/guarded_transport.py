@@ -1,0 +1,167 @@
+"""Calls to addresses that users give. What was judged is what is connected to: the name is looked up here, once."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Self
+
+import httpcore2
+import httpx2
+
+from partywall.core.outgoing.cookies import no_cookies
+from partywall.core.outgoing.destinations import Destinations, RefusedDestinationError
+from partywall.core.outgoing.endpoints import tls_context
+from partywall.core.outgoing.resolver import Resolve
+
+CONNECTIONS: Final = 200
+# How many addresses of one name are tried.
+_TRIED: Final = 4
+_LOOK_UP_SECONDS: Final = 5.0
+# A name with more is not called: all of them are judged.
+_MOST_ADDRESSES: Final = 100
+# The same for a name that nobody knows as for one that leads inside: or names of a private network could be found out.
+NOT_CALLED: Final = "The name cannot be found, or leads into a network that is not called"
+
+
+class GuardedBackend(httpcore2.AsyncNetworkBackend):
+    """Looks the name up, judges every address that it has, and connects to one of those very addresses.
+
+    TLS and the `Host` header go by the request's own name, of which nothing is changed.
+    """
+
+    def __init__(self, destinations: Destinations, resolve: Resolve) -> None:
+        self._destinations = destinations
+        self._resolve = resolve
+        self._network = httpcore2.AnyIOBackend()
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Raises RefusedDestinationError where one of them may not be called, and httpcore2.ConnectError."""
+        try:
+            async with asyncio.timeout(_LOOK_UP_SECONDS):
+                found = await self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError("the name is not known") from error
+        if not found:
+            raise httpcore2.ConnectError("the name is not known")
+        if len(found) > _MOST_ADDRESSES or not all(self._destinations.admits(address) for address in found):
+            raise RefusedDestinationError(NOT_CALLED)
+        return found
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - the interface's own
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
+        *others, last = (await self.addresses(host, port))[:_TRIED]
+        for address in others:
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
+                continue
+        return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ASYNC109, ARG002 - the interface's own
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - as above
+    ) -> httpcore2.AsyncNetworkStream:
+        raise RefusedDestinationError(f"{path} is no address on a network")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class _Body(httpx2.AsyncByteStream):
+    def __init__(self, stream: AsyncIterator[bytes], response: httpcore2.Response) -> None:
+        self._stream = stream
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for part in self._stream:
+                yield part
+
+    async def aclose(self) -> None:
+        with _as_httpx():
+            await self._response.aclose()
+
+
+class GuardedTransport(httpx2.AsyncBaseTransport):
+    """Every request, also one that follows a redirect, is judged; no connection outlives its answer."""
+
+    def __init__(self, destinations: Destinations, resolve: Resolve, context: ssl.SSLContext) -> None:
+        self._destinations = destinations
+        self._backend = GuardedBackend(destinations, resolve)
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=context, max_connections=CONNECTIONS, max_keepalive_connections=0, http2=False, retries=0,
+            network_backend=self._backend,
+        )  # fmt: skip
+
+    async def validate(self, text: str) -> None:
+        """Raises RefusedDestinationError where the address would not be called, or has no such name."""
+        url = self._destinations.parse(text)
+        try:
+            await self._backend.addresses(url.raw_host.decode("ascii"), url.port or 0)
+        except (httpcore2.ConnectError, TimeoutError) as error:
+            raise RefusedDestinationError(NOT_CALLED) from error
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._destinations.check(request.url)
+        url = httpcore2.URL(
+            scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port,
+            target=request.url.raw_path,
+        )  # fmt: skip
+        with _as_httpx():
+            answer = await self._pool.handle_async_request(
+                httpcore2.Request(
+                    request.method, url, headers=request.headers.raw, content=request.stream,
+                    extensions=request.extensions,
+                )
+            )  # fmt: skip
+        return httpx2.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer.aiter_stream(), answer),
+            extensions=answer.extensions,
+        )  # fmt: skip
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """`client` follows no redirect, keeps no cookie and knows no proxy. `validate` says what it would call."""
+
+    client: httpx2.AsyncClient
+    transport: GuardedTransport
+
+    @classmethod
+    def open(cls, destinations: Destinations, resolve: Resolve, tls: ssl.SSLContext | None = None) -> Self:
+        transport = GuardedTransport(destinations, resolve, tls or tls_context(None))
+        cookies = no_cookies()
+        client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, cookies=cookies)
+        return cls(client, transport)
+
+    async def validate(self, url: str) -> None:
+        """Raises RefusedDestinationError where the address would not be called, or has a name that nobody knows."""
+        await self.transport.validate(url)
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Under the names by which callers of the client know what goes wrong."""
+    try:
+        yield
+    except httpcore2.TimeoutException as error:
+        raise httpx2.TimeoutException(str(error)) from error
+    except httpcore2.ProtocolError as error:
+        raise httpx2.ProtocolError(str(error)) from error
+    except (httpcore2.NetworkError, httpcore2.UnsupportedProtocol) as error:
+        raise httpx2.NetworkError(str(error)) from error

@@ -1,0 +1,31 @@
+"""What a login and a refresh have in common: the pair of tokens they answer with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from partywall.core.security.tokens import AccessTokens
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    access_token: str
+    expires_in: int
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRefused:
+    """The same for every reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class LockedOut:
+    remaining: timedelta
+
+
+async def grant(tokens: AccessTokens, account_id: UUID, session_id: UUID, refresh_token: str) -> TokenPair:
+    access = await tokens.issue(account_id, session_id)
+    return TokenPair(access.token, access.expires_in, refresh_token)

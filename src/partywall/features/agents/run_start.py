@@ -1,0 +1,86 @@
+"""The first transaction of a job: whether there is something to do, and all that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from partywall.core.db.session import AsyncReadSession, AsyncSession
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.jobs.context import AnotherAttemptError, JobContext
+from partywall.core.tenancy import ProjectScope
+from partywall.features.agents.agent_turn import DecidedCalls
+from partywall.features.agents.jobs import RunAgent
+from partywall.features.agents.journal_repository import JournalReader
+from partywall.features.agents.models import Run
+from partywall.features.agents.outcomes import POISONED, Cancelled, Outcome
+from partywall.features.agents.repository import RunRepository, RunWriter
+from partywall.features.agents.schemas import RunStatus
+from partywall.features.projects.rights import Right, require
+
+
+@dataclass(frozen=True, slots=True)
+class StartedRun:
+    """A run as the job found it: its row, what of its turn is finished, and what was said before."""
+
+    run: Run
+    finished: Mapping[tuple[str, int], JsonValue]
+    history: Sequence[JsonValue]
+    answered: DecidedCalls | None
+
+
+async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outcome | None:
+    """None where there is nothing to do, or the payload names somebody else than who started the run.
+
+    Counts the attempt; raises where the right is gone, and AnotherAttemptError where the run has to wait.
+    """
+    async with context.begin(payload) as (session, scope):
+        writer = RunWriter(session, scope)
+        run = await writer.lock(payload.run_id)
+        if run is None or run.principal != payload.principal:
+            return None
+        if run.status not in (RunStatus.QUEUED, RunStatus.RUNNING):
+            return None
+        left = await writer.waits_for(run.id)
+        if left is not None:
+            raise AnotherAttemptError("the run waits", left)
+        require(scope, Right.RUN_START)
+        if run.cancel_requested_at is not None:
+            return Cancelled()
+        if run.attempts >= context.resources.settings.agents.max_attempts:
+            return POISONED
+        return await _start(session, scope, context, run)
+
+
+async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext, run: Run) -> StartedRun:
+    if run.status == RunStatus.QUEUED:
+        event_drafts = EventDraft("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
+        EventLog(session, scope, context.resources.sequencer).append(event_drafts)
+    started = await RunWriter(session, scope).begin(run.id, run.attempts + 1)
+    steps = await JournalReader(session, scope).finished(run.id, run.turn)
+    history, answered = await _before(session, scope, run)
+    return StartedRun(started, {(step.name, step.number): step.result for step in steps}, history, answered)
+
+
+async def _before(
+    session: AsyncReadSession, scope: ProjectScope, run: Run
+) -> tuple[Sequence[JsonValue], DecidedCalls | None]:
+    repository = RunRepository(session, scope)
+    if run.turn > 1:
+        ended = await repository.turn(run.id, run.turn - 1)
+        assert ended is not None
+        decision = ended.decision or {}
+        comment = decision.get("comment")
+        answered = DecidedCalls(ended.pending, decision.get("approve") is True, str(comment) if comment else None)
+        return ended.messages, answered
+    if run.continues is not None:
+        return await _messages_of(repository, run.continues), None
+    return (), None
+
+
+async def _messages_of(repository: RunRepository, run_id: UUID) -> Sequence[JsonValue]:
+    last = await repository.last_turn(run_id)
+    return last.messages if last else ()

@@ -1,0 +1,120 @@
+"""Documents, their first versions and their news: one statement, whether for one document or for 500."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from partywall.core.db.json_rows import json_bytes, json_row, json_rows
+from partywall.core.db.scoped_read import PRINCIPAL, PROJECT_ID, Value
+from partywall.core.db.scoped_write import OpenedScope, ScopedWrite, WriteResult
+from partywall.features.documents.columns import document_columns
+from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A row to be; `metadata` is JSON, `size` and `content_sha256` are those of the content in UTF-8."""
+
+    id: UUID
+    external_id: str | None
+    title: str
+    content: str
+    metadata: str
+    status: str
+    media_type: str
+    size: int
+    content_sha256: str
+    original_key: str | None = None
+    original_name: str | None = None
+    original_size: int | None = None
+
+
+_GIVEN: Final[dict[str, Uuid[UUID] | Text | Integer]] = {
+    "id": Uuid(), "external_id": Text(), "title": Text(), "content": Text(), "metadata": Text(), "status": Text(),
+    "media_type": Text(), "size": Integer(), "content_sha256": Text(), "original_key": Text(),
+    "original_name": Text(), "original_size": BigInteger(),
+}  # fmt: skip
+_FIRST: Final = ("title", "size", "content_sha256", "created_by", "created_at")
+
+
+def values_of(document: NewDocument) -> dict[str, Value]:
+    return {name: getattr(document, name) for name in _GIVEN}
+
+
+def values_of_many(documents: Sequence[NewDocument]) -> dict[str, Value]:
+    return {name: [getattr(document, name) for document in documents] for name in _GIVEN}
+
+
+def _given_one() -> FromClause:
+    """Not in arrays, which the driver builds apart before it sends them: a large text would be there once more."""
+    return select(*(bindparam(name, type_=type_).label(name) for name, type_ in _GIVEN.items())).subquery("given")
+
+
+def _given_many() -> FromClause:
+    arrays = [bindparam(name, type_=ARRAY(type_)) for name, type_ in _GIVEN.items()]
+    columns = [column(name, type_) for name, type_ in _GIVEN.items()]
+    return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+
+
+def _inserted(entered: OpenedScope, given: FromClause) -> CTE:
+    chosen = [cast(given.c[name], JSONB) if name == "metadata" else given.c[name] for name in _GIVEN]
+    rows = select(PROJECT_ID, PRINCIPAL, *chosen).select_from(entered.source.join(given, true())).where(entered.allowed)
+    return insert(DOCUMENT).from_select(["project_id", "created_by", *_GIVEN], rows).returning(*DOCUMENT.c).cte("made")
+
+
+def _first_versions(made: CTE) -> CTE:
+    rows = select(made.c.project_id, made.c.id, literal_column("1"), *(made.c[name] for name in _FIRST))
+    return insert(DOCUMENT_VERSION).from_select(["project_id", "document_id", "number", *_FIRST], rows).cte("versions")
+
+
+def _written(made: CTE, answer: ColumnElement[object]) -> WriteResult:
+    data = func.jsonb_strip_nulls(
+        func.jsonb_build_object("title", made.c.title, "external_id", made.c.external_id, "revision", made.c.revision)
+    )
+    event_rows = select(
+        func.jsonb_build_object(
+            "type", "document.created", "subject_kind", "document", "subject_id", made.c.id, "data", data
+        ).label("news")
+    ).order_by(made.c.id)
+    return WriteResult(made, event_rows, [answer.label("body")], (_first_versions(made),))
+
+
+def _create(entered: OpenedScope, *, content: bool) -> WriteResult:
+    made = _inserted(entered, _given_one())
+    return _written(made, select(json_bytes(json_row(document_columns(made, content=content), made))).scalar_subquery())
+
+
+def _create_batch(entered: OpenedScope) -> WriteResult:
+    made = _inserted(entered, _given_many())
+    rows = select(*document_columns(made, content=False)).order_by(made.c.id).subquery("rows")
+    return _written(made, select(json_bytes(json_rows(list(rows.c), rows))).select_from(rows).scalar_subquery())
+
+
+# Ids are made in ascending order, so that the order of the ids is the order of the request.
+CREATE: Final = ScopedWrite(partial(_create, content=True))
+# Answers all but the content, which comes last.
+CREATE_LARGE: Final = ScopedWrite(partial(_create, content=False))
+CREATE_BATCH: Final = ScopedWrite(_create_batch)

@@ -1,0 +1,295 @@
+"""The fast reads: JSON built in the database by statements compiled once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    column,
+    exists,
+    func,
+    funcfilter,
+    literal_column,
+    null,
+    select,
+    table,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from partywall.core.db.json_rows import json_bytes, json_object, json_row
+from partywall.core.db.keyset import Keyset
+from partywall.core.db.scoped_read import ENTERED, PROJECT_ID, ScopedRead
+from partywall.core.http.large_answers import LARGE_BYTES
+from partywall.features.documents.columns import Rows, document_columns, version_columns
+from partywall.features.documents.models import (
+    DOCUMENT,
+    DOCUMENT_TEXT,
+    DOCUMENT_VERSION,
+    Document,
+    DocumentVersion,
+)
+from partywall.features.documents.pages import short_page, unless_large, whole_page
+
+type Found = Select[*tuple[object, ...]]
+type Proof = ColumnElement[bool]
+
+KEYSET: Final = Keyset(
+    {"created_at": Document.created_at, "updated_at": Document.updated_at, "title": Document.title}, Document.id
+)
+_DOCUMENT_ID: Final = bindparam("document_id", type_=Uuid)
+_NUMBER: Final = bindparam("number", type_=Integer)
+_SHA256: Final = bindparam("sha256", type_=Text)
+_ONE_MORE: Final = bindparam("one_more", type_=Integer)
+_OFFSET: Final = bindparam("offset", type_=Integer)
+
+
+class Listing(NamedTuple):
+    """Which list: a sort, where it goes on and what it counts, and the filters that are set, by name.
+
+    A `short` one ends as soon as its rows have as many bytes as a page may have.
+    """
+
+    sort: str
+    goes_on: bool
+    counts: bool
+    filters: frozenset[str]
+    short: bool = False
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it may look through the whole project. A document is found at once by its external id."""
+        return self.counts or (bool(self.filters) and "external_id" not in self.filters)
+
+
+def _whole(proved: Proof) -> Found:
+    body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+    return select(body.label("body"), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+def _one(proved: Proof) -> Found:
+    """The body of a large one is null: it has to wait until there is room for it."""
+    body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
+    return select(_small(DOCUMENT, body), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+def _small(rows: Rows, body: ColumnElement[object]) -> ColumnElement[object]:
+    return case((rows.c.size <= literal_column(str(LARGE_BYTES), Integer), body)).label("body")
+
+
+ONE: Final = ScopedRead(_one)
+WHOLE: Final = ScopedRead(_whole)
+
+
+def _conditions(listing: Listing) -> Iterator[ColumnElement[bool]]:
+    yield Document.project_id == PROJECT_ID
+    for name in sorted(listing.filters):
+        given = bindparam(name, type_=Text)
+        if name == "q_title":
+            yield func.strpos(func.lower(Document.title), func.lower(given)) > 0
+        else:
+            yield getattr(Document, name) == given
+
+
+def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
+    if not listing.counts:
+        return null()
+    counted = select(func.count()).select_from(Document).where(*_conditions(listing), proved)
+    return counted.correlate(ENTERED).scalar_subquery()
+
+
+@cache
+def page_of(listing: Listing) -> ScopedRead:
+    """Compiled when it is first asked for; the sorts and filters of the schema bound how many there are.
+
+    The items are null where they are large: then the short one is to be asked for.
+    """
+
+    def page(proved: Proof) -> Found:
+        after = [KEYSET.after(listing.sort)] if listing.goes_on else []
+        conditions = (*_conditions(listing), proved, *after)
+        if listing.counts:
+            conditions = (DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id.in_(_behind_offset(listing, conditions)))
+        shown = select(*document_columns(DOCUMENT, content=False)).where(*conditions)
+        rows = shown.order_by(*KEYSET.order(listing.sort)).limit(_ONE_MORE).correlate(ENTERED).lateral("chosen")
+        place = (rows, listing.sort.removeprefix("-"), "id", _total(listing, proved))
+        return short_page(*place) if listing.short else unless_large(whole_page(*place))
+
+    return ScopedRead(page)
+
+
+def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
+    """Their ids alone: what is shown of a document is costly, and PostgreSQL would make it for those passed over."""
+    found = (
+        select(Document.id).where(Document.project_id == PROJECT_ID, *conditions).order_by(*KEYSET.order(listing.sort))
+    )
+    return found.limit(_ONE_MORE).offset(_OFFSET).correlate(ENTERED)
+
+
+def _content(proved: Proof) -> Found:
+    """What is needed to answer any part of the text; `head` is its beginning, for most documents all of it."""
+    names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
+    return select(*(DOCUMENT.c[name] for name in names), _piece(DOCUMENT.c.content).label("piece")).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
+    )
+
+
+def _content_piece(proved: Proof) -> Found:
+    """Of the text that was asked for, also where the document has another one by now; none once it is deleted."""
+    document = exists().where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID)
+    return select(_piece(_text(_SHA256, proved)).label("piece")).where(document, proved)
+
+
+def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) -> ColumnElement[object]:
+    """A text of the document by its hash: the current one, or one that it has had before."""
+    current, earlier = DOCUMENT.c, DOCUMENT_TEXT.c
+    found = (
+        select(current.content).where(
+            current.project_id == PROJECT_ID, current.id == _DOCUMENT_ID, current.content_sha256 == sha256, proved
+        ),
+        select(earlier.content).where(
+            earlier.project_id == PROJECT_ID,
+            earlier.document_id == _DOCUMENT_ID,
+            earlier.content_sha256 == sha256,
+            proved,
+        ),
+    )
+    return func.coalesce(*(each.correlate(ENTERED, *correlated).scalar_subquery() for each in found))
+
+
+def _text_page(proved: Proof) -> Found:
+    """By characters, as search counts them."""
+    columns = DOCUMENT.c
+    page = func.substring(columns.content, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
+    return select(
+        columns.title, columns.version, func.char_length(columns.content).label("characters"), page.label("text")
+    ).where(columns.project_id == PROJECT_ID, columns.id == _DOCUMENT_ID, proved)
+
+
+def _piece(content: ColumnElement[str] | ColumnElement[object]) -> ColumnElement[object]:
+    encoded = func.convert_to(content, literal_column("'UTF8'", Text))
+    return func.substring(encoded, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
+
+
+def _version_key() -> tuple[ColumnElement[bool], ...]:
+    columns = DOCUMENT_VERSION.c
+    return columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, columns.number == _NUMBER
+
+
+def _version(proved: Proof) -> Found:
+    """Like `_one`."""
+    return _version_with(_small(DOCUMENT_VERSION, _version_body(proved)), proved)
+
+
+def _whole_version(proved: Proof) -> Found:
+    return _version_with(_version_body(proved).label("body"), proved)
+
+
+def _version_body(proved: Proof) -> ColumnElement[object]:
+    content: ColumnElement[object] = _text(DOCUMENT_VERSION.c.content_sha256, proved, DOCUMENT_VERSION).label("content")
+    return json_bytes(json_row([*version_columns(DOCUMENT_VERSION), content], DOCUMENT_VERSION))
+
+
+def _version_with(body: ColumnElement[object], proved: Proof) -> Found:
+    newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
+    version = select(body).where(*_version_key(), proved)
+    size = select(DOCUMENT_VERSION.c.size).where(*_version_key(), proved)
+    return select(
+        version.correlate(ENTERED).scalar_subquery().label("body"),
+        size.correlate(ENTERED).scalar_subquery().label("size"),
+        newest.correlate(ENTERED).scalar_subquery().label("newest"),
+    )
+
+
+@cache
+def version_page(goes_on: bool, counts: bool) -> ScopedRead:
+    """Newest first."""
+    columns = DOCUMENT_VERSION.c
+
+    def page(proved: Proof) -> Found:
+        mine = (columns.project_id == PROJECT_ID, columns.document_id == _DOCUMENT_ID, proved)
+        rows = (
+            select(*version_columns(DOCUMENT_VERSION))
+            .where(*mine, *([columns.number < bindparam("after", type_=Integer)] if goes_on else []))
+            .order_by(columns.number.desc())
+            .limit(_ONE_MORE)
+            .offset(_OFFSET)
+            .correlate(ENTERED)
+            .lateral("chosen")
+        )
+        newest = select(Document.version).where(Document.project_id == PROJECT_ID, Document.id == _DOCUMENT_ID, proved)
+        total = select(func.count()).select_from(DocumentVersion).where(*mine).correlate(ENTERED).scalar_subquery()
+        return whole_page(rows, "number", "number", total if counts else null()).add_columns(
+            newest.correlate(ENTERED).scalar_subquery().label("newest")
+        )
+
+    return ScopedRead(page)
+
+
+def _stats(proved: Proof) -> Found:
+    def count(column: str, value: str) -> SQLColumnExpression[object]:
+        return funcfilter(func.count(), DOCUMENT.c[column] == literal_column(f"'{value}'", Text))
+
+    def counts(column: str, values: tuple[str, ...]) -> ColumnElement[object]:
+        return json_object({value: count(column, value) for value in values})
+
+    body = json_object(
+        {
+            "total": func.count(),
+            "by_status": counts("status", ("draft", "published")),
+            "by_index_status": counts("index_status", ("pending", "indexed", "failed")),
+            "size": func.coalesce(func.sum(DOCUMENT.c.size), literal_column("0")),
+            "chunks": func.coalesce(func.sum(DOCUMENT.c.chunks), literal_column("0")),
+        }
+    )
+    return select(json_bytes(body).label("body")).where(DOCUMENT.c.project_id == PROJECT_ID, proved)
+
+
+def _taken(proved: Proof) -> Found:
+    given = bindparam("external_ids", type_=ARRAY(Text))
+    return select(func.array_agg(DOCUMENT.c.external_id).label("taken")).where(
+        DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.external_id == func.any(given), proved
+    )
+
+
+def _room(proved: Proof) -> Found:
+    """What is used of the quotas that a new document meets, and what may be."""
+    used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
+    names = ("documents", "bytes")
+    return select(
+        *(func.coalesce(func.sum(used.c[name]), literal_column("0")).label(name) for name in names),
+        *(func.wall.quota_of(PROJECT_ID, literal_column(f"'{name}'", Text)).label(f"most_{name}") for name in names),
+    ).where(used.c.project_id == PROJECT_ID, proved)
+
+
+def _largest(proved: Proof) -> Found:
+    versions = DOCUMENT_VERSION.c
+    return select(func.max(versions.size).label("size")).where(
+        versions.project_id == PROJECT_ID, versions.document_id == _DOCUMENT_ID, proved
+    )
+
+
+ROOM: Final = ScopedRead(_room)
+LARGEST: Final = ScopedRead(_largest)
+TAKEN: Final = ScopedRead(_taken)
+CONTENT: Final = ScopedRead(_content)
+CONTENT_PIECE: Final = ScopedRead(_content_piece)
+VERSION: Final = ScopedRead(_version)
+WHOLE_VERSION: Final = ScopedRead(_whole_version)
+TEXT_PAGE: Final = ScopedRead(_text_page)
+STATS: Final = ScopedRead(_stats)

@@ -1,0 +1,81 @@
+"""Waiting for a run: its events wake, and what is answered is read anew."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from partywall.core.events.filters import TypeFilter
+from partywall.core.events.frames import body_of
+from partywall.core.events.subscription import Subscription
+from partywall.features.agents import service as runs
+from partywall.features.agents.schemas import Run, RunStatus
+from partywall.features.live.dependencies import get_live_service
+from partywall.features.mcp.caller import Caller
+from partywall.features.mcp.schemas import FollowedRun
+from partywall.features.mcp.tool import ReportProgress
+
+# All but the single tokens.
+_STEPS: Final = TypeFilter.parse(
+    "run.queued,run.started,run.tool_called,run.tool_returned,run.usage,run.waiting,run.succeeded,run.failed,"
+    "run.cancelled"
+)
+
+# Behind these a run goes on: there is no need to look at it.
+_GOES_ON: Final = frozenset({"queued", "started", "tool_called", "tool_returned", "usage"})
+
+
+async def current(caller: Caller, run_id: UUID) -> Run:
+    """Raises RunNotFoundError."""
+    async with caller.reading() as (session, scope):
+        return (await runs.get_run(session, scope, run_id)).run
+
+
+async def follow(caller: Caller, run_id: UUID, seconds: float, report: ReportProgress) -> FollowedRun:
+    """The run when it is settled, or as it is when the time is over, the server drains or the credential expires.
+
+    Holds no connection while it waits. Raises RunNotFoundError, and TooManyStreamsError: it is a stream like others.
+    """
+    await runs.require_run(caller.reader, caller.project_id, run_id)
+    service = await get_live_service(caller.resources)
+    verified = await caller.verified()
+    subscription = await service.follow(verified, caller.project_id, None, _STEPS, run_id)
+    until = asyncio.get_running_loop().time() + seconds
+    try:
+        # Read once the feed is open: what is not settled yet will be heard when it is.
+        run = await current(caller, run_id)
+        while not _settled(run):
+            steps = await _heard(subscription, until)
+            for step in steps or ():
+                await report(step)
+            if steps is None or steps[-1].split()[0] not in _GOES_ON:
+                run = await current(caller, run_id)
+            if steps is None:
+                break
+    finally:
+        subscription.close()
+    return FollowedRun(run=run, settled=_settled(run))
+
+
+async def _heard(subscription: Subscription, until: float) -> list[str] | None:
+    """What has happened next; None where nothing more is to be heard, or not in time."""
+    try:
+        async with asyncio.timeout_at(until):
+            while (frames := await subscription.frames()) == []:
+                pass
+    except TimeoutError:
+        return None
+    return None if frames is None else [_step(frame) for frame in frames]
+
+
+def _step(frame: bytes) -> str:
+    """`tool_called search`."""
+    event = orjson.loads(body_of(frame))
+    return " ".join((event["type"].removeprefix("run."), *filter(None, [event["data"].get("tool")])))
+
+
+def _settled(run: Run) -> bool:
+    return run.status.over or run.status is RunStatus.WAITING

@@ -1,0 +1,49 @@
+"""Accepting an invitation, which needs its token and the verified address that it was sent to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.db.constraints import violations
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.events.sequencer import EventSequencer
+from partywall.core.security.opaque_tokens import token_hash
+from partywall.core.tenancy import Principal, ProjectNotFoundError, open_scope
+from partywall.features.accounts.service import get_user
+from partywall.features.projects.exceptions import VIOLATIONS, AddressNotVerifiedError, InvitationNotFoundError
+from partywall.features.projects.invitation_repository import InvitationGateway
+from partywall.features.projects.service import Versioned, get_project
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptingService:
+    """`session` is bound to the person who accepts."""
+
+    session: AsyncSession
+    person: Principal
+    sequencer: EventSequencer
+
+    async def authorise(self) -> None:
+        """Before any token is looked at."""
+        if not (await get_user(self.session, self.person.id)).user.email_verified:
+            raise AddressNotVerifiedError
+
+    async def accept(self, token: str) -> Versioned:
+        """Makes the person a member; the token is used up by it."""
+        with violations(VIOLATIONS):
+            entered = await InvitationGateway(self.session).accept(token_hash(token))
+        if entered is None:
+            raise InvitationNotFoundError
+        scope = await open_scope(self.session, self.person, entered)
+        event_drafts = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
+        EventLog(self.session, scope, self.sequencer).append(event_drafts)
+        return await get_project(self.session, scope)
+
+    async def require_membership(self, project_id: UUID) -> None:
+        """For a replay, which shows the project again: who has left since has used up the token and no more."""
+        try:
+            await open_scope(self.session, self.person, project_id)
+        except ProjectNotFoundError as error:
+            raise InvitationNotFoundError from error

@@ -1,0 +1,46 @@
+"""Documents become chunks; a long text is cut in a process of its own, which can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from partywall.core.text_process.processes import TextProcesses
+from partywall.features.documents.index_queue import ClaimedDocument
+from partywall.features.search.chunk_repository import NewChunk
+from partywall.features.search.chunker import Chunk, chunk_text, chunks_of, cut
+from partywall.features.search.languages import configuration_of
+
+# In characters: longer ones are cut in a process of their own, which takes some 25 ms to start.
+LARGEST_INLINE_TEXT: Final = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Cutter:
+    texts: TextProcesses
+
+    async def chunks(self, found: Sequence[ClaimedDocument]) -> list[NewChunk]:
+        """Raises TextTooCostlyError and TextProcessBusyError."""
+        short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
+        cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
+        for document in found:
+            if document.id not in cuts:
+                content = document.content.encode()
+                answer = await self.texts.run(cut, content, len(content))
+                cuts[document.id] = await asyncio.to_thread(chunks_of, answer)
+        return await asyncio.to_thread(_new_chunks, found, cuts)
+
+
+def _new_chunks(found: Sequence[ClaimedDocument], cuts: Mapping[UUID, Sequence[Chunk]]) -> list[NewChunk]:
+    return [chunk for document in found for chunk in _of_document(document, cuts[document.id])]
+
+
+def _of_document(document: ClaimedDocument, chunks: Sequence[Chunk]) -> Iterator[NewChunk]:
+    configuration = configuration_of(document.metadata)
+    for chunk in chunks:
+        context = f"{document.title}\n{chunk.heading}" if chunk.heading else document.title
+        text = document.content[chunk.start : chunk.end]
+        yield NewChunk(document.id, chunk.start, chunk.end, configuration, context, text)

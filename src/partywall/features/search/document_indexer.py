@@ -1,0 +1,186 @@
+"""Leased documents become chunks, words and vectors: few statements for all of them, and one commit. In the worker."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from partywall.core.embedders import EmbeddingError, TextRefused
+from partywall.core.errors import QuotaExceededError
+from partywall.core.tenancy import ProjectNotFoundError
+from partywall.core.text_process.processes import TextProcessBusyError, TextTooCostlyError
+from partywall.features.documents.index_queue import ClaimedDocument, IndexOutcome, Status, WorkKind
+from partywall.features.search.chunk_process import Cutter
+from partywall.features.search.chunk_repository import ChunkWriter, NewChunk
+from partywall.features.search.constants import CHUNKS_AT_ONCE
+from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.index_result import PassageCounts, findings_by_document
+from partywall.features.search.index_state import IndexState
+from partywall.features.search.index_writer import write
+from partywall.features.search.large_documents import LargeDocument
+from partywall.features.search.lease import MAX_ATTEMPTS, Lease
+from partywall.features.search.missing_vectors import MissingVectors
+from partywall.features.search.passage_vectors import EmbeddedPassages
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE: Final = timedelta(seconds=1)
+LONGEST_PAUSE: Final = timedelta(minutes=5)
+# How often the indexes may change under one attempt.
+_TRIES: Final = 3
+# SQLSTATE classes that say the data is at fault, not the server: data exceptions and exceeded limits.
+_DATA_AT_FAULT: Final = ("22", "54")
+
+type Cut = dict[UUID, list[NewChunk]]
+
+
+def pause_after(attempt: int) -> timedelta:
+    """Before the next one: doubling, with jitter."""
+    pause: timedelta = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
+    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentIndexer:
+    lease: Lease
+    kind: WorkKind
+
+    async def index(self, taken: Sequence[ClaimedDocument]) -> None:
+        """All together; where the data is at fault, or no attempt is left, one by one, and the guilty are marked."""
+        for each in taken:
+            if each.attempts > MAX_ATTEMPTS:  # with its worker, each time
+                await self.lease.settle_alone(IndexOutcome.of(each, Status.FAILED, "Indexing never ended"))
+        await self._attempt([each for each in taken if each.attempts <= MAX_ATTEMPTS])
+
+    async def _attempt(self, taken: Sequence[ClaimedDocument]) -> None:
+        try:
+            if self.kind is WorkKind.VECTORS:
+                await MissingVectors(self.lease).add(taken)
+            elif taken:
+                await self._index_together(taken)
+        except ProjectNotFoundError:
+            log.info("indexing_ended", reason="the project is gone")
+        except Exception as error:
+            attempt = max(each.attempts for each in taken)
+            if attempt < MAX_ATTEMPTS and not _is_data_at_fault(error):
+                log.warning("indexing_put_off", attempt=attempt, exc_info=error)
+                await self.lease.release([each.id for each in taken], pause_after(attempt))
+            elif len(taken) > 1:
+                for each in taken:
+                    await self._attempt([each])
+            else:
+                await self._fail(taken[0], error)
+
+    async def _index_together(self, taken: Sequence[ClaimedDocument]) -> None:
+        cut = await self._cut(taken)
+        state = await self.lease.state([each.id for each in taken])
+        large = [each for each in taken if _is_large(each, cut, state)]
+        small = [each for each in taken if each not in large]
+        state.require_room(sum(len(cut[each.id]) for each in small))
+        for number, group in enumerate(_groups(small, cut)):
+            await self._write(group, cut, None if number else state)
+        for each in large:
+            await self._index_large(each, cut[each.id])
+
+    async def _cut(self, taken: Sequence[ClaimedDocument]) -> Cut:
+        cut: Cut = {each.id: [] for each in taken}
+        for chunk in await Cutter(self.lease.resources.texts).chunks(taken):
+            cut[chunk.document_id].append(chunk)
+        return cut
+
+    async def _index_large(
+        self, document: ClaimedDocument, chunks: Sequence[NewChunk], failed: str | None = None
+    ) -> None:
+        state = await self.lease.state([document.id])
+        state.require_room(len(chunks))
+        await LargeDocument(self.lease, document).index(chunks, failed)
+
+    async def _write(self, group: Sequence[ClaimedDocument], cut: Cut, state: IndexState | None) -> None:
+        for number in range(1, _TRIES + 1):
+            current = state or await self.lease.state([each.id for each in group])
+            chunks = [chunk for each in group for chunk in cut[each.id]]
+            embedded = await self.lease.embedding.embed(current.indexes, chunks)
+            found = findings_by_document(embedded)
+            outcomes = [found.get(each.id, PassageCounts()).outcome(each, len(cut[each.id])) for each in group]
+            try:
+                await self._store(outcomes, embedded, current)
+            except IndexesChanged:
+                if number == _TRIES:
+                    raise
+                state = None
+            else:
+                return
+
+    async def _store(self, outcomes: Sequence[IndexOutcome], embedded: EmbeddedPassages, state: IndexState) -> None:
+        async with self.lease.begin() as (session, scope):
+            ours = await self.lease.settle(session, scope, outcomes)
+            if state.replaced:
+                await ChunkWriter(session, scope).remove(sorted(ours))
+            await write(session, scope, self.lease.resources.embedders.current, state, embedded.of(ours))
+
+    async def _fail(self, document: ClaimedDocument, error: Exception) -> None:
+        log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)
+        reason = reason_of(error)
+        if isinstance(error, EmbeddingError):
+            reason = f"Found by its words alone: {reason}"
+        if isinstance(error, EmbeddingError) and self.kind is not WorkKind.VECTORS:
+            await self._index_words(document, reason)
+        else:
+            await self.lease.settle_alone(IndexOutcome.of(document, Status.FAILED, reason))
+            await LargeDocument(self.lease, document).sweep()
+
+    async def _index_words(self, document: ClaimedDocument, note: str) -> None:
+        cut = await self._cut([document])
+        state = await self.lease.state([document.id])
+        if _is_large(document, cut, state):
+            await self._index_large(document, cut[document.id], note)
+        else:
+            outcome = IndexOutcome.of(document, Status.FAILED, note, len(cut[document.id]))
+            await self._store([outcome], EmbeddedPassages(cut[document.id]), state)
+
+
+def _is_large(document: ClaimedDocument, cut: Cut, state: IndexState) -> bool:
+    """More than one transaction is to write or to remove, or had begun to."""
+    return max(len(cut[document.id]), document.chunks) > CHUNKS_AT_ONCE or document.id in state.staged
+
+
+def _groups(documents: Sequence[ClaimedDocument], cut: Cut) -> Iterator[list[ClaimedDocument]]:
+    """In the order given: each with so many chunks at most."""
+    group: list[ClaimedDocument] = []
+    for each in documents:
+        if group and sum(len(cut[one.id]) for one in (*group, each)) > CHUNKS_AT_ONCE:
+            yield group
+            group = []
+        group.append(each)
+    if group:
+        yield group
+
+
+def _is_data_at_fault(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, TextRefused | TextTooCostlyError | QuotaExceededError)
+    return str(getattr(error.orig, "sqlstate", "")).startswith(_DATA_AT_FAULT)
+
+
+def reason_of(error: Exception) -> str:
+    """Shown to people, so it says what happened and nothing of the inside."""
+    match error:
+        case TextRefused():
+            return f"The embedding model refused the text: {error}"
+        case TextTooCostlyError() | TextProcessBusyError():
+            return error.detail
+        case QuotaExceededError():
+            return f"{error.code}: {error.detail}"
+        case EmbeddingError():
+            return f"The embedding model did not answer: {error}"
+        case DBAPIError():
+            return f"The text cannot be indexed (SQLSTATE {getattr(error.orig, 'sqlstate', 'unknown')})"
+        case _:
+            return f"An internal error ({type(error).__name__})"

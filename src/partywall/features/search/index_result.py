@@ -1,0 +1,80 @@
+"""What became of a document's passages, and what its owner is told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from partywall.core.embedders import TextVectors
+from partywall.features.documents.index_queue import ClaimedDocument, IndexOutcome, Status
+from partywall.features.search.passage_vectors import EmbeddedPassages
+
+
+@dataclass(slots=True)
+class PassageCounts:
+    """Of all passages of one document, however many steps they take."""
+
+    refused: int = 0
+    said: str = ""
+    shortened: int = 0
+    waits: str | None = None
+    failing: int = 0
+    suspected: int = 0
+    left: int = 0
+    answered: int = 0
+    retry_after: float = 0.0
+
+    def add(self, embedded: EmbeddedPassages, positions: Iterable[int]) -> None:
+        """Some of its passages, by their positions among those that were embedded together."""
+        for position in positions:
+            self.note(embedded.refused.get(position), shortened=position in embedded.shortened)
+            self.waits = self.waits or embedded.waits
+
+    def note(self, refused: str | None, *, shortened: bool) -> None:
+        """One more passage, and what the model said of it."""
+        self.refused += refused is not None
+        self.said = self.said or refused or ""
+        self.shortened += shortened
+
+    def note_answer(self, made: TextVectors, position: int) -> None:
+        """The same for a passage whose vector was missing, and may be missing still."""
+        self.note(made.refused.get(position), shortened=position in made.shortened)
+        if position in made.failed:
+            self.failing += 1
+            self.said = self.said or made.failed[position]
+            self.retry_after = max(self.retry_after, made.retry_after or 0.0)
+        elif position not in made.left:
+            self.answered += 1
+
+    def note_left(self, suspicion: str | None) -> None:
+        """A passage that has no answer in this turn; perhaps it is the one at which the model fails."""
+        self.left += 1
+        if suspicion is not None:
+            self.suspected += 1
+            self.said = self.said or suspicion
+
+    @property
+    def failure(self) -> str:
+        count = _passages(self.failing or self.suspected)
+        return f"Found by its words alone: the embedding model fails at {count}: {self.said}"
+
+    def outcome(self, document: ClaimedDocument, chunks: int | None) -> IndexOutcome:
+        if self.waits is not None:
+            return IndexOutcome.of(document, Status.PENDING, self.waits, chunks)
+        if self.refused:
+            note = f"Found by its words alone: the embedding model refused {_passages(self.refused)}: {self.said}"
+            return IndexOutcome.of(document, Status.FAILED, note, chunks)
+        note = f"Too long for the embedding model, which knows the beginning alone of {_passages(self.shortened)}"
+        return IndexOutcome.of(document, Status.INDEXED, note if self.shortened else None, chunks)
+
+
+def findings_by_document(embedded: EmbeddedPassages) -> dict[UUID, PassageCounts]:
+    found: dict[UUID, PassageCounts] = {}
+    for position, chunk in enumerate(embedded.chunks):
+        found.setdefault(chunk.document_id, PassageCounts()).add(embedded, (position,))
+    return found
+
+
+def _passages(count: int) -> str:
+    return f"{count} passage" if count == 1 else f"{count} passages"

@@ -1,0 +1,76 @@
+"""What a transaction of the worker writes of chunks that were cut and embedded before it began."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.embedders import Embedder
+from partywall.core.jobs.queue import enqueue_once
+from partywall.core.tenancy import Principal, ProjectScope
+from partywall.features.search.chunk_repository import ChunkWriter, IndexVectors
+from partywall.features.search.constants import EXACT_CHUNKS
+from partywall.features.search.exceptions import IndexesChanged
+from partywall.features.search.index_repository import IndexWriter, KnownIndex
+from partywall.features.search.index_state import IndexState
+from partywall.features.search.jobs import PROMOTE_VECTORS, PromoteVectors
+from partywall.features.search.passage_vectors import EmbeddedPassages
+
+
+async def write(
+    session: AsyncSession,
+    scope: ProjectScope,
+    current: Embedder,
+    state: IndexState,
+    embedded: EmbeddedPassages,
+    *,
+    staged_for: int | None = None,
+) -> None:
+    """Adds the chunks, to be found from now on unless they are staged. Raises IndexesChanged."""
+    if not embedded.chunks:
+        return
+    writer, chunks = IndexWriter(session, scope), ChunkWriter(session, scope)
+    indexes = state.indexes or [await _first(writer, current)]
+    size = state.chunks + len(embedded.chunks)
+    parts = [IndexVectors(each, embedded.vectors[each.model]) for each in indexes if each.model in embedded.vectors]
+    numbers = await chunks.add(
+        embedded.chunks,
+        parts[0] if parts else None,
+        [each.id for each in indexes],
+        large=size > EXACT_CHUNKS,
+        staged_for=staged_for,
+    )
+    for part in parts[1:]:
+        await writer.add_vectors(
+            part.index, numbers, part.vectors, approximate=size > EXACT_CHUNKS or part.index.approximate
+        )
+    used = {chunk.configuration for chunk in embedded.chunks}
+    if not used <= state.configurations:
+        await chunks.remember(used)
+    for part in parts:
+        await _promote_once_large(writer, part.index, size)
+
+
+async def add_vectors(
+    writer: IndexWriter, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], size: int
+) -> None:
+    """Adds the vectors of chunks that a project of `size` chunks has already; to be called with the index locked."""
+    await writer.add_vectors(index, numbers, vectors, approximate=size > EXACT_CHUNKS or index.approximate)
+    await _promote_once_large(writer, index, size)
+
+
+async def _first(writer: IndexWriter, current: Embedder) -> KnownIndex:
+    """A project's first index begins with its first chunk."""
+    opened = await writer.open(current.name, current.dimension, "active")
+    if opened is None:
+        raise IndexesChanged
+    return KnownIndex(opened, current.name, current.dimension, "active", approximate=False)
+
+
+async def _promote_once_large(writer: IndexWriter, index: KnownIndex, size: int) -> None:
+    """A job takes the older vectors of a large project into the HNSW index."""
+    if size <= EXACT_CHUNKS or index.approximate:
+        return
+    project_id = writer.scope.project_id
+    payload = PromoteVectors(project_id=project_id, principal=str(Principal.service(project_id)), index=index.id)
+    await enqueue_once(writer.session, PROMOTE_VECTORS, payload, index.id)

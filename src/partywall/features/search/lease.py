@@ -1,0 +1,63 @@
+"""The lease that a worker has on some documents of a project, and its transactions there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from partywall.core.db.session import AsyncSession
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
+from partywall.features.documents import index_queue as documents
+from partywall.features.documents.index_queue import IndexOutcome
+from partywall.features.search.index_state import IndexState, read_state
+from partywall.features.search.passage_vectors import PassageVectors
+
+# A worker that is silent for so long is taken for dead. It prolongs what it has three times as often.
+LASTING: Final = timedelta(seconds=30)
+# How often a document is taken that fails each time.
+MAX_ATTEMPTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Acts as the project's own worker, whose right is looked up in every transaction."""
+
+    resources: Resources
+    embedding: PassageVectors
+    project_id: UUID
+    id: UUID
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
+        async with self.resources.sessions.begin() as session:
+            yield session, await open_shared_scope(session, Principal.service(self.project_id), self.project_id)
+
+    async def state(self, document_ids: Sequence[UUID]) -> IndexState:
+        return await read_state(self.resources.reads, self.project_id, document_ids)
+
+    async def settle(self, session: AsyncSession, scope: ProjectScope, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
+        """Those that are still ours and have not changed: what is written of others has to be left out."""
+        return await documents.settle(session, scope, self.resources.sequencer, self.id, outcomes)
+
+    async def settle_alone(self, outcome: IndexOutcome) -> None:
+        async with self.begin() as (session, scope):
+            await self.settle(session, scope, [outcome])
+
+    async def keep(self, session: AsyncSession, scope: ProjectScope, document_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """Holds them for this transaction and beyond; the versions of those that are still ours."""
+        return await documents.keep(session, scope, self.id, document_ids, LASTING)
+
+    async def keep_all(self, document_ids: Sequence[UUID]) -> None:
+        async with self.begin() as (session, scope):
+            await self.keep(session, scope, document_ids)
+
+    async def release(
+        self, document_ids: Sequence[UUID], pause: timedelta, *, counted: bool = True, note: str | None = None
+    ) -> None:
+        async with self.begin() as (session, scope):
+            await documents.release(session, scope, self.id, document_ids, pause, counted=counted, note=note)

@@ -1,0 +1,173 @@
+"""The job: one webhook's deliveries, one after another, for as long as it is its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from partywall.core.clock import utc_now
+from partywall.core.db.scoped_read import ScopedReader, Value
+from partywall.core.db.session import AsyncSession
+from partywall.core.events.batches import WireEvent, read_batch
+from partywall.core.events.filters import TypeFilter
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.jobs.context import JobContext, LeaseLostError
+from partywall.core.outgoing.resolver import on_behalf_of
+from partywall.core.resources import Resources
+from partywall.core.tenancy import ProjectScope
+from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, TURN
+from partywall.features.webhooks.delivery_session_repository import DeliverySessionRepository
+from partywall.features.webhooks.due_deliveries import NEXT, DueDelivery, DueState
+from partywall.features.webhooks.jobs import DeliverWebhook
+from partywall.features.webhooks.retry_policy import Outcome, RetryPolicy
+from partywall.features.webhooks.sender import OutgoingRequest, send
+from partywall.features.webhooks.signature import signed_headers
+
+log = structlog.get_logger(__name__)
+
+# An attempt that takes longer is waiting for its receiver: nothing of it can still kill its worker.
+WAITING_SECONDS: Final = 1.0
+
+
+async def deliver_webhook(context: JobContext, payload: DeliverWebhook) -> timedelta | None:
+    """After how long the webhook has something to send again, as far as it is known; another event says so itself."""
+    settings = context.resources.settings.webhooks
+    rules = RetryPolicy(settings.first_retry, settings.attempts, settings.disable_after)
+    with on_behalf_of(context.account), bound_contextvars(webhook_id=str(payload.webhook_id)):
+        return await DeliverySession(context, payload, rules).run()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverySession:
+    """Where the places are crowded it ends after an attempt, so that it keeps nobody from theirs for longer."""
+
+    context: JobContext
+    payload: DeliverWebhook
+    rules: RetryPolicy
+
+    async def run(self) -> timedelta | None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + TURN.total_seconds()
+        while True:
+            due_state = await self._look()
+            if due_state is None or due_state.pause != timedelta():
+                return None if due_state is None else due_state.pause
+            if self.context.stopping.is_set() or loop.time() >= ends:
+                return timedelta()
+            if due_state.due is None:
+                await self._fan_out(due_state)
+                continue
+            await self._attempt(due_state, due_state.due)
+            if self.context.crowded():
+                return timedelta()
+
+    async def _look(self) -> DueState | None:
+        """None where there is nothing to do until something happens. Whoever has lost the lease sends nothing."""
+        given: dict[str, Value] = {
+            "webhook_id": self.payload.webhook_id, "job_id": self.context.job_id, "lease": self.context.lease,
+        }  # fmt: skip
+        _, row = await self._reader.row(NEXT, self.payload.project_id, given)
+        if row["url"] is None:
+            return None
+        if not row["leased"]:
+            raise LeaseLostError(f"job {self.context.job_id} belongs to another worker now")
+        return DueState.of(row)
+
+    async def _fan_out(self, due_state: DueState) -> None:
+        """Makes deliveries of the events that have come since."""
+        types = None if due_state.types is None else TypeFilter.parse(",".join(due_state.types))
+        batch = await read_batch(
+            self._reader, self.payload.project_id, after=due_state.position, limit=FAN_OUT, types=types
+        )
+        if due_state.position < batch.oldest - 1:
+            log.warning("webhook_events_lost", upto=batch.oldest - 1)
+        quiet = self._resources.settings.webhooks.poll_interval
+        async with self.context.begin(self.payload) as (session, scope):
+            repository = DeliverySessionRepository(session, scope)
+            if await repository.lock(self.payload.webhook_id) is not None:
+                events = _wanted(due_state, batch.events)
+                await repository.fan_out(self.payload.webhook_id, events, batch.upto, quiet)
+
+    async def _attempt(self, due_state: DueState, due: DueDelivery) -> None:
+        body = await self._body(due.event_id)
+        if body is None:
+            outcome = Outcome(None, "the event is no longer kept")
+            async with self.context.begin(self.payload) as (session, scope):
+                await DeliverySessionRepository(session, scope).finish(due.id, due.since, "failed", outcome)
+            return
+        box = self._resources.secrets.box(PURPOSE)
+        keys = [box.open(each).decode() for each in due_state.sealed_secrets(utc_now())]
+        outgoing_request = OutgoingRequest(due_state.url, signed_headers(keys, due.id, utc_now(), body), body)
+        outcome = await self._send(outgoing_request)
+        async with self.context.begin(self.payload) as (session, scope):
+            await self._record(session, scope, due, outcome)
+
+    async def _send(self, outgoing_request: OutgoingRequest) -> Outcome:
+        waiting = asyncio.get_running_loop().call_later(WAITING_SECONDS, self.context.progressed)
+        try:
+            return await send(
+                self._resources.outgoing.client, outgoing_request, self._resources.settings.webhooks.timeout
+            )
+        finally:
+            waiting.cancel()
+
+    async def _body(self, event_id: int) -> str | None:
+        """The event as it stands on the stream; None where it is no longer kept."""
+        batch = await read_batch(self._reader, self.payload.project_id, after=event_id - 1, limit=1)
+        event = next((event for event in batch.events if event.id == event_id), None)
+        return None if event is None else event.body
+
+    async def _record(self, session: AsyncSession, scope: ProjectScope, due: DueDelivery, outcome: Outcome) -> None:
+        """What follows from it, for the delivery and for the webhook, where that still exists."""
+        repository = DeliverySessionRepository(session, scope)
+        progress = await repository.lock(self.payload.webhook_id)
+        if progress is None:
+            return
+        as_asked = await self._settle(repository, due, outcome)
+        if not as_asked:
+            await repository.keep_due(due.id, outcome)
+        if outcome.succeeded:
+            if progress.failures:
+                await repository.note_success(self.payload.webhook_id)
+            return
+        now = utc_now()
+        disabled = self.rules.disables(outcome, progress.failing_at, now)
+        pause = self.rules.pause(progress.failures + 1 if as_asked else 0, outcome.asked)
+        if disabled is not None and progress.disabled_reason is None:
+            self._record_event(session, scope, disabled)
+        await repository.note_failure(
+            self.payload.webhook_id, progress.failing_at or now, pause, progress.disabled_reason or disabled
+        )
+
+    async def _settle(self, repository: DeliverySessionRepository, due: DueDelivery, outcome: Outcome) -> bool:
+        """False where somebody has asked for the delivery again meanwhile."""
+        wait = None if outcome.succeeded else self.rules.retry_in(due.attempt, outcome.asked)
+        if wait is None:
+            return await repository.finish(due.id, due.since, "succeeded" if outcome.succeeded else "failed", outcome)
+        return await repository.postpone(due.id, due.since, wait, outcome)
+
+    def _record_event(self, session: AsyncSession, scope: ProjectScope, reason: str) -> None:
+        log.warning("webhook_disabled", reason=reason)
+        event_drafts = EventDraft(
+            "project.webhook_disabled", "webhook", str(self.payload.webhook_id), {"reason": reason}
+        )
+        EventLog(session, scope, self._resources.sequencer).append(event_drafts)
+
+    @property
+    def _resources(self) -> Resources:
+        return self.context.resources
+
+    @property
+    def _reader(self) -> ScopedReader:
+        return ScopedReader(self._resources.reads, self.payload.acting)
+
+
+def _wanted(due_state: DueState, events: Sequence[WireEvent]) -> Sequence[WireEvent]:
+    """Of the events that match."""
+    return [event for event in events if event.type not in ON_REQUEST] if due_state.types is None else events

@@ -1,0 +1,105 @@
+"""Names use the words of docs/reference/glossary.md; those that they replaced do not come back."""
+
+from __future__ import annotations
+
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.architecture.layout import ROOT, tracked_files
+
+# Words that once had a meaning of this project's own. They may stand in texts, not in identifiers or module names.
+PRIVATE: Final = frozenset(
+    [
+        "announcer",
+        "besiege",
+        "besieged",
+        "besiegers",
+        "bureau",
+        "clerk",
+        "desk",
+        "doomed",
+        "engagement",
+        "furnish",
+        "furnished",
+        "furniture",
+        "headlines",
+        "house",
+        "lane",
+        "liveness",
+        "news",
+        "newswire",
+        "office",
+        "parked",
+        "patience",
+        "shelf",
+        "siege",
+        "spoils",
+        "stranger",
+        "strangers",
+        "suspects",
+        "tails",
+        "twin",
+        "unpark",
+        "whoever",
+        "wish",
+    ]
+)
+# Modules are nouns; these end like a verb and are nouns or adjectives.
+NOUNS: Final = frozenset({"existing", "outgoing", "pricing", "ranking"})
+FOLDERS: Final = ("src", "tests", "bench")
+HERE: Final = Path(__file__)
+
+_ANY: Final = re.compile("|".join(sorted(PRIVATE)), re.IGNORECASE)
+_PART: Final = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z0-9]+")
+
+
+def private_words(name: str) -> list[str]:
+    return [part.lower() for part in _PART.findall(name) if part.lower() in PRIVATE]
+
+
+def identifiers(source: str) -> Iterator[tuple[int, str]]:
+    """Those with a private word in them, each with its line."""
+    if not _ANY.search(source):
+        return
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NAME and private_words(token.string):
+            yield token.start[0], token.string
+
+
+def modules() -> list[Path]:
+    return [path for path in tracked_files() if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in FOLDERS]
+
+
+def test_no_identifier_has_a_private_word() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in modules()
+        if path != HERE
+        for line, name in identifiers(path.read_text())
+    ]
+    assert found == [], "use the word of docs/reference/glossary.md"
+
+
+def test_no_module_is_named_by_a_private_word() -> None:
+    assert [path for path in modules() if private_words(path.stem)] == []
+
+
+def test_modules_are_nouns() -> None:
+    names = {path: path.stem.removeprefix("test_").rpartition("_")[2] for path in modules()}
+    assert [path for path, name in names.items() if name.endswith("ing") and name not in NOUNS] == []
+
+
+@pytest.mark.parametrize("name", ["house", "open_house", "BesiegedApp", "_NEWS", "test_the_clerk_writes"])
+def test_a_private_word_is_found(name: str) -> None:
+    assert [found for _, found in identifiers(f"{name} = 1\n")] == [name]
+
+
+@pytest.mark.parametrize("source", ["greenhouse = 1\n", "# the house\n", "x = 'news'\n", "planes = 1\n"])
+def test_other_names_and_texts_are_left(source: str) -> None:
+    assert list(identifiers(source)) == []

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+import pytest
+from pydantic import JsonValue
+
+from partywall.client.api import Api
+from partywall.client.document_import import (
+    Import,
+    ImportCounts,
+    LocalDocument,
+    Outcome,
+    UnreadableFile,
+    known_documents,
+)
+from partywall.client.document_import.existing import ExistingDocument, find_known
+from partywall.client.document_import.send import INCOMING
+from partywall.client.errors import ApiError
+from partywall.commands.connection import Connection
+from partywall.commands.document_import import wait_for_index
+from tests.client.conftest import Person
+from tests.client.proxy import Proxy
+from tests.engines import Superuser
+
+
+def text(name: str, content: str) -> LocalDocument:
+    return LocalDocument(name, name, content, hashlib.sha256(content.encode()).hexdigest())
+
+
+def page(name: str, body: str) -> LocalDocument:
+    source = f"<title>{name}</title><p>{body}</p>".encode()
+    return LocalDocument(name, "", "", hashlib.sha256(source).hexdigest(), upload=source)
+
+
+@dataclass
+class Target:
+    """A project to import into, and what was told about it."""
+
+    api: Api
+    id: str
+    failures: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def run(
+        self,
+        *documents: LocalDocument | UnreadableFile,
+        known: dict[str, ExistingDocument] | None = None,
+        metadata: dict[str, JsonValue] | None = None,
+        root: str | None = None,
+        replace: bool = False,
+        planned: Callable[[Outcome, str], None] | None = None,
+    ) -> tuple[int, int, int, int]:
+        known = known_documents(self.api, self.id) if known is None else known
+        tally = ImportCounts()
+        bringing = Import(self.api, self.id, known, self._told, metadata or {}, root, replace, planned, tally)
+        bringing.warned = self.warnings.append
+        bringing.run(documents)
+        assert tally.done == len(documents)
+        return tally.sent, tally.changed, tally.unchanged, len(tally.failed)
+
+    def _told(self, _tally: ImportCounts, failure: str | None) -> None:
+        if failure is not None:
+            self.failures.append(failure)
+
+    def document(self, external_id: str) -> dict[str, JsonValue]:
+        known = find_known(self.api, self.id, external_id)
+        assert known is not None
+        found: dict[str, JsonValue] = json.loads(self.api.get(f"/projects/{self.id}/documents/{known.id}"))
+        return found
+
+
+@pytest.fixture
+def target(person: Person, api: Api) -> Target:
+    return Target(api, person.project())
+
+
+def test_new_documents_are_sent_once(target: Target) -> None:
+    documents = [text(f"{number}.txt", f"text {number}") for number in range(450)]
+    assert target.run(*documents) == (450, 0, 0, 0)
+    assert target.run(*documents) == (0, 0, 450, 0)
+    assert len(known_documents(target.api, target.id)) == 450
+
+
+def test_a_changed_document_becomes_a_new_version(target: Target) -> None:
+    target.run(text("a.txt", "old"), text("b.txt", "same"))
+    before = target.document("a.txt")
+    assert target.run(text("a.txt", "new"), text("b.txt", "same")) == (0, 1, 1, 0)
+    after = target.document("a.txt")
+    assert (after["id"], after["content"], after["version"]) == (before["id"], "new", 2)
+
+
+def test_a_refused_document_is_named_and_the_rest_goes_through(target: Target) -> None:
+    documents = [text(f"{number}.txt", "fine") for number in range(100)]
+    documents[37] = text("37.txt", "a NUL \0 byte")
+    documents[73] = text("73.txt", "another \0")
+    assert target.run(*documents) == (98, 0, 0, 2)
+    assert [line.partition(":")[0] for line in target.failures] == ["37.txt", "73.txt"]
+    assert "U+0000" in target.failures[0]
+
+
+def test_what_could_not_be_read_is_counted(target: Target) -> None:
+    assert target.run(UnreadableFile("x.txt", "not UTF-8"), text("y.txt", "fine")) == (1, 0, 0, 1)
+    assert target.failures == ["x.txt: not UTF-8"]
+
+
+def test_a_page_is_known_by_the_hash_of_its_file(target: Target) -> None:
+    assert target.run(page("p.html", "one")) == (1, 0, 0, 0)
+    assert target.document("p.html")["media_type"] == "text/html"
+    assert target.run(page("p.html", "one")) == (0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["a/e\x1b[31m\x7f.html", "\u202etxt.html", "t\tn\n.html"])
+def test_a_page_may_be_called_as_its_system_lets_it(target: Target, name: str) -> None:
+    assert target.run(page(name, "one")) == (1, 0, 0, 0)
+    assert set(known_documents(target.api, target.id)) == {name}
+
+
+def test_a_changed_page_takes_the_place_of_the_old_one(target: Target) -> None:
+    target.run(page("p.html", "one"))
+    assert target.run(page("p.html", "two")) == (0, 1, 0, 0)
+    assert "two" in str(target.document("p.html")["content"])
+    assert set(known_documents(target.api, target.id)) == {"p.html"}
+
+
+def test_a_page_left_behind_by_an_interrupted_import_does_not_stay(target: Target) -> None:
+    target.run(page("p.html", "one"), page(f"{INCOMING}p.html", "two"))
+    assert target.run(page("p.html", "three")) == (0, 1, 0, 0)
+    assert set(known_documents(target.api, target.id)) == {"p.html"}
+
+
+def test_a_refused_page_leaves_the_old_one_alone(target: Target) -> None:
+    target.run(page("p.html", "one"))
+    broken = LocalDocument("p.html", "", "", "0", upload=b"\xff\xfe\x00")
+    assert target.run(broken) == (0, 0, 0, 1)
+    assert "one" in str(target.document("p.html")["content"])
+
+
+def test_what_another_import_has_sent_meanwhile_is_not_sent_twice(target: Target) -> None:
+    target.run(text("a.txt", "same"), text("b.txt", "old"))
+    assert target.run(text("a.txt", "same"), text("b.txt", "new"), text("c.txt", "c"), known={}) == (1, 1, 1, 0)
+    assert target.document("b.txt")["content"] == "new"
+
+
+def test_lost_answers_duplicate_nothing(person: Person, proxy: Proxy, target: Target) -> None:
+    documents = [text(f"{number}.txt", f"text {number}") for number in range(300)] + [page("p.html", "one")]
+    with person.api(20.0, proxy.url) as api:
+        proxy.lose = 3
+        assert Target(api, target.id).run(*documents, known={}) == (301, 0, 0, 0)
+    assert proxy.lose == 0
+    stats = json.loads(target.api.get(f"/projects/{target.id}/documents/stats"))
+    assert stats["total"] == 301
+
+
+def test_metadata_is_noted_on_each_document(target: Target) -> None:
+    target.run(text("a.txt", "Hallo"), page("p.html", "Hallo"), metadata={"language": "de"})
+    for name in ("a.txt", "p.html"):
+        metadata = target.document(name)["metadata"]
+        assert isinstance(metadata, dict)
+        assert metadata["language"] == "de"
+
+
+def test_a_project_of_somebody_else_ends_the_import(target: Target) -> None:
+    with pytest.raises(ApiError) as refusal:
+        Target(target.api, "01890000-0000-7000-8000-000000000000").run(text("a.txt", "a"), known={})
+    assert refusal.value.status == 404
+
+
+def test_a_title_or_language_alone_is_a_change(target: Target) -> None:
+    document = text("a.txt", "same")
+    target.run(document, page("p.html", "same"))
+    assert target.run(replace(document, title="Another")) == (0, 1, 0, 0)
+    assert target.document("a.txt")["title"] == "Another"
+    before = target.document("p.html")["id"]
+    renamed = replace(document, title="Another")
+    assert target.run(renamed, page("p.html", "same"), metadata={"language": "de"}) == (0, 2, 0, 0)
+    assert target.run(renamed, page("p.html", "same"), metadata={"language": "de"}) == (0, 0, 2, 0)
+    assert target.document("p.html")["id"] == before
+
+
+def test_another_folder_overwrites_nothing_unless_it_is_told_to(target: Target) -> None:
+    first = [text("README.txt", "of A"), page("index.html", "of A")]
+    target.run(*first, root="a#1")
+    kept = [target.document(name) for name in ("README.txt", "index.html")]
+    second = [text("README.txt", "of B"), page("index.html", "of B"), text("b.txt", "of B")]
+    assert target.run(*second, root="b#2") == (1, 0, 0, 2)
+    assert [target.document(name) for name in ("README.txt", "index.html")] == kept
+    assert target.failures[0].startswith("README.txt: another document has this path (it was imported from 'a')")
+    target.run(*second, root="a#2")
+    assert "it was imported from 'a' at another place" in target.failures[-1]
+    assert target.run(*second, root="b#2", replace=True) == (0, 2, 1, 0)
+    assert target.document("README.txt")["content"] == "of B"
+    assert target.run(*second, root="b#2") == (0, 0, 3, 0)
+
+
+def test_what_was_not_imported_is_not_overwritten(target: Target) -> None:
+    target.run(text("a.txt", "written by a program"))
+    assert target.run(text("a.txt", "of the folder"), root="a#1", known={}) == (0, 0, 0, 1)
+    assert target.run(text("a.txt", "written by a program"), root="a#1") == (0, 0, 1, 0)
+    assert target.document("a.txt")["content"] == "written by a program"
+
+
+def test_two_unicode_forms_of_one_path_are_one_document(target: Target) -> None:
+    target.api.create(f"/projects/{target.id}/documents", {"title": "t", "content": "x", "external_id": "o\u0308.txt"})
+    assert target.run(text("\u00f6.txt", "x"), metadata={}) == (0, 1, 0, 0)
+    assert target.run(text("\u00f6.txt", "x"), text("\u00f6.txt", "y")) == (0, 0, 1, 1)
+
+
+def test_a_plan_sends_nothing(target: Target) -> None:
+    target.run(text("a.txt", "old"), text("b.txt", "same"))
+    plans: list[tuple[str, str]] = []
+    documents = [text("a.txt", "new"), text("b.txt", "same"), page("p.html", "new"), text("c.txt", "new")]
+    outcome = target.run(*documents, planned=lambda outcome, name: plans.append((outcome, name)))
+    assert outcome == (2, 1, 1, 0)
+    assert plans == [("changed", "a.txt"), ("sent", "p.html"), ("sent", "c.txt")]
+    assert set(known_documents(target.api, target.id)) == {"a.txt", "b.txt"}
+    assert target.document("a.txt")["content"] == "old"
+
+
+def test_a_error_speaks_of_the_document(target: Target) -> None:
+    target.run(text("a.txt", "a NUL \0 byte"))
+    [failure] = target.failures
+    assert failure.startswith("a.txt: its content: ")
+
+
+async def test_what_could_not_be_indexed_is_named(
+    target: Target, kept: Superuser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target.run(text("a.txt", "one"), text("b.txt", "two"), text("c.txt", "three"))
+    await kept.execute("UPDATE document SET index_status = 'indexed' WHERE project_id = $1", UUID(target.id))
+    await kept.execute(
+        "UPDATE document SET index_status = 'failed', index_error = 'too long'"
+        " WHERE project_id = $1 AND external_id IN ('a.txt', 'b.txt')",
+        UUID(target.id),
+    )
+    assert wait_for_index(Connection(target.api, None), target.id, {"a.txt", "c.txt"}) == 1
+    assert capsys.readouterr().err == "not indexed: a.txt: too long\n"
+
+
+def test_what_holds_no_text_is_told(target: Target) -> None:
+    scripts = b"<title>App</title><body><noscript>Enable scripts</noscript><div id=root></div><script>start()</script>"
+    app = LocalDocument("app.html", "", "", hashlib.sha256(scripts).hexdigest(), upload=scripts)
+    documents = [text("a.txt", "fine"), text("b.txt", " \n"), page("p.html", "fine"), app]
+    assert target.run(*documents) == (4, 0, 0, 0)
+    assert target.warnings == ["app.html", "b.txt"]
+    assert target.run(*documents) == (0, 0, 4, 0)
+    assert len(target.warnings) == 2
+    assert [target.document(name)["warnings"] for name in ("app.html", "b.txt", "p.html")] == [
+        ["no_text"],
+        ["no_text"],
+        [],
+    ]

@@ -1,0 +1,38 @@
+"""What is said of the directories and of Valkey's URL before a process begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from partywall.commands.cache import cache_at
+from partywall.commands.directories import require_directories
+from partywall.commands.usage_error import UsageError
+from partywall.settings import BlobSettings, Settings
+
+
+def test_a_directory_that_is_written_to_is_made_or_named(settings: Settings, tmp_path: Path) -> None:
+    blobs = tmp_path / "new" / "blobs"
+    require_directories(settings.model_copy(update={"blobs": BlobSettings(directory=blobs)}), make=True)
+    assert blobs.is_dir()
+    (tmp_path / "file").touch()
+    for path, said in ((tmp_path / "file" / "x", "not a directory"), (Path("/proc/nowhere"), "no such file")):
+        wrong = settings.model_copy(update={"blobs": BlobSettings(directory=path)})
+        with pytest.raises(UsageError, match=f"^BLOBS__DIRECTORY: .*{said}"):
+            require_directories(wrong, make=True)
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["\n", ":0", ":99999", "/abc", "/99999999999", "?nosuchoption=1", "?socket_timeout=abc", "/#0", " x", "\udcff"],
+)
+def test_a_cache_that_no_url_names(end: str) -> None:
+    with pytest.raises(UsageError, match=r"^CACHE__URL is no URL: redis://:PASSWORD@HOST:PORT/0"):
+        _ = cache_at(SecretStr(f"redis://very-secret@cache.invalid{end}"))
+
+
+@pytest.mark.parametrize("url", ["redis://:p%40ss@h:6379/2", "rediss://h", "unix:///run/valkey.sock", "redis://h?db=1"])
+def test_a_cache_that_a_url_names(url: str) -> None:
+    assert cache_at(SecretStr(url)) is not None

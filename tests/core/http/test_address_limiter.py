@@ -1,0 +1,202 @@
+"""A burst of one address waits behind itself alone."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import struct
+import weakref
+from contextlib import AsyncExitStack
+
+import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+
+from partywall.core.http import address_limiter as turns_module
+from partywall.core.http.address_limiter import AT_ONCE, AddressLimiter, RequestSlot, end_request_slot, set_request_slot
+from partywall.core.http.connections import Http
+from tests.core.http.bytes import answer_on, ask, bearer, documents, head
+from tests.features.live.server import Serving
+from tests.features.live.test_streams import until
+from tests.features.live.wire import wired
+from tests.users import Users
+
+MAX_WAIT = 60
+JSON = "Content-Type: application/json"
+TOKEN = b"refresh_token&refresh_token=x"
+
+
+async def test_of_one_address_so_many_begin_and_others_do_not_wait() -> None:
+    address_limiter, begun = AddressLimiter(at_once=2), list[str]()
+    mine = [address_limiter.take("a", lambda n=n: begun.append(f"a{n}")) for n in range(5)]  # type: ignore[misc]  # bound early
+    address_limiter.take("b", lambda: begun.append("b"))
+    assert begun == ["a0", "a1", "b"]
+    mine[1].end()
+    mine[1].end()
+    assert begun == ["a0", "a1", "b", "a2"]
+
+
+async def test_one_caller_leaves_turns_to_the_others_of_its_address_and_stands_behind_them() -> None:
+    address_limiter, begun = AddressLimiter(at_once=4), list[str]()
+
+    def take(caller: str, number: int) -> RequestSlot:
+        return address_limiter.take("a", lambda: begun.append(f"{caller}{number}"), caller=caller)
+
+    burst = [take("burst", number) for number in range(9)]
+    take("one", 0)
+    assert begun == ["burst0", "burst1", "burst2", "one0"]
+    take("two", 0)
+    take("two", 1)
+    for slot in burst[:4]:
+        slot.end()
+    assert begun[4:] == ["burst3", "two0", "burst4", "two1"]
+
+
+async def test_who_has_waited_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "MAX_WAIT_SECONDS", 0.0)
+    address_limiter, told = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
+    address_limiter.take("a", lambda: None)
+    address_limiter.take("a", lambda: None)
+    address_limiter.take("a", lambda: None, lambda _: told.set())
+    late = address_limiter.take("a", lambda: None, lambda _: told.set())
+    async with asyncio.timeout(MAX_WAIT):
+        await told.wait()
+    assert not late.waits
+
+
+@pytest.mark.parametrize("by", ["admission", "forms", "hot fast_path"])
+async def test_who_awaits_the_rest_of_a_body_has_no_turn(
+    server: Serving, users: Users, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Those of a whole body, and of none, are served meanwhile. Turns that are not given back would last for ever."""
+    monkeypatch.setattr(AddressLimiter, "_look_later", lambda *_: None)
+    owner = await users.person()
+    path = documents(await owner.project())
+    assert (await ask(server, head("GET", path, bearer(owner.token)))).status == 200  # the token is known from now on
+    form = "Content-Type: application/x-www-form-urlencoded"
+    mine = (bearer(owner.token),) if by == "fast path" else ()
+    begun, rest, status = {
+        "admission": (head("POST", "/api/v1/auth/register", JSON, "Content-Length: 2") + b"{", b"}", 422),
+        "forms": (head("POST", "/api/v1/auth/token", form, "Content-Length: 40") + b"grant_type=", TOKEN, 400),
+        "fast path": (head("POST", path, JSON, "Content-Length: 2", *mine) + b"{", b"}", 422),
+    }[by]
+    async with asyncio.timeout(MAX_WAIT), AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(server)) for _ in range(2 * AT_ONCE)]
+        for wire in wires:
+            wire.print_line(begun)
+        async with wired(server) as other:
+            other.print_line(head("GET", "/healthz", *mine))
+            assert (await answer_on(other)).status == 200
+        for wire in wires:
+            wire.print_line(rest)
+        assert {(await answer_on(wire)).status for wire in wires} == {status}
+
+
+async def test_while_rounds_of_the_loop_are_long_fewer_begin_in_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", -1.0)  # each is
+    address_limiter, begun = AddressLimiter(at_once=17), list[int]()
+    address_limiter.take("a", lambda: None)
+    await asyncio.sleep(0)
+    for number in range(16):
+        address_limiter.take("a", lambda number=number: begun.append(number), caller=number)  # type: ignore[misc]  # bound early
+    rounds = []
+    for _ in range(5):
+        rounds.append(len(begun))
+        await asyncio.sleep(0)
+    assert rounds == [8, 12, 14, 15, 16]
+    monkeypatch.setattr(turns_module, "LONG_ROUND_SECONDS", 60.0)
+    address_limiter.take("b", lambda: begun.append(0))
+    await asyncio.sleep(0)
+    for _ in range(8):
+        address_limiter.take("c", lambda: begun.append(1))
+    assert begun[16:] == [0, 1, 1], "one more in each round after a short one"
+
+
+async def test_one_that_nobody_waits_for_is_not_begun() -> None:
+    address_limiter, begun = AddressLimiter(at_once=1), list[int]()
+
+    def take(number: int) -> RequestSlot:
+        return address_limiter.take("a", lambda: begun.append(number))
+
+    first, second, third = take(0), take(1), take(2)
+    second.abandon()
+    first.abandon()  # it is worked on, whoever waits for it
+    assert begun == [0]
+    first.end()
+    assert begun == [0, 2]
+    third.end()
+    take(3)
+    assert begun == [0, 2, 3]
+
+
+async def test_a_long_one_and_an_open_stream_hold_up_nobody() -> None:
+    address_limiter, begun = AddressLimiter(at_once=1, seconds=0.01), asyncio.Event()
+    address_limiter.take("a", lambda: None)
+    address_limiter.take("a", begun.set)
+    async with asyncio.timeout(MAX_WAIT):
+        await begun.wait()
+    address_limiter, state = AddressLimiter(at_once=1), dict[str, object]()
+    set_request_slot(state, address_limiter.take("a", lambda: None))
+    begun.clear()
+    address_limiter.take("a", begun.set)
+    assert not begun.is_set()
+    end_request_slot(state)
+    assert begun.is_set()
+
+
+async def test_of_a_burst_all_are_answered_also_behind_those_that_have_left(server: Serving) -> None:
+    async with asyncio.timeout(MAX_WAIT), AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(server)) for _ in range(3 * AT_ONCE)]
+        for wire in wires:
+            wire.print_line(head("GET", "/healthz"))
+        for wire in wires[::2]:
+            wire.writer.transport.abort()
+        for _ in range(2):
+            assert {(await answer_on(wire)).status for wire in wires[1::2]} == {200}
+            for wire in wires[1::2]:
+                wire.print_line(head("GET", "/healthz"))
+
+
+def cycles() -> int:
+    return sum(isinstance(each, RequestResponseCycle) for each in gc.get_objects())
+
+
+def kept() -> list[Http | RequestResponseCycle]:
+    return [each for each in gc.get_objects() if isinstance(each, Http | RequestResponseCycle)]
+
+
+async def test_of_connections_that_are_reset_nothing_is_left(server: Serving) -> None:
+    """Without the collector, which finds them when it comes to look, and without waiting for the keep-alive's end."""
+    gc.collect()
+    before = kept()
+    gc.disable()
+    try:
+        async with AsyncExitStack() as stack:
+            for _ in range(3):
+                wire = await stack.enter_async_context(wired(server))
+                wire.print_line(head("GET", "/healthz"))
+                await answer_on(wire)
+                connection = wire.writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            added = [weakref.ref(each) for each in kept() if each not in before]
+        await until(lambda: all(each() is None for each in added), within=MAX_WAIT)
+    finally:
+        gc.enable()
+    assert len(added) == 3, "an idle one keeps its last request"
+
+
+async def test_an_answered_request_is_freed_without_the_collector(server: Serving) -> None:
+    """A cycle of references would keep its body and its answer until Python looks for such, which stops everybody."""
+    async with wired(server) as wire:
+        wire.print_line(head("GET", "/healthz"))
+        await answer_on(wire)
+        gc.collect()
+        gc.disable()
+        try:
+            before = cycles()
+            for _ in range(5):
+                wire.print_line(head("GET", "/healthz"))
+                assert (await answer_on(wire)).status == 200
+            assert cycles() == before
+        finally:
+            gc.enable()

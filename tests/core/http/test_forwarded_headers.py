@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from partywall.core.http.forwarded_headers import ForwardedNotice
+from partywall.core.security.client_address import ClientAddresses
+
+FORWARDED_FOR = (b"x-forwarded-for", b"203.0.113.9")
+FORWARDED = (b"forwarded", b"for=203.0.113.9")
+
+
+def said(notice: ForwardedNotice, peer: str, *headers: tuple[bytes, bytes]) -> list[str]:
+    scope = {"type": "http", "client": (peer, 1), "headers": list(headers)}
+    with capture_logs() as logs:
+        notice(scope)
+    return [each["reason"] for each in logs if each["event"] == "client_address_unknown"]
+
+
+@pytest.mark.parametrize("header", [FORWARDED_FOR, FORWARDED])
+def test_a_client_that_a_outsider_names_is_said_once(header: tuple[bytes, bytes]) -> None:
+    notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
+    assert said(notice, "192.0.2.1", (b"host", b"x")) == []
+    [reason] = said(notice, "192.0.2.1", header)
+    assert "HTTP__TRUSTED_PROXIES" in reason
+    for _ in range(3):
+        assert said(notice, "192.0.2.2", header) == []
+
+
+def test_a_trusted_proxy_that_writes_another_header_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    notice = ForwardedNotice(ClientAddresses(["10.0.0.0/8"]))
+    assert said(notice, "10.0.0.1", FORWARDED_FOR) == []
+    assert said(notice, "10.0.0.1", FORWARDED_FOR, FORWARDED) == []
+    [reason] = said(notice, "10.0.0.1", FORWARDED)
+    assert "X-Forwarded-For" in reason

@@ -1,0 +1,222 @@
+"""A tenant with many waiting jobs lets others' go first."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from itertools import pairwise
+from uuid import UUID
+
+import pytest
+
+from partywall.core.ids import new_id
+from partywall.core.jobs import fair_scheduler
+from partywall.core.jobs.context import JobContext
+from partywall.core.jobs.fair_scheduler import FairScheduler, JobLine
+from partywall.core.jobs.kinds import JobKind, handles
+from partywall.core.jobs.models import NO_PROJECT
+from partywall.core.jobs.queue import enqueue
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
+from tests.core.jobs.test_runner import InProject, eventually, kind_of, queued, working
+from tests.engines import DatabaseUrls
+from tests.users import Users
+
+MANY = 30
+ONE, TWO = UUID(int=1), UUID(int=2)
+BACKLOG = """
+    INSERT INTO job (kind, project_id, payload)
+    SELECT $1, $2::uuid, jsonb_build_object('project_id', $2::uuid, 'principal', $3::text) FROM generate_series(1, 300)
+"""
+
+
+async def fill(resources: Resources, kind: JobKind[InProject], project: UUID, count: int) -> None:
+    payload = InProject(project_id=project, principal=str(Principal.service(project)))
+    async with resources.sessions.begin() as session:
+        for _ in range(count):
+            await enqueue(session, kind, payload)
+
+
+async def test_an_account_with_many_jobs_gives_way(users: Users, resources: Resources, database: DatabaseUrls) -> None:
+    greedy, honest = await users.person(), await users.person()
+    first, second, other = await greedy.project(), await greedy.project("Second"), await honest.project()
+    kind, order = kind_of(InProject), list[UUID]()
+
+    async def run(_: JobContext, payload: InProject) -> None:
+        order.append(payload.project_id)
+
+    await fill(resources, kind, first, MANY)
+    await fill(resources, kind, second, MANY)
+    await fill(resources, kind, other, 2)
+    async with working(resources, database, handles(kind, run)):
+        await eventually(lambda: _is_empty(resources, kind))
+    assert len(order) == 2 * MANY + 2
+    assert [slot for slot, project in enumerate(order) if project == other] == [1, 3]
+    assert all(before != after for before, after in pairwise(order[4 : 2 * MANY])), "its projects take turns as well"
+
+
+async def _is_empty(resources: Resources, kind: JobKind[InProject]) -> bool:
+    return await queued(resources, kind) == 0
+
+
+async def test_one_job_beside_a_large_backlog_is_among_the_next(
+    users: Users, resources: Resources, database: DatabaseUrls
+) -> None:
+    """Though it comes when the others have long been waiting, and many are taken at once."""
+    kind, order = kind_of(InProject), list[UUID]()
+    busy, late = [await (await users.person()).project() for _ in range(2)]
+    await users.execute(BACKLOG, kind.name, busy, str(Principal.service(busy)))
+
+    async def run(_: JobContext, payload: InProject) -> None:
+        order.append(payload.project_id)
+        if len(order) == 5:
+            await fill(resources, kind, late, 1)
+        await asyncio.sleep(0.01)
+
+    async with working(resources, database, handles(kind, run, concurrency=4)):
+        await eventually(lambda: _is_empty(resources, kind))
+    assert len(order) == 301
+    assert order.index(late) < 290
+
+
+def whose(*projects: UUID, account: UUID = ONE) -> list[JobLine]:
+    return [JobLine("kind", project, account) for project in projects]
+
+
+def test_accounts_take_turns_and_so_do_their_projects() -> None:
+    """One after another, whichever it is at the moment that more lines are found."""
+    taking = FairScheduler(["kind", "other"])
+    first, second, third = (new_id() for _ in range(3))
+    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
+    chosen = [taking.choose({"kind": 1})[0].project for _ in range(4)]
+    assert chosen == [first, third, second, third]
+    taking.found(["kind"], whose(first, second) + whose(third, account=TWO))
+    assert {each.project: each.jobs for each in taking.choose({"kind": 6, "other": 1})} == {
+        first: 2,
+        second: 1,
+        third: 3,
+    }
+
+
+def test_a_line_that_gave_less_than_was_asked_of_it_is_over() -> None:
+    taking = FairScheduler(["kind"])
+    first, second = new_id(), new_id()
+    taking.found(["kind"], whose(first, second))
+    chosen = taking.choose({"kind": 4})
+    taking.taken(chosen, Counter({("kind", first): 2, ("kind", second): 1}))
+    assert [each.project for each in taking.choose({"kind": 4})] == [first]
+    taking.found(["kind"], [])
+    assert taking.is_empty
+    assert taking.choose({"kind": 4}) == []
+
+
+def test_who_comes_back_from_a_limit_comes_back_to_its_turn() -> None:
+    """Of the one place that becomes free time and again, each of the projects has its part, wherever it stands."""
+    taking, served = FairScheduler(["kind"], limits={"kind": 2}), list[UUID]()
+    first, second, third, other = (UUID(int=number) for number in range(1, 5))
+    lines = whose(first, second, third)
+    taking.found(["kind"], lines)
+    assert [(each.project, each.jobs) for each in taking.choose({"kind": 9})] == [(first, 1), (second, 1)]
+    taking.taken([], Counter())
+    for _ in range(2):
+        taking.begin("kind", ONE)
+    for _ in range(6):
+        taking.found(["kind"], whose(other, account=TWO))  # the account has as many as it may
+        assert {each.project for each in taking.choose({"kind": 1})} == {other}
+        taking.end("kind", ONE)
+        taking.found(["kind"], lines)
+        chosen = taking.choose({"kind": 9})
+        assert [each.jobs for each in chosen] == [1]
+        taking.taken(chosen, Counter((each.kind, each.project) for each in chosen))
+        taking.begin("kind", ONE)
+        served.append(chosen[0].project)
+    assert Counter(served) == {first: 2, second: 2, third: 2}
+
+
+def test_more_lines_than_are_known_at_once_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In windows: whoever is in one has a turn before the next is looked at, and behind the last is the first."""
+    monkeypatch.setattr(fair_scheduler, "WINDOW", 10)
+    chance = random.Random(3)
+    waiting = sorted(new_id() for _ in range(37))
+    taking, served = FairScheduler(["kind"]), Counter[UUID]()
+    for _ in range(3 * 37):
+        for start in taking.unknown().values():
+            lines = [JobLine("kind", each, chance.choice([ONE, TWO])) for each in waiting if each >= start][:10]
+            taking.found(["kind"], lines)
+        served.update(each.project for each in taking.choose({"kind": 1}))
+    assert set(served) == set(waiting)
+    assert max(served.values()) <= 6
+
+
+def test_nobody_waits_before_anything_was_looked_for() -> None:
+    assert FairScheduler(["kind"]).unknown() == {"kind": NO_PROJECT}
+
+
+def shared(total: int, of: int = 3) -> tuple[FairScheduler, int]:
+    return FairScheduler(["kind"], {"kind": max(1, total // of)}), total
+
+
+def begun(taking: FairScheduler, free: int) -> Counter[UUID]:
+    """How many each account has, and they are at work from now on."""
+    chosen: Counter[UUID] = Counter()
+    for kind, project, jobs in taking.choose({"kind": free}):
+        for _ in range(jobs):
+            taking.begin(kind, project)
+            chosen[project] += 1
+    return chosen
+
+
+def accounts(*each: UUID) -> list[JobLine]:
+    """With one project each, of the same id."""
+    return [JobLine("kind", account, account) for account in each]
+
+
+@pytest.mark.parametrize(("total", "taken"), [(1, 1), (2, 1), (3, 1), (6, 2), (50, 16)])
+def test_where_places_are_shared_one_account_alone_has_its_part(total: int, taken: int) -> None:
+    taking, free = shared(total)
+    taking.found(["kind"], accounts(ONE))
+    assert begun(taking, free) == {ONE: taken}
+    assert begun(taking, free - taken) == {}
+
+
+def test_where_places_are_shared_accounts_that_want_all_leave_one_for_a_new_tenant() -> None:
+    taking, free = shared(50)
+    many = [new_id() for _ in range(7)]
+    taking.found(["kind"], accounts(*many))
+    shares = begun(taking, free)
+    assert set(shares) == set(many)
+    assert max(shares.values()) - min(shares.values()) <= 1
+    assert (left := free - shares.total()) >= 5
+    taking.found(["kind"], accounts(*many, TWO))
+    assert begun(taking, left)[TWO] > 0
+
+
+def test_where_places_are_shared_the_one_that_becomes_free_goes_to_who_has_none() -> None:
+    taking, free = shared(3)
+    full = [new_id() for _ in range(3)]
+    taking.found(["kind"], accounts(*full))
+    assert begun(taking, free) == dict.fromkeys(full, 1)
+    assert not taking.has_new_tenant("kind")
+    taking.found(["kind"], accounts(*full, ONE, TWO))
+    assert taking.has_new_tenant("kind")
+    taking.end("kind", full[0])
+    assert begun(taking, 1) == {ONE: 1}
+    taking.end("kind", full[1])
+    assert begun(taking, 1)[ONE] == 0
+
+
+def test_where_places_are_shared_the_projects_of_an_account_share_its_part() -> None:
+    taking, free = shared(12)
+    first, second = new_id(), new_id()
+    taking.found(["kind"], whose(first, second))
+    assert {each.project: each.jobs for each in taking.choose({"kind": free})} == {first: 2, second: 2}
+
+
+def test_shared_places_with_a_limit_keep_some_for_newcomers() -> None:
+    taking = FairScheduler(["kind"], {"kind": 12}, {"kind": 4})
+    three = [new_id() for _ in range(3)]
+    taking.found(["kind"], accounts(*three))
+    assert begun(taking, 12) == dict.fromkeys(three, 3)
+    taking.found(["kind"], accounts(*three, ONE, TWO))
+    assert begun(taking, 3) == {ONE: 1, TWO: 1}

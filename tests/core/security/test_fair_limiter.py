@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from partywall.core.security.fair_limiter import FairLimiter
+from partywall.core.security.fair_queue import QueueFullError, QueueLimits
+
+
+class Hall:
+    """Notes who gets in, and lets everybody out at once."""
+
+    def __init__(self, slots: FairLimiter) -> None:
+        self.slots = slots
+        self.entered: list[str] = []
+        self.refused: Counter[str] = Counter()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.doors = asyncio.Event()
+
+    async def come(self, client: str, times: int = 1, *, known: bool = False) -> None:
+        self.tasks += [asyncio.create_task(self._visit(client, known)) for _ in range(times)]
+        await settle()
+
+    async def _visit(self, client: str, known: bool) -> None:
+        try:
+            async with self.slots.enter(client, known=known):
+                self.entered.append(client)
+                await self.doors.wait()
+        except QueueFullError:
+            self.refused[client] += 1
+
+    async def let_through(self) -> list[str]:
+        self.doors.set()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        return self.entered
+
+
+async def settle() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_networks_take_turns_and_so_do_their_clients() -> None:
+    hall = Hall(FairLimiter(1))
+    await hall.come("203.0.113.1", times=6)
+    await hall.come("203.0.113.2")
+    await hall.come("198.51.100.1")
+    await hall.come("2001:db8:1:2::/64")
+    assert hall.entered == ["203.0.113.1"]
+    entered = await hall.let_through()
+    assert entered[1:5] == ["203.0.113.1", "198.51.100.1", "2001:db8:1:2::/64", "203.0.113.2"]
+    assert len(entered) == 9
+    assert hall.slots.waiting == 0
+
+
+async def test_a_client_and_a_network_fill_their_own_share_only() -> None:
+    hall = Hall(FairLimiter(1, QueueLimits(most=100, per_network=5, per_client=3)))
+    await hall.come("192.0.2.1")
+    await hall.come("203.0.113.1", times=10)
+    await hall.come("203.0.113.2", times=10)
+    await hall.come("198.51.100.1")
+    assert hall.refused == {"203.0.113.1": 7, "203.0.113.2": 8}
+    assert "198.51.100.1" in await hall.let_through()
+
+
+async def test_where_the_queue_is_full_the_heaviest_makes_room() -> None:
+    hall = Hall(FairLimiter(1, QueueLimits(most=6, per_network=4, per_client=4)))
+    await hall.come("192.0.2.1")
+    await hall.come("203.0.113.1", times=4)
+    await hall.come("198.51.100.1", times=2)
+    await hall.come("192.0.2.7", times=3)
+    assert hall.refused == {"203.0.113.1": 2, "192.0.2.7": 1}
+    assert hall.slots.waiting == 6
+    assert len(await hall.let_through()) == 7
+
+
+async def test_who_leaves_loses_no_place() -> None:
+    slots = FairLimiter(1)
+    hall = Hall(slots)
+    await hall.come("192.0.2.1")
+    await hall.come("203.0.113.1", times=3)
+    hall.tasks[1].cancel()
+    hall.tasks[0].cancel()  # its place goes to the one that is about to leave
+    hall.tasks[2].cancel()
+    await settle()
+    assert hall.entered == ["192.0.2.1", "203.0.113.1"]
+    await hall.let_through()
+    assert slots.waiting == 0
+    async with asyncio.timeout(60), slots.enter("192.0.2.1"):
+        pass
+
+
+async def test_a_full_queue_is_said_with_a_time_to_come_back() -> None:
+    slots = FairLimiter(1, QueueLimits(most=0))
+    async with slots.enter("192.0.2.1"):
+        with pytest.raises(QueueFullError) as refusal:
+            async with slots.enter("192.0.2.2"):
+                pass
+    assert refusal.value.headers == {"Retry-After": "1"}
+
+
+async def test_who_waits_too_long_is_told_when_to_come_back_and_leaves_the_queue() -> None:
+    slots = FairLimiter(1, max_wait=0.0)
+    async with slots.enter("192.0.2.1"):
+        for known in (True, False):
+            with pytest.raises(QueueFullError) as refusal:
+                async with slots.enter("192.0.2.2", known=known):
+                    pass
+            assert refusal.value.headers == {"Retry-After": "5"}
+        assert slots.waiting == 0
+    async with slots.enter("192.0.2.2"):
+        pass
+
+
+KNOWN, GUESSERS = "192.0.2.9", [f"10.{number}.0.1" for number in range(100)]
+
+
+async def test_one_who_is_known_does_not_wait_for_a_hundred_networks() -> None:
+    hall = Hall(FairLimiter(1))
+    for guesser in GUESSERS:
+        await hall.come(guesser, times=2)
+    await hall.come(KNOWN, known=True)
+    entered = await hall.let_through()
+    assert entered.index(KNOWN) == 1
+    assert len(entered) == 201
+
+
+async def test_of_several_places_one_is_never_a_unknown() -> None:
+    hall = Hall(FairLimiter(3))
+    for guesser in GUESSERS:
+        await hall.come(guesser)
+    assert hall.entered == GUESSERS[:2]
+    await hall.come(KNOWN, known=True)
+    assert hall.entered == [*GUESSERS[:2], KNOWN]
+    assert len(await hall.let_through()) == 101
+
+
+async def test_those_who_are_known_leave_every_second_turn() -> None:
+    hall = Hall(FairLimiter(1))
+    await hall.come(KNOWN, known=True)
+    for number in range(20):
+        await hall.come(f"172.16.{number}.1", known=True)
+    for guesser in GUESSERS[:10]:
+        await hall.come(guesser)
+    entered = await hall.let_through()
+    assert entered[1:21:2] == GUESSERS[:10]
+    assert entered[2:21:2] == [f"172.16.{number}.1" for number in range(10)]
+    assert entered[21:] == [f"172.16.{number}.1" for number in range(10, 20)]
+
+
+async def test_of_two_places_a_unauthenticated_gets_one_whenever_one_may() -> None:
+    """However many come who are known."""
+    hall = Hall(FairLimiter(2))
+    await hall.come(KNOWN, times=20, known=True)
+    await hall.come(GUESSERS[0], times=5)
+    assert hall.entered == [KNOWN] * 2
+    entered = await hall.let_through()
+    assert entered[2:12].count(GUESSERS[0]) == 5
+    assert len(entered) == 25
+
+
+async def test_those_who_are_known_take_turns_among_themselves() -> None:
+    hall = Hall(FairLimiter(1))
+    await hall.come(KNOWN, times=6, known=True)
+    await hall.come("198.51.100.1", known=True)
+    assert (await hall.let_through())[1:3] == [KNOWN, "198.51.100.1"]
+
+
+async def test_a_full_queue_of_unknown_refuses_nobody_who_is_known() -> None:
+    hall = Hall(FairLimiter(1, QueueLimits(most=2)))
+    for guesser in GUESSERS[:5]:
+        await hall.come(guesser)
+    await hall.come(KNOWN, known=True)
+    assert hall.refused == dict.fromkeys(GUESSERS[3:5], 1)
+    assert KNOWN in await hall.let_through()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_no_place_is_lost_by_those_who_leave_and_none_is_made(known: bool) -> None:
+    slots = FairLimiter(2)
+    hall = Hall(slots)
+    await hall.come(KNOWN, times=3, known=known)
+    await hall.come(GUESSERS[0], times=3)
+    for task in hall.tasks[::-1]:
+        task.cancel()
+    await settle()
+    assert slots.waiting == 0
+    again = Hall(slots)
+    await again.come(GUESSERS[1], times=3)
+    assert again.entered == [GUESSERS[1]]
+    await again.come(KNOWN, times=3, known=True)
+    assert again.entered == [GUESSERS[1], KNOWN]
+    assert len(await again.let_through()) == 6

@@ -1,0 +1,42 @@
+"""Starting the shipped agents, and what they are told."""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+from tests.features.agents.agent_workspace import AgentWorkspace, Json
+from tests.features.agents.model_server import Asked
+
+CONTRACT = "# Frame contract\n\nThe supplier delivers\nwithin ten days.  Late deliveries cost 2 % a week.\n"
+
+
+async def run(workspace: AgentWorkspace, agent: str, *, continues: object = None, **given: object) -> Json:
+    """A run of the agent, seen to its end."""
+    return await workspace.run(agent=agent, input=given, continues=continues)
+
+
+async def refusals(workspace: AgentWorkspace, agent: str, **given: object) -> dict[str, str]:
+    """The messages of the 422 that the input is answered with, by their pointers."""
+    answer = await workspace.post(agent=agent, input=given)
+    assert answer.status_code == 422, answer.text
+    return {each["pointer"]: each["message"] for each in answer.json()["errors"]}
+
+
+def output_of(run: Json) -> Json:
+    assert run["status"] == "succeeded", run["error"]
+    return cast("Json", run["output"])
+
+
+def listed(output: Json, name: str) -> list[Json]:
+    return cast("list[Json]", output[name])
+
+
+def results(asked: Asked) -> list[Json]:
+    """What the tools answered, as JSON."""
+    return [json.loads(each) for each in asked.tool_results]
+
+
+def complaint(asked: Asked) -> str:
+    """What the model was last told about its output."""
+    return str(asked.messages[-1]["content"])

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+
+from partywall.features.documents.exceptions import NotTextError
+from partywall.features.documents.extraction import extract, media_type_of, plain_name
+from partywall.features.documents.html_text import markdown_of
+
+
+@pytest.mark.parametrize(
+    ("html", "text"),
+    [
+        ("plain", "plain"),
+        ("<p>one<p>two", "one\n\ntwo"),
+        ("<p>a <b>b</b>\n  c</p>", "a b c"),
+        ("a<br>b<br/>c", "a\nb\nc"),
+        ("<h1>A<br>B</h1><h6> c </h6>", "# A B\n\n###### c"),
+        ("<h2></h2>x", "## x"),
+        ("<ul><li>a<ul><li>b</ul><li><p>c</p></ul>", "- a\n- b\n- c"),
+        ("<pre>  x\n\n  y\n</pre>", "  x\n\n  y"),
+        ("<table><tr><th>a<th>b<tr><td>1<td>2</table>", "a | b\n\n1 | 2"),
+        ("<body><script>x</script><style>y</style><noscript>z</noscript><template>t</template>a<!-- b -->", "a"),
+        ("<head><meta charset=x></head><body>&lt;b&gt; &euro; &#0;", "<b> € \ufffd"),
+        ("<p>Zażółć 🦊", "Zażółć 🦊"),
+        ("", ""),
+        ("<<<>>><p", "<<<>>>"),
+        ("<svg><title>no</title></svg>yes", "yes"),
+    ],
+)
+def test_html_as_text(html: str, text: str) -> None:
+    assert markdown_of(html).text == text
+
+
+def test_depth_is_no_attack() -> None:
+    assert markdown_of("<div>" * 5_000 + "deep").text == "deep"
+    assert markdown_of("<b>" * 20_000 + "deep").text == "deep"
+
+
+@pytest.mark.parametrize("text", ["# a" + " #" * 500_000 + "a", "# " * 500_000, "#" * 1_000_000, " " * 1_000_000])
+def test_a_long_line_is_no_attack(text: str) -> None:
+    assert len(extract(text.encode(), "text/markdown", "name.md").title) <= 500
+
+
+def test_the_title_is_the_pages_own() -> None:
+    assert markdown_of("<title>\n A  &amp; B </title><h1>C</h1>").title == "A & B"
+    assert extract(b"<h1>C</h1>", "text/html", "x.html").title == "C"
+    assert extract(b"<p>C", "text/html", None).title == "Untitled"
+    assert len(extract(b"# " + b"x" * 900, "text/markdown", None).title) == 500
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"a\x00", b"\xed\xa0\x80", "ü".encode("utf-16")])
+def test_bytes_that_are_no_text(data: bytes) -> None:
+    for media_type in ("text/plain", "text/markdown", "text/html"):
+        with pytest.raises(NotTextError):
+            extract(data, media_type, "a.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [("a.txt", "a.txt"), ("/etc/a.txt", "a.txt"), ("..\\..\\a.txt", "a.txt"), ("", None), (None, None), ("dir/", None),
+     ("..", None), ("a/.", None)],
+)  # fmt: skip
+def test_a_files_name_is_no_path(name: str | None, plain: str | None) -> None:
+    assert plain_name(name) == plain
+
+
+def test_a_type_that_is_said_is_believed_before_the_name() -> None:
+    assert media_type_of("text/html; charset=utf-8", "a.txt") == "text/html"
+    assert media_type_of(None, "A.MD") == "text/markdown"
+    for declared, name in ((None, None), ("", "a"), ("image/svg+xml", "a.html"), ("text/plain; charset=latin1", "a")):
+        with pytest.raises(NotTextError):
+            media_type_of(declared, name)

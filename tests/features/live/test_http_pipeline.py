@@ -1,0 +1,73 @@
+"""What a client sends behind a request whose answer has no end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.features.live.server import Serving
+from tests.features.live.test_streams import until
+from tests.features.live.wire import stream, upgrade, wired
+from tests.users import Users
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
+BEHIND = {
+    "a request": HEALTH,
+    "many requests": HEALTH * 100,
+    "no request": b"\x00\x01\x02",
+    "a body": b"POST /api/v1/projects HTTP/1.1\r\nHost: here\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
+}
+
+
+@dataclass(slots=True)
+class Log:
+    """What the process has written."""
+
+    capture: pytest.CaptureFixture[bytes]
+    written: bytes = b""
+
+    def shows(self, text: bytes) -> bool:
+        self.written += b"".join(self.capture.readouterr())
+        return text in self.written
+
+
+@pytest.fixture
+def log(capfdbinary: pytest.CaptureFixture[bytes]) -> Log:
+    return Log(capfdbinary)
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+async def test_bytes_behind_an_open_stream_end_it(users: Users, server: Serving, log: Log, behind: str) -> None:
+    owner = await users.person()
+    async with wired(server) as wire:
+        wire.print_line(stream(await owner.project(), owner.token))
+        assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        await until(lambda: server.resources.tailers.followed == 1)
+        wire.print_line(BEHIND[behind])
+        await until(lambda: log.shows(b"/events"))
+        assert server.resources.tailers.followed == 0
+    assert not log.shows(b"Traceback")
+
+
+@pytest.mark.parametrize("behind", [*BEHIND, "an upgrade"])
+async def test_who_leaves_is_noticed_whatever_came_with_the_request(
+    users: Users, server: Serving, log: Log, behind: str
+) -> None:
+    owner = await users.person()
+    project = await owner.project()
+    async with wired(server) as wire:
+        wire.print_line(stream(project, owner.token) + BEHIND.get(behind, upgrade(project)))
+        if behind in ("a request", "many requests"):
+            await wire.until(b"HTTP/1.1 200 ")
+    await until(lambda: log.shows(b"/events"))
+    assert server.resources.tailers.followed == 0
+    assert not log.shows(b"Traceback")
+
+
+async def test_requests_behind_one_another_are_answered_in_turn(users: Users, server: Serving) -> None:
+    async with wired(server) as wire:
+        wire.print_line(HEALTH * 3)
+        for _ in range(3):
+            assert (await wire.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await wire.until(b"}")

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from httpx2 import Response
+
+from partywall.core.embedders import Embedder
+from partywall.core.ids import new_id
+from partywall.core.jobs.kinds import JobHandler
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.resources import Resources
+from partywall.features.search.indexer import index_documents
+from partywall.features.search.work import work
+from tests.engines import DatabaseUrls
+from tests.users import Person, Users
+
+MINE = tuple(handler.kind.name for handler in work.jobs)
+# What waits for the worker now, and not for a model that is away.
+WAITING = """
+    SELECT count(*) FROM document JOIN project ON project.id = document.project_id
+    WHERE index_status = 'pending' AND index_error IS NULL
+        AND document.deleted_at IS NULL AND project.deleted_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchWorkspace:
+    """A project with a person who owns it; documents are written straight into the table and indexed by a worker.
+
+    `work` indexes all that waits, in whatever project: `index` says only which documents are to wait.
+    """
+
+    users: Users
+    person: Person
+    project: UUID
+    resources: Resources
+    database: DatabaseUrls
+
+    async def put(
+        self, title: str, content: str = "", *, status: str = "draft", metadata: Mapping[str, str] | None = None
+    ) -> UUID:
+        made = new_id()
+        await self.users.execute(
+            "INSERT INTO document (project_id, id, title, content, status, metadata, size, content_sha256, created_by)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'user:test')",
+            self.project, made, title, content, status, json.dumps(dict(metadata or {})), len(content.encode()),
+            hashlib.sha256(content.encode()).hexdigest(),
+        )  # fmt: skip
+        return made
+
+    async def ask(self, *documents: UUID) -> None:
+        """Has them indexed again."""
+        await self.users.execute(
+            "UPDATE document SET index_status = 'pending', index_error = NULL WHERE id = ANY ($1)", list(documents)
+        )
+
+    async def index(self, *documents: UUID, resources: Resources | None = None) -> None:
+        await self.ask(*documents)
+        await self.work(resources)
+
+    async def work(self, resources: Resources | None = None, handlers: Sequence[JobHandler] = work.jobs) -> None:
+        """Indexes, and runs the handlers' jobs, until nothing is left."""
+        kinds = [handler.kind.name for handler in handlers]
+
+        async def idle() -> bool:
+            queued = "SELECT count(*) FROM job WHERE kind = ANY ($1) AND state <> 'dead_letter'"
+            return await self.value(WAITING) == 0 == await self.value(queued, kinds)  # indexing may enqueue
+
+        async with working(resources or self.resources, self.database, handlers):
+            await eventually(idle)
+
+    async def value(self, sql: str, *values: object) -> object:
+        [row] = await self.users.fetch(sql, *values)
+        return row[0]
+
+    async def count(self, table: str) -> object:
+        return await self.value(f'SELECT count(*) FROM "{table}" WHERE project_id = $1', self.project)  # noqa: S608 - a constant of the test
+
+    async def search(self, q: str, **params: str | int) -> Response:
+        return await self.person.client.get(f"/api/v1/projects/{self.project}/search", params={"q": q, **params})
+
+    async def titles(self, q: str, **params: str | int) -> list[str]:
+        answer = await self.search(q, **params)
+        assert answer.status_code == 200, answer.text
+        return [item["title"] for item in answer.json()["items"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An embedder catalogue made for a test."""
+
+    current: Embedder
+    others: tuple[Embedder, ...] = ()
+
+    async def named(self, name: str) -> Embedder | None:
+        return next((each for each in (self.current, *self.others) if each.name == name), None)
+
+
+def with_embedder(resources: Resources, current: Embedder, *others: Embedder) -> Resources:
+    return replace(resources, embedders=Chosen(current, others))
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 60.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def working(
+    resources: Resources, database: DatabaseUrls, handlers: Sequence[JobHandler] = work.jobs
+) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(index_documents(resources, stop))
+        group.create_task(JobRunner(resources, handlers).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from partywall.features.search.vector_plan import uses_index
+
+
+def test_a_small_project_compares_with_every_vector() -> None:
+    assert not uses_index(500, 500)
+    assert not uses_index(0, 0)
+
+
+def test_a_large_project_with_a_large_share_uses_the_index() -> None:
+    assert uses_index(40_000, 60_000)
+
+
+def test_a_small_share_of_a_huge_index_does_not() -> None:
+    """There the index would walk past a hundred other projects' vectors for each of ours."""
+    assert not uses_index(12_000, 3_000_000)

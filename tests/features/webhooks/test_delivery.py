@@ -1,0 +1,308 @@
+"""From an event to the customer's own server, and what comes between."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from standardwebhooks import WebhookVerificationError
+
+from partywall.core.db.scoped_read import ScopedReader
+from partywall.core.events.batches import read_batch
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal
+from tests.features.webhooks.conftest import OpenWorkspace
+from tests.features.webhooks.receiver import Arrived, Receiver, status
+from tests.features.webhooks.webhook_workspace import Hook, WebhookWorkspace, dispatching, lose, numbered, until
+
+
+async def test_an_event_arrives_signed_and_as_it_stands_on_the_stream(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 1)
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    [arrived] = receiver.arrived
+    arrived.verify(hook.secret)
+    with pytest.raises(WebhookVerificationError):
+        replace(arrived, body=arrived.body.replace(b"created", b"deleted")).verify(hook.secret)
+    assert arrived.headers["content-type"] == "application/json"
+    batch = await read_batch(
+        ScopedReader(resources.reads, Principal.service(workspace.project)), workspace.project, after=0
+    )
+    [frame] = [event.frame for event in batch.events if event.type == "document.created"]
+    assert b"\ndata: " + arrived.body + b"\n\n" in frame
+    [delivery] = await workspace.deliveries(hook)
+    assert (delivery["id"], delivery["attempts"], delivery["status_code"], delivery["next_attempt_at"]) == (
+        arrived.id, 1, 204, None,
+    )  # fmt: skip
+
+
+async def test_the_first_thing_that_a_webhook_for_everything_hears_of_is_itself(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    await workspace.happen("document.created")
+    hook = await workspace.hook(receiver.url, types=None)
+    await workspace.happen("document.updated")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 2)
+    assert receiver.types == ["project.webhook_created", "document.updated"]
+    assert receiver.arrived[0].event["subject"] == {"kind": "webhook", "id": str(hook.id)}
+
+
+async def test_only_the_types_asked_for_arrive_and_in_their_order(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await workspace.hook(receiver.url, types=["document.*", "run.started"])
+    await workspace.happen("run.queued", "document.created", "run.started", "member.added", *["document.updated"] * 60)
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 62)
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    assert receiver.types == ["document.created", "run.started", *["document.updated"] * 60]
+    assert in_order(receiver.arrived)
+    assert len({each.id for each in receiver.arrived}) == 62
+    assert receiver.most_open == 1
+
+
+@pytest.mark.parametrize(
+    ("types", "heard"),
+    [
+        (None, ["project.webhook_created", "run.started", "run.succeeded"]),
+        (["run.*"], ["run.started", "run.token", "run.succeeded"]),
+        (["run.token"], ["run.token"]),
+    ],
+)
+async def test_tokens_go_to_those_alone_that_ask_for_them(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources, types: list[str] | None, heard: list[str]
+) -> None:
+    hook = await workspace.hook(receiver.url, types=types)
+    await workspace.happen("run.started", "run.token", "run.succeeded")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) >= len(heard))
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    assert receiver.types == heard
+
+
+async def test_a_project_hears_of_nothing_that_happens_in_another(
+    open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
+) -> None:
+    one, other = await open_workspace(), await open_workspace()
+    await one.hook(receiver.url, types=None)
+    await other.hook(second_receiver.url, types=None)
+    async with dispatching(resources):
+        await asyncio.gather(one.happen(*["document.created"] * 20), other.happen(*["document.deleted"] * 20))
+        await until(lambda: len(receiver.arrived) == 21 and len(second_receiver.arrived) == 21)
+    for workspace, heard in ((one, receiver), (other, second_receiver)):
+        assert {each.event["project_id"] for each in heard.arrived} == {str(workspace.project)}
+
+
+async def test_two_webhooks_each_get_every_event_under_ids_of_their_own(
+    workspace: WebhookWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
+) -> None:
+    first, second = await workspace.hook(receiver.url), await workspace.hook(second_receiver.url)
+    await workspace.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == len(second_receiver.arrived) == 1)
+    receiver.arrived[0].verify(first.secret)
+    with pytest.raises(WebhookVerificationError):
+        receiver.arrived[0].verify(second.secret)
+    assert receiver.arrived[0].id != second_receiver.arrived[0].id
+
+
+async def test_both_secrets_sign_after_a_rotation_and_the_one_before_no_more(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await workspace.hook(receiver.url)
+    second = (await workspace.owner.client.post(f"{hook.url}/rotate-secret")).json()["secret"]
+    await workspace.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 1)
+        receiver.arrived[0].verify(hook.secret)
+        receiver.arrived[0].verify(second)
+        third = (await workspace.owner.client.post(f"{hook.url}/rotate-secret")).json()["secret"]
+        await workspace.happen("document.updated")
+        await until(lambda: len(receiver.arrived) == 2)
+        receiver.arrived[1].verify(second)
+        receiver.arrived[1].verify(third)
+        with pytest.raises(WebhookVerificationError):
+            receiver.arrived[1].verify(hook.secret)
+        await workspace.users.execute("UPDATE webhook SET previous_until = now() WHERE id = $1", hook.id)
+        await workspace.happen("document.deleted")
+        await until(lambda: len(receiver.arrived) == 3)
+    receiver.arrived[2].verify(third)
+    with pytest.raises(WebhookVerificationError):
+        receiver.arrived[2].verify(second)
+
+
+async def test_a_slow_receiver_holds_up_nobody_else(
+    open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
+) -> None:
+    slow, quick = await open_workspace(), await open_workspace()
+    release = asyncio.Event()
+
+    async def wait(_: Arrived) -> bytes:
+        await release.wait()
+        return status(200)
+
+    receiver.answer = wait
+    late = await slow.hook(receiver.url)
+    await quick.hook(second_receiver.url)
+    async with dispatching(resources, timeout=timedelta(seconds=30)):
+        await slow.happen(*["document.created"] * 5)
+        await until(lambda: len(receiver.arrived) == 1)
+        await quick.happen(*["document.created"] * 50)
+        await until(lambda: len(second_receiver.arrived) == 50)
+        assert len(receiver.arrived) == 1
+        release.set()
+        await until(lambda: len(receiver.arrived) == 5)
+        await until(lambda: _all(slow, late, "succeeded"))
+
+
+async def test_an_answer_that_never_ends_is_not_read(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    async def endless(_: Arrived) -> bytes:
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n" + b"x" * 10_000_000
+
+    receiver.answer = endless
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    assert len(receiver.arrived) == 1
+
+
+async def test_two_workers_share_the_work_and_repeat_nothing(
+    open_workspace: OpenWorkspace, receiver: Receiver, second_receiver: Receiver, resources: Resources
+) -> None:
+    offices = [await open_workspace() for _ in range(4)]
+    hooks = [await each.hook(receiver.url) for each in offices]
+    async with dispatching(resources), dispatching(resources):
+        await asyncio.gather(*(each.happen(*["document.created"] * 10) for each in offices))
+        await until(lambda: len(receiver.arrived) >= 40)
+        for workspace, hook in zip(offices, hooks, strict=True):
+            await until(functools.partial(_all, workspace, hook, "succeeded"))
+    assert len(receiver.arrived) == len({each.id for each in receiver.arrived}) == 40
+    for workspace in offices:
+        mine = [each for each in receiver.arrived if each.event["project_id"] == str(workspace.project)]
+        assert in_order(mine)
+
+
+async def test_what_a_worker_was_killed_at_is_sent_again_under_the_same_id(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    """The worker ends in the middle of an attempt, its lease still good, and another takes over when it has expired."""
+    hang = asyncio.Event()
+
+    async def wait(_: Arrived) -> bytes:
+        await hang.wait()
+        return status(200)
+
+    receiver.answer = wait
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created", "document.updated")
+    async with asyncio.TaskGroup() as group:
+        to_delete = group.create_task(_work_for_ever(resources))
+        await until(lambda: len(receiver.arrived) == 1)
+        to_delete.cancel()
+    receiver.answer = None
+    async with dispatching(resources):
+        await asyncio.sleep(0.2)
+        assert len(receiver.arrived) == 1, "the lease of the dead worker was not honoured"
+        await lose(workspace, hook)
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    ids = [each.id for each in receiver.arrived]
+    assert ids[0] == ids[1] != ids[2]
+    assert len(ids) == 3
+    hang.set()
+
+
+async def test_an_outcome_is_not_kept_once_the_lease_is_lost(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    async def steal(_: Arrived) -> bytes:
+        await workspace.users.execute(
+            "UPDATE job SET lease = $2, heartbeat_at = now() + interval '1 hour' WHERE dedupe_key = $1",
+            f"deliver_webhook:{hook.id}", uuid4(),
+        )  # fmt: skip
+        return status(200)
+
+    receiver.answer = steal
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created", "document.updated")
+    await numbered(workspace)
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 1)
+        await asyncio.sleep(0.2)
+    assert len(receiver.arrived) == 1
+    assert [(each["status"], each["attempts"]) for each in await workspace.deliveries(hook)] == [("pending", 0)] * 2
+
+
+async def test_nothing_is_sent_while_it_is_disabled_and_what_was_missed_follows(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await workspace.hook(receiver.url)
+    await workspace.owner.client.patch(hook.url, json={"enabled": False})
+    await workspace.happen("document.created", "document.updated")
+    async with dispatching(resources):
+        await asyncio.sleep(0.2)
+        assert receiver.arrived == []
+        await workspace.owner.client.patch(hook.url, json={"enabled": True})
+        await until(lambda: len(receiver.arrived) == 2)
+    assert receiver.types == ["document.created", "document.updated"]
+
+
+async def test_events_that_are_no_longer_kept_are_passed_over(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created", "document.updated", "document.deleted")
+    await workspace.users.execute(
+        "DELETE FROM event WHERE project_id = $1 AND type <> 'document.deleted'", workspace.project
+    )
+    await workspace.users.execute(
+        "UPDATE event_counter SET oldest = (SELECT min(id) FROM event WHERE project_id = $1) WHERE project_id = $1",
+        workspace.project,
+    )
+    async with dispatching(resources):
+        await until(lambda: _all(workspace, hook, "succeeded"))
+    assert receiver.types == ["document.deleted"]
+
+
+async def test_a_webhook_that_is_deleted_during_an_attempt_leaves_nothing(
+    workspace: WebhookWorkspace, receiver: Receiver, resources: Resources
+) -> None:
+    async def delete(_: Arrived) -> bytes:
+        assert (await workspace.owner.client.delete(hook.url)).status_code == 204
+        return status(500)
+
+    receiver.answer = delete
+    hook = await workspace.hook(receiver.url)
+    await workspace.happen("document.created")
+    async with dispatching(resources):
+        await until(lambda: len(receiver.arrived) == 1)
+        await asyncio.sleep(0.2)
+    assert len(receiver.arrived) == 1
+    assert await workspace.users.fetch("SELECT FROM webhook_delivery WHERE project_id = $1", workspace.project) == []
+
+
+def in_order(arrived: Sequence[Arrived]) -> bool:
+    return all(before.number < after.number for before, after in itertools.pairwise(arrived))
+
+
+async def _work_for_ever(resources: Resources) -> None:
+    async with dispatching(resources, timeout=timedelta(seconds=60)):
+        await asyncio.Event().wait()
+
+
+async def _all(workspace: WebhookWorkspace, hook: Hook, wanted: str) -> bool:
+    found = await workspace.statuses(hook)
+    return bool(found) and set(found) == {wanted}

@@ -1,0 +1,119 @@
+"""Projects with webhooks, and the workers that serve them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from partywall.core.events.log import EventDraft, EventLog
+from partywall.core.jobs.runner import JobRunner
+from partywall.core.outgoing.guarded_transport import Outgoing
+from partywall.core.resources import Resources
+from partywall.core.tenancy import Principal, open_scope
+from partywall.features.webhooks.work import work
+from partywall.settings import JobSettings
+from partywall.settings.outgoing import WebhookSettings
+from tests.users import Person, Users
+
+# Everything happens at once, quicker than an operator may have it, so that a test waits for nothing.
+AT_ONCE = WebhookSettings(timeout=timedelta(seconds=30)).model_copy(
+    update={"first_retry": timedelta(milliseconds=1), "poll_interval": timedelta(milliseconds=20)}
+)
+OFTEN = JobSettings(poll_interval=timedelta(milliseconds=100))
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    id: UUID
+    secret: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookWorkspace:
+    """A project whose events are to be delivered."""
+
+    users: Users
+    resources: Resources
+    owner: Person
+    project: UUID
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}/webhooks"
+
+    async def hook(self, url: str, **more: object) -> Hook:
+        answer = await self.owner.client.post(self.url, json={"url": url, "types": ["document.*"], **more})
+        assert answer.status_code == 201, answer.text
+        made = answer.json()
+        return Hook(UUID(made["id"]), made["secret"], f"{self.url}/{made['id']}")
+
+    async def happen(self, *types: str) -> None:
+        """Events, each in a transaction of its own."""
+        for type_ in types:
+            async with self.resources.sessions.begin() as session:
+                scope = await open_scope(session, Principal.service(self.project), self.project)
+                event_drafts = EventDraft(type_, "document", str(self.project), {"title": "Größe \u2028 5"})
+                EventLog(session, scope, self.resources.sequencer).append(event_drafts)
+
+    async def shown(self, hook: Hook) -> dict[str, object]:
+        found: dict[str, object] = (await self.owner.client.get(hook.url)).json()
+        return found
+
+    async def deliveries(self, hook: Hook) -> list[dict[str, object]]:
+        answer = await self.owner.client.get(f"{hook.url}/deliveries", params={"sort": "created_at"})
+        items: list[dict[str, object]] = answer.json()["items"]
+        return items
+
+    async def statuses(self, hook: Hook) -> list[object]:
+        return [each["status"] for each in await self.deliveries(hook)]
+
+
+@asynccontextmanager
+async def dispatching(
+    resources: Resources, *, outgoing: Outgoing | None = None, **changed: object
+) -> AsyncIterator[None]:
+    """A worker with settings of its own, which has ended what it has begun when the block is left."""
+    stop = asyncio.Event()
+    webhooks = AT_ONCE.model_copy(update=changed)
+    settings = resources.settings.model_copy(update={"webhooks": webhooks, "jobs": OFTEN})
+    changed_resources = replace(resources, settings=settings, outgoing=outgoing or resources.outgoing)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(JobRunner(changed_resources, work.jobs).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+
+
+async def numbered(*offices: WebhookWorkspace) -> None:
+    """Whichever process was to do it; and the jobs that were asked for with the numbers are on the queue."""
+    for workspace in offices:
+        await workspace.users.fetch("SELECT wall.catch_up_events($1, 1000)", workspace.project)
+    while (await offices[0].users.fetch("SELECT wall.pass_requests_on() AS is_left"))[0]["is_left"]:
+        await asyncio.sleep(0.01)
+
+
+async def lose(workspace: WebhookWorkspace, hook: Hook) -> None:
+    """As if the webhook's worker had been silent for long."""
+    sql = "UPDATE job SET heartbeat_at = now() - interval '1 hour' WHERE state = 'running' AND dedupe_key = $1"
+    assert await workspace.users.execute(sql, f"deliver_webhook:{hook.id}") == "UPDATE 1"
+
+
+async def hasten(workspace: WebhookWorkspace, hook: Hook) -> None:
+    """As if the moment had come that the webhook's job waits for."""
+    sql = "UPDATE job SET due_at = now() WHERE state = 'delayed' AND dedupe_key = $1"
+    await workspace.users.execute(sql, f"deliver_webhook:{hook.id}")
+
+
+async def until(check: Callable[[], bool | Awaitable[bool]], seconds: float = 60.0) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            found = check()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.01)

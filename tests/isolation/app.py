@@ -1,0 +1,67 @@
+"""The application as it is besieged: nothing but the wall may refuse, and nothing waits without need."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+from partywall.core.resources import Resources
+from partywall.core.security.attempts import AttemptLimiter
+from partywall.main import create_app
+from partywall.settings import Settings
+from tests.engines import DatabaseUrls
+
+# Of a model that nobody asks: no worker runs here that would.
+UNASKED: Final[Mapping[str, str]] = {"model": "openai:unasked", "base_url": "http://127.0.0.1:9/v1"}
+
+
+def settings_for_attack(database: DatabaseUrls, cache: str, data: Path) -> Settings:
+    """Limits so high that none of them answers in the wall's place; credentials that outlive the siege."""
+    return Settings.model_validate(
+        {
+            "data_dir": data,
+            "secret_key": "a secret of the siege, long enough: 0123456789",
+            "database": {"engine": "embedded", "url": database.runtime, "pool_size": 5},
+            "cache": {"engine": "embedded", "url": cache},
+            # Nothing is called here: a webhook's address is only looked at when it is made.
+            "outgoing": {"allow_http": True, "allowed_networks": "127.0.0.0/8"},
+            "accounts": {
+                "attempts_per_minute": 1_000_000,
+                "max_failed_logins": 1_000,
+                "access_token_ttl": timedelta(hours=6),
+            },
+            "events": {"ticket_ttl": timedelta(hours=1)},
+            "agents": {"modules": ["tests.features.agents.assistant"], **UNASKED},
+            "log": {"level": "error"},
+            "http": {"docs": True},
+        }
+    )
+
+
+class Unlimited(AttemptLimiter):
+    """Counts nothing. What one address or account may ask for in an hour is not what holds the wall."""
+
+    async def admit(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
+        return None
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, create: Callable[[Settings], FastAPI] = create_app) -> AsyncIterator[FastAPI]:
+    app = create(settings)
+    async with LifespanManager(app, startup_timeout=60, shutdown_timeout=60):
+        resources: Resources = app.state.resources
+        # What a password costs to check is not what is attacked here, and it is checked thousands of times.
+        cheap = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+        resources.passwords._hashes = cheap
+        resources.passwords._nobodys = cheap.hash("nobody's")
+        app.state.resources = replace(resources, attempts=Unlimited(resources.cache, per_minute=1))
+        yield app

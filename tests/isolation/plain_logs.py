@@ -1,0 +1,19 @@
+"""Logging for tests whose requests fail on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+
+@contextmanager
+def plain_logs() -> Iterator[None]:
+    """structlog's default draws the locals of every frame of an exception, which takes seconds."""
+    before = structlog.get_config()
+    structlog.configure([structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

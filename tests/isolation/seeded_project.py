@@ -1,0 +1,101 @@
+"""A full project whose every text carries one word, so that any byte of it is known again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from partywall.core.resources import Resources
+from tests.engines import DatabaseUrls
+from tests.isolation import rows
+from tests.isolation.job_runner import index
+from tests.users import Person, Users
+
+# Beside the tables whose rows are addressed by `<table>_id`.
+_NAMED_OTHERWISE = {"delivery_id": "webhook_delivery", "key_id": "api_key"}
+# What every room says too, so that a question which finds something at home would find it next door.
+COMMON = "harbour"
+# An index of $1 that is no longer searched, with the id $2 and one vector.
+RETIRED = """
+    WITH old AS (
+        INSERT INTO search_index (project_id, id, model, dimension, status)
+        VALUES ($1, $2, 'an old model', 256, 'retired') RETURNING project_id, id
+    )
+    INSERT INTO embedding_256 (project_id, index_id, chunk, approximate, embedding)
+    SELECT e.project_id, $2, e.chunk, false, e.embedding FROM embedding_256 AS e WHERE e.project_id = $1 LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SeededProject:
+    """`ids` are what stands in a path; `blob` is the key of the uploaded file's bytes."""
+
+    owner: Person
+    project: UUID
+    word: str
+    ids: Mapping[str, str]
+    blob: str
+
+    @property
+    def document(self) -> UUID:
+        return UUID(self.ids["document_id"])
+
+    @property
+    def external_id(self) -> str:
+        return f"{self.word}-external"
+
+    @property
+    def url(self) -> str:
+        return f"/api/v1/projects/{self.project}"
+
+    def secrets(self) -> list[str]:
+        """What must never be seen from outside."""
+        return [self.word, self.owner.email, str(self.owner.id), *(v for n, v in self.ids.items() if n != "number")]
+
+
+async def seed(users: Users, resources: Resources, database: DatabaseUrls, word: str) -> SeededProject:
+    """A new person's project with an indexed document of two versions, an upload, and a row in every table."""
+    owner = await users.person()
+    project = await owner.project(f"{word} project")
+    document, uploaded = await _documents(owner, project, word)
+    await index(users, resources, project, document, uploaded)
+    connection = await asyncpg.connect(DatabaseUrls.dsn(database.superuser))
+    try:
+        await rows.fill(connection, project)
+        ids = await _ids(connection, project)
+        query = "SELECT original_key FROM document WHERE project_id = $1 AND original_key IS NOT NULL"
+        blob = await connection.fetchval(query, project)
+    finally:
+        await connection.close()
+    fixed = {"project_id": str(project), "document_id": str(document), "number": "1", "user_id": str(owner.id)}
+    return SeededProject(owner, project, word, {**ids, **fixed}, blob)
+
+
+async def _documents(owner: Person, project: UUID, word: str) -> tuple[UUID, UUID]:
+    url = f"/api/v1/projects/{project}/documents"
+    body = {"title": f"{word} title", "content": f"{word} {COMMON} content", "external_id": f"{word}-external",
+            "metadata": {"note": f"{word} note"}}  # fmt: skip
+    made = await owner.client.post(url, json=body)
+    assert made.status_code == 201, made.text
+    document = UUID(made.json()["id"])
+    changed = await owner.client.patch(f"{url}/{document}", json={"content": f"{word} {COMMON} changed"})
+    assert changed.status_code == 200, changed.text
+    sent = {"file": (f"{word}.txt", f"{word} {COMMON} upload".encode(), "text/plain")}
+    uploaded = await owner.client.post(f"{url}/upload", files=sent)
+    assert uploaded.status_code == 201, uploaded.text
+    return document, UUID(uploaded.json()["id"])
+
+
+async def _ids(connection: rows.Connection, project: UUID) -> dict[str, str]:
+    found: dict[str, str] = {}
+    tables = {table: f"{table}_id" for table in await rows.project_tables(connection)}
+    tables |= {table: name for name, table in _NAMED_OTHERWISE.items()}
+    for table, name in tables.items():
+        query = f"SELECT to_jsonb(t) ->> 'id' FROM \"{table}\" AS t WHERE project_id = $1 LIMIT 1"  # noqa: S608 - a catalogue name
+        value = await connection.fetchval(query, project)
+        if value is not None and len(value) == 36:
+            found[name] = value
+    return found

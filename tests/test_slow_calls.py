@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import text
+
+from partywall.core.resources import Resources
+from tests.slow_calls import HELD
+
+
+async def test_what_is_slow_while_a_connection_is_held_is_found(resources: Resources) -> None:
+    async with resources.sessions.begin() as session:
+        await asyncio.to_thread(len, "nothing is held yet")
+        await session.execute(text("SELECT 1"))
+        assert HELD.take() == []
+        await asyncio.to_thread(len, "")
+        await resources.cache.ping()
+        async with resources.sessions.read() as another:
+            await another.execute(text("SELECT 1"))
+    await asyncio.to_thread(len, "and no more")
+    found = HELD.take()
+    # A connection to the cache that is new says more than its ping.
+    assert {each.partition(" while")[0] for each in found} == {
+        "asyncio.to_thread", "AbstractConnection.send_packed_command", "another connection",
+    }  # fmt: skip
+
+
+async def test_what_another_task_does_meanwhile_is_its_own_affair(resources: Resources) -> None:
+    async with resources.sessions.begin() as session:
+        await session.execute(text("SELECT 1"))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(in_a_thread())
+    assert HELD.take() == []
+
+
+async def in_a_thread() -> None:
+    await asyncio.to_thread(len, "")

@@ -185,7 +185,7 @@ async def test_what_may_look_through_the_project_waits_for_a_long_read(
     workspace: Workspace, resources: Resources, query: str, is_long: bool
 ) -> None:
     """And nothing else does: an account that has as many under way as it may still gets its ordinary lists."""
-    places, tenant = resources.reads.long.places, workspace.owner.principal.tenant
+    places, tenant = resources.reads.long.slots, workspace.owner.principal.tenant
     taken = 0
     while places.try_acquire(tenant):
         taken += 1

@@ -1,4 +1,4 @@
-"""Every table that the core and the slices declare."""
+"""All tables of the core and the slices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API serves of every slice, and the one set of routes that demand no credential."""
+"""The routes of all slices, and the set of routes that need no credential."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ ROUTES: Final[tuple[Routes, ...]] = (
 TAGS: Final[tuple[Tag, ...]] = (
     Tag("accounts", "Registration, tokens, sessions and the caller's own account."),
     Tag("projects", "Projects that the caller is a member of."),
-    Tag("members", "Who belongs to a project, in which role, and who is invited."),
-    Tag("quotas", "What a project and an account may use, and what is used."),
-    Tag("api keys", "Credentials of a project for programs."),
+    Tag("members", "A project's members, their roles, and invitations."),
+    Tag("quotas", "Limits and current usage of projects and accounts."),
+    Tag("api keys", "A project's credentials for programs."),
     Tag("documents", "Documents of a project, their content and versions."),
-    Tag("search", "Search in a project's documents by word and by meaning."),
-    Tag("events", "A project's events as they happen."),
-    Tag("webhooks", "Addresses that a project's events are sent to, and the deliveries."),
+    Tag("search", "Keyword and semantic search in a project's documents."),
+    Tag("events", "A live stream of a project's events."),
+    Tag("webhooks", "URLs that receive a project's events, and the deliveries."),
     Tag("agents", "Agents, their runs and the project's budget."),
-    Tag("mcp", "The project as a server of the Model Context Protocol."),
+    Tag("mcp", "The project as a Model Context Protocol server."),
     Tag("operation", "Health of the process."),
 )
 
-# By the name of the endpoint function.
+# Names of endpoint functions.
 PUBLIC: Final = frozenset(
     {
         "healthz",

@@ -1,4 +1,4 @@
-"""What a worker does for every slice."""
+"""The jobs and schedules of all slices."""
 
 from __future__ import annotations
 

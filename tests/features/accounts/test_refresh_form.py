@@ -53,7 +53,7 @@ async def test_both_ways_answer_alike(member: Visitor) -> None:
         found.append((good.status_code, good.json()["refresh_token"], bad.status_code, told, names))
     assert [each[0] for each in found] == [200] * 4
     assert found == found[:1] * 4
-    assert found[0][3]["detail"] == "The refresh token is used, expired, revoked or unknown: log in again."
+    assert found[0][3]["detail"] == "The refresh token is used, expired, revoked or unknown. Log in again."
 
 
 async def test_an_ordinary_refresh_asks_no_cache(member: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ async def test_who_registers_again_is_told_by_mail_alone(
     await member.register("another password")
     await account_jobs.work(await account_id(superuser, member.email))
     *_, last = account_jobs.texts(member.email)
-    assert "It has an account already" in last
+    assert "It already has an account" in last
     assert "pwv_" not in last
     assert (await member.try_login("another password")).status_code == 200
 

@@ -67,7 +67,7 @@ forms = APIRouter(prefix="/auth", tags=["accounts"], route_class=FormRoute)
     status_code=status.HTTP_202_ACCEPTED,
     dependencies=[RegistrationLimit],
     summary="Register",
-    description="Answers the same, after the same work, whether or not the address is known.",
+    description="The answer and its timing do not depend on whether the address is known.",
     responses=documented(RegistrationClosedError, TooManyAttemptsError),
 )
 async def register_account(body: Registration, service: RegistrationServiceDep) -> Accepted:
@@ -80,9 +80,9 @@ async def register_account(body: Registration, service: RegistrationServiceDep) 
     response_model=TokenAnswer,
     summary="Get an access token",
     description=(
-        "RFC 6749: with `grant_type=password` by address and password, with `grant_type=refresh_token` by a refresh"
-        " token. The answer holds the next one. Where that answer was lost, the same request gets the same token again;"
-        " once the next one has been used, showing the one before it ends the session."
+        "RFC 6749. `grant_type=password` takes an address and a password, `grant_type=refresh_token` a refresh token."
+        " The answer contains the next refresh token. If the answer is lost, the same request returns the same token"
+        " again. Once the next token has been used, presenting its predecessor ends the session."
     ),
     responses=documented(
         InvalidRequestError, UnsupportedGrantTypeError, InvalidGrantError, LoginLockedError, TooManyAttemptsError
@@ -110,9 +110,7 @@ async def issue_token(
 @forms.post(
     "/revoke",
     summary="Revoke a token",
-    description=(
-        "RFC 7009: ends the session of a refresh token or an access token. An unknown token is answered alike."
-    ),
+    description="RFC 7009: ends the session of a refresh or access token. An unknown token gets the same answer.",
     responses=documented(InvalidRequestError, TooManyAttemptsError),
 )
 async def revoke_token(
@@ -125,7 +123,7 @@ async def revoke_token(
     return Revoked(status="revoked")
 
 
-@router.get("/sessions", summary="List the caller's sessions", description="Those that can still be refreshed.")
+@router.get("/sessions", summary="List the caller's sessions", description="Only sessions that can be refreshed.")
 async def list_sessions(
     current: CurrentSessionDep,
     session: PrincipalReadSessionDep,
@@ -140,7 +138,7 @@ async def list_sessions(
     "/sessions/{session_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="End a session",
-    description="Its refresh token is refused from now on, its access tokens within seconds.",
+    description="Its refresh token is refused at once, its access tokens within seconds.",
     responses=documented(SessionNotFoundError),
 )
 async def revoke_session(session_id: UUID, service: SessionServiceDep) -> None:
@@ -153,12 +151,12 @@ async def _refuse_repeats(request: Request) -> None:
 
 
 def _answer(request: Request, outcome: LoginOutcome | RefreshOutcome, refusal: OAuthError) -> Response:
-    """A refusal is returned, not raised: what it counted or revoked must be stored."""
+    """Return refusals instead of raising them: their counts and revocations must be committed."""
     match outcome:
         case TokenPair(access_token, expires_in, refresh_token):
             tokens = TokenAnswer(
                 access_token=access_token,
-                token_type="bearer",  # noqa: S106 - the name of a kind of token
+                token_type="bearer",  # noqa: S106 - a token type, not a secret
                 expires_in=expires_in,
                 refresh_token=refresh_token,
             )
@@ -176,5 +174,5 @@ async def _refresh(request: Request, resources: Resources, client: str, fields: 
     return _answer(request, await service.refresh(fields["refresh_token"]), InvalidRefreshTokenError())
 
 
-# What `issue_token` is mostly asked for. Whatever is asked in another way it serves itself.
+# Fast path for the most frequent request of `issue_token`, which serves all other forms.
 refresh_form: Final = FastPathForm("/api/v1/auth/token", {"grant_type": "refresh_token"}, ("refresh_token",), _refresh)

@@ -3,20 +3,20 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-# Length is what makes a password strong (NIST SP 800-63B): no rules of composition, and room for any sentence.
+# Length makes a password strong (NIST SP 800-63B): no composition rules, and room for long passphrases.
 MIN_PASSWORD: Final = 10
 MAX_PASSWORD: Final = 1024
 MAX_USER_AGENT: Final = 200
-# The purpose of the key under which addresses are counted, so that the table of failures names nobody.
+# Purpose of the key that hashes addresses, so that the failure table contains no plain address.
 COUNTED_ADDRESSES: Final = "counted addresses"
 JWKS_MAX_AGE: Final = 300
 VERIFICATION_TTL: Final = timedelta(hours=24)
 MAX_VERIFICATION_TOKEN: Final = 200
-# To one address, whoever asks for them. No more registrations of it are kept either.
+# Per address, from all clients together. Also the limit of registrations kept for it.
 MAILS_PER_HOUR: Final = 5
-# Of a registration, for who asks again from where it came from, besides those that anybody can use up.
+# Resends per registration for its own network, in addition to those that anyone can use up.
 OWN_MAILS: Final = 3
-# Living sessions of one account; a further login ends the one that was not used for longest.
+# Active sessions per account; a further login ends the least recently used one.
 MAX_SESSIONS: Final = 100
-# At least so long a revoked session is remembered.
+# Minimum time that a revoked session is kept.
 REVOKED_KEPT: Final = timedelta(days=1)

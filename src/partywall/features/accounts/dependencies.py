@@ -101,14 +101,14 @@ async def get_session_service(
 
 
 async def get_current_session(request: Request, principal: PersonDep, resources: ResourcesDep) -> UUID | None:
-    """The session of the request's own access token."""
+    """The session of the request's access token."""
     token = bearer_token(request.headers.get("authorization")) or ""
     verified = await resources.access_tokens.verify(token)
     return verified.session_id if verified.principal == principal else None
 
 
 async def get_user_agent(request: Request) -> str | None:
-    """What the client calls itself, for people to know their sessions by."""
+    """The printable part of the User-Agent header. It helps people recognise their sessions."""
     given = request.headers.get("user-agent", "")
     return "".join(each for each in given if each.isprintable())[:MAX_USER_AGENT] or None
 

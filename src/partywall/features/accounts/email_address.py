@@ -8,14 +8,14 @@ from partywall.core.mail.mime import ENCODED_WORD
 
 MAX_LENGTH: Final = 254
 
-# A house may have a mail server of its own under these; the library documents its list as the place to say so.
+# Private networks may use these domains for mail. The library documents this list as the way to allow them.
 SPECIAL_USE_DOMAIN_NAMES[:] = [name for name in SPECIAL_USE_DOMAIN_NAMES if name not in ("local", "test")]
 
 
 def normalised(address: str) -> str:
-    """The one form in which an address is stored and compared: lower case, its domain in Unicode.
+    """Return the form in which addresses are stored and compared: lower case, domain in Unicode.
 
-    Raises ValueError, without the address, for what is none.
+    Raises ValueError, with a message that omits the address, if it is not valid.
     """
     stripped = address.strip()
     if len(stripped) > MAX_LENGTH or ENCODED_WORD.search(stripped):

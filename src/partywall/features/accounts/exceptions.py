@@ -24,7 +24,7 @@ class AccountNotFoundError(NotFoundError):
 
 
 class AddressTakenError(ConflictError):
-    """Only operators learn this; registering never tells."""
+    """Only operators see this error; registration never reveals it."""
 
     code = "address_taken"
     title = "There is an account with this address already"
@@ -41,10 +41,10 @@ class RegistrationClosedError(ForbiddenError):
 
 
 class VerificationTokenError(BadRequestError):
-    """The same for every reason, so that it tells nothing of an account."""
+    """The same error for every reason, so that it reveals nothing about an account."""
 
     code = "verification_token_invalid"
-    title = "The token is not valid, has expired or was used"
+    title = "The token is invalid, expired or already used"
 
 
 class TooManyMailsError(TooManyRequestsError):
@@ -53,7 +53,7 @@ class TooManyMailsError(TooManyRequestsError):
 
 
 class OAuthError(BadRequestError):
-    """A refusal of RFC 6749: its code is the top-level `error` as well."""
+    """An RFC 6749 error; its code is also the top-level member `error`."""
 
     def __init__(self, description: str = "") -> None:
         super().__init__(
@@ -74,33 +74,33 @@ class UnsupportedGrantTypeError(OAuthError):
 
 
 class InvalidGrantError(OAuthError):
-    """The same for every reason, so that it tells none."""
+    """The same error for every reason, so that it reveals none."""
 
     code = "invalid_grant"
     title = "The credentials are not valid"
 
     def __init__(self) -> None:
         super().__init__(
-            "The credentials are not valid, or the address is not confirmed yet: "
-            "POST /api/v1/auth/email/resend mails the confirmation again."
+            "The credentials are not valid, or the address is not confirmed yet. "
+            "POST /api/v1/auth/email/resend sends the confirmation mail again."
         )
 
 
 class InvalidRefreshTokenError(OAuthError):
-    """The same for every reason, so that it tells none."""
+    """The same error for every reason, so that it reveals none."""
 
     code = "invalid_grant"
     title = "The refresh token is not valid"
 
     def __init__(self) -> None:
-        super().__init__("The refresh token is used, expired, revoked or unknown: log in again.")
+        super().__init__("The refresh token is used, expired, revoked or unknown. Log in again.")
 
 
 class LoginLockedError(TooManyRequestsError):
     """The same for a known and an unknown address."""
 
     code = "login_locked"
-    title = "Too many failures for this address"
+    title = "Too many failed logins for this address"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(retry_after)

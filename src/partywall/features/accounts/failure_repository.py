@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 _PRUNED_AT_ONCE: Final = 20
 
-# What is counted, by its keyed hash, and the rule that it is held to.
+# The policy of each counter, by the counter's keyed hash.
 type Counters = Mapping[bytes, WaitPolicy]
 
 
@@ -26,7 +26,7 @@ def _failures(row: LoginFailure) -> Failures:
 
 
 async def counted_failures(session: AsyncReadSession, counters: Iterable[bytes]) -> dict[bytes, Failures]:
-    """What is counted; nothing of what has no failures."""
+    """The failures by counter; counters without failures are left out."""
     query = select(LoginFailure).where(LoginFailure.counter.in_(counters))
     return {row.counter: _failures(row) for row in await session.scalars(query)}
 
@@ -37,14 +37,14 @@ def longest_wait(found: Mapping[bytes, Failures], now: datetime) -> timedelta | 
 
 @dataclass(frozen=True, slots=True)
 class FailureCounter:
-    """Counts attempts as failures before they are made; attempts at once take turns."""
+    """Counts attempts as failures before they are made. Row locks serialise concurrent attempts."""
 
     session: AsyncSession
 
     async def charge(self, address: bytes, counters: Counters, now: datetime) -> timedelta | None:
-        """Counts one attempt under every counter, or answers how long it has to wait, and then counts nothing.
+        """Count one attempt under every counter. If it must wait, count nothing and return the wait.
 
-        `address` is the keyed hash of the address that all of them are about.
+        `address` is the keyed hash of the e-mail address that all counters belong to.
         """
         found = await self._open(address, counters, now)
         wait = longest_wait(found, now)
@@ -58,15 +58,15 @@ class FailureCounter:
         return None
 
     async def lift(self, address: bytes) -> None:
-        """Forgets all that is counted of an address, from every network."""
-        # Locked in the order of `charge`.
+        """Delete all counters of an address, for every network."""
+        # Lock in the same order as `charge`.
         counters = select(LoginFailure.counter).where(LoginFailure.address_hash == address)
         locked = list(await self.session.scalars(counters.order_by(LoginFailure.counter).with_for_update()))
         await self.session.execute(delete(LoginFailure).where(LoginFailure.counter.in_(locked)))
 
     async def succeeded(self, own: bytes, shared: Collection[bytes]) -> None:
-        """An attempt was no failure after all: its own counter is forgotten, and taken back from those it shares."""
-        # Locked in the order of `charge`; a row that comes into being behind this is left to who made it.
+        """Take back an attempt that succeeded: delete its own counter and decrement the shared ones."""
+        # Lock in the same order as `charge`. Rows that others insert meanwhile are not changed.
         counters = select(LoginFailure.counter).where(LoginFailure.counter.in_([own, *shared]))
         locked = set(await self.session.scalars(counters.order_by(LoginFailure.counter).with_for_update()))
         if own in locked:
@@ -77,7 +77,7 @@ class FailureCounter:
         )
 
     async def prune(self, before: datetime) -> None:
-        """Drops some of what no longer counts, so that guessed addresses do not pile up."""
+        """Delete some stale counters, so that guessed addresses do not accumulate."""
         stale = (
             select(LoginFailure.counter)
             .where(LoginFailure.failed_at < before)
@@ -87,13 +87,13 @@ class FailureCounter:
         await self.session.execute(delete(LoginFailure).where(LoginFailure.counter.in_(stale)))
 
     async def _open(self, address: bytes, counters: Iterable[bytes], now: datetime) -> dict[bytes, Failures]:
-        """The counters, locked, and made where there were none; in one order, so that nobody waits in vain."""
+        """Lock the counters, creating missing ones. The fixed order avoids deadlocks."""
         rows = [
             {"counter": counter, "address_hash": address, "failures": 0, "failed_at": now}
             for counter in sorted(counters)
         ]
         opened = insert(LoginFailure).values(rows)
-        # What is set changes nothing: it locks the row.
+        # A no-op update, only to lock the row.
         opened = opened.on_conflict_do_update(
             index_elements=[LoginFailure.counter], set_={"failures": LoginFailure.failures}
         )

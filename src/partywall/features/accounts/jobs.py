@@ -8,23 +8,22 @@ from partywall.core.mail.message import ATTEMPTS
 
 
 class ConfirmAddress(JobPayload):
-    """Enqueued by every registration, also of a known address, and where the mail is sent again.
+    """Enqueued by every registration, also of a known address, and by every resend.
 
-    The token is derived when the mail is written. There may be no such account or registration: see `wall.register`.
+    The token is derived when the mail is rendered. The account or registration may not exist: see `wall.register`.
     """
 
     account_id: UUID
     registration_id: UUID
     registered: bool
-    own: bool = False  # asked for by who has registered
+    own: bool = False  # requested from the network that registered
 
 
 class ResendConfirmation(JobPayload):
-    """Enqueued whenever the mail is asked for again. Whether there is such an account the job finds out, so that who
-    has asked learns nothing from how long that takes."""
+    """Enqueued by every resend request. The job looks up the account, so that response times reveal nothing."""
 
     address: str
-    network: str = ""  # the keyed hash of where it was asked for, in hexadecimal digits
+    network: str = ""  # keyed hash of the requesting network and the address, in hexadecimal
 
 
 CONFIRM_ADDRESS: Final = JobKind("confirm_address", ConfirmAddress, max_attempts=ATTEMPTS)

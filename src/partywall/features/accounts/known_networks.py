@@ -11,18 +11,18 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.security.secrets import Signer
 from partywall.features.accounts.models import KnownNetwork
 
-# Of one account; the one used longest ago makes room.
+# Per account; the least recently used is dropped.
 _MOST: Final = 20
 
 
 def hash_of_address(signer: Signer, address: str) -> bytes:
-    """Under which failures are counted and networks are known: a keyed hash, which names nobody."""
+    """The keyed hash of an address, under which failures and known networks are stored."""
     return signer.sign(address.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whom an attempt names and where it comes from, as keyed hashes: `network` is of both, `address` of the one."""
+    """An attempt's origin as keyed hashes: of the address, and of address and network together (`network`)."""
 
     address: bytes
     network: bytes
@@ -33,7 +33,7 @@ class Origin:
 
 
 async def is_known(session: AsyncReadSession, origin: Origin, since: datetime) -> bool:
-    """Whether somebody has logged in from there as this address since then."""
+    """Whether this address has logged in from this network since `since`."""
     found = exists().where(
         KnownNetwork.address_hash == origin.address,
         KnownNetwork.network_hash == origin.network,
@@ -47,7 +47,7 @@ class KnownNetworks:
     session: AsyncSession
 
     async def note(self, origin: Origin, now: datetime) -> None:
-        """Somebody has logged in from there."""
+        """Record a login from this network."""
         row = insert(KnownNetwork).values(address_hash=origin.address, network_hash=origin.network, used_at=now)
         await self.session.execute(
             row.on_conflict_do_update(

@@ -8,12 +8,12 @@ from partywall.core.security.attempts import AttemptLimiter
 from partywall.features.accounts.constants import MAILS_PER_HOUR
 from partywall.features.accounts.exceptions import TooManyAttemptsError, TooManyMailsError
 
-# What costs us an index look-up may come so much more often than what costs a password's hash.
+# Factor by which an index look-up may come more often than a password hash.
 _CHEAP: Final = 10
 
 
 class Kind(StrEnum):
-    """Each has a count of its own, so that a neighbour who uses one up leaves the others."""
+    """Each kind has its own counter, so that one exhausted limit leaves the others."""
 
     LOGIN = "login"
     REGISTRATION = "registration"
@@ -22,28 +22,28 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """How often one client may try, and one credential be used."""
+    """Rate limits per client, and per credential."""
 
     attempts: AttemptLimiter
     client: str
 
     async def admit(self, kind: Kind) -> None:
-        """Counts an attempt that costs a password's hash or a mail; raises TooManyAttemptsError."""
+        """Count an attempt that costs a password hash or a mail. Raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"{kind}/{self.client}"))
 
     async def admit_mail(self, network: bytes) -> None:
-        """Counts a mail that is asked for from a network for an address, whether or not it will be sent.
+        """Count a requested mail, whether or not it will be sent. Raises TooManyMailsError.
 
-        `network` is the keyed hash of both; raises TooManyMailsError.
+        `network` is the keyed hash of the requesting network and the address.
         """
         wait = await self.attempts.admit(f"mail/{network.hex()}", per_hour=MAILS_PER_HOUR)
         if wait is not None:
             raise TooManyMailsError(wait)
 
     async def wait_for_login(self) -> int | None:
-        """Counts a login: None, or the seconds that whoever is not known here has to wait.
+        """Count a login. Returns the seconds that a login from an unknown network must wait, or None.
 
-        Raises TooManyAttemptsError where even asking who is known has been done too often.
+        Raises TooManyAttemptsError if the client has even used up its look-ups of known networks.
         """
         wait = await self.attempts.admit(f"{Kind.LOGIN}/{self.client}")
         if wait is not None:
@@ -51,15 +51,15 @@ class ClientLimits:
         return wait
 
     async def admit_credential(self, name: str) -> None:
-        """Counts the use of something that only its holder can use up; raises TooManyAttemptsError."""
+        """Count a use of a credential, which only its holder can exhaust. Raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"credential/{name}"))
 
     async def require_no_guessing(self) -> None:
-        """Before a token is looked up that may be made up; raises TooManyAttemptsError."""
+        """Check the limit before looking up a token that may be made up. Raises TooManyAttemptsError."""
         _refuse(await self.attempts.wait(f"made up/{self.client}", times=_CHEAP))
 
     async def count_guess(self) -> None:
-        """A token was made up; raises TooManyAttemptsError."""
+        """Count a made-up token. Raises TooManyAttemptsError."""
         _refuse(await self.attempts.admit(f"made up/{self.client}", times=_CHEAP))
 
 

@@ -1,4 +1,4 @@
-"""How long whoever has failed must wait: pure rules over what is counted."""
+"""How long to wait after failed logins. Pure functions over the counts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-# Of an account, from all networks together that its owner has not logged in from.
+# Per account, for all unknown networks together.
 _UNKNOWN_FREE: Final = 4
 _UNKNOWN_FIRST: Final = timedelta(seconds=1)
 _UNKNOWN_LONGEST: Final = timedelta(minutes=5)
@@ -14,9 +14,9 @@ _UNKNOWN_LONGEST: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class WaitPolicy:
-    """`free` failures cost nothing, the next one costs `first`, and each further one twice as long, up to `longest`.
+    """`free` failures cause no wait, the next one `first`, and each further one twice as long, up to `longest`.
 
-    What was counted is forgotten after `memory` without a failure.
+    The count restarts after `memory` without a failure.
     """
 
     free: int
@@ -25,7 +25,7 @@ class WaitPolicy:
     memory: timedelta
 
     def wait(self, count: int) -> timedelta | None:
-        """None where the next attempt may follow at once."""
+        """The wait after `count` failures, or None if the next attempt may follow at once."""
         beyond = count - self.free
         if beyond <= 0:
             return None
@@ -33,19 +33,19 @@ class WaitPolicy:
 
 
 def of_one_network(max_failures: int, lockout: timedelta) -> WaitPolicy:
-    """Of one account from one network: locked for `lockout` after so many failures."""
+    """For one account and one network: locked for `lockout` after `max_failures`."""
     return WaitPolicy(max_failures - 1, lockout, lockout, lockout)
 
 
 def of_unknown_networks(max_failures: int, lockout: timedelta) -> WaitPolicy:
-    """Of one account from all networks that are not known: slowed down, never locked for long."""
+    """For one account and all unknown networks: slowed down, but never locked for long."""
     longest = min(_UNKNOWN_LONGEST, lockout)
     return WaitPolicy(max_failures * _UNKNOWN_FREE, min(_UNKNOWN_FIRST, longest), longest, lockout)
 
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Failures in a row, as last counted."""
+    """Consecutive failures, as last counted."""
 
     count: int
     failed_at: datetime
@@ -53,14 +53,14 @@ class Failures:
 
 
 def locked_for(failures: Failures | None, now: datetime) -> timedelta | None:
-    """How long the next attempt has to wait, or None where it may be made."""
+    """How long the next attempt must wait, or None."""
     if failures is None or failures.locked_until is None or failures.locked_until <= now:
         return None
     return failures.locked_until - now
 
 
 def after_failure(failures: Failures | None, policy: WaitPolicy, now: datetime) -> Failures:
-    """The count with one failure more."""
+    """The count after one more failure."""
     stale = failures is None or now - failures.failed_at >= policy.memory
     count = 1 if failures is None or stale else failures.count + 1
     wait = policy.wait(count)

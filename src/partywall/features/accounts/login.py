@@ -30,7 +30,7 @@ type LoginOutcome = TokenPair | GrantRefused | LockedOut
 
 
 def counted_form(username: str) -> str:
-    """What is no address is counted and refused like an unknown one, under a name that no account has."""
+    """The normalised address. Other text becomes a hash that no account has, and counts as an unknown address."""
     try:
         return normalised(username)
     except ValueError:
@@ -39,11 +39,11 @@ def counted_form(username: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class LoginService:
-    """Logs in with a password. No connection is held while the password is hashed.
+    """Logs in with a password. No database connection is held while the password is hashed.
 
-    Every attempt is counted as a failure before its password is hashed, and taken back where it was right, also where
-    the account may not log in: of many guesses at once no more are made than the policy allows. The credential is
-    asked for again afterwards, because whoever confirms the address may have taken the account over in the meantime.
+    Every attempt counts as a failure before its password is hashed, and is taken back if the password was right, even
+    if the account may not log in. So parallel guesses cannot exceed the policy. The credential is read again after
+    hashing, because a confirmation of the address may have replaced the password meanwhile.
     """
 
     session: AsyncSession
@@ -58,7 +58,7 @@ class LoginService:
     verification_required: bool
 
     async def log_in(self, username: str, password: str, user_agent: str | None) -> LoginOutcome:
-        """Raises TooManyAttemptsError, and QueueFullError where too many passwords wait to be hashed."""
+        """Raises TooManyAttemptsError, or QueueFullError if too many passwords wait to be hashed."""
         address, client = counted_form(username), self.limits.client
         wait = await self.limits.wait_for_login()
         async with self.sessions.read() as reading:
@@ -84,7 +84,7 @@ class LoginService:
         return await self._start(attempt, credential, checked.replacement, user_agent)
 
     async def _check(self, password: str, credential: Credential | None) -> PasswordCheck:
-        """Takes the same time whether or not there is such an account."""
+        """Takes the same time whether or not the account exists."""
         if len(password) > MAX_PASSWORD:
             return await self.passwords.check_now("", None)
         return await self.passwords.check_now(password, None if credential is None else credential.password_hash)
@@ -93,7 +93,7 @@ class LoginService:
         return not credential.disabled and (credential.verified or not self.verification_required)
 
     async def _holds(self, address: str, credential: Credential) -> bool:
-        """Whether the password that was checked is still the account's; it stays so until the transaction ends."""
+        """Whether the checked password is still the account's. The lock keeps it so until the transaction ends."""
         await bind_principal(self.session, Principal.user(credential.account_id))
         await AccountRepository(self.session, credential.account_id).lock()
         now = await AccountDirectory(self.session).credential(address)
@@ -107,7 +107,7 @@ class LoginService:
         if replacement is not None:
             await AccountWriter(self.session, credential.account_id).replace_password_hash(replacement)
         writer = SessionWriter(self.session, credential.account_id)
-        # A revoked session is told from none for as long as one of its access tokens may be good.
+        # Keep a revoked session for as long as one of its access tokens may be valid.
         await writer.prune_sessions(now - self.refresh_ttl, now - max(REVOKED_KEPT, self.tokens.ttl))
         refresh_token = self.refresh_tokens.new()
         session_id = await writer.start(token_hash(refresh_token), user_agent, now + self.refresh_ttl)

@@ -1,7 +1,7 @@
-"""Which counters an attempt to log in is held to.
+"""Which failure counters apply to a login attempt.
 
-From a network that the account's owner has logged in from it is judged by its own failures alone. From any other it is
-judged by its own and by those of all strangers together, so that many networks get no more guesses than a few.
+For a known network, only the failures from that network count. For an unknown network, the failures from all unknown
+networks count too, so that an attacker with many networks gets no more guesses than one with a few.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from partywall.features.accounts.lockout import WaitPolicy
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """An attempt from a network that is `known` for the address or not, and how long it is `locked`."""
+    """`known`: the address has logged in from this network before. `locked`: the remaining lockout, or None."""
 
     origin: Origin
     known: bool
@@ -38,7 +38,7 @@ class LoginCounters:
         return LoginAttempt(origin, known, longest_wait(found, now))
 
     async def charge(self, sessions: Sessions, attempt: LoginAttempt) -> timedelta | None:
-        """Counts it as a failure, in a transaction of its own, or answers how long it has to wait."""
+        """Count the attempt as a failure, in its own transaction, or return how long it must wait."""
         now = utc_now()
         async with sessions.begin() as session:
             counter = FailureCounter(session)
@@ -48,7 +48,7 @@ class LoginCounters:
         return wait
 
     async def succeeded(self, sessions: Sessions, attempt: LoginAttempt) -> None:
-        """At once and by itself, so that of many logins at once those that wait are not held to it."""
+        """Take the failure back in its own transaction, so that waiting concurrent logins do not see it."""
         shared = [] if attempt.known else [attempt.origin.address]
         async with sessions.begin() as session:
             await FailureCounter(session).succeeded(attempt.origin.network, shared)

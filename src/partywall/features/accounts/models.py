@@ -29,7 +29,7 @@ class Account(Base):
     email: Mapped[str] = mapped_column(Text, unique=True)
     email_verified_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     full_name: Mapped[str | None] = mapped_column(Text)
-    # The runtime role may write the hash of its own row but read none: `wall.credential_of` does.
+    # The runtime role may write its own row's hash but read none; only `wall.credential_of` reads them.
     password_hash: Mapped[str | None] = mapped_column(Text, deferred=True, deferred_raiseload=True)
     disabled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revision: Mapped[int] = mapped_column(Integer, server_default="1")
@@ -38,11 +38,12 @@ class Account(Base):
 
 
 class Registration(Base):
-    """One of an address that is not confirmed yet; the runtime role reaches it through functions alone.
+    """A registration of an unconfirmed address. The runtime role can access it only through SQL functions.
 
-    `token_hash` is the SHA-256 of the token that is mailed. One without a `password_hash` goes by the account's own: it
-    has made the account, or was asked for when no other waited any more. `resent` counts the mails after the first, and
-    `resent_own` those that were asked for from where it came from: `network_hash`, of that network and the address.
+    `token_hash` is the SHA-256 of the mailed token. A NULL `password_hash` stands for the account's own password: the
+    registration created the account, or a resend made it when no other was pending. `resent` counts mails after the
+    first, and `resent_own` those requested from the registering network. `network_hash` is the keyed hash of that
+    network and the address.
     """
 
     __tablename__ = "registration"
@@ -61,7 +62,7 @@ class Registration(Base):
 
 
 class Session(Base):
-    """A login and the family of refresh tokens that came of it."""
+    """A login and its family of refresh tokens."""
 
     __tablename__ = "session"
     __table_args__ = (
@@ -76,14 +77,14 @@ class Session(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_used_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    # How often its tokens were refreshed in that minute of the epoch, and in the one before.
+    # Refreshes in the epoch minute `used_minute`, and in the minute before it.
     used_minute: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     uses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     former_uses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 
 
 class RefreshToken(Base):
-    """Kept after its use, so that a second use shows."""
+    """A refresh token. It is kept after use, so that reuse is detected."""
 
     __tablename__ = "refresh_token"
     __table_args__ = (
@@ -100,9 +101,9 @@ class RefreshToken(Base):
 
 
 class LoginFailure(Base):
-    """Failures in a row of what is counted: of an address from one network, or from all that are not known.
+    """Consecutive failed logins of an address, from one network or from all unknown networks together.
 
-    Addresses may be known or not. Both are keyed hashes, `counter` of what is counted.
+    The address need not have an account. `counter` and `address_hash` are keyed hashes.
     """
 
     __tablename__ = "login_failure"
@@ -116,7 +117,7 @@ class LoginFailure(Base):
 
 
 class KnownNetwork(Base):
-    """Where an account's owner has logged in from; keyed hashes, the second one of the address and the network."""
+    """A network that an account has logged in from. `network_hash` is the keyed hash of address and network."""
 
     __tablename__ = "known_network"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)

@@ -1,4 +1,4 @@
-"""What operators do on the command line. `sessions` are of the migration owner: the runtime role sees nobody."""
+"""Operator commands. `sessions` belong to the migration owner, because the runtime role sees no accounts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from partywall.features.accounts.operator_repository import OperatorRepository, 
 from partywall.features.accounts.schemas import Registration
 
 _GENERATED_BYTES: Final = 18
-# Beyond the life of a token, for clocks that differ and processes that read the keys once a minute.
+# Added to a token's lifetime for clock skew, and because processes read the keys once a minute.
 _MARGIN: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class GivenPassword:
-    """`password` is the generated one, or None where the operator gave it."""
+    """`password` is the generated password, or None if the operator chose it."""
 
     id: UUID
     email: str
@@ -51,7 +51,7 @@ class ListedUser:
 
 @dataclass(frozen=True, slots=True)
 class RotatedKey:
-    """`kid` signs from `active_at`; tokens of the former keys are accepted until `former_until`."""
+    """`kid` signs from `active_at`. Tokens of former keys are accepted until `former_until`."""
 
     kid: str
     active_at: datetime
@@ -61,7 +61,7 @@ class RotatedKey:
 async def create_user(
     sessions: Sessions, passwords: Passwords, email: str, password: str | None = None, full_name: str | None = None
 ) -> GivenPassword:
-    """A verified account; raises InvalidInputError or AddressTakenError."""
+    """Create a verified account. Raises InvalidInputError or AddressTakenError."""
     generated = secrets.token_urlsafe(_GENERATED_BYTES) if password is None else None
     wanted = _wanted(email, password if generated is None else generated, full_name)
     password_hash = await passwords.hash(wanted.password)
@@ -73,7 +73,7 @@ async def create_user(
 
 
 async def list_users(sessions: Sessions) -> list[ListedUser]:
-    """Everyone, by address."""
+    """All users, sorted by address."""
     async with sessions.read() as session:
         rows = await all_accounts(session)
     return [
@@ -86,22 +86,22 @@ async def list_users(sessions: Sessions) -> list[ListedUser]:
 
 
 async def disable_user(sessions: Sessions, email: str) -> UUID:
-    """Ends every session; tokens are refused within seconds, or at once where it is announced.
+    """Disable an account and end its sessions. Raises AccountNotFoundError.
 
-    Raises AccountNotFoundError.
+    Its access tokens are refused within seconds, or at once if the caller announces the revocation.
     """
     async with sessions.begin() as session:
         return _found(await OperatorRepository(session).disable(_address(email)))
 
 
 async def enable_user(sessions: Sessions, email: str) -> UUID:
-    """Undoes `disable_user`, except that the sessions stay ended. Raises AccountNotFoundError."""
+    """Undo `disable_user`; ended sessions stay ended. Raises AccountNotFoundError."""
     async with sessions.begin() as session:
         return _found(await OperatorRepository(session).enable(_address(email)))
 
 
 async def verify_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> UUID:
-    """Takes the address as verified, and forgets failed logins as confirming does. Raises AccountNotFoundError."""
+    """Mark the address as verified and forget failed logins, like a confirmation. Raises AccountNotFoundError."""
     address = _address(email)
     async with sessions.begin() as session:
         await _lift(session, keeper, address)
@@ -109,7 +109,7 @@ async def verify_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> U
 
 
 async def unlock_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> UUID:
-    """Forgets the failed logins of an account, from every network. Raises AccountNotFoundError."""
+    """Forget an account's failed logins from every network. Raises AccountNotFoundError."""
     address = _address(email)
     async with sessions.begin() as session:
         await _lift(session, keeper, address)
@@ -119,7 +119,7 @@ async def unlock_user(sessions: Sessions, keeper: SecretKeeper, email: str) -> U
 async def set_password(
     sessions: Sessions, passwords: Passwords, keeper: SecretKeeper, email: str, password: str | None = None
 ) -> GivenPassword:
-    """Ends every session, and forgets failed logins; raises InvalidInputError or AccountNotFoundError."""
+    """Set a password, end every session and forget failed logins. Raises InvalidInputError or AccountNotFoundError."""
     generated = secrets.token_urlsafe(_GENERATED_BYTES) if password is None else None
     wanted = _wanted(email, password if generated is None else generated, None)
     password_hash = await passwords.hash(wanted.password)
@@ -132,13 +132,13 @@ async def set_password(
 async def rotate_keys(
     sessions: Sessions, keeper: SecretKeeper, *, access_token_ttl: timedelta, at_once: bool = False
 ) -> RotatedKey:
-    """A new signing key, published some minutes before it signs; the former ones outlive their tokens.
+    """Make a new signing key, published some minutes before it signs. Former keys are kept until their tokens expire.
 
-    `at_once` is for a key that has leaked: the new one signs now, and every token issued so far is refused.
+    Use `at_once` after a leak: the new key signs now, and every token issued before is refused.
     """
     now, box = utc_now(), keeper.box(keys.SIGNING_KEYS)
     active_at = now if at_once else now + keys.PUBLISHED_AHEAD
-    # At once on every clock, also on one that is slow.
+    # The margin makes the old keys expire at once even on slow clocks.
     until = now - _MARGIN if at_once else active_at + access_token_ttl + _MARGIN
     async with sessions.begin() as session:
         kid = await keys.rotate(session, box, active_at=active_at, until=until)
@@ -146,7 +146,7 @@ async def rotate_keys(
 
 
 def _wanted(email: str, password: str | None, full_name: str | None) -> Registration:
-    """Held to what a registration is held to."""
+    """Apply the validation of a registration."""
     given = {"email": email, "password": password, "full_name": full_name}
     try:
         return Registration.model_validate(given)

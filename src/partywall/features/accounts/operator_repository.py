@@ -16,12 +16,12 @@ async def all_accounts(session: AsyncReadSession) -> list[Account]:
 
 @dataclass(frozen=True, slots=True)
 class OperatorRepository:
-    """Anyone's account: works only on a connection of the migration owner, which the policies let through."""
+    """Any account. Needs a connection of the migration owner, whom the row-level policies allow."""
 
     session: AsyncSession
 
     async def add(self, address: str, password_hash: str, full_name: str | None) -> UUID | None:
-        """A verified account; None where the address is taken."""
+        """Add a verified account. None if the address is taken."""
         row = insert(Account).values(
             email=address, password_hash=password_hash, full_name=full_name, email_verified_at=func.now()
         )
@@ -30,7 +30,7 @@ class OperatorRepository:
         )
 
     async def disable(self, address: str) -> UUID | None:
-        """Also ends every session; None where there is no such account."""
+        """Also ends every session. None if there is no such account."""
         disabled = update(Account).where(Account.email == address)
         found = await self.session.scalar(
             disabled.values(disabled_at=func.coalesce(Account.disabled_at, func.now())).returning(Account.id)
@@ -39,7 +39,7 @@ class OperatorRepository:
         return found
 
     async def set_password(self, address: str, password_hash: str) -> UUID | None:
-        """Also ends every session; None where there is no such account."""
+        """Also ends every session. None if there is no such account."""
         changed = update(Account).where(Account.email == address)
         found = await self.session.scalar(
             changed.values(password_hash=password_hash, updated_at=func.now()).returning(Account.id)

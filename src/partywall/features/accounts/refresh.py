@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Reused:
-    """The token's successor had been used before: its session is revoked, and that must be stored."""
+    """The token's successor had already been used, so the session was revoked. That must be committed."""
 
     session_id: UUID
 
@@ -35,10 +35,10 @@ type RefreshOutcome = TokenPair | GrantRefused | Reused
 
 @dataclass(frozen=True, slots=True)
 class RefreshService:
-    """Exchanges and revokes tokens, whoever holds them.
+    """Exchanges and revokes tokens; possession of a token is enough.
 
-    What is counted is the use of a session, by whoever holds its tokens. Of a client only made up tokens are counted:
-    nobody can stop their neighbours' sessions.
+    Valid tokens are rate limited per session. Only made-up tokens are counted per client, so that a client cannot
+    block the sessions of others behind the same address.
     """
 
     rotation: Rotation
@@ -80,10 +80,7 @@ class RefreshService:
                 assert_never(never)
 
     async def revoke(self, token: str) -> None:
-        """Ends the session that a refresh token or an access token belongs to; no news of an unknown one.
-
-        Raises TooManyAttemptsError.
-        """
+        """End the session of a refresh or access token; unknown tokens are ignored. Raises TooManyAttemptsError."""
         found = await (self._session_of_access_token(token) if "." in token else self._session_of(token))
         if found is None:
             return
@@ -91,7 +88,7 @@ class RefreshService:
         await self._revoke(account_id, session_id)
 
     async def _session_of(self, token: str) -> tuple[UUID, UUID] | None:
-        """The account and the session of a refresh token, where there are such; raises TooManyAttemptsError."""
+        """The account and session of a refresh token, or None. Raises TooManyAttemptsError."""
         made = self.refresh_tokens.made(token)
         if not made:
             await self.limits.require_no_guessing()

@@ -19,9 +19,9 @@ PURPOSE: Final = "refresh token successors"
 
 @dataclass(frozen=True, slots=True)
 class RefreshTokens:
-    """Opaque secrets of 256 bits, and a proof that we made them: what we did not make is told from them unasked.
+    """Opaque 256-bit secrets with a MAC, so that made-up tokens are recognised without the database.
 
-    The proof opens nothing. Whether a token is good the database says.
+    The MAC grants nothing. Only the database decides whether a token is valid.
     """
 
     signer: Signer
@@ -30,11 +30,11 @@ class RefreshTokens:
         return self._written(secrets.token_bytes(_BYTES))
 
     def successor(self, token: str) -> str:
-        """The token that follows a token, always the same: two requests with one token get one answer."""
+        """The token that replaces `token`. It is derived, so that two requests with one token get the same answer."""
         return self._written(self.signer.sign(token.encode("utf-8", "replace")))
 
     def made(self, token: str) -> bool:
-        """Whether it is one of ours."""
+        """Whether this server made the token."""
         if len(token) != _LENGTH or not token.startswith(_PREFIX) or not token.isascii():
             return False
         try:
@@ -47,5 +47,5 @@ class RefreshTokens:
         return _PREFIX + token_text(secret + self._proof(secret))
 
     def _proof(self, secret: bytes) -> bytes:
-        # What successors are made of begins with the prefix, so that neither is ever taken for the other.
+        # Input for successors begins with the token prefix, so the two kinds of input never collide.
         return self.signer.sign(b"\0proof" + secret)[:_PROOF_BYTES]

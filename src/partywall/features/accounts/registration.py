@@ -24,10 +24,10 @@ class RegistrationService:
     addresses: Signer
 
     async def register(self, wanted: Registration) -> None:
-        """Makes the account unless the address is known, or has to be invited and is not, with the same work always.
+        """Create the account, unless the address is known or lacks a required invitation. The work is always the same.
 
-        Of a known address that is not confirmed, password and name wait beside those of the first who registered it,
-        and take their place when this registration is the one to be confirmed.
+        If the address is known but not confirmed, the new password and name are stored beside the account's, and
+        replace them if this registration is the one confirmed. Raises RegistrationClosedError.
         """
         if self.admission == "closed":
             raise RegistrationClosedError

@@ -27,7 +27,7 @@ _CONFIRM: Final = select(func.wall.confirm_registration(bindparam("presented", t
 
 @dataclass(frozen=True, slots=True)
 class NewRegistration:
-    """`token_hash` is the SHA-256 of the token that will confirm it."""
+    """`token_hash` is the SHA-256 of the confirmation token."""
 
     id: UUID
     token_hash: bytes
@@ -45,7 +45,7 @@ class PendingRegistration:
 
 @dataclass(frozen=True, slots=True)
 class MailedAgain:
-    """`own` where who asked for it has registered it."""
+    """`own`: requested from the network that registered."""
 
     account_id: UUID
     registration_id: UUID
@@ -54,7 +54,7 @@ class MailedAgain:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The address, and the sessions that its confirmation has ended."""
+    """The address, and the sessions ended by its confirmation."""
 
     address: str
     ended: list[UUID]
@@ -62,7 +62,7 @@ class Confirmed:
 
 @dataclass(frozen=True, slots=True)
 class RegistrationGateway:
-    """Registrations are reached by functions of the database alone, each of which answers one question."""
+    """Accesses registrations, which is possible only through SQL functions."""
 
     session: AsyncSession
 
@@ -76,10 +76,10 @@ class RegistrationGateway:
         *,
         invited_only: bool,
     ) -> UUID:
-        """Makes the account unless the address is known, or nobody invited it; the caller cannot tell which.
+        """Create the account unless the address is known or not invited. The caller cannot tell which.
 
-        Answers the id of the account with this address; where there is none even now, an id that leads nowhere. The
-        registration is not kept where the address is confirmed already or has had too many within the hour.
+        Returns the id of the account with this address, or an unused id if there is still none. The registration is
+        not kept if the address is already confirmed or has too many registrations within the hour.
         """
         values = {
             "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at, "address": address,
@@ -90,11 +90,11 @@ class RegistrationGateway:
         return registered
 
     async def to_resend(self, address: str, network: bytes, new: NewRegistration) -> list[MailedAgain]:
-        """Each registration of the address that is to be mailed again, with more time to confirm it.
+        """Return the registrations of the address to mail again, and extend their time to confirm.
 
-        None of a confirmed or unknown address, and none that was mailed too often: at the expense of who registered it,
-        where they ask for it, or else of all others. `network` is whose asking it is. `new` takes the account's own
-        password, where no registration waits any more.
+        Confirmed and unknown addresses have none. Registrations that were mailed too often are left out; requests
+        from the registering network have a limit of their own. `network` is the keyed hash of the requesting network
+        and the address. If no registration is pending, `new` is stored, with the account's own password.
         """
         values = {
             "address": address, "id": new.id, "token_hash": new.token_hash, "expires_at": new.expires_at,
@@ -104,7 +104,7 @@ class RegistrationGateway:
         return [MailedAgain(row.account_id, row.registration_id, row.own) for row in rows]
 
     async def confirm(self, token_hash: bytes) -> Confirmed | None:
-        """None where the token is not good."""
+        """None if the token is not valid."""
         presented = {"presented": token_hash}
         address: str | None = await self.session.scalar(_ADDRESS, presented)
         ended: list[UUID] | None = await self.session.scalar(_CONFIRM, presented)
@@ -112,6 +112,6 @@ class RegistrationGateway:
 
 
 async def waiting_registration(session: AsyncReadSession, id_: UUID) -> PendingRegistration | None:
-    """Of the bound user; None where there is nothing to confirm by it any more."""
+    """A registration of the bound user, or None if it can no longer be confirmed."""
     row = (await session.execute(_WAITING, {"id": id_})).one_or_none()
     return None if row is None else PendingRegistration(id_, *row)

@@ -23,7 +23,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class AccountDirectory:
-    """What must be asked before anyone is known."""
+    """Look-ups before a principal is known."""
 
     session: AsyncReadSession
 
@@ -44,12 +44,12 @@ class AccountRepository:
     account_id: UUID
 
     async def get(self) -> Account | None:
-        """None where it has been disabled or erased."""
+        """None if the account is disabled or erased."""
         query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None))
         return (await self.session.scalars(query)).one_or_none()
 
     async def lock(self) -> Account | None:
-        """The same, and nobody changes it until the transaction ends."""
+        """Like `get`, and locks the row until the transaction ends."""
         query = select(Account).where(Account.id == self.account_id, Account.disabled_at.is_(None))
         query = query.with_for_update(key_share=True)
         return (await self.session.scalars(query)).one_or_none()
@@ -57,7 +57,7 @@ class AccountRepository:
 
 @dataclass(frozen=True, slots=True)
 class AccountWriter:
-    """The same, to change it."""
+    """Changes the bound user's own account."""
 
     session: AsyncSession
     account_id: UUID
@@ -70,7 +70,7 @@ class AccountWriter:
         )
 
     async def replace_password_hash(self, password_hash: str) -> None:
-        """The same password under new parameters, which is no change of the account."""
+        """Store the same password under new hash parameters. The revision does not change."""
         await self.session.execute(
             update(Account).where(Account.id == self.account_id).values(password_hash=password_hash)
         )

@@ -1,4 +1,4 @@
-"""What nobody can use any more: registrations, sessions, and what is counted of failed logins."""
+"""Deletes expired registrations, sessions, failure counters and known networks."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _NETWORKS: Final = text("""
 
 
 async def prune_registrations(resources: Resources) -> None:
-    """The hash of a password is not kept for longer than it can be confirmed."""
+    """Delete expired registrations, so that password hashes are not kept longer than needed."""
     removed = await prune(resources.sessions, _REGISTRATIONS, {"most": ROWS_AT_ONCE})
     if removed:
         log.info("registrations_pruned", registrations=removed)
 
 
 async def prune_sessions(resources: Resources) -> None:
-    """Sessions outlive their tokens by the lifetime of a refresh token, so that a revoked one is remembered."""
+    """Delete sessions one refresh token lifetime after they expire, so that revoked ones are still recognised."""
     before = utc_now() - resources.settings.accounts.refresh_token_ttl
     removed = await prune(resources.sessions, _SESSIONS, {"before": before, "most": ROWS_AT_ONCE})
     if removed:
@@ -54,7 +54,7 @@ async def prune_sessions(resources: Resources) -> None:
 
 
 async def prune_login_counters(resources: Resources) -> None:
-    """What no longer counts, and networks that nobody has come from for long."""
+    """Delete stale failure counters, and networks that have not been used for long."""
     now, settings = utc_now(), resources.settings.accounts
     removed = await prune(resources.sessions, _FAILURES, {"before": now - settings.lockout, "most": ROWS_AT_ONCE})
     if removed:

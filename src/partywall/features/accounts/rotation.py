@@ -1,4 +1,4 @@
-"""What a refresh token that could not be rotated tells."""
+"""What to do with a refresh token that could not be rotated."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uuid import UUID
 
 class Verdict(Enum):
     REPEAT = auto()
-    """The same successor again: its answer was lost, or a request beside this one asked as well."""
+    """Return the same successor: the answer was lost, or a concurrent request sent the same token."""
     REFUSE = auto()
-    """The session has ended; there is nothing left to protect."""
+    """The session has ended."""
     REVOKE = auto()
-    """Its successor was used, so two clients hold tokens of one session: the session ends."""
+    """The successor was used, so two clients hold tokens of the session. End it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PresentedToken:
-    """`successor_waits`: the token that it was exchanged for has not been used yet."""
+    """`successor_waits`: its successor has not been used yet."""
 
     session_id: UUID
     used: bool

@@ -24,7 +24,7 @@ def _tag(found: accounts.VersionedUser) -> str:
     "/me",
     response_model=User,
     summary="Get the caller's account",
-    description="Who the access token speaks for.",
+    description="The account that the access token belongs to.",
 )
 async def get_me(session: PrincipalReadSessionDep, principal: PersonDep, if_none_match: IfNoneMatch = None) -> Response:
     found = await accounts.get_user(session, principal.id)
@@ -49,7 +49,7 @@ async def update_me(body: UserPatch, service: AccountServiceDep, if_match: IfMat
     "/jwks.json",
     response_model=JwkSet,
     summary="Get the public keys",
-    description="Those that verify our access tokens (RFC 7517). A new key stands here before it signs.",
+    description="Keys that verify access tokens (RFC 7517). A new key is published here before it signs.",
 )
 async def get_jwks(resources: ResourcesDep) -> Response:
     keys = [Jwk.model_validate(each) for each in await resources.access_tokens.jwks()]

@@ -34,7 +34,7 @@ class Registration(RequestModel):
     )
 
     email: EmailAddress
-    password: Password = Field(description="Any characters but U+0000; only the length counts.")
+    password: Password = Field(description="Any characters except U+0000; only the length matters.")
     full_name: Name | None = None
 
 
@@ -43,7 +43,7 @@ class Accepted(ResponseModel):
 
 
 class EmailVerification(RequestModel):
-    token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the mail that a registration sends")
+    token: str = Field(max_length=MAX_VERIFICATION_TOKEN, description="From the confirmation mail")
 
 
 class ConfirmationRequest(RequestModel):
@@ -53,7 +53,7 @@ class ConfirmationRequest(RequestModel):
 
 
 class TokenForm(BaseModel):
-    """RFC 6749: a parameter without a value counts as left out, and unknown ones are ignored."""
+    """RFC 6749: a parameter without a value counts as absent, and unknown parameters are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -71,7 +71,7 @@ class TokenAnswer(ResponseModel):
 
 
 class RevocationForm(BaseModel):
-    """RFC 7009; a hint of the token's type is not needed."""
+    """RFC 7009; no token type hint is needed."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -83,11 +83,11 @@ class Revoked(ResponseModel):
 
 
 class Session(ResponseModel):
-    """A login: the family of refresh tokens that came of it."""
+    """A login and its family of refresh tokens."""
 
     id: UUID
     user_agent: str | None
-    current: bool = Field(description="The one that this request's token belongs to")
+    current: bool = Field(description="Whether this request's token belongs to the session")
     created_at: Instant
     last_used_at: Instant
     expires_at: Instant
@@ -106,7 +106,7 @@ class User(ResponseModel):
 
 
 class UserPatch(RequestModel):
-    """A JSON merge patch: what is absent stays as it is."""
+    """A JSON merge patch: absent members stay unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"full_name": "Ada Lovelace"}]})
 

@@ -19,7 +19,7 @@ from partywall.features.accounts.session_repository import KEYSET, SessionReposi
 
 @dataclass(frozen=True, slots=True)
 class VersionedUser:
-    """A user and the revision that its entity tag carries."""
+    """A user, and the revision in its entity tag."""
 
     user: User
     revision: int
@@ -34,7 +34,7 @@ def _present(row: Account) -> VersionedUser:
 
 
 async def get_user(session: AsyncReadSession, account_id: UUID) -> VersionedUser:
-    """The bound user; raises AccountGoneError where the account has been disabled or erased."""
+    """The bound user. Raises AccountGoneError if the account is disabled or erased."""
     row = await AccountRepository(session, account_id).get()
     if row is None:
         raise AccountGoneError
@@ -43,13 +43,13 @@ async def get_user(session: AsyncReadSession, account_id: UUID) -> VersionedUser
 
 @dataclass(frozen=True, slots=True)
 class AccountService:
-    """What people may change of their own account."""
+    """Changes the caller's own account."""
 
     session: AsyncSession
     account_id: UUID
 
     async def revision(self) -> int:
-        """Locks the account for a change, and answers its revision."""
+        """Lock the account for a change and return its revision. Raises AccountGoneError."""
         row = await AccountRepository(self.session, self.account_id).lock()
         if row is None:
             raise AccountGoneError
@@ -81,7 +81,7 @@ def _present_session(row: SessionRow, current: UUID | None) -> Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionService:
-    """Ends a session from another one of the same person."""
+    """Ends any session of the caller."""
 
     session: AsyncSession
     account_id: UUID

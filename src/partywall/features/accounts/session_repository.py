@@ -24,7 +24,7 @@ _REFRESH: Final = (
 
 
 class Refreshing(NamedTuple):
-    """What became of a token that was shown: exchanged if `rotated`, and not looked at where one has to `wait`."""
+    """The result for a presented token: exchanged if `rotated`, not examined if the caller must `wait` (seconds)."""
 
     account_id: UUID
     session_id: UUID
@@ -35,14 +35,14 @@ class Refreshing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The exchange of tokens, whoever holds them: in one statement, which is the transaction."""
+    """Exchanges refresh tokens in one statement, which is also the transaction."""
 
     pool: ReadPool
     ttl: timedelta
     per_minute: int
 
     async def refresh(self, presented: bytes, successor: bytes, now: datetime) -> Refreshing | None:
-        """Uses a token up, prolongs its session and stores the successor; None where there is no such token."""
+        """Use up a token, extend its session and store the successor. None if there is no such token."""
         with reported():
             rows = await self.pool.fetch(
                 _REFRESH, presented, successor, now + self.ttl, now - self.ttl, self.per_minute
@@ -59,7 +59,7 @@ def _living(account_id: UUID) -> tuple[ColumnElement[bool], ...]:
 
 @dataclass(frozen=True, slots=True)
 class SessionRepository:
-    """The living sessions of the bound user."""
+    """The active sessions of the bound user."""
 
     session: AsyncReadSession
     account_id: UUID
@@ -81,7 +81,7 @@ class SessionRepository:
 
 @dataclass(frozen=True, slots=True)
 class SessionWriter:
-    """Starts, prolongs and ends the bound user's sessions."""
+    """Starts, ends and prunes the bound user's sessions."""
 
     session: AsyncSession
     account_id: UUID
@@ -97,7 +97,7 @@ class SessionWriter:
         return id_
 
     async def revoke(self, session_id: UUID) -> bool:
-        """Whether there was a living session to end."""
+        """End a session. False if there was no such active session."""
         ended = await self.session.scalar(
             update(Session)
             .where(*_living(self.account_id), Session.id == session_id)
@@ -107,7 +107,7 @@ class SessionWriter:
         return ended is not None
 
     async def end_oldest(self, kept: int) -> None:
-        """Ends the living sessions beyond so many, those first that were not used for longest."""
+        """End all active sessions except the `kept` most recently used."""
         oldest = select(Session.id).where(*_living(self.account_id)).order_by(Session.last_used_at.desc()).offset(kept)
         await self.session.execute(
             update(Session)
@@ -117,6 +117,6 @@ class SessionWriter:
         )
 
     async def prune_sessions(self, expired: datetime, revoked: datetime) -> None:
-        """Drops sessions that expired before the one, or were revoked before the other instant."""
+        """Delete sessions that expired before `expired` or were revoked before `revoked`."""
         over = or_(Session.expires_at < expired, Session.revoked_at < revoked)
         await self.session.execute(delete(Session).where(Session.account_id == self.account_id, over))

@@ -1,4 +1,4 @@
-"""What a login and a refresh have in common: the pair of tokens they answer with."""
+"""Outcomes that logins and refreshes share, and the token pair that both return."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class GrantRefused:
-    """The same for every reason."""
+    """The same outcome for every reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def new_registration(tokens: VerificationTokens) -> NewRegistration:
 async def enqueue_mail(
     session: AsyncSession, account_id: UUID, registration_id: UUID, *, registered: bool, own: bool = False
 ) -> None:
-    """In the caller's transaction; the payload holds nothing that proves anything."""
+    """Enqueue the mail in the caller's transaction. The payload contains no secret."""
     payload = ConfirmAddress(account_id=account_id, registration_id=registration_id, registered=registered, own=own)
     await enqueue(session, CONFIRM_ADDRESS, payload)
 
@@ -47,11 +47,11 @@ class VerificationService:
     limits: ClientLimits
 
     async def verify(self, token: str) -> None:
-        """Confirms the address by the registration of this token, whose password holds from then on.
+        """Confirm the address with the token's registration, whose password becomes the account's.
 
-        Forgets what was counted of failed logins: whoever reads the address's mail is no stranger to it. Ends what
-        another registration of the address has opened. Raises VerificationTokenError, the same for every reason:
-        malformed, forged, expired, superseded or used. Only those are counted: TooManyAttemptsError.
+        Forgets failed logins, because the caller can read the address's mail. Ends the sessions opened by another
+        registration of the address. Raises VerificationTokenError if the token is malformed, forged, expired,
+        superseded or used, and TooManyAttemptsError after too many such tokens.
         """
         await self.limits.require_no_guessing()
         async with self.sessions.begin() as session:
@@ -65,9 +65,10 @@ class VerificationService:
             self.access_tokens.forget_session(session_id)
 
     async def resend(self, address: str) -> None:
-        """The same for every address, after the same work; raises TooManyAttemptsError or TooManyMailsError.
+        """Request the mail again. The work is the same for every address.
 
-        What others have asked for of this address is not counted here: how many mails there are, the job sees to.
+        Counts only the caller's requests; the job limits the mails to the address.
+        Raises TooManyAttemptsError or TooManyMailsError.
         """
         await self.limits.admit(Kind.RESEND)
         network = Origin.of(self.addresses, address, self.limits.client).network

@@ -30,9 +30,9 @@ KNOWN: Final = MailTemplate(_TEMPLATES, "account_exists")
 
 
 async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
-    """Mails the token to an address that is not verified; to one that is, that there is an account already.
+    """Mail the token to an unverified address, or a notice that there is already an account to a verified one.
 
-    What happened since the job was enqueued counts, and nobody's mailbox is filled by registering them over and over.
+    The job uses the state at the time it runs. A limit keeps repeated registrations from filling a mailbox.
     """
     async with context.resources.sessions.read() as session:
         await bind_principal(session, Principal.user(payload.account_id))
@@ -54,11 +54,11 @@ async def confirm_address(context: JobContext, payload: ConfirmAddress) -> None:
 
 
 async def resend_confirmation(context: JobContext, payload: ResendConfirmation) -> None:
-    """Has every registration of the address that can still be confirmed mailed again, in a job each."""
+    """Enqueue one mail job for each registration of the address that can still be confirmed."""
     tokens = VerificationTokens(context.resources.secrets.signer(PURPOSE))
     async with context.resources.sessions.begin() as session:
-        door = RegistrationGateway(session)
-        waiting = await door.to_resend(payload.address, bytes.fromhex(payload.network), new_registration(tokens))
+        gateway = RegistrationGateway(session)
+        waiting = await gateway.to_resend(payload.address, bytes.fromhex(payload.network), new_registration(tokens))
         for each in waiting:
             await enqueue_mail(session, each.account_id, each.registration_id, registered=False, own=each.own)
     if not waiting:
@@ -77,7 +77,7 @@ def _confirmation(context: JobContext, waiting: PendingRegistration) -> dict[str
 
 
 async def _too_many(context: JobContext, payload: ConfirmAddress) -> bool:
-    """Those of registrations apart from those that are asked for again, by people who need not have registered."""
+    """Registrations and resends are counted apart, because anyone can request a resend."""
     kind = "registered" if payload.registered else "confirmation"
     wait = await context.resources.attempts.admit(f"{kind}/{payload.account_id}", per_hour=MAILS_PER_HOUR)
     return wait is not None

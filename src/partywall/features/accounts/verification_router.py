@@ -15,7 +15,7 @@ router = APIRouter(prefix="/auth/email", tags=["accounts"])
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Confirm an address",
     description=(
-        "Takes the token from the mail that a registration sends, good for one use within a day. It needs no login."
+        "Takes the token from the registration mail, which works once and within 24 hours. No login is needed."
     ),
     responses=documented(VerificationTokenError, TooManyAttemptsError),
 )
@@ -28,8 +28,8 @@ async def verify_email(body: EmailVerification, service: VerificationServiceDep)
     status_code=status.HTTP_202_ACCEPTED,
     summary="Send the confirmation again",
     description=(
-        "To an address that was registered and is not confirmed. It needs no login, and answers the same, after the"
-        " same work, whether or not there is such an address."
+        "Mails a registered address that is not confirmed. No login is needed. The answer and its timing do not depend"
+        " on whether there is such an address."
     ),
     responses=documented(TooManyAttemptsError, TooManyMailsError),
 )

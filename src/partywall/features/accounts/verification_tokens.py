@@ -8,7 +8,7 @@ PURPOSE: Final = "address verification"
 
 
 class VerificationTokens(MailedTokens):
-    """Of registrations, by their ids."""
+    """Tokens of registrations, derived from their ids."""
 
     __slots__ = ()
     prefix: ClassVar[str] = "pwv_"

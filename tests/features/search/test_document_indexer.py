@@ -168,7 +168,7 @@ async def test_one_bad_document_does_not_fail_its_neighbours(
     good, bad = await workspace.put("Good", "fine words"), await workspace.put("Bad", "poison")
     await workspace.index(good, bad, resources=resources)
     assert await status(workspace, good) == ("indexed", None)
-    assert await status(workspace, bad) == ("failed", f"Found by its words alone: {reason}: the endpoint answered no")
+    assert await status(workspace, bad) == ("failed", f"Text search only: {reason}: the endpoint answered no")
     assert await workspace.titles("poison", mode="text") == ["Bad"]
     assert await workspace.count("embedding_256") == 1
 

@@ -95,7 +95,7 @@ async def test_an_outage_is_waited_for_while_words_are_found(
         assert await workspace.titles("cats", mode="text") == ["First"]
         waits, note = await status(workspace, first)
         assert waits == "pending"
-        assert str(note).startswith("Found by its words alone until the embedding model answers: ")
+        assert str(note).startswith("Text search only until the embedding model answers: ")
         assert str(note).endswith("answered 503: no")
         assert await told(workspace, second) == []
         endpoint.rule = None
@@ -165,11 +165,11 @@ async def test_errors_cost_no_document_but_the_one(
     failed, reason = await status(workspace, bad)
     assert failed == "failed"
     assert reason == (
-        "Found by its words alone: the embedding model refused 1 passage: the embeddings endpoint answered 422: no"
+        "Text search only: the embedding model refused 1 passage: the embeddings endpoint answered 422: no"
     )
     indexed, note = await status(workspace, long)
     assert indexed == "indexed"
-    assert note == "Too long for the embedding model, which knows the beginning alone of 1 passage"
+    assert note == "Too long for the embedding model: it read only the beginning of 1 passage"
     path = f"/api/v1/projects/{workspace.project}/documents/{long}"
     assert (await workspace.person.client.get(path)).json()["index_error"] == note
     assert await told(workspace, bad) == ["document.failed"]

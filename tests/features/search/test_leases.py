@@ -79,7 +79,7 @@ async def test_what_kills_its_workers_is_given_up_and_can_be_asked_for_again(wor
         assert [each.attempts for each in await taken(workspace)] == [attempt]
         await killed(workspace)
     await workspace.work()
-    assert await status(workspace, document) == ("failed", "Indexing never ended")
+    assert await status(workspace, document) == ("failed", "Indexing never finished")
     path = f"/api/v1/projects/{workspace.project}/documents/{document}/reindex"
     assert (await workspace.person.client.post(path)).status_code == 202
     await workspace.work()

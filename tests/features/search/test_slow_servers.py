@@ -119,7 +119,7 @@ async def test_one_bad_document_is_tried_and_failed_and_no_other(
     assert [await vectors(workspace, each) for each in (*good, bad)] == [1] * 12 + [0]
     assert await status(workspace, bad) == (
         "failed",
-        "Found by its words alone: the embedding model fails at 1 passage: the embeddings endpoint answered 503: no",
+        "Text search only: the embedding model fails at 1 passage: the embeddings endpoint answered 503: no",
     )
     alone = [body for body in endpoint.requests if body["input"] == ["Bad\npoison and common"]]
     assert MAX_ATTEMPTS <= len(alone) <= 2 * MAX_ATTEMPTS
@@ -138,7 +138,7 @@ async def test_a_document_that_is_put_aside_says_so(
     resources = await using(workspace, endpoint, client)
     endpoint.rule = FAULTS["NaN"]
     good, bad = await workspace.put("Good", "common"), await workspace.put("Bad", "poison and common")
-    said = "Found by its words alone: the embedding model fails at 1 passage: the embeddings endpoint answered a vector"
+    said = "Text search only: the embedding model fails at 1 passage: the embeddings endpoint answered a vector"
     async with working(resources, workspace.database):
         await eventually(partial(has_status, workspace, good, "indexed"))
         waits = "SELECT starts_with(index_error, $2) AND index_status = 'pending' FROM document WHERE id = $1"
@@ -153,7 +153,7 @@ async def test_a_turn_that_is_over_leaves_the_rest_to_the_next(
     """Each turn has time for one step alone."""
     monkeypatch.setattr(vector_filling, "CHUNKS_AT_ONCE", 2)
     turns = iter(range(1000))
-    monkeypatch.setattr(vector_filling.Turn, "is_over", property(lambda _: next(turns) % 3 == 2))
+    monkeypatch.setattr(vector_filling.TimeSlice, "is_over", property(lambda _: next(turns) % 3 == 2))
     resources = await using(workspace, endpoint, client)
     documents = [await workspace.put(f"T{number}", "words") for number in range(7)]
     await settle(workspace, resources)

@@ -1,4 +1,4 @@
-"""Documents become chunks; a long text is cut in a process of its own, which can be stopped."""
+"""Splits documents into chunks; long texts in a separate process that can be stopped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from partywall.features.search.chunk_repository import NewChunk
 from partywall.features.search.chunker import Chunk, chunk_text, chunks_of, cut
 from partywall.features.search.languages import configuration_of
 
-# In characters: longer ones are cut in a process of their own, which takes some 25 ms to start.
+# In characters. Longer texts go to a separate process, which takes about 25 ms to start.
 LARGEST_INLINE_TEXT: Final = 256 * 1024
 
 
@@ -23,7 +23,7 @@ class Cutter:
     texts: TextProcesses
 
     async def chunks(self, found: Sequence[ClaimedDocument]) -> list[NewChunk]:
-        """Raises TextTooCostlyError and TextProcessBusyError."""
+        """All chunks of the documents. Raises TextTooCostlyError and TextProcessBusyError."""
         short = [document for document in found if len(document.content) <= LARGEST_INLINE_TEXT]
         cuts = await asyncio.to_thread(lambda: {each.id: chunk_text(each.content) for each in short})
         for document in found:

@@ -1,4 +1,4 @@
-"""Chunks and what is written with them: few statements, whatever their number."""
+"""Writes chunks with their postings and vectors, in few statements for any number of chunks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _ADD_EMBEDDED: Final = {
     for dimension in EMBEDDINGS
 }
 
-# Document by document: a plan that knows little of the table would read all chunks of the project.
+# One lookup per document: without good statistics, another plan would read all chunks of the project.
 _REMOVE: Final = text("""
 DELETE FROM chunk WHERE project_id = :project_id AND number = ANY (ARRAY(
     SELECT old.number FROM unnest(CAST(:document_ids AS uuid[])) AS given(id) CROSS JOIN LATERAL (
@@ -75,7 +75,7 @@ WHERE project_id = :project_id AND NOT configurations @> CAST(:used AS text[])
 
 @dataclass(frozen=True, slots=True)
 class NewChunk:
-    """A passage of a document, `content[first:last]`, and what is indexed before its text."""
+    """A passage, `content[first:last]`; `context` is the title and heading that are indexed before its text."""
 
     document_id: UUID
     first: int
@@ -86,7 +86,7 @@ class NewChunk:
 
     @property
     def place(self) -> tuple[int, int, str, str]:
-        """What tells it from others of the same text."""
+        """Distinguishes it from other chunks with the same text."""
         return self.first, self.last, self.configuration, self.context
 
     @property
@@ -96,7 +96,7 @@ class NewChunk:
 
 @dataclass(frozen=True, slots=True)
 class IndexVectors:
-    """One for each of the chunks to write, in PostgreSQL's own notation."""
+    """One vector per chunk to write, in PostgreSQL's notation."""
 
     index: KnownIndex
     vectors: Sequence[str]
@@ -120,10 +120,10 @@ class ChunkWriter:
         large: bool,
         staged_for: int | None = None,
     ) -> list[int]:
-        """Stores chunks, their postings and their vectors in one index; answers their numbers in the order given.
+        """Stores chunks, their postings and their vectors in one index; returns their numbers in the order given.
 
-        Those that are staged for a version of their document cannot be found before that is switched to. None of the
-        indexes begins or ceases to serve from now on; raises IndexesChanged where those that do are not the expected.
+        Chunks staged for a version cannot be found until the document switches to it. Locks the serving and building
+        indexes until the transaction ends; raises IndexesChanged if they are not the `expected` ones.
         """
         values = {
             "project_id": self.scope.project_id,
@@ -149,6 +149,6 @@ class ChunkWriter:
         return [numbers[chunk.document_id, chunk.first] for chunk in chunks]
 
     async def remember(self, configurations: Iterable[str]) -> None:
-        """Notes which configurations the project's chunks use."""
+        """Stores which text search configurations the project's chunks use."""
         values = {"project_id": self.scope.project_id, "used": sorted(set(configurations))}
         await self.session.execute(_REMEMBER, values)

@@ -1,4 +1,4 @@
-"""Where a document is cut into the passages that are indexed and returned."""
+"""Splits a document into the passages that are indexed and returned."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from partywall.features.search.machine_text import Span, readable
 MAX_CHARACTERS: Final = 2400
 """The longest chunk; about 400 English words."""
 
-_MERGED: Final = 800  # neighbouring sections share a chunk up to this length
-_EARLIEST: Final = 0.6  # a cut lies at least so far along the even share
+_MERGED: Final = 800  # neighbouring sections are merged up to this length
+_EARLIEST: Final = 0.6  # a cut is at least this fraction of the even share
 
-# What a pattern has taken it gives back nowhere (`++`, `*+`): so none takes more than linear time, whatever the line.
+# The quantifiers are possessive (`++`, `*+`): without backtracking, every pattern takes linear time.
 _LINE: Final = re.compile(r"[^\n\r\v\f\x1c-\x1e\x85\u2028\u2029]*+(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])?")
 _HEADING: Final = re.compile(r"[ ]{0,3}+#{1,6}+[ \t]++(?P<text>\S.*)")
 _UNDERLINE: Final = re.compile(r"[ ]{0,3}+(?:=++|-{3,}+)[ \t]*+$")
@@ -39,7 +39,7 @@ _WORD: Final = re.compile(r"\w")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """`content[start:end]`, in characters; `heading` is its section's, unless the chunk begins with it."""
+    """`content[start:end]`, in characters; `heading` is the section's, empty if the chunk starts with it."""
 
     start: int
     end: int
@@ -54,7 +54,7 @@ class _Section:
 
 
 def cut(content: bytes) -> bytes:
-    """The work of a process of its own, which `chunks_of` reads."""
+    """Runs in a separate process; `chunks_of` parses the result."""
     return json.dumps([(each.start, each.end, each.heading) for each in chunk_text(content.decode())]).encode()
 
 
@@ -63,11 +63,11 @@ def chunks_of(written: bytes) -> list[Chunk]:
 
 
 def chunk_text(content: str) -> list[Chunk]:
-    """Cuts plain text or Markdown of any language at headings, paragraphs and sentences.
+    """Splits plain text or Markdown of any language at headings, paragraphs and sentences.
 
-    The chunks are in order, do not overlap and leave out nothing but white space and what is written for machines;
-    each is at most MAX_CHARACTERS long. Text without any place to cut is cut anywhere. Content without text gives one
-    empty chunk, so that a document can still be found by its title.
+    The chunks are in order and do not overlap. They omit only white space and machine-written parts. Each has at most
+    MAX_CHARACTERS; text without a boundary is cut at that length. Content without text gives one empty chunk, so that
+    the document can be found by its title.
     """
     spans = readable(content)
     chunks = [
@@ -80,7 +80,7 @@ def chunk_text(content: str) -> list[Chunk]:
 
 
 def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Iterator[tuple[int, int]]:
-    """The section's parts; between two of them may stand what is written for machines."""
+    """The section's parts without what is machine-written."""
     for start, end in spans[max(0, bisect_right(spans, (section.start, len(content))) - 1) :]:
         if start >= section.end:
             return
@@ -90,7 +90,7 @@ def _readable_parts(content: str, section: _Section, spans: list[Span]) -> Itera
 
 
 def _sections(content: str) -> Iterator[_Section]:
-    """Spans that begin at headings, outside fenced code; together they cover the content."""
+    """Spans that start at headings outside fenced code; together they cover the content."""
     start, heading = 0, ""
     for position, text in _headings(content):
         if position > start:
@@ -119,12 +119,12 @@ def _headings(content: str) -> Iterator[tuple[int, str]]:
 
 
 def _without_closing(text: str) -> str:
-    """Without the signs that may stand behind a heading as they do before it; one of nothing else keeps its first."""
+    """Removes a closing `##`; a heading of nothing but `#` keeps the first."""
     return text[0] + text[1:].rstrip(" \t#")
 
 
 def _fence_after(open_fence: str, mark: str) -> str:
-    """The fence open after a line with this mark: it closes on its own character, as long or longer."""
+    """The fence that is open after this line; the same character, at least as often, closes it."""
     if not open_fence:
         return mark
     closes = mark[0] == open_fence[0] and len(mark) >= len(open_fence)
@@ -132,7 +132,7 @@ def _fence_after(open_fence: str, mark: str) -> str:
 
 
 def _merged(sections: Iterator[_Section]) -> Iterator[_Section]:
-    """Joins short neighbours: a heading with one line under it says little alone."""
+    """Joins short neighbours: a heading with one line below it is too little to match a query."""
     current = next(sections)
     for section in sections:
         if section.end - current.start <= _MERGED:
@@ -144,7 +144,7 @@ def _merged(sections: Iterator[_Section]) -> Iterator[_Section]:
 
 
 def _parts(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Parts of about equal length, so that no section ends in a crumb."""
+    """Parts of about equal length, so that none at the end is tiny."""
     while end - start > MAX_CHARACTERS:
         share = (end - start) / math.ceil((end - start) / MAX_CHARACTERS)
         cut = start + _cut(content[start : start + MAX_CHARACTERS], share)
@@ -154,7 +154,7 @@ def _parts(content: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut(window: str, share: float) -> int:
-    """The best place to end a part: nearest to `share`, at a paragraph before a sentence before a space."""
+    """The best place to end a part: nearest to `share`; paragraphs are preferred to sentences, and those to spaces."""
     earliest = int(share * _EARLIEST)
     for boundary in (_PARAGRAPH, _SENTENCE, _SPACE):
         places = [match.end() for match in boundary.finditer(window, earliest)]

@@ -3,44 +3,44 @@ from __future__ import annotations
 from typing import Final
 
 CANDIDATES: Final = 200
-"""How many chunks each half of a search contributes."""
+"""Chunks that each half of a search (text, vectors) contributes."""
 
 WIDER: Final = 5
-"""How many times more, where one document's chunks crowd out the others."""
+"""Factor for CANDIDATES when the first ones belong to too few documents."""
 
 MAX_QUERY_CHARACTERS: Final = 1_000
 
 QUERY_TOKENS: Final = 128
 QUERY_TERMS: Final = 128
-"""Tokens of a query that are looked up, and the terms that they become in all languages of the project."""
+"""Limits of a query: its tokens, and the terms that these become in all languages of the project."""
 
 K1: Final = 1.2
 B: Final = 0.75
-"""BM25's usual parameters; tuning them on the SciFact train queries gained nothing."""
+"""BM25's usual parameters; tuning on the SciFact train queries gained nothing."""
 
 LONGEST_TERM: Final = 255
-"""In bytes. What is longer is no word, and an index row has no place for it."""
+"""In bytes. Longer terms are not words and do not fit into an index row."""
 
 DIMENSIONS: Final = (256, 384, 768, 1024, 1536, 3072)
-"""One table each: an index has a fixed dimension, and only a migration can make one."""
+"""One table each: a vector index has a fixed dimension, and only a migration creates one."""
 
 EXACT_CHUNKS: Final = 10_000
-"""A project up to this size compares with every vector; a larger one enters the shared HNSW index."""
+"""Up to this size a search compares every vector of the project; larger projects use the shared HNSW index."""
 
 PROMOTED_AT_ONCE: Final = 51_200
-"""Dimensions of the vectors that enter the HNSW index in one transaction: 200 vectors of 256 dimensions."""
+"""Dimensions added to the HNSW index in one transaction: 200 vectors of 256 dimensions."""
 
 CHUNKS_AT_ONCE: Final = 200
-"""Chunks that are embedded and written in one transaction, which takes some tenths of a second."""
+"""Chunks embedded and written in one transaction, which takes some tenths of a second."""
 
 BYTES_AT_ONCE: Final = 128 * 1024
-"""Documents are taken together up to that much text; a larger one is taken alone, as the database knows too."""
+"""Documents are claimed together up to this size; a larger one alone. `document_pending_idx` has the same limit."""
 
 DOCUMENTS_AT_ONCE: Final = 100
 
 DEFAULT_CONFIGURATION: Final = "english"
 PLAIN_CONFIGURATION: Final = "partywall_plain"
-"""Folds case and accents and stems nothing: for every language that PostgreSQL has no stemmer for."""
+"""Folds case and accents without stemming, for languages that PostgreSQL has no stemmer for."""
 
 CONFIGURATIONS: Final = {
     "ar": "arabic",
@@ -85,9 +85,9 @@ _INVISIBLE: Final = "".join(
 )  # fmt: skip
 
 
-# What NFKC makes letters and digits of, and a word may stand beside: `liability¹`, `Windows™`, `½`, `①`, `№`, `Ⅳ`.
+# NFKC turns these into letters and digits that would join the next word: `liability¹`, `Windows™`, `½`, `①`, `№`, `Ⅳ`.
 _MARKS: Final = r"\u00AA\u00B2\u00B3\u00B9\u00BA\u00BC-\u00BE\u2070-\u209C\u2100-\u218B\u2460-\u24FF\u3200-\u33FF"
-# Han, kana and hangul: written without blanks, or as endings of words of another script.
+# Han, kana and hangul: written without spaces, or as endings of words in another script.
 _EAST_ASIAN: Final = (
     r"\u2E80-\u2FDF\u3005-\u3007\u3041-\u30FF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\u9FFF\uAC00-\uD7AF\uF900-\uFAFF"
     r"\uFF66-\uFF9F"
@@ -96,10 +96,10 @@ _APART: Final = f"[{_MARKS}]+|[{_EAST_ASIAN}]+"
 
 
 def visible(text: str) -> str:
-    """SQL: the text as it is cut into words.
+    """SQL that normalises a text before it is split into words.
 
-    Without invisible characters, ligatures and wide forms; marks such as `™` and runs of East Asian script stand apart
-    from the letters beside them.
+    Removes invisible characters, ligatures and wide forms; separates marks such as `™` and runs of East Asian script
+    from adjacent letters.
     """
     shown = f"translate({text}, E'{_INVISIBLE}', ' ')"
     return f"normalize(regexp_replace({shown}, E'{_APART}', ' \\& ', 'g'), NFKC)"

@@ -1,4 +1,4 @@
-"""Leased documents become chunks, words and vectors: few statements for all of them, and one commit. In the worker."""
+"""The worker's indexing of leased documents: chunks, postings and vectors in few statements and one commit."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
-# How often the indexes may change under one attempt.
+# How often one attempt starts again because the indexes have changed.
 _TRIES: Final = 3
-# SQLSTATE classes that say the data is at fault, not the server: data exceptions and exceeded limits.
+# SQLSTATE classes of errors that the data causes, not the server: data exceptions and exceeded limits.
 _DATA_AT_FAULT: Final = ("22", "54")
 
 type Cut = dict[UUID, list[NewChunk]]
 
 
 def pause_after(attempt: int) -> timedelta:
-    """Before the next one: doubling, with jitter."""
+    """The pause before the next attempt: doubles each time, with jitter."""
     pause: timedelta = min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE)
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
@@ -53,10 +53,10 @@ class DocumentIndexer:
     kind: WorkKind
 
     async def index(self, taken: Sequence[ClaimedDocument]) -> None:
-        """All together; where the data is at fault, or no attempt is left, one by one, and the guilty are marked."""
+        """Indexes all together. If the data is invalid or no attempt is left, one by one, and marks those that fail."""
         for each in taken:
-            if each.attempts > MAX_ATTEMPTS:  # with its worker, each time
-                await self.lease.settle_alone(IndexOutcome.of(each, Status.FAILED, "Indexing never ended"))
+            if each.attempts > MAX_ATTEMPTS:  # its worker died each time
+                await self.lease.settle_alone(IndexOutcome.of(each, Status.FAILED, "Indexing never finished"))
         await self._attempt([each for each in taken if each.attempts <= MAX_ATTEMPTS])
 
     async def _attempt(self, taken: Sequence[ClaimedDocument]) -> None:
@@ -66,7 +66,7 @@ class DocumentIndexer:
             elif taken:
                 await self._index_together(taken)
         except ProjectNotFoundError:
-            log.info("indexing_ended", reason="the project is gone")
+            log.info("indexing_ended", reason="the project was deleted")
         except Exception as error:
             attempt = max(each.attempts for each in taken)
             if attempt < MAX_ATTEMPTS and not _is_data_at_fault(error):
@@ -129,7 +129,7 @@ class DocumentIndexer:
         log.warning("document_not_indexed", document_id=str(document.id), exc_info=error)
         reason = reason_of(error)
         if isinstance(error, EmbeddingError):
-            reason = f"Found by its words alone: {reason}"
+            reason = f"Text search only: {reason}"
         if isinstance(error, EmbeddingError) and self.kind is not WorkKind.VECTORS:
             await self._index_words(document, reason)
         else:
@@ -147,12 +147,12 @@ class DocumentIndexer:
 
 
 def _is_large(document: ClaimedDocument, cut: Cut, state: IndexState) -> bool:
-    """More than one transaction is to write or to remove, or had begun to."""
+    """Writing or removing its chunks takes more than one transaction, or an attempt has staged some already."""
     return max(len(cut[document.id]), document.chunks) > CHUNKS_AT_ONCE or document.id in state.staged
 
 
 def _groups(documents: Sequence[ClaimedDocument], cut: Cut) -> Iterator[list[ClaimedDocument]]:
-    """In the order given: each with so many chunks at most."""
+    """Groups of at most CHUNKS_AT_ONCE chunks, in the order given."""
     group: list[ClaimedDocument] = []
     for each in documents:
         if group and sum(len(cut[one.id]) for one in (*group, each)) > CHUNKS_AT_ONCE:
@@ -170,7 +170,7 @@ def _is_data_at_fault(error: Exception) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """Shown to people, so it says what happened and nothing of the inside."""
+    """The reason that users see; reveals no internals."""
     match error:
         case TextRefused():
             return f"The embedding model refused the text: {error}"

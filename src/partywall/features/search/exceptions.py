@@ -4,7 +4,7 @@ from partywall.core.errors import UnavailableError
 
 
 class IndexesChanged(Exception):
-    """An index began or ceased to serve while its vectors were computed; they are computed again."""
+    """The project's indexes changed while vectors were computed; they are computed again."""
 
 
 class SearchModelUnavailable(UnavailableError):
@@ -12,7 +12,7 @@ class SearchModelUnavailable(UnavailableError):
     title = "The index's embedding model is not available"
 
     def __init__(self, model: str) -> None:
-        super().__init__(f"The vectors of this project come from {model}, which does not answer: use mode=text.")
+        super().__init__(f"The embedding model of this project, {model}, does not answer. Use mode=text.")
 
 
 class SearchTimeoutError(UnavailableError):
@@ -20,4 +20,4 @@ class SearchTimeoutError(UnavailableError):
     title = "The search took too long"
 
     def __init__(self) -> None:
-        super().__init__("Ask with fewer or rarer words, or try again later.", headers={"Retry-After": "5"})
+        super().__init__("Use fewer or rarer words, or try again later.", headers={"Retry-After": "5"})

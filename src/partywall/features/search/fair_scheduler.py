@@ -1,4 +1,4 @@
-"""In which order what waits is taken: accounts take turns, and so do the projects of each."""
+"""The order in which waiting projects are indexed: accounts take turns, and so do the projects of each."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _REMEMBERED: Final = 10_000
 
 @dataclass(slots=True)
 class FairScheduler:
-    """Remembers when each was served last. A round has one batch of each account: whoever comes waits for no more."""
+    """Least recently served first. A round has one batch per account, so a new account waits for one round at most."""
 
     _served: dict[UUID | tuple[UUID, WorkKind], int] = field(default_factory=dict)
     _count: int = 0
 
     def round(self, waiting: Iterable[DueProject]) -> list[DueProject]:
-        """One of each account, those first that were served longest ago."""
+        """One project per account, least recently served first."""
         chosen: dict[UUID, DueProject] = {}
         for each in sorted(waiting, key=lambda each: self._last((each.project, each.kind))):
             chosen.setdefault(each.account, each)

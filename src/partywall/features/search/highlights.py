@@ -1,4 +1,4 @@
-"""Which characters of a returned text the query's words are."""
+"""Finds the query's words in a returned text."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-# Noncharacters of Unicode, reserved for use inside a program: text that carries them is shown without highlights.
+# Unicode noncharacters, reserved for internal use: text that contains them gets no highlights.
 OPEN: Final = "\ufdd0"
 CLOSE: Final = "\ufdd1"
 
-# Of one text: a word of one letter may be there a thousand times.
+# Per text: a one-letter word may occur a thousand times.
 MOST: Final = 100
 
 _MARKED: Final = re.compile(f"{OPEN}([^{OPEN}{CLOSE}]*){CLOSE}")
@@ -26,7 +26,7 @@ class Span:
 
 
 def spans(marked: str, text: str) -> list[Span]:
-    """The first spans of `text` that `marked` encloses in OPEN and CLOSE; none where the two are not the same text."""
+    """The first MOST spans of `text` that `marked` encloses in OPEN and CLOSE; none if the two texts differ."""
     if marked.replace(OPEN, "").replace(CLOSE, "") != text or OPEN in text or CLOSE in text:
         return []
     found = enumerate(islice(_MARKED.finditer(marked), MOST))

@@ -1,4 +1,4 @@
-"""A change of the embedding model: the new index is built beside the old one, which serves until the new is whole."""
+"""Reindexing after a change of the embedding model. The old index serves until the new one is complete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 CLEARED_AT_ONCE: Final = 5_000
 AWAY_SECONDS: Final = 10.0
-# What the model fails at is left to another pass, after a pause that grows; in the last it is given up.
+# Chunks at which the model fails are tried again in the next pass, after a growing pause; the last pass skips them.
 MOST_PASSES: Final = 5
 _FIRST_PAUSE: Final = timedelta(seconds=5)
 
@@ -36,7 +36,7 @@ _STALE: Final = select(func.wall.projects_without_index_of(bindparam("model", ty
 
 
 async def notice_change(resources: Resources) -> None:
-    """Finds the projects whose indexes are all of other models than the configured one."""
+    """Enqueues BUILD_INDEX for every project that has indexes, but none of the configured model."""
     async with resources.sessions.begin() as session:
         projects = list(await session.scalars(_STALE, {"model": resources.embedders.current.name}))
         for project_id in projects:
@@ -45,7 +45,7 @@ async def notice_change(resources: Resources) -> None:
 
 
 async def build_index(context: JobContext, payload: BuildIndex) -> None:
-    """Begins the index of the configured model, unless it has begun."""
+    """Creates the index of the configured model, unless it exists, and starts filling it."""
     current = context.resources.embedders.current
     async with context.begin(payload) as (session, scope):
         writer = IndexWriter(session, scope)
@@ -63,7 +63,7 @@ async def build_index(context: JobContext, payload: BuildIndex) -> None:
 
 
 async def embed_chunks(context: JobContext, payload: EmbedChunks) -> None:
-    """One step: some chunks, then the next step, and after the last chunk the switch."""
+    """Embeds a batch of chunks and enqueues the next step; after the last batch, switches to the index."""
     async with context.read(payload) as (session, scope):
         reader = IndexReader(session, scope)
         index = _building(await reader.indexes(), payload)
@@ -80,7 +80,7 @@ async def embed_chunks(context: JobContext, payload: EmbedChunks) -> None:
 
 
 async def clear_index(context: JobContext, payload: ClearIndex) -> None:
-    """Deletes a retired index's vectors, some at a time."""
+    """Deletes a retired index's vectors in batches."""
     cleared = CLEARED_AT_ONCE
     while cleared == CLEARED_AT_ONCE:
         async with context.begin(payload) as (session, scope):
@@ -100,7 +100,7 @@ class _Step:
         except EmbeddingUnavailable as error:
             await self._wait(error)
             return
-        # Zeros for what the model refuses: it lacks nothing that could be made.
+        # Refused texts get zeros, so that the index does not count as incomplete.
         missing = made.left if self.payload.passes >= MOST_PASSES else made.left | made.failed.keys()
         there = [place for place in range(len(chunks)) if place not in missing]
         async with self.context.begin(self.payload) as (session, scope):
@@ -118,7 +118,7 @@ class _Step:
             await self._wait(made.unavailable)
 
     async def _wait(self, error: EmbeddingUnavailable) -> None:
-        """The same step again, as a job of its own: what is away is waited for, and no attempt is counted."""
+        """Enqueues the same step as a new job, so that an outage uses up no attempts."""
         asked = min(error.retry_after or 0.0, LONGEST_ASKED)
         log.warning("index_building_waits", model=self.index.model, reason=str(error))
         async with self.context.begin(self.payload) as (session, _):

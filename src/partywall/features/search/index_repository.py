@@ -51,35 +51,35 @@ class IndexReader:
     scope: ProjectScope
 
     async def indexes(self) -> list[KnownIndex]:
-        """Those that serve or are being built."""
+        """Active and building indexes."""
         return [_known(row) for row in await self.session.scalars(_open_indexes(self.scope.project_id))]
 
     async def without_vector(self, index: KnownIndex, after: int, limit: int) -> list[UnembeddedChunk]:
-        """Chunks that the index lacks, in the order of their numbers."""
+        """Chunks without a vector in the index, ordered by number."""
         rows = await self.session.execute(self._lacking(index, after).limit(limit))
         return [_unembedded(*row) for row in rows]
 
     async def is_whole(self, index: KnownIndex) -> bool:
-        """It lacks nothing, but for documents whose vectors are waited for in every index."""
+        """Whether every chunk has a vector, apart from documents that still wait for theirs."""
         waits = waits_for_vectors(self.scope.project_id, SearchChunk.document_id)
         return (await self.session.execute(self._lacking(index, 0).where(not_(waits)).limit(1))).first() is None
 
     async def without_vector_of(
         self, index: KnownIndex, documents: Collection[UUID], after: int, limit: int
     ) -> list[UnembeddedChunk]:
-        """The same, of those documents."""
+        """The same for these documents only."""
         mine = self._lacking_of(index, documents, after, limit)
         rows = await self.session.execute(mine.order_by(mine.selected_columns.number).limit(limit))
         return [_unembedded(*row) for row in rows]
 
     async def documents_without_vector(self, index: KnownIndex, documents: Collection[UUID], after: int) -> set[UUID]:
-        """Those of them that have such chunks."""
+        """Which of the documents have such chunks."""
         return {row.document_id for row in await self.session.execute(self._lacking_of(index, documents, after, 1))}
 
     def _lacking_of(
         self, index: KnownIndex, documents: Collection[UUID], after: int, most: int
     ) -> Select[int, UUID, str, str]:
-        """So many of each at most. One by one, for a plan that knows little would read the whole project."""
+        """At most `most` chunks per document. Lateral: with poor statistics, another plan reads the whole project."""
         given = (
             func.unnest(literal(list(documents), ARRAY(Uuid)))
             .table_valued(column("id", Uuid), name="given")
@@ -116,12 +116,12 @@ class IndexWriter:
     scope: ProjectScope
 
     async def lock_indexes(self) -> list[KnownIndex]:
-        """The same as IndexReader's; none of them begins or ceases to serve before this transaction ends."""
+        """As `IndexReader.indexes`, with a shared lock: their status cannot change before the transaction ends."""
         query = _open_indexes(self.scope.project_id).with_for_update(read=True)
         return [_known(row) for row in await self.session.scalars(query)]
 
     async def open(self, model: str, dimension: int, status: str) -> UUID | None:
-        """Begins an index, or takes up a retired one of the same model; None where another was quicker."""
+        """Creates an index or reopens a retired one of the same model; None if another transaction has done so."""
         values = {"project_id": self.scope.project_id, "model": model, "dimension": dimension, "status": status}
         begun = insert(SearchIndex).values(values | {"activated_at": func.now() if status == "active" else None})
         taken_up = begun.on_conflict_do_update(
@@ -135,9 +135,9 @@ class IndexWriter:
     async def add_vectors(
         self, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], *, approximate: bool
     ) -> None:
-        """Vectors in PostgreSQL's own notation; a chunk that has one, or is being removed, is passed over.
+        """Adds vectors in PostgreSQL's notation; skips chunks that have one or are being removed.
 
-        Waiting for who removes chunks would be a deadlock where they wait for a chunk whose vector was just added.
+        Waiting for a transaction that removes chunks could deadlock: it may wait for a chunk that got a vector here.
         """
         table = EMBEDDINGS[index.dimension]
         given = (
@@ -158,12 +158,12 @@ class IndexWriter:
         await self.session.execute(insert(table).from_select(columns, rows).on_conflict_do_nothing())
 
     async def size(self) -> int:
-        """How many chunks the project has."""
+        """Number of chunks in the project."""
         query = select(SearchStatistic.chunks).where(SearchStatistic.project_id == self.scope.project_id)
         return await self.session.scalar(query) or 0
 
     async def activate(self, index: KnownIndex) -> UUID | None:
-        """Lets the index serve and retires the one that did; answers the retired one's id."""
+        """Activates the index and retires the active one; returns the retired one's id."""
         serving = await self.session.scalar(
             update(SearchIndex)
             .where(SearchIndex.project_id == self.scope.project_id, SearchIndex.status == "active")
@@ -177,7 +177,7 @@ class IndexWriter:
         await self._set(index.id, status="retired")
 
     async def clear(self, index_id: UUID, limit: int) -> int:
-        """Deletes vectors of an index that is still retired; answers how many."""
+        """Deletes up to `limit` vectors of the index if it is still retired; returns how many."""
         query = select(SearchIndex.dimension).where(
             SearchIndex.project_id == self.scope.project_id, SearchIndex.id == index_id, SearchIndex.status == "retired"
         )
@@ -191,7 +191,7 @@ class IndexWriter:
         return len(gone.all())
 
     async def lock_for_change(self) -> list[KnownIndex]:
-        """As `lock_indexes`, and waits until nobody writes chunks."""
+        """As `lock_indexes`, but exclusive: waits for transactions that write chunks."""
         query = _open_indexes(self.scope.project_id).with_for_update()
         return [_known(row) for row in await self.session.scalars(query)]
 
@@ -204,7 +204,7 @@ class IndexWriter:
 
 
 def _open_indexes(project_id: UUID) -> Select[SearchIndex]:
-    """Always in the same order, in which they are locked too."""
+    """Ordered by id, so that they are always locked in the same order."""
     return (
         select(SearchIndex)
         .where(SearchIndex.project_id == project_id, SearchIndex.status.in_(["active", "building"]))

@@ -1,4 +1,4 @@
-"""What became of a document's passages, and what its owner is told of it."""
+"""Counts what happened to a document's passages, and derives the outcome that its owner sees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partywall.features.search.passage_vectors import EmbeddedPassages
 
 @dataclass(slots=True)
 class PassageCounts:
-    """Of all passages of one document, however many steps they take."""
+    """Counts for all passages of one document, over all batches."""
 
     refused: int = 0
     said: str = ""
@@ -26,19 +26,19 @@ class PassageCounts:
     retry_after: float = 0.0
 
     def add(self, embedded: EmbeddedPassages, positions: Iterable[int]) -> None:
-        """Some of its passages, by their positions among those that were embedded together."""
+        """Adds passages of the document, by their positions in `embedded`."""
         for position in positions:
             self.note(embedded.refused.get(position), shortened=position in embedded.shortened)
             self.waits = self.waits or embedded.waits
 
     def note(self, refused: str | None, *, shortened: bool) -> None:
-        """One more passage, and what the model said of it."""
+        """Counts one passage; `refused` is the model's message."""
         self.refused += refused is not None
         self.said = self.said or refused or ""
         self.shortened += shortened
 
     def note_answer(self, made: TextVectors, position: int) -> None:
-        """The same for a passage whose vector was missing, and may be missing still."""
+        """Counts a passage whose vector was missing; it may still be."""
         self.note(made.refused.get(position), shortened=position in made.shortened)
         if position in made.failed:
             self.failing += 1
@@ -48,7 +48,7 @@ class PassageCounts:
             self.answered += 1
 
     def note_left(self, suspicion: str | None) -> None:
-        """A passage that has no answer in this turn; perhaps it is the one at which the model fails."""
+        """Counts a passage that got no answer this time; `suspicion` is the error of its batch, if one failed."""
         self.left += 1
         if suspicion is not None:
             self.suspected += 1
@@ -57,15 +57,15 @@ class PassageCounts:
     @property
     def failure(self) -> str:
         count = _passages(self.failing or self.suspected)
-        return f"Found by its words alone: the embedding model fails at {count}: {self.said}"
+        return f"Text search only: the embedding model fails at {count}: {self.said}"
 
     def outcome(self, document: ClaimedDocument, chunks: int | None) -> IndexOutcome:
         if self.waits is not None:
             return IndexOutcome.of(document, Status.PENDING, self.waits, chunks)
         if self.refused:
-            note = f"Found by its words alone: the embedding model refused {_passages(self.refused)}: {self.said}"
+            note = f"Text search only: the embedding model refused {_passages(self.refused)}: {self.said}"
             return IndexOutcome.of(document, Status.FAILED, note, chunks)
-        note = f"Too long for the embedding model, which knows the beginning alone of {_passages(self.shortened)}"
+        note = f"Too long for the embedding model: it read only the beginning of {_passages(self.shortened)}"
         return IndexOutcome.of(document, Status.INDEXED, note if self.shortened else None, chunks)
 
 

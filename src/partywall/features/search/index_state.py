@@ -1,4 +1,4 @@
-"""What the worker must know of a project's index before it embeds and writes: one statement."""
+"""Reads in one statement what a worker must know about a project's index before it embeds and writes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _state(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )
     whole = select(SearchStatistic.chunks).where(proved, SearchStatistic.project_id == PROJECT_ID)
     used = select(SearchStatistic.configurations).where(proved, SearchStatistic.project_id == PROJECT_ID)
-    # One by one: a plan that knows little of the table would read all chunks of the project.
+    # Lateral: without good statistics, another plan would read all chunks of the project.
     given = func.unnest(_DOCUMENTS).table_valued(column("id", Uuid), name="given").render_derived()
     counted = (
         select(func.count().label("chunks"), func.bool_or(SearchChunk.staged_for.is_not(None)).label("staged"))
@@ -56,7 +56,7 @@ _STATE: Final = ScopedRead(_state)
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """`replaced` are the chunks of the documents asked for, `staged` those of them that have hidden chunks."""
+    """`replaced` counts the chunks of the given documents; `staged` are those documents that have staged chunks."""
 
     indexes: list[KnownIndex]
     chunks: int
@@ -66,14 +66,14 @@ class IndexState:
     most: Decimal | None
 
     def require_room(self, more: int) -> None:
-        """Raises QuotaExceededError, before vectors are computed in vain."""
+        """Raises QuotaExceededError if `more` chunks exceed the quota; checked before vectors are computed."""
         used = self.chunks - self.replaced
         if more and self.most is not None and used + more > self.most:
             raise QuotaExceededError("passages", used, more, int(self.most))
 
 
 async def read_state(pool: ReadPool, project_id: UUID, documents: Sequence[UUID]) -> IndexState:
-    """Raises ProjectNotFoundError where the project's own worker may no longer enter it."""
+    """Raises ProjectNotFoundError if the project's own worker has no access any more."""
     reader = ScopedReader(pool, Principal.service(project_id))
     _, row = await reader.row(_STATE, project_id, {"documents": list(documents)})
     indexes = [KnownIndex(UUID(id_), *others) for id_, *others in orjson.loads(row["indexes"] or "[]")]

@@ -1,4 +1,4 @@
-"""What a transaction of the worker writes of chunks that were cut and embedded before it began."""
+"""Writes chunks and vectors that were computed before the transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def write(
     *,
     staged_for: int | None = None,
 ) -> None:
-    """Adds the chunks, to be found from now on unless they are staged. Raises IndexesChanged."""
+    """Adds the chunks; they are searchable after the commit unless staged. Raises IndexesChanged."""
     if not embedded.chunks:
         return
     writer, chunks = IndexWriter(session, scope), ChunkWriter(session, scope)
@@ -54,13 +54,13 @@ async def write(
 async def add_vectors(
     writer: IndexWriter, index: KnownIndex, numbers: Sequence[int], vectors: Sequence[str], size: int
 ) -> None:
-    """Adds the vectors of chunks that a project of `size` chunks has already; to be called with the index locked."""
+    """Adds vectors of existing chunks of a project with `size` chunks. The caller must hold the index's lock."""
     await writer.add_vectors(index, numbers, vectors, approximate=size > EXACT_CHUNKS or index.approximate)
     await _promote_once_large(writer, index, size)
 
 
 async def _first(writer: IndexWriter, current: Embedder) -> KnownIndex:
-    """A project's first index begins with its first chunk."""
+    """Opens the project's first index, with its first chunk."""
     opened = await writer.open(current.name, current.dimension, "active")
     if opened is None:
         raise IndexesChanged
@@ -68,7 +68,7 @@ async def _first(writer: IndexWriter, current: Embedder) -> KnownIndex:
 
 
 async def _promote_once_large(writer: IndexWriter, index: KnownIndex, size: int) -> None:
-    """A job takes the older vectors of a large project into the HNSW index."""
+    """Enqueues the job that moves a large project's older vectors into the HNSW index."""
     if size <= EXACT_CHUNKS or index.approximate:
         return
     project_id = writer.scope.project_id

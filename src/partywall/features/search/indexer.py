@@ -1,6 +1,6 @@
-"""The worker's loop that indexes: which documents wait is asked of the table, so that nothing depends on a word.
+"""The worker's indexing loop.
 
-A word that a project has news only says when to ask.
+The index queue is a table, and the loop polls it. A notification only makes the loop poll sooner.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from partywall.features.search.passage_vectors import PassageVectors
 
 log = structlog.get_logger(__name__)
 
-# Batches at work at once: what takes long does not keep small documents waiting.
+# Concurrent batches by kind, so that large documents do not delay small ones.
 SMALL_AT_ONCE: Final = 2
 LARGE_AT_ONCE: Final = 1
-# These wait for the model's server most of the time, and one tenant's texts may make it slow.
+# These mostly wait for the model's server; one account's texts may make it slow, hence the limit per account.
 VECTORS_AT_ONCE: Final = 6
 VECTORS_OF_ACCOUNT: Final = 2
 PROJECTS_AT_ONCE: Final = 1_000
-# Between two looks of which the first has found nothing: news gather, and many of them concern no document.
+# Pause after a poll that found nothing: notifications come in bursts, and many do not concern documents.
 GATHERING: Final = 0.03
 SHORTEST_POLL: Final = 1.0
 LONGEST_POLL: Final = 5.0
@@ -50,7 +50,7 @@ _NO_PROJECT: Final = UUID(int=0)
 
 
 async def index_documents(resources: Resources, stop: asyncio.Event) -> None:
-    """Indexes until `stop` is set, and gives back what it has in hand then."""
+    """Indexes until `stop` is set; then releases the documents that it holds."""
     await Indexer(resources, stop).run()
 
 
@@ -59,50 +59,50 @@ class Indexer:
     resources: Resources
     stop: asyncio.Event
     embedding: PassageVectors = field(init=False)
-    _turns: FairScheduler = field(default_factory=FairScheduler)
+    _scheduler: FairScheduler = field(default_factory=FairScheduler)
     _round: list[DueProject] = field(default_factory=list)
-    _at_work: dict[asyncio.Task[None], DueProject] = field(default_factory=dict)
+    _running: dict[asyncio.Task[None], DueProject] = field(default_factory=dict)
     _held: dict[UUID, tuple[Lease, list[UUID]]] = field(default_factory=dict)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _to_look: bool = True
-    _poll: float = SHORTEST_POLL
+    _poll_due: bool = True
+    _poll_seconds: float = SHORTEST_POLL
     _beyond: UUID = _NO_PROJECT
-    _words: int = 0
+    _notifications: int = 0
 
     def __post_init__(self) -> None:
         self.embedding = PassageVectors(self.resources.embedders)
 
     async def run(self) -> None:
-        with self.resources.broadcaster.followed_by(self._hear):
+        with self.resources.broadcaster.followed_by(self._on_events):
             async with asyncio.TaskGroup() as group:
                 waking = group.create_task(self._wake_to_stop())
                 while not self.stop.is_set():
                     self._wake.clear()
-                    found = await self._look()
+                    found = await self._poll_queue()
                     self._begin(group)
                     await self._pause(found)
                 waking.cancel()
-                for task in self._at_work:
+                for task in self._running:
                     task.cancel()
             await self._release()
 
-    def _hear(self, _: Collection[UUID]) -> None:
-        self._words += 1
-        self._look_again()
+    def _on_events(self, _: Collection[UUID]) -> None:
+        self._notifications += 1
+        self._poll_again()
 
-    def _look_again(self) -> None:
-        self._to_look = True
+    def _poll_again(self) -> None:
+        self._poll_due = True
         self._wake.set()
 
     async def _wake_to_stop(self) -> None:
         await self.stop.wait()
         self._wake.set()
 
-    async def _look(self) -> bool | None:
-        """Asks what waits once the last round has begun; None where it has not asked, or could not."""
-        if not self._to_look or any(each.kind is WorkKind.SMALL for each in self._round):
+    async def _poll_queue(self) -> bool | None:
+        """Polls the queue once the last round has started. Whether it found work; None if it did not poll."""
+        if not self._poll_due or any(each.kind is WorkKind.SMALL for each in self._round):
             return None
-        self._to_look = False
+        self._poll_due = False
         model = self.resources.embedders.current.name
         try:
             found = await documents.due(
@@ -115,10 +115,10 @@ class Indexer:
             log.warning("indexing_interrupted", **error_fields(error))
             return None
         if len(found) < PROJECTS_AT_ONCE and self._beyond != _NO_PROJECT:
-            self._to_look = True
+            self._poll_due = True
         self._beyond = found[-1].project if len(found) >= PROJECTS_AT_ONCE else _NO_PROJECT
         self._round = [
-            each for kind in WorkKind for each in self._turns.round(due for due in found if due.kind is kind)
+            each for kind in WorkKind for each in self._scheduler.round(due for due in found if due.kind is kind)
         ]
         return bool(found)
 
@@ -126,13 +126,13 @@ class Indexer:
         for due in list(self._round):
             if self._has_room(due):
                 self._round.remove(due)
-                self._turns.served(due)
+                self._scheduler.served(due)
                 task = group.create_task(self._serve(due))
-                self._at_work[task] = due
+                self._running[task] = due
                 task.add_done_callback(self._ended)
 
     def _has_room(self, due: DueProject) -> bool:
-        alike = [each.account for each in self._at_work.values() if each.kind is due.kind]
+        alike = [each.account for each in self._running.values() if each.kind is due.kind]
         match due.kind:
             case WorkKind.SMALL:
                 return len(alike) < SMALL_AT_ONCE
@@ -142,7 +142,7 @@ class Indexer:
                 return len(alike) < VECTORS_AT_ONCE and alike.count(due.account) < VECTORS_OF_ACCOUNT
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._at_work.pop(task, None)
+        self._running.pop(task, None)
         self._wake.set()
 
     async def _serve(self, due: DueProject) -> None:
@@ -155,10 +155,10 @@ class Indexer:
                 await asyncio.sleep(SHORTEST_POLL)
 
     async def _take(self, due: DueProject, lease: Lease) -> list[ClaimedDocument]:
-        """What was leased when it was told to stop it holds all the same, so as to give it back."""
+        """Claims documents. If cancelled meanwhile, it notes what was claimed, so that `_release` can release it."""
         most = 1 if due.kind is WorkKind.LARGE else DOCUMENTS_AT_ONCE
         reads = self.resources.reads
-        # lint: allow untracked-task - it ends with this function, and what a group cancels might be leased all the same
+        # lint: allow untracked-task - it ends with this function; a task group would cancel it after it claimed
         taking = asyncio.create_task(documents.take(reads, due, lease.id, LASTING, most=most, most_bytes=BYTES_AT_ONCE))
         try:
             return await asyncio.shield(taking)
@@ -175,9 +175,9 @@ class Indexer:
         if not taken:
             return
         if large or _may_be_more(taken):
-            self._look_again()
+            self._poll_again()
         ids = [each.id for each in taken]
-        self._held[lease.id], words = (lease, ids), self._words
+        self._held[lease.id], notified = (lease, ids), self._notifications
         try:
             async with asyncio.TaskGroup() as group:
                 keeping = group.create_task(_keep(lease, ids))
@@ -186,27 +186,27 @@ class Indexer:
         finally:
             if not self.stop.is_set():
                 del self._held[lease.id]
-        if self._words > words:  # of one that has changed meanwhile, perhaps
-            self._look_again()
-        if due.kind is WorkKind.VECTORS or not self.resources.embedders.current.is_quick:  # vectors are due now
-            self._look_again()
+        if self._notifications > notified:  # one of the documents may have changed meanwhile
+            self._poll_again()
+        if due.kind is WorkKind.VECTORS or not self.resources.embedders.current.is_quick:  # their vectors are due now
+            self._poll_again()
 
     async def _pause(self, found: bool | None) -> None:
-        """Until there is a word, or a batch has ended, or the poll interval is over."""
+        """Waits for a notification, the end of a batch or the poll interval."""
         if found:
-            self._poll = SHORTEST_POLL
+            self._poll_seconds = SHORTEST_POLL
         elif found is False:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GATHERING):
                     await self.stop.wait()
         try:
-            async with asyncio.timeout(self._poll):
+            async with asyncio.timeout(self._poll_seconds):
                 await self._wake.wait()
         except TimeoutError:
-            self._to_look, self._poll = True, min(2 * self._poll, LONGEST_POLL)
+            self._poll_due, self._poll_seconds = True, min(2 * self._poll_seconds, LONGEST_POLL)
 
     async def _release(self) -> None:
-        """So that another worker need not wait until the leases end."""
+        """Releases all documents, so that other workers need not wait until the leases expire."""
         for lease, ids in self._held.values():
             with suppress(SQLAlchemyError, OSError, PartywallError, TimeoutError):
                 async with asyncio.timeout(RELEASING):
@@ -214,13 +214,13 @@ class Indexer:
 
 
 def _may_be_more(taken: list[ClaimedDocument]) -> bool:
-    """The batch was full, or held one that was lost with its worker, which is taken alone."""
+    """The batch was full, or held a document whose worker died: these are claimed alone."""
     full = len(taken) >= DOCUMENTS_AT_ONCE or sum(each.size for each in taken) >= BYTES_AT_ONCE
     return full or any(each.attempts > 1 for each in taken)
 
 
 async def _keep(lease: Lease, ids: list[UUID]) -> None:
-    """Prolongs the lease as long as the work lasts."""
+    """Renews the lease until it is cancelled."""
     while True:
         await asyncio.sleep(LASTING.total_seconds() / 3)
         with suppress(SQLAlchemyError, OSError, PartywallError):

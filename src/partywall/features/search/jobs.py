@@ -7,13 +7,13 @@ from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
 class BuildIndex(ProjectJobPayload):
-    """The project's vectors are to come from the configured model."""
+    """Builds the project's index of the configured model."""
 
 
 class EmbedChunks(ProjectJobPayload):
-    """The chunks that an index which is being built lacks; begins after the chunk with the number `after`.
+    """Embeds the chunks that a building index lacks, from the chunk after number `after` on.
 
-    `incomplete` says that this pass has left out some at which the model failed; `passes` counts those that did.
+    `incomplete`: this pass has skipped chunks at which the model failed. `passes` counts such passes.
     """
 
     index: UUID
@@ -23,26 +23,26 @@ class EmbedChunks(ProjectJobPayload):
 
 
 class PromoteVectors(ProjectJobPayload):
-    """The vectors of a project that has grown large, which are to enter the HNSW index."""
+    """Moves the vectors of a large project into the HNSW index."""
 
     index: UUID
 
 
 class ClearIndex(ProjectJobPayload):
-    """The vectors of an index that no longer serves."""
+    """Deletes the vectors of a retired index."""
 
     index: UUID
 
 
 class SweepChunks(ProjectJobPayload):
-    """The chunks by which a large document was found before."""
+    """Deletes a large document's former chunks."""
 
     document_id: UUID
 
 
 BUILD_INDEX: Final = JobKind("build_index", BuildIndex)
 EMBED_CHUNKS: Final = JobKind("embed_chunks", EmbedChunks)
-# Each attempt goes on where the last has ended.
+# Each attempt continues where the last one ended.
 PROMOTE_VECTORS: Final = JobKind("promote_vectors", PromoteVectors, max_attempts=1_000)
 CLEAR_INDEX: Final = JobKind("clear_index", ClearIndex)
 SWEEP_CHUNKS: Final = JobKind("sweep_chunks", SweepChunks, max_attempts=1_000)

@@ -9,7 +9,7 @@ from partywall.features.search.constants import CONFIGURATIONS, DEFAULT_CONFIGUR
 
 
 def configuration_of(metadata: Mapping[str, JsonValue]) -> str:
-    """The text search configuration for a document: by the BCP 47 tag under `language` in its metadata."""
+    """A document's text search configuration, from the BCP 47 tag `language` in its metadata."""
     tag = metadata.get(LANGUAGE)
     if not isinstance(tag, str) or not tag.strip():
         return DEFAULT_CONFIGURATION

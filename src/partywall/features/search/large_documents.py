@@ -1,7 +1,7 @@
 """Indexing one large document in transactions of bounded size.
 
-What was searchable stays so until everything that is new has been written; then one statement switches. A worker that
-is killed in between leaves staged chunks, and the next one goes on behind them.
+The former version stays searchable until all new chunks are written; then one statement switches. If the worker dies,
+the next one continues after the chunks that are already staged.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LargeDocument:
     document: ClaimedDocument
 
     async def index(self, chunks: Sequence[NewChunk], failed: str | None = None) -> None:
-        """By its words alone where `failed` says why."""
+        """Indexes the document; without vectors if `failed` is given, the reason that its owner sees."""
         findings = PassageCounts()
         unchanged = await self._stage(chunks, findings, by_words=failed is not None)
         outcome = findings.outcome(self.document, len(chunks))
@@ -39,22 +39,22 @@ class LargeDocument:
         if unchanged:
             await self._switch(outcome)
         else:
-            await self.lease.settle_alone(outcome)  # marks nothing of another version
+            await self.lease.settle_alone(outcome)  # has no effect on another version
 
     async def sweep(self, keep: int | None = None) -> None:
-        """Removes what cannot be found, some at a time."""
+        """Removes staged and former chunks in batches, except those staged for the version `keep`."""
         swept = CHUNKS_AT_ONCE
         while swept == CHUNKS_AT_ONCE:
             async with self.lease.begin() as (session, scope):
                 swept = await StagedWriter(session, scope).sweep(self.document.id, keep, CHUNKS_AT_ONCE)
 
     async def _stage(self, chunks: Sequence[NewChunk], findings: PassageCounts, *, by_words: bool) -> bool:
-        """Writes what is not written yet; False as soon as the document has another version, or another worker."""
+        """Writes the chunks that are missing; False once the document has another version or worker."""
         await self.sweep(keep=self.document.version)
         async with self.lease.begin() as (session, scope):
             staged = await StagedReader(session, scope).places(self.document.id, self.document.version)
         if staged != [each.place for each in chunks[: len(staged)]]:
-            await self.sweep()  # cut in another way, or for another language
+            await self.sweep()  # cut differently, or for another language
             staged = []
         for some in batched(chunks[len(staged) :], CHUNKS_AT_ONCE):
             if not await self._add(some, findings, by_words=by_words):
@@ -74,7 +74,7 @@ class LargeDocument:
         return True
 
     async def _switch(self, outcome: IndexOutcome) -> None:
-        """The passages before it are no longer found, and a job removes them."""
+        """Makes the new chunks searchable and the former ones not; a job removes those."""
         project_id = self.lease.project_id
         async with self.lease.begin() as (session, scope):
             if not await self.lease.settle(session, scope, [outcome]):
@@ -86,7 +86,7 @@ class LargeDocument:
 
 
 async def sweep_chunks(context: JobContext, payload: SweepChunks) -> None:
-    """Removes what was found before a switch, some at a time."""
+    """Removes former chunks in batches."""
     swept = CHUNKS_AT_ONCE
     while swept == CHUNKS_AT_ONCE:
         async with context.begin(payload) as (session, scope):

@@ -1,4 +1,4 @@
-"""The lease that a worker has on some documents of a project, and its transactions there."""
+"""A worker's lease on documents of a project, and its transactions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from partywall.features.documents.index_queue import IndexOutcome
 from partywall.features.search.index_state import IndexState, read_state
 from partywall.features.search.passage_vectors import PassageVectors
 
-# A worker that is silent for so long is taken for dead. It prolongs what it has three times as often.
+# A worker that does not renew for this long counts as dead; it renews three times as often.
 LASTING: Final = timedelta(seconds=30)
-# How often a document is taken that fails each time.
+# Attempts before a document counts as failed.
 MAX_ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Acts as the project's own worker, whose right is looked up in every transaction."""
+    """Acts as the project's own worker; access is checked in every transaction."""
 
     resources: Resources
     embedding: PassageVectors
@@ -41,7 +41,7 @@ class Lease:
         return await read_state(self.resources.reads, self.project_id, document_ids)
 
     async def settle(self, session: AsyncSession, scope: ProjectScope, outcomes: Sequence[IndexOutcome]) -> set[UUID]:
-        """Those that are still ours and have not changed: what is written of others has to be left out."""
+        """Ends the lease. Returns the documents that it still held and that are unchanged; write nothing of others."""
         return await documents.settle(session, scope, self.resources.sequencer, self.id, outcomes)
 
     async def settle_alone(self, outcome: IndexOutcome) -> None:
@@ -49,7 +49,7 @@ class Lease:
             await self.settle(session, scope, [outcome])
 
     async def keep(self, session: AsyncSession, scope: ProjectScope, document_ids: Sequence[UUID]) -> dict[UUID, int]:
-        """Holds them for this transaction and beyond; the versions of those that are still ours."""
+        """Renews the lease, at least until the transaction ends; the versions of the documents that it still holds."""
         return await documents.keep(session, scope, self.id, document_ids, LASTING)
 
     async def keep_all(self, document_ids: Sequence[UUID]) -> None:

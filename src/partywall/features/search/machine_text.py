@@ -1,6 +1,6 @@
-"""Parts of a text that are written for machines: embedded images, keys, minified programs, source maps.
+"""Finds machine-written parts of a text: embedded images, keys, minified programs, source maps.
 
-Nobody looks for them by word or meaning, and each would be hundreds of passages.
+They are not indexed: nobody searches for them, and each would become hundreds of passages.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from itertools import pairwise
 from typing import Final
 
 SHOWN: Final = 9600
-"""So many characters of minified text, from its beginning, become passages like others; of encoded bytes none do."""
+"""Characters that are indexed of minified text, from its beginning. Encoded bytes are not indexed at all."""
 
 _LONGEST_WORD: Final = 256
 _WINDOW: Final = 1000
-# Prose has a space in six characters, minified programs one in fifty; between two stretches of these, one in ten.
+# Prose has a space every six characters, minified programs every fifty; between two such stretches every ten.
 _DENSE: Final = 0.06
 _DENSE_BETWEEN: Final = 0.1
-_MOST_FOREIGN: Final = 0.1  # some languages are written without spaces, but none of them in ASCII
+_MOST_FOREIGN: Final = 0.1  # the languages written without spaces do not use ASCII
 
-# Base64 in both alphabets, hexadecimal and percent-encoding. A run begins where none is going on, and gives nothing
-# back: the time is linear.
+# Base64 in both alphabets, hexadecimal and percent-encoding. The lookbehind and the possessive quantifier keep the time
+# linear.
 _ENCODED: Final = re.compile(rf"(?<![A-Za-z0-9+/=_%-])[A-Za-z0-9+/=_%-]{{{_LONGEST_WORD},}}+")
 _DATA_URI: Final = re.compile(rf"\bdata:[a-z]++/[^\s\"'()<>\]]{{{_LONGEST_WORD},}}+", re.IGNORECASE)
-# Four lines or more of nothing else, as keys, certificates and mails have them.
+# Four or more lines of nothing else, as in keys, certificates and mails.
 _WRAPPED: Final = re.compile(
     r"^[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+(?:\r?\n[ \t>]*+[A-Za-z0-9+/=]{60,}+[ \t]*+){3,}+", re.MULTILINE
 )
@@ -35,7 +35,7 @@ type Span = tuple[int, int]
 
 
 def readable(content: str) -> list[Span]:
-    """What is left for people, in order. All of it where nothing is for machines."""
+    """The spans that people wrote, in order."""
     left_out = _union([*_encoded(content), *_minified(content)])
     edges = [0, *(edge for span in left_out for edge in span), len(content)]
     return [(start, end) for start, end in list(pairwise(edges))[::2] if start < end]
@@ -47,7 +47,7 @@ def _encoded(content: str) -> Iterator[Span]:
 
 
 def _minified(content: str) -> Iterator[Span]:
-    """Of each stretch of dense text, and of a source map, what follows its beginning."""
+    """What follows the first SHOWN characters of each dense stretch, or of a source map."""
     dense = [(0, len(content))] if _is_source_map(content) else _union(_dense(content), apart=2)
     return ((start + SHOWN, end) for start, end in dense if end - start > SHOWN)
 
@@ -57,7 +57,7 @@ def _is_source_map(content: str) -> bool:
 
 
 def _dense(content: str) -> Iterator[Span]:
-    """Stretches of long lines which have hardly any space in them."""
+    """Stretches of long lines with hardly any white space."""
     start = 0
     for line in content.splitlines(keepends=True):
         if len(line) >= _WINDOW:
@@ -66,7 +66,7 @@ def _dense(content: str) -> Iterator[Span]:
 
 
 def _dense_in_line(line: str) -> Iterator[Span]:
-    """What is left at the line's end belongs to its last window."""
+    """Measures windows of the line; the rest at its end belongs to the last one."""
     begins = range(0, len(line) - _WINDOW + 1, _WINDOW)
     edges = [*begins, len(line)]
     found: list[Span] = []
@@ -80,14 +80,14 @@ def _dense_in_line(line: str) -> Iterator[Span]:
 
 
 def _space(window: str) -> float:
-    """Its share of white space; 1 where the language may be one that is written without."""
+    """The share of white space; 1 for text in a language that may be written without."""
     if not window.isascii() and len(window.encode("ascii", "ignore")) < (1 - _MOST_FOREIGN) * len(window):
         return 1
     return (window.count(" ") + window.count("\t")) / len(window)
 
 
 def _union(spans: Iterable[Span], apart: int = 0) -> list[Span]:
-    """In order, and joined where no more than so many characters lie between them."""
+    """Sorted spans; those at most `apart` characters apart are joined."""
     joined: list[Span] = []
     for start, end in sorted(spans):
         if joined and start <= joined[-1][1] + apart:

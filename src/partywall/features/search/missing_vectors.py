@@ -1,7 +1,7 @@
-"""Vectors for documents that are found by their words alone, because their model was away or is slow.
+"""Adds vectors to documents that were indexed without, because their model was unavailable or is slow.
 
-An outage is waited for and counts for nothing. A document at which the model fails while it answers others is put
-aside, tried again after growing pauses, and `failed` in the end; the others get their vectors.
+An outage does not count as an attempt. A document at which the model fails while it answers others is postponed, tried
+again after growing pauses and finally `failed`; the others get their vectors.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from partywall.features.search.index_repository import IndexReader, IndexWriter,
 from partywall.features.search.index_result import PassageCounts
 from partywall.features.search.lease import MAX_ATTEMPTS, Lease
 from partywall.features.search.passage_vectors import LONGEST_ASKED, waits_for
-from partywall.features.search.vector_filling import Turn, VectorFilling
+from partywall.features.search.vector_filling import TimeSlice, VectorFilling
 
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE: Final = timedelta(seconds=5)
-# Of those that are tried again for no fault of theirs.
+# Pauses before documents are tried again that did not cause a failure.
 _AT_ONCE: Final = timedelta()
 _SHORTLY: Final = timedelta(seconds=1)
 
@@ -38,18 +38,20 @@ class MissingVectors:
     lease: Lease
 
     async def add(self, taken: Sequence[ClaimedDocument]) -> None:
-        """Those that have failed before one by one, behind the others. Raises EmbeddingError where a model fails that
-        cannot be away."""
-        turn = Turn(self.lease.embedding.clock)
+        """New documents together, then those that have failed before, one by one.
+
+        Raises EmbeddingError if a model fails for a reason other than an outage.
+        """
+        time_slice = TimeSlice(self.lease.embedding.clock)
         new = [each for each in taken if each.attempts == 1]
         groups = deque([new] if new else [])
         groups.extend([each] for each in taken if each.attempts > 1)
         while groups:
-            if turn.is_over:
+            if time_slice.is_over:
                 await self._release(groups, _AT_ONCE)
                 return
             try:
-                await _Group(self.lease, turn, groups[0]).add()
+                await _Group(self.lease, time_slice, groups[0]).add()
             except EmbeddingUnavailable as error:
                 pause = max(_SHORTLY, timedelta(seconds=min(error.retry_after or 0.0, LONGEST_ASKED)))
                 await self._release(groups, pause, waits_for(str(error)))
@@ -68,10 +70,10 @@ class MissingVectors:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Documents whose passages go to the model together."""
+    """Documents that are embedded together."""
 
     lease: Lease
-    turn: Turn
+    time_slice: TimeSlice
     documents: Sequence[ClaimedDocument]
 
     async def add(self) -> None:
@@ -80,18 +82,19 @@ class _Group:
         found = {each.id: PassageCounts() for each in self.documents}
         for index in indexes:
             if index.status == "active":
-                await VectorFilling(self.lease, self.turn, index).fill(found)
+                await VectorFilling(self.lease, self.time_slice, index).fill(found)
         complete = [each for each in self.documents if not found[each.id].left]
         for index in indexes:
             if index.status == "building" and complete:
                 await self._fill_beside(index, complete)
         await self._settle(indexes, found)
-        await self._put_aside(found)
+        await self._postpone(found)
 
     async def _fill_beside(self, index: KnownIndex, documents: Sequence[ClaimedDocument]) -> None:
-        """What is missing there in the end the job adds that builds the index."""
+        """Best effort: the job that builds the index adds what is still missing."""
         try:
-            await VectorFilling(self.lease, self.turn, index).fill({each.id: PassageCounts() for each in documents})
+            found = {each.id: PassageCounts() for each in documents}
+            await VectorFilling(self.lease, self.time_slice, index).fill(found)
         except EmbeddingError as error:
             log.warning("model_left_out", model=index.model, reason=str(error))
 
@@ -105,14 +108,14 @@ class _Group:
                 raise IndexesChanged
 
     def _outcome(self, document: ClaimedDocument, findings: PassageCounts) -> IndexOutcome | None:
-        """None for what is to be tried again."""
+        """None if the document is to be tried again."""
         if findings.refused or not (findings.failing or findings.left):
             return findings.outcome(document, None)
         if document.attempts >= MAX_ATTEMPTS and _is_at_fault(document, findings):
             return IndexOutcome.of(document, Status.FAILED, findings.failure)
         return None
 
-    async def _put_aside(self, found: dict[UUID, PassageCounts]) -> None:
+    async def _postpone(self, found: dict[UUID, PassageCounts]) -> None:
         again: dict[bool, list[UUID]] = {True: [], False: []}
         for each in self.documents:
             findings = found[each.id]
@@ -122,7 +125,7 @@ class _Group:
                 log.warning("document_put_aside", document_id=str(each.id), attempt=each.attempts, said=findings.said)
                 pause, note = _pause_after(each.attempts, findings.retry_after), findings.failure
                 await self.lease.release([each.id], pause, note=note)
-            else:  # a suspected one alone
+            else:  # a suspected one is claimed alone next time
                 again[each.attempts == 1 and findings.suspected > 0].append(each.id)
         for counted, ids in again.items():
             if ids:
@@ -130,7 +133,7 @@ class _Group:
 
 
 def _is_at_fault(document: ClaimedDocument, findings: PassageCounts) -> bool:
-    """A passage has failed alone; or some have together, of a document that was tried alone, and none was answered."""
+    """A passage failed alone; or the document was tried alone, its passages failed together and none was answered."""
     return findings.failing > 0 or (document.attempts > 1 and findings.suspected > 0 and not findings.answered)
 
 

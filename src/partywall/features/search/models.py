@@ -36,7 +36,7 @@ from partywall.features.search.constants import DIMENSIONS
 
 
 class HalfVector(types.UserDefinedType[str]):
-    """pgvector's `halfvec`: 16 bits a number, half the pages of an exact scan. Travels as `[1,2,...]`."""
+    """pgvector's `halfvec`: 16 bits per number halve the pages of an exact scan. Sent as text: `[1,2,...]`."""
 
     cache_ok = True
 
@@ -47,11 +47,11 @@ class HalfVector(types.UserDefinedType[str]):
         return "halfvec" if self.dimension is None else f"halfvec({self.dimension})"
 
 
-ischema_names["halfvec"] = HalfVector  # so that a migrated database can be compared with these tables
+ischema_names["halfvec"] = HalfVector  # lets a migrated database be compared with these tables
 
 
 class SearchStatistic(Base):
-    """What BM25 must know of a project as a whole; a trigger on `chunk` keeps the counts."""
+    """A project's totals for BM25; a trigger on `chunk` maintains the counts."""
 
     __tablename__ = "search_statistic"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -63,7 +63,7 @@ class SearchStatistic(Base):
 
 
 class SearchIndex(Base):
-    """The vectors of one model: `building` until every chunk has one, `active` while it serves, then `retired`."""
+    """One model's vectors: `building` until every chunk has one, `active` while searches use it, then `retired`."""
 
     __tablename__ = "search_index"
     __table_args__ = (
@@ -86,10 +86,10 @@ class SearchIndex(Base):
 
 
 class SearchChunk(Base):
-    """A passage. `number` is its short name in postings and vectors, `context` what is indexed before its text.
+    """A passage. Postings and vectors refer to its `number`; `context` is indexed before its text.
 
-    A large document's chunks are written bit by bit, `staged_for` its version, and all become searchable at once, when
-    that is set to null and that of the former ones to 0. What is staged is not found.
+    A large document's chunks are written in batches with `staged_for` set to its version. All become searchable at
+    once, when `staged_for` is set to null, and to 0 for the former chunks. Searches skip chunks where it is not null.
     """
 
     __tablename__ = "chunk"
@@ -114,8 +114,8 @@ class SearchChunk(Base):
     staged_for: Mapped[int | None] = mapped_column(Integer)
 
 
-# One row per term and chunk. Rows of one batch are written in the order of their terms, so that reading a term
-# touches few pages although the index carries nothing but its key.
+# One row per term and chunk. A batch is written in the order of its terms, so that reading a term touches few pages
+# although the index has only the key.
 POSTING: Final = Table(
     "posting",
     Base.metadata,
@@ -160,7 +160,7 @@ def _embedding(dimension: int) -> Table:
 
 EMBEDDINGS: Final = {dimension: _embedding(dimension) for dimension in DIMENSIONS}
 
-# What a search reads of the documents themselves.
+# The columns of documents that a search reads.
 DOCUMENT: Final = table(
     "document", column("project_id", Uuid), column("id", Uuid), column("title", Text), column("status", Text)
 )

@@ -1,6 +1,6 @@
-"""Vectors for passages. A model that is away is waited for, and nothing else waits for it.
+"""Embeds passages, with a backoff for models that do not answer.
 
-Words are stored together with their vectors where the model is quick, and before them where it is not.
+Chunks are stored together with their vectors if the model is quick, and before them if it is not.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ type Clock = Callable[[], float]
 
 
 def waits_for(reason: str) -> str:
-    """What a document is told that has no vectors yet; the reason is the server's, or none."""
+    """The note of a document without vectors; `reason` is the server's, or empty."""
     if not reason:
-        return "Found by its words alone until its vectors are computed"
-    return f"Found by its words alone until the embedding model answers: {reason}"
+        return "Text search only until its vectors are computed"
+    return f"Text search only until the embedding model answers: {reason}"
 
 
 @dataclass(slots=True)
 class ModelBackoff:
-    """How long a model that does not answer is left alone: doubling, or as long as it asks for, up to an hour."""
+    """The pause after a model did not answer: doubles each time, or as long as the server asks, up to an hour."""
 
     clock: Clock = time.monotonic
     reason: str = ""
@@ -45,11 +45,11 @@ class ModelBackoff:
 
     @property
     def seconds(self) -> float:
-        """Until it is asked again."""
+        """Seconds until the model may be called again."""
         return max(0.0, self._until - self.clock())
 
     def begin(self, error: EmbeddingUnavailable) -> None:
-        if self.seconds > 0:  # of others who had asked before
+        if self.seconds > 0:  # a call that had started before the pause
             return
         grown = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self._failures, 20))
         asked = min(error.retry_after or 0.0, LONGEST_ASKED)
@@ -63,9 +63,9 @@ class ModelBackoff:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPassages:
-    """Chunks with one vector each for every model that could be asked; the keys are the models' names.
+    """Chunks, and one vector per chunk for every model that answered; the keys are the models' names.
 
-    `refused`, `shortened` and `waits` are of the model whose index serves; `waits` says why there are no vectors yet.
+    `refused`, `shortened` and `waits` belong to the serving index's model; `waits` says why there are no vectors yet.
     """
 
     chunks: Sequence[NewChunk]
@@ -75,7 +75,7 @@ class EmbeddedPassages:
     waits: str | None = None
 
     def of(self, document_ids: set[UUID]) -> EmbeddedPassages:
-        """Those of some documents, to be written."""
+        """Chunks and vectors of these documents only."""
         kept = [position for position, chunk in enumerate(self.chunks) if chunk.document_id in document_ids]
         if len(kept) == len(self.chunks):
             return self
@@ -87,7 +87,7 @@ class EmbeddedPassages:
 
 @dataclass(frozen=True, slots=True)
 class PassageVectors:
-    """The models of this process, and which of them are left alone for the time being."""
+    """The models of this process, and the backoff of each."""
 
     embedders: Embedders
     clock: Clock = time.monotonic
@@ -97,12 +97,12 @@ class PassageVectors:
         return self._pauses.setdefault(model, ModelBackoff(self.clock))
 
     def serving(self, indexes: Sequence[KnownIndex]) -> str:
-        """The model whose vectors are searched; a project's first index is of the configured one."""
+        """The model of the active index; without one, the configured model, which a project's first index uses."""
         current = self.embedders.current.name
         return next((index.model for index in indexes if index.status == "active"), current)
 
     async def embed(self, indexes: Sequence[KnownIndex], chunks: Sequence[NewChunk]) -> EmbeddedPassages:
-        """By the models that are quick. Raises EmbeddingError where the one that serves fails."""
+        """Embeds with the quick models. Raises EmbeddingError if the serving one fails."""
         serving = self.serving(indexes)
         texts = [chunk.indexed for chunk in chunks]
         made: dict[str, TextVectors] = {}
@@ -128,7 +128,7 @@ class PassageVectors:
         return EmbeddedPassages(chunks, vectors, noted.refused, noted.shortened, waits)
 
     async def ask(self, model: str, texts: Sequence[str]) -> TextVectors | None:
-        """None where this machine lacks the model: then its index answers by words alone. Raises EmbeddingError."""
+        """None if this machine lacks the model; its index then gets no vectors. Raises EmbeddingError."""
         embedder = await self.embedders.named(model)
         if embedder is None:
             log.warning("model_not_available", model=model)

@@ -1,6 +1,6 @@
-"""A project that has grown large: its vectors enter the shared HNSW index, some in each transaction.
+"""Moves the vectors of a project that has grown large into the shared HNSW index, in batches.
 
-Until all of them are in, searches compare with every vector, so nothing waits for this.
+Until all are in, searches of the project compare every vector.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from partywall.features.search.promotion_repository import VectorPromoter
 
 
 async def promote_vectors(context: JobContext, payload: PromoteVectors) -> None:
-    """Idempotent: what has been promoted stays so, and an attempt takes the others."""
+    """Idempotent: an attempt continues with the vectors that are not promoted yet."""
     async with context.read(payload) as (session, scope):
         known = await IndexReader(session, scope).indexes()
     index = next((each for each in known if each.id == payload.index and not each.approximate), None)
@@ -25,7 +25,7 @@ async def promote_vectors(context: JobContext, payload: PromoteVectors) -> None:
     after: int | None = 0
     while after is not None:
         if context.stopping.is_set():
-            raise AnotherAttemptError("the worker stops")
+            raise AnotherAttemptError("the worker is stopping")
         after = await _promote(context, payload, index, after)
     if not await _finish(context, payload, index):
         raise AnotherAttemptError("some vectors are being written or removed")

@@ -1,4 +1,4 @@
-"""Moves the vectors of a project that has grown large into the HNSW index, while others write."""
+"""SQL that moves a project's vectors into the HNSW index while others write."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class VectorPromoter:
     scope: ProjectScope
 
     async def promote(self, index: KnownIndex, after: int, limit: int) -> int | None:
-        """Takes some vectors of chunks after that number into the HNSW index; the last one's, None where none is left.
+        """Promotes vectors of chunks after number `after`; returns the last chunk's number, None if none is left.
 
-        Passes over those that somebody changes or removes: who waits for them while holding others blocks both.
+        Skips locked rows: waiting for them while holding others could deadlock.
         """
         table = EMBEDDINGS[index.dimension]
         own = self._own(table, index)
@@ -39,7 +39,7 @@ class VectorPromoter:
         return chunks[-1]
 
     async def finish(self, index: KnownIndex) -> bool:
-        """Lets searches enter the HNSW index, unless a vector is missing there; waits until nobody writes vectors."""
+        """Lets searches use the HNSW index; False if a vector is missing there. Waits for transactions that write."""
         project_id = self.scope.project_id
         locked = select(SearchIndex.id).where(SearchIndex.project_id == project_id, SearchIndex.id == index.id)
         await self.session.execute(locked.with_for_update())

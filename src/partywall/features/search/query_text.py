@@ -1,4 +1,4 @@
-"""What of a query is looked up as words. Its meaning is taken from all of it."""
+"""Limits the words of a query that are looked up. The whole query is embedded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from partywall.features.search.constants import LONGEST_TERM, QUERY_TOKENS
 
 
 def words_of(query: str) -> str:
-    """Each token once, in the order given: no more than QUERY_TOKENS, none longer than a term can be."""
+    """The first QUERY_TOKENS different tokens, in order, each cut to the length of the longest term."""
     tokens = dict.fromkeys(token[:LONGEST_TERM] for token in query.split())
     return " ".join(list(tokens)[:QUERY_TOKENS])

@@ -1,4 +1,4 @@
-"""How the two halves of hybrid search become one order."""
+"""Fuses the two halves of hybrid search into one ranking."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Ranked:
 def fuse(
     text: Sequence[Candidate], vector: Sequence[Candidate], *, depth: int, weight: float = VECTOR_WEIGHT
 ) -> list[Ranked]:
-    """The convex combination of both halves, each given best first; best first, with scores within 0..1.
+    """The convex combination of both halves, best first, with scores within 0..1. Expects each half best first.
 
-    Text scores are divided by the best one. Similarities have no zero of their own, so they are placed between the
-    `depth`-th candidate's and the best one's, however many there are: looking wider changes no order further up. What
-    one half did not find counts 0 there. A half without candidates leaves the order of the other untouched.
+    Text scores are divided by the best one. Similarities have no natural zero, so they are scaled between that of the
+    `depth`-th candidate and the best: more candidates do not change the order above. A chunk that one half did not find
+    scores 0 there. If a half is empty, the other keeps its order.
     """
     if not text or not vector:
         return _ordered([*text, *vector], _of_best(text) if text else _between(vector, depth))
@@ -47,7 +47,7 @@ def fuse(
 
 
 def rank(candidates: Sequence[Candidate]) -> list[Ranked]:
-    """One half alone, best first, with its own scores."""
+    """One half alone, best first, with its original scores."""
     return _ordered(candidates, {candidate.chunk: candidate.score for candidate in candidates})
 
 

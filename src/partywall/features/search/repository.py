@@ -21,7 +21,7 @@ from partywall.features.search.ranking import Candidate
 _MARKS: Final = f'HighlightAll=true,StartSel="{OPEN}",StopSel="{CLOSE}"'
 _EF_SEARCH: Final = "200"
 
-# A term's document frequency is counted from the postings that the query reads anyway: no hot row per term.
+# Document frequencies are counted from the postings that the query reads anyway, which avoids a hot row per term.
 _SCORED: Final = """
 WITH asked AS (
     SELECT lexeme COLLATE "C" AS term, CAST(max(cardinality(positions)) AS float8) AS weight
@@ -60,14 +60,14 @@ ORDER BY scored.score DESC, scored.chunk LIMIT :candidates
 _NOT_STAGED: Final = """
     AND posting.chunk NOT IN (SELECT number FROM chunk WHERE project_id = :project_id AND staged_for IS NOT NULL)
 """
-# By whether the documents are looked at, and whether the project has staged chunks.
+# Keys: whether to join the documents, and whether the project has staged chunks.
 _BY_TEXT: Final = {
     (documents, staged): text(_SCORED.format(query=visible(":query"), only=_NOT_STAGED if staged else "") + best)
     for documents, best in ((False, _BEST), (True, _BEST_OF_DOCUMENTS))
     for staged in (False, True)
 }
 
-# The query is parsed once for each configuration, not for each chunk.
+# Parses the query once per configuration, not per chunk.
 _SHOWN: Final = text("""
 WITH asked AS MATERIALIZED (
     SELECT configuration, plainto_tsquery(CAST(configuration AS regconfig), :query) AS words
@@ -95,7 +95,7 @@ _INDEXED_ROWS: Final = text("SELECT reltuples FROM pg_class WHERE oid = to_regcl
 
 @dataclass(frozen=True, slots=True)
 class ServingIndex:
-    """The vectors that answer now."""
+    """The active index."""
 
     id: UUID
     model: str
@@ -105,10 +105,9 @@ class ServingIndex:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """What there is to search: how many chunks with how many terms, in which text search configurations.
+    """What is searched: numbers of chunks and terms, the text search configurations used and the active index.
 
-    `staged` says that some chunks are not to be found; while documents are `purging`, some of the chunks are of
-    documents that are deleted.
+    `staged`: some chunks are staged and must not be found. `purging`: some chunks may belong to deleted documents.
     """
 
     chunks: int
@@ -121,7 +120,7 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk as it is shown; `marked` is its text with the query's words between two marks."""
+    """A chunk to show; `marked` is its text with the query's words between OPEN and CLOSE."""
 
     number: int
     id: UUID
@@ -159,7 +158,7 @@ class SearchRepository:
     scope: ProjectScope
 
     async def by_text(self, corpus: Corpus, query: str, candidates: int, status: str | None) -> list[Candidate]:
-        """The best chunks by BM25 over the words of the query, any of them; best first."""
+        """The best chunks by BM25 that contain any word of the query, best first."""
         values: dict[str, object] = {
             "project_id": self.scope.project_id,
             "configurations": corpus.configurations,
@@ -189,7 +188,7 @@ class SearchRepository:
         staged: bool = False,
         purging: bool = False,
     ) -> list[Candidate]:
-        """The nearest chunks by cosine similarity, best first: of all vectors, or as the HNSW index finds them."""
+        """The nearest chunks by cosine similarity, best first: exact, or through the HNSW index if `approximate`."""
         if approximate:
             await self.session.execute(_ITERATE)
         query = _nearest(
@@ -212,12 +211,12 @@ class SearchRepository:
         return sorted(near, key=lambda candidate: (-candidate.score, candidate.chunk))
 
     async def indexed_rows(self, index: ServingIndex) -> float:
-        """About how many vectors of all projects the HNSW index holds."""
+        """Estimated number of vectors in the HNSW index, of all projects."""
         rows = await self.session.scalar(_INDEXED_ROWS, {"index": f"embedding_{index.dimension}_embedding_idx"})
         return max(0.0, float(rows or 0))
 
     async def shown(self, numbers: Sequence[int], query: str) -> list[Found]:
-        """The chunks with their documents' titles, in no order."""
+        """The chunks with their documents' titles, unordered."""
         values = {"project_id": self.scope.project_id, "numbers": list(numbers), "query": query, "marks": _MARKS}
         return [Found(*row) for row in await self.session.execute(_SHOWN, values)]
 
@@ -227,7 +226,7 @@ def _nearest(
     dimension: int, *, documents: bool, status: bool, approximate: bool, staged: bool
 ) -> Select[int, UUID, float]:
     vectors = EMBEDDINGS[dimension].c
-    # A subquery is evaluated once; a bare cast of the parameter would be parsed again for every row.
+    # A subquery is evaluated once; a plain cast would parse the parameter again for every row.
     asked = select(cast(bindparam("vector", type_=Text), HalfVector(dimension))).scalar_subquery()
     distance = vectors.embedding.op("<=>", return_type=Float())(asked).label("distance")
     nearest = select(vectors.chunk, distance).where(

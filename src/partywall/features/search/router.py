@@ -23,8 +23,8 @@ router = APIRouter(prefix="/projects/{project_id}/search", tags=["search"])
     response_model=SearchResult,
     summary="Search a project's documents",
     description=(
-        "By words and by meaning, best first. Offsets are in characters. The header `X-Search-Mode` says how it was "
-        "searched: `text` where the embedding model of a hybrid search did not answer."
+        "Text search, vector search or both, best hits first. Offsets are in characters. The header `X-Search-Mode` "
+        "names the mode used: `text` if the embedding model of a hybrid search did not answer."
     ),
     responses=documented(
         ProjectNotFoundError, MissingRightError, SearchModelUnavailable, SearchTimeoutError, TooManyRequestsError

@@ -31,17 +31,13 @@ QueryText = Annotated[
 class SearchQuery(RequestModel):
     q: QueryText = Field(description="What to look for: words, a question, or a whole passage.", examples=["refunds"])
     limit: int = Field(default=10, ge=1, le=100)
-    mode: SearchMode = Field(
-        default=SearchMode.HYBRID, description="By words (BM25), by meaning (vectors), or both fused."
-    )
-    group: SearchGroup = Field(
-        default=SearchGroup.DOCUMENT, description="One hit per document, or every chunk on its own."
-    )
+    mode: SearchMode = Field(default=SearchMode.HYBRID, description="Text search (BM25), vector search, or both fused.")
+    group: SearchGroup = Field(default=SearchGroup.DOCUMENT, description="One hit per document, or one per chunk.")
     status: DocumentStatus | None = Field(default=None, description="Only documents with this status.")
 
 
 class Highlight(ResponseModel):
-    start: int = Field(description="In characters of `text`.", examples=[4])
+    start: int = Field(description="Offset in `text`, in characters.", examples=[4])
     end: int = Field(examples=[11])
 
 
@@ -50,13 +46,13 @@ class SearchHit(ResponseModel):
     title: str = Field(examples=["Refund policy"])
     chunk_id: UUID
     text: str = Field(examples=["Our refunds reach you within ten days."])
-    start: int = Field(description="Where the text begins in the document's content, in characters.", examples=[0])
+    start: int = Field(description="Offset of the text in the document's content, in characters.", examples=[0])
     end: int = Field(examples=[38])
     score: float = Field(
-        description="Comparable within one answer only: BM25, cosine similarity, or their fusion within 0..1.",
+        description="Comparable within one response only: BM25, cosine similarity, or their fusion within 0..1.",
         examples=[0.92],
     )
-    highlights: list[Highlight] = Field(description="Where the query's words are: the first 100 of them.")
+    highlights: list[Highlight] = Field(description="The query's words in `text`: the first 100.")
 
 
 class SearchResult(ResponseModel):

@@ -43,7 +43,7 @@ QUERY_CANCELED: Final = "57014"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`mode` is what was searched in the end: a hybrid search without its model is a text search."""
+    """`mode` is the mode used: `text` for a hybrid search whose model did not answer."""
 
     result: SearchResult
     mode: SearchMode
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class SearchService:
-    """Holds no connection while a model embeds the query: the model may be far away."""
+    """Holds no database connection while a model embeds the query: the model may be remote."""
 
     reader: ScopedReader
     sessions: Sessions
@@ -65,7 +65,7 @@ class SearchService:
         return cls(reader, resources.sessions, resources.embedders, resources.searches, timeout)
 
     async def search(self, project_id: UUID, query: SearchQuery) -> Answer:
-        """Raises SearchTimeoutError, and TooManyRequestsError where the caller searches too much at once."""
+        """Raises SearchTimeoutError, and TooManyRequestsError for too many concurrent searches of a caller."""
         scope, corpus = await self._corpus(project_id)
         if corpus.chunks == 0:
             return Answer(SearchResult(items=[]), query.mode)
@@ -97,7 +97,7 @@ class SearchService:
         return scope, Corpus(*size, row["configurations"] or [], index, staged=staged, purging=purging)
 
     async def _embed(self, corpus: Corpus, query: SearchQuery) -> str | None:
-        """The query's vector as PostgreSQL reads it; None where only words are searched."""
+        """The query's vector in PostgreSQL's notation; None for a text search."""
         if query.mode is SearchMode.TEXT or corpus.index is None:
             return None
         try:
@@ -106,7 +106,7 @@ class SearchService:
                 raise EmbeddingError("not available on this machine")
             return vector_text(await embedder.embed_query(query.q))
         except EmbeddingError as error:
-            if query.mode is SearchMode.VECTOR:  # asked for alone, it has no substitute
+            if query.mode is SearchMode.VECTOR:  # there is no fallback
                 raise SearchModelUnavailable(corpus.index.model) from error
             log.warning("search_without_vectors", model=corpus.index.model, reason=str(error))
             return None
@@ -131,7 +131,7 @@ class _Search:
     until: float
 
     def refuse_late(self) -> None:
-        """Before each further part: one of them has a limit of its own. Raises SearchTimeoutError."""
+        """Raises SearchTimeoutError after the deadline: the statement timeout limits each statement alone."""
         if asyncio.get_running_loop().time() > self.until:
             raise SearchTimeoutError
 
@@ -140,7 +140,7 @@ class _Search:
         return words_of(self.query.q)
 
     async def run(self, repository: SearchRepository) -> list[Ranked]:
-        """The best chunks; looks wider where too few documents stand behind the first candidates."""
+        """The best chunks; takes more candidates if the first ones belong to too few documents."""
         found = await self._ranked(repository, CANDIDATES)
         if len(found.ranked) < self.query.limit and found.cut_off:
             found = await self._ranked(repository, CANDIDATES * WIDER)
@@ -174,7 +174,7 @@ class _Search:
         found = await nearest(approximate=approximate)
         if approximate and len(found) < candidates:
             self.refuse_late()
-            # A neighbour's identical vectors are an island in the shared graph, which a walk may not leave.
+            # Identical vectors of another project can form an island in the shared graph that the scan does not leave.
             found = await nearest(approximate=False)
         return found
 
@@ -186,7 +186,7 @@ class _Ranking:
 
 
 def _hits(ranked: Sequence[Ranked], found: Sequence[Found]) -> list[SearchHit]:
-    """In the order of the ranking; a chunk that has gone meanwhile is left out."""
+    """In the order of the ranking, without chunks that were removed meanwhile."""
     by_number = {each.number: each for each in found}
     return [_hit(by_number[hit.chunk], hit.score) for hit in ranked if hit.chunk in by_number]
 

@@ -1,4 +1,4 @@
-"""The chunks of a large document: written bit by bit, searchable all at once, and never half."""
+"""Staged chunks of a large document: written in batches, searchable all at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from partywall.core.db.session import AsyncReadSession, AsyncSession
 from partywall.core.tenancy import ProjectScope
 from partywall.features.search.models import SearchChunk
 
-# `staged_for` of chunks that were searchable and are to be removed.
+# `staged_for` of formerly searchable chunks that are to be removed.
 FORMER: Final = 0
 
 
@@ -22,7 +22,7 @@ class StagedReader:
     scope: ProjectScope
 
     async def places(self, document_id: UUID, version: int) -> list[tuple[int, int, str, str]]:
-        """`NewChunk.place` of each chunk that is staged for the version, in their order."""
+        """`NewChunk.place` of the chunks staged for the version, ordered by number."""
         query = (
             select(SearchChunk.first, SearchChunk.last, SearchChunk.configuration, SearchChunk.context)
             .where(
@@ -41,7 +41,7 @@ class StagedWriter:
     scope: ProjectScope
 
     async def switch(self, document_id: UUID, version: int) -> None:
-        """Lets the version's chunks be found, and those before it no more: one statement."""
+        """Makes the version's chunks searchable and the former ones not, in one statement."""
         found = SearchChunk.staged_for.is_(None)
         await self.session.execute(
             update(SearchChunk)
@@ -55,12 +55,12 @@ class StagedWriter:
         )
 
     async def sweep(self, document_id: UUID, keep: int | None, limit: int) -> int:
-        """Removes some of the chunks that are not searchable, but for those of the version to `keep`."""
+        """Removes up to `limit` unsearchable chunks, except those staged for the version `keep`."""
         staged = SearchChunk.staged_for
         return await self._remove(document_id, staged.is_not(None) if keep is None else staged != keep, limit)
 
     async def remove(self, document_id: UUID, staged_for: int, limit: int) -> int:
-        """Removes some of those chunks."""
+        """Removes up to `limit` chunks with this `staged_for`."""
         return await self._remove(document_id, SearchChunk.staged_for == staged_for, limit)
 
     async def _remove(self, document_id: UUID, chosen: ColumnElement[bool], limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Some documents' passages get the vectors that an index lacks, as far as a worker's turn goes."""
+"""Adds missing vectors of documents to an index, within a worker's time slice."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from partywall.features.search.lease import Lease
 from partywall.features.search.passage_vectors import Clock
 from partywall.features.search.vectors import vector_text
 
-TURN_SECONDS: Final = 60.0
-# How often passages are asked for again to which the calls before did not come because the model failed at others.
+TIME_SLICE_SECONDS: Final = 60.0
+# Further calls per time slice for passages that a call did not reach because the model failed at others.
 _AGAIN: Final = 20
 
 
 @dataclass(slots=True)
-class Turn:
-    """What one worker may take of the model for one project before it looks at the others."""
+class TimeSlice:
+    """How long a worker may use the model for one project before it serves others."""
 
     clock: Clock
     again: int = _AGAIN
@@ -35,20 +35,20 @@ class Turn:
 
     @property
     def is_over(self) -> bool:
-        return self.clock() - self._began >= TURN_SECONDS
+        return self.clock() - self._began >= TIME_SLICE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class VectorFilling:
     lease: Lease
-    turn: Turn
+    time_slice: TimeSlice
     index: KnownIndex
 
     async def fill(self, found: Mapping[UUID, PassageCounts]) -> None:
-        """Notes what comes of each document. Raises EmbeddingError and IndexesChanged."""
+        """Adds the vectors and counts the results in `found`. Raises EmbeddingError and IndexesChanged."""
         after = 0
         while chunks := await self._lacking(found, after):
-            if self.turn.is_over:
+            if self.time_slice.is_over:
                 await self._leave(found, after)
                 return
             after = chunks[-1].number
@@ -66,7 +66,7 @@ class VectorFilling:
             return await IndexReader(session, scope).without_vector_of(self.index, found, after, CHUNKS_AT_ONCE)
 
     async def _add(self, chunks: Sequence[UnembeddedChunk], found: Mapping[UUID, PassageCounts]) -> bool:
-        """False where this machine lacks the model."""
+        """False if this machine lacks the model."""
         while chunks:
             made = await self.lease.embedding.ask(self.index.model, [chunk.indexed for chunk in chunks])
             if made is None:
@@ -76,16 +76,16 @@ class VectorFilling:
             await self._store(chunks, made, list(found))
             if made.unavailable is not None:
                 raise made.unavailable
-            if self.turn.is_over or not self.turn.again:
+            if self.time_slice.is_over or not self.time_slice.again:
                 for position in made.left:
                     found[chunks[position].document_id].note_left(made.suspected.get(position))
                 return True
             chunks = [chunks[position] for position in sorted(made.left)]
-            self.turn.again -= bool(chunks)
+            self.time_slice.again -= bool(chunks)
         return True
 
     async def _store(self, chunks: Sequence[UnembeddedChunk], made: TextVectors, document_ids: list[UUID]) -> None:
-        """Zeros for what the model refuses: it lacks nothing that could be made."""
+        """Refused texts get zeros, so that they do not count as missing."""
         async with self.lease.begin() as (session, scope):
             kept = await self.lease.keep(session, scope, document_ids)
             writer = IndexWriter(session, scope)

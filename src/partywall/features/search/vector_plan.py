@@ -1,4 +1,4 @@
-"""Whether a project's vectors are compared one by one or through the shared HNSW index."""
+"""Decides between an exact scan of a project's vectors and the shared HNSW index."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _INDEX_MS_PER_INVERSE_SHARE: Final = 1.8
 
 
 def uses_index(chunks: int, indexed_rows: float) -> bool:
-    """Exact costs by the project's size, HNSW by its share of the index, which holds `indexed_rows` of all projects.
+    """Compares the two costs: exact grows with the project, HNSW as its share of the `indexed_rows` shrinks.
 
-    The index walks past other projects' vectors: at a share of one in a hundred it visits a hundred times as many.
+    The index also visits other projects' vectors: at a share of 1 % it visits a hundred times as many.
     """
     if chunks <= 0:
         return False

@@ -7,5 +7,5 @@ from partywall.core.embedders import Vectors
 
 
 def vector_text(vector: Vectors) -> str:
-    """One vector as PostgreSQL reads it: `[0.1,0.2]`."""
+    """One vector in PostgreSQL's notation: `[0.1,0.2]`."""
     return orjson.dumps(np.ascontiguousarray(vector), option=orjson.OPT_SERIALIZE_NUMPY).decode()

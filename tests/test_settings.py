@@ -43,7 +43,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ({**PRODUCTION, **CHOSEN, "mail": SMTP, "http": {"docs": False}}, "HTTP__TRUSTED_PROXIES"),
         ({**PRODUCTION, **CHOSEN, "mail": SMTP, "http": {"trusted_proxies": ""}}, "HTTP__TRUSTED_PROXIES"),
         ({"http": {"trusted_proxies": "none,10.0.0.1"}}, "none"),
-        ({"http": {"trusted_proxies": "10.0.0.1,::/0"}}, "::/0 would believe everybody"),
+        ({"http": {"trusted_proxies": "10.0.0.1,::/0"}}, "::/0 would trust every client"),
         ({"mail": {"from": "a@example.com, b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"from": "a@example.com\nBcc: b@example.com"}}, "LOCAL@DOMAIN"),
         ({"mail": {"links": {"verification": "https://example.com/"}}}, "{token}"),

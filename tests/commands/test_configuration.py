@@ -115,7 +115,7 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
     monkeypatch: pytest.MonkeyPatch, given: str, meant: str
 ) -> None:
     [line] = lines(monkeypatch, **SERVERS, **{given: "very-secret"})
-    assert line == f"{given.upper()} is no setting: the nearest is {meant}"
+    assert line == f"{given.upper()} is not a setting: the nearest is {meant}"
 
 
 @pytest.mark.parametrize(
@@ -124,22 +124,22 @@ def test_a_misspelled_name_is_refused_with_the_nearest_right_one(
         (
             "AGENTS__KEYS",
             '{"openia": "very-secret"}',
-            "AGENTS__KEYS__OPENIA is no setting: the nearest is AGENTS__KEYS__OPENAI",
+            "AGENTS__KEYS__OPENIA is not a setting: the nearest is AGENTS__KEYS__OPENAI",
         ),
         (
             "MAIL__LINKS",
             '{"verificatio": "very-secret"}',
-            "MAIL__LINKS__VERIFICATIO is no setting: the nearest is MAIL__LINKS__VERIFICATION",
+            "MAIL__LINKS__VERIFICATIO is not a setting: the nearest is MAIL__LINKS__VERIFICATION",
         ),
         (
             "AGENTS__SERVERS",
             '{"lab": {"ur": "very-secret"}}',
-            "AGENTS__SERVERS__LAB__UR is no setting: the nearest is AGENTS__SERVERS__LAB__URL",
+            "AGENTS__SERVERS__LAB__UR is not a setting: the nearest is AGENTS__SERVERS__LAB__URL",
         ),
-        ("AGENTS__MODELS", "very-secret", "AGENTS__MODELS is no setting by itself: set AGENTS__MODELS__NAME"),
-        ("AGENTS__KEYS", "", "AGENTS__KEYS is no setting by itself: set AGENTS__KEYS__OPENAI"),
-        ("AGENTS__SERVERS__LAB", "[]", "AGENTS__SERVERS__LAB is no setting by itself: set AGENTS__SERVERS__LAB__URL"),
-        ("MAIL__LINKS", "very-secret", "MAIL__LINKS is no setting by itself: set MAIL__LINKS__INVITATION"),
+        ("AGENTS__MODELS", "very-secret", "AGENTS__MODELS is not a setting by itself: set AGENTS__MODELS__NAME"),
+        ("AGENTS__KEYS", "", "AGENTS__KEYS is not a setting by itself: set AGENTS__KEYS__OPENAI"),
+        ("AGENTS__SERVERS__LAB", "[]", "AGENTS__SERVERS__LAB is not a setting by itself: set AGENTS__SERVERS__LAB__URL"),
+        ("MAIL__LINKS", "very-secret", "MAIL__LINKS is not a setting by itself: set MAIL__LINKS__INVITATION"),
     ],
 )
 def test_what_is_wrong_in_a_mapping_is_named_as_a_setting(
@@ -242,7 +242,7 @@ def test_what_can_be_meant_is_taken(monkeypatch: pytest.MonkeyPatch, name: str, 
 @pytest.mark.parametrize("modules", ["a b", "a-b", ".a", "a..b", "a/b.py"])
 def test_a_module_has_a_name(monkeypatch: pytest.MonkeyPatch, modules: str) -> None:
     [line] = lines(monkeypatch, **SERVERS, AGENTS__MODULES=modules)
-    assert line.startswith("AGENTS__MODULES: names of Python modules")
+    assert line.startswith("AGENTS__MODULES: must be names of Python modules")
 
 
 def test_a_rule_over_a_section_names_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,8 +264,8 @@ def test_a_misspelled_name_in_a_file_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("ACCOUNT__REGISTRATION=closed\nexport HTTPS__DOCS=false\n")
     assert lines(monkeypatch, **SERVERS) == [
-        "ACCOUNT__REGISTRATION is no setting: the nearest is ACCOUNTS__REGISTRATION",
-        "HTTPS__DOCS is no setting: the nearest is HTTP__DOCS",
+        "ACCOUNT__REGISTRATION is not a setting: the nearest is ACCOUNTS__REGISTRATION",
+        "HTTPS__DOCS is not a setting: the nearest is HTTP__DOCS",
     ]
 
 

@@ -32,8 +32,8 @@ WRONG = (
     (("migrate", "--bogus"), "is no revision"),
     (("migrate", "head@{1}"), "is no revision"),
     (("serve", "--data-dir", " "), "a path is empty"),
-    (("serve", "--host", "a b"), "--host: a host's name or address"),
-    (("api", "--host", "http://h"), "--host: a host's name or address"),
+    (("serve", "--host", "a b"), "--host: must be a host name or address"),
+    (("api", "--host", "http://h"), "--host: must be a host name or address"),
     (("users", "list", "--data-dir", ""), "a path is empty"),
     (("login", "--email", "a@example.com"), "the password in PARTYWALL_PASSWORD is empty"),
 )

@@ -53,7 +53,7 @@ UNFED: Final[Mapping[str, str]] = {
     "settings/agents.py:ServerName": "a setting",
     "settings/dotenv.py:_line": "the operator's own file",
     "settings/http.py:_is_origin": "a setting",
-    "settings/mail.py:MailSettings.is_own_failure": "a setting",
+    "settings/mail.py:MailSettings.is_loopback": "a setting",
     "settings/mail.py:_only_address": "a setting",
     "settings/names.py:_is_json_object": "a setting",
     "settings/values.py:_LABEL": "a setting",

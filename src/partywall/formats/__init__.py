@@ -1,1 +1,1 @@
-"""Forms of text that are read in the same way by the server and by the command line's client."""
+"""Text formats that the server and the command-line client read in the same way."""

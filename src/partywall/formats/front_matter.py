@@ -1,4 +1,4 @@
-"""What may stand before a Markdown file's text, between two lines of `---` (YAML) or `+++` (TOML)."""
+"""Front matter of Markdown files, between two lines of `---` (YAML) or `+++` (TOML)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FOLDED: Final = re.compile(r"[>|][-+0-9]{0,2}[ \t]*+(?:#.*+)?+")
 
 
 def split_front_matter(lines: list[str]) -> tuple[str, list[str]]:
-    """Its title, empty where there is none, and the lines after it."""
+    """The title in the front matter (empty if there is none), and the lines after it."""
     ends = _ENDS.get(lines[0].rstrip()) if lines else None
     if ends is None:
         return "", lines
@@ -29,7 +29,7 @@ def split_front_matter(lines: list[str]) -> tuple[str, list[str]]:
 
 def _title(lines: list[str]) -> str:
     for at, line in enumerate(lines):
-        if line.startswith("["):  # a table of TOML, whose keys are its own
+        if line.startswith("["):  # a TOML table: keys below it belong to the table
             return ""
         if key := _TITLE.match(line):
             return _value(line[key.end() :].strip(), lines[at + 1 :])

@@ -1,6 +1,6 @@
-"""What a Markdown file calls itself: the title in its front matter, or else its first heading.
+"""The title of a Markdown file: from its front matter, or else its first heading.
 
-Code, comments and scripts are passed over. Looks no further than the file's beginning, and at each line once.
+Skips code, comments and scripts. Reads only the beginning of the file, and each line once.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import Final
 from partywall.formats.front_matter import split_front_matter
 
 SEARCHED: Final = 64 * 1024
-"""In characters; what no heading has come in by then is called by its name."""
+"""In characters; a file without a heading up to here is named after its file name."""
 _LONGEST_HEADING: Final = 1000
 
-# What a pattern has taken it gives back nowhere (`++`, `*+`): so none takes more than linear time, whatever the line.
+# Possessive quantifiers (`++`, `*+`) do not backtrack, so every pattern runs in linear time.
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _HASHES: Final = re.compile(r" {0,3}+#{1,6}+[ \t]++(?=[^\s#])")
 _UNDERLINE: Final = re.compile(r" {0,3}+(?:=++|-++)[ \t]*+")
-# Also the first of a list's item.
+# May also begin a list item.
 _FENCE: Final = re.compile(r"[ \t]*+(?:(?:[-*+]|\d{1,9}+[.)])[ \t]++)?+(?P<mark>`{3,}+(?=[^`]*+$)|~{3,}+)")
 _RAW: Final = re.compile(r" {0,3}+<(?:(?P<comment>!--)|(?P<tag>script|style|pre|textarea)(?=[\s>]|$))", re.IGNORECASE)
 _TAGGED: Final = re.compile(r"[ \t]*+<(?P<tag>h[1-6])(?=[\s>])", re.IGNORECASE)
 _TAG: Final = re.compile(r"<!--.*?-->|<[/A-Za-z][^<>]*+>")
-# No paragraph, so that a line below is no part of a heading: a quotation, a list, a table, code that is indented.
+# Not a paragraph, so an underline below makes no heading: a quotation, a list, a table, indented code.
 _OTHER: Final = re.compile(r" {4}| {0,3}+(?:\t|>|\||[-*+][ \t]|\d{1,9}+[.)][ \t]|<|#{1,6}+[ \t]*+$)")
 
 
 def markdown_title(text: str) -> str:
-    """In one line; empty where there is none."""
+    """The title in one line; empty if there is none."""
     titled, lines = split_front_matter(_LINE_END.split(text[:SEARCHED].removeprefix("\ufeff")))
     if titled:
         return one_line(titled)
@@ -42,7 +42,7 @@ def one_line(text: str) -> str:
 
 
 def _headings(lines: Iterator[str]) -> Iterator[str]:
-    """At any level; a paragraph becomes one where a line of `=` or `-` follows."""
+    """Headings of any level; a paragraph followed by a line of `=` or `-` is one."""
     paragraph, is_other = "", False
     for line in lines:
         before, paragraph = paragraph, ""
@@ -61,7 +61,7 @@ def _headings(lines: Iterator[str]) -> Iterator[str]:
 
 
 def _skips(line: str, lines: Iterator[str]) -> bool:
-    """Whether code, a comment or a script begins here; it is read to its end, as far as there is one."""
+    """Whether code, a comment or a script begins here; consumes its lines up to its end, if any."""
     if fence := _FENCE.match(line):
         _read_fence(fence["mark"], lines)
         return True
@@ -75,7 +75,7 @@ def _skips(line: str, lines: Iterator[str]) -> bool:
 
 
 def _read_fence(mark: str, lines: Iterator[str]) -> None:
-    """It closes on its own character, as often or more often."""
+    """Consumes lines up to the closing fence: the same character, at least as many times."""
     for line in lines:
         closing = line.strip(" \t")
         if len(closing) >= len(mark) and not closing.strip(mark[0]):
@@ -83,7 +83,7 @@ def _read_fence(mark: str, lines: Iterator[str]) -> None:
 
 
 def _tagged(line: str, lines: Iterator[str], end: str) -> str:
-    """A heading written in HTML, which may go over several lines."""
+    """The text of an HTML heading, which may span several lines."""
     text = line
     while end not in text.lower() and len(text) < _LONGEST_HEADING and (more := next(lines, None)):
         text = f"{text} {more}"
@@ -93,7 +93,7 @@ def _tagged(line: str, lines: Iterator[str], end: str) -> str:
 
 
 def _without_closing(heading: str) -> str:
-    """Without the hashes that may close it behind a blank, the name that it may have, and comments."""
+    """The heading without closing hashes after a blank, a `{#name}` and comments."""
     text = _TAG.sub("", heading).rstrip() if "<!--" in heading else heading.rstrip()
     name = text.rfind("{#")
     if name > 0 and text.endswith("}"):

@@ -1,4 +1,4 @@
-"""How long a server asks to be left alone, in whatever form it says so."""
+"""Reads how long a server asks clients to wait, in any of the common forms."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 
 MOST_SECONDS: Final = 999_999_999.0
-_LONGEST_VALUE: Final = 100  # in characters, for it is the other server's
+_LONGEST_VALUE: Final = 100  # in characters: the values are not trusted
 _LONGEST_BODY: Final = 64 * 1024
 _LONGEST_WORDS: Final = 4_000
-# OpenAI's and Azure's, which are more exact than the standard's; those are not asked for by others.
+# OpenAI's and Azure's headers, which are more precise than the standard one.
 _MILLISECONDS: Final = ("retry-after-ms", "x-ms-retry-after-ms")
 _SECONDS: Final = "retry-after"
 
@@ -27,7 +27,7 @@ _PART: Final = re.compile(
 )
 # "Please try again in 1m26.4s", "Please retry in 26.6s", "Please retry after 45 seconds"
 _ASKED: Final = re.compile(r"(?:try|retry|wait)(?: again| your request)?+ (?:in|after|for) ", re.IGNORECASE)
-# Beside Google's `details`: gateways and chat services name it so.
+# JSON fields of Google's `details`, of gateways and of chat services, and their units.
 _NAMES: Final = {"retryDelay": 1.0, "retry_after": 1.0, "retryAfter": 1.0, "retry_after_seconds": 1.0,
                  "retry_after_ms": 0.001, "retryAfterMs": 0.001}  # fmt: skip
 _INNER: Final = ("error", "details", "metadata", "parameters")
@@ -35,9 +35,10 @@ _MOST_PARTS: Final = 100
 
 
 def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b"") -> float | None:
-    """From now on, given as seconds since 1970, or else by the answer's own `Date`; None where nothing can be read.
+    """Seconds to wait, or None if the answer does not say.
 
-    What the headers say holds, the longest of it; where they say nothing, what the answer's body does.
+    `now` is Unix time; without it, the answer's `Date` is used. The longest value in the headers counts; if they have
+    none, the body is read.
     """
     now = _moment(headers.get("date", "")[:_LONGEST_VALUE]) if now is None else now
     said = [_number(headers.get(name, ""), 0.001) for name in _MILLISECONDS]
@@ -47,7 +48,7 @@ def seconds_asked(headers: Mapping[str, str], now: float | None, body: bytes = b
 
 
 def seconds_in(value: str, now: float | None) -> float | None:
-    """Of `Retry-After`: seconds, with a fraction or a unit as some servers write them, or a date."""
+    """Seconds in a `Retry-After` value: a number, perhaps with a fraction or a unit, or a date."""
     value = value.strip()
     seconds = _number(value, 1.0)
     value = value[:_LONGEST_VALUE]
@@ -66,7 +67,7 @@ def _number(value: object, unit: float) -> float | None:
 
 
 def _duration(value: str, *, whole: bool) -> float | None:
-    """As `45s`, `45 seconds` and `1m26.4s`, at the beginning of the value or as all of it."""
+    """Seconds in `45s`, `45 seconds` or `1m26.4s`, at the beginning of the value or as the whole of it."""
     at, seconds = 0, 0.0
     while part := _PART.match(value, at):
         seconds += float(part["number"]) * _UNITS[_unit(part["unit"].lower())]
@@ -112,7 +113,7 @@ def _in_body(body: bytes) -> float | None:
 
 
 def _named(value: object, unit: float) -> float | None:
-    """Google writes seconds with their unit, `45.8s`, and as an object where it is no JSON of its own."""
+    """Google writes seconds as `45.8s`, or as an object with `seconds`."""
     if isinstance(value, dict):
         value = value.get("seconds")
     number = _number(value, unit)
@@ -122,7 +123,7 @@ def _named(value: object, unit: float) -> float | None:
 
 
 def _parts(said: object) -> Iterator[dict[str, object]]:
-    """The objects of an error in which servers say more of it; breadth first and bounded."""
+    """The nested objects of an error body, breadth first and bounded."""
     waiting = [said]
     for _ in range(_MOST_PARTS):
         if not waiting:

@@ -1,4 +1,4 @@
-"""Settings from the environment, nested with `__`. Only entry points build them; everyone else receives values."""
+"""Settings from the environment, nested with `__`. Only entry points build them; other code receives values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ type Engine = Literal["embedded", "server"]
 
 
 class DatabaseSettings(Section):
-    """`url` is the runtime role's, `owner_url` the migration owner's, `direct_url` passes no transaction pooler."""
+    """`url` connects as the runtime role, `owner_url` as the migration owner; `direct_url` bypasses a pooler."""
 
     engine: Engine
     url: SecretStr | None = None
@@ -57,11 +57,11 @@ class DatabaseSettings(Section):
 
     @property
     def pooled(self) -> bool:
-        """Whether `url` passes a transaction pooler: then there is another way, which does not."""
+        """Whether `url` goes through a transaction pooler, which `direct_url` bypasses."""
         return self.direct_url is not None and self.direct_url != self.url
 
     def limits_ms(self, *, background: bool = False) -> dict[str, int]:
-        """What `server_settings` takes beside a name; a process in the background may wait for locks."""
+        """The limits for `server_settings`. Background processes have no lock or transaction limit."""
         waiting = {"lock_timeout": self.lock_timeout, "transaction_timeout": self.transaction_timeout}
         limits = {"statement_timeout_ms": self.statement_timeout, **({} if background else waiting)}
         return {name: int(limit.total_seconds() * 1000) for name, limit in limits.items()}
@@ -82,7 +82,7 @@ class BlobSettings(Section):
 
 
 class JobSettings(Section):
-    """A worker that is silent for `heartbeat_timeout` is taken for dead, and its jobs go to the others."""
+    """A worker without a heartbeat for `heartbeat_timeout` counts as dead; other workers take its jobs."""
 
     heartbeat_timeout: timedelta = Field(default=20 * SECOND, ge=SECOND, le=HOUR)
     poll_interval: timedelta = Field(default=5 * SECOND, ge=100 * MILLISECOND, le=HOUR)
@@ -177,26 +177,26 @@ class Settings(FromEnvironment):
         if self.production and mail.engine is None:
             raise ValueError(
                 "production needs a way to send mail: set MAIL__ENGINE=smtp with MAIL__HOST and MAIL__FROM,"
-                " or MAIL__ENGINE=directory to have them written to files only"
+                " or MAIL__ENGINE=directory to write mail to files only"
             )
         if mail.engine == "smtp" and (not mail.host or "sender" not in mail.model_fields_set):
             raise ValueError("MAIL__ENGINE=smtp needs a server and a sender: set MAIL__HOST and MAIL__FROM")
-        if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.is_own_failure:
+        if self.production and mail.engine == "smtp" and mail.security == "none" and not mail.is_loopback:
             raise ValueError("MAIL__SECURITY=none would send mail in the clear: set it to starttls or tls")
         return self
 
     @model_validator(mode="after")
     def _chosen(self) -> Self:
-        """What is no accident in development must be no accident in production."""
+        """Production has no default for these: each must be chosen explicitly."""
         if self.production and "registration" not in self.accounts.model_fields_set:
             raise ValueError(
-                "production needs to know who may register: set ACCOUNTS__REGISTRATION to open (everybody who reaches"
-                " the API), invite (addresses that were invited) or closed (nobody)"
+                "production needs a choice of who may register: set ACCOUNTS__REGISTRATION to open (anyone who can"
+                " reach the API), invite (invited addresses) or closed (nobody)"
             )
         if self.production and "trusted_proxies" not in self.http.model_fields_set:
             raise ValueError(
-                "production needs to know who its clients are: set HTTP__TRUSTED_PROXIES to the addresses of the"
-                " proxies in front of it, or to none where clients connect directly"
+                "production needs to know which proxies to trust: set HTTP__TRUSTED_PROXIES to the addresses of the"
+                " proxies in front of it, or to none if clients connect directly"
             )
         return self
 

@@ -19,9 +19,9 @@ type ModelProvider = Literal["openai", "anthropic", "ollama"]
 
 
 class ModelServer(Section):
-    """A server under a name of one's own, which speaks OpenAI's chat completions; or where a known provider is asked.
+    """A named server with OpenAI's chat completions API, or the address to use for a known provider.
 
-    No other key than its own is sent to it.
+    Only its own key is sent to it.
     """
 
     url: WebAddress
@@ -29,29 +29,29 @@ class ModelServer(Section):
 
 
 class AgentSettings(Section):
-    """`base_url` is where `openai:` and `ollama:` models are asked; `keys` go before `api_key`, by provider."""
+    """`base_url` serves `openai:` and `ollama:` models; `keys`, by provider, take precedence over `api_key`."""
 
     model: ModelName | None = None
-    models: dict[str, ModelName] = Field(default_factory=dict, description="By the name of the agent.")
+    models: dict[str, ModelName] = Field(default_factory=dict, description="By agent name.")
     fallbacks: CommaSeparated = ()
     base_url: WebAddress | None = None
     api_key: Key | None = None
     keys: dict[ModelProvider, Key] = Field(default_factory=dict)
-    servers: dict[ServerName, ModelServer] = Field(default_factory=dict, description="By what models are named with.")
-    modules: CommaSeparated = Field(default=(), description="Modules that hold an `agent` beside those shipped.")
+    servers: dict[ServerName, ModelServer] = Field(default_factory=dict, description="By the prefix of model names.")
+    modules: CommaSeparated = Field(default=(), description="Modules with an `agent`, besides the built-in ones.")
     concurrency: int = Field(default=12, ge=1, le=200, description="Runs at once in one worker.")
     concurrency_per_project: int = Field(default=4, ge=1, le=200)
     concurrency_per_account: int | None = Field(
-        default=None, ge=1, le=2000, description="Over all projects that it owns. Unset: a third of `concurrency`."
+        default=None, ge=1, le=2000, description="Over all projects it owns. Unset: a third of `concurrency`."
     )
     open_runs_per_project: int = Field(default=200, ge=1, le=1_000_000, description="Queued, running and waiting.")
     open_runs_per_account: int = Field(default=500, ge=1, le=1_000_000)
-    max_attempts: int = Field(default=5, ge=1, le=1000, description="Beginnings of a run without progress.")
+    max_attempts: int = Field(default=5, ge=1, le=1000, description="Starts of a run without progress.")
     retry_for: timedelta = Field(
         default=15 * MINUTE,
         ge=0 * SECOND,
         le=DAY,
-        description="How long a run is tried again where its model does not answer.",
+        description="How long a run is retried while its model does not answer.",
     )
     model_timeout: timedelta = Field(default=2 * MINUTE, ge=SECOND, le=HOUR)
     model_retries: int = Field(default=2, ge=0, le=10)
@@ -72,7 +72,7 @@ class AgentSettings(Section):
     @classmethod
     def _importable(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if not all(part.isidentifier() for value in values for part in value.split(".")):
-            raise ValueError("names of Python modules, such as my_agents.billing, separated by commas")
+            raise ValueError("must be names of Python modules, such as my_agents.billing, separated by commas")
         return values
 
     @property
@@ -87,7 +87,7 @@ class AgentSettings(Section):
 
     @property
     def _named(self) -> Iterator[tuple[str, str]]:
-        """With the variable that names it."""
+        """Pairs of variable and model name."""
         if self.model is not None:
             yield "AGENTS__MODEL", self.model
         for agent, name in self.models.items():
@@ -117,7 +117,7 @@ class AgentSettings(Section):
 
     @model_validator(mode="after")
     def _one_key_for_one_deployment(self) -> Self:
-        """What opens one provider's door is not shown to another."""
+        """One provider's key is never sent to another."""
         if self.api_key is not None:
             asked = {name.partition(":")[0] for name in self.named} - self.servers.keys() - self.keys.keys()
             if "anthropic" in asked and len(asked) > 1:

@@ -18,11 +18,11 @@ from pydantic_settings import (
 from partywall.settings.dotenv import read_dotenv
 from partywall.settings.names import read_names, whole_sections
 
-# Says that the variables of that file have been inherited already, by a process that may not read it.
+# Set for processes that may not read `.env` and inherit its variables instead.
 DOTENV: Final = "PARTYWALL_DOTENV"
 DOTENV_INHERITED: Final = "inherited"
 
-# What bounds are made of: every number and every duration has a least and a most (`tests/test_settings_bounds.py`).
+# Units for bounds: every number and duration has a minimum and a maximum (`tests/test_settings_bounds.py`).
 MILLISECOND: Final = timedelta(milliseconds=1)
 SECOND: Final = timedelta(seconds=1)
 MINUTE: Final = timedelta(minutes=1)
@@ -42,7 +42,7 @@ class Section(BaseModel):
 
 
 class FromEnvironment(BaseSettings):
-    """Read from the environment, and behind it from `.env`; of either only what is a setting."""
+    """Reads the environment, then `.env`; ignores variables that are not settings."""
 
     model_config = SettingsConfigDict(env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True)
 
@@ -72,7 +72,7 @@ class FromEnvironment(BaseSettings):
 
     @classmethod
     def _check_spellings(cls, environment: Mapping[str, str]) -> None:
-        """Raises SettingsError where one setting stands there in capitals and in small letters, and differs."""
+        """Raises SettingsError if a setting is set in upper and lower case to different values."""
         first: dict[str, str] = {}
         for name in read_names(environment, cls):
             other = first.setdefault(name.upper(), name)
@@ -81,11 +81,11 @@ class FromEnvironment(BaseSettings):
 
     @classmethod
     def check_names(cls, names: Iterable[str]) -> None:
-        """Raises SettingsError for names that are not settings and look like one."""
+        """Raises SettingsError for names that look like settings but are not."""
 
     @classmethod
     def check_sections(cls, variables: Mapping[str, str | None]) -> None:
-        """Raises SettingsError for a section as a whole that is not given as JSON."""
+        """Raises SettingsError for a whole section that is not given as JSON."""
         if lines := list(whole_sections(variables, cls)):
             raise SettingsError("\n".join(lines))
 
@@ -99,7 +99,7 @@ def inheritable(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def split_lists(values: object, names: Collection[str]) -> object:
-    """A section's fields that are lists, from text with commas."""
+    """Splits the comma-separated fields `names` of a section into tuples."""
     if not isinstance(values, dict):
         return values
     return {

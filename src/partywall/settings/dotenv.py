@@ -1,6 +1,6 @@
-"""The file `.env`, read as a whole or not at all: a line that says nothing to us would leave a setting at its default.
+"""Reads the file `.env`. One invalid line rejects the whole file: ignoring it would leave a setting at its default.
 
-What it holds is never repeated, only where it stands.
+Error messages name the line, never its content.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ type IsOurs = Callable[[str], bool]
 
 
 def read_dotenv(is_ours: IsOurs) -> Mapping[str, str | None]:
-    """The variables of the file, where there is one. Raises SettingsError, with a line for each line at fault."""
+    """The variables of the file, if it exists. Raises SettingsError with one line for each invalid line."""
     path = Path(DOTENV_FILE)
     if path.is_dir() or not (path.exists() or path.is_symlink()):
         return {}
@@ -45,11 +45,11 @@ def _faults(lines: Sequence[Binding], is_ours: IsOurs) -> Iterator[str]:
             if each.value is None:
                 yield f"{here}: {name} has no value: write {name}=VALUE"
             elif before.value != each.value:
-                yield f"{here}: {name} stands in line {_line(before)} already, with another value"
+                yield f"{here}: {name} is already set in line {_line(before)}, to another value"
 
 
 def _line(found: Binding) -> int:
-    """Where it begins, behind the blank lines that are counted to it."""
+    """The line where it begins, after the blank lines that the parser includes in it."""
     text = found.original.string
     blank = text[: len(text) - len(text.lstrip())]
     return found.original.line + len(blank.splitlines()) if blank.endswith(("\n", "\r")) else found.original.line

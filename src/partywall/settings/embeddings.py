@@ -19,12 +19,12 @@ class EmbeddingSettings(Section):
         default=5 * MINUTE,
         ge=SECOND,
         le=HOUR,
-        description="For all requests to an endpoint that one call for passages makes, with repeats and pauses.",
+        description="For all requests to an endpoint in one call for passages, including retries and pauses.",
     )
     query_timeout: timedelta = Field(
-        default=10 * SECOND, ge=100 * MILLISECOND, le=5 * MINUTE, description="The same for a search."
+        default=10 * SECOND, ge=100 * MILLISECOND, le=5 * MINUTE, description="The same, for a search."
     )
-    batch_size: int = Field(default=32, ge=1, le=2048, description="Texts in one request to an endpoint, at most.")
+    batch_size: int = Field(default=32, ge=1, le=2048, description="Maximum texts in one request to an endpoint.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

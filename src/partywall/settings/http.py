@@ -15,14 +15,14 @@ _PUNCTUATION = str.maketrans("", "", "-._~")
 
 
 def is_sub_path(path: str) -> bool:
-    """Of segments that need no escapes: it stands in headers, in pages and before paths as it is."""
+    """Whether all segments need no escaping: the path is used unchanged in headers, pages and URLs."""
     segments = path.split("/")
     plain = path.isascii() and path.replace("/", "").translate(_PUNCTUATION).isalnum()
     return len(path) <= _LONGEST_SUB_PATH and segments[0] == "" and plain and {"", ".", ".."}.isdisjoint(segments[1:])
 
 
 def _is_origin(value: str) -> bool:
-    """As browsers write them, with another port than the scheme's own alone."""
+    """Whether browsers write it like this: the port only if it is not the scheme's default."""
     url = urlsplit(value)
     try:
         require_web_host(value)
@@ -33,7 +33,7 @@ def _is_origin(value: str) -> bool:
 
 
 class HttpSettings(Section):
-    """What one API process serves, to whom, and what a client may cost it."""
+    """What one API process serves, to whom, and how much a client may use."""
 
     public_url: WebAddress | None = None
     root_path: str | None = Field(default=None, description="Unset: the path of public_url.")
@@ -41,24 +41,24 @@ class HttpSettings(Section):
     cors_origins: CommaSeparated = ()
     trusted_proxies: CommaSeparated = ()
     max_body_bytes: int = Field(default=32 * MIB, ge=KIB, le=16 * GIB)
-    body_memory_bytes: int = Field(default=16 * MIB, ge=MIB, le=TIB, description="Large bodies being worked on.")
+    body_memory_bytes: int = Field(default=16 * MIB, ge=MIB, le=TIB, description="Large bodies being processed.")
     spool_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large bodies as they arrive.")
     spool_directory: PathName | None = Field(default=None, description="Unset: DATA_DIR/spool.")
     answer_bytes: int = Field(default=512 * MIB, ge=MIB, le=16 * TIB, description="Large answers while they are sent.")
     answer_memory_bytes: int = Field(
         default=32 * MIB, ge=MIB, le=TIB, description="Large answers and changes being made."
     )
-    connections: int = Field(default=10_000, ge=16, le=1_000_000, description="Of one process, files permitting.")
+    connections: int = Field(default=10_000, ge=16, le=1_000_000, description="In one process, within its file limit.")
     connections_per_address: int | None = Field(default=None, ge=1, le=1_000_000, description="Unset: half of all.")
     unserved_per_address: int = Field(default=256, ge=1, le=1_000_000, description="Connections without a request.")
     header_timeout: timedelta = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
     body_timeout: timedelta = Field(default=30 * SECOND, ge=SECOND, le=DAY)
-    min_rate: int = Field(default=16 * KIB, ge=1, le=GIB, description="Bytes a second, of bodies and of answers.")
+    min_rate: int = Field(default=16 * KIB, ge=1, le=GIB, description="Bytes per second, for bodies and answers.")
     keep_alive: timedelta = Field(default=75 * SECOND, ge=SECOND, le=DAY)
 
     @property
     def sub_path(self) -> str:
-        """The path below which clients find the API, without a slash at its end; empty: at the root."""
+        """The path below which the API is served, without a trailing slash; empty for the root."""
         if self.root_path is not None:
             return self.root_path
         return "" if self.public_url is None else (self.public_url.path or "").rstrip("/")
@@ -68,19 +68,19 @@ class HttpSettings(Section):
     def _sub_path(cls, value: str | None) -> str | None:
         path = None if value is None else value.rstrip("/")
         if path and not is_sub_path(path):
-            raise ValueError("a path such as /partywall, of letters, digits and - . _ ~")
+            raise ValueError("must be a path such as /partywall, of letters, digits and - . _ ~")
         return path
 
     @model_validator(mode="after")
     def _public_path(self) -> Self:
         if self.sub_path and not is_sub_path(self.sub_path):
-            raise ValueError("the path of HTTP__PUBLIC_URL has other characters than letters, digits and - . _ ~")
+            raise ValueError("the path of HTTP__PUBLIC_URL may contain only letters, digits and - . _ ~")
         return self
 
     @model_validator(mode="before")
     @classmethod
     def _split(cls, values: object) -> object:
-        """An empty text leaves the proxies unchosen; `none` chooses none."""
+        """An empty text leaves `trusted_proxies` unset; `none` means no proxies."""
         if isinstance(values, dict) and values.get("trusted_proxies") == "":
             values = {name: value for name, value in values.items() if name != "trusted_proxies"}
         return split_lists(values, {"cors_origins", "trusted_proxies"})
@@ -88,12 +88,12 @@ class HttpSettings(Section):
     @field_validator("cors_origins")
     @classmethod
     def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        """As browsers send them: one that is written in another way would never be met."""
+        """Origins must be written as browsers send them, or they would never match."""
         if values == ("*",):
             return values
         if not all(map(_is_origin, values)):
             raise ValueError(
-                "origins such as https://app.example, in lower case, in ASCII, without a path and the usual port;"
+                "must be origins such as https://app.example: lower case, ASCII, without a path or the default port;"
                 " or * alone, for every page"
             )
         return values
@@ -105,5 +105,5 @@ class HttpSettings(Section):
             return ()
         for value in values:
             if ip_network(value, strict=False).prefixlen == 0:
-                raise ValueError(f"{value} would believe everybody: name the proxies' own addresses")
+                raise ValueError(f"{value} would trust every client: set the proxies' own addresses")
         return values

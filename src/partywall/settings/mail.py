@@ -22,13 +22,13 @@ _LONGEST_SENDER: Final = 500
 
 
 def _only_address(value: str) -> str:
-    """Empty where there is not one."""
+    """The address in `value`; empty unless there is exactly one."""
     found = getaddresses([value], strict=True) if value.isprintable() and len(value) <= _LONGEST_SENDER else []
     return found[0][1] if len(found) == 1 else ""
 
 
 class MailLinks(Section):
-    """Pages of the product that a mail links to, with `{token}` where the token goes."""
+    """Pages that mails link to, with `{token}` in place of the token."""
 
     invitation: str | None = None
     verification: str | None = None
@@ -39,8 +39,8 @@ class MailLinks(Section):
         if value is None:
             return None
         if not (value.startswith(("https://", "http://")) and value.count("{token}") == 1) or " " in one_line(value):
-            raise ValueError("an https:// address with {token} in one place")
-        require_web_host(value)  # a token that stands in the host is no name
+            raise ValueError("must be an https:// address with {token} exactly once")
+        require_web_host(value)  # also rejects a token in the host
         return value
 
 
@@ -64,13 +64,13 @@ class MailSettings(Section):
     def _one_address(cls, value: str) -> str:
         address = _only_address(value)
         if not all(address.rpartition("@")) or address not in value:
-            raise ValueError("one address: NAME <LOCAL@DOMAIN>")
+            raise ValueError("must be one address: NAME <LOCAL@DOMAIN>")
         host_name(address.rpartition("@")[2])
         return value
 
     @property
-    def is_own_failure(self) -> bool:
-        """The server is this machine, so that nobody else reads the connection."""
+    def is_loopback(self) -> bool:
+        """Whether the server is on this machine, so that nobody else can read the connection."""
         try:
             return ip_address(self.host or "").is_loopback
         except ValueError:

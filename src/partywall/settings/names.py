@@ -1,7 +1,7 @@
-"""Which variables are settings, which only look like one, and which are another program's.
+"""Tells settings from misspelled settings and from other programs' variables.
 
-A variable that is misspelled must not start a machine open, and one that others set must not stop it. So what names a
-section of ours is ours, and so is what names nearly one of ours, section and name. All else is not looked at.
+A misspelled variable must not start an unprotected server, and another program's variable must not stop it. So a name
+counts as ours if its section is ours, or if section and name are both close to one of ours. Others are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 SEPARATOR: Final = "__"
 _OUR_PREFIX: Final = "PARTYWALL_"
 _OTHER_SEPARATORS: Final = str.maketrans(".:-/", "____")
-# With one underscore, or a dot, they are easily taken for set, and they keep something closed. Nobody else's begin so.
+# Protective settings that must not be missed when written with one underscore or a dot. No other program uses these.
 _CLOSING: Final = ("ACCOUNTS", "OUTGOING", "QUOTAS")
 _LONGEST: Final = 100
 _NEAR_SECTION: Final = 0.6
@@ -28,7 +28,7 @@ type Path = tuple[str, ...]
 
 
 def read_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
-    """Those of `names` that `model` is read from: `SECTION__NAME`, and the settings that have no section."""
+    """Those of `names` that `model` reads: `SECTION__NAME`, and settings without a section."""
     for name in names:
         field = model.model_fields.get(name.partition(SEPARATOR)[0].lower())
         if field is not None and (SEPARATOR in name) == _is_section(field.annotation):
@@ -36,23 +36,23 @@ def read_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
 
 
 def unknown_names(names: Iterable[str], model: type[BaseModel]) -> Iterator[str]:
-    """A line for each that is meant for `model`, to all appearances, and that it does not know."""
+    """One line for each name that looks meant for `model` but is unknown to it."""
     known = list(_known(model))
     spelled = {SEPARATOR.join(path): path for path in known if _ANY not in path}
     for name in sorted({name.upper() for name in names}):
         if _is_meant(name, known, spelled) and not any(_fits(name, path) for path in known):
             nearest = _nearest(name, known)
-            yield f"{name} is no setting" + (f": the nearest is {nearest}" if nearest else "")
+            yield f"{name} is not a setting" + (f": the nearest is {nearest}" if nearest else "")
 
 
 def whole_sections(variables: Mapping[str, str | None], model: type[BaseModel]) -> Iterator[str]:
-    """A line for each variable that is a section or a mapping as a whole, and does not hold it as JSON."""
+    """One line for each variable that sets a whole section or mapping to something other than JSON."""
     known = list(_known(model))
     for name, value in sorted(variables.items()):
         given = name.upper()
         fitting = sorted((path for path in known if _fits(given, path)), key=len)
         if fitting and len(fitting[0]) > len(given.split(SEPARATOR)) and not _is_json_object(value or ""):
-            yield f"{given} is no setting by itself: set {SEPARATOR.join(_filled(fitting[0], given))}"
+            yield f"{given} is not a setting by itself: set {SEPARATOR.join(_filled(fitting[0], given))}"
 
 
 def _is_json_object(value: str) -> bool:
@@ -93,12 +93,12 @@ def _nearest(name: str, known: Collection[Path]) -> str | None:
 
 
 def _likeness(one: str, other: str) -> float:
-    """From 0 to 1."""
+    """A similarity from 0 to 1."""
     return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def _fits(name: str, path: Path) -> bool:
-    """A whole section within a section may come as JSON."""
+    """A nested section may also be given as a whole, as JSON."""
     parts = name.split(SEPARATOR)
     if len(parts) > len(path) or len(parts) < min(2, len(path)):
         return False
@@ -106,7 +106,7 @@ def _fits(name: str, path: Path) -> bool:
 
 
 def _filled(path: Path, name: str) -> Path:
-    """With the operator's own words, such as an agent's name, where the path leaves room for them."""
+    """The path with the operator's own names, such as an agent's, in place of its wildcards."""
     given = name.split(SEPARATOR)
     return tuple(
         (given[place] if place < len(given) and given[place] else "NAME") if part == _ANY else part
@@ -131,13 +131,13 @@ def _below(annotation: object, path: Path) -> Iterator[Path]:
 
 
 def _keys(annotation: object) -> Sequence[str]:
-    """Of a mapping: any where its keys are the operator's own words."""
+    """The keys of a mapping; a wildcard where the operator chooses them."""
     found = _bare(annotation)
     return [str(each).upper() for each in get_args(found)] if get_origin(found) is Literal else [_ANY]
 
 
 def _bare(annotation: object) -> object:
-    """Without the name and the notes that a type has been given."""
+    """The type without its aliases and annotations."""
     while isinstance(annotation, TypeAliasType) or get_origin(annotation) is Annotated:
         annotation = annotation.__value__ if isinstance(annotation, TypeAliasType) else get_args(annotation)[0]
     return annotation

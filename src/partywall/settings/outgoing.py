@@ -12,7 +12,7 @@ from partywall.settings.values import PathName
 
 
 class OutgoingSettings(Section):
-    """What may be called of the addresses that users give."""
+    """Which user-given addresses may be called."""
 
     allow_http: bool = False
     allowed_networks: CommaSeparated = ()
@@ -33,12 +33,12 @@ class OutgoingSettings(Section):
 
 
 class WebhookSettings(Section):
-    """`attempts` of one delivery; a webhook that has failed for `disable_after` without a success is disabled."""
+    """`attempts` are per delivery; a webhook that only fails for `disable_after` is disabled."""
 
     attempts: int = Field(default=10, ge=1, le=20)
     first_retry: timedelta = Field(default=10 * SECOND, ge=SECOND, le=HOUR)
     disable_after: timedelta = Field(default=5 * DAY, ge=MINUTE, le=YEAR)
     timeout: timedelta = Field(default=10 * SECOND, ge=SECOND, le=MINUTE)
-    concurrency: int = Field(default=50, ge=1, le=200, description="Webhooks that one worker serves at once.")
+    concurrency: int = Field(default=50, ge=1, le=200, description="Webhooks one worker serves at once.")
     poll_interval: timedelta = Field(default=SECOND, ge=100 * MILLISECOND, le=HOUR)
     retention: timedelta = Field(default=30 * DAY, ge=7 * DAY, le=10 * YEAR)

@@ -8,7 +8,7 @@ from partywall.settings.base import HOUR, MIB, SECOND, TIB, Section
 
 
 class ProcessSettings(Section):
-    """When a process is given up: one whose event loop does not answer, and one that reads a costly text."""
+    """Limits for processes: an unresponsive event loop, and the work on a costly text."""
 
     loop_timeout: timedelta = Field(default=30 * SECOND, ge=2 * SECOND, le=HOUR)
     texts_at_once: int = Field(default=2, ge=1, le=32)

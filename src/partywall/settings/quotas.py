@@ -24,18 +24,18 @@ type Dollars = Annotated[
 
 
 class QuotaSettings(Section):
-    """What one account or project may use; `unlimited` is no limit. Every process must be given the same."""
+    """What one account or project may use; `unlimited` means no limit. All processes need the same values."""
 
-    projects: Count = Field(default=100, description="Projects that one account owns.")
+    projects: Count = Field(default=100, description="Projects one account owns.")
     documents: Count = 100_000
-    bytes: Count = Field(default=10 * 1024**3, description="Texts of all versions, files, metadata and runs.")
+    bytes: Count = Field(default=10 * 1024**3, description="All versions' texts, files, metadata and runs.")
     passages: Count = 2_000_000
-    versions_per_document: AtLeastOne = Field(default=200, description="Older ones are dropped, the oldest first.")
-    keys: Count = Field(default=50, description="API keys in force.")
+    versions_per_document: AtLeastOne = Field(default=200, description="The oldest are dropped.")
+    keys: Count = Field(default=50, description="Active API keys.")
     webhooks: Count = 10
-    members: AtLeastOne = Field(default=1_000, description="With the invitations that are open.")
+    members: AtLeastOne = Field(default=1_000, description="Including open invitations.")
     runs: Count = Field(default=10_000, description="Runs started in a calendar month (UTC).")
-    budget: Dollars = Field(default=None, description="US dollars a month, where the project sets no budget.")
+    budget: Dollars = Field(default=None, description="US dollars a month, if the project sets no budget.")
     spending: Dollars = Field(default=None, description="US dollars a month, whatever budget the project sets.")
 
     @property

@@ -8,8 +8,8 @@ from partywall.settings.base import MILLISECOND, MINUTE, SECOND, Section
 
 
 class SearchSettings(Section):
-    """What searching may take of the database."""
+    """How much of the database searches may use."""
 
     timeout: timedelta = Field(default=3 * SECOND, ge=100 * MILLISECOND, le=MINUTE)
-    concurrency: int = Field(default=12, ge=1, le=200, description="Searches at work at once in one process.")
+    concurrency: int = Field(default=12, ge=1, le=200, description="Concurrent searches in one process.")
     concurrency_per_account: int = Field(default=4, ge=1, le=200)

@@ -1,4 +1,4 @@
-"""What texts, secrets, addresses and paths may be. What is none is refused at the start, and never repeated."""
+"""Valid texts, secrets, addresses and paths. Invalid values are rejected at start and never repeated in messages."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 def one_line(value: str, longest: int = _LONGEST_TEXT) -> str:
     if not value or value.isspace():
-        raise ValueError("is empty: give it a value, or leave it unset")
+        raise ValueError("is empty: give it a value or leave it unset")
     if value != value.strip() or not value.isprintable():
-        raise ValueError("has blanks at an end, or characters that cannot be printed")
+        raise ValueError("has leading or trailing blanks, or unprintable characters")
     if len(value) > longest:
         raise ValueError(f"has more than {longest} characters")
     return value
 
 
 def host_name(value: str) -> str:
-    """A name or an address, without a scheme and a port."""
+    """A host name or IP address, without a scheme or port; raises ValueError."""
     if not _is_host(value):
-        raise ValueError("a host's name or address, such as mail.example.com, without a scheme and a port")
+        raise ValueError("must be a host name or address such as mail.example.com, without a scheme or port")
     return value
 
 
 def require_web_host(value: str) -> None:
-    """Of an address for browsers and clients; raises ValueError."""
+    """Checks the host of an address for browsers and clients; raises ValueError."""
     parts = urlsplit(value)
     if not _is_host(parts.hostname or "") or parts.port == 0:
-        raise ValueError("an address has a host, and a port from 1 to 65535 if any")
+        raise ValueError("must be an address with a host, and a port from 1 to 65535 if any")
     if "@" in parts.netloc:
-        raise ValueError("an address without a user name and a password")
+        raise ValueError("must be an address without a user name or password")
 
 
 def _is_host(value: str) -> bool:
@@ -67,7 +67,7 @@ def _secret(value: SecretStr) -> SecretStr:
 def _key(value: SecretStr) -> SecretStr:
     text = _secret(value).get_secret_value()
     if not text.isascii() or " " in text:
-        raise ValueError("a key, which travels in a header: of ASCII without blanks")
+        raise ValueError("must be ASCII without blanks, because the key is sent in a header")
     return value
 
 
@@ -77,23 +77,23 @@ def _none_if_empty(value: object) -> object:
 
 def _written_url(value: object) -> object:
     if isinstance(value, str) and (" " in one_line(value)):
-        raise ValueError("an address without blanks")
+        raise ValueError("must be an address without blanks")
     return value
 
 
 def _url(value: HttpUrl) -> HttpUrl:
     require_web_host(str(value))
     if value.query is not None or value.fragment is not None:
-        raise ValueError("an address without ? and #")
+        raise ValueError("must be an address without ? or #")
     return value
 
 
 def _path(value: object) -> object:
     text = one_line(value, _LONGEST_PATH) if isinstance(value, str) else str(value)
     if "://" in text:
-        raise ValueError("a path, not a URL")
+        raise ValueError("must be a path, not a URL")
     if not text.isprintable() or any(len(part.encode()) > _LONGEST_PATH_PART for part in text.split("/")):
-        raise ValueError("a path that no file system takes")
+        raise ValueError("must be a path that file systems accept")
     return value
 
 
@@ -103,6 +103,6 @@ type Secret = Annotated[SecretStr, AfterValidator(_secret)]
 type Key = Annotated[SecretStr, AfterValidator(_key)]
 type WebAddress = Annotated[HttpUrl, BeforeValidator(_written_url), AfterValidator(_url)]
 type PathName = Annotated[Path, BeforeValidator(_path)]
-# compose hands over what is left out as empty.
+# Docker Compose passes unset variables as empty.
 type OptionalText = Annotated[Text | None, BeforeValidator(_none_if_empty)]
 type OptionalSecret = Annotated[Secret | None, BeforeValidator(_none_if_empty)]

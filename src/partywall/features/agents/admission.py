@@ -1,4 +1,4 @@
-"""How many runs there may be: at work at once, which the queue sees to, and unfinished, which is refused here."""
+"""Limits on runs: the job queue limits the running ones; this module limits the unfinished ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from partywall.features.agents.models import Run
 
 
 def limits_of_runs(resources: Resources) -> Limits:
-    """At work at once, over all workers."""
+    """Running at once, over all workers."""
     settings = resources.settings.agents
     return Limits(settings.concurrency_per_project, settings.slots_per_account)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRunLimits:
-    """How many runs may be unfinished in a project, and over all projects of an account."""
+    """Maximum numbers of unfinished runs in a project, and in all projects of an account."""
 
     in_project: int
     in_account: int
@@ -35,12 +35,12 @@ class OpenRunLimits:
 
 
 async def lock_starts(session: AsyncSession, scope: ProjectScope) -> None:
-    """One start at a time for each account, until the transaction ends: so its unfinished runs stay counted."""
+    """Serialises the starts of an account until the transaction ends, so that the count of open runs stays valid."""
     await AdmissionRepository(session, scope).lock()
 
 
 async def refuse_too_many(session: AsyncSession, scope: ProjectScope, limits: OpenRunLimits) -> None:
-    """Raises TooManyOpenRunsError where one more may not be started."""
+    """Raises TooManyOpenRunsError if no further run may be started."""
     found = await AdmissionRepository(session, scope).open()
     if found is None:
         raise ProjectNotFoundError
@@ -53,6 +53,6 @@ async def refuse_too_many(session: AsyncSession, scope: ProjectScope, limits: Op
 
 
 async def enqueue_run(session: AsyncSession, run: Run) -> None:
-    """A run has one job, with the rights of whoever started it. One that goes on comes before those that begin."""
+    """Enqueues the run's job, with the principal that started it. Resumed runs have priority over new ones."""
     payload = RunAgent(project_id=run.project_id, principal=run.principal, run_id=run.id)
     await enqueue_once(session, RUN_AGENT, payload, run.id, priority=int(run.turn > 1))

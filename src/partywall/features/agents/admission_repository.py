@@ -1,4 +1,4 @@
-"""How many runs are unfinished, in a project and over all of an account's."""
+"""Counts unfinished runs of a project and of its account."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OPEN: Final = select(
 
 
 class OpenRuns(NamedTuple):
-    """How many are neither finished nor cancelled."""
+    """Numbers of runs that are queued, running or waiting."""
 
     of_project: int
     of_account: int
@@ -28,16 +28,16 @@ class OpenRuns(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRepository:
-    """Goes by the account that the bound project counts for, so it sees that account's other projects as well."""
+    """Counts for the account of the bound project, including that account's other projects."""
 
     session: AsyncSession
     scope: ProjectScope
 
     async def lock(self) -> None:
-        """One at a time for each account, until the transaction ends."""
+        """Locks the account's run admission until the transaction ends."""
         await self.session.execute(_LOCK)
 
     async def open(self) -> OpenRuns | None:
-        """None where the scope's project is not the one that is bound."""
+        """None if the scope's project is not the bound one."""
         row = (await self.session.execute(_OPEN, {"project": self.scope.project_id})).one_or_none()
         return None if row is None else OpenRuns(*row)

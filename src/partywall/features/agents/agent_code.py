@@ -1,4 +1,4 @@
-"""The code of an agent: its prompt, its tools and its check. What they raise is theirs, and is not tried again."""
+"""Guards calls into an agent's code (prompt, tools and check). Its own exceptions fail the run without a retry."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from partywall.core.jobs.context import LeaseLostError
 from partywall.features.agents.exceptions import TryAgainError
 from partywall.features.agents.exit_guard import AgentCodeError, is_from_outside
 
-# What tells the library or the run what to do next, and what is no fault of the code: the database was away.
-_UNDERSTOOD: Final = (
+# Exceptions that control the library or the run, and those that are not the code's fault (database errors).
+_PASSED_ON: Final = (
     ModelRetry, ToolFailed, CallDeferred, ApprovalRequired, SkipToolExecution, SkipToolValidation, UserError,
     AgentRunError, PartywallError, TryAgainError, LeaseLostError, SQLAlchemyError,
 )  # fmt: skip
 
 
 class ToolError(Exception):
-    """A tool raised it."""
+    """A tool failed; the cause is what it raised."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -32,10 +32,10 @@ class ToolError(Exception):
 
 @contextmanager
 def agent_code(tool: str | None = None) -> Iterator[None]:
-    """Raises ToolError or AgentCodeError for what the code raises, unless that is understood."""
+    """Raises ToolError or AgentCodeError for exceptions of the code; those in `_PASSED_ON` pass unchanged."""
     try:
         yield
-    except _UNDERSTOOD:
+    except _PASSED_ON:
         raise
     except BaseException as error:
         if is_from_outside(error):

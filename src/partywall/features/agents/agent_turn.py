@@ -1,4 +1,4 @@
-"""One turn of a run: the agent as Pydantic AI knows it, over the journal."""
+"""Runs one turn of a run: a Pydantic AI agent whose calls go through the journal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from partywall.features.agents.steps import clean
 from partywall.features.agents.tokens import TokenDelta, TokenWriter
 
 _REQUESTS: Final = TypeAdapter(DeferredToolRequests)
-# Limits are asked for by the journal, before each call and across turns.
+# The journal enforces limits, before each call and across turns.
 _UNLIMITED: Final = UsageLimits(request_limit=None)
 
 type AnyOutput = BaseModel | DeferredToolRequests
@@ -40,7 +40,7 @@ type AnyOutput = BaseModel | DeferredToolRequests
 
 @dataclass(frozen=True, slots=True)
 class DecidedCalls:
-    """What was asked at the end of the last turn, and the decision."""
+    """The tool calls that the last turn ended with, and the decision on them."""
 
     requests: JsonValue
     approve: bool
@@ -54,7 +54,7 @@ class DecidedCalls:
 
 @dataclass(frozen=True, slots=True)
 class AgentTurn:
-    """`history` are the messages before this turn; `answered` what a person has decided since."""
+    """`history` holds the messages before this turn, `answered` the decision on the last turn's tool calls."""
 
     definition: AnyAgent
     model: LanguageModel
@@ -116,7 +116,7 @@ class AgentTurn:
 
 
 class ProjectTools(FunctionToolset[Deps]):
-    """A tool that meets a refusal, or makes of its arguments what fits no schema, tells the model."""
+    """Reports client errors (below 500) and invalid arguments of a tool to the model instead of failing the run."""
 
     async def call_tool(
         self, name: str, tool_args: dict[str, object], ctx: RunContext[Deps], tool: ToolsetTool[Deps]
@@ -138,7 +138,7 @@ class ProjectTools(FunctionToolset[Deps]):
 def _output_validator(
     check: Check[AgentInput, BaseModel] | None,
 ) -> Callable[[RunContext[Deps], AnyOutput], Awaitable[AnyOutput]]:
-    """A request for approval is no output yet."""
+    """The validator for Pydantic AI. A request for approval is not an output and is not checked."""
 
     async def check_output(ctx: RunContext[Deps], output: AnyOutput) -> AnyOutput:
         if isinstance(output, DeferredToolRequests):
@@ -155,7 +155,7 @@ def _output_validator(
 
 
 def _refuse_unstorable(output: BaseModel) -> None:
-    """Raises ModelRetry: what can be neither kept nor sent as JSON is no output."""
+    """Raises ModelRetry for an output that cannot be stored or sent as JSON."""
     try:
         refuse_unstorable(output.model_dump())
     except PydanticCustomError as error:

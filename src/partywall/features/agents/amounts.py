@@ -1,4 +1,4 @@
-"""Amounts of money that a client gives."""
+"""Amounts of money in requests."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class BudgetRepository:
         return found
 
     async def allowed(self) -> tuple[Decimal | None, Decimal | None]:
-        """What the operator allows in US dollars: where the project sets no budget, and at most."""
+        """The operator's limits in US dollars: the default without a project budget, and the maximum."""
         limits = (func.wall.quota_of(self.scope.project_id, quota) for quota in ("budget", "spending"))
         entered = func.wall.current_project() == self.scope.project_id
         usual, most = (await self.session.execute(select(*limits).where(entered))).one()

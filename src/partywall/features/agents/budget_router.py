@@ -35,8 +35,8 @@ async def get_budget(
     "",
     response_model=Budget,
     summary="Set the budget",
-    description="Holds from the next call that any run makes; what is not given is without limit, but for the"
-    " operator's quota of spending, which no `cost` may pass.",
+    description="Applies from the next call of any run. Omitted limits are unlimited, except that the operator's "
+    "spending quota caps `cost`.",
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, QuotaExceededError),
 )
 async def set_budget(body: BudgetUpdate, service: BudgetServiceDep, if_match: IfMatch = None) -> Response:

@@ -20,14 +20,14 @@ from partywall.features.projects.rights import Right, require
 
 @dataclass(frozen=True, slots=True)
 class ShownBudget:
-    """A budget, and what its entity tag is made of."""
+    """A budget, and the revision for its entity tag."""
 
     budget: Budget
     revision: int
 
 
 async def get_budget(session: AsyncReadSession, scope: ProjectScope) -> ShownBudget:
-    """Without limits where none were set, but for those of the operator."""
+    """The project's budget; only the operator's limits apply if none was set."""
     require(scope, Right.RUN_READ)
     return await _shown(session, scope, await BudgetRepository(session, scope).budget())
 
@@ -71,14 +71,14 @@ class BudgetService:
     sequencer: EventSequencer
 
     async def revision(self) -> int:
-        """For a change: the right, and what the budget is now, which nobody else changes until the transaction ends."""
+        """The current revision, locked until the transaction ends. Requires the right to change the budget."""
         require(self.scope, Right.BUDGET_MANAGE)
         await AdmissionRepository(self.session, self.scope).lock()
         row = await BudgetRepository(self.session, self.scope).budget()
         return row.revision if row else 0
 
     async def put(self, wanted: BudgetUpdate) -> ShownBudget:
-        """Holds from the next call that any run makes; raises QuotaExceededError above the operator's."""
+        """Applies from the next call of any run. Raises QuotaExceededError above the operator's limit."""
         require(self.scope, Right.BUDGET_MANAGE)
         await self._refuse_above(wanted)
         row = await BudgetWriter(self.session, self.scope).put(
@@ -87,8 +87,8 @@ class BudgetService:
             seconds=wanted.seconds,
             cost=wanted.cost.amount if wanted.cost else None,
         )
-        event_drafts = EventDraft("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+        event = EventDraft("project.updated", "project", str(self.scope.project_id), {"fields": ["budget"]})
+        EventLog(self.session, self.scope, self.sequencer).append(event)
         return await _shown(self.session, self.scope, row)
 
     async def _refuse_above(self, wanted: BudgetUpdate) -> None:

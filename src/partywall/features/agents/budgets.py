@@ -1,4 +1,4 @@
-"""Whether one more call may be made: asked before each, of the run's own limits and of the project's month."""
+"""Checks the run's limits and the project's monthly budget before each call."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Exceeded(Exception):
 
 
 def month_of(instant: datetime | None = None) -> date:
-    """The calendar month in UTC, named by its first day."""
+    """The first day of the calendar month, in UTC."""
     return (instant or utc_now()).date().replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """By one run, or by all runs of a project in a month, whose model calls nobody counts."""
+    """Of one run, or of all runs of a project in a month (without model calls)."""
 
     tokens: int
     tool_calls: int
@@ -44,7 +44,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Of a project for a month; None is without limit."""
+    """A project's limits for a month; None means no limit."""
 
     tokens: int | None
     tool_calls: int | None
@@ -53,13 +53,13 @@ class Budget:
 
 
 def cost_limit(cost: Decimal | None, usual: Decimal | None, most: Decimal | None, *, own: bool) -> Decimal | None:
-    """The project's own budget, or the operator's usual one where it has set none, and never above the operator's."""
+    """The project's own budget, or the operator's default `usual` if it has none; `most` caps both."""
     limits = [each for each in (cost if own else usual, most) if each is not None]
     return min(limits, default=None)
 
 
 def refuse_exceeded(call: Call, run: Usage, limits: Limits, month: Usage, budget: Budget) -> None:
-    """Raises Exceeded where a limit is reached. Calls of the same project that run meanwhile are not foreseen."""
+    """Raises Exceeded if a limit is reached. Concurrent calls of the same project are not counted."""
     for what in _reached(call, run, limits):
         raise Exceeded("run_limit_reached", f"The agent's limit of {what} for one run is reached.")
     for what in _spent(call, month, budget):

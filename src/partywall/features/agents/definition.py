@@ -1,4 +1,4 @@
-"""What an agent is: one declaration in one file. Its output type is the response model's own."""
+"""The declaration of an agent. Each agent is declared in one file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one run may use in all; asked for before each call. `cost` is in US dollars, None is without limit."""
+    """The limits of one run, checked before each call. `cost` is in US dollars; None means no limit."""
 
     time: timedelta = timedelta(minutes=10)
     model_calls: int = 20
@@ -43,9 +43,9 @@ type Check[I: AgentInput, O: BaseModel] = Callable[[RunContext[RunDeps[I]], O], 
 class AgentDefinition[I: AgentInput, O: BaseModel]:
     """An agent as code declares it.
 
-    `prompt` makes of the input what the model is asked. `check` judges an output that fits its type, and raises
-    ModelRetry to have the model try again, `retries` times at most. A tool is `Tool(function)`; one that is declared
-    with `requires_approval=True` waits for a person.
+    `prompt` turns the input into the user prompt. `check` validates an output that fits its type; it raises ModelRetry
+    to make the model try again, at most `retries` times. A tool is `Tool(function)`; with `requires_approval=True` its
+    calls wait for a person's approval.
     """
 
     name: str
@@ -61,12 +61,12 @@ class AgentDefinition[I: AgentInput, O: BaseModel]:
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
-            raise ValueError(f"{self.name!r} is no name for an agent: lower case letters, digits and _")
+            raise ValueError(f"{self.name!r} is not a valid agent name: use lower case letters, digits and _")
 
     async def validated(self, given: JsonObject, threads: SharedThreads) -> I:
-        """In a thread, because an input can be long to judge.
+        """The input as `self.input`, validated in a thread because that can take long.
 
-        Raises ValidationError, what the type refuses in other ways, and AgentCodeError for all else that it raises.
+        Raises ValidationError, any PartywallError of the type's validators, and AgentCodeError for other exceptions.
         """
         try:
             with exit_guarded():

@@ -25,7 +25,7 @@ RegistryDep = Annotated[Registry, Depends(get_registry)]
 async def check_run(
     project_id: UUID, body: RunStart, reader: ScopedReaderDep, resources: ResourcesDep, registry: RegistryDep
 ) -> CheckedRun:
-    """Judges the input before the request holds a transaction."""
+    """Validates the input before the request opens a transaction."""
     return await RunChecks(resources, registry).check(await reader.scope(project_id), body)
 
 

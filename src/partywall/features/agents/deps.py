@@ -1,4 +1,4 @@
-"""What a tool is given: the input, the documents of the run's own project, and nothing else."""
+"""What tools get: the input and the documents of the run's own project, nothing else."""
 
 from __future__ import annotations
 
@@ -18,55 +18,54 @@ from partywall.features.search.schemas import SearchHit, SearchQuery
 
 
 class ProjectDocuments(Protocol):
-    """Reads as the principal that started the run, whose right is looked up each time. No method names a project."""
+    """Reads as the principal that started the run; its right is checked on every call. No method takes a project."""
 
     async def search(self, query: SearchQuery) -> list[SearchHit]: ...
 
     async def list(self, query: DocumentQuery) -> list[DocumentSummary]:
-        """The first page; cursors are not followed."""
+        """The first page only; the query's cursor is ignored."""
         ...
 
     async def page(self, document_id: UUID, start: int, length: int) -> TextPage:
-        """At most `length` characters of the text from `start` on, without reading the rest.
+        """At most `length` characters of the text from `start`, without loading the rest.
 
         Raises DocumentNotFoundError, also for a document of another project.
         """
         ...
 
     def whole(self, document_id: UUID) -> AbstractAsyncContextManager[Document]:
-        """The document while it is worked on: a large one waits for memory, of which each account has a share.
+        """The whole document inside a context. Large ones wait for their account's share of memory.
 
         Raises DocumentNotFoundError and BudgetSpentError.
         """
         ...
 
     async def read(self, document_id: UUID) -> Document:
-        """The same, for a document that is kept: prefer `page`."""
+        """The whole document, for callers that keep it; prefer `page`."""
         ...
 
 
 class Effects(Protocol):
-    """For a tool that changes something: a step that was cut short runs again, and its effect must not."""
+    """For tools that change something: an interrupted step runs again, but its effect must happen once."""
 
     @property
     def key(self) -> str:
-        """An idempotency key of the tool call at hand, the same when it is repeated; for effects elsewhere."""
+        """An idempotency key for effects in other systems; the same when the tool call is repeated."""
         ...
 
     async def once(self, work: Callable[[DocumentService], Awaitable[JsonValue]]) -> JsonValue:
-        """Does `work` in one transaction with the note that it is done; a repeat answers what it answered then.
+        """Runs `work` in the transaction that records its completion; a repeat returns the first result.
 
-        Once in each tool call.
+        May be called once in each tool call.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunDeps[I]:
-    """The dependencies of a run. A tool finds them as `ctx.deps`.
+    """The dependencies of a run; tools use them as `ctx.deps`.
 
-    `threads` are for a check that takes its time: the project's account has a share of them. `comment` is what was said
-    with the last decision on what the run asked for, where something was.
+    `threads` run slow checks; each account has a share of them. `comment` is the comment of the last decision, if any.
     """
 
     input: I

@@ -1,4 +1,4 @@
-"""Pydantic AI's durability surface over our journal: each model call and each tool call is one step."""
+"""Pydantic AI's durability interface on top of the journal: each model call and each tool call is one step."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class JournalBackend(CallableOperationBackend[None]):
         operation_id: DurableOperationId,
         name: str,
         body: Callable[[], Awaitable[object]],
-        cache_key: tuple[object, ...],  # noqa: ARG002 - a journal goes by order, not by input
+        cache_key: tuple[object, ...],  # noqa: ARG002 - the journal identifies steps by order, not by input
         config: None,  # noqa: ARG002
     ) -> object:
         if isinstance(operation_id, EventStreamHandlerId):
-            return None  # tool calls are told by the journal, in the transaction of their rows
+            return None  # the journal records events of tool calls, in the transaction of their rows
         if isinstance(operation_id, ModelRequestId | ModelCompactMessagesId):
             payload, done = await self._journal.step(Call.MODEL, name, _RecordedCall(body, self._model_call))
         elif isinstance(operation_id, ToolsetCallToolId):
@@ -76,7 +76,7 @@ class JournalBackend(CallableOperationBackend[None]):
 
 @dataclass(slots=True)
 class _RecordedCall:
-    """`_response` is the whole answer, once there is one; `_sent` says that the model may be at work on it before."""
+    """`_response` is the complete answer, if any; `_sent` means that the model may already be working on one."""
 
     _body: Callable[[], Awaitable[object]]
     _model_call: ModelCall
@@ -96,7 +96,7 @@ class _RecordedCall:
         return StepResult(payload)
 
     def used(self) -> StepUsage:
-        """Of a call that was refused, or never answered, the time alone."""
+        """Only the time for a call that was refused or never answered."""
         seconds = time.monotonic() - self._begun
         response = self._response or self._model_call.answer or (self._model_call.silence if self._sent else None)
         if response is None:
@@ -119,14 +119,14 @@ class _ToolCall:
     async def do(self) -> StepResult:
         self._begun = time.monotonic()
         payload = clean_json(cast("JsonValue", await self._body()))
-        return StepResult(payload, _told(payload))
+        return StepResult(payload, _event_data(payload))
 
     def used(self) -> StepUsage:
         return StepUsage(tool_calls=1, seconds=time.monotonic() - self._begun)
 
 
-def _told(payload: object) -> Mapping[str, JsonValue]:
-    """Whether the tool did what was asked, and how its answer begins."""
+def _event_data(payload: object) -> Mapping[str, JsonValue]:
+    """Whether the tool succeeded, and the beginning of its answer."""
     if not isinstance(payload, dict):
         return {"ok": True, "result": short(payload)}
     ok = payload.get("kind") == "tool_return"
@@ -134,14 +134,14 @@ def _told(payload: object) -> Mapping[str, JsonValue]:
 
 
 class JournalDurability(BaseDurabilityCapability[Deps]):
-    """For one turn of a run. Uses only what Pydantic AI publishes for engines of others."""
+    """For one turn of a run. Uses only Pydantic AI's public interface for durability engines."""
 
     engine_spec = DurabilityEngineSpec(
         engine_name="Partywall",
         durable_unit_noun="step",
         durable_container_noun="run",
         codec=JSON_CODEC,
-        # Steps are known by their order, so they are asked for in one.
+        # The order identifies steps, so tools must not run concurrently.
         sequential_tools_in_durable_context=True,
     )
 
@@ -168,7 +168,7 @@ class JournalDurability(BaseDurabilityCapability[Deps]):
 
 
 class ToolCalls(AbstractCapability[Deps]):
-    """Remembers what is asked of a tool while it is called, for the journal's news."""
+    """Remembers the name and arguments of the current tool call for the journal's events."""
 
     async def wrap_tool_execute(
         self,

@@ -24,17 +24,17 @@ class RunNotFoundError(NotFoundError):
 
 
 class RunNotContinuableError(ConflictError):
-    """Only a run of the same agent that succeeded has messages to go on from."""
+    """Only a succeeded run of the same agent can be continued."""
 
     code = "run_not_continuable"
     title = "The run cannot be continued"
 
 
 class TooManyOpenRunsError(TooManyRequestsError):
-    """The project, or the account that owns it, has as many runs that are not over as it may have."""
+    """The project, or the account that owns it, has its maximum number of unfinished runs."""
 
     code = "too_many_open_runs"
-    title = "Too many runs are not over yet"
+    title = "Too many unfinished runs"
 
     def __init__(self, scope: str, used: int, limit: int) -> None:
         super().__init__(OPEN_RUNS_SECONDS, f"{used} of {limit} runs of this {scope} are queued, running or waiting.")
@@ -43,14 +43,14 @@ class TooManyOpenRunsError(TooManyRequestsError):
 
 class RunNotWaitingError(ConflictError):
     code = "run_not_waiting"
-    title = "The run waits for no decision"
+    title = "The run does not wait for a decision"
 
 
 class RunPendingChangedError(ConflictError):
-    """The decision names another step than the one that the run waits for."""
+    """The decision names a different step from the one that the run waits for."""
 
     code = "run_pending_changed"
-    title = "The run does not wait for what was decided"
+    title = "The run waits for a different step"
 
     def __init__(self) -> None:
         super().__init__("Nothing was decided. Read the run again, and decide on what it shows in `pending` now.")
@@ -67,9 +67,9 @@ class RunNotFinishedError(ConflictError):
 
 
 class TryAgainError(Exception):
-    """What a tool raises for the run to be tried again later: what it needs is away, and may come back.
+    """Raised by a tool whose service is unavailable, to retry the run later.
 
-    `detail` is shown to people where it does not; `after` is how long to wait at least.
+    `detail` is shown to users if the retries fail; `after` is the minimum wait.
     """
 
     def __init__(self, detail: str, after: timedelta | None = None) -> None:
@@ -79,26 +79,26 @@ class TryAgainError(Exception):
 
 
 class NothingToWorkOnError(NotFoundError):
-    """The model can do nothing about it, so it is not told: the run ends with this."""
+    """Fails the run instead of being reported to the model, which cannot fix it."""
 
 
 class NothingFoundError(NothingToWorkOnError):
     code = "nothing_found"
-    title = "A search finds nothing to work on"
+    title = "The search found no documents"
 
 
 class DocumentGoneError(NothingToWorkOnError):
-    """One that the caller gave to the run, and that was deleted since."""
+    """A document in the run's input was deleted after its start."""
 
     code = "document_not_found"
     title = "No such document"
 
     def __init__(self, document_id: UUID) -> None:
-        super().__init__(f"The document {document_id}, which was given to the run, was deleted after its start.")
+        super().__init__(f"The document {document_id} in the run's input was deleted after the run started.")
 
 
 class DraftOutdatedError(ConflictError):
-    """What is to be written over is no longer what was read."""
+    """The document to be overwritten has changed since the run read it."""
 
     code = "draft_outdated"
     title = "The document has changed since it was read"
@@ -122,7 +122,7 @@ class SchemaTooCostlyError(PartywallError):
 
 
 class SchemaRefusedError(ValueError):
-    """Of a caller's JSON Schema; `pointer` leads into it, and the message is shown to people."""
+    """A caller's JSON Schema is rejected. `pointer` is a JSON pointer into it; the message is shown to users."""
 
     def __init__(self, pointer: str, message: str) -> None:
         super().__init__(message)
@@ -130,8 +130,7 @@ class SchemaRefusedError(ValueError):
 
 
 class AgentInputError(PartywallError):
-    """The input does not fit the agent's input schema, or names a document that does not exist; each pointer leads into
-    the request's body."""
+    """The input does not fit the agent's input schema, or names a missing document. Pointers lead into the body."""
 
     status = 422
     code = "validation_failed"
@@ -146,5 +145,5 @@ class AgentInputError(PartywallError):
 
     @classmethod
     def at(cls, pointers: Iterable[str], code: FieldCode, message: str) -> AgentInputError:
-        """The same at each of these; they lead into the input."""
+        """The same error at each of `pointers`, which lead into the input."""
         return cls({"errors": [field_error(f"/input{pointer}", code, message) for pointer in pointers]})

@@ -1,4 +1,4 @@
-"""Code of an agent that wants to end the process ends its own run instead, and nobody else's."""
+"""Contains SystemExit and similar exceptions of an agent's code: they fail its run, not the worker."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _AT_WORK: Final[ContextVar[bool]] = ContextVar("partywall_agent_at_work", defaul
 
 
 class AgentCodeError(Exception):
-    """The agent's code raised what nobody understands."""
+    """The agent's code raised an unexpected exception, which is the cause."""
 
 
 def is_from_outside(error: BaseException) -> bool:
-    """Whether the task is cancelled, or closed by the loop; the code can raise the same by itself."""
+    """Whether the task was cancelled or closed from outside; an agent's code can raise the same exceptions itself."""
     if not isinstance(error, asyncio.CancelledError | GeneratorExit):
         return False
     task = _current_task()
@@ -28,7 +28,7 @@ def is_from_outside(error: BaseException) -> bool:
 
 @contextmanager
 def exit_guarded() -> Iterator[None]:
-    """Raises AgentCodeError for SystemExit and its like; errors that are exceptions pass."""
+    """Raises AgentCodeError for SystemExit and the like. Subclasses of Exception pass unchanged."""
     try:
         yield
     except Exception:
@@ -41,7 +41,7 @@ def exit_guarded() -> Iterator[None]:
 
 @contextmanager
 def running_agent() -> Iterator[None]:
-    """The same, also for tasks that are started inside: a task that raises SystemExit ends the loop otherwise."""
+    """Like `exit_guarded`, also for tasks started inside: SystemExit in a task would stop the event loop."""
     loop = asyncio.get_running_loop()
     if loop.get_task_factory() is None:
         loop.set_task_factory(_task)
@@ -70,7 +70,7 @@ def _task[T](
 
 
 class _Contained[T](Coroutine[object, object, T]):
-    """Hands everything on: a coroutine around it would not begin it where its task is cancelled at once."""
+    """Delegates to a coroutine. A plain `async def` wrapper would never start it if its task is cancelled at once."""
 
     def __init__(self, inner: Coroutine[object, object, T]) -> None:
         self._inner = inner

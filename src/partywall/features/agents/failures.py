@@ -1,4 +1,4 @@
-"""What an error means for its run."""
+"""Maps an exception to the outcome of its run."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ from partywall.features.agents.journal import CancelRequestedError, WorkerStopsE
 from partywall.features.agents.model_errors import meaning_of_model_error
 from partywall.features.agents.outcomes import LOST, Cancelled, Ending, Failed, Interrupted
 
-_AWAY: Final = Interrupted(Failed("unavailable", "What the run needs is away."), passing=True)
-_NO_MODEL: Final = Failed("model_invalid", "No model answered in the form of an answer.")
+_AWAY: Final = Interrupted(Failed("unavailable", "A service that the run needs is unavailable."), passing=True)
+_NO_MODEL: Final = Failed("model_invalid", "No model sent an answer in a known format.")
 _FIXED: Final[tuple[tuple[type[Exception], Ending], ...]] = (
     (CancelRequestedError, Cancelled()),
-    (WorkerStopsError, Interrupted(Failed("worker_stopped", "The workers stopped too often."))),
+    (WorkerStopsError, Interrupted(Failed("worker_stopped", "The run was interrupted by stopping workers too often."))),
     (ProjectNotFoundError, LOST),
     (MissingRightError, LOST),
     (ValidationError, Failed("input_invalid", "The input no longer fits the agent.")),
     (AgentCodeError, Failed("agent_broken", "The agent's own code failed; see the worker's log.")),
     (UnavailableError, _AWAY),
-    (UserError, Failed("agent_broken", "The agent's declaration is at fault; see the worker's log.")),
-    (ContentFilterError, Failed("output_invalid", "The model's provider has withheld its answer.")),
+    (UserError, Failed("agent_broken", "The agent's declaration is wrong; see the worker's log.")),
+    (ContentFilterError, Failed("output_invalid", "The model's provider has blocked the answer.")),
     (
         OutputTokenLimitExceeded,
-        Failed("output_invalid", "The model's answer grew too long, and ended before it was whole."),
+        Failed("output_invalid", "The model's answer was too long and was cut off."),
     ),
-    (UnexpectedModelBehavior, Failed("output_invalid", "The model did not answer as it should, however often asked.")),
+    (UnexpectedModelBehavior, Failed("output_invalid", "The model gave no valid answer, even after retries.")),
 )
 
 
 def meaning_of(error: Exception) -> Ending:
-    """Shown to people, so it says what happened and nothing of the inside."""
+    """The outcome, with texts for users: they say what happened and reveal no internals."""
     for kind, ending in _FIXED:
         if isinstance(error, kind):
             return ending
@@ -71,7 +71,7 @@ def meaning_of(error: Exception) -> Ending:
 
 
 def _of_models(error: ModelAPIError | FallbackExceptionGroup) -> Ending:
-    """Of those that were asked in vain, one that may pass is enough to try again: not before any wants to be asked."""
+    """One temporary failure among the models is enough for a retry, after the longest `retry_after` of them."""
     endings = [meaning_of_model_error(each) for each in model_errors_of(error)]
     passing = [each for each in endings if isinstance(each, Interrupted)]
     if isinstance(error, ModelBrokeOffError):
@@ -88,7 +88,7 @@ def _failed(endings: Sequence[Failed | Interrupted]) -> Failed:
 
 
 def model_errors_of(error: Exception) -> list[ModelAPIError]:
-    """Of each model that was asked."""
+    """The errors of all models that were called."""
     match error:
         case ModelBrokeOffError():
             return [error.error]

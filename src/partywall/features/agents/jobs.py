@@ -7,10 +7,10 @@ from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
 class RunAgent(ProjectJobPayload):
-    """One run, from where its journal ends. `principal` is who started it."""
+    """Continues one run from its journal. `principal` is who started it."""
 
     run_id: UUID
 
 
-# The run counts its own attempts, and those without progress only; a deploy in the middle is no failure.
+# The run counts its attempts itself, and only those without progress: a deploy during a run is not a failure.
 RUN_AGENT: Final = JobKind("run_agent", RunAgent, max_attempts=10_000)

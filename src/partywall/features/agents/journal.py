@@ -1,4 +1,4 @@
-"""A run's journal: what is finished is answered from it, what is not is done and written down."""
+"""A run's journal: finished steps are answered from it; other steps are executed and recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from partywall.features.agents.models import Run
 from partywall.features.agents.steps import short_arguments
 from partywall.features.projects.rights import Right, require, roles_with
 
-# Principal, project, roles, job and worker, run, turn, name and number; the news, or what the step answered and used.
+# Arguments: principal, project, roles, job, worker, run, turn, name and number; then the events, or the step's result,
+# events, month and usage.
 _BEGIN: Final = "SELECT held, ours, last FROM wall.begin_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 _FINISH: Final = """
     SELECT held, ours, last FROM wall.finish_step(
@@ -38,11 +39,11 @@ _STEP: Final[ContextVar[StepKey | None]] = ContextVar("partywall_run_step", defa
 
 
 class CancelRequestedError(Exception):
-    """Somebody wants the run to end."""
+    """A user has requested to cancel the run."""
 
 
 class WorkerStopsError(Exception):
-    """The worker is to end; another goes on."""
+    """The worker is stopping; another one continues the run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +54,25 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What a step answered, as JSON; `event_data` is the end of its story in the event log."""
+    """A step's result as JSON; `event_data` goes into the event of its end."""
 
     payload: object
     event_data: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 class Work(Protocol):
-    """What a step does, once."""
+    """The work of one step, executed once."""
 
     async def do(self) -> StepResult: ...
 
     def used(self) -> StepUsage:
-        """By now: also where it was cut off."""
+        """The usage so far, also of an interrupted step."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class InterruptedStep:
-    """A step that was begun and not finished, and what it has used."""
+    """A step that was started but not finished, and its usage."""
 
     key: StepKey
     used: StepUsage
@@ -80,7 +81,7 @@ class InterruptedStep:
 def current_step() -> StepKey:
     step = _STEP.get()
     if step is None:
-        raise RuntimeError("only a tool that is being called has a step")
+        raise RuntimeError("there is no current step outside of a tool call")
     return step
 
 
@@ -91,24 +92,24 @@ def idempotency_key(key: StepKey) -> str:
 
 @dataclass(slots=True)
 class Journal:
-    """Of one turn of a run, in one worker. Steps are asked for in the same order each time."""
+    """The journal of one turn of a run, in one worker. Steps must come in the same order each time."""
 
     context: JobContext
     payload: RunAgent
     turn: int
     limits: Limits
     finished: Mapping[tuple[str, int], JsonValue]
-    # What a model said last; told in the transaction that ends its step.
+    # A model's last deltas, recorded in the transaction that ends its step.
     last_deltas: Sequence[EventDraft] = ()
-    # What nobody has counted yet: for the transaction that ends the job.
+    # Not counted yet: the transaction that ends the job counts it.
     interrupted_step: InterruptedStep | None = None
     _seen: Counter[str] = field(default_factory=Counter)
 
     async def step(self, call: Call, name: str, work: Work, tool: ToolCall | None = None) -> tuple[object, bool]:
-        """The payload of the step, and whether it was done now. One that is finished is not done again.
+        """The payload of the step, and whether it was executed now. A finished step is not executed again.
 
-        Raises Exceeded before a call that a budget forbids, CancelRequestedError, and LeaseLostError instead of writing
-        for a job that is no longer ours.
+        Raises Exceeded before a call that is over budget, CancelRequestedError, and LeaseLostError instead of writing
+        without the lease.
         """
         self._seen[name] += 1
         key = StepKey(self.payload.run_id, self.turn, name, self._seen[name])
@@ -129,16 +130,16 @@ class Journal:
 
     @property
     def model_calls(self) -> int:
-        """How many model calls of this turn were asked for by now."""
+        """The number of model calls of this turn so far."""
         return sum(count for name, count in self._seen.items() if ".request" in name)
 
     async def record_event(self, type_: str, data: dict[str, JsonValue]) -> None:
-        """News of its own, without a row."""
+        """Records an event that belongs to no step."""
         await self.context.record_event(self.payload, EventDraft(type_, "run", str(self.payload.run_id), data))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
-        """Fenced by the lease, and only while whoever started the run may still run agents."""
+        """Fenced by the lease; requires that the run's principal may still run agents."""
         async with self.context.begin(self.payload) as (session, scope):
             require(scope, Right.RUN_START)
             yield session, scope
@@ -157,7 +158,7 @@ class Journal:
         await self._call(_BEGIN, key, event_drafts)
 
     async def _finish(self, key: StepKey, result: StepResult, used: StepUsage, tool: ToolCall | None) -> None:
-        """Of a model call the database tells itself what was used by then, after the last words."""
+        """After a model call's last deltas, the database itself records the event of its usage."""
         if tool is None:
             event_drafts, self.last_deltas = event_drafts_json(self.last_deltas), ()
         else:

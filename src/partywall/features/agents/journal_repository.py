@@ -17,13 +17,13 @@ from partywall.core.tenancy import ProjectScope
 from partywall.features.agents.budgets import Budget, Usage
 from partywall.features.agents.models import AgentBudget, AgentUsage, Run, RunStep
 
-# In the order of Used and Budget.
+# In the field order of Usage and Budget.
 _MEASURED: Final = ("tokens", "tool_calls", "seconds", "cost")
 
 
 @dataclass(frozen=True, slots=True)
 class StepKey:
-    """`number` counts from 1 among the steps of that name in the turn."""
+    """`number` counts the turn's steps of that name, from 1."""
 
     run_id: UUID
     turn: int
@@ -42,7 +42,7 @@ def _step(key: StepKey) -> ColumnElement[bool]:
 
 @dataclass(frozen=True, slots=True)
 class StepUsage:
-    """What one step used. `cost` is None where the price is not known."""
+    """What one step used. `cost` is in US dollars, None if the price is unknown."""
 
     model_calls: int = 0
     tool_calls: int = 0
@@ -59,13 +59,13 @@ class StepUsage:
 
 
 def _cost_limit() -> ColumnElement[Decimal | None]:
-    """The project's own, or the operator's where it has set none, and at most the operator's quota of spending."""
+    """The project's own limit, or the operator's if it has none; the operator's `spending` quota caps both."""
     usual = func.wall.quota_of(PROJECT_ID, "budget")
     own = case((AgentBudget.project_id.is_not(None), AgentBudget.cost), else_=usual)
     return func.least(own, func.wall.quota_of(PROJECT_ID, "spending"), type_=Numeric)
 
 
-def _standing(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
+def _budget_status(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     in_month = and_(AgentUsage.project_id == Run.project_id, AgentUsage.month == bindparam("month", type_=Date))
     return (
         select(
@@ -85,12 +85,12 @@ def _standing(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
     )
 
 
-_STANDING: Final = ScopedRead(_standing)
+_BUDGET_STATUS: Final = ScopedRead(_budget_status)
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """What was used before a call, by the run and in the month, and what may be in the month."""
+    """What the run and the project's month have used before a call, and the month's budget."""
 
     cancelled: bool
     run: Usage
@@ -101,8 +101,8 @@ class BudgetStatus:
 async def budget_status(
     reader: ScopedReader, project_id: UUID, run_id: UUID, month: date
 ) -> tuple[ProjectScope, BudgetStatus]:
-    """Raises ProjectNotFoundError where the reader may not enter."""
-    scope, row = await reader.row(_STANDING, project_id, {"run_id": run_id, "month": month})
+    """Raises ProjectNotFoundError if the reader has no access."""
+    scope, row = await reader.row(_BUDGET_STATUS, project_id, {"run_id": run_id, "month": month})
     run, month_, budget = ([row[f"{what}_{name}"] for name in _MEASURED] for what in ("run", "month", "budget"))
     by_run = replace(Usage(*run), model_calls=row["run_model_calls"])
     return scope, BudgetStatus(row["cancelled"], by_run, Usage(*month_), Budget(*budget))
@@ -126,14 +126,14 @@ class JournalReader:
         ).all()
 
     async def effect(self, key: StepKey) -> JsonValue:
-        """What the step's effect answered, in a list; None where it has not happened."""
+        """The result of the step's effect, in a list of one; None if the effect has not happened."""
         found: JsonValue = await self.session.scalar(
             select(RunStep.effect).where(RunStep.project_id == self.scope.project_id, _step(key))
         )
         return found
 
 
-# As `wall.finish_step` counts, but without progress; a step that it has finished was counted by it.
+# Counts like `wall.finish_step`, but without progress. A finished step was already counted there.
 _COUNT: Final = text("""
     SELECT wall.count_usage(
         :project_id, :run_id, CAST(:month AS date), false, CAST(:model_calls AS integer), CAST(:tool_calls AS integer),
@@ -158,9 +158,9 @@ class JournalWriter:
         )
 
     async def count_unfinished(self, key: StepKey, used: StepUsage, month: date) -> dict[str, JsonValue] | None:
-        """Adds it to the run and to the month; answers what the run has used by now.
+        """Adds `used` to the run and to the month; returns the run's usage so far.
 
-        None where the step is finished after all, though whoever did it was not told: then it is counted.
+        None if the step did finish and the worker only lost the answer: its usage is counted then.
         """
         values = {**asdict(key), **asdict(used), "month": month, "project_id": self.scope.project_id}
         found: dict[str, JsonValue] | None = await self.session.scalar(_COUNT, values)

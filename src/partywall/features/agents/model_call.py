@@ -1,4 +1,4 @@
-"""What a model call uses, from the moment that it is made: known also where it is cut off."""
+"""Tracks what a model call sends and receives, so that interrupted calls can be counted too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from partywall.features.agents.pricing import characters_sent
 
 @dataclass(slots=True)
 class ModelCall:
-    """The model call at hand: how many characters the model was sent, and its answer as far as it has come."""
+    """The current model call: `asked` is the number of characters sent; `answer` is what has arrived so far."""
 
     asked: int = 0
     _model: Model | None = None
@@ -35,12 +35,12 @@ class ModelCall:
 
     @property
     def answer(self) -> ModelResponse | None:
-        """None where the answer has not begun."""
+        """None if the answer has not started."""
         return self._answer.get() if self._answer else None
 
     @property
     def silence(self) -> ModelResponse | None:
-        """An answer without a word, of the model that was asked first; None where nothing was sent."""
+        """An empty, interrupted answer of the first model; None if nothing was sent."""
         model = self._model
         if isinstance(model, FallbackModel):
             model = model.models[0]
@@ -56,7 +56,7 @@ class ModelCall:
 
 
 class MeteredModel(WrapperModel):
-    """Notes what goes to a model and comes from it."""
+    """Records requests and answers in a ModelCall."""
 
     def __init__(self, wrapped: Model, model_call: ModelCall) -> None:
         super().__init__(wrapped)

@@ -1,4 +1,4 @@
-"""What a model's server says where it does not answer: the kind of it for people, its words for the log."""
+"""Maps errors of a model's server to the failure that users see, and to fields for the log."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from partywall.core.outgoing.circuits import CircuitOpenError
 from partywall.core.outgoing.retries import RETRIED, seconds_asked
 from partywall.features.agents.outcomes import Failed, Interrupted
 
-# Of what a server says: the whole of it may be a page.
+# Of a server's message in the log: it may be a whole page.
 MOST_CHARACTERS: Final = 500
 _MOST_READ: Final = 4_000
 _MOST_CAUSES: Final = 10
@@ -34,7 +34,7 @@ _LONGEST_WAIT: Final = timedelta(days=2)  # more than `AGENTS__RETRY_FOR` can be
 _PASSING: Final = (ModelConnectionError, ModelRateLimitError, ModelUnavailableError, ModelServerError)
 _REFUSING: Final = (ModelHTTPError, ModelRequestRejectedError, ModelQuotaExceededError)
 
-# How servers put it that have no code of their own for it, in small letters. The first that fits is told.
+# Lower-case phrases of servers that send no error code. The first group that matches wins.
 _TOOLS: Final = (
     "support tool", "support function", "not support `tool", "tool choice requires", "tools param requires",
     "tool use is not supported", "tool calling is not supported", "function calling is not supported",
@@ -54,26 +54,26 @@ _KEY: Final = ("api key", "api_key", "api-key", "invalid key", "invalid token", 
 
 
 def meaning_of_model_error(error: ModelAPIError) -> Failed | Interrupted:
-    """Shown to people, so it has none of the server's own words."""
+    """The failure for users; it never quotes the server's message."""
     if isinstance(error, ModelInvalidError):
-        return Failed("model_invalid", f"What the model answered cannot be used: {error.why}.")
+        return Failed("model_invalid", f"The model's answer cannot be used: {error.why}.")
     said = f" (status {error.status_code})" if isinstance(error, ModelHTTPError) else ""
     refused = _refused(error, said)
     if refused is not None:
         return refused
     if isinstance(error, ModelRateLimitError):
-        rate = Failed("model_rate_limited", f"The model {error.model_name} is asked more often than it allows{said}.")
+        rate = Failed("model_rate_limited", f"The rate limit of the model {error.model_name} is reached{said}.")
         return Interrupted(rate, passing=True, retry_after=_asked(error))
     if _is_passing(error):
         away = Failed("model_unavailable", f"The model {error.model_name} does not answer{said}.")
-        return _left_alone(error, away) or Interrupted(away, passing=True, retry_after=_asked(error))
+        return _circuit_open(error, away) or Interrupted(away, passing=True, retry_after=_asked(error))
     if isinstance(error, _REFUSING) or error.in_stream:
-        return Failed("model_refused", f"The model {error.model_name} refuses the request{said}.")
-    return Failed("model_invalid", f"What the model {error.model_name} answered is not in the form of an answer.")
+        return Failed("model_refused", f"The model {error.model_name} refused the request{said}.")
+    return Failed("model_invalid", f"The model {error.model_name} sent an answer in an unknown format.")
 
 
-def _left_alone(error: ModelAPIError, away: Failed) -> Interrupted | None:
-    """Where our own circuit has turned the request away; the libraries in between keep it as a cause."""
+def _circuit_open(error: ModelAPIError, away: Failed) -> Interrupted | None:
+    """None unless our own circuit breaker rejected the request; the libraries in between keep it as a cause."""
     cause: BaseException | None = error
     for _ in range(_MOST_CAUSES):
         if cause is None or isinstance(cause, CircuitOpenError):
@@ -85,12 +85,12 @@ def _left_alone(error: ModelAPIError, away: Failed) -> Interrupted | None:
 
 
 def _refused(error: ModelAPIError, said: str) -> Failed | None:
-    """Where the server says what is wrong, and asking again is no help."""
+    """The failure where the server says what is wrong and a retry cannot help; None otherwise."""
     if isinstance(error, ModelRateLimitError | ModelConnectionError | ModelUnavailableError):
         return None
     words, model = f"{error.provider_error_code} {_message(error)}".lower(), error.model_name
     if isinstance(error, ModelQuotaExceededError):
-        return Failed("model_quota_exceeded", f"The account at the provider of {model} has used up what it has{said}.")
+        return Failed("model_quota_exceeded", f"The provider account of {model} has no quota left{said}.")
     if _says(words, _TOOLS):
         return Failed("model_without_tools", f"The model {model} cannot call tools, which agents need{said}.")
     if isinstance(error, ModelContextWindowExceededError) or _says(words, _CONTEXT) or _status(error) == 413:
@@ -98,9 +98,9 @@ def _refused(error: ModelAPIError, said: str) -> Failed | None:
     if isinstance(error, ModelServerError):
         return None
     if isinstance(error, ModelAuthenticationError) or _says(words, _KEY):
-        return Failed("model_key_refused", f"The key for the model {model} is wrong, or not for this model{said}.")
+        return Failed("model_key_refused", f"The API key is wrong, or not valid for the model {model}{said}.")
     if isinstance(error, ModelNotFoundError) or _says(words, _MODEL):
-        return Failed("model_not_found", f"Its server knows no model {model}, or its address is another{said}.")
+        return Failed("model_not_found", f"The server does not know the model {model}, or its address is wrong{said}.")
     return None
 
 
@@ -117,7 +117,7 @@ def _says(words: str, phrases: tuple[str, ...]) -> bool:
 
 
 def _asked(error: ModelAPIError) -> timedelta | None:
-    """How long the server wants to be left alone."""
+    """How long the server asks to wait before a retry."""
     seconds = error.retry_after
     if seconds is None:
         headers = (error.headers or {}) if isinstance(error, ModelHTTPError) else {}
@@ -126,13 +126,13 @@ def _asked(error: ModelAPIError) -> timedelta | None:
 
 
 def facts_of(error: ModelAPIError) -> dict[str, str | int | None]:
-    """For the log: the model, and what its server said."""
+    """Log fields: the model, the status and the server's message."""
     said = one_clean_line(_message(error), MOST_CHARACTERS)
     return {"model": error.model_name or None, "status": _status(error), "said": said}
 
 
 def _message(error: ModelAPIError) -> str:
-    """The server's own words, as far as they can be of use."""
+    """The server's message, cut to `_MOST_READ` characters."""
     body = error.body
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         body = body["error"]

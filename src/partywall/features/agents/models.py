@@ -33,10 +33,10 @@ _COST = Numeric(20, 8)
 class Run(Base):
     """One run of an agent.
 
-    `turn` counts the talks with the model between decisions, `attempts` the beginnings since the last step that was
-    finished; `state` counts visible changes. `bytes` is what it stores with its journal, by when it began, waited last
-    or was over. `priced` is false once a model was used whose price is not known. Since `failing_at` it waits for what
-    is away, and is tried again from `retry_at` on.
+    `turn` counts the turns between decisions, `attempts` the starts since the last finished step, `state` the visible
+    changes. `bytes` is what the run and its journal store, updated when it starts, waits or ends. `priced` is false
+    once a model without a known price was used. Since `failing_at` the run waits for an unavailable service; it is
+    retried at `retry_at`.
     """
 
     __tablename__ = "run"
@@ -92,7 +92,7 @@ class Run(Base):
 
 
 class RunTurn(Base):
-    """How a turn ended: the messages so far, and where it waits, for what, and what was decided."""
+    """The end of a turn: all messages so far, the pending tool calls if it waits, and the decision on them."""
 
     __tablename__ = "run_turn"
     __table_args__ = (
@@ -112,10 +112,10 @@ class RunTurn(Base):
 
 
 class RunStep(Base):
-    """The journal: a model call or a tool call, begun `attempts` times, finished once.
+    """A step of the journal: a model call or a tool call, started `attempts` times, finished once.
 
-    Its name and its number among those of that name identify it, because an agent's code asks for its steps in the
-    same order each time. `effect` is what a tool answered for an effect that was committed before the step was.
+    Its name and its number among the steps of that name identify it, because an agent makes its calls in the same
+    order each time. `effect` is the result of a tool's effect that was committed before the step.
     """
 
     __tablename__ = "run_step"
@@ -137,7 +137,7 @@ class RunStep(Base):
 
 
 class AgentBudget(Base):
-    """What a project's runs may use in a calendar month together; null is without limit. `cost` is in US dollars."""
+    """What a project's runs together may use in a calendar month; null means no limit. `cost` is in US dollars."""
 
     __tablename__ = "agent_budget"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -153,9 +153,9 @@ class AgentBudget(Base):
 
 
 class AgentUsage(Base):
-    """What a project's runs have used in a month, added to with each step that finishes or is cut off.
+    """What a project's runs have used in a month, updated with each finished or interrupted step.
 
-    `runs` is how many were started, which the database counts.
+    `runs` is the number of started runs, counted by the database.
     """
 
     __tablename__ = "agent_usage"

@@ -1,4 +1,4 @@
-"""How a turn can end."""
+"""The possible outcomes of a turn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """`requests` are what Pydantic AI wants answered, `pending` the same as people see it."""
+    """`requests` are Pydantic AI's deferred tool calls; `pending` shows the same calls to users."""
 
     requests: JsonValue
     pending: list[JsonValue]
@@ -38,11 +38,11 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """May pass: the run is tried again, and `last` is what it ends with where it was tried too often.
+    """A temporary failure: the run is retried, and ends with `last` after too many attempts.
 
-    With `others`, it is tried at once with these models, as a part of the same attempt. What is `passing` takes its
-    time, and nothing of ours is wrong: then it is tried for minutes, and not before `retry_after`. With `not_asked`, a
-    server was left alone, and may be asked just then.
+    With `others`, the same attempt goes on at once with these models. `passing` marks an outage outside this server:
+    the run is retried for `AGENTS__RETRY_FOR`, no earlier than `retry_after`. With `not_asked`, an open circuit
+    rejected the call, and `retry_after` is when the server may be called again.
     """
 
     last: Failed
@@ -55,6 +55,6 @@ class Interrupted:
 type Outcome = Succeeded | Waiting | Failed | Cancelled
 type Ending = Outcome | Interrupted
 
-LOST: Final = Failed("right_lost", "Whoever started the run may no longer run agents in this project.")
-POISONED: Final = Failed("run_abandoned", "The run was begun too often without progress.")
-TIMED_OUT: Final = Failed("run_limit_reached", "The agent's limit of time for one run is reached.")
+LOST: Final = Failed("right_lost", "The user or key that started the run may no longer run agents in this project.")
+POISONED: Final = Failed("run_abandoned", "The run was started too often without progress.")
+TIMED_OUT: Final = Failed("run_limit_reached", "The agent's time limit for one run is reached.")

@@ -1,4 +1,4 @@
-"""The types of the outputs of the agents shipped, as the contract shows them."""
+"""The output types of the built-in agents in the OpenAPI schema."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from partywall.core.schemas import JsonObject
 
 
 class _OutputTypes:
-    """Says in the schema what the object is one of; agents of the operator's own have outputs beside these."""
+    """Lists the built-in agents' outputs in the schema; agents of the operator's own may return other objects."""
 
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        # lint: allow import-in-function - the catalogue's schemas are made of those that this type stands in
+        # lint: allow import-in-function - the built-in agents' schemas import the module that uses this type
         from partywall.features.agents.builtin import AGENTS  # noqa: PLC0415 - see above
 
         shipped = [handler(agent.output.__pydantic_core_schema__) for agent in AGENTS]

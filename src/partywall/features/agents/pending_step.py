@@ -1,4 +1,4 @@
-"""What names a pending step: a decision is only taken for exactly what was shown."""
+"""The id of a pending step: a decision applies only to exactly the calls that were shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from pydantic import JsonValue
 
 
 def pending_id(run_id: UUID, turn: int, calls: Sequence[JsonValue]) -> str:
-    """Another one for every run, every turn and every change of the calls; the same each time that it is asked for."""
+    """Deterministic, and different for every run, turn and list of calls."""
     shown = json.dumps([str(run_id), turn, list(calls)], sort_keys=True)
     return f"pending_{hashlib.sha256(shown.encode()).hexdigest()[:40]}"

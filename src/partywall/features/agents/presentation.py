@@ -8,7 +8,7 @@ from partywall.features.agents.schemas import Money, PendingCall, Run, RunError,
 
 
 def dollars(amount: Decimal) -> Money:
-    """Without the zeros at the end, but with cents."""
+    """Without trailing zeros, but with at least two decimals."""
     text = f"{amount:f}".rstrip("0") if "." in f"{amount:f}" else f"{amount:f}."
     whole, _, cents = text.partition(".")
     return Money(amount=f"{whole}.{cents.ljust(2, '0')}", currency="USD")

@@ -10,14 +10,14 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.usage import RequestUsage
 from pydantic_core import to_json
 
-# As a rule of thumb, for servers that do not say how many tokens they have used.
+# A rule of thumb, for servers that do not report token usage.
 CHARACTERS_PER_TOKEN: Final = 4
-# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
+# More than any call uses; sums of it still fit the columns and JSON numbers.
 MOST_TOKENS: Final = 2**31 - 1
 
 
 def cost_of(response: ModelResponse) -> Decimal | None:
-    """In US dollars; None where the price of the model is not known, or the response does not say what it used."""
+    """In US dollars; None if the model's price is unknown or the response reports no usage."""
     try:
         return response.cost().total_price
     except (LookupError, ValueError, AssertionError):
@@ -25,10 +25,10 @@ def cost_of(response: ModelResponse) -> Decimal | None:
 
 
 def counted(response: ModelResponse, asked: int) -> RequestUsage:
-    """What the response says that it used, within reason; an estimate where it says nothing of it.
+    """The reported usage, bounded to plausible numbers; an estimate if nothing was reported.
 
-    `asked` is how many characters the model was sent. What is said at the beginning of an answer that was cut off is
-    not the whole: there the estimate holds where it is more.
+    `asked` is the number of characters sent to the model. Usage reported at the start of an interrupted answer is not
+    the whole, so the larger of it and the estimate counts.
     """
     usage = response.usage
     said = _estimate(characters_of(response))
@@ -41,13 +41,13 @@ def counted(response: ModelResponse, asked: int) -> RequestUsage:
 
 
 def characters_of(message: ModelMessage) -> int:
-    """Of what a model is told in the conversation, or says; without what surrounds it on the wire."""
+    """Characters of one message's content and tool arguments, without the wire format."""
     said = [getattr(part, "content", None) or getattr(part, "args", None) or "" for part in message.parts]
     return sum(len(str(each)) for each in said)
 
 
 def characters_sent(messages: Sequence[ModelMessage], parameters: ModelRequestParameters) -> int:
-    """Of one request: the conversation, the instructions, which are sent once, and what describes tools and output."""
+    """Characters of one request: the conversation, the instructions (sent once), and the tool and output schemas."""
     requests = [message for message in messages if isinstance(message, ModelRequest)]
     instructions = (requests[-1].instructions or "") if requests else ""
     tools = [

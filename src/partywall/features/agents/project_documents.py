@@ -1,4 +1,4 @@
-"""The services that tools are given: of one project, and as the principal that started the run."""
+"""The services for tools: bound to one project and to the principal that started the run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BEYOND_EVERY_TEXT: Final = 2**30
 
 
 class ScopedDocuments(ProjectDocuments):
-    """Each call proves anew that the principal may enter."""
+    """Checks the principal's access on every call."""
 
     def __init__(self, context: JobContext, reader: ScopedReader, project_id: UUID) -> None:
         resources = context.resources
@@ -78,7 +78,7 @@ class JournalEffects(Effects):
         return idempotency_key(current_step())
 
     async def once(self, work: Callable[[DocumentService], Awaitable[JsonValue]]) -> JsonValue:
-        """Raises DatabaseAwayError for what is no fault of the tool's."""
+        """Raises DatabaseAwayError if the database is unavailable, which is not the tool's fault."""
         try:
             return await self._once(work)
         except (SQLAlchemyError, OSError) as error:

@@ -16,12 +16,12 @@ type AnyAgent = AgentDefinition[AgentInput, BaseModel]
 
 
 class RegistrationError(Exception):
-    """A module of AGENTS__MODULES holds no agent, or one whose name is taken."""
+    """A module of AGENTS__MODULES cannot be imported, has no agent, or its agent's name is taken."""
 
 
 @dataclass(frozen=True)
 class Registry:
-    """The agents that this process knows, by name."""
+    """The agents of this process."""
 
     agents: tuple[AnyAgent, ...]
 
@@ -38,11 +38,11 @@ class Registry:
 
 @cache
 def registry_of(modules: tuple[str, ...]) -> Registry:
-    """The agents shipped, and of each module what it holds as `agent`; raises RegistrationError.
+    """The built-in agents, and the `agent` of each module; raises RegistrationError.
 
-    Reads their code the first time, which takes a while.
+    The first call imports their code, which takes a while.
     """
-    # lint: allow import-in-function - with the models' library, which a process that starts does not wait for
+    # lint: allow import-in-function - imports Pydantic AI, which would delay the start of every process
     from partywall.features.agents.builtin import AGENTS  # noqa: PLC0415 - see above
 
     return Registry((*AGENTS, *(_agent_of(name) for name in modules)))
@@ -51,7 +51,7 @@ def registry_of(modules: tuple[str, ...]) -> Registry:
 def _agent_of(name: str) -> AnyAgent:
     try:
         found = getattr(import_module(name), "agent", None)
-    except (Exception, SystemExit) as error:  # a module of the operator's own may fail in any way
+    except (Exception, SystemExit) as error:  # an operator's module may fail in any way
         said = " ".join(str(error).split()) or type(error).__name__
         raise RegistrationError(f"AGENTS__MODULES names {name}, which cannot be imported: {said}") from error
     if not isinstance(found, AgentDefinition):

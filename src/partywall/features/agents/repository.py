@@ -27,11 +27,11 @@ def _cancel_requested(proved: ColumnElement[bool]) -> Select[bool]:
 
 
 _DELETE: Final = select(func.wall.delete_run(bindparam("run", type_=Uuid)))
-# What is shown of a run in JSON, in bytes.
+# Bytes of the JSON columns that a response shows.
 _WEIGHT: Final = func.octet_length(cast(Run.input, Text)) + sum(
     (func.coalesce(func.octet_length(cast(column, Text)), 0) for column in (Run.output, Run.pending)), start=literal(0)
 )
-# Asked twice a second of each run that is at work.
+# Queried twice a second for each running run.
 CANCEL_REQUESTED: Final = ScopedRead(_cancel_requested)
 
 
@@ -61,8 +61,8 @@ class RunRepository:
         offset: int,
         after: After | None,
     ) -> list[Run]:
-        """As many as a page may have bytes; one at least."""
-        # Weighed only then: PostgreSQL would weigh those that the offset passes over, too.
+        """At most `limit` runs and about `PAGE_BYTES`, but at least one."""
+        # Weights come from a second query: PostgreSQL would also compute them for rows that the offset skips.
         passing = select(Run.id).where(Run.project_id == self.scope.project_id, *_matching(filters))
         page = KEYSET.page(passing, sort, limit, offset, after)
         weighing = select(Run.id, _WEIGHT.label("weight")).where(
@@ -86,7 +86,7 @@ class RunRepository:
         return await self.session.scalar(query.where(Run.project_id == self.scope.project_id, *_matching(filters))) or 0
 
     async def turn(self, run_id: UUID, number: int) -> RunTurn | None:
-        """How that turn ended."""
+        """The end of that turn; None if it has not ended."""
         found: RunTurn | None = await self.session.scalar(
             select(RunTurn).where(
                 RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id, RunTurn.number == number
@@ -104,7 +104,7 @@ class RunRepository:
         return found
 
     async def size_of_messages(self, run_id: UUID) -> int:
-        """In bytes, as its last turn has kept them."""
+        """In bytes, as its last turn stored them."""
         query = (
             select(func.octet_length(cast(RunTurn.messages, Text)))
             .where(RunTurn.project_id == self.scope.project_id, RunTurn.run_id == run_id)
@@ -138,7 +138,7 @@ class RunWriter:
         return made.one()
 
     async def lock(self, run_id: UUID) -> Run | None:
-        """The run as it is now, which nobody else changes until this transaction ends."""
+        """The current row, locked until the transaction ends."""
         found: Run | None = await self.session.scalar(
             select(Run)
             .where(Run.project_id == self.scope.project_id, Run.id == run_id)
@@ -148,7 +148,7 @@ class RunWriter:
         return found
 
     async def waits_for(self, run_id: UUID) -> timedelta | None:
-        """How long it is until the run may be begun again; None where it may be now."""
+        """The time until the run may start again; None if it may now."""
         left: timedelta | None = await self.session.scalar(
             select(Run.retry_at - func.clock_timestamp()).where(
                 Run.project_id == self.scope.project_id, Run.id == run_id, Run.retry_at > func.clock_timestamp()
@@ -157,7 +157,7 @@ class RunWriter:
         return left
 
     async def failing_for(self, run_id: UUID) -> timedelta:
-        """How long it has waited for what is away, since its last finished step."""
+        """How long it has been waiting for an unavailable service, since its last finished step."""
         since = func.coalesce(func.clock_timestamp() - Run.failing_at, timedelta())
         found: timedelta | None = await self.session.scalar(
             select(since).where(Run.project_id == self.scope.project_id, Run.id == run_id)
@@ -169,11 +169,11 @@ class RunWriter:
         return await self._set(run_id, status="running", attempts=attempts, started_at=started, retry_at=None)
 
     async def requeue(self, run_id: UUID, attempts: int) -> Run:
-        """For another attempt."""
+        """Queues the run for another attempt."""
         return await self._set(run_id, status="queued", attempts=attempts)
 
     async def retry_later(self, run_id: UUID, attempts: int, after: timedelta) -> Run:
-        """It is not begun before."""
+        """Queues the run for an attempt that starts no earlier than `after` from now."""
         now = func.clock_timestamp()
         return await self._set(
             run_id, status="queued", attempts=attempts, failing_at=func.coalesce(Run.failing_at, now),
@@ -181,19 +181,19 @@ class RunWriter:
         )  # fmt: skip
 
     async def wait(self, run_id: UUID, pending: list[JsonValue]) -> Run:
-        """For a decision; the next turn has all its attempts."""
+        """Waits for a decision. Resets the attempts for the next turn."""
         return await self._set(run_id, status="waiting", pending=pending, attempts=0)
 
     async def go_on(self, run_id: UUID, turn: int) -> Run:
-        """With the next turn, after a decision."""
+        """Queues the next turn after a decision."""
         return await self._set(run_id, status="queued", pending=None, turn=turn)
 
     async def request_cancel(self, run_id: UUID) -> Run:
-        """Of who works on it."""
+        """Asks the worker that holds the run to stop."""
         return await self._set(run_id, cancel_requested_at=func.now())
 
     async def cancel(self, run_id: UUID) -> Run:
-        """At once."""
+        """Cancels at once a run that no worker holds."""
         return await self._set(run_id, status="cancelled", pending=None, finished_at=func.now())
 
     async def succeed(self, run_id: UUID, output: dict[str, JsonValue]) -> Run:
@@ -203,14 +203,14 @@ class RunWriter:
         return await self._end(run_id, "failed", error_code=code, error_detail=detail)
 
     async def leave_off(self, run_id: UUID) -> Run:
-        """It was asked to, and has stopped."""
+        """Cancels a run whose worker has stopped on request."""
         return await self._end(run_id, "cancelled")
 
     async def _end(self, run_id: UUID, status: str, **values: object) -> Run:
         return await self._set(run_id, status=status, finished_at=func.now(), **values)
 
     async def _set(self, run_id: UUID, **values: object) -> Run:
-        """The run after the change, which every reader can see."""
+        """The run after the change. Increases `state`, which its entity tag shows."""
         changed = await self.session.scalars(
             update(Run)
             .where(Run.project_id == self.scope.project_id, Run.id == run_id)
@@ -221,7 +221,7 @@ class RunWriter:
         return changed.one()
 
     async def delete(self, run_id: UUID) -> None:
-        """With its journal, where it is over; of the project that the session has entered."""
+        """Deletes a finished run and its journal in the project that the session is bound to."""
         await self.session.execute(_DELETE.where(func.wall.current_project() == self.scope.project_id), {"run": run_id})
 
     async def end_turn(self, run_id: UUID, number: int, messages: list[JsonValue], pending: JsonValue = None) -> None:

@@ -1,4 +1,4 @@
-"""When a run that waits for what is away is tried again: a pure decision."""
+"""When a run that waits for an unavailable service is retried; pure functions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 
 def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None) -> timedelta | None:
-    """How long until the next attempt, where it has been failing for so long; None where there is none.
+    """The pause before the next attempt after failing for `failing`; None if there is no further attempt.
 
-    The pauses double, and vary; the last attempt is made when `lasting` is over. None is made before what was `asked`
-    for: where that is later, there is no other attempt.
+    Pauses double, with jitter; the last attempt is at the end of `lasting`. The server `asked` for a minimum pause: if
+    that ends later than `lasting`, there is no further attempt.
     """
     left = lasting - failing
     if left <= timedelta() or (asked is not None and asked > left):
@@ -25,7 +25,7 @@ def next_attempt(failing: timedelta, lasting: timedelta, asked: timedelta | None
 
 
 def after_turned_away(failing: timedelta, lasting: timedelta, after: timedelta) -> timedelta | None:
-    """The same where the server was not asked, and may be `after` a time: the pause does not double."""
+    """Like `next_attempt` when an open circuit rejected the call for `after`: the pause does not double."""
     left = lasting - failing
     return min(after + dead_letter.FIRST_DELAY * _spread(), left) if left > timedelta() else None
 

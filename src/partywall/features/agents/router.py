@@ -40,7 +40,7 @@ router = APIRouter(prefix="/projects/{project_id}", tags=["agents"])
 @router.get(
     "/agents",
     summary="List the agents",
-    description="What each is for, whether a model is configured for it, and the JSON Schemas of its input and output.",
+    description="With each agent's purpose, the JSON Schemas of its input and output, and whether it has a model.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resources: ResourcesDep) -> Agents:
@@ -52,7 +52,7 @@ async def list_agents(scope: ReadProjectScopeDep, registry: RegistryDep, resourc
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Run,
     summary="Start a run",
-    description="A worker takes it up. With `continues` it goes on from the messages of an earlier run of the agent.",
+    description="A worker executes it. With `continues` it starts from the messages of an earlier run of the agent.",
     max_body_size=MEDIUM_BYTES,
     responses=documented(
         ProjectNotFoundError, MissingRightError, AgentNotFoundError, RunNotFoundError, AgentModelNotConfiguredError,
@@ -75,7 +75,7 @@ async def start_run(checked: CheckedRunDep, service: RunServiceDep, once: Idempo
     "/runs",
     response_model=Page[Run],
     summary="List runs",
-    description="Newest first; `status` and `agent` choose among them. A page ends after 1 MiB, and the next goes on.",
+    description="Newest first, filtered by `status` and `agent`. A page ends after 1 MiB; the next one continues.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_runs(
@@ -91,7 +91,7 @@ async def list_runs(
     "/runs/{run_id}",
     response_model=Run,
     summary="Get a run",
-    description="With its output once it has succeeded, and with what it asks for while it waits for a decision.",
+    description="With its output once it has succeeded, and its pending tool calls while it waits for a decision.",
     responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError),
 )
 async def get_run(
@@ -106,7 +106,7 @@ async def get_run(
     "/runs/{run_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a run",
-    description="One that is over, with its journal: what it stores counts no longer. Its events stay.",
+    description="Deletes a finished run and its journal; its storage no longer counts. Its events stay.",
     responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotFinishedError),
 )
 async def delete_run(run_id: UUID, service: RunServiceDep) -> None:
@@ -117,7 +117,7 @@ async def delete_run(run_id: UUID, service: RunServiceDep) -> None:
     "/runs/{run_id}/cancel",
     response_model=Run,
     summary="Cancel a run",
-    description="At once where it waits; a call under way is stopped within two seconds, and the run ends then.",
+    description="A queued or waiting run ends at once; a running one ends within two seconds.",
     responses=documented(ProjectNotFoundError, MissingRightError, RunNotFoundError, RunFinishedError),
 )
 async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
@@ -128,8 +128,8 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
     "/runs/{run_id}/decision",
     response_model=Run,
     summary="Decide what a run asks for",
-    description="Of a run that waits: its tool calls are made, or the agent is told that they were refused, and why. "
-    "`pending_id` is the one that the run's `pending` shows; nothing is decided where the run waits for another step.",
+    description="For a waiting run: its tool calls are executed, or the agent is told that they were rejected and why. "
+    "`pending_id` is the one in the run's `pending`; the decision is refused if the run waits for another step.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, RunNotFoundError, RunNotWaitingError, RunPendingChangedError,
         IdempotencyKeyReusedError, RequestInProgressError,

@@ -1,4 +1,4 @@
-"""What is asked of a run before it is started: the cheap first, and in no transaction what takes its time."""
+"""Checks before a run is started: cheap ones first, slow ones outside of transactions."""
 
 from __future__ import annotations
 
@@ -24,14 +24,16 @@ LARGEST_INPUT: Final = 200_000
 
 @dataclass(frozen=True, slots=True)
 class RunChecks:
-    """For one caller, by the share of the threads that its account has."""
+    """Checks for one caller, in its account's share of the threads."""
 
     resources: Resources
     registry: Registry
 
     async def check(self, scope: ProjectScope, wanted: RunStart) -> CheckedRun:
-        """Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError; where the input is costly to
-        judge, what `RunService.refuse_unfit` does as well."""
+        """Raises AgentNotFoundError, AgentModelNotConfiguredError or AgentInputError.
+
+        For costly inputs, also raises what `RunService.refuse_unfit` raises.
+        """
         require(scope, Right.RUN_START)
         agent = self._agent(wanted.agent)
         _refuse_large(wanted)
@@ -63,6 +65,6 @@ class RunChecks:
 
 
 def _refuse_large(wanted: RunStart) -> None:
-    """Raises AgentInputError. The input is kept with the run, and shown with it in every list."""
+    """Raises AgentInputError. The size is limited because every list of runs shows the input."""
     if len(to_json(wanted.input)) > LARGEST_INPUT:
         raise AgentInputError.at([""], FieldCode.TOO_LARGE, f"At most {LARGEST_INPUT:,} bytes as JSON")

@@ -31,9 +31,9 @@ log = structlog.get_logger(__name__)
 async def end_run(
     context: JobContext, payload: RunAgent, outcome: Outcome, interrupted_step: InterruptedStep | None
 ) -> None:
-    """Fenced by the lease. Where whoever started the run is gone, the project's own worker writes it.
+    """Writes the outcome, fenced by the lease; as the project's own worker if the run's principal has no access.
 
-    What was `interrupted_step` is counted in the same transaction.
+    Counts the usage of `interrupted_step` in the same transaction.
     """
     log.info("run_ended", run_id=str(payload.run_id), outcome=type(outcome).__name__.lower())
     try:
@@ -45,7 +45,7 @@ async def end_run(
 
 @dataclass(frozen=True, slots=True)
 class RunAgain:
-    """The run goes on, or is tried again `after` a time."""
+    """The run is retried `after` this pause."""
 
     after: timedelta
 
@@ -53,9 +53,9 @@ class RunAgain:
 async def interrupt_run(
     context: JobContext, payload: RunAgent, interrupted: Interrupted, interrupted_step: InterruptedStep | None
 ) -> RunAgain | None:
-    """Puts the run back, for another attempt or for other models in this one; None where it is over instead.
+    """Requeues the run, for another attempt or for other models in this one. None if the run has ended instead.
 
-    It was tried too often and has failed with this, somebody wants it to end, or nobody may run it any more.
+    It ends after too many attempts, on a cancel request, or when its principal has lost the right.
     """
     try:
         found = await _requeue(context, payload, interrupted, interrupted_step)
@@ -70,12 +70,12 @@ async def interrupt_run(
 async def _requeue(
     context: JobContext, payload: RunAgent, interrupted: Interrupted, interrupted_step: InterruptedStep | None
 ) -> RunAgain | Outcome:
-    """How the run ends instead, if it does."""
+    """RunAgain, or the outcome that the run ends with instead."""
     async with context.begin(payload) as (session, scope):
         ending = _Ending(session, scope, context)
         run = await RunWriter(session, scope).lock(payload.run_id)
         if run is None or run.principal != payload.principal:
-            return interrupted.last  # there is nothing to end, as `end_run` finds too
+            return interrupted.last  # nothing to end: `end_run` checks the same and writes nothing
         if run.cancel_requested_at is not None:
             return Cancelled()
         if interrupted.passing and interrupted.others is None:
@@ -99,13 +99,13 @@ class _Ending:
     async def repeat(
         self, run: Run, interrupted: Interrupted, interrupted_step: InterruptedStep | None
     ) -> RunAgain | Outcome:
-        """The run is put back, for its next attempt or for other models in this one."""
+        """Requeues the run for its next attempt, or for other models in this one."""
         goes_on = interrupted.others is not None
         if run.attempts >= self.context.resources.settings.agents.max_attempts and not goes_on:
             return interrupted.last
         if run.status == RunStatus.RUNNING:
             await self.count(run, interrupted_step)
-            # What goes on begins again, and is counted then.
+            # The next start counts an attempt again, so one that goes on is not counted twice.
             counted = max(0, run.attempts - 1) if goes_on else run.attempts
             self._record_queueing(await RunWriter(self.session, self.scope).requeue(run.id, counted), interrupted)
         return RunAgain(dead_letter.backoff(run.attempts))
@@ -113,16 +113,14 @@ class _Ending:
     async def wait(
         self, run: Run, interrupted: Interrupted, interrupted_step: InterruptedStep | None
     ) -> RunAgain | Outcome:
-        """The run leaves its place to others until it is tried again; over where it has been failing for long enough.
+        """Requeues the run for later and frees its slot, or ends it after failing for too long.
 
-        Nothing of ours has failed, so no attempt counts, except where an answer broke off that has to be paid for.
+        An outage elsewhere does not count as an attempt, unless a model call with costs was interrupted.
         """
         writer = RunWriter(self.session, self.scope)
         failing = await writer.failing_for(run.id)
-        settings, broke_off = (
-            self.context.resources.settings.agents,
-            bool(interrupted_step and interrupted_step.used.model_calls),
-        )
+        settings = self.context.resources.settings.agents
+        broke_off = bool(interrupted_step and interrupted_step.used.model_calls)
         after = _pause(interrupted, failing, settings.retry_for)
         if after is None or (broke_off and run.attempts >= settings.max_attempts):
             return interrupted.last
@@ -147,12 +145,12 @@ class _Ending:
 
     async def _end(self, run: Run, outcome: Outcome, interrupted_step: InterruptedStep | None) -> None:
         if isinstance(outcome, Waiting) and run.cancel_requested_at is not None:
-            outcome = Cancelled()  # asked for while the turn ended
+            outcome = Cancelled()  # requested while the turn ended
         await self.count(run, interrupted_step)
         await self._settle(run, outcome)
 
     async def count(self, run: Run, interrupted_step: InterruptedStep | None) -> None:
-        """Told as after a model's last words."""
+        """Counts the usage of an interrupted step, with the event that a finished model call records."""
         if interrupted_step is None:
             return
         journal = JournalWriter(self.session, self.scope)

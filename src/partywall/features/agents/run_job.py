@@ -1,4 +1,4 @@
-"""The job: one turn of a run, from where its journal ends, on whichever worker has the lease."""
+"""The job that executes one turn of a run. It resumes from the journal on the worker that holds the lease."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from partywall.features.projects.rights import Right, require
 
 log = structlog.get_logger(__name__)
 
-# A call that runs is stopped within two seconds after somebody has asked for it.
+# Keeps the promise that a running call stops within two seconds of a cancel request.
 WATCH_SECONDS: Final = 0.5
 
 
 async def run_agent(context: JobContext, payload: RunAgent) -> None:
-    """Idempotent: what the journal holds is not done again, and nothing is written once the lease is lost."""
+    """Idempotent: steps in the journal are not repeated, and nothing is written once the lease is lost."""
     with bound_contextvars(run_id=str(payload.run_id), project_id=str(payload.project_id)):
         ending, interrupted_step = await _attempt(context, payload)
         while isinstance(ending, Interrupted):
@@ -55,7 +55,7 @@ async def run_agent(context: JobContext, payload: RunAgent) -> None:
 async def _attempt(
     context: JobContext, payload: RunAgent, instead: Model | None = None
 ) -> tuple[Ending | None, InterruptedStep | None]:
-    """With the agent's model, or another instead; no ending where there is nothing to do."""
+    """One attempt, with the agent's model or `instead`. The ending is None if there is nothing to do."""
     worker: _Worker | None = None
     try:
         started_run = await begin_run(context, payload)
@@ -72,16 +72,16 @@ async def _attempt(
 
 
 def _log(error: Exception, ending: Ending, agent: str | None) -> None:
-    """A cancelled run has its line when it ends."""
+    """Logs failures and interruptions; `end_run` logs cancelled runs."""
     failed = ending.last if isinstance(ending, Interrupted) else ending
     if not isinstance(failed, Failed):
         return
     event = "run_interrupted" if isinstance(ending, Interrupted) else "run_failed"
-    # These say nothing of themselves to the people who see them; the log must.
-    server_fields = failed.code in ("internal_error", "agent_broken", "tool_failed", "unavailable")
+    # Users see no details of these, so the log needs the traceback.
+    needs_traceback = failed.code in ("internal_error", "agent_broken", "tool_failed", "unavailable")
     facts = {"code": failed.code, "agent": agent, "error": type(error).__name__}
     for said in [facts_of(each) for each in model_errors_of(error)] or [{}]:
-        log.warning(event, **facts, **said, exc_info=error if server_fields else None)
+        log.warning(event, **facts, **said, exc_info=error if needs_traceback else None)
 
 
 @dataclass(slots=True)
@@ -97,9 +97,9 @@ class _Worker:
         return self._journal.interrupted_step if self._journal else None
 
     async def run(self) -> Outcome:
-        """Talks with the model until the turn ends, the time is up, or somebody wants the run to end."""
+        """Runs the turn until it ends, its time is up, or the run is cancelled."""
         if self.started_run.run.attempts == 1:
-            self.context.progressed()  # it had finished a step since it was begun the last time
+            self.context.progressed()  # a step was finished since the previous start
         run = self.started_run.run
         cause = correlated(request_id=run.request_id, traceparent=run.traceparent)
         with cause, bound_contextvars(agent=run.agent):
@@ -121,7 +121,7 @@ class _Worker:
         settings = resources.settings.agents
         definition = registry_of(settings.modules).by_name.get(run.agent)
         if definition is None:
-            return Failed("agent_not_found", f"This worker knows no agent called {run.agent}.")
+            return Failed("agent_not_found", f"This worker has no agent called {run.agent}.")
         try:
             model = resources.language_models.named(run.agent)
         except AgentModelNotConfiguredError as error:
@@ -148,7 +148,7 @@ class _Worker:
         )
 
     async def _watch(self) -> None:
-        """Raises CancelRequestedError, WorkerStopsError, or, when the right is gone, what the scope raises."""
+        """Raises CancelRequestedError, WorkerStopsError, or what the scope raises when the right is lost."""
         reader = ScopedReader(self.context.resources.reads, self.payload.acting)
         while True:
             with suppress(TimeoutError):

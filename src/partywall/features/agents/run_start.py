@@ -1,4 +1,4 @@
-"""The first transaction of a job: whether there is something to do, and all that it needs."""
+"""The first transaction of a job: checks whether the run may proceed, and loads what it needs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from partywall.features.projects.rights import Right, require
 
 @dataclass(frozen=True, slots=True)
 class StartedRun:
-    """A run as the job found it: its row, what of its turn is finished, and what was said before."""
+    """A started run: its row, the turn's finished steps, the earlier messages and the last decision."""
 
     run: Run
     finished: Mapping[tuple[str, int], JsonValue]
@@ -33,9 +33,9 @@ class StartedRun:
 
 
 async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outcome | None:
-    """None where there is nothing to do, or the payload names somebody else than who started the run.
+    """Counts the attempt. None if there is nothing to do, or the payload's principal did not start the run.
 
-    Counts the attempt; raises where the right is gone, and AnotherAttemptError where the run has to wait.
+    Raises MissingRightError or ProjectNotFoundError if the right was lost, AnotherAttemptError if the run must wait.
     """
     async with context.begin(payload) as (session, scope):
         writer = RunWriter(session, scope)
@@ -57,8 +57,8 @@ async def begin_run(context: JobContext, payload: RunAgent) -> StartedRun | Outc
 
 async def _start(session: AsyncSession, scope: ProjectScope, context: JobContext, run: Run) -> StartedRun:
     if run.status == RunStatus.QUEUED:
-        event_drafts = EventDraft("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
-        EventLog(session, scope, context.resources.sequencer).append(event_drafts)
+        event = EventDraft("run.started", "run", str(run.id), {"agent": run.agent, "turn": run.turn})
+        EventLog(session, scope, context.resources.sequencer).append(event)
     started = await RunWriter(session, scope).begin(run.id, run.attempts + 1)
     steps = await JournalReader(session, scope).finished(run.id, run.turn)
     history, answered = await _before(session, scope, run)

@@ -42,7 +42,7 @@ class Agents(ResponseModel):
 
 
 class RunStart(RequestModel):
-    """`input` fits the agent's input schema; `continues` is an earlier run of the same agent, whose talk goes on."""
+    """`input` fits the agent's input schema; `continues` is an earlier run of the same agent, to continue from."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"agent": "answer", "input": {"question": "When does the supplier deliver?"}}]}
@@ -57,9 +57,9 @@ PendingId = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 
 class RunDecision(RequestModel):
-    """Whether what the run asks for may be done; the agent is told `comment` where it may not.
+    """Approves or rejects the run's pending tool calls; the agent gets `comment` when they are rejected.
 
-    `pending_id` is that of the run's `pending`, as it was shown to the person who decides.
+    `pending_id` is the one in the run's `pending`, as it was shown to the person who decides.
     """
 
     model_config = ConfigDict(
@@ -79,7 +79,7 @@ class Money(ResponseModel):
 
 
 class Usage(ResponseModel):
-    """`cost` is null where no price is known for a model that was used; `seconds` is time at work, waiting apart."""
+    """`cost` is null if the price of a model is unknown; `seconds` is working time, without waiting."""
 
     model_calls: int
     tool_calls: int
@@ -90,7 +90,7 @@ class Usage(ResponseModel):
 
 
 class RunError(ResponseModel):
-    """`code` is stable, `detail` for people."""
+    """`code` is stable; `detail` is for people."""
 
     code: str
     detail: str
@@ -105,7 +105,7 @@ class PendingCall(ResponseModel):
 
 
 class Run(ResponseModel):
-    """`output` is of the agent's output type once the run has succeeded; `pending` is what a waiting run asks for."""
+    """`output` has the agent's output type once the run has succeeded; `pending` lists calls that need a decision."""
 
     id: UUID
     agent: str
@@ -124,12 +124,12 @@ class Run(ResponseModel):
 class RunQuery(SortedQuery):
     sort: Literal["-created_at", "created_at"] = "-created_at"
     status: RunStatus | None = None
-    agent: AgentName | None = Field(default=None, description="Runs of this agent alone.")
+    agent: AgentName | None = Field(default=None, description="Only runs of this agent.")
 
 
 class DollarAmount(RequestModel):
     amount: GivenAmount = Field(
-        description="At most a billion, in digits with up to six decimals; a number is rounded to six.",
+        description="At most one billion, with up to six decimals; numbers are rounded to six.",
         examples=["25.00"],
     )
     currency: Literal["USD"] = "USD"
@@ -139,7 +139,7 @@ _Most = Annotated[StrictInt, Field(ge=0, le=2**53), WHOLE]
 
 
 class BudgetUpdate(RequestModel):
-    """What all runs of the project may use in a calendar month (UTC) together; null is without limit."""
+    """What all runs of the project together may use in a calendar month (UTC); null means no limit."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -168,7 +168,7 @@ class BudgetLimits(ResponseModel):
 
 
 class BudgetUsed(ResponseModel):
-    """In the running month. Models whose price is not known cost nothing here."""
+    """In the current month. Models without a known price count as free."""
 
     tokens: int
     tool_calls: int
@@ -184,16 +184,16 @@ class Budget(ResponseModel):
 
 
 class AgentInput(RequestModel):
-    """What a caller gives an agent: unknown fields are refused, and so is what could not be stored."""
+    """Base class of agent inputs. Unknown fields and values that cannot be stored are rejected."""
 
     def documents(self) -> Mapping[str, UUID]:
-        """The documents that it names, by pointers to them. A run that names one that does not exist is not begun."""
+        """The document ids in the input, by JSON pointer. A run does not start if one of them does not exist."""
         return {}
 
     @property
     def is_costly(self) -> bool:
-        """Whether there is more to judge than the types and sizes of its fields; it is asked for last."""
+        """Whether `check_input` does more work than validating types and sizes; it is then called last."""
         return False
 
     def check_input(self) -> None:
-        """What is costly, on a thread; raises AgentInputError."""
+        """The costly checks, run in a thread; raises AgentInputError."""

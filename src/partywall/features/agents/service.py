@@ -1,4 +1,4 @@
-"""Starting runs, ending and deleting them, and deciding what they ask."""
+"""Starts, cancels, deletes and decides runs."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ from partywall.features.documents.service import DocumentService
 from partywall.features.projects.rights import Right, require
 from partywall.features.quotas.service import get_project_usage
 
-# What each run of a conversation keeps once more, and its model is sent.
+# In bytes of JSON: every run that continues stores all earlier messages again, and sends them to the model.
 LONGEST_CONVERSATION: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A run, and what its entity tag is made of."""
+    """A run, and the state number for its entity tag."""
 
     run: Run
     state: int
@@ -88,7 +88,7 @@ async def get_run(session: AsyncReadSession, scope: ProjectScope, run_id: UUID) 
 
 
 async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> None:
-    """Raises RunNotFoundError, ProjectNotFoundError or MissingRightError where the reader may not see the run."""
+    """Raises RunNotFoundError, ProjectNotFoundError or MissingRightError if the reader may not see the run."""
     scope, row = await reader.row(CANCEL_REQUESTED, project_id, {"run_id": run_id})
     require(scope, Right.RUN_READ)
     if row["requested"] is None:
@@ -97,7 +97,7 @@ async def require_run(reader: ScopedReader, project_id: UUID, run_id: UUID) -> N
 
 @dataclass(frozen=True, slots=True)
 class CheckedRun:
-    """What is to be started, and its input as the agent's schema reads it."""
+    """A request to start a run, with its input validated by the agent's schema."""
 
     wanted: RunStart
     input: AgentInput
@@ -105,7 +105,7 @@ class CheckedRun:
 
 @dataclass(frozen=True, slots=True)
 class RunService:
-    """Changes to runs, for one caller; `limits` says how many may be unfinished."""
+    """Changes runs for one caller; `limits` bounds the unfinished runs."""
 
     session: AsyncSession
     scope: ProjectScope
@@ -113,8 +113,11 @@ class RunService:
     limits: OpenRunLimits
 
     async def start(self, checked: CheckedRun, request_id: str | None = None, traceparent: str | None = None) -> Run:
-        """Enqueues a run; raises AgentInputError for documents that are missing, and for what it `continues`
-        RunNotFoundError or RunNotContinuableError, and TooManyOpenRunsError."""
+        """Enqueues a run.
+
+        Raises AgentInputError for missing documents, RunNotFoundError or RunNotContinuableError for the run that it
+        `continues`, and TooManyOpenRunsError.
+        """
         require(self.scope, Right.RUN_START)
         wanted = checked.wanted
         await self._refuse_unknown(checked)
@@ -126,7 +129,7 @@ class RunService:
         return present(row)
 
     async def refuse_unfit(self, checked: CheckedRun) -> None:
-        """What `start` would raise now, before more is asked of the input; nothing is locked."""
+        """Raises what `start` would raise now, and QuotaExceededError, before costly checks. Locks nothing."""
         await self._refuse_unknown(checked)
         await refuse_too_many(self.session, self.scope, self.limits)
         usage = await get_project_usage(self.session, self.scope)
@@ -135,7 +138,10 @@ class RunService:
                 raise QuotaExceededError(quota, counted.used, 1, counted.limit)
 
     async def cancel(self, run_id: UUID) -> Run:
-        """At once where nobody works on it; a worker that does stops within two seconds. Raises RunFinishedError."""
+        """Cancels a waiting or queued run at once; a worker stops a running one within two seconds.
+
+        Raises RunFinishedError.
+        """
         require(self.scope, Right.RUN_START)
         row = await self._locked(run_id)
         if RunStatus(row.status).over:
@@ -149,7 +155,7 @@ class RunService:
         return present(row)
 
     async def delete(self, run_id: UUID) -> None:
-        """With its journal; raises RunNotFinishedError."""
+        """Deletes the run and its journal; raises RunNotFinishedError."""
         require(self.scope, Right.RUN_START)
         row = await self._locked(run_id)
         if not RunStatus(row.status).over:
@@ -158,7 +164,7 @@ class RunService:
         self._record_event("run.deleted", row)
 
     async def decide(self, run_id: UUID, decision: RunDecision) -> Run:
-        """Lets a waiting run go on; raises RunNotWaitingError, and RunPendingChangedError for any other step."""
+        """Resumes a waiting run. Raises RunNotWaitingError, and RunPendingChangedError for another pending step."""
         require(self.scope, Right.RUN_DECIDE)
         row = await self._locked(run_id)
         if row.status != RunStatus.WAITING:
@@ -188,10 +194,10 @@ class RunService:
         if earlier is None:
             raise RunNotFoundError("The run to continue does not exist.")
         if earlier.agent != agent or earlier.status != RunStatus.SUCCEEDED:
-            raise RunNotContinuableError(f"That run was of {earlier.agent} and has the status {earlier.status}.")
+            raise RunNotContinuableError(f"That run has the agent {earlier.agent} and the status {earlier.status}.")
         if await RunRepository(self.session, self.scope).size_of_messages(run_id) > LONGEST_CONVERSATION:
             raise RunNotContinuableError(
-                f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; begin a new one."
+                f"Its messages take more than {LONGEST_CONVERSATION:,} bytes; start a new one."
             )
 
     async def _locked(self, run_id: UUID) -> RunRow:

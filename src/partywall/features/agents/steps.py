@@ -1,4 +1,4 @@
-"""What is told of a run's steps: short, and never a document."""
+"""Short descriptions of a run's steps for the event log; never whole documents."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TOO_LONG: Final[int] = 10**MOST_CHARACTERS
 
 
 def clean(text: str) -> str:
-    """What the log can hold: without U+0000 and lone surrogates."""
+    """Without U+0000 and lone surrogates, which the event log cannot store."""
     return _whole(text.replace("\x00", ""))
 
 
 def clean_json(value: JsonValue) -> JsonValue:
-    """Without lone surrogates, which nobody could be sent; what else is odd in it can be kept and sent."""
+    """Without lone surrogates, which cannot be sent as UTF-8."""
     match value:
         case str():
             return _whole(value)
@@ -35,7 +35,7 @@ def _whole(text: str) -> str:
 
 
 def short(value: object) -> JsonValue:
-    """A number or the like as it is; anything else as its first characters, or how much of it there is."""
+    """Numbers, booleans and None as they are; the beginning of a text; the size of anything else."""
     if isinstance(value, int) and abs(value) >= _TOO_LONG:
         return f"an integer of more than {MOST_CHARACTERS} digits"
     if value is None or isinstance(value, bool | int | float):

@@ -29,7 +29,7 @@ router = APIRouter(prefix="/projects/{project_id}/runs/{run_id}/events", tags=["
     response_class=EventStream,
     dependencies=[Depends(require_credential)],
     summary="Follow a run",
-    description="The project's event stream with the events of this run alone, under the same numbers and rules. "
+    description="The project's event stream with only this run's events; numbers and rules are the same. "
     "`?after=0` begins with the run's first event.",
     responses={
         200: {"description": "Events as they come", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},

@@ -1,4 +1,4 @@
-"""A model's words as they come: the first at once, the others gathered for some tens of milliseconds."""
+"""Streams a model's text: the first delta at once, later ones in batches of some tens of milliseconds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from pydantic_ai.messages import (
 
 from partywall.core.model_failures import ModelInvalidError
 
-# Of the text of one event: several fit into what a stream sends at once.
+# Of the text of one event, so that a stream can send several events at once.
 MOST_CHARACTERS: Final = 4_000
-# What Pydantic AI and the providers' SDKs raise over an answer that is not in the form that they expect.
+# What Pydantic AI and the providers' SDKs raise for an answer in an unexpected format.
 _GARBLED: Final = (AttributeError, TypeError, LookupError, ValueError, AssertionError, ArithmeticError, RecursionError)
 
 
 class TokenDelta(NamedTuple):
-    """`output` is JSON of the run's output, as far as the model has written it."""
+    """A piece of `text`, or of the JSON of the run's `output`."""
 
     part: Literal["text", "output"]
     text: str
@@ -37,7 +37,7 @@ class TokenDelta(NamedTuple):
 
 @dataclass(slots=True)
 class ResponseParser:
-    """What of a response is for the reader: its text, and the output that is written as a tool's arguments."""
+    """Extracts the deltas of one response: its text, and the output, which arrives as a tool's arguments."""
 
     _last: ToolCallPart | None = None
     _index: int | None = None
@@ -67,7 +67,7 @@ def _json(arguments: str | dict[str, object] | None) -> str:
 
 @dataclass(slots=True)
 class TokenWriter:
-    """Passes on what gathers; `write` is never called while it is at work. For one response."""
+    """Writes the deltas of one response in batches. Calls of `write` never overlap."""
 
     write: Callable[[Sequence[TokenDelta]], Awaitable[None]]
     interval: float
@@ -76,7 +76,7 @@ class TokenWriter:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def flush_stream(self, stream: AsyncIterable[AgentStreamEvent]) -> list[TokenDelta]:
-        """Until the stream ends; answers the last words, which are not written yet. Raises what `write` raises."""
+        """Runs until the stream ends. Returns the last deltas, not written yet. Raises what `write` raises."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._write_all())
@@ -86,9 +86,9 @@ class TokenWriter:
         return cut(joined(self._deltas))
 
     async def _gather_all(self, stream: AsyncIterable[AgentStreamEvent]) -> None:
-        words = ResponseParser()
+        parser = ResponseParser()
         async for event in parsed_events(stream):
-            token_delta = words.of(event)
+            token_delta = parser.of(event)
             if token_delta is not None and token_delta.text:
                 self._deltas.append(token_delta)
                 self._wake.set()
@@ -114,13 +114,13 @@ class TokenWriter:
 
 
 def joined(deltas: Sequence[TokenDelta]) -> list[TokenDelta]:
-    """Neighbours of the same part made one."""
+    """Merges neighbouring deltas of the same part."""
     grouped = groupby(deltas, key=lambda token_delta: token_delta.part)
     return [TokenDelta(part, "".join(token_delta.text for token_delta in group)) for part, group in grouped]
 
 
 def cut(deltas: Sequence[TokenDelta]) -> list[TokenDelta]:
-    """In the same order, none of them longer than an event may be."""
+    """Splits deltas that are longer than `MOST_CHARACTERS`; keeps their order."""
     return [
         TokenDelta(part, text[at : at + MOST_CHARACTERS])
         for part, text in deltas
@@ -129,9 +129,9 @@ def cut(deltas: Sequence[TokenDelta]) -> list[TokenDelta]:
 
 
 async def parsed_events(stream: AsyncIterable[AgentStreamEvent]) -> AsyncIterator[AgentStreamEvent]:
-    """Raises ModelInvalidError where the answer cannot be read."""
+    """Raises ModelInvalidError if the answer cannot be parsed."""
     try:
         async for event in stream:
             yield event
     except _GARBLED as error:
-        raise ModelInvalidError("it is not in the form of one") from error
+        raise ModelInvalidError("its format is unknown") from error

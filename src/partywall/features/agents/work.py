@@ -16,7 +16,7 @@ from partywall.features.agents.registry import RegistrationError, registry_of
 
 
 async def _run_agent(context: JobContext, payload: RunAgent) -> None:
-    """The first run of a worker waits for the code of all runs to be read; a worker that stops does not."""
+    """The first run waits until the agents' code is loaded; a stopping worker does not wait."""
     reading = in_daemon_thread(partial(_code_of_runs, context.resources))
     try:
         run = await (reading if context.last else unless_stopped(context.stopping, reading))
@@ -26,11 +26,11 @@ async def _run_agent(context: JobContext, payload: RunAgent) -> None:
 
 
 def _code_of_runs(resources: Resources) -> Callable[[JobContext, RunAgent], Awaitable[None]]:
-    """All of it, so that nothing is read while the event loop waits."""
-    # lint: allow import-in-function - the models' library: 30 MB, which a worker without runs need not hold
+    """Imports everything that runs need, so that no import blocks the event loop later."""
+    # lint: allow import-in-function - Pydantic AI takes 30 MB, which a worker without runs need not load
     from partywall.features.agents.run_job import run_agent  # noqa: PLC0415 - see above
 
-    with suppress(RegistrationError):  # which the run itself will meet
+    with suppress(RegistrationError):  # the run itself will raise it
         registry_of(resources.settings.agents.modules)
     resources.language_models.read()
     return run_agent

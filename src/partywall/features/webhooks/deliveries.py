@@ -1,4 +1,4 @@
-"""What has been sent and what is still to be, as people see it."""
+"""Lists deliveries for users and redelivers them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DeliveryService:
     scope: ProjectScope
 
     async def redeliver(self, webhook_id: UUID, delivery_id: UUID) -> Delivery:
-        """Makes it due at once, whatever became of it, and the webhook's pause ends."""
+        """Makes the delivery due at once, whatever its status, and ends the webhook's pause."""
         require(await lock_membership(self.session, self.scope), Right.WEBHOOK_MANAGE)
         found = await WebhookRepository(self.session, self.scope).lock(webhook_id)
         if found is None:
@@ -67,7 +67,7 @@ class DeliveryService:
         if not webhook.enabled or disabled_reason is not None:
             raise WebhookDisabledError("Enable the webhook first.")
         if row.event_id < (await deliveries.oldest_event() or 1):
-            raise EventNotKeptError("Events are kept for a time only, and this one has been removed.")
+            raise EventNotKeptError("Events are kept for a limited time, and this one was removed.")
         await DeliveryWriter(self.session, self.scope).ask_again(delivery_id)
         await WebhookWriter(self.session, self.scope).resume(webhook_id)
         principal = str(Principal.service(self.scope.project_id))

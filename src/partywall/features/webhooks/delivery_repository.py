@@ -59,7 +59,7 @@ class DeliveryWriter:
     scope: ProjectScope
 
     async def ask_again(self, delivery_id: UUID) -> None:
-        """Due at once, with all the retries of a new one."""
+        """Makes it due at once, with all the retries of a new delivery."""
         await self.session.execute(
             update(WebhookDelivery)
             .where(WebhookDelivery.project_id == self.scope.project_id, WebhookDelivery.id == delivery_id)

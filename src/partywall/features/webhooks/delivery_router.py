@@ -28,7 +28,7 @@ router = APIRouter(prefix="/projects/{project_id}/webhooks/{webhook_id}/deliveri
 @router.get(
     "",
     summary="List a webhook's deliveries",
-    description="What was sent, what is still to be sent, and how the last attempt went.",
+    description="Sent and pending deliveries, with the result of the last attempt.",
     responses=documented(ProjectNotFoundError, MissingRightError, WebhookNotFoundError),
 )
 async def list_deliveries(
@@ -46,7 +46,7 @@ async def list_deliveries(
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Delivery,
     summary="Deliver again",
-    description="At once, whatever became of it, with the same `webhook-id`, and retried like a new one.",
+    description="Immediately, whatever its status, with the same `webhook-id` and the retries of a new delivery.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, WebhookNotFoundError, DeliveryNotFoundError, WebhookDisabledError,
         EventNotKeptError,

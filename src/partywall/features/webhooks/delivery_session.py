@@ -1,4 +1,4 @@
-"""The job: one webhook's deliveries, one after another, for as long as it is its turn."""
+"""The job that sends one webhook's deliveries, one after another, for a limited time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from partywall.core.jobs.context import JobContext, LeaseLostError
 from partywall.core.outgoing.resolver import on_behalf_of
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope
-from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, TURN
+from partywall.features.webhooks.constants import FAN_OUT, ON_REQUEST, PURPOSE, SESSION_LENGTH
 from partywall.features.webhooks.delivery_session_repository import DeliverySessionRepository
 from partywall.features.webhooks.due_deliveries import NEXT, DueDelivery, DueState
 from partywall.features.webhooks.jobs import DeliverWebhook
@@ -31,31 +31,31 @@ from partywall.features.webhooks.signature import signed_headers
 
 log = structlog.get_logger(__name__)
 
-# An attempt that takes longer is waiting for its receiver: nothing of it can still kill its worker.
+# An attempt that takes longer is only waiting for the receiver: it can no longer crash the worker.
 WAITING_SECONDS: Final = 1.0
 
 
 async def deliver_webhook(context: JobContext, payload: DeliverWebhook) -> timedelta | None:
-    """After how long the webhook has something to send again, as far as it is known; another event says so itself."""
+    """The time until the webhook's next delivery, None if none is known. New events enqueue the job themselves."""
     settings = context.resources.settings.webhooks
-    rules = RetryPolicy(settings.first_retry, settings.attempts, settings.disable_after)
+    policy = RetryPolicy(settings.first_retry, settings.attempts, settings.disable_after)
     with on_behalf_of(context.account), bound_contextvars(webhook_id=str(payload.webhook_id)):
-        return await DeliverySession(context, payload, rules).run()
+        return await DeliverySession(context, payload, policy).run()
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverySession:
-    """Where the places are crowded it ends after an attempt, so that it keeps nobody from theirs for longer."""
+    """Ends after one attempt if other jobs wait for a slot."""
 
     context: JobContext
     payload: DeliverWebhook
-    rules: RetryPolicy
+    policy: RetryPolicy
 
     async def run(self) -> timedelta | None:
         loop = asyncio.get_running_loop()
-        ends = loop.time() + TURN.total_seconds()
+        ends = loop.time() + SESSION_LENGTH.total_seconds()
         while True:
-            due_state = await self._look()
+            due_state = await self._read_state()
             if due_state is None or due_state.pause != timedelta():
                 return None if due_state is None else due_state.pause
             if self.context.stopping.is_set() or loop.time() >= ends:
@@ -67,8 +67,8 @@ class DeliverySession:
             if self.context.crowded():
                 return timedelta()
 
-    async def _look(self) -> DueState | None:
-        """None where there is nothing to do until something happens. Whoever has lost the lease sends nothing."""
+    async def _read_state(self) -> DueState | None:
+        """The webhook's state; None if nothing is to be sent. Raises LeaseLostError: only the lease holder may send."""
         given: dict[str, Value] = {
             "webhook_id": self.payload.webhook_id, "job_id": self.context.job_id, "lease": self.context.lease,
         }  # fmt: skip
@@ -76,11 +76,11 @@ class DeliverySession:
         if row["url"] is None:
             return None
         if not row["leased"]:
-            raise LeaseLostError(f"job {self.context.job_id} belongs to another worker now")
+            raise LeaseLostError(f"another worker holds job {self.context.job_id}")
         return DueState.of(row)
 
     async def _fan_out(self, due_state: DueState) -> None:
-        """Makes deliveries of the events that have come since."""
+        """Creates deliveries for new events."""
         types = None if due_state.types is None else TypeFilter.parse(",".join(due_state.types))
         batch = await read_batch(
             self._reader, self.payload.project_id, after=due_state.position, limit=FAN_OUT, types=types
@@ -118,27 +118,27 @@ class DeliverySession:
             waiting.cancel()
 
     async def _body(self, event_id: int) -> str | None:
-        """The event as it stands on the stream; None where it is no longer kept."""
+        """The event as the stream shows it; None if it is no longer kept."""
         batch = await read_batch(self._reader, self.payload.project_id, after=event_id - 1, limit=1)
         event = next((event for event in batch.events if event.id == event_id), None)
         return None if event is None else event.body
 
     async def _record(self, session: AsyncSession, scope: ProjectScope, due: DueDelivery, outcome: Outcome) -> None:
-        """What follows from it, for the delivery and for the webhook, where that still exists."""
+        """Stores the outcome for the delivery and the webhook, if the webhook still exists."""
         repository = DeliverySessionRepository(session, scope)
         progress = await repository.lock(self.payload.webhook_id)
         if progress is None:
             return
-        as_asked = await self._settle(repository, due, outcome)
-        if not as_asked:
+        settled = await self._settle(repository, due, outcome)
+        if not settled:
             await repository.keep_due(due.id, outcome)
         if outcome.succeeded:
             if progress.failures:
                 await repository.note_success(self.payload.webhook_id)
             return
         now = utc_now()
-        disabled = self.rules.disables(outcome, progress.failing_at, now)
-        pause = self.rules.pause(progress.failures + 1 if as_asked else 0, outcome.asked)
+        disabled = self.policy.disables(outcome, progress.failing_at, now)
+        pause = self.policy.pause(progress.failures + 1 if settled else 0, outcome.asked)
         if disabled is not None and progress.disabled_reason is None:
             self._record_event(session, scope, disabled)
         await repository.note_failure(
@@ -146,8 +146,8 @@ class DeliverySession:
         )
 
     async def _settle(self, repository: DeliverySessionRepository, due: DueDelivery, outcome: Outcome) -> bool:
-        """False where somebody has asked for the delivery again meanwhile."""
-        wait = None if outcome.succeeded else self.rules.retry_in(due.attempt, outcome.asked)
+        """False if the delivery was requested again meanwhile."""
+        wait = None if outcome.succeeded else self.policy.retry_in(due.attempt, outcome.asked)
         if wait is None:
             return await repository.finish(due.id, due.since, "succeeded" if outcome.succeeded else "failed", outcome)
         return await repository.postpone(due.id, due.since, wait, outcome)
@@ -169,5 +169,5 @@ class DeliverySession:
 
 
 def _wanted(due_state: DueState, events: Sequence[WireEvent]) -> Sequence[WireEvent]:
-    """Of the events that match."""
+    """The matching events; without patterns, all but those on request."""
     return [event for event in events if event.type not in ON_REQUEST] if due_state.types is None else events

@@ -1,4 +1,4 @@
-"""What a worker writes of the webhook whose job it has."""
+"""What a worker writes for the webhook whose job it holds."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from partywall.features.webhooks.retry_policy import Outcome
 
 @dataclass(frozen=True, slots=True)
 class DeliverySessionRepository:
-    """For transactions that the job's lease fences, so that nobody else serves the webhook when they commit."""
+    """For transactions fenced by the job's lease: they commit only while no other worker serves the webhook."""
 
     session: AsyncSession
     scope: ProjectScope
 
     async def lock(self, webhook_id: UUID) -> WebhookProgress | None:
-        """The webhook, and how it stands; None where it is gone."""
+        """Locks the webhook and its progress, which is returned; None if it was deleted."""
         if await lock_webhook(self.session, self.scope, webhook_id) is None:
             return None
         query = select(WebhookProgress).where(
@@ -35,7 +35,7 @@ class DeliverySessionRepository:
         return (await self.session.scalars(query.with_for_update())).one_or_none()
 
     async def fan_out(self, webhook_id: UUID, events: Sequence[WireEvent], upto: int, quiet: timedelta) -> None:
-        """A delivery for each of these events, and the position behind them; it is not looked for more for a while."""
+        """Adds a delivery per event, moves the position to `upto` and pauses the search for new events for `quiet`."""
         if events:
             rows = [
                 {
@@ -52,7 +52,7 @@ class DeliverySessionRepository:
         )
 
     async def keep_due(self, delivery_id: UUID, outcome: Outcome) -> None:
-        """Counts an attempt at what somebody has asked for again meanwhile, and leaves the rest as they want it."""
+        """Counts an attempt at a delivery that was requested again meanwhile; it stays due."""
         tried = WebhookDelivery.attempts + 1
         await self.session.execute(
             update(WebhookDelivery)
@@ -61,13 +61,13 @@ class DeliverySessionRepository:
         )
 
     async def finish(self, delivery_id: UUID, since: datetime, status: str, outcome: Outcome) -> bool:
-        """False where it is no longer due `since` the instant at which the attempt found it due."""
+        """Ends the delivery. False if it was requested again: it is no longer due `since` the same instant."""
         return await self._tried(
             delivery_id, since, outcome, status=status, next_attempt_at=null(), finished_at=func.now()
         )
 
     async def postpone(self, delivery_id: UUID, since: datetime, wait: timedelta, outcome: Outcome) -> bool:
-        """The same, and it is tried again."""
+        """Schedules the next attempt after `wait`. False as for `finish`."""
         return await self._tried(delivery_id, since, outcome, next_attempt_at=func.now() + wait)
 
     async def _tried(self, delivery_id: UUID, since: datetime, outcome: Outcome, **values: object) -> bool:

@@ -34,7 +34,7 @@ async def get_delivery_service(session: SessionDep, scope: LockingProjectScopeDe
 async def validate_new_url(
     project_id: UUID, body: WebhookCreate, reader: ScopedReaderDep, resources: ResourcesDep
 ) -> str | None:
-    """Why the URL is not called, if so. Looks the name up before the request holds a transaction."""
+    """The reason if the URL is refused. Resolves the name before the request opens a transaction."""
     require(await reader.scope(project_id), Right.WEBHOOK_MANAGE)
     with on_behalf_of(await reader.account(project_id)):
         return await _refusal(resources, body.url)

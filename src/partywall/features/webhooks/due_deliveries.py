@@ -1,4 +1,4 @@
-"""What a webhook has to send next: one statement, which also says whether its job is still ours."""
+"""Reads in one statement what a webhook has to send next, and whether the worker still holds its job."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _next(proved: ColumnElement[bool]) -> Select[*tuple[object, ...]]:
         proved, WebhookDelivery.project_id == PROJECT_ID, WebhookDelivery.webhook_id == _WEBHOOK_ID,
         WebhookDelivery.status == "pending",
     )  # fmt: skip
-    # Of those that are due the one with the oldest event.
+    # The due delivery with the oldest event.
     due = (
         select(
             WebhookDelivery.id.label("delivery_id"), WebhookDelivery.event_id, WebhookDelivery.next_attempt_at,
@@ -63,7 +63,7 @@ NEXT: Final = ScopedRead(_next)
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A delivery whose time has come at `since`."""
+    """A delivery that is due since `since`."""
 
     id: UUID
     event_id: int
@@ -73,7 +73,7 @@ class DueDelivery:
 
 @dataclass(frozen=True, slots=True)
 class DueState:
-    """A webhook that is on, how long it rests, and what is due; with nothing due, events stand behind `position`."""
+    """An enabled webhook, its pause and what is due. If nothing is due, events after `position` need deliveries."""
 
     url: str
     types: Sequence[str] | None
@@ -86,7 +86,7 @@ class DueState:
 
     @classmethod
     def of(cls, row: asyncpg.Record) -> Self | None:
-        """None where it is off, or has nothing to send."""
+        """None if the webhook is disabled or has nothing to send."""
         behind = row["position"] < row["last"]
         if not row["is_on"] or (row["due_in"] is None and not behind):
             return None
@@ -99,7 +99,7 @@ class DueState:
         return cls(row["url"], row["types"], *secrets, row["position"], pause, due)
 
     def sealed_secrets(self, now: datetime) -> list[bytes]:
-        """Those that sign."""
+        """The secrets to sign with at `now`."""
         previous, until = self.previous_secret, self.previous_until
         overlaps = previous is not None and until is not None and until > now
         return [self.secret, previous] if overlaps and previous is not None else [self.secret]

@@ -7,10 +7,10 @@ from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
 class DeliverWebhook(ProjectJobPayload):
-    """Sends what one webhook has to send. `wall.enqueue_deliveries` makes the same payload."""
+    """Sends one webhook's deliveries. `wall.enqueue_deliveries` builds the same payload."""
 
     webhook_id: UUID
 
 
-# Deliveries count their own attempts. What counts here is that a worker was lost, or failed itself.
+# Deliveries count their own attempts. These count workers that died or failed.
 DELIVER_WEBHOOK: Final = JobKind("deliver_webhook", DeliverWebhook, max_attempts=10)

@@ -1,17 +1,17 @@
-"""The order in which everybody takes a webhook's rows, so that no two wait for each other.
+"""The lock order of a webhook's rows, which prevents deadlocks.
 
-1. the project: a person's change and a takeover lock it, a turn holds it by `open_shared_scope`, its end waits for
-both; 2. the webhook, by `lock_webhook` and in no other mode: two that shared it would let each other pass, and meet
-again
-   when the one deletes it and the other waits for its progress;
-3. its progress;
-4. its deliveries, whose foreign key marks the webhook once more: only who has locked it makes one;
-5. the event counter, before the commit;
-6. the webhook's job: a turn proves its lease at last, who asks for a delivery again enqueues it. Numbering asks for it
-   by `job_request`, and locks nothing.
+1. The project: a user's change and a takeover lock it, a delivery session holds a shared lock (`open_shared_scope`),
+   and deleting the project waits for both.
+2. The webhook, only with `lock_webhook`: two transactions with a weaker, shared lock would deadlock when one deletes
+   the webhook while the other waits for its progress.
+3. Its progress.
+4. Its deliveries. Their foreign key locks the webhook again, so only a transaction that holds 2 inserts one.
+5. The event counter, before the commit.
+6. The webhook's job: a delivery session checks its lease last, a redelivery enqueues the job. Numbering events requests
+   it through `job_request`, without a lock.
 
-Whoever needs nothing of a step passes it over, and takes nothing of an earlier one afterwards: a takeover begins with
-the progress, who numbers events with the counter. Pruning holds rows of many projects, and skips what is locked.
+A transaction may skip steps, but never goes back: a takeover starts with the progress, numbering with the counter.
+Pruning locks rows of many projects and skips locked ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from partywall.features.webhooks.models import Webhook
 
 
 async def lock_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id: UUID) -> Webhook | None:
-    """One at a time, people and turns alike, until the transaction ends; None where there is no such webhook."""
+    """Locks the webhook until the transaction ends, for users and delivery sessions; None if it does not exist."""
     query = (
         select(Webhook)
         .where(Webhook.project_id == scope.project_id, Webhook.id == webhook_id)

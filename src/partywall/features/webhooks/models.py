@@ -28,7 +28,7 @@ _OF_A_WEBHOOK = (["project_id", "webhook_id"], ["webhook.project_id", "webhook.i
 
 
 class Webhook(Base):
-    """What people have decided. The secrets are sealed; `types` are patterns, null for all but tokens."""
+    """What users have set. The secrets are sealed; `types` are patterns, null for all but `run.token`."""
 
     __tablename__ = "webhook"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -49,11 +49,10 @@ class Webhook(Base):
 
 
 class WebhookProgress(Base):
-    """What the workers keep of a webhook.
+    """The workers' state of a webhook.
 
-    `position` is the event up to which all that match have a delivery. `failing_at` is when the first of the last
-    `failures` in a row happened. New events are looked for from `quiet_until` on. Whoever holds the webhook's job, and
-    nobody else, sends.
+    All matching events up to `position` have a delivery. `failing_at` is the time of the first of the current
+    `failures` in a row. New events are searched for from `quiet_until` on. Only the holder of the webhook's job sends.
     """
 
     __tablename__ = "webhook_progress"
@@ -74,9 +73,9 @@ class WebhookProgress(Base):
 
 
 class WebhookDelivery(Base):
-    """One event for one webhook. Its id goes out as `webhook-id` with every attempt.
+    """One event for one webhook. Every attempt sends its id as `webhook-id`.
 
-    `attempts_before` were made before somebody asked for it again.
+    `attempts_before` counts the attempts before it was last requested again.
     """
 
     __tablename__ = "webhook_delivery"

@@ -17,13 +17,13 @@ from partywall.features.webhooks.models import Webhook, WebhookProgress
 _CATCH_UP: Final = select(func.wall.catch_up_events(bindparam("project_id", type_=Uuid), 10_000))
 KEYSET: Final = Keyset({"created_at": Webhook.created_at}, Webhook.id)
 
-# A webhook, and why it is disabled where no person has done it.
+# A webhook, and the reason if the server has disabled it.
 type WebhookRow = Row[Webhook, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
-    """What people decide of a webhook."""
+    """The settings of a webhook that users change."""
 
     url: str
     types: list[str] | None
@@ -48,7 +48,7 @@ class WebhookRepository:
         return (await self.session.execute(self._found().where(Webhook.id == webhook_id))).one_or_none()
 
     async def lock(self, webhook_id: UUID) -> WebhookRow | None:
-        """Keeps other people and its worker from changing it until this transaction ends."""
+        """Locks it against other users and its worker until this transaction ends."""
         if await lock_webhook(self.session, self.scope, webhook_id) is None:
             return None
         progress = self._found().where(Webhook.id == webhook_id).with_for_update(of=WebhookProgress)
@@ -71,9 +71,9 @@ class WebhookWriter:
     scope: ProjectScope
 
     async def add(self, url: str, types: list[str] | None, description: str | None, sealed: bytes) -> UUID:
-        """Starts behind the newest event, so that the first that it hears of is that of its own making.
+        """Starts after the newest event, so that the event of its own creation is the first that it sends.
 
-        What was committed before gets its number here: the counter is locked, the last of the rows, until the commit.
+        Numbers all events committed before, which locks the counter (last in the lock order) until the commit.
         """
         made = await self.session.scalars(
             insert(Webhook)
@@ -85,7 +85,7 @@ class WebhookWriter:
         )  # fmt: skip
         webhook_id = made.one()
         await self.session.execute(_CATCH_UP, {"project_id": self.scope.project_id})
-        note_enqueued(self.session)  # what the project's other webhooks have to send of it
+        note_enqueued(self.session)  # wakes the project's other webhooks for the events just numbered
         newest = select(EventCounter.last).where(EventCounter.project_id == self.scope.project_id).scalar_subquery()
         await self.session.execute(
             insert(WebhookProgress).values(project_id=self.scope.project_id, webhook_id=webhook_id, position=newest)
@@ -103,7 +103,7 @@ class WebhookWriter:
         )  # fmt: skip
 
     async def start_afresh(self, webhook_id: UUID, *, enabled: bool) -> None:
-        """Forgets the failures so far; where somebody decides on `enabled`, also that they have disabled it."""
+        """Resets the failures; if the user sets `enabled`, also the reason why the server disabled it."""
         reason = {WebhookProgress.disabled_reason: None} if enabled else {}
         await self.session.execute(
             update(WebhookProgress)
@@ -117,7 +117,7 @@ class WebhookWriter:
         )  # fmt: skip
 
     async def resume(self, webhook_id: UUID) -> None:
-        """Ends the pause; the failures stay counted."""
+        """Ends the pause, but keeps the failure count."""
         await self.session.execute(
             update(WebhookProgress)
             .where(WebhookProgress.project_id == self.scope.project_id, WebhookProgress.webhook_id == webhook_id)
@@ -125,7 +125,7 @@ class WebhookWriter:
         )
 
     async def rotate(self, webhook_id: UUID, sealed: bytes, previous_until: datetime) -> None:
-        """The secret so far signs beside the new one until then; the one before it no more."""
+        """Until `previous_until` the current secret signs beside the new one; an older one no longer does."""
         await self.session.execute(
             update(Webhook)
             .where(Webhook.project_id == self.scope.project_id, Webhook.id == webhook_id)

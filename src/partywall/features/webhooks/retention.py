@@ -19,7 +19,7 @@ _PRUNE: Final = select(
 
 
 async def prune_deliveries(resources: Resources) -> None:
-    """Deliveries are kept for as long as the settings say."""
+    """Deletes deliveries older than the configured retention, in batches."""
     before = utc_now() - resources.settings.webhooks.retention
     removed = 0
     while True:

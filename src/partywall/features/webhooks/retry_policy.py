@@ -1,4 +1,4 @@
-"""What follows from an attempt: pure decisions about deliveries and webhooks."""
+"""Pure decisions after an attempt: retries, pauses and disabling."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GONE: Final = 410
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt went: the status that was answered, or why there is none.
+    """The result of an attempt: the receiver's status, or the reason why there is none.
 
-    `asked` is how long the receiver wants to be left alone.
+    `asked` is the receiver's `Retry-After`.
     """
 
     status_code: int | None
@@ -35,15 +35,15 @@ class RetryPolicy:
     disable_after: timedelta
 
     def retry_in(self, attempt: int, asked: timedelta | None = None) -> timedelta | None:
-        """How long to wait after this failed attempt, from 1 on, and not less than was asked; None after the last."""
+        """The wait after failed attempt number `attempt` (from 1), at least `asked`; None after the last one."""
         if attempt >= self.attempts:
             return None
         return max(_about(self.first_retry * GROWTH ** (attempt - 1)), asked or timedelta())
 
     def pause(self, failures: int, asked: timedelta | None = None) -> timedelta | None:
-        """How long the webhook as a whole rests after so many failures in a row: a dead receiver costs little.
+        """How long the whole webhook pauses after this many failures in a row, so that a dead receiver costs little.
 
-        Also, from the first on, as long as the receiver has asked: another event would not be welcome either.
+        Never less than `asked`, which also applies to other events, from the first failure on.
         """
         if failures < BREAKS_AFTER:
             return asked
@@ -51,7 +51,7 @@ class RetryPolicy:
         return max(_about(min(self.first_retry * 2**steps, LONGEST_PAUSE)), asked or timedelta())
 
     def disables(self, outcome: Outcome, failing_at: datetime | None, now: datetime) -> str | None:
-        """Why the webhook is to be disabled after this failure, if it is."""
+        """The reason to disable the webhook after this failure, if any."""
         if outcome.status_code == GONE:
             return "gone"
         if failing_at is not None and now - failing_at >= self.disable_after:

@@ -44,9 +44,9 @@ def _without_secret(body: bytes) -> bytes:
     status_code=status.HTTP_201_CREATED,
     response_model=SecretWebhook,
     summary="Create a webhook",
-    description="From now on the project's events are sent to the URL, signed with the secret, which is in this answer "
-    "and nowhere else: a replay under the same `Idempotency-Key` comes without it. The URL must lead to the public "
-    "Internet; the first event sent is that of the webhook's own making.",
+    description="The project's events are sent to the URL from now on, signed with the secret. Only this response "
+    "contains the secret; a replay with the same `Idempotency-Key` does not. The URL must be on the public Internet. "
+    "The first event sent is the webhook's own creation.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError,
         RequestInProgressError,
@@ -72,7 +72,7 @@ async def create_webhook(
 @router.get(
     "",
     summary="List the project's webhooks",
-    description="With those that are disabled.",
+    description="Includes disabled webhooks.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_webhooks(
@@ -107,8 +107,8 @@ async def get_webhook(
     "/{webhook_id}",
     response_model=Webhook,
     summary="Change a webhook",
-    description="A JSON merge patch (RFC 7396). While it is disabled nothing is sent; when it is enabled again, what "
-    "has happened since follows, as far as events are kept.",
+    description="A JSON merge patch (RFC 7396). A disabled webhook sends nothing. Once enabled again, it sends the "
+    "events since then that are still kept.",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def update_webhook(
@@ -127,7 +127,7 @@ async def update_webhook(
     "/{webhook_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a webhook",
-    description="With its deliveries, also those that are still to be made.",
+    description="Also deletes its deliveries, including pending ones.",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match: IfMatch = None) -> None:
@@ -140,8 +140,8 @@ async def delete_webhook(webhook_id: UUID, service: WebhookServiceDep, if_match:
     status_code=status.HTTP_200_OK,
     response_model=SecretWebhook,
     summary="Rotate a webhook's secret",
-    description="Answers a new secret, once. For 24 hours everything is signed with both, so that receivers can change "
-    "over; rotate twice to end the old one at once.",
+    description="Returns a new secret, once. Both secrets sign for 24 hours, so that receivers can switch over. Rotate "
+    "twice to revoke the old one at once.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, WebhookNotFoundError, IdempotencyKeyReusedError,
         RequestInProgressError,

@@ -13,7 +13,7 @@ from partywall.features.webhooks.constants import MAX_TYPES
 Url = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST),
-    Field(description="`https://`, on the public Internet.", json_schema_extra={"format": "uri"}),
+    Field(description="An `https://` URL on the public Internet.", json_schema_extra={"format": "uri"}),
 ]
 Description = Annotated[str, StringConstraints(max_length=1000)]
 TypePattern = Annotated[
@@ -26,7 +26,7 @@ TypePatterns = Annotated[
     Field(
         min_length=1,
         max_length=MAX_TYPES,
-        description="Such as `document.*` or `member.added`; null for all but `run.token`, which `run.*` includes.",
+        description="For example `document.*` or `member.added`; null for all but `run.token`, which `run.*` includes.",
     ),
 ]
 type DisabledReason = Literal["gone", "failing", "reclaimed"]
@@ -52,13 +52,13 @@ class WebhookPatch(RequestModel):
     types: TypePatterns | None = None
     description: Description | None = None
     enabled: StrictBool = Field(
-        default_factory=bool, description="True also takes up again what was disabled by failures."
+        default_factory=bool, description="True also enables a webhook that failures have disabled."
     )
 
 
 class Webhook(ResponseModel):
-    """A webhook. `disabled_reason` says why it was disabled where no person did: `gone` (410), `failing`, or
-    `reclaimed`: whoever had made it did not own the address of the account, whose owner has confirmed it since."""
+    """A webhook. `disabled_reason` says why the server disabled it: `gone` (the receiver answered 410), `failing`, or
+    `reclaimed` (its creator did not own the account's address, whose owner has confirmed it since)."""
 
     id: UUID
     url: str
@@ -71,9 +71,9 @@ class Webhook(ResponseModel):
 
 
 class SecretWebhook(Webhook):
-    """The only answers that hold a secret; a replay of them does not."""
+    """The only responses with the secret; replays omit it."""
 
-    secret: str | None = Field(default=None, description="`whsec_...`, which verifies what is sent; shown this once.")
+    secret: str | None = Field(default=None, description="`whsec_...`, which verifies deliveries; shown only once.")
 
 
 class WebhookQuery(SortedQuery):
@@ -81,9 +81,9 @@ class WebhookQuery(SortedQuery):
 
 
 class Delivery(ResponseModel):
-    """One event for one webhook; `id` is sent as `webhook-id` with every attempt.
+    """One event for one webhook; every attempt sends `id` as `webhook-id`.
 
-    `status_code` and `error` are of the last attempt, `next_attempt_at` is null once it is finished.
+    `status_code` and `error` describe the last attempt; `next_attempt_at` is null once the delivery is finished.
     """
 
     id: UUID

@@ -19,17 +19,16 @@ from partywall.features.webhooks.retry_policy import Outcome
 log = structlog.get_logger(__name__)
 
 USER_AGENT: Final = "Partywall-Webhooks/1"
-# Whatever it was that no answer came, refusal or silence, TLS or a name: or the ports and names of other people's
-# networks could be found out. The log has the reason. All of these take the whole time that an answer may take, for
-# whoever reads the deliveries sees when an attempt is over and when the next one is due.
+# The same error for every failure without an answer (refused, timeout, TLS, DNS): a precise one would let users scan
+# foreign networks. The log has the reason. All take the whole timeout, because deliveries show when attempts end.
 NOT_DELIVERED: Final = "could not be delivered"
-# Of one address of a name, so that there is time for the next.
+# Per address of a name, which leaves time for the next address.
 CONNECT_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """What goes out, and where to."""
+    """One HTTP request to a receiver."""
 
     url: str
     headers: Mapping[str, str]
@@ -37,10 +36,10 @@ class OutgoingRequest:
 
 
 async def send(client: httpx2.AsyncClient, outgoing_request: OutgoingRequest, timeout: timedelta) -> Outcome:  # noqa: ASYNC109 - for all of it
-    """Any 2xx is success. Of the answer only the status and `Retry-After` are read: its body is the receiver's own."""
+    """Any 2xx is success. Reads only the status and `Retry-After`, never the body."""
     headers = {**outgoing_request.headers, "Content-Type": "application/json", "User-Agent": USER_AGENT}
     seconds = timeout.total_seconds()
-    # What the client allows for each step by itself is less than what a receiver may take.
+    # The timeout for each step; `timeout_at` limits the whole attempt.
     steps = httpx2.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     ends = asyncio.get_running_loop().time() + seconds
     content = outgoing_request.body.encode()

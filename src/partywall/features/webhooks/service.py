@@ -31,7 +31,7 @@ from partywall.features.webhooks.signature import new_secret
 
 @dataclass(frozen=True, slots=True)
 class Versioned[W: Webhook]:
-    """A webhook, the revision that its entity tag carries, and what else of it shows."""
+    """A webhook with its revision and state, which make up its entity tag."""
 
     webhook: W
     revision: int
@@ -71,9 +71,9 @@ async def get_webhook(session: AsyncReadSession, scope: ProjectScope, webhook_id
 
 @dataclass(frozen=True, slots=True)
 class WebhookService:
-    """Making and changing a project's webhooks. `url_error` says why a URL that was given is not called, if it is not.
+    """Creates and changes a project's webhooks. `url_error` is the reason why a given URL is refused, or None.
 
-    Every change locks the project: a webhook outlives the session of whoever has made it, and so do its changes.
+    Every change locks the project and re-checks the membership: a webhook outlives its creator's session.
     """
 
     session: AsyncSession
@@ -82,7 +82,7 @@ class WebhookService:
     box: SecretBox
 
     async def create(self, wanted: WebhookCreate, url_error: str | None) -> Versioned[SecretWebhook]:
-        """The one time that the secret is known."""
+        """The only response with the secret, besides `rotate`."""
         scope = await lock_membership(self.session, self.scope, accepting=True)
         require(scope, Right.WEBHOOK_MANAGE)
         _accept(url_error)
@@ -93,7 +93,7 @@ class WebhookService:
         return await self._with_secret(made, secret)
 
     async def revision(self, webhook_id: UUID, url_error: str | None = None) -> int:
-        """Locks the webhook for a change; raises WebhookNotFoundError, and InvalidInputError for a refused URL."""
+        """Locks the webhook for a change. Raises WebhookNotFoundError, or InvalidInputError for a refused URL."""
         scope = await lock_membership(self.session, self.scope)
         require(scope, Right.WEBHOOK_MANAGE)
         row = await WebhookRepository(self.session, scope).lock(webhook_id)
@@ -103,10 +103,7 @@ class WebhookService:
         return row[0].revision
 
     async def change(self, webhook_id: UUID, patch: WebhookPatch) -> Versioned[Webhook]:
-        """After `revision`. A new URL, and `enabled`, forget the failures so far.
-
-        The event that tells of it wakes the webhook, as any other.
-        """
+        """Call `revision` first. A new URL or `enabled` resets the failures; the change's event wakes the webhook."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         given = patch.model_fields_set
         found = await WebhookRepository(self.session, self.scope).get(webhook_id)
@@ -120,7 +117,7 @@ class WebhookService:
         return await get_webhook(self.session, self.scope, webhook_id)
 
     async def rotate(self, webhook_id: UUID) -> Versioned[SecretWebhook]:
-        """A new secret; the one so far signs beside it for a while, and the one before that no more."""
+        """Makes a new secret. The current one also signs until OVERLAP has passed; an older one no longer does."""
         await self.revision(webhook_id)
         secret = new_secret()
         sealed = self.box.seal(secret.encode())
@@ -130,7 +127,7 @@ class WebhookService:
         return await self._with_secret(webhook_id, secret)
 
     async def delete(self, webhook_id: UUID) -> None:
-        """After `revision`. An attempt that is under way ends; its outcome is not kept."""
+        """Call `revision` first. A running attempt is completed, but its outcome is not stored."""
         require(self.scope, Right.WEBHOOK_MANAGE)
         await WebhookWriter(self.session, self.scope).remove(webhook_id)
         await dequeue(self.session, DELIVER_WEBHOOK, webhook_id)

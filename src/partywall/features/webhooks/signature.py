@@ -1,4 +1,4 @@
-"""The secrets, and the headers that prove who has sent a body (Standard Webhooks)."""
+"""Secrets, and the headers that sign a body (Standard Webhooks)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def new_secret() -> str:
 
 
 def signed_headers(keys: Sequence[str], message_id: UUID, at: datetime, body: str) -> dict[str, str]:
-    """With one signature for each secret: any of them verifies."""
+    """Headers with one signature per secret; receivers accept any of them."""
     signatures = [Webhook(key).sign(str(message_id), at, body) for key in keys]
     return {
         "webhook-id": str(message_id),

@@ -13,37 +13,37 @@ from partywall.core.storage import StorageFullError, is_full
 
 
 class DatabaseAwayError(UnavailableError):
-    """What was sent may or may not have been done."""
+    """The database is unavailable. The statement may or may not have taken effect."""
 
     def __init__(self) -> None:
-        super().__init__("The database is away; try again.", headers={"Retry-After": "1"})
+        super().__init__("The database is unavailable; try again.", headers={"Retry-After": "1"})
 
 
 class NoConnectionError(ConnectionError):
-    """The network's error where a connection to the database was to be opened."""
+    """A network error from the connection to the database."""
 
 
 _AWAY: Final = (
     OSError,  # refused, reset or too slow
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shut down, not yet up, or cancelled by the statement's time limit
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, or cancelled by the statement timeout
     asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,  # a deadlock or a conflict that another one won
-    asyncpg.LockNotAvailableError,  # waited for too long
-    asyncpg.InvalidTransactionStateError,  # lasted too long, or was silent for too long
+    asyncpg.TransactionRollbackError,  # a deadlock or a lost conflict
+    asyncpg.LockNotAvailableError,  # lock timeout
+    asyncpg.InvalidTransactionStateError,  # transaction or idle timeout
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that is lost just when a statement begins
+    asyncpg.InternalClientError,  # a connection lost just as a statement begins
 )
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether asyncpg's error is about the database being away, overloaded or out of time, not about the statement."""
-    # ValueError: an argument of the wrong type is our own fault.
+    """Whether asyncpg's error means that the database is unavailable, overloaded or too slow; not a statement error."""
+    # ValueError: an argument of the wrong type is a bug of ours.
     return isinstance(error, _AWAY) and not isinstance(error, ValueError)
 
 
 def session_is_away(error: Exception) -> bool:
-    """The same, as a session of SQLAlchemy says it, or the network where a connection is opened."""
+    """The same for errors of a SQLAlchemy session, or of the network while a connection is opened."""
     if not isinstance(error, DBAPIError):
         return isinstance(error, PoolTimeoutError | OSError)
     cause = None if error.orig is None else error.orig.__cause__
@@ -66,5 +66,5 @@ _REPORTED: Final = _Reported()
 
 
 def reported() -> AbstractContextManager[None]:
-    """Says that the database is away where asyncpg says it in one of its many ways."""
+    """Turns asyncpg's errors about an unavailable database into DatabaseAwayError, or StorageFullError if full."""
     return _REPORTED

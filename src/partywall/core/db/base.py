@@ -16,7 +16,7 @@ NAMING_CONVENTION: Final = {
 
 
 class TableKind(StrEnum):
-    """Who may see a table's rows; the kind decides the policy. Stated as `info={"kind": ...}` on every table."""
+    """Who may see a table's rows; it decides the row-level policy. Every table sets `info={"kind": ...}`."""
 
     PROJECT = "project"
     PRINCIPAL = "principal"

@@ -8,9 +8,9 @@ from partywall.core.db.session import Sessions
 
 
 async def prune(sessions: Sessions, statement: Executable, values: Mapping[str, object]) -> int:
-    """Runs a statement that removes some rows and answers how many, in a transaction each, until it removes none.
+    """Repeats a statement that removes a batch of rows and returns their number, until it removes none.
 
-    Answers how many rows were removed in all.
+    Each batch is one transaction. Returns the total number of removed rows.
     """
     removed = 0
     while True:

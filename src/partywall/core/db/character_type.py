@@ -11,13 +11,13 @@ _ASCII_ONLY = frozenset({"C", "POSIX"})
 
 
 async def warn_unless_utf8(engine: AsyncEngine) -> None:
-    """Logs a warning for a database whose text search parser takes every non-ASCII character for a letter."""
+    """Logs a warning if the database's text search parser treats every non-ASCII character as a letter."""
     async with engine.connect() as connection:
         character_type = str(await connection.scalar(_CHARACTER_TYPE))
     if character_type in _ASCII_ONLY:
         log.warning(
             "character_type_is_not_utf8",
             character_type=character_type,
-            effect="words beside typographic characters are not found by word",
+            effect="search by word misses words next to typographic characters",
             remedy="create the database with LC_CTYPE 'C.UTF-8' and move the data: docs/how-to/servers.md",
         )

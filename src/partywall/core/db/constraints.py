@@ -10,14 +10,14 @@ from partywall.core.errors import PartywallError
 
 
 def violated(error: BaseException) -> str | None:
-    """The name of the constraint or unique index that the database says was violated."""
+    """The name of the violated constraint or unique index, or None for other errors."""
     driver = error.orig.__cause__ if isinstance(error, IntegrityError) and error.orig else error
     return driver.constraint_name if isinstance(driver, asyncpg.IntegrityConstraintViolationError) else None
 
 
 @contextmanager
 def violations(named: Mapping[str, Callable[[], PartywallError]]) -> Iterator[None]:
-    """Raises the domain error that stands for a violated constraint."""
+    """Translates constraint violations into domain errors; `named` maps constraint names to error classes."""
     try:
         yield
     except (IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:

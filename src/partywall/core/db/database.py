@@ -1,4 +1,4 @@
-"""The connections that a process has to PostgreSQL."""
+"""A process's connections to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ from partywall.core.db.roles import refuse_privileged_role
 async def open_database(
     stack: AsyncExitStack, url: str, options: Mapping[str, str], *, size: int, overflow: int, pooled: bool
 ) -> tuple[AsyncEngine, ReadPool]:
-    """The engine of the transactions and the pool of the fast reads, both as a role that may not climb the wall."""
+    """The engine for transactions and the pool for fast reads, both as a role that row-level security applies to.
+
+    Raises PrivilegedRoleError for any other role.
+    """
     engine = engines.create_engine(url, pool_size=size, overflow=overflow, settings=options, pooled=pooled)
     stack.push_async_callback(engine.dispose)
     await refuse_privileged_role(engine)
     await warn_unless_utf8(engine)
-    # So that one account may have `size` of them, and a third is still left for others.
+    # One account may use `size` of them, which leaves a third for others.
     reads = await engines.create_read_pool(url, size=size * 3 // 2, settings=options, pooled=pooled)
     stack.callback(reads.terminate)
     return engine, reads

@@ -1,4 +1,4 @@
-"""What migrations are written with."""
+"""Helpers for migrations."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 
 def script(sql: str) -> None:
-    """Runs many statements at once, inside the migration's transaction."""
+    """Runs many statements at once, in the migration's transaction."""
     connection = op.get_bind()
-    # SQLAlchemy defers BEGIN to the first statement of its own; the driver alone would commit each on its own.
+    # SQLAlchemy sends BEGIN with its own first statement; without it the driver would commit each statement.
     connection.execute(text("SELECT 1"))
     connection.connection.dbapi_connection.run_async(  # type: ignore[union-attr]  # the asyncpg adapter's own
         lambda driver: driver.execute(sql)
@@ -17,7 +17,7 @@ def script(sql: str) -> None:
 
 
 def runtime_role() -> str:
-    """The quoted name of the role that the program runs as; it is granted rights and owns nothing."""
+    """The quoted name of the role that the program runs as. It has granted rights and owns nothing."""
     name = context.config.attributes["runtime_role"]
     return '"' + str(name).replace('"', '""') + '"'
 

@@ -20,25 +20,25 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 
 DRIVER = "postgresql+asyncpg"
 IDLE_MS = 15_000
-# What PostgreSQL has not answered by then, in a connection of the read pool, is given up.
+# Timeout for a statement on a connection of the read pool.
 COMMAND_SECONDS = 30
-# So much later than PostgreSQL itself would, a statement is given up.
+# How long after PostgreSQL's own statement timeout the client gives up.
 SILENT_SECONDS = 5
 CONNECT_SECONDS = 10
 _BACKENDS: Final = frozenset({"postgresql", "postgres"})
 
 
 def asyncpg_dsn(url: str) -> str:
-    """The URL as the driver takes it, whichever driver it named. `ssl` is what SQLAlchemy calls `sslmode`.
+    """The URL in asyncpg's form, whichever driver it names; SQLAlchemy's `ssl` becomes `sslmode`.
 
-    Raises ValueError for what is no URL of PostgreSQL.
+    Raises ValueError for anything but a PostgreSQL URL.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise ValueError("no URL") from error
+        raise ValueError("not a URL") from error
     if parsed.get_backend_name() not in _BACKENDS:
-        raise ValueError("no URL of PostgreSQL")
+        raise ValueError("not a PostgreSQL URL")
     parsed = parsed.set(drivername="postgresql")
     if "ssl" in parsed.query:
         mode = parsed.query["ssl"]
@@ -47,7 +47,7 @@ def asyncpg_dsn(url: str) -> str:
 
 
 def connect_args(url: str, settings: Mapping[str, str] | None = None, *, pooled: bool = False) -> dict[str, object]:
-    """Of an engine: opens connections with every option that PostgreSQL's own URLs have."""
+    """An engine's `connect_args`: asyncpg opens the connections, so all options of PostgreSQL URLs work."""
     connect = connect_pooled if pooled else asyncpg.connect
     limits = settings or {}
     opened = partial(
@@ -58,13 +58,13 @@ def connect_args(url: str, settings: Mapping[str, str] | None = None, *, pooled:
 
 
 def _command_seconds(settings: Mapping[str, str]) -> float | None:
-    """A server that does not answer at all, because it is stopped, does not end its statements either."""
+    """The client's timeout: a server that is suspended does not enforce its own."""
     limit = settings.get("statement_timeout")
     return None if limit is None else int(limit) / 1000 + SILENT_SECONDS
 
 
 async def _connected(connect: Callable[[], Awaitable[Connection]]) -> Connection:
-    """What the network says is handed on as it is, and nobody would know that it was about the database."""
+    """Marks network errors as the database's: SQLAlchemy passes them on unchanged."""
     try:
         return await connect()
     except OSError as error:
@@ -72,7 +72,7 @@ async def _connected(connect: Callable[[], Awaitable[Connection]]) -> Connection
 
 
 def server_settings(application: str, statement_timeout_ms: int, **limits_ms: int) -> dict[str, str]:
-    """`limits_ms` names further limits of PostgreSQL's in milliseconds, such as `lock_timeout`."""
+    """Connection settings for PostgreSQL. `limits_ms` are more timeouts in milliseconds, such as `lock_timeout`."""
     return {
         "application_name": application,
         "statement_timeout": str(statement_timeout_ms),
@@ -85,7 +85,7 @@ def server_settings(application: str, statement_timeout_ms: int, **limits_ms: in
 def create_engine(
     url: str, *, pool_size: int, overflow: int, settings: Mapping[str, str], pooled: bool = False
 ) -> AsyncEngine:
-    """With `pooled`, the connections may pass a transaction pooler, and statements are parsed anew each time."""
+    """With `pooled`, connections may go through a transaction pooler, and statements are not prepared."""
     engine = create_async_engine(
         f"{DRIVER}://",
         connect_args=connect_args(url, settings, pooled=pooled),
@@ -93,7 +93,7 @@ def create_engine(
         pool_size=pool_size,
         max_overflow=overflow,
         pool_timeout=10,
-        # An error that is logged names the statement, never what it was about.
+        # Logged errors show the statement, never its parameters.
         hide_parameters=True,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
@@ -103,23 +103,23 @@ def create_engine(
 
 
 def _raise_lost(context: ExceptionContext) -> None:
-    """What ends a statement and is no error of the driver's: SQLAlchemy hands that on as it is, too."""
+    """Translates errors that SQLAlchemy passes on unchanged because they are not the driver's."""
     error = context.original_exception
     if isinstance(error, TimeoutError):
-        context.is_disconnect = True  # nothing is asked of that connection again
+        context.is_disconnect = True  # do not reuse that connection
         raise NoConnectionError("PostgreSQL does not answer") from error
     if isinstance(error, OSError | asyncpg.InternalClientError) and not isinstance(error, NoConnectionError):
         raise NoConnectionError(*error.args) from error
 
 
 def _refuse_closed(connection: DBAPIConnection, _record: object, _proxy: object) -> None:
-    """Costs no round trip, unlike a ping, and notices a server that has gone since the last use."""
+    """Detects a server that has gone since the last use. Unlike a ping, it costs no round trip."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
 async def create_read_pool(url: str, *, size: int, settings: Mapping[str, str], pooled: bool = False) -> ReadPool:
-    """The pool for `ScopedRead`s, which are single statements and need no transaction of their own."""
+    """The pool for `ScopedRead`s, which are single statements without a transaction of their own."""
     most = min(LONG_READ_SECONDS * 1000, int(settings["statement_timeout"]))
     long = LongReadPool(_reading(url, {**settings, "statement_timeout": str(most)}, pooled=pooled))
     pool = ReadPool(_reading(url, settings, pooled=pooled), TenantSemaphore(size), long)

@@ -18,7 +18,7 @@ type After = Mapping[str, datetime | str | UUID]
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """Walks a list by `(column, id)` in the order of a whitelisted sort: `created_at`, `-created_at`, ..."""
+    """Keyset pagination by `(column, id)` for the allowed sorts: `created_at`, `-created_at`, ..."""
 
     columns: Mapping[str, SortColumn]
     id: InstrumentedAttribute[UUID]
@@ -33,7 +33,7 @@ class Keyset:
         return column.asc(), self.id.asc()
 
     def after(self, sort: str) -> ColumnElement[bool]:
-        """What lies behind the parameters `after_value` and `after_id`."""
+        """The condition for rows after the parameters `after_value` and `after_id`."""
         column = self.column(sort)
         here = tuple_(column, self.id)
         there = tuple_(bindparam("after_value", type_=column.type), bindparam("after_id", type_=Uuid))
@@ -42,7 +42,7 @@ class Keyset:
     def page[*Columns](
         self, query: Select[*Columns], sort: str, limit: int, offset: int, after: After | None
     ) -> Select[*Columns]:
-        """The rows of `query` that stand on one page; `after` is bound in it."""
+        """One page of `query`'s rows; `after` is bound in it."""
         if after is not None:
             query = query.where(self.after(sort)).params(after)
         return query.order_by(*self.order(sort)).limit(limit).offset(offset)
@@ -52,7 +52,7 @@ class Keyset:
         return [to_rfc3339(value) if isinstance(value, datetime) else value, str(id_)]
 
     def parse(self, sort: str, position: list[str]) -> dict[str, datetime | str | UUID]:
-        """The values of those parameters from a position; raises InvalidInputError."""
+        """The parameters of `after` from a position; raises ForeignCursorError."""
         value, id_ = position
         try:
             is_instant = isinstance(self.column(sort).type, DateTime)

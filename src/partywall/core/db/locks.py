@@ -13,7 +13,7 @@ _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 async def limit_lock_wait(session: AsyncReadSession, limit: timedelta) -> None:
-    """Until the transaction ends, whoever has a lock is waited for so long at most."""
+    """Sets the lock timeout for the rest of the transaction."""
     await session.execute(_LIMIT, {"limit": f"{int(limit.total_seconds() * 1000)}ms"})
 
 

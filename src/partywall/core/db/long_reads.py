@@ -1,4 +1,4 @@
-"""Reads that may take long: at places and with connections of their own, so that the others never wait behind them."""
+"""Reads that may take long. They have their own slots and connections, so that other reads never wait for them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
-# In one process; of one account, half of them. Whoever has had them for long of late waits behind the others.
+# In one process; one account may use half. Accounts with much recent use wait behind the others.
 LONG_READS: Final = 4
-# PostgreSQL itself ends what takes longer.
+# PostgreSQL cancels longer statements.
 LONG_READ_SECONDS: Final = 3
-# So many more of one account may wait.
+# How many more of one account may wait.
 WAITING_EACH: Final = 32
 
 
@@ -28,11 +28,11 @@ class ReadTimeoutError(UnavailableError):
     title = "Reading this took too long"
 
     def __init__(self) -> None:
-        super().__init__("Go on by cursor instead of offset, filter less, or try later.", headers={"Retry-After": "5"})
+        super().__init__("Page by cursor instead of offset, filter less, or try later.", headers={"Retry-After": "5"})
 
 
 class LongReadPool(ReadPool):
-    """Where nobody waits for an answer any more, its place is taken until PostgreSQL has ended the work on it."""
+    """When a caller stops waiting, its slot stays taken until PostgreSQL has ended the statement."""
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         self.use = RecentUse()

@@ -20,22 +20,22 @@ from partywall.core.db.engine import DRIVER, connect_args
 
 _PACKAGED: Final = Path(__file__).parents[2] / "_migrations"
 _CHECKOUT: Final = Path(__file__).parents[4] / "migrations"
-# Two deploys that migrate at once take turns.
+# Concurrent deploys migrate one after the other.
 _LOCK: Final = text(
     "SELECT set_config('lock_timeout', '0', true), pg_advisory_xact_lock(hashtext('partywall.migrations'))"
 )
 _BASE: Final = "base"
-# Only a superuser can make all of them.
+# Only a superuser can create all of them.
 _MISSING_EXTENSIONS: Final = text("""
     SELECT name FROM unnest(ARRAY['btree_gin', 'pg_trgm', 'unaccent', 'vector']) AS name
     WHERE name NOT IN (SELECT extname FROM pg_extension) ORDER BY name
 """)
-# Of our tables; row-level security hides the rows from the owner, too.
+# The size of the tables, because row-level security hides the rows even from the owner.
 _SIZE: Final = text("""
     SELECT pg_size_pretty(coalesce(sum(pg_table_size(oid)), 0)) FROM pg_class
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 """)
-# A migration waits for its locks no longer than a request would, rather than queue all traffic behind it.
+# A migration that waits for a lock blocks all traffic behind it, so it waits no longer than a request would.
 _LOCK_TIMEOUT_MS: Final = 5000
 
 
@@ -52,7 +52,7 @@ def _config(runtime_url: str) -> Config:
 
 
 def head_revision() -> str:
-    """The newest revision that this program knows."""
+    """The newest revision known to this program."""
     head = ScriptDirectory.from_config(_config("postgresql://nobody@localhost/")).get_current_head()
     assert head is not None
     return head
@@ -60,7 +60,7 @@ def head_revision() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """The revisions before and after; None is a database without a schema of ours."""
+    """The revisions before and after; None for a database without our schema."""
 
     before: str | None
     after: str | None
@@ -76,7 +76,7 @@ def _named(revision: str | None) -> str:
 
 
 class DataLossError(CommandError):
-    """A way back was asked for, and nobody has said that what it drops may go."""
+    """A downgrade was requested without permission to lose data."""
 
 
 def _run(connection: Connection, config: Config, target: str, *, keep_data: bool) -> Migrated:
@@ -109,7 +109,7 @@ def _is_back(target: str) -> bool:
 
 
 def _undone(scripts: ScriptDirectory, before: str | None, target: str) -> list[Script]:
-    """The revisions that a way back to `target` undoes, the newest first."""
+    """The revisions that a downgrade to `target` undoes, newest first."""
     if before is None or before == target:
         return []
     passed = list(scripts.iterate_revisions(before, _BASE))
@@ -140,13 +140,13 @@ def _move(connection: Connection, config: Config, target: str, *, back: bool) ->
 
 
 async def migrate(owner_url: str, runtime_url: str, target: str = "head", *, keep_data: bool = False) -> Migrated:
-    """As the owner, brings the schema up to `head` or a revision, or back by `-1`, to a revision or to `base`.
+    """As the owner, upgrades the schema to `head` or a revision, or downgrades by `-1`, to a revision or to `base`.
 
-    With `keep_data` a way back raises DataLossError.
+    With `keep_data`, a downgrade raises DataLossError.
     """
     engine = _engine(owner_url)
     try:
-        # In a transaction of another connection: a lock of the session would stay behind in a transaction pooler.
+        # In a transaction of another connection: a transaction pooler would leave a session lock behind.
         async with engine.begin() as locking, engine.connect() as connection:
             await locking.execute(_LOCK)
             migrated = await connection.run_sync(partial(_run, keep_data=keep_data), _config(runtime_url), target)

@@ -1,7 +1,7 @@
-"""Connections that may pass a transaction pooler such as PgBouncer.
+"""Connections that may go through a transaction pooler such as PgBouncer.
 
-Behind a pooler each transaction may get another connection of the server, so nothing of ours may outlive a transaction
-there: no setting, no prepared statement with a name, no lock of the session.
+A pooler may give each transaction another server connection. So no setting, named prepared statement or session lock
+may outlive a transaction.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Final
 
 import asyncpg
 
-# Poolers carry these from one connection of the server to the next; they refuse other parameters at the start.
+# Poolers carry these over between server connections, and reject other startup parameters.
 _CARRIED: Final = frozenset({"application_name", "timezone"})
-# As asyncpg begins a transaction.
+# How asyncpg begins a transaction.
 _BEGIN: Final = "BEGIN"
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg leaves its connection untyped
-    """Does everything in a transaction, a single statement too, and sets its limits for each.
+    """Runs everything in a transaction, even a single statement, and sets the limits in each.
 
-    They go in the message that begins it, which costs no round trip. asyncpg itself sets something aside when it meets
-    a new type, and sets it again after: in one transaction both reach the same connection.
+    The limits are sent with BEGIN, so they cost no round trip. asyncpg changes a setting while it looks up a new type,
+    and restores it afterwards: within one transaction both reach the same server connection.
     """
 
     limits = ""
@@ -53,9 +53,9 @@ class PooledConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg lea
 
 
 async def connect_pooled(dsn: str, *, server_settings: Mapping[str, str], **options: object) -> PooledConnection:
-    """`server_settings` as a direct connection takes them at its start.
+    """`server_settings` are those of a direct connection.
 
-    Without a cache, asyncpg gives its statements no names and sends each with every use of it.
+    Without a statement cache, asyncpg uses unnamed statements.
     """
     options |= {"connection_class": PooledConnection, "statement_cache_size": 0}
     carried = {name: value for name, value in server_settings.items() if name in _CARRIED}

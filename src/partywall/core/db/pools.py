@@ -1,4 +1,4 @@
-"""The pool for transactions, shared fairly between the tenants whose work takes its connections."""
+"""The pool for transactions, shared fairly between tenants."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sqlalchemy.util import await_only
 from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
-# A connection that nothing needed for so long is closed; each costs PostgreSQL some 4 MB.
+# Connections not needed for this long are closed; each costs PostgreSQL some 4 MB.
 UNUSED_SECONDS: Final = 20.0
 
 
 class PoolDemand:
-    """How many were in use at once, at most, in this stretch of time and the one before."""
+    """The highest number of connections in use at once, in the current period and the one before."""
 
     def __init__(self, before: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -38,15 +38,15 @@ class PoolDemand:
 
 
 class SharedQueuePool(AsyncAdaptedQueuePool):
-    """For transactions. A connection is taken with a session's first statement and given back at its end.
+    """For transactions. A session takes a connection with its first statement and returns it at its end.
 
-    Whoever gives one back closes those that are not needed any more.
+    Returning one closes connections that are no longer needed.
     """
 
     def __init__(
         self, creator: Callable[[], DBAPIConnection], pool_size: int = 5, max_overflow: int = 10, **options: object
     ) -> None:
-        super().__init__(creator, pool_size, max_overflow, **options)  # type: ignore[arg-type]  # passed through as they came
+        super().__init__(creator, pool_size, max_overflow, **options)  # type: ignore[arg-type]  # passed through unchanged
         self.slots = TenantSemaphore(pool_size + max_overflow)
         self.demand = PoolDemand(pool_size)
         self._tenants: dict[ConnectionPoolEntry, Tenant] = {}
@@ -65,7 +65,7 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        tenant = self._tenants.pop(record)  # before anything is awaited: another may take the record then
+        tenant = self._tenants.pop(record)  # before any await: another task may take the record then
         try:
             super()._do_return_conn(record)
         finally:
@@ -74,7 +74,7 @@ class SharedQueuePool(AsyncAdaptedQueuePool):
             self._drop(super()._do_get())
 
     def _drop(self, record: ConnectionPoolEntry) -> None:
-        """As the queue does with one that it has no room for."""
+        """Closes a connection as the queue does when it is full."""
         try:
             record.close()
         finally:

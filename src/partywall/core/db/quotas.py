@@ -1,4 +1,4 @@
-"""The limits that operators set: published for the database, which enforces them, and told when one is passed."""
+"""Quotas set by operators. They are published to the database, which enforces them; violations become errors."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _PUBLISH: Final = text("""
 
 
 async def publish_quotas(sessions: Sessions, limits: Mapping[str, int | Decimal | None]) -> None:
-    """Sets what holds where no operator has set something else for one project or account; None is no limit."""
+    """Sets the defaults, which apply unless a project or account has its own limit; None means no limit."""
     async with sessions.begin() as session:
         await session.execute(_PUBLISH, [{"quota": quota, "most": most} for quota, most in sorted(limits.items())])
 
 
 def exceeded_quota(error: BaseException | None) -> QuotaExceededError | None:
-    """The domain error that stands for what `wall.require_quota` has raised."""
+    """The domain error for an error raised by `wall.require_quota`; None for others."""
     if not isinstance(error, asyncpg.CheckViolationError):
         return None
     constraint = error.constraint_name or ""
@@ -39,7 +39,7 @@ def exceeded_quota(error: BaseException | None) -> QuotaExceededError | None:
 
 
 def raise_exceeded_quotas(engine: Engine) -> None:
-    """From every statement of the engine, so that nobody has to think of it."""
+    """Makes every statement of the engine raise QuotaExceededError for an exceeded quota."""
 
     def translate(context: ExceptionContext) -> None:
         found = exceeded_quota(context.original_exception.__cause__)
@@ -51,7 +51,7 @@ def raise_exceeded_quotas(engine: Engine) -> None:
 
 @contextmanager
 def quotas_reported() -> Iterator[None]:
-    """The same for the driver's own statements."""
+    """The same for statements sent through asyncpg directly."""
     try:
         yield
     except asyncpg.CheckViolationError as error:

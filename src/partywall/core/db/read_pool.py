@@ -1,4 +1,4 @@
-"""The pool for reads, shared fairly between the tenants whose work takes its connections."""
+"""The pool for reads, shared fairly between tenants."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ type Connection = asyncpg.Connection[asyncpg.Record]
 class ReadPool:
     """For single statements that need no transaction of their own.
 
-    A statement that commits by itself leaves nothing behind, so nothing is reset before the next one: that, and the
-    task which asyncpg's pool starts for it, would cost as much as the statement.
+    An autocommitted statement leaves no state behind, so connections are not reset. A reset, and the task that
+    asyncpg's pool starts for it, would cost as much as the statement.
     """
 
     def __init__(
         self, connect: Callable[[], Awaitable[Connection]], slots: TenantSemaphore, long: ReadPool | None = None
     ) -> None:
         self.slots = slots
-        # For what may take long.
+        # For reads that may take long.
         self.long: ReadPool = long or self
         self._connect = connect
-        # The last one is taken first, so the first ones are those that a quiet process does not need.
+        # A stack: the first ones are those that a quiet process does not need.
         self._idle: list[Connection] = []
         self._used: dict[Connection, Tenant] = {}
         self._fewest_idle = 0
@@ -37,7 +37,7 @@ class ReadPool:
         self._is_open = False
 
     async def open(self, *, connected: bool = True) -> None:
-        """Makes the first connection, so that a wrong address is noticed at once; or none before one is needed."""
+        """Opens the first connection, so that a wrong address fails at once; not if `connected` is false."""
         self._is_open = True
         if connected:
             self._idle.append(await self._connect())
@@ -68,7 +68,7 @@ class ReadPool:
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
-        """A connection for several statements. It is given back as it is, so nothing may be left set in it."""
+        """A connection for several statements. It is not reset, so the caller may leave no state in it."""
         connection = await self._take()
         try:
             yield connection
@@ -79,18 +79,18 @@ class ReadPool:
             self._release(connection)
 
     async def _with_one[Answer](self, ask: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-        """Not by `acquire`, whose context manager would cost each single statement more than this does."""
+        """Does not use `acquire`, whose context manager costs more for a single statement."""
         connection = await self._take()
         try:
             return await ask(connection)
         except (asyncio.CancelledError, TimeoutError):
-            connection.terminate()  # its answer is still on the way
+            connection.terminate()  # its answer is still pending
             raise
         finally:
             self._release(connection)
 
     def close_idle(self) -> None:
-        """Those that are used are not touched."""
+        """Closes idle connections; those in use stay."""
         if self.long is not self:
             self.long.close_idle()
         for connection in self._idle:
@@ -130,7 +130,7 @@ class ReadPool:
         self._timer = asyncio.get_running_loop().call_later(UNUSED_SECONDS, self._close_unused)
 
     def _close_unused(self) -> None:
-        """As many as were idle at every moment since the last time; one stays."""
+        """Closes as many connections as were idle the whole time since the last call; keeps one."""
         unused = min(self._fewest_idle, len(self._idle) - 1)
         for connection in self._idle[: max(unused, 0)]:
             connection.terminate()

@@ -21,11 +21,11 @@ _PRIVILEGED = text("""
 
 
 class PrivilegedRoleError(Exception):
-    """The runtime role could climb the wall; the message says how and which setting to change."""
+    """The runtime role could bypass row-level security; the message says how, and which setting to change."""
 
 
 async def refuse_privileged_role(engine: AsyncEngine) -> None:
-    """Raises PrivilegedRoleError unless the role owns nothing and is subject to every policy."""
+    """Raises PrivilegedRoleError unless the role owns no table and is subject to every policy."""
     async with engine.connect() as connection:
         reason = await connection.scalar(_PRIVILEGED)
     if reason is not None:

@@ -1,8 +1,8 @@
-"""The hot read: membership, the bound scope, row-level security and the row in one autocommitted statement.
+"""The read of the fast path: one autocommitted statement checks membership, binds the scope and reads the rows.
 
-The reading half is a LATERAL subquery behind OFFSET 0 whose innermost WHERE holds `proved`, a reference to the entering
-half. PostgreSQL can neither pull it up nor start it first, so it never reads before the scope is bound, whichever plan
-it picks; were it to, nothing bound means no row.
+The reading part is a LATERAL subquery behind OFFSET 0. Its innermost WHERE contains `proved`, a reference to the part
+that opens the scope. PostgreSQL can neither pull it up nor start it first, so no plan reads before the scope is bound.
+Without a bound scope, row-level security returns no row.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ type Value = UUID | str | int | bool | float | Decimal | bytes | date | Sequence
 PROJECT_ID: Final = bindparam("project_id", type_=Uuid)
 PRINCIPAL: Final = bindparam("principal", type_=Text)
 ROLE: Final = "wall_role"
-# Less than any statement may take: what reads without changing anything can be asked again.
+# Shorter than the statement timeout: a read can be repeated.
 READ_SECONDS: Final = 5.0
 
 
 def entering(enter: Function[object]) -> TableValuedAlias:
-    """The entering half: one row, whose role is null for a stranger."""
+    """The part that opens the scope: one row, whose role is null for a principal without access."""
     return enter.table_valued(ROLE, name="entered").render_derived()
 
 
-# A nested SELECT that mentions `proved` correlates it. The statement is the transaction: who enters is asked once.
+# A nested SELECT that mentions `proved` correlates it. The statement is the transaction, so access is checked once.
 ENTERED: Final = entering(func.wall.open_scope_statement(PRINCIPAL, PROJECT_ID))
 _DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with numbered parameters, and their names in that order."""
+    """SQL with numbered parameters, and the parameters' names in that order."""
 
     sql: str
     parameters: tuple[str, ...]
@@ -93,7 +93,7 @@ _OPEN_SCOPE: Final = compiled(select(func.wall.open_scope(PRINCIPAL, PROJECT_ID)
 
 @dataclass(frozen=True, slots=True)
 class ScopedReader:
-    """Reads for one caller. The answer carries the proof: a stranger raises ProjectNotFoundError."""
+    """Reads for one caller. Results include the scope; without access, ProjectNotFoundError is raised."""
 
     pool: ReadPool
     principal: Principal
@@ -101,27 +101,28 @@ class ScopedReader:
     async def row(
         self, read: ScopedRead, project_id: UUID, values: Mapping[str, Value]
     ) -> tuple[ProjectScope, asyncpg.Record]:
-        """The scope and the first row; its columns are None where nothing was found."""
+        """The scope and the first row; its columns are None if nothing was found."""
         return await self._row(read.statement, project_id, values)
 
     async def long_row(
         self, read: ScopedRead, project_id: UUID, values: Mapping[str, Value]
     ) -> tuple[ProjectScope, asyncpg.Record]:
-        """The same for what may look through the whole project.
+        """The same for reads that may scan the whole project.
 
         Raises TooMuchAtOnceError, SharedOutError and ReadTimeoutError.
         """
         return await self._row(read.statement, project_id, values, self.pool.long)
 
     async def scope(self, project_id: UUID) -> ProjectScope:
-        """The proof alone, for work that comes before any row."""
+        """The scope alone, for work that comes before any row."""
         scope, _ = await self._row(_OPEN_SCOPE, project_id, {})
         return scope
 
     async def account(self, project_id: UUID) -> UUID:
-        """Whom it counts for what the principal uses in a project that it may enter.
+        """The account that the principal's use of a project counts for.
 
-        A person's own account; for a key and for the project's worker, the account that the project counts for.
+        This is a user's own account. For a key or the project's worker it is the account that the project counts for.
+        Raises ProjectNotFoundError if the project has none.
         """
         if self.principal.kind is PrincipalKind.USER:
             return self.principal.id

@@ -1,8 +1,7 @@
-"""The hot write: entering, the rows and their news in one statement, which is then the transaction.
+"""The write of the fast path: one statement, which is also the transaction, opens the scope and writes rows and events.
 
-Nothing is written before the scope is bound, whichever plan PostgreSQL picks: every row that is inserted comes out of a
-join with the entering half, and what comes with them (events) is written by a function that is called with the
-rows. They get their numbers after the commit.
+No plan of PostgreSQL writes before the scope is bound: every inserted row comes out of a join with the part that opens
+the scope, and a function that is called with these rows writes the events. Events are numbered after the commit.
 """
 
 from __future__ import annotations
@@ -25,15 +24,15 @@ from partywall.core.events.sequencer import EventSequencer
 from partywall.core.tenancy import Principal, ProjectScope, Role, make_scope
 
 _APPENDED: Final = "wall_appended"
-# As for a read, and holds the project and the own membership until the statement has committed. For requests alone: an
-# owner accepts with it that the project counts for them.
+# As for a read, but locks the project and the caller's membership until the statement has committed. For requests only:
+# with it, an owner accepts that the project counts for their account.
 _ENTERED: Final = entering(func.wall.open_shared_scope(PRINCIPAL, PROJECT_ID, true()))
 _ROLES = bindparam("roles", type_=ARRAY(Text))
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedScope:
-    """The entering half. INSERTs select from `source` where `allowed`."""
+    """The part that opens the scope. INSERTs select from `source` where `allowed`."""
 
     source: CTE
     allowed: ColumnElement[bool]
@@ -41,10 +40,10 @@ class OpenedScope:
 
 @dataclass(frozen=True, slots=True)
 class WriteResult:
-    """What a write consists of: `rows` are those that were inserted, `others` further data-modifying parts.
+    """The parts of a write: `rows` are the inserted rows, `others` further data-modifying parts.
 
-    `event_rows` makes one jsonb object of `type`, `subject_kind`, `subject_id` and `data` out of each of the rows, in
-    their order; `answer` are columns made out of them as scalar subqueries.
+    `event_rows` makes a jsonb object of `type`, `subject_kind`, `subject_id` and `data` from each row, in order;
+    `answer` are columns made from the rows by scalar subqueries.
     """
 
     rows: CTE
@@ -60,7 +59,7 @@ class ScopedWrite:
         entered = select(_ENTERED.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
         written = build(OpenedScope(entered, entered.c[ROLE] == func.any(_ROLES)))
         event_rows = written.event_rows.subquery("news")
-        # Called once, and only where something was written.
+        # Called once, and only if something was written.
         appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(event_rows.c[0]))).having(
             func.count() > 0
         )
@@ -74,7 +73,7 @@ class ScopedWrite:
 
 @dataclass(frozen=True, slots=True)
 class ScopedWriter:
-    """Writes for one caller: in the session's transaction where one is given, or else in one of its own of the pool."""
+    """Writes for one caller: in the transaction of `session` if given, otherwise in one of its own from `pool`."""
 
     pool: ReadPool | None
     principal: Principal
@@ -88,10 +87,10 @@ class ScopedWriter:
         roles: Sequence[Role],
         values: Mapping[str, Value],
     ) -> tuple[ProjectScope, Mapping[str, object]]:
-        """The scope and the answer. A stranger raises ProjectNotFoundError; without one of `roles` nothing is written.
+        """The scope and the answer. Nothing is written if the caller has none of `roles`.
 
-        Constraint violations come as the driver or SQLAlchemy raises them: see `core.db.constraints`; an exceeded quota
-        raises QuotaExceededError.
+        Raises ProjectNotFoundError without access, QuotaExceededError, and constraint violations as the driver or
+        SQLAlchemy raises them: see `core.db.constraints`.
         """
         arguments = write.statement.arguments(
             {

@@ -1,4 +1,4 @@
-"""One request or job is one transaction, committed before the answer. Nobody else commits."""
+"""One request or job is one transaction, committed before the answer. No other code commits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NewType
 from sqlalchemy import Text, bindparam, func, select
 from sqlalchemy.ext import asyncio as sa
 
-# Distinct to the type checker, free at run time: a read session is not accepted where something is written.
+# Distinct types for the type checker only: code that writes does not accept a read session.
 AsyncReadSession = NewType("AsyncReadSession", sa.AsyncSession)
 AsyncSession = NewType("AsyncSession", AsyncReadSession)
 
@@ -22,24 +22,24 @@ _BIND_PRINCIPAL = select(func.set_config("partywall.principal", bindparam("princ
 
 
 def before_commit(session: AsyncSession, hook: Hook) -> None:
-    """Registers what must be the last act of the session's transaction; the same hook runs once."""
+    """Registers a hook to run last in the session's transaction; the same hook runs once."""
     hooks: list[Hook] = session.info.setdefault(_BEFORE_COMMIT, [])
     if hook not in hooks:
         hooks.append(hook)
 
 
 def after_commit(session: AsyncSession, act: Callable[[], Awaitable[None]]) -> None:
-    """Registers what may only follow a commit that succeeded, and may itself be lost."""
+    """Registers work to do after a successful commit. It is lost if the process dies first."""
     session.info.setdefault(_AFTER_COMMIT, []).append(act)
 
 
 def note_enqueued(session: AsyncSession) -> None:
-    """There is a new job when the session's transaction has committed."""
+    """Notes that workers must be woken after the commit, because of a new job."""
     session.info[_ENQUEUED] = True
 
 
 async def bind_principal(session: AsyncReadSession, principal: object) -> None:
-    """Binds who acts to the session's transaction, for tables of the kind *principal*."""
+    """Binds the principal to the session's transaction, for tables of the kind `principal`."""
     await session.execute(_BIND_PRINCIPAL, {"principal": str(principal)})
 
 
@@ -52,7 +52,7 @@ class Sessions:
     def __init__(self, engine: sa.AsyncEngine, wake: Callable[[], None] = lambda: None) -> None:
         self._wake = wake
         self._write = sa.async_sessionmaker(engine, expire_on_commit=False, autoflush=False)
-        # One snapshot for all statements: what was there when the caller entered is there until the end.
+        # One snapshot for all statements of the transaction.
         read_only = engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
         self._read = sa.async_sessionmaker(read_only, expire_on_commit=False, autoflush=False)
 
@@ -73,6 +73,6 @@ class Sessions:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncReadSession]:
-        """A read-only transaction of one snapshot: a write in it is refused by the database."""
+        """A read-only transaction with one snapshot; the database rejects writes in it."""
         async with self._read() as raw, raw.begin():
             yield AsyncReadSession(raw)

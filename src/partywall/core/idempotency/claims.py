@@ -1,7 +1,7 @@
-"""Who works on a request under an Idempotency-Key, while no transaction of it is open.
+"""Claims on an Idempotency-Key while its request is processed outside a transaction.
 
-A claim spares the same costly work being done twice. That its outcome is stored once is decided elsewhere: by the
-transaction that stores it. So a claim may be lost, and without Valkey there are none.
+A claim avoids doing costly work twice. The transaction that stores the outcome ensures that it is stored once. So a
+claim may be lost, and without Valkey there are none.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
-# A claim of a process that died ends by itself.
+# After this time a dead process's claim expires.
 LEASE: Final = timedelta(minutes=2)
 
 
 @asynccontextmanager
 async def claim(cache: Redis, key: CacheKey) -> AsyncIterator[bool]:
-    """Holds the claim for the block, whatever becomes of it; False where another holds it."""
+    """Holds the claim during the block. Yields False if another request holds it."""
     token = secrets.token_bytes(16)
     try:
         claimed = await cache.set(key, token, nx=True, px=LEASE)

@@ -11,10 +11,10 @@ from partywall.core.db.base import Base, TableKind
 
 
 class IdempotencyKey(Base):
-    """The first success under a key, kept for replay. Outside a project, `project_id` is the nil UUID.
+    """The first successful answer under a key, kept for replay. Outside a project, `project_id` is the nil UUID.
 
-    `subjects` are the ids of what the answer shows. When one of them is deleted the answer is emptied, and its `status`
-    becomes 404: the key stays used.
+    `subjects` are the ids of the objects in the answer. When one of them is deleted, the answer is emptied and its
+    `status` becomes 404; the key stays used.
     """
 
     __tablename__ = "idempotency_key"

@@ -34,12 +34,12 @@ async def test_a_receiver_has_as_long_as_the_settings_say(seconds: int) -> None:
     [
         httpx2.NetworkError("[Errno 111] Connection refused"),
         httpx2.NetworkError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed"),
-        httpx2.NetworkError("the name is not known"),
+        httpx2.NetworkError("the name cannot be resolved"),
         httpx2.TimeoutException(""),
         TimeoutError(),
         httpx2.ProtocolError("illegal status line"),
         httpx2.InvalidURL("no host"),
-        RefusedDestinationError("The address leads into a network that is not called"),
+        RefusedDestinationError("The address is in a network that is not allowed"),
     ],
 )
 async def test_a_tenant_learns_nothing_of_why_no_answer_came(error: Exception) -> None:

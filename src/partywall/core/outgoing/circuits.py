@@ -1,6 +1,6 @@
-"""Servers that fail one call after another are left alone for a while, so that nobody waits for them. Per process.
+"""Circuit breakers for servers that fail repeatedly: calls fail at once for a while instead of waiting. Per process.
 
-What a tenant's own requests make fail holds up that tenant alone: a server is left alone by all of them when it cannot
+Failures of one tenant's requests open the circuit for that tenant only. It opens for all tenants when the server cannot
 be reached, or fails the requests of several.
 """
 
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 FAILURES_UNTIL_OPEN: Final = 8
-# Of these, so many of one tenant: some requests are such that a healthy server fails at them.
+# How many failures of one tenant count: a healthy server may fail at some requests.
 COUNTED_OF_EACH: Final = 2
 OPEN_SECONDS: Final = 10.0
-# Until one who is turned away while another tries may ask again.
+# How long callers that are rejected during a trial wait before they ask again.
 TRIAL_SECONDS: Final = 2.0
 _MOST_TENANTS: Final = 1_000
 
@@ -23,17 +23,17 @@ type Clock = Callable[[], float]
 
 
 class CircuitOpenError(Exception):
-    """The server was not asked; `after` so many seconds it may be."""
+    """The server was not called; it may be called again after `after` seconds. `by_all`: for all tenants."""
 
     def __init__(self, after: float, *, by_all: bool) -> None:
-        super().__init__("the server has failed too often; it is left alone for some seconds")
+        super().__init__("the server has failed too often; calls are paused for some seconds")
         self.after = after
         self.by_all = by_all
 
 
 @dataclass(slots=True)
 class Breaker:
-    """After so many failures in a row nobody asks for some seconds; then one may try, and the others wait for that."""
+    """Opens after FAILURES_UNTIL_OPEN failures in a row. After OPEN_SECONDS one trial is let through; others wait."""
 
     clock: Clock = time.monotonic
     failures: int = 0
@@ -45,12 +45,12 @@ class Breaker:
         return self.failures >= FAILURES_UNTIL_OPEN
 
     def wait(self) -> float:
-        """Seconds until the server may be asked, 0 for now."""
+        """Seconds until the server may be called, 0 for now."""
         left = max(0.0, self._until - self.clock()) if self.is_open else 0.0
         return min(left, TRIAL_SECONDS) if self._trial else left
 
     def begin(self) -> None:
-        """Somebody asks. Whoever tries and never tells keeps nobody out for ever."""
+        """A call begins. A trial without an outcome ends after OPEN_SECONDS."""
         if self.is_open:
             self._trial, self._until = True, self.clock() + OPEN_SECONDS
 
@@ -59,14 +59,14 @@ class Breaker:
         self._trial, self._until = False, self.clock() + OPEN_SECONDS
 
     def try_again(self) -> None:
-        """The trial has told nothing: another may try at once."""
+        """The trial was inconclusive: the next may begin at once."""
         if self._trial:
             self._trial, self._until = False, self.clock()
 
 
 @dataclass(slots=True)
 class _Share:
-    """A tenant whose last request failed; `counted` is how many of its failures count for all."""
+    """A tenant whose last request failed; `counted` of its failures count for all tenants."""
 
     own: Breaker
     counted: int = 0
@@ -74,7 +74,7 @@ class _Share:
 
 @dataclass(slots=True)
 class Circuit:
-    """Of one server."""
+    """The circuit of one server."""
 
     clock: Clock = time.monotonic
     _all: Breaker = field(init=False)
@@ -84,8 +84,8 @@ class Circuit:
         self._all = Breaker(self.clock)
 
     def admit(self, tenant: str) -> None:
-        """Raises CircuitOpenError where the server is not to be asked now. After a pause one may ask, and others after
-        its outcome."""
+        """Raises CircuitOpenError if the server may not be called now. After a pause, one call is admitted as a trial,
+        others after its outcome."""
         share = self._shares.get(tenant)
         own, shared = share.own.wait() if share else 0.0, self._all.wait()
         if own or shared:
@@ -102,11 +102,11 @@ class Circuit:
                 share.counted = 0
 
     def unreached(self) -> None:
-        """Nothing was sent, so it was nobody's request."""
+        """The server could not be reached: no tenant's request caused this."""
         self._all.fail()
 
     def failed(self, tenant: str) -> None:
-        """At a request of this tenant."""
+        """The server failed a request of this tenant."""
         share = self._shares.pop(tenant, None) or _Share(Breaker(self.clock))
         self._shares[tenant] = share
         if len(self._shares) > _MOST_TENANTS:
@@ -121,7 +121,7 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True)
 class Circuits:
-    """One for each origin, `scheme://host:port`. For servers that the settings name: users could name any number."""
+    """One circuit per origin, `scheme://host:port`. Only for servers in the settings: users could name any number."""
 
     clock: Clock = time.monotonic
     _by_origin: dict[str, Circuit] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""One client serves many projects and servers: what one of them asks to be remembered is not for the others."""
+"""Cookies are refused, because one client serves many projects and servers."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 
 def no_cookies() -> CookieJar:
-    """Takes a cookie from nobody, and so stays empty."""
+    """A cookie jar that accepts no cookies."""
     return CookieJar(DefaultCookiePolicy(allowed_domains=()))

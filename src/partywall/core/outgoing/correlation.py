@@ -1,4 +1,4 @@
-"""What a call was caused by, said to whoever is called, so that their log can be read beside ours."""
+"""Sends the request id and trace with outgoing calls, so that other servers' logs can be matched with ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRACEPARENT: Final = "traceparent"
 
 @contextmanager
 def correlated(*, request_id: str | None, traceparent: str | None) -> Iterator[None]:
-    """For work that a request has left to later: its log lines and its calls belong to that request."""
+    """Makes log lines and calls in the block belong to the request that caused this deferred work."""
     token = context.attach(propagate.extract({TRACEPARENT: traceparent} if traceparent else {}))
     try:
         with bound_contextvars(request_id=request_id):
@@ -27,7 +27,7 @@ def correlated(*, request_id: str | None, traceparent: str | None) -> Iterator[N
 
 
 def correlation_headers() -> dict[str, str]:
-    """`X-Request-ID` and `traceparent` of the request at hand, or of the one that has caused the work at hand."""
+    """`X-Request-ID` and `traceparent` of the current request, or of the request that caused the current work."""
     headers: dict[str, str] = {}
     propagate.inject(headers)
     request_id = get_contextvars().get("request_id") or request_facts().get("request_id")

@@ -1,4 +1,4 @@
-"""Calls to servers that the settings name. Those that users name are called through `guarded`."""
+"""Calls to servers in the settings. For addresses given by users, see `guarded_transport`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from partywall.core.outgoing.retries import RETRIED, Faults, Retries, ask, note_
 CONNECTIONS: Final = 50
 KEPT_ALIVE: Final = 10
 TIMEOUT: Final = httpx2.Timeout(30.0, connect=5.0)
-# A call's own limit on further attempts, in `extensions`.
+# A request's own limit on retries, in its `extensions`.
 RETRIES: Final = "partywall.retries"
 
-# Whoever was silent for the whole time would be again. That the pool is full says nothing of the server.
+# A read timeout is not repeated: it would time out again. A full pool is not the server's failure.
 _FAULTS: Final = Faults(
     all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
     repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
@@ -28,7 +28,7 @@ _FAULTS: Final = Faults(
 
 
 class CircuitOpenConnectError(httpx2.ConnectError):
-    """The server has failed too often, and was not asked: neither for this tenant nor, perhaps, for any."""
+    """The server was not called because it has failed too often, for this tenant or (`by_all`) for all."""
 
     def __init__(self, error: CircuitOpenError, request: httpx2.Request) -> None:
         super().__init__(str(error), request=request)
@@ -37,7 +37,7 @@ class CircuitOpenConnectError(httpx2.ConnectError):
 
 
 class EndpointTransport(httpx2.AsyncBaseTransport):
-    """Repeats what may pass, leaves failing servers alone, and says what caused the call."""
+    """Retries temporary failures, opens circuits of failing servers, and sends the correlation headers."""
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits) -> None:
         self._inner = inner
@@ -65,7 +65,7 @@ class EndpointTransport(httpx2.AsyncBaseTransport):
 
 
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
-    """The public authorities, and beside them those of the file; raises OSError where it cannot be read."""
+    """Trusts the public authorities and those in the file. Raises OSError if the file cannot be read."""
     context = httpx2.create_ssl_context()
     if ca_file is not None:
         context.load_verify_locations(cafile=str(ca_file))
@@ -73,7 +73,7 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def open_endpoint_client(retries: Retries, tls: ssl.SSLContext) -> httpx2.AsyncClient:
-    """For questions alone: whatever is asked through it may be repeated. Knows no proxy and follows no redirect."""
+    """A client for idempotent requests: any of them may be retried. It uses no proxy and follows no redirect."""
     limits = httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT_ALIVE)
     inner = httpx2.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False)
     transport = EndpointTransport(inner, retries, Circuits())

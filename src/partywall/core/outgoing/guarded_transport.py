@@ -1,4 +1,4 @@
-"""Calls to addresses that users give. What was judged is what is connected to: the name is looked up here, once."""
+"""Calls to addresses given by users. The name is resolved once, here, so the validated IP address is the one used."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from partywall.core.outgoing.endpoints import tls_context
 from partywall.core.outgoing.resolver import Resolve
 
 CONNECTIONS: Final = 200
-# How many addresses of one name are tried.
+# How many addresses of a name are tried.
 _TRIED: Final = 4
 _LOOK_UP_SECONDS: Final = 5.0
-# A name with more is not called: all of them are judged.
+# Names with more addresses are refused, because all are validated.
 _MOST_ADDRESSES: Final = 100
-# The same for a name that nobody knows as for one that leads inside: or names of a private network could be found out.
-NOT_CALLED: Final = "The name cannot be found, or leads into a network that is not called"
+# The same text for unknown and for internal names, so that names of a private network cannot be probed.
+NOT_CALLED: Final = "The name cannot be resolved, or resolves to a network that is not allowed"
 
 
 class GuardedBackend(httpcore2.AsyncNetworkBackend):
-    """Looks the name up, judges every address that it has, and connects to one of those very addresses.
+    """Resolves the name, validates all its addresses, and connects to one of them.
 
-    TLS and the `Host` header go by the request's own name, of which nothing is changed.
+    TLS and the `Host` header use the name of the request unchanged.
     """
 
     def __init__(self, destinations: Destinations, resolve: Resolve) -> None:
@@ -39,14 +39,14 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         self._network = httpcore2.AnyIOBackend()
 
     async def addresses(self, host: str, port: int) -> list[str]:
-        """Raises RefusedDestinationError where one of them may not be called, and httpcore2.ConnectError."""
+        """The addresses of the name. Raises RefusedDestinationError if one is not allowed, httpcore2.ConnectError."""
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 found = await self._resolve(host, port)
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError("the name is not known") from error
+            raise httpcore2.ConnectError("the name cannot be resolved") from error
         if not found:
-            raise httpcore2.ConnectError("the name is not known")
+            raise httpcore2.ConnectError("the name cannot be resolved")
         if len(found) > _MOST_ADDRESSES or not all(self._destinations.admits(address) for address in found):
             raise RefusedDestinationError(NOT_CALLED)
         return found
@@ -73,7 +73,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         timeout: float | None = None,  # noqa: ASYNC109, ARG002 - the interface's own
         socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002 - as above
     ) -> httpcore2.AsyncNetworkStream:
-        raise RefusedDestinationError(f"{path} is no address on a network")
+        raise RefusedDestinationError(f"{path} is not a network address")
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -95,7 +95,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 class GuardedTransport(httpx2.AsyncBaseTransport):
-    """Every request, also one that follows a redirect, is judged; no connection outlives its answer."""
+    """Validates the destination of every request, redirects included. No connection outlives its answer."""
 
     def __init__(self, destinations: Destinations, resolve: Resolve, context: ssl.SSLContext) -> None:
         self._destinations = destinations
@@ -106,7 +106,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         )  # fmt: skip
 
     async def validate(self, text: str) -> None:
-        """Raises RefusedDestinationError where the address would not be called, or has no such name."""
+        """Raises RefusedDestinationError if the address is not allowed or its name cannot be resolved."""
         url = self._destinations.parse(text)
         try:
             await self._backend.addresses(url.raw_host.decode("ascii"), url.port or 0)
@@ -137,7 +137,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """`client` follows no redirect, keeps no cookie and knows no proxy. `validate` says what it would call."""
+    """`client` follows no redirects, keeps no cookies and uses no proxy; `validate` checks what it may call."""
 
     client: httpx2.AsyncClient
     transport: GuardedTransport
@@ -150,13 +150,13 @@ class Outgoing:
         return cls(client, transport)
 
     async def validate(self, url: str) -> None:
-        """Raises RefusedDestinationError where the address would not be called, or has a name that nobody knows."""
+        """Raises RefusedDestinationError if the address is not allowed or its name cannot be resolved."""
         await self.transport.validate(url)
 
 
 @contextmanager
 def _as_httpx() -> Iterator[None]:
-    """Under the names by which callers of the client know what goes wrong."""
+    """Translates httpcore2's errors into those of httpx2, which the client's callers expect."""
     try:
         yield
     except httpcore2.TimeoutException as error:

@@ -12,23 +12,23 @@ from partywall.core.tenant import Tenant
 from partywall.core.tenant_semaphore import SharedOutError, TooMuchAtOnceError
 
 THREADS: Final = 32
-# Of one tenant: look-ups under way, also those that nobody waits for any more, and those that wait for their turn.
+# Of one tenant: lookups under way, including abandoned ones, and lookups waiting for a thread.
 THREADS_EACH: Final = THREADS // 3
 WAITING_EACH: Final = 50
 
 _TENANT: Final[ContextVar[Hashable]] = ContextVar("partywall_resolving_tenant", default=None)
 
-# The IP addresses of a name; raises OSError where there is none.
+# Returns the IP addresses of a name; raises OSError if there are none.
 type Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
 class ResolverBusyError(OSError):
-    """The tenant has as many names being looked up as it may have."""
+    """The tenant has too many lookups under way."""
 
 
 @contextmanager
 def on_behalf_of(tenant: Hashable) -> Iterator[None]:
-    """Names that are looked up inside count for this tenant; those of nobody count for one another."""
+    """Lookups in the block count for this tenant; lookups outside share one tenant."""
     token = _TENANT.set(tenant)
     try:
         yield
@@ -37,7 +37,7 @@ def on_behalf_of(tenant: Hashable) -> Iterator[None]:
 
 
 class Resolver:
-    """Looks up names on threads of its own, so that a name server that hangs holds up nothing else of the process."""
+    """Resolves names on its own threads, so that a name server that hangs blocks nothing else in the process."""
 
     def __init__(self) -> None:
         self._threads = SharedThreads("resolver", THREADS, each=THREADS_EACH, waiting=WAITING_EACH, max_wait=None)

@@ -1,4 +1,4 @@
-"""Calls that may be repeated, because nothing is done by them that was not done before: questions, not deeds."""
+"""Retries for idempotent calls."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from partywall.core.outgoing.circuits import Circuit
 from partywall.core.tenant import current_tenant
 from partywall.formats import waiting_time
 
-# 529 is what Anthropic answers when it has too much to do.
+# 529 is Anthropic's status for overload.
 RETRIED: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 FIRST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 20.0
 
 
 class Answer(Protocol):
-    """Of httpx2 as of httpx2."""
+    """The part of an HTTP library's response that is needed here."""
 
     @property
     def status_code(self) -> int: ...
@@ -35,8 +35,8 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Exceptions of an HTTP library: those of a call that failed, and among them those after which it is repeated, and
-    those after which nothing was sent."""
+    """Exceptions of an HTTP library for failed calls (`all`); among them, those to retry (`repeated`) and those where
+    nothing was sent (`unreached`)."""
 
     all: tuple[type[Exception], ...]
     repeated: tuple[type[Exception], ...]
@@ -45,20 +45,20 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """Up to `most` further attempts, with pauses that double and vary, or as long as the server says."""
+    """Up to `most` retries, with doubling pauses and jitter, or the pause that the server asks for."""
 
     most: int
     first: float = FIRST_SECONDS
     longest: float = LONGEST_SECONDS
 
     def after_failure(self, attempt: int) -> float | None:
-        """Seconds until the next attempt after this one, from 1 on; None after the last."""
+        """Seconds to wait after this attempt, counted from 1; None after the last."""
         if attempt > self.most:
             return None
         return min(self.longest, self.first * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1)  # noqa: S311 - spreads load  # nosec B311
 
     def after_answer(self, attempt: int, answer: Answer) -> float | None:
-        """None for what is to be taken as it is, also where the server asks for more patience than there is."""
+        """Seconds until the retry. None if the answer is final, also when the server asks for a longer wait."""
         if answer.status_code not in RETRIED or answer.headers.get("x-should-retry") == "false":
             return None
         wait = self.after_failure(attempt)
@@ -69,19 +69,19 @@ class Retries:
 
 
 def seconds_asked(headers: Mapping[str, str], body: bytes = b"") -> float | None:
-    """How long a server wants to be left alone; None where it says nothing that can be read."""
+    """How long the server asks clients to wait; None if it does not say."""
     return waiting_time.seconds_asked(headers, unix_time(), body)
 
 
 def note_asked(headers: MutableMapping[str, str], body: bytes) -> None:
-    """Writes what an answer asks for, wherever it says so, in the one form that everything reads."""
+    """Writes the wait that an answer asks for, in whatever form, to its `Retry-After` header."""
     seconds = seconds_asked(headers, body)
     if seconds is not None:
         headers["retry-after"] = str(math.ceil(seconds))
 
 
 async def ask[A: Answer](send: Callable[[], Awaitable[A]], circuit: Circuit, retries: Retries, faults: Faults) -> A:
-    """The last answer, or the last attempt's exception; CircuitOpenError as soon as the server is left alone."""
+    """Calls with retries. Returns the last answer or raises the last exception, or CircuitOpenError."""
     tenant = current_tenant().name
     for attempt in itertools.count(1):
         circuit.admit(tenant)
@@ -102,4 +102,4 @@ async def ask[A: Answer](send: Callable[[], Awaitable[A]], circuit: Circuit, ret
                 return answer
             await answer.aclose()
         await asyncio.sleep(wait)
-    raise AssertionError  # the count has no end
+    raise AssertionError  # unreachable

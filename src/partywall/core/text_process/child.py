@@ -1,6 +1,6 @@
-"""The program of a process that does one costly work on one text, within limits that the system keeps.
+"""The child process that does one costly piece of work on one text, within limits enforced by the system.
 
-It imports what the work needs and nothing else, reads the text from its input, and writes the answer to its output.
+It imports only what the work needs, reads the text from standard input, and writes the answer to standard output.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from importlib import import_module
 from typing import Final
 
 OUT_OF_MEMORY: Final = 71
-# Costly texts yield to whoever is served meanwhile; with the processors free they are as fast as ever.
+# Costly texts yield to other work; on idle processors they are not slower.
 NICER: Final = 5
 
 
 def _limit(cpu_seconds: int, memory: int) -> None:
-    """The kernel ends it by SIGXCPU after so many seconds, and refuses memory beyond that many bytes."""
+    """Limits CPU time in seconds (the kernel then sends SIGXCPU) and memory in bytes."""
     os.nice(NICER)
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -26,7 +26,7 @@ def _limit(cpu_seconds: int, memory: int) -> None:
 
 
 def main(module: str, function: str, cpu_seconds: str, memory: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for the answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     work = getattr(import_module(module), function)
     _limit(int(cpu_seconds), int(memory))
     try:

@@ -1,6 +1,6 @@
-"""Costly work on texts, each in a process of its own: a thread cannot be stopped, nor can its memory be limited.
+"""Costly work on texts in separate processes: a thread cannot be stopped, and its memory cannot be limited.
 
-A process serves one text, so nothing of one project's text is left when another's is read.
+A process serves one text, so nothing of it is left when another project's text is read.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from partywall.core.text_process import child
 log = structlog.get_logger(__name__)
 
 type Work = Callable[[bytes], bytes]
-"""A function of a module that imports little. It runs in the process, and is given there by its name."""
+"""A function of a module that imports little. It is passed to the process by name."""
 
 LARGEST_ANSWER: Final = 32 * 1024 * 1024
 WAITING_EACH: Final = 8
-# How much longer the work may take than its time of a processor: others use the processors too.
+# Limit on elapsed time, as a multiple of CPU time: other work uses the processors too.
 _MAX_WAIT: Final = 6
-# What a text may take beside a second for each megabyte. What people write takes a tenth to a half of that.
+# CPU seconds for any text, besides one per megabyte. Ordinary texts take a tenth to a half of that.
 _ANY_SECONDS: Final = 1
 _MEGABYTE: Final = 1024 * 1024
-# An account whose text was given up waits behind the others for some minutes.
+# Counted as use when a text is given up, so that its account waits behind the others for some minutes.
 GIVEN_UP_SECONDS: Final = 30.0
 _PIECE: Final = 256 * 1024
-# One arena: with more, memory that is not used counts against the limit.
+# With more than one arena, unused memory would count against the limit.
 _ENVIRONMENT: Final = {"MALLOC_ARENA_MAX": "1"}
 
 
 class TextTooCostlyError(PartywallError):
-    """The detail is shown to people."""
+    """Reading the text exceeds a limit. The detail is shown to users."""
 
     status = 422
     code = "text_too_costly"
@@ -52,10 +52,10 @@ class TextTooCostlyError(PartywallError):
 
 
 class TextProcessBusyError(UnavailableError):
-    """The text did not use up its time of a processor: others had them."""
+    """The work timed out before it used up its CPU time, because the machine is busy."""
 
     code = "text_process_busy"
-    title = "Reading the text took too long here"
+    title = "Reading the text took too long"
 
     def __init__(self) -> None:
         super().__init__("This machine is too busy to read the text; try again later.", headers={"Retry-After": "30"})
@@ -63,9 +63,9 @@ class TextProcessBusyError(UnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class TextLimits:
-    """`at_once` processes in all, of one account at most a third; for each its time of a processor and its memory.
+    """`at_once` processes in all, at most a third for one account; CPU seconds and bytes of memory for each.
 
-    A text may take as much of the time as its size explains, and never more than `cpu_seconds`.
+    A text gets CPU time in proportion to its size, at most `cpu_seconds`.
     """
 
     at_once: int
@@ -74,7 +74,7 @@ class TextLimits:
 
     @property
     def max_wait(self) -> float:
-        """How long a text waits for its turn: longer than those that are being read may take."""
+        """How long a text waits for a process: longer than the texts being read may take."""
         return MAX_WAIT_SECONDS + 2 * self.cpu_seconds
 
     def seconds_for(self, size: int) -> int:
@@ -82,7 +82,7 @@ class TextLimits:
 
 
 class TextProcesses:
-    """Whoever has had them for long of late waits behind the others, and all such have half of them together."""
+    """Accounts with much recent use wait behind the others, and share half of the processes."""
 
     def __init__(self, limits: TextLimits) -> None:
         self._limits = limits
@@ -94,10 +94,10 @@ class TextProcesses:
         )  # fmt: skip
 
     async def run(self, work: Work, text: bytes | AsyncIterator[bytes], size: int) -> bytes:
-        """What `work` answers to the text of so many bytes, which may come in pieces; what they raise is raised.
+        """Runs `work` on a text of `size` bytes, which may come in pieces, and returns its answer.
 
-        Raises TextTooCostlyError, TextProcessBusyError, and TooMuchAtOnceError where the tenant's queue is full, or
-        somebody has waited long for an answer. A wait that is cancelled ends the process.
+        Raises TextTooCostlyError, TextProcessBusyError, what `text` raises, and TooMuchAtOnceError or SharedOutError
+        if the queue is full or, except for background work, the wait is too long. Cancellation ends the process.
         """
         tenant, seconds = current_tenant(), self._limits.seconds_for(size)
         self.use.add(tenant.name, seconds)
@@ -114,7 +114,7 @@ class TextProcesses:
 
     @contextlib.contextmanager
     def _noted(self, tenant: Tenant, expected: int) -> Iterator[None]:
-        """The time for which others cannot have the process counts, in place of what it may take."""
+        """Counts the time that the process was occupied as use, instead of the `expected` time."""
         began = time.monotonic()
         try:
             yield
@@ -145,15 +145,15 @@ class TextProcesses:
     def _failed(self, work: Work, code: int, seconds: int) -> TextTooCostlyError:
         log.warning("text_process_failed", work=work.__qualname__, code=code)
         if code in (-signal.SIGXCPU, -signal.SIGKILL):
-            return TextTooCostlyError(f"This text takes more than {seconds} seconds to read.")
+            return TextTooCostlyError(f"This text takes more than {seconds} seconds of CPU time to read.")
         if code == child.OUT_OF_MEMORY:
             megabytes = self._limits.memory // _MEGABYTE
             return TextTooCostlyError(f"This text takes more than {megabytes} MB of memory to read.")
-        return TextTooCostlyError("This text cannot be read: the process that reads it has ended.")
+        return TextTooCostlyError("This text cannot be read: the process that reads it failed.")
 
 
 async def _send(process: Process, text: bytes | AsyncIterator[bytes]) -> None:
-    """A process that has ended does not read; its exit code says why."""
+    """Ignores errors from a process that has ended: its exit code says why."""
     assert process.stdin is not None
     with contextlib.suppress(ConnectionError):
         async for piece in _one(text) if isinstance(text, bytes) else text:
@@ -173,12 +173,12 @@ async def _receive(process: Process) -> bytes:
     while piece := await process.stdout.read(_PIECE):
         answer += piece
         if len(answer) > LARGEST_ANSWER:
-            raise TextTooCostlyError(f"What is read of this text has more than {LARGEST_ANSWER} bytes.")
+            raise TextTooCostlyError(f"The result for this text has more than {LARGEST_ANSWER} bytes.")
     return bytes(answer)
 
 
 async def _end(process: Process) -> None:
-    """Also where nobody waits any more: no process is left behind."""
+    """Kills the process if it still runs, so that none is left behind."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     await asyncio.shield(process.wait())

@@ -126,14 +126,14 @@ CASES: dict[str, tuple[object, str, str]] = {
         "/$ref",
         "leads to #",
     ),
-    "a reference to itself": ({"$ref": "#"}, "", "in a ring"),
+    "a reference to itself": ({"$ref": "#"}, "", "form a cycle"),
     "a ring of references": (
         {
             "type": "object",
             "$defs": {"a": {"anyOf": [True, {"$ref": "#/$defs/b"}]}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}},
         },
         "",
-        "in a ring",
+        "form a cycle",
     ),
     "a number without end": ({"properties": {"a": {"multipleOf": 10**100}}}, "", "100 digits"),
     "what is not supported, under a name": ({"properties": {"$id": {"$id": "a"}}}, "/properties/$id/$id", "supported"),
@@ -416,8 +416,8 @@ def test_a_schema_is_looked_at_in_proportion_to_its_size(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("keyword", ["not", "if", "then", "else"])
 def test_a_ring_that_a_condition_closes_is_one(keyword: str) -> None:
-    assert "in a ring" in refused({"type": "object", keyword: {"$ref": "#"}})[1]
-    assert "in a ring" in refused({"type": "object", "dependentSchemas": {"a": {keyword: {"$ref": "#"}}}})[1]
+    assert "form a cycle" in refused({"type": "object", keyword: {"$ref": "#"}})[1]
+    assert "form a cycle" in refused({"type": "object", "dependentSchemas": {"a": {keyword: {"$ref": "#"}}}})[1]
 
 
 def test_as_many_steps_as_there_are_suffice() -> None:

@@ -1,4 +1,4 @@
-"""The agents shipped, one file each."""
+"""The built-in agents, one file each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers a question from the project's documents; every sentence leads to a quote that stands in one of them."""
+"""Answers a question from the project's documents. Every sentence cites a verified quote from one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.features.agents.deps import RunDeps
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.documents.schemas import Document
 
-# Fewer letters and digits than this stand in every text.
+# A quote with fewer letters and digits occurs in almost any text.
 _LEAST_QUOTED: Final = 4
 
 INSTRUCTIONS: Final = f"""\
@@ -70,7 +70,7 @@ def _refuse_unsupported(answer: str, numbers: list[int]) -> None:
 async def _cited(
     ctx: RunContext[RunDeps[Question]], document_id: UUID, citations: list[Citation]
 ) -> dict[int, Citation]:
-    """Those of one document: of all that are cited, one whole text is in memory."""
+    """Checks the citations of one document, so that only one whole text is in memory at a time."""
     readable = ctx.deps.input.readable
     try:
         if readable is not None and document_id not in readable:
@@ -82,7 +82,7 @@ async def _cited(
 
 
 def _looked_up(citations: list[Citation], document: Document) -> dict[int, Citation]:
-    """Each with the text as it stands in the document; raises ModelRetry where it does not."""
+    """The citations by number, with the text as in the document; raises ModelRetry for a quote that is not in it."""
     text = Text(document.content)
     return {each.number: _filled(each, document, _place(each, text)) for each in citations}
 
@@ -112,8 +112,8 @@ def _filled(citation: Citation, document: Document, span: Span) -> Citation:
 
 agent = AgentDefinition(
     name="answer",
-    description="Answers a question from the project's documents. Each sentence carries citations, and each quote was "
-    "looked up in its document; without support it says that it has no answer.",
+    description="Answers a question from the project's documents. Each sentence has citations, and each quote is "
+    "verified against its document. If the documents do not answer the question, it says so.",
     instructions=INSTRUCTIONS,
     input=Question,
     output=Answer,

@@ -1,4 +1,4 @@
-"""Whether an answer cites what stands in the documents."""
+"""Finds citation marks in answers, and quotes in documents."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _WORD: Final = re.compile(r"\S+")
 
 
 class Span(NamedTuple):
-    """In characters."""
+    """Offsets in characters."""
 
     start: int
     end: int
 
 
 class Text:
-    """A document's text, made ready to look for quotes in it whatever their blanks and line breaks."""
+    """A document's text, searchable for quotes regardless of whitespace."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._flat = ""
 
     def find(self, quote: str) -> Span | None:
-        """Where the quote first stands. Takes time in proportion to the text, whatever is in it."""
+        """The first occurrence of the quote, or None. Takes time linear in the text for any input."""
         at = self._text.find(quote)
         if at >= 0:
             return Span(at, at + len(quote))
@@ -40,7 +40,7 @@ class Text:
         return Span(self._place(found), self._place(found + len(flat) - 1) + 1)
 
     def _place(self, position: int) -> int:
-        """Where in the text a character stands that is no blank and has this position in the flat one."""
+        """Maps the position of a non-blank character in the flattened text to the original text."""
         number = self._flat.count(" ", 0, position)
         inside = position - (self._flat.rfind(" ", 0, position) + 1)
         word = next(islice(_WORD.finditer(self._text), number, None))
@@ -53,10 +53,10 @@ def marks(text: str) -> set[int]:
 
 
 def claims(answer: str) -> list[str]:
-    """The sentences that say something beside numbers in brackets."""
+    """The sentences that contain more than numbers in brackets."""
     return [each for each in sentences(answer) if any(letter.isalnum() for letter in _MARK.sub("", each))]
 
 
 def unmarked(answer: str) -> list[str]:
-    """The sentences that carry no number."""
+    """The sentences without a number."""
     return [claim for claim in claims(answer) if not _MARK.search(claim)]

@@ -1,4 +1,4 @@
-"""How the shipped agents find and read documents: in pages, so that none is too long, and each page is remembered."""
+"""Search and paged reading of documents for the built-in agents. The conversation records which pages were read."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from partywall.features.agents.exceptions import DocumentGoneError
 from partywall.features.documents.exceptions import DocumentNotFoundError
 from partywall.features.search.schemas import QueryText, SearchGroup, SearchQuery
 
-# Some 3,000 tokens.
+# About 3,000 tokens.
 PAGE_CHARACTERS: Final = 12_000
-# What one talk may hold of the documents' text: some 60,000 tokens, which leaves room in a window of 128,000.
+# Document text in one conversation: about 60,000 tokens, which leaves room in a context window of 128,000.
 MOST_CHARACTERS: Final = 240_000
 PASSAGES: Final = 8
 PASSAGE_CHARACTERS: Final = 2_000
@@ -50,7 +50,7 @@ async def search(ctx: Context, query: Annotated[QueryText, AfterValidator(storab
 
 
 async def passages(ctx: Context, query: str) -> list[Passage]:
-    """Those of the documents that the run may read; raises ToolFailed where the talk has no room for them."""
+    """Searches the documents that the run may read; raises ToolFailed if the conversation has no room left."""
     _need(ctx, PASSAGES * PASSAGE_CHARACTERS)
     readable = ctx.deps.input.readable
     limit = PASSAGES if readable is None else _CANDIDATES
@@ -91,7 +91,7 @@ async def read(ctx: Context, document_id: UUID, start: Annotated[int, Field(ge=0
 
 @asynccontextmanager
 async def existing(ctx: Context, document_id: UUID) -> AsyncIterator[None]:
-    """Raises DocumentGoneError where the caller gave it to the run, and DocumentNotFoundError where the model did."""
+    """Raises DocumentGoneError for a missing document of the run's input, DocumentNotFoundError for others."""
     try:
         yield
     except DocumentNotFoundError as error:
@@ -101,10 +101,10 @@ async def existing(ctx: Context, document_id: UUID) -> AsyncIterator[None]:
 
 
 async def accounted(ctx: Context) -> list[Reading]:
-    """How much was read of each document: of those that the input names, or else of those that the model chose.
+    """How much was read of each document that the input names, or else of each that the model chose.
 
-    What an earlier run has read counts where this one may read it too. Raises ModelRetry where the input names a
-    document that was not read to its end although there was room, and DocumentGoneError where it cannot be any more.
+    Pages that an earlier run read count if this run may read the document. Raises ModelRetry if a named document was
+    not read to its end although there was room, and DocumentGoneError if it no longer exists.
     """
     named, readable = ctx.deps.input.document_ids or (), ctx.deps.input.readable
     found = {id_: each for id_, each in readings(ctx.messages).items() if readable is None or id_ in readable}
@@ -125,7 +125,7 @@ def _need(ctx: Context, characters: int) -> None:
 
 
 def _room(ctx: Context) -> int:
-    """What the talk may hold beside what it does, and at most will by the calls of the same answer before this one."""
+    """Characters left in the conversation, after the maximum that earlier calls of the same answer may still add."""
     most = {"read": PAGE_CHARACTERS, "search": PASSAGES * PASSAGE_CHARACTERS}
     last = next((each for each in reversed(ctx.messages) if isinstance(each, ModelResponse)), None)
     calls = [part for part in (last.parts if last else ()) if isinstance(part, ToolCallPart) and part.tool_name in most]
@@ -137,7 +137,7 @@ def _room(ctx: Context) -> int:
 
 
 def returns(messages: Sequence[ModelMessage], tool: str) -> Iterator[ToolReturnPart]:
-    """What the tool has answered, oldest first, refusals too."""
+    """The tool's results, oldest first, including failures."""
     for message in messages:
         if isinstance(message, ModelRequest):
             for part in message.parts:
@@ -150,18 +150,18 @@ def page_of(part: ToolReturnPart) -> DocumentPage | None:
 
 
 def pages(messages: Sequence[ModelMessage]) -> list[DocumentPage]:
-    """The pages that the talk holds, oldest first."""
+    """The pages in the conversation, oldest first."""
     return [page for part in returns(messages, "read") if (page := page_of(part)) is not None]
 
 
 def _found(messages: Sequence[ModelMessage]) -> list[Passage]:
-    """The passages that the talk holds."""
+    """The passages in the conversation."""
     parts = [part for part in returns(messages, "search") if part.outcome == "success"]
     return [passage for part in parts for passage in _PASSAGES.validate_python(part.content)]
 
 
 def readings(messages: Sequence[ModelMessage]) -> dict[UUID, Reading]:
-    """What was read of each document, in the version that was read last."""
+    """How much was read of each document, in the version that was read last."""
     found: dict[UUID, Reading] = {}
     held = pages(messages)
     for document_id in dict.fromkeys(page.document_id for page in held):

@@ -1,4 +1,4 @@
-"""Drafts a document from a brief and sources; nothing is written before a person has approved the whole text."""
+"""Drafts a document from a brief and sources. Nothing is written before a person has approved the whole text."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ Content = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CONTENT
 
 @dataclass(frozen=True, slots=True)
 class DraftState:
-    """What has happened to the draft: `base` is the version that was read last of the document to be rewritten."""
+    """The state of the draft; `base` is the last version read of the document to be rewritten."""
 
     base: int | None = None
     written: Mapping[str, JsonValue] | None = None
     refused: bool = False
 
     def after(self, part: ToolReturnPart, target: UUID | None, *, mine: bool) -> DraftState:
-        """`mine` says whether the part is of this run, and not of an earlier one that it continues."""
+        """The state after a tool result; `mine` says whether it is of this run, not of an earlier one it continues."""
         if part.tool_name == "read":
             page = page_of(part)
             return replace(self, base=page.version) if page and page.document_id == target else self
@@ -58,11 +58,11 @@ class DraftState:
             return replace(self, refused=True)
         if part.outcome == "success":
             return replace(self, written=cast("Mapping[str, JsonValue]", part.content))
-        return replace(self, base=None)  # it is outdated, and has to be read again
+        return replace(self, base=None)  # outdated: the document must be read again
 
 
-def _standing(ctx: Context) -> DraftState:
-    """By what the talk holds, up to the answer that makes the tool call at hand."""
+def _draft_state(ctx: Context) -> DraftState:
+    """The state before the answer that makes the current tool call, from the conversation."""
     draft_state = DraftState()
     for message in _before(ctx.messages, ctx.tool_call_id):
         mine = _run_of(message.run_id) == _run_of(ctx.run_id)
@@ -85,13 +85,13 @@ def _calls(message: ModelMessage) -> list[ToolCallPart]:
 
 
 def _run_of(turn: str | None) -> str:
-    """Turns are named by their run and a number."""
+    """The run id in a turn id, which is `{run_id}.{turn}`."""
     return (turn or "").rpartition(".")[0]
 
 
 async def _offered(ctx: Context, tool: ToolDefinition) -> ToolDefinition | None:
-    """Not before the document to be rewritten was read, and never again once a person has decided."""
-    draft_state = _standing(ctx)
+    """Offers `write` once the document to be rewritten was read, and no longer after a person's decision."""
+    draft_state = _draft_state(ctx)
     if draft_state.written is not None or draft_state.refused:
         return None
     return tool if ctx.deps.input.document_id is None or draft_state.base is not None else None
@@ -107,7 +107,7 @@ async def write(ctx: Context, title: StorableTitle, content: Content) -> dict[st
     """
     target = ctx.deps.input.document_id
     _refuse_two(ctx)
-    base = _standing(ctx).base
+    base = _draft_state(ctx).base
 
     async def work(documents: DocumentService) -> JsonValue:
         if target is None:
@@ -127,7 +127,7 @@ async def write(ctx: Context, title: StorableTitle, content: Content) -> dict[st
 
 
 def _refuse_two(ctx: Context) -> None:
-    """One decision would write both."""
+    """Raises DraftTwiceError for two `write` calls in one answer: one decision would apply to both."""
     for message in ctx.messages:
         calls = [call for call in _calls(message) if call.tool_name == "write"]
         if len(calls) > 1 and ctx.tool_call_id in {call.tool_call_id for call in calls}:
@@ -141,7 +141,7 @@ def _prompt(given: DraftOrder) -> str:
 
 
 async def _check(ctx: Context, output: Draft) -> Draft:
-    draft_state = _standing(ctx)
+    draft_state = _draft_state(ctx)
     if draft_state.written is not None:
         written = draft_state.written
         written_fields = {"document_id": UUID(str(written["document_id"])), "version": written["version"]}

@@ -1,4 +1,4 @@
-"""Extracts objects from documents; each was validated against the caller's own JSON Schema."""
+"""Extracts objects from documents and validates each against the caller's JSON Schema."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def _check(ctx: RunContext[RunDeps[ExtractionOrder]], output: Extraction) 
 
 
 async def _wrong_in(threads: SharedThreads, items: list[Extracted], schema: JsonObject) -> list[str]:
-    """Once nobody waits for it any more, for the run was cancelled or its time is up, the thread stops too."""
+    """Errors of the items. Stops its thread when the caller is cancelled or times out."""
     stop = Event()
     try:
         return await threads.run(partial(_misfits, items, schema, stop))
@@ -70,8 +70,8 @@ def _misfits(items: list[Extracted], schema: JsonObject, stop: Event, most: int 
 
 agent = AgentDefinition(
     name="extract",
-    description="Extracts objects from documents by a JSON Schema that the caller brings, and validates each against "
-    "it. Says how much of each document was read.",
+    description="Extracts objects from documents and validates each against a JSON Schema from the caller. Reports "
+    "how much of each document was read.",
     instructions=INSTRUCTIONS,
     input=ExtractionOrder,
     output=Extraction,

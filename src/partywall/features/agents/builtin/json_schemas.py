@@ -1,4 +1,4 @@
-"""Schemas that callers bring: refused unless they are of a known draft, small, closed in themselves and cheap."""
+"""Accepts callers' JSON Schemas only if they have a known draft and are small, self-contained and cheap to check."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from partywall.features.agents.builtin.schema_objects import CONTAINERS, InPlace
 from partywall.features.agents.exceptions import SchemaRefusedError, SchemaTooCostlyError
 
 MAX_BYTES: Final = 16 * 1024
-# Objects and booleans in it, whether they are schemas or data: the draft's own check meets both.
+# Objects and booleans, whether schemas or data: the metaschema check visits both.
 MAX_SUBSCHEMAS: Final = 500
 MAX_PATTERNS: Final = 20
-# Of a list that is no list of names or of schemas, for the draft's own check compares each with each.
+# Length of a list of other things than names or schemas: the metaschema check compares every pair of items.
 _MANY: Final = 100
-# They lead elsewhere, change what a reference means, or have Python's regular expressions run over names.
+# These point elsewhere, change what a reference means, or run Python's regular expressions on names.
 REFUSED: Final = frozenset(
     {"$id", "$schema", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveAnchor", "$recursiveRef", "$vocabulary",
      "patternProperties", "unevaluatedItems", "unevaluatedProperties"}
@@ -39,7 +39,7 @@ REFUSED: Final = frozenset(
 _UNSUPPORTED: Final = "Not a pattern of the supported kind: no look-around, no backreferences, no class inside a class"
 _REFERENCE: Final = re.compile(r"#(?:/(\$defs|definitions)/([A-Za-z0-9_. -]+))?")
 
-# Where schemas stand in a schema: as the value, in a list, or each under a name of the caller's. All else is data.
+# Keywords that hold schemas: as their value, in a list, or under names that the caller chooses. All else is data.
 _APPLIED: Final = frozenset(
     {"additionalItems", "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"}
 )
@@ -48,13 +48,13 @@ _NAMED: Final = frozenset({"$defs", "definitions", "dependencies", "dependentSch
 
 
 def refuse_unusable(schema: JsonObject) -> None:
-    """Takes time in proportion to the schema, whatever refers to what; raises SchemaRefusedError."""
+    """Raises SchemaRefusedError. Takes time linear in the schema, whatever its references."""
     if len(json.dumps(schema)) > MAX_BYTES:
         raise SchemaRefusedError("", f"A schema has at most {MAX_BYTES} bytes of JSON")
     draft = _draft_of(schema)
     bare = inner(schema)
     _refuse_large(bare)
-    _refuse_patterns(_patterns_of_usual(bare, CONTAINERS[draft]))
+    _refuse_patterns(_patterns_in(bare, CONTAINERS[draft]))
     for error in errors(_shortened(bare), draft):
         raise SchemaRefusedError(_pointer(error.absolute_path), error.message[:300])
     in_place = InPlace(bare, draft)
@@ -72,7 +72,7 @@ def _draft_of(schema: JsonObject) -> Draft:
 
 
 def _shortened(value: JsonValue) -> JsonValue:
-    """As valid as it was: of a long list of other things than names or schemas, one of each type."""
+    """Keeps the schema's validity, but shortens long lists of data to one item of each type."""
     if isinstance(value, dict):
         return {name: _shortened(each) for name, each in value.items()}
     if not isinstance(value, list):
@@ -101,8 +101,8 @@ def _values(value: JsonValue, pointer: str) -> Iterator[tuple[str, JsonValue]]:
         yield from _values(each, at)
 
 
-def _patterns_of_usual(root: JsonObject, containers: Collection[str]) -> dict[str, str]:
-    """Those in it, by pointers to them."""
+def _patterns_in(root: JsonObject, containers: Collection[str]) -> dict[str, str]:
+    """The patterns in a schema, by JSON pointer; raises SchemaRefusedError for refused keywords and references."""
     patterns: dict[str, str] = {}
     for pointer, schema in _schemas(root, ""):
         for name, value in schema.items():
@@ -119,7 +119,7 @@ def _patterns_of_usual(root: JsonObject, containers: Collection[str]) -> dict[st
 
 
 def _schemas(schema: JsonValue, pointer: str) -> Iterator[tuple[str, JsonObject]]:
-    """It and those in it, outermost first. What stands elsewhere is data, and a property's name is no keyword."""
+    """The schema and its subschemas, outermost first. Skips data, and does not take property names for keywords."""
     if not isinstance(schema, dict):
         return
     yield pointer, schema
@@ -148,7 +148,7 @@ def _leads_inside(schema: JsonObject, reference: str, containers: Collection[str
 
 
 def _refuse_patterns(patterns: Mapping[str, str]) -> None:
-    """None is compiled before all are known to be small together."""
+    """Raises SchemaRefusedError. Compiles no pattern before the total size of all is known to be small."""
     known = {at: _measured(at, pattern) for at, pattern in patterns.items()}
     left = MAX_COMPILED
     for at, found in known.items():

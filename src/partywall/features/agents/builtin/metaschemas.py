@@ -1,4 +1,4 @@
-"""What each draft says a schema is, as one schema: the newer drafts spread it over several, which takes longer."""
+"""Each draft's metaschema as one schema. Newer drafts split it into several, which are slower to validate with."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from referencing import Registry
 from partywall.core.schemas import JsonObject
 from partywall.features.agents.builtin.schema_checker import DRAFTS, Draft, Validator
 
-# What a schema of schemas refers to itself by, so that others may extend it; nobody does here.
+# Metaschemas use these so that others can extend them, which does not happen here.
 _EXTENSIBLE: Final = frozenset({"$dynamicRef", "$recursiveRef"})
 _ANCHORS: Final = frozenset({"$dynamicAnchor", "$recursiveAnchor"})
 _MERGED: Final = ("properties", "$defs", "definitions")
 
 
 def errors(schema: JsonValue, draft: Draft) -> Iterator[ValidationError]:
-    """In what it is no schema of the draft."""
+    """The reasons why `schema` is not valid in the draft."""
     return _VALIDATORS[draft].iter_errors(schema)
 
 
@@ -40,7 +40,7 @@ def _parts(top: JsonObject) -> Iterator[JsonObject]:
 
 
 def _closed(value: JsonValue) -> JsonValue:
-    """With references into itself alone."""
+    """Rewrites all references so that they stay within the merged schema."""
     if isinstance(value, list):
         return [_closed(each) for each in value]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""How large a pattern of Rust's regex crate becomes once it is compiled, told before it is.
+"""Estimates the compiled size of a pattern of Rust's regex crate, before it is compiled.
 
-The bytes were measured: of the largest thing of each kind, read forwards and backwards, with what matching adds. What
-is not understood here is refused, so that nothing is larger than it seems.
+The byte numbers were measured for the largest construct of each kind, compiled forwards and backwards, including what
+matching adds. Syntax that this module does not know is refused, so that no pattern is larger than its estimate.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _ASCII: Final = 128
 _PLAIN, _WIDE, _JOINED = 150, 400, 100
 _ANY, _MEMBER, _WIDE_MEMBER, _WIDE_RANGE = 2_500, 100, 400, 2_500
 _KINDS: Final = {"d": 10_000, "D": 30_000, "s": 3_000, "S": 15_000, "w": 110_000, "W": 110_000, "[:": 3_000}
-# Where large and small letters are the same: more ways to write one, and each character of a class is looked up.
+# Case-insensitive matching: more variants of a character, and a lookup for each character of a class.
 _FOLDED, _FOLDED_CHARACTER, _MOST_FOLDED, _FOLDED_SET = 4, 300, 3_000, 400_000
 _PROPERTY: Final = 120_000
-# Where words begin or end, a table of the whole is made.
+# Word boundaries make the engine build a table for the whole pattern.
 _TABLE, _LARGEST_TABLE = 6, 1_100_000
 _LOOKING: Final = "bB<>"
 _ENDLESS: Final = 10**12
 
 
 class UnsupportedPatternError(ValueError):
-    """It asks for what the engine does not do, or is written in a way that is not read here."""
+    """The pattern needs a feature that the engine lacks, or uses syntax that this module does not read."""
 
 
 class Size(NamedTuple):
-    """`compiled` is in bytes; `positions` are those that a text may be at in it at once, each repetition counted.
+    """`compiled` is in bytes; `positions` is how many places of the pattern can be active at once, with repetitions.
 
-    `once` is for work that is done once, whatever is repeated, as if it were bytes.
+    `once` is the cost, in bytes, of work that repetitions do not multiply.
     """
 
     compiled: int
@@ -54,14 +54,14 @@ class Size(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The same pattern without groups that are kept, for which a table would be made; and at most how large it is."""
+    """The pattern without capturing groups, for which the engine would build a table, and its maximum size."""
 
     pattern: str
     size: Size
 
 
 def measured(pattern: str) -> Measured:
-    """Takes time in proportion to the pattern. Raises UnsupportedPatternError."""
+    """Raises UnsupportedPatternError. Takes time linear in the pattern."""
     sizes = _Sizes(pattern)
     while sizes.at < len(pattern):
         sizes.read()
@@ -78,7 +78,7 @@ class _Sizes:
         self._written: list[str] = []
 
     def read(self) -> None:
-        """One more character, class, or what stands around them."""
+        """Reads the next token: a character, the start of a class or group, or an operator."""
         start = self.at
         token = self._token(_TOKEN)
         self._take(token)
@@ -135,7 +135,7 @@ class _Sizes:
         return Size(size * _FOLDED if self._folds else size, 1)
 
     def _class(self, *, negated: bool) -> Size:
-        """Up to its bracket; one that comes first is a member. There are no classes in it."""
+        """Reads up to the closing bracket; a bracket in first place is a member. Nested classes are refused."""
         members, last, first, in_range = [Size(_ANY if negated else _JOINED, 1)], None, self.at, False
         while True:
             token = self._token(_ITEM)
@@ -157,7 +157,7 @@ class _Sizes:
         return Size(0 if last < _ASCII else _WIDE_RANGE, once=folded)
 
     def _many(self, token: re.Match[str]) -> Size | None:
-        """Of what stands for a set of characters."""
+        """The size of a token that stands for a set of characters; None for others."""
         if token["property"]:
             return Size(_PROPERTY, once=_FOLDED_SET if self._folds else 0)
         kind = token.groupdict().get("posix") or token["escaped"] or ""
@@ -173,7 +173,7 @@ def _sum(sizes: list[Size]) -> Size:
 
 
 def _code(token: re.Match[str]) -> int | None:
-    """Of the one character that it stands for."""
+    """The code point of a token that stands for one character."""
     found = token.groupdict()
     if digits := found["two"] or found["four"] or found["eight"] or found["braced"]:
         return int(digits, 16)

@@ -1,4 +1,4 @@
-"""Patterns that callers bring, for the engine whose time is in proportion to the text, whatever the pattern."""
+"""Matches callers' regular expressions with an engine that takes linear time for every pattern (Rust's regex)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_sc
 from partywall.features.agents.builtin.pattern_sizes import Measured, UnsupportedPatternError
 
 MAX_CHARACTERS: Final = 200
-# In bytes, of all patterns of one schema together. The engine's own limit is 10 MB for each, and cannot be set.
+# In bytes, for all patterns of one schema together. The engine's own limit is fixed at 10 MB for each pattern.
 MAX_COMPILED: Final = 2_000_000
-# pydantic-core keeps so many of those that it compiled last.
+# The size of pydantic-core's cache of compiled patterns.
 _KEPT: Final = 50
 
 
 class Pattern:
-    """Raises UnsupportedPatternError. Whether it is too large is to be asked before."""
+    """A compiled pattern. Raises UnsupportedPatternError. Callers must check its size first."""
 
     def __init__(self, found: Measured) -> None:
         try:
@@ -36,7 +36,7 @@ class Pattern:
 
 @contextmanager
 def forgotten_patterns() -> Iterator[None]:
-    """After it, nothing of a tenant's patterns, or of what they were matched with, stays in pydantic-core."""
+    """On exit, evicts a tenant's patterns, and the texts they were matched with, from pydantic-core's cache."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Checks objects against a JSON Schema: every step is counted, and whoever waits for the answer can stop it."""
+"""Checks objects against a JSON Schema with a limit on the steps; the caller can stop it."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from partywall.features.agents.builtin.pattern_sizes import Size, measured
 from partywall.features.agents.builtin.patterns import Pattern
 from partywall.features.agents.exceptions import SchemaTooCostlyError
 
-# All that is done for the objects of one output together: a keyword that is applied, a value that is looked at.
+# For all objects of one output together. A step is a keyword that is applied or a value that is compared.
 MAX_STEPS: Final = 50_000
 MAX_CHARACTERS: Final = 200_000
 MAX_DIGITS: Final = 100
 _TOO_LARGE: Final[int] = 10**MAX_DIGITS
-# Following a reference is as much work as some others; a step reads or writes so many characters.
+# Following a reference costs as much as several steps; one step reads or writes `_CHARACTERS` characters.
 REFERENCE_STEPS: Final = 5
 _CHARACTERS: Final = 100
-# A text is searched for a pattern that may be at so many places at once in about twice the time.
+# Matching takes about twice the time for a pattern that can be at this many positions at once.
 _PLACES: Final = 10
-# They ask each item or name, also where what they ask is nothing.
+# Keywords that visit each item or name, even if they require nothing of it.
 _OF_EACH: Final = frozenset({"items", "additionalItems", "contains", "propertyNames", "additionalProperties"})
-# What a `false` in them says of an object, in many words, is thrown away and not seen here.
+# A `false` schema in these writes an error that quotes the instance; jsonschema discards it before it is counted here.
 _SILENT: Final = frozenset({"anyOf", "oneOf", "not", "if", "contains"})
 
 type Keyword = Callable[[object, object, object, object], Iterator[ValidationError] | None]
@@ -62,22 +62,22 @@ DRAFTS: Final[Mapping[str, Draft]] = {
 
 
 class StoppedError(Exception):
-    """Nobody waits for the answer any more."""
+    """The caller no longer waits for the result."""
 
 
 def draft_of(schema: JsonObject) -> Draft | None:
-    """None where the schema names one that is not known."""
+    """The draft of the schema; None if `$schema` names an unknown one."""
     named = schema.get("$schema", NEWEST)
     return DRAFTS.get(named.removesuffix("#")) if isinstance(named, str) else None
 
 
 def inner(schema: JsonObject) -> JsonObject:
-    """Without its name and its draft, which are known by now."""
+    """The schema without `$id` and `$schema`."""
     return {name: value for name, value in schema.items() if name not in ("$id", "$schema")}
 
 
 class Checker:
-    """Checks objects against one usable schema. Nothing is fetched, and the steps are counted.
+    """Checks objects against one usable schema. Fetches nothing and counts its steps.
 
     Once `stop` is set, the next step raises StoppedError.
     """
@@ -101,7 +101,7 @@ class Checker:
         self._validator = bounded(inner(schema), registry=Registry(), format_checker=formats())
 
     def errors(self, value: JsonValue, most: int = 3) -> list[str]:
-        """What is wrong with it, in words; raises SchemaTooCostlyError and StoppedError."""
+        """At most `most` error messages; raises SchemaTooCostlyError and StoppedError."""
         try:
             if unfit := _unfit(value):
                 return [f"$: {unfit}"]
@@ -127,7 +127,7 @@ class Checker:
             if name in _SILENT and (said := _falsehoods(value)):
                 self._spend(said * len(repr(instance)) // _CHARACTERS)
             for error in keyword(validator, value, instance, schema) or ():
-                # Writing it took as long as what it quotes.
+                # The message quotes the instance, so its cost grows with its length.
                 self._spend(len(error.message) // _CHARACTERS)
                 yield error
 
@@ -151,13 +151,13 @@ class Checker:
         for index, each in enumerate(instance):
             form = self._form(each)
             if form in seen:
-                yield ValidationError(f"has non-unique elements: [{index}] stands there before")
+                yield ValidationError(f"has non-unique elements: [{index}] repeats an earlier one")
                 return
             seen.add(form)
 
     def _enum(self, _: object, choices: object, instance: object, __: object) -> Iterator[ValidationError]:
         assert isinstance(choices, list)
-        # A list of the schema lives as long as the schema does.
+        # Lists of the schema live as long as this checker, so their ids stay unique.
         if id(choices) not in self._choices:
             self._choices[id(choices)] = frozenset(map(self._form, choices))
         if self._form(instance) not in self._choices[id(choices)]:
@@ -168,14 +168,14 @@ class Checker:
             yield ValidationError(f"{_quoted(const)} was expected")
 
     def _multiple(self, _: object, of: object, instance: object, __: object) -> Iterator[ValidationError]:
-        """As the numbers are written, in tenths: 0.3 is a multiple of 0.1."""
+        """Compares the decimal notation, so that 0.3 is a multiple of 0.1."""
         if isinstance(instance, bool) or not isinstance(instance, int | float):
             return
         if Fraction(str(instance)) % Fraction(str(of)):
             yield ValidationError(f"{instance!r} is not a multiple of {of}")
 
     def _form(self, value: object) -> Hashable:
-        """The same for what is equal in JSON Schema, and for nothing else: 1 is 1.0, and true is not 1."""
+        """A hashable form that is equal exactly for values that JSON Schema calls equal: 1 is 1.0, true is not 1."""
         self._spend(1)
         match value:
             case str():
@@ -184,7 +184,7 @@ class Checker:
             case bool() | None:
                 return (value,)
             case int() | float():
-                # As text, for numbers can be chosen so that they all have one hash.
+                # As text: otherwise numbers could be chosen that all have the same hash.
                 return ("number", str(int(value) if value == int(value) else value))
             case list():
                 return ("list", tuple(map(self._form, value)))
@@ -195,7 +195,7 @@ class Checker:
 
 
 def _unfit(value: JsonValue) -> str | None:
-    """Why it is not looked at more closely."""
+    """Why the value is rejected without further checks; None if it is not."""
     if len(json.dumps(value, ensure_ascii=False)) > MAX_CHARACTERS:
         return f"the object is longer than {MAX_CHARACTERS:,} characters of JSON"
     if has_long_number(value):

@@ -1,4 +1,4 @@
-"""What a schema and those that it refers to ask of one and the same object: each is looked at once."""
+"""Analyses the subschemas that apply to the same object as a schema; each referenced schema is visited once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partywall.core.schemas import JsonObject
 from partywall.features.agents.builtin.schema_checker import REFERENCE_STEPS, Draft
 from partywall.features.agents.exceptions import SchemaRefusedError
 
-# Where the draft's own schema looks for definitions: what stands elsewhere was not checked to be a schema.
+# Where the draft's metaschema validates definitions; it does not check that other places hold schemas.
 CONTAINERS: Final[Mapping[Draft, tuple[str, ...]]] = {
     Draft202012Validator: ("$defs", "definitions"),
     Draft201909Validator: ("$defs", "definitions"),
@@ -26,7 +26,7 @@ _NAMED: Final = ("dependentSchemas", "dependencies")
 
 
 class InPlace:
-    """Of a schema that is valid in its draft. Raises SchemaRefusedError for references that never end."""
+    """Analyses a schema that is valid in its draft. Raises SchemaRefusedError for circular references."""
 
     def __init__(self, root: JsonObject, draft: Draft) -> None:
         self._draft = draft
@@ -40,11 +40,11 @@ class InPlace:
             self._steps[reference] = self._steps_of(schemas[reference])
 
     def is_of_objects(self) -> bool:
-        """Whether it says so: by its type, by the properties that it names, or by the schemas that it is made of."""
+        """Whether the schema requires an object: by `type`, by `properties`, or through its in-place subschemas."""
         return self._says["#"]
 
     def steps(self) -> int:
-        """At most so many are taken for an object without properties."""
+        """The maximum number of steps to check an object without properties."""
         return self._steps["#"]
 
     def _says_so(self, schema: JsonValue) -> bool:
@@ -52,7 +52,7 @@ class InPlace:
             return False
         led = self._says.get(str(schema.get("$ref")), False)
         if "$ref" in schema and self._draft in (Draft6Validator, Draft7Validator):
-            return led  # they overlook what stands beside a reference
+            return led  # these drafts ignore keywords beside a reference
         if "type" in schema:
             return schema["type"] in ("object", ["object"])
         all_, any_, one = ([self._says_so(each) for each in _list(schema, name)] for name in _LISTED)
@@ -67,18 +67,18 @@ class InPlace:
 
 
 def _order(schemas: Mapping[str, JsonValue]) -> Iterator[str]:
-    """Each after those that it refers to: who follows references as they stand may never end."""
+    """The schemas in dependency order, each after those that it refers to; raises SchemaRefusedError for a cycle."""
     graph = TopologicalSorter({at: set(_asked(schema)) for at, schema in schemas.items()})
     try:
         yield from graph.static_order()
     except CycleError as error:
         ring = ", ".join(error.args[1])[:200]
-        message = f"References lead in a ring before they say anything of the object: {ring}"
+        message = f"These references form a cycle: {ring}"
         raise SchemaRefusedError("", message) from error
 
 
 def _asked(schema: JsonValue) -> Iterator[str]:
-    """The references that are followed for the same object."""
+    """The references that apply to the same object."""
     if isinstance(schema, dict):
         if isinstance(schema.get("$ref"), str):
             yield cast("str", schema["$ref"])

@@ -1,4 +1,4 @@
-"""What the shipped agents are given, what they answer, and what their tools return."""
+"""Inputs, outputs and tool results of the built-in agents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MOST_CITATIONS: Final = 30
 MOST_QUOTED: Final = 1_000
 
 
-def _unlike(ids: list[UUID]) -> list[UUID]:
+def _unique(ids: list[UUID]) -> list[UUID]:
     if len(set(ids)) < len(ids):
         raise PydanticCustomError("not_unique", "A document is named twice")
     return ids
@@ -35,9 +35,9 @@ def _not_blank(text: str) -> str:
 
 
 WORDED: Final = AfterValidator(_not_blank)
-# What a caller says: kept as it is, and never blank. Where it may be absent, its length is to be asked before WORDED.
+# Text of a caller: stored unchanged, never blank. Optional fields must check its length before WORDED.
 Words = Annotated[str, NOT_BLANK, WORDED]
-DocumentIds = Annotated[list[UUID], Field(min_length=1, max_length=MOST_DOCUMENTS), AfterValidator(_unlike)]
+DocumentIds = Annotated[list[UUID], Field(min_length=1, max_length=MOST_DOCUMENTS), AfterValidator(_unique)]
 Language = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35),
@@ -46,14 +46,14 @@ Language = Annotated[
 
 
 class SourcesInput(AgentInput):
-    """The input of an agent that reads the project, or some documents of it alone."""
+    """The input of an agent that reads the whole project, or only some of its documents."""
 
     document_ids: DocumentIds | None = Field(default=None, description="Read only these; by default all.")
     language: Language | None = None
 
     @property
     def readable(self) -> Collection[UUID] | None:
-        """None is the whole project."""
+        """The documents that the run may read; None means the whole project."""
         return self.document_ids
 
     def documents(self) -> Mapping[str, UUID]:
@@ -61,8 +61,9 @@ class SourcesInput(AgentInput):
 
 
 class CheckedOutput(ResponseModel):
-    """The fields in `server_fields` are never taken from the model: they are not in the schema that it is given, and
-    what it says there is dropped. The check fills them in with `model_copy(update=...)`.
+    """The model never provides the fields in `server_fields`: its schema lacks them, and values for them are dropped.
+
+    The agent's check fills them in with `model_copy(update=...)`.
     """
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=True)
@@ -70,7 +71,7 @@ class CheckedOutput(ResponseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_ours(cls, value: object) -> object:
+    def _drop_server_fields(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
         return {name: each for name, each in value.items() if name not in cls.server_fields}
@@ -108,7 +109,7 @@ class DocumentPage(ResponseModel):
 
 
 class Reading(ResponseModel):
-    """How much of a document the output rests on, in characters."""
+    """How much of a document was read for the output, in characters."""
 
     document_id: UUID
     title: str
@@ -118,13 +119,13 @@ class Reading(ResponseModel):
 
 
 class Question(SourcesInput):
-    """What to answer, and from which documents."""
+    """The question, and the documents to answer it from."""
 
     question: Words = Field(min_length=1, max_length=4000, description="In any words.")
 
 
 class Citation(CheckedOutput):
-    """A quote that stands in the document: it was looked up, and `start` and `end` say where, in characters."""
+    """A quote that was found in the document; `start` and `end` are its position in characters."""
 
     server_fields: ClassVar[frozenset[str]] = frozenset({"title", "version", "start", "end"})
 
@@ -138,7 +139,7 @@ class Citation(CheckedOutput):
 
 
 class Answer(CheckedOutput):
-    """`answer` is null where the documents do not say. Otherwise each of its sentences carries numbers of citations."""
+    """`answer` is null if the documents do not say. Otherwise each of its sentences has numbers of citations."""
 
     answered: bool
     answer: str | None = Field(max_length=20_000)
@@ -146,7 +147,7 @@ class Answer(CheckedOutput):
 
 
 class SummaryOrder(SourcesInput):
-    """Either `document_ids` or `query` says what to summarise."""
+    """Either `document_ids` or `query` selects what to summarise."""
 
     query: QueryText | None = Field(default=None, description="Summarise what a search for this finds.")
     focus: Annotated[str, Field(max_length=2000), NOT_BLANK, WORDED] | None = Field(
@@ -169,7 +170,7 @@ class KeyPoint(CheckedOutput):
 
 
 class Summary(CheckedOutput):
-    """`documents` are those that were read, and how much of each."""
+    """`documents` lists the documents that were read, and how much of each."""
 
     server_fields: ClassVar[frozenset[str]] = frozenset({"documents"})
 
@@ -180,12 +181,12 @@ class Summary(CheckedOutput):
 
 
 class ExtractionOrder(SourcesInput):
-    """What to look for, in which documents."""
+    """What to extract, from which documents."""
 
     document_ids: DocumentIds = Field(description="The documents to extract from.")
     schema_: JsonObject = Field(
         alias="schema",
-        description="The JSON Schema of one object, of draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
+        description="The JSON Schema of one object, in draft 2020-12 unless `$schema` names 2019-09, 7 or 6.",
         examples=[{"type": "object", "properties": {"iban": {"type": "string"}}, "required": ["iban"]}],
     )
     instructions: Annotated[str, Field(max_length=4000), NOT_BLANK, WORDED] | None = Field(
@@ -210,7 +211,7 @@ class Extracted(ResponseModel):
 
 
 class Extraction(CheckedOutput):
-    """`documents` says how much was read of each."""
+    """`documents` says how much of each document was read."""
 
     server_fields: ClassVar[frozenset[str]] = frozenset({"documents"})
 
@@ -219,7 +220,7 @@ class Extraction(CheckedOutput):
 
 
 class DraftOrder(SourcesInput):
-    """What to write, from what, and where to."""
+    """What to write, from which sources, and to which document."""
 
     brief: Words = Field(min_length=1, max_length=10_000, description="What to write, for whom, how long.")
     document_id: UUID | None = Field(
@@ -228,7 +229,7 @@ class DraftOrder(SourcesInput):
 
     @property
     def readable(self) -> Collection[UUID] | None:
-        """The document to be rewritten is a source too."""
+        """Includes the document to be rewritten."""
         if self.document_ids is None or self.document_id is None:
             return self.document_ids
         return [*self.document_ids, self.document_id]
@@ -239,7 +240,7 @@ class DraftOrder(SourcesInput):
 
 
 class Draft(CheckedOutput):
-    """`document_id`, `version` and `title` are those of what was written, null where a person refused."""
+    """`document_id`, `version` and `title` are those of the written document, null if a person rejected the draft."""
 
     server_fields: ClassVar[frozenset[str]] = frozenset({"status", "document_id", "version", "title", "comment"})
 
@@ -247,5 +248,5 @@ class Draft(CheckedOutput):
     document_id: UUID | None = None
     version: int | None = None
     title: str | None = None
-    comment: str | None = Field(default=None, description="Why it was refused, in the words of who did, if any.")
-    notes: str = Field(max_length=10_000, description="What the draft rests on, and what is missing.")
+    comment: str | None = Field(default=None, description="The comment of the person who rejected it, if any.")
+    notes: str = Field(max_length=10_000, description="What the draft is based on, and what is missing.")

@@ -1,4 +1,4 @@
-"""Where sentences end. Rather one end too many than one too few: a claim is not to hide behind another's number."""
+"""Splits text into sentences. In doubt it splits, so that no claim is covered by another sentence's citation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 _PUNCTUATION: Final = re.compile(r"(?:[^\w\s\[]|_)++")
 _BLANKS: Final = re.compile(r"\s*")
 _NUMBERS: Final = re.compile(r"(?:\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\])*")
-# Before a blank, the end or a number in brackets; the others stand inside no word.
+# These end a sentence only before a blank, the end or a number in brackets; wide stops never occur inside a word.
 _STOP: Final = re.compile(r"[.!?\u2026]")
 _WIDE_STOP: Final = re.compile(
     r"[\u3002\uff01\uff1f\uff61\uff0e\u0964\u0965\u061f\u06d4\u0589\u1362\u17d4\u104b\u203c\u2047-\u2049]"
 )
 _ELLIPSIS: Final = re.compile(r"\u2026|\.\.")
 _QUOTES: Final = "\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u203a\u2039\u300d\u300f"
-# The number or letter of an item in a list.
+# The number or letter of a list item.
 _ITEM: Final = re.compile(r"^\W*(?:\d{1,3}|[^\W\d_]|[ivxIVX]{2,5})[.)]\s+")
 _ABBREVIATED: Final = re.compile(
     r"""(?<![\w.])(?:
@@ -35,22 +35,22 @@ _MONTH: Final = re.compile(r"Jan|J\xe4n|Feb|M\xe4r|Apr|Mai|Jun|Jul|Aug|Sep|Okt|N
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Each with the numbers in brackets behind its stop. Takes time in proportion to the text, whatever is in it."""
+    """Sentences, each with the numbers in brackets after its stop. Takes time linear in the text for any input."""
     for passage in _passages(text):
         yield from _split(passage)
 
 
 def _passages(text: str) -> Iterator[str]:
-    """The lines; what ends in a colon goes on in the next one."""
-    started_run: list[str] = []
+    """The lines of the text; a line that ends in a colon is joined with the next one."""
+    pending: list[str] = []
     for line in text.splitlines():
         if not (said := _ITEM.sub("", line.strip())):
             continue
-        started_run.append(said)
+        pending.append(said)
         if not said.rstrip("*_ ").endswith((":", "\uff1a")):
-            yield " ".join(started_run)
-            started_run = []
-    yield " ".join(started_run)
+            yield " ".join(pending)
+            pending = []
+    yield " ".join(pending)
 
 
 def _split(passage: str) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _split(passage: str) -> Iterator[str]:
 
 
 def _without_stops(found: re.Match[str]) -> str:
-    """As long as it was."""
+    """The abbreviation with its stops replaced by characters of the same length, unless it ends a sentence."""
     plain = found.group().replace(".", "\u00b7")
     if found["always"]:
         return plain

@@ -1,4 +1,4 @@
-"""Summarises documents; each key point names the document that it comes from, and all of it how much was read."""
+"""Summarises documents. Each key point names its document; the summary says how much of each was read."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ async def _check(ctx: RunContext[RunDeps[SummaryOrder]], output: Summary) -> Sum
 
 agent = AgentDefinition(
     name="summarise",
-    description="Summarises documents, or what a search finds, in a title, a text and key points that name their "
-    "documents. Says how much of each document was read.",
+    description="Summarises documents, or what a search finds, as a title, a text and key points that name their "
+    "documents. Reports how much of each document was read.",
     instructions=INSTRUCTIONS,
     input=SummaryOrder,
     output=Summary,

@@ -1,4 +1,4 @@
-"""The entry point. It imports next to nothing before it answers signals: reading the program takes a while."""
+"""The entry point. It installs signal handlers before the slow imports."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code: see `partywall.commands.dispatch`, which is read here."""
-    # lint: allow import-in-function - it takes a while, and the signals have to have their handlers before
+    """Runs the command line and returns its exit code, see `partywall.commands.dispatch`."""
+    # lint: allow import-in-function - the import is slow, and the signal handlers must be installed first
     from partywall.commands import dispatch  # noqa: PLC0415 - see above
 
     return dispatch.run(arguments)
 
 
 def _end(signum: int, _frame: FrameType | None) -> None:
-    """Nothing has begun, and an exception could be raised, and be lost, anywhere in what is being imported."""
+    """Exits at once: an exception raised during an import could be swallowed."""
     os._exit(128 + signum)

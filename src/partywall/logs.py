@@ -21,26 +21,27 @@ from partywall.settings import LogSettings
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
-# What uvicorn makes an error of: a client that went before the handshake, or one that was given up, as our log says.
-_GONE: Final = frozenset(
+# uvicorn logs these as errors: the client left before the handshake, or the connection was given up, which our log
+# says.
+_DISCONNECTED: Final = frozenset(
     {"ASGI callable returned without completing handshake.", "ASGI callable returned without completing response."}
 )
-# The connection of such a client is closed with the code 1007.
-_NO_TEXT: Final = "Invalid UTF-8 sequence received from client."
+# uvicorn closes such a connection with code 1007.
+_INVALID_UTF8: Final = "Invalid UTF-8 sequence received from client."
 
 
-# SQLAlchemy's pools log under the name of their class, and say at every stop that they are made anew.
+# SQLAlchemy's pools log under the name of their class, and log at every shutdown that they are recreated.
 _POOLS: Final = "partywall.core.db.pools"
 
 
-def client_stayed(record: logging.LogRecord) -> bool:
-    """Whether a record of uvicorn's is about something else than a client that is gone."""
-    return record.getMessage() not in _GONE
+def is_not_disconnect(record: logging.LogRecord) -> bool:
+    """Whether a uvicorn record is about something other than a disconnected client."""
+    return record.getMessage() not in _DISCONNECTED
 
 
-def as_of_client(record: logging.LogRecord) -> bool:
-    """Makes one line of information of what is no error of ours; false where such lines are not wanted."""
-    if record.getMessage() != _NO_TEXT:
+def downgrade_client_error(record: logging.LogRecord) -> bool:
+    """Logs a client's invalid UTF-8 as one line of level INFO; false where that level is not logged."""
+    if record.getMessage() != _INVALID_UTF8:
         return True
     record.levelno, record.levelname = logging.INFO, "INFO"
     record.exc_info = record.exc_text = None
@@ -48,7 +49,7 @@ def as_of_client(record: logging.LogRecord) -> bool:
 
 
 class _Lines:
-    """Standard output. That it takes no more, as on a full disk, undoes nothing of what a line tells of."""
+    """Standard output. A failed write, such as to a full disk, does not fail the work that is logged."""
 
     def write(self, line: bytes) -> None:
         with suppress(OSError):
@@ -76,7 +77,7 @@ def _mask_values(_: WrappedLogger, __: str, event: MutableMapping[str, object]) 
 def _dumps(event: object, **_: object) -> bytes:
     try:
         return orjson.dumps(event, default=str)
-    except TypeError:  # half of a surrogate pair, or a number that is too long: this one writes both
+    except TypeError:  # json can write both a lone surrogate and an integer that is too long
         return json.dumps(event, default=str).encode()
 
 
@@ -89,7 +90,7 @@ def _as_json(settings: LogSettings) -> bool:
 
 
 def access_log(settings: LogSettings) -> AccessLog:
-    """Tells of each answered request. There are so many that JSON goes past the processors, masked all the same."""
+    """Logs each answered request. For speed, JSON lines skip structlog's processors, but they are masked as well."""
     if _level(settings) > logging.INFO:
         return lambda _: None
     return _write_access_line if _as_json(settings) else _log_access
@@ -108,7 +109,7 @@ def _log_access(entry: AccessEntry) -> None:
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """JSON to stdout when that is not a terminal, readable on one. The standard library's loggers come along."""
+    """Logs JSON to stdout, or readable lines where that is a terminal; includes the standard library's loggers."""
     level = _level(settings)
     as_json = _as_json(settings)
     if not as_json and isinstance(sys.stdout, TextIOWrapper):
@@ -140,7 +141,7 @@ def configure_logging(settings: LogSettings) -> None:
 
 
 def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
-    """Libraries log through the standard library; their lines leave in the same form."""
+    """Formats what libraries log through the standard library in the same way."""
     renderer: Processor = (
         structlog.processors.JSONRenderer(serializer=lambda event, **_: _dumps(event).decode())
         if as_json
@@ -161,7 +162,7 @@ def _bridge(level: int, as_json: bool, shared: list[Processor]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.INFO))
-    logging.getLogger("uvicorn.error").addFilter(client_stayed)
-    logging.getLogger("uvicorn.error").addFilter(as_of_client)
+    logging.getLogger("uvicorn.error").addFilter(is_not_disconnect)
+    logging.getLogger("uvicorn.error").addFilter(downgrade_client_error)
     for noisy in ("httpx2", "alembic", "uvicorn.error", "uvicorn", "mcp", _POOLS):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -41,9 +41,10 @@ _VERSION: Final = "/api/v1"
 
 
 def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int | None = None) -> FastAPI:
-    """The whole HTTP application for these settings; opens nothing before its lifespan.
+    """The HTTP application for these settings; opens nothing before its lifespan.
 
-    Its own process ends when the event loop does not answer any more, and says on `heartbeat` that it does.
+    With `own_process`, the process ends when its event loop hangs. `heartbeat` is the descriptor that the watchdog
+    writes to while the loop responds.
     """
 
     @asynccontextmanager
@@ -64,7 +65,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
         redoc_url=None,
         openapi_url=None,
         generate_unique_id_function=operation_id,
-        # A redirect would name whatever host the client claimed to speak to.
+        # A redirect would contain whatever Host the client sent.
         redirect_slashes=False,
     )
     app.state.draining = asyncio.Event()
@@ -79,7 +80,7 @@ def create_app(settings: Settings, *, own_process: bool = False, heartbeat: int 
 
 
 def _include_routes(app: FastAPI) -> None:
-    """Every route stands behind the gate. Each router is included once: FastAPI analyses its routes at every level."""
+    """Requires a principal on every route. Includes each router once: FastAPI analyses its routes at every level."""
     for routes in ROUTES:
         for router in routes.routers:
             app.include_router(router, prefix=_VERSION, dependencies=[Depends(require_principal)])
@@ -118,7 +119,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_admission(app: FastAPI, settings: Settings) -> None:
-    """One caller has at most a third of what large bodies may take, on disk and in memory."""
+    """Each caller may use at most a third of the disk space and memory for large bodies."""
     http = settings.http
     app.state.body_memory = BodyMemory.of(http.body_memory_bytes)
     app.add_middleware(

@@ -1,4 +1,4 @@
-"""The lifespan: settings -> Resources, opened in order and closed in reverse."""
+"""Opens a process's resources in order and closes them in reverse."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ from partywall.settings import (
 
 EMBEDDING_RETRIES = Retries(4)
 ISSUER = "partywall"
-# Sockets that have not said yet whose they are: in all, and from one client address.
+# Sockets that have not authenticated yet: in all, and from one client address.
 HANDSHAKES, HANDSHAKES_EACH = 1000, 100
-# Threads that check what agents are given and answer, of one account one at once; so many of its checks may wait.
+# Threads that validate the input and output of agents, one for each account at once; how many checks of one may wait.
 CHECKS, CHECKS_WAITING = 2, 32
 
 
 class MissingUrlError(Exception):
-    """A setting that names where an engine is has not been set."""
+    """The setting for the URL of a service is missing."""
 
 
 def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions:
@@ -96,7 +96,7 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
 
 
 def create_mailer(settings: Settings) -> Mailer:
-    """Raises OSError where MAIL__CA_FILE cannot be read, and ValueError where MAIL__FROM holds no one address."""
+    """Raises OSError where MAIL__CA_FILE cannot be read, and ValueError where MAIL__FROM is not exactly one address."""
     mail = settings.mail
     if mail.engine != "smtp":
         return DirectoryMailer(settings.mail_directory, mail.sender)
@@ -113,7 +113,7 @@ def create_mailer(settings: Settings) -> Mailer:
 async def open_resources(
     settings: Settings, *, application: str, draining: asyncio.Event | None = None, background: bool = False
 ) -> AsyncIterator[Resources]:
-    """Everything a process needs. Streams end when `draining` is set; work in the `background` may wait for locks."""
+    """Opens what a process needs. Streams end when `draining` is set; `background` work may wait for locks."""
     async with AsyncExitStack() as stack:
         cache, keeper = _open_cache(stack, _cache_url(settings)), SecretKeeper(secret_key(settings))
         engine, reads = await _open_database(stack, settings.database, application, background=background)
@@ -187,7 +187,7 @@ class _Live(NamedTuple):
 async def _open_events(
     stack: AsyncExitStack, settings: Settings, cache: Redis, reads: ReadPool, draining: asyncio.Event
 ) -> _Live:
-    """What numbers and announces events and jobs behind the writers, and what follows them, with one connection."""
+    """Opens what numbers events, announces events and jobs, and follows both over one cache subscription."""
     assert settings.cache.url is not None
     subscriber_cache = create_listening_cache(settings.cache.url.get_secret_value())
     stack.push_async_callback(subscriber_cache.aclose)
@@ -220,7 +220,7 @@ def _tickets(settings: EventSettings) -> TimedSlots:
 def _open_credentials(
     stack: AsyncExitStack, settings: Settings, sessions: Sessions, keeper: SecretKeeper, cache: Redis, live: _Live
 ) -> tuple[AccessTokens, ApiKeys]:
-    """What is revoked here is told, and what is revoked elsewhere ends here."""
+    """Opens credentials. Publishes revocations of this process and applies those of others."""
     ring, revocations = KeyRing(sessions, keeper.box(SIGNING_KEYS)), Revocations(cache)
     ttl = settings.accounts.access_token_ttl
     tokens = AccessTokens(ring, ISSUER, ttl, RevocationCheck(sessions).is_not_revoked, revocations.tell)
@@ -251,7 +251,7 @@ async def _open_sessions(engine: AsyncEngine, waker: JobWaker, settings: Setting
 
 
 async def _open_outgoing(stack: AsyncExitStack, settings: OutgoingSettings, tls: ssl.SSLContext) -> Outgoing:
-    """For addresses that users give."""
+    """The HTTP client for addresses that users give."""
     destinations = Destinations.of(
         plain_http=settings.allow_http, networks=settings.allowed_networks, ports=settings.allowed_ports
     )

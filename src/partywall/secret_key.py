@@ -8,7 +8,7 @@ from partywall.settings import Settings
 
 
 def secret_key(settings: Settings) -> str:
-    """The settings' secret, or, in development, one made on first start and kept in the data directory."""
+    """The configured secret; in development, one created on first start and kept in the data directory."""
     if settings.secret_key is not None:
         return settings.secret_key.get_secret_value()
     path = settings.data_dir / "secret.key"
@@ -19,7 +19,7 @@ def secret_key(settings: Settings) -> str:
 
 
 def _create(path: Path) -> None:
-    """Whole or not at all, and the first of two processes wins."""
+    """Creates the file atomically; the first of two processes wins."""
     draft = path.with_suffix(f".{os.getpid()}")
     with open(draft, "x", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(secrets.token_urlsafe(48))

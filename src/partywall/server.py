@@ -20,7 +20,7 @@ from partywall.core.http.connections import Http
 from partywall.core.http.socket_protocol import Sockets
 from partywall.core.memory import release_memory
 from partywall.core.security.client_address import ClientAddresses
-from partywall.core.shared_threads import let_the_loop_in
+from partywall.core.shared_threads import shorten_switch_interval
 from partywall.logs import configure_logging
 from partywall.main import create_app
 from partywall.settings import Settings
@@ -30,16 +30,16 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS: Final = 10
 STARTUP_FAILED: Final = 3
 TAKEN_AT_ONCE: Final = 16
-# A client's longest message: room for a token and a filter.
+# A client's longest message: holds a token and a filter.
 LARGEST_MESSAGE: Final = 8 * 1024
 PONG_SECONDS: Final = 20.0
-# Files that are no connections: of the database, the cache, blobs, the spool and what leaves for elsewhere.
+# File descriptors not used by client connections: database, cache, blobs, spool and outgoing calls.
 RESERVED_FILES: Final = 256
-# Clients that no process has accepted yet.
+# Connections that no process has accepted yet.
 BACKLOG: Final = 2048
-# A new process of several reads the whole program first, which takes a busy machine longer than uvicorn's own 5 s.
+# A new worker process imports the program first, which can take longer than uvicorn's default of 5 s on a busy machine.
 ANSWERS_WITHIN: Final = 30
-# What all clients together may leave unread of what is sent to them.
+# How many sent bytes all clients together may leave unread.
 UNSENT_BYTES: Final = 48 * 1024 * 1024
 
 
@@ -61,7 +61,7 @@ class ServerOptions(TypedDict):
 
 
 def server_options(settings: Settings) -> ServerOptions:
-    """How uvicorn serves the application, whoever starts it."""
+    """uvicorn's options, for each way to start it."""
     return {
         "http": cast("type[asyncio.Protocol]", partial(Http, others=connections(settings))),
         "ws": Sockets,
@@ -81,7 +81,7 @@ def server_options(settings: Settings) -> ServerOptions:
 
 
 def connections(settings: Settings) -> Connections:
-    """The limits of one process, as far as it may open files."""
+    """The connection limits of one process, within its limit of open files."""
     http = settings.http
     may_open, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     total = min(http.connections, max(may_open - RESERVED_FILES, may_open // 2))
@@ -98,17 +98,17 @@ def connections(settings: Settings) -> Connections:
 
 
 def application(settings: Settings, workers: int, heartbeat: int | None = None) -> FastAPI | str:
-    """What uvicorn serves. Each of several workers makes an application of its own, reading the settings anew."""
+    """The application for uvicorn. Each of several workers creates its own and reads the settings again."""
     configure_logging(settings.log)
     release_memory()
-    let_the_loop_in()
+    shorten_switch_interval()
     if workers > 1:
         return "partywall.asgi:app"
     return create_app(settings, own_process=True, heartbeat=heartbeat)
 
 
 def run_api(served: FastAPI | str, settings: Settings, host: str, port: int, workers: int) -> None:
-    """The API process, or, with several workers, uvicorn's supervisor of as many."""
+    """Runs the API process, or uvicorn's supervisor with several workers."""
     _allow_many_connections()
     config = uvicorn.Config(
         served,
@@ -121,10 +121,10 @@ def run_api(served: FastAPI | str, settings: Settings, host: str, port: int, wor
     with suppress(KeyboardInterrupt):
         if workers > 1:
             bound = config.bind_socket()
-            # uvicorn's own servers take one connection of each socket in a round of the loop.
+            # uvicorn's own servers accept one connection per socket in each round of the loop.
             hangup = signal.getsignal(signal.SIGHUP)
             several = Multiprocess(config, sockets=[bound, *(bound.dup() for _ in range(TAKEN_AT_ONCE - 1))])
-            if hangup is signal.SIG_IGN:  # by `nohup`, of which uvicorn's supervisor knows nothing
+            if hangup is signal.SIG_IGN:  # set by `nohup`; uvicorn's supervisor replaces it
                 signal.signal(signal.SIGHUP, hangup)
             several.run()
             return
@@ -168,6 +168,6 @@ class Server(uvicorn.Server):
 
 
 def _allow_many_connections() -> None:
-    """Each stream is an open file, and 1,024 of them is all that many systems give without being asked."""
+    """Raises the soft limit of open files, which is often 1,024: each stream needs one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -12,14 +12,14 @@ from partywall.core.background import keep
 from partywall.core.jobs.runner import JobRunner
 from partywall.core.memory import exempt_from_collection, release_memory
 from partywall.core.retention import work as retention
-from partywall.core.shared_threads import let_the_loop_in
+from partywall.core.shared_threads import shorten_switch_interval
 from partywall.core.watchdog import watched
 from partywall.features.work import WORK
 from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
-# Where it shares a machine with the API, who waits for an answer comes first.
+# Gives the API priority where both share a machine.
 NICER: Final = 5
 
 
@@ -45,9 +45,9 @@ async def _until_signalled(settings: Settings, heartbeat: int | None) -> None:
 
 
 def run_worker(settings: Settings, heartbeat: int | None = None) -> None:
-    """The worker process: ends cleanly on SIGINT and SIGTERM. It says on `heartbeat` that its loop answers."""
+    """Runs the worker process. It ends cleanly on SIGINT and SIGTERM, and reports on `heartbeat` like the API."""
     os.nice(NICER)
     configure_logging(settings.log)
     release_memory()
-    let_the_loop_in()
+    shorten_switch_interval()
     uvloop.run(_until_signalled(settings, heartbeat))

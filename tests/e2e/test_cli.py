@@ -137,7 +137,7 @@ def test_a_key_needs_no_login(member: CliServer, tmp_path: Path) -> None:
     assert done.stdout == "1 sent, 0 changed, 0 unchanged, 0 failed\n", done.stderr
     assert anywhere("projects", "list").stdout.split()[:2] == [project, "editor"]
     assert not config.exists()
-    refused(anywhere("projects", "create", "Another"), "not for a project's key")
+    refused(anywhere("projects", "create", "Another"), "not a project's key")
     refused(anywhere("search", "x", key="hunter2"), "pw_")
     refused(anywhere("search", "x", key=key[:-1]), "the key in PARTYWALL_KEY")
 

@@ -14,7 +14,7 @@ RESTART_PAUSE_SECONDS: Final = 1.0
 
 
 class Background:
-    """A task group for work that lasts: its tasks end when the group closes, and one that fails starts again."""
+    """A task group for long-running tasks: cancels them when it closes, and restarts one that fails."""
 
     def __init__(self) -> None:
         self._group = asyncio.TaskGroup()
@@ -32,14 +32,14 @@ class Background:
         await self._group.__aexit__(kind, error, trace)
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
-        """Runs until it returns or is cancelled, in a context of its own: no request's log fields cling to it."""
+        """Starts `run` in an empty context, so that its log lines do not carry a request's fields."""
         task = self._group.create_task(keep(name, run), name=name, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 async def keep(name: str, run: Callable[[], Awaitable[None]]) -> None:
-    """Runs until it returns: what fails starts again."""
+    """Runs until it returns; restarts it after an exception."""
     while True:
         try:
             return await run()

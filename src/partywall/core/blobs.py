@@ -11,7 +11,7 @@ from partywall.core.tenancy import ProjectScope
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """`key` is its own and finds it again inside its project; `sha256` is hexadecimal; `size` is in bytes."""
+    """A stored blob. `key` finds it within its project; `sha256` is hexadecimal; `size` is in bytes."""
 
     key: str
     sha256: str
@@ -19,12 +19,12 @@ class StoredBlob:
 
 
 class BlobStore(Protocol):
-    """Bytes outside the database. Every path is built from the scope, so a key of one project opens no other's."""
+    """Stores bytes outside the database. Paths contain the scope, so one project's key opens no other's blob."""
 
     async def put(self, scope: ProjectScope, chunks: AsyncIterator[bytes], *, max_bytes: int) -> StoredBlob:
-        """Stores a stream; raises ContentTooLargeError past `max_bytes` and then keeps nothing.
+        """Stores a stream; raises ContentTooLargeError past `max_bytes` and then stores nothing.
 
-        Raises ProjectNotFoundError where the project is deleted meanwhile.
+        Raises ProjectNotFoundError if the project is deleted meanwhile.
         """
         ...
 
@@ -33,17 +33,17 @@ class BlobStore(Protocol):
         ...
 
     async def delete(self, scope: ProjectScope, key: str) -> None:
-        """Forgets a blob; one that is not there is no error."""
+        """Deletes a blob; a missing one is no error."""
         ...
 
     async def delete_project(self, project_id: UUID) -> None:
-        """Forgets all blobs of a project that no longer exists, for which there can be no scope."""
+        """Deletes all blobs of a project that no longer exists, for which there can be no scope."""
         ...
 
     def stored_before(self, before: datetime) -> AsyncIterator[tuple[UUID, list[str]]]:
-        """The keys of what was stored before then, some of one project at a time; a project without any has none.
+        """Yields the keys of blobs stored before then, in batches of one project each.
 
-        What was left unfinished before then is removed on the way.
+        Also removes unfinished uploads from before then.
         """
         ...
 

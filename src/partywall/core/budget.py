@@ -13,9 +13,9 @@ RETRY_AFTER_SECONDS: Final = 5
 
 
 class BudgetSpentError(UnavailableError):
-    """What is limited is in use as far as it may be, by all or by this caller."""
+    """The limit is reached, for all or for this caller."""
 
-    def __init__(self, detail: str = "Too much of this is under way; try again.") -> None:
+    def __init__(self, detail: str = "Too many of these requests are in progress; try again.") -> None:
         super().__init__(detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
@@ -23,14 +23,14 @@ class BudgetSpentError(UnavailableError):
 class _Waiting[K]:
     key: K
     amount: int
-    turn: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class SharedBudget[K: Hashable]:
-    """So much of a resource at the same time: `total` for all, `each` for one key.
+    """Limits how much of a resource is in use at once: `total` in all, `each` for one key.
 
-    Of those that wait, whose key holds least comes first, and then who asked first. One amount that is larger than a
-    limit passes where nothing else counts against that limit.
+    Of the waiting requests, the one whose key holds least comes first, then the oldest. An amount larger than a limit
+    is admitted when nothing else counts against that limit.
     """
 
     def __init__(self, total: int, each: int, most_waiting: int = 16) -> None:
@@ -51,7 +51,7 @@ class SharedBudget[K: Hashable]:
 
     @asynccontextmanager
     async def take(self, key: K, amount: int, seconds: float = 0.0) -> AsyncIterator[None]:
-        """Waits so long for the amount; raises BudgetSpentError."""
+        """Holds the amount; raises BudgetSpentError after waiting `seconds` for it."""
         if self._queue_ahead(key) or not self._fits(key, amount):
             await self._wait(key, amount, seconds)
         else:
@@ -63,7 +63,7 @@ class SharedBudget[K: Hashable]:
             self._admit()
 
     def _queue_ahead(self, key: K) -> bool:
-        """Somebody waits for what all share, or this key has asked before."""
+        """Whether a request is waiting for the total, or an earlier one of this key is waiting."""
         return any(each.key == key or not self._fits_all(each.amount) for each in self._queue)
 
     def _fits_all(self, amount: int) -> bool:
@@ -88,11 +88,11 @@ class SharedBudget[K: Hashable]:
         self._queue.append(waiting)
         try:
             async with asyncio.timeout(seconds):
-                await waiting.turn
+                await waiting.granted
         except BaseException as error:
             if waiting in self._queue:
                 self._queue.remove(waiting)
-            else:  # the turn came as the wait ended
+            else:  # granted just as the wait ended
                 self._count(key, -amount)
             self._admit()
             if isinstance(error, TimeoutError):
@@ -100,11 +100,11 @@ class SharedBudget[K: Hashable]:
             raise
 
     def _admit(self) -> None:
-        """Who waits for what all share holds up those behind, who waits for its own share does not."""
+        """A request that waits for the total blocks those behind it; one that waits for its key's share does not."""
         while (waiting := self._next()) is not None and self._fits_all(waiting.amount):
             self._queue.remove(waiting)
             self._count(waiting.key, waiting.amount)
-            waiting.turn.set_result(None)
+            waiting.granted.set_result(None)
 
     def _next(self) -> _Waiting[K] | None:
         own = (each for each in self._queue if self._fits_share(each.key, each.amount))

@@ -1,4 +1,4 @@
-"""What a Valkey that takes connections and never answers costs: one wait, and then none for a while."""
+"""A circuit breaker for a Valkey that accepts connections but never answers: one call waits, later ones fail."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from redis.exceptions import RedisError
 
 # How long one call may wait for an answer.
 CALL_SECONDS: Final = 0.5
-# How long nobody asks after a call that has waited in vain; then one does.
+# How long calls fail at once after one that timed out; then one may try.
 REST_SECONDS: Final = 2.0
-# Whoever answers, or is not there, says so earlier. What takes so much longer says that this process did not run.
+# A server that answers or is unreachable responds faster. A much longer wait means that this process was suspended.
 _SILENT: Final = 0.9 * CALL_SECONDS
 _STALLED: Final = CALL_SECONDS + 0.25
 
-# A command may have to connect first, which is a call as well.
+# A command may connect first, which is also a call.
 _calling: Final = ContextVar("calling", default=False)
 
 
 class CacheSilentError(RedisConnectionError):
-    """It did not answer a moment ago, so it was not asked."""
+    """The circuit is open: the cache did not answer recently."""
 
 
-class _SleptError(Exception):
+class _SuspendedError(Exception):
     pass
 
 
@@ -42,16 +42,16 @@ class Breaker:
         self._tripped = False
 
     def __deepcopy__(self, _memo: dict[int, object]) -> Self:
-        """The library copies what it is given for each connection."""
+        """The library copies its arguments for each connection; they must share one breaker."""
         return self
 
     def enter(self) -> None:
-        """Raises CacheSilentError. After the rest the first one may try, and the others wait for what it finds."""
+        """Raises CacheSilentError while the circuit is open. Then one call may try; others fail until it succeeds."""
         if not self._tripped:
             return
         now = self.clock()
         if now < self._closed_until:
-            raise CacheSilentError("it did not answer a moment ago")
+            raise CacheSilentError("the cache did not answer recently")
         self._closed_until = now + REST_SECONDS
 
     def trip(self) -> None:
@@ -63,7 +63,7 @@ class Breaker:
 
 
 class BreakingRetry(Retry):
-    """A connection that has been lost is opened anew, once; who did not answer is not asked again at once."""
+    """Reopens a lost connection once; does not retry a call that timed out."""
 
     def __init__(self, breaker: Breaker) -> None:
         super().__init__(NoBackoff(), 1, (RedisConnectionError,))
@@ -95,20 +95,20 @@ class BreakingRetry(Retry):
             _calling.reset(token)
 
     async def _watched[T](self, call: Callable[[], Awaitable[T]]) -> T:
-        """Asks once more where this process has slept through the answer."""
+        """Retries once where this process was suspended while it waited."""
         try:
-            return await self._judged(call, _STALLED)
-        except _SleptError:
-            return await self._judged(call, math.inf)
+            return await self._measured(call, _STALLED)
+        except _SuspendedError:
+            return await self._measured(call, math.inf)
 
-    async def _judged[T](self, call: Callable[[], Awaitable[T]], longest: float) -> T:
+    async def _measured[T](self, call: Callable[[], Awaitable[T]], longest: float) -> T:
         began = self._breaker.clock()
         try:
             answer = await call()
         except RedisError as error:
             waited = self._breaker.clock() - began
             if waited > longest:
-                raise _SleptError from error
+                raise _SuspendedError from error
             if waited >= _SILENT:
                 self._breaker.trip()
             else:

@@ -1,7 +1,7 @@
-"""Every key and channel of the cache, in one place.
+"""All keys and channels of the cache.
 
-What belongs to a project is named from its `ProjectScope`: without the proof that the caller may enter there is no
-name. What belongs to no project is named here too, by functions that know none.
+Names of project data are built from a `ProjectScope`, which proves access. Functions for all other names take no
+project.
 """
 
 from __future__ import annotations
@@ -13,35 +13,34 @@ from partywall.core.tenancy import ProjectScope
 
 CacheKey = NewType("CacheKey", str)
 
-# What the limiter of attempts puts before its own keys, which name whatever it counts.
+# Prefix of the attempt limiter's keys.
 ATTEMPTS_PREFIX: Final = "partywall:attempts"
 
 TICKETS_PREFIX: Final = "ticket:"
 
-# Which projects have news, for the workers: their ids, and nothing of what it is.
+# Tells workers which projects have new events: ids only.
 PROJECT_EVENTS: Final = CacheKey("partywall:news")
 
-# There is a new job, for the workers.
+# Tells workers that there is a new job.
 JOBS: Final = CacheKey("partywall:jobs")
 
-# What was revoked, for the processes that believe credentials for some seconds.
+# Announces revocations to processes that cache credentials for some seconds.
 CREDENTIALS: Final = CacheKey("partywall:credentials")
-# Every ticket, as a pattern.
 TICKETS: Final = "ticket:*"
 
 
 def events_channel(scope: ProjectScope) -> CacheKey:
-    """Says that the project has news."""
+    """The channel that announces new events of the project."""
     return _of_project(scope, "events")
 
 
 def ticket(secret: str) -> CacheKey:
-    """Whoever can read the key cannot use it: it holds the hash of the ticket alone. The value names the project."""
+    """The key contains only the ticket's hash, so reading it does not give access. The value names the project."""
     return CacheKey(f"{TICKETS_PREFIX}{hashlib.sha256(secret.encode('utf-8', 'replace')).hexdigest()}")
 
 
 def request_claim(request: bytes) -> CacheKey:
-    """`request` is the hash of who asks, for which project and route, and under which Idempotency-Key."""
+    """`request` is the hash of principal, project, route and Idempotency-Key."""
     return CacheKey(f"claim:{request.hex()}")
 
 

@@ -11,9 +11,9 @@ _KEYS_AT_ONCE: Final = 1_000
 
 
 async def remove_keys_of(cache: Redis, project_id: UUID) -> None:
-    """Deletes the keys that name a project, and the tickets that are for it.
+    """Deletes the keys that name a project, and the tickets for it.
 
-    Each of them expires by itself: this is for those that would outlive the project. Reads all keys, some at a time.
+    They would expire anyway; this removes those that would outlive the project. Scans all keys in batches.
     """
     named = str(project_id).encode()
     cursor = 0

@@ -14,7 +14,7 @@ CONNECT_SECONDS: Final = 2.0
 
 
 def create_cache(url: str, breaker: Breaker | None = None) -> Redis:
-    """For requests: none waits for long, nor again for what has just not answered."""
+    """A client for requests, with short timeouts and a circuit breaker."""
     return Redis.from_url(
         url,
         socket_timeout=CALL_SECONDS,
@@ -25,5 +25,5 @@ def create_cache(url: str, breaker: Breaker | None = None) -> Redis:
 
 
 def create_listening_cache(url: str) -> Redis:
-    """For the subscription connection, which waits as long as it takes and is opened anew by its own loop."""
+    """A client for the subscription connection: waits without limit; its own loop reconnects."""
     return Redis.from_url(url, socket_timeout=None, socket_connect_timeout=CONNECT_SECONDS, retry=Retry(NoBackoff(), 0))

@@ -7,7 +7,7 @@ from partywall.core.clock import unix_time
 
 
 class ConcurrencyLimiter[K: Hashable]:
-    """How many may be here at the same time: `total` of all, `each` of one key."""
+    """Limits how many run at once: `total` in all, `each` for one key."""
 
     def __init__(self, total: int, each: int) -> None:
         self._total = total
@@ -20,7 +20,7 @@ class ConcurrencyLimiter[K: Hashable]:
         return self._sum
 
     def take(self, key: K) -> bool:
-        """False where there is no place left; otherwise it has to be given back."""
+        """Takes a slot, which `release` must give back; false where none is free."""
         if self._sum >= self._total or self._taken[key] >= self._each:
             return False
         self._taken[key] += 1
@@ -35,7 +35,7 @@ class ConcurrencyLimiter[K: Hashable]:
 
 
 class SharedLimiter:
-    """How many may be here at the same time: `total` of all, and so many of each key that one of them counts for."""
+    """Limits how many run at once: `total` in all, and a limit for each key that a slot counts for."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -48,11 +48,11 @@ class SharedLimiter:
 
     @property
     def third(self) -> int:
-        """What one account may have at most."""
+        """How many slots one account may hold."""
         return max(1, self._total // 3)
 
     def take(self) -> Slot | None:
-        """None where there is no place left; otherwise it has to be given back."""
+        """A slot, which must be released; None where none is free."""
         if self._sum >= self._total:
             return None
         self._sum += 1
@@ -73,7 +73,7 @@ class SharedLimiter:
 
 
 class Slot:
-    """One of the shared places, and what it counts for."""
+    """One slot, and the keys that it counts for."""
 
     __slots__ = ("_keys", "_slots")
 
@@ -82,7 +82,7 @@ class Slot:
         self._keys: list[Hashable] = []
 
     def counts_for(self, key: Hashable, most: int) -> bool:
-        """False where the key has as many as that; the place is still to be given back."""
+        """Counts the slot for a key; false where the key already has `most`. The slot must still be released."""
         assert self._slots is not None
         if not self._slots.count(key, most):
             return False
@@ -90,14 +90,14 @@ class Slot:
         return True
 
     def release(self) -> None:
-        """Once; again is nothing."""
+        """Further calls do nothing."""
         slots, self._slots = self._slots, None
         if slots is not None:
             slots.release(self._keys)
 
 
 class TimedSlots:
-    """Places that are given back after `seconds` by themselves."""
+    """Slots that are released after `seconds`."""
 
     def __init__(self, slots: SharedLimiter, seconds: float) -> None:
         self.slots = slots
@@ -105,7 +105,7 @@ class TimedSlots:
         self._until: deque[tuple[float, Slot]] = deque()
 
     def take(self, limits: Mapping[Hashable, int]) -> bool:
-        """False where there is none, or one of these has as many as its limit says."""
+        """False where none is free, or one of the keys has reached its limit."""
         now = unix_time()
         while self._until and self._until[0][0] <= now:
             self._until.popleft()[1].release()

@@ -1,4 +1,4 @@
-"""Work that cannot be broken off, and for which the end of the process does not wait."""
+"""Runs work that cannot be cancelled in a thread that the end of the process does not wait for."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import cast
 
 
 async def in_daemon_thread[T](work: Callable[[], T]) -> T:
-    """What the work answers or raises. Only for what may be cut off anywhere, such as reading a program."""
+    """Returns or raises what the work does. Only for work that may stop at any point, such as importing modules."""
     loop = asyncio.get_running_loop()
     answered: asyncio.Future[T] = loop.create_future()
 
     def settle(answer: T | None, error: BaseException | None) -> None:
-        if answered.done():  # nobody waits for it any more
+        if answered.done():  # cancelled
             return
         if error is not None:
             answered.set_exception(error)
@@ -26,7 +26,7 @@ async def in_daemon_thread[T](work: Callable[[], T]) -> T:
         answer, failed = None, None
         try:
             answer = work()
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - raised in the awaiting task
             failed = error
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, answer, failed)

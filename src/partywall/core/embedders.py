@@ -1,4 +1,4 @@
-"""The embedder port: texts in, vectors of one model out."""
+"""The embedder port: turns texts into vectors of one model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ type Vectors = NDArray[np.float32]
 
 
 class EmbeddingError(Exception):
-    """The model cannot embed now; the message says why and carries no secret."""
+    """The model cannot embed now; the message says why and contains no secret."""
 
 
 class TextRefused(EmbeddingError):
-    """The model refuses the text; asking again with the same one is of no use."""
+    """The model refuses the text; retrying the same text does not help."""
 
 
 class EmbeddingUnavailable(EmbeddingError):
-    """No text is at fault: the model answers nobody now, or has asked for a pause of so many seconds.
+    """The model answers no request now, or asked for a pause of `retry_after` seconds; no text is the cause.
 
-    `by_all` is False where it may well answer others: it has failed at what this tenant sent before.
+    `by_all` is False where it may still answer others: it failed at earlier texts of this tenant.
     """
 
     def __init__(self, message: str, retry_after: float | None = None, *, by_all: bool = True) -> None:
@@ -35,13 +35,12 @@ class EmbeddingUnavailable(EmbeddingError):
 
 @dataclass(frozen=True, slots=True)
 class TextVectors:
-    """Vectors of shape (n, dimension) in the order of the texts; those that are missing are zeros.
+    """Vectors of shape (n, dimension) in the order of the texts; missing ones are zeros.
 
-    The keys are positions. `refused` are those that the model will not take, and why. `failed` are those at which it
-    fails while it answers others, which may pass; `retry_after` is how long it has asked to wait with them. `left` were
-    not asked to the end; `suspected` are those of them that are among texts at which the model has failed together.
-    Those in `shortened` were too long: their vectors are of their beginnings. `unavailable` says why the model has
-    ceased to answer before the last.
+    Keys are positions. `refused` texts were rejected, with the reason. `failed` texts made the model fail while it
+    answered others, which may be temporary; `retry_after` is the pause that it asked for. `left` texts were not tried
+    to the end; `suspected` are those of them that were in a batch that failed. `shortened` texts were too long: their
+    vectors cover only the beginning. `unavailable` says why the model stopped answering before the last text.
     """
 
     vectors: Vectors
@@ -59,7 +58,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """The model's identity with its version; it is stored beside every index."""
+        """The model's identity and version; stored with every index."""
         ...
 
     @property
@@ -67,30 +66,30 @@ class Embedder(Protocol):
 
     @property
     def is_quick(self) -> bool:
-        """Whether a batch is sure to be embedded within some tenths of a second: words need not be stored before."""
+        """Whether a batch takes at most some tenths of a second, so that words need not be stored first."""
         ...
 
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        """Raises EmbeddingUnavailable where no text is at fault, and EmbeddingError for what may pass."""
+        """Raises EmbeddingUnavailable where no text is the cause, and EmbeddingError for other temporary failures."""
         ...
 
     async def embed_query(self, text: str) -> Vectors:
-        """The vector of shape (dimension,) to compare documents with; raises EmbeddingError."""
+        """The query's vector, shape (dimension,); raises EmbeddingError."""
         ...
 
     async def ping(self) -> None:
-        """Raises EmbeddingError where the model would not answer."""
+        """Raises EmbeddingError if the model does not answer."""
         ...
 
     async def close(self) -> None: ...
 
 
 class Embedders(Protocol):
-    """The configured embedder, and others for as long as an index of theirs still serves."""
+    """The configured embedder, and those of indexes that are still in use."""
 
     @property
     def current(self) -> Embedder: ...
 
     async def named(self, name: str) -> Embedder | None:
-        """The embedder of that identity where this machine has it, loaded on first use; None otherwise."""
+        """The embedder with that identity, loaded on first use; None where this machine does not have it."""
         ...

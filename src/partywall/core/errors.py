@@ -1,4 +1,4 @@
-"""The one exception hierarchy. `core.http.problems` turns it into problem details (RFC 9457)."""
+"""The base of all expected errors. `core.http.problems` turns them into problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from partywall.core.field_errors import FieldCode, field_error
 
 
 class PartywallError(Exception):
-    """A business fact that undoes the unit of work and that the caller may know of.
+    """An expected failure that rolls back the unit of work and is reported to the caller.
 
-    Subclasses fix `status`, `code` and `title`; their constructors take typed arguments and pass a `detail` that
-    carries no secret. `headers` go onto the answer, `extensions` into its body.
+    Subclasses set `status`, `code` and `title`; their constructors take typed arguments and pass a `detail` without
+    secrets. `headers` are added to the response, `extensions` to its body.
     """
 
     status: ClassVar[int] = 500
@@ -51,7 +51,7 @@ class NotAuthenticatedError(PartywallError):
 
 
 class InvalidTokenError(NotAuthenticatedError):
-    """A token or key was given and is none, or none any more: expired, revoked or unknown (RFC 6750)."""
+    """The given token or key is expired, revoked or unknown (RFC 6750)."""
 
     challenge = 'Bearer error="invalid_token", error_description="The token is expired, revoked or unknown"'
 
@@ -63,17 +63,17 @@ class ForbiddenError(PartywallError):
 
 
 class MissingRightError(ForbiddenError):
-    """The caller may see the thing but lacks the right to do this."""
+    """The caller can read the resource but lacks the right for this action."""
 
     code = "missing_right"
     title = "The role lacks a right"
 
     def __init__(self, right: str) -> None:
-        super().__init__(f"This needs the right {right}.", extensions={"right": right})
+        super().__init__(f"This requires the right {right}.", extensions={"right": right})
 
 
 class QuotaExceededError(ForbiddenError):
-    """An operator's limit would be passed. `used` and `limit` are None where the caller may not know them."""
+    """An operator's limit would be exceeded. `used` and `limit` are None where the caller may not see them."""
 
     code = "quota_exceeded"
     title = "A quota is used up"
@@ -96,7 +96,7 @@ class QuotaExceededError(ForbiddenError):
 
 class PersonRequiredError(ForbiddenError):
     code = "person_required"
-    title = "This is for people, not for a project's key"
+    title = "This requires a user, not a project's key"
 
 
 class NotFoundError(PartywallError):
@@ -130,7 +130,7 @@ class UnsupportedMediaTypeError(PartywallError):
 
 
 class InvalidInputError(PartywallError):
-    """A value that a schema cannot judge alone: `pointer` is the JSON pointer (or parameter) at fault."""
+    """A value that a schema alone cannot validate. `pointer` is its JSON pointer or parameter."""
 
     status = 422
     code = "validation_failed"
@@ -141,7 +141,7 @@ class InvalidInputError(PartywallError):
 
 
 class ForeignCursorError(InvalidInputError):
-    """A cursor of another list, or none of ours."""
+    """A cursor of another list, or an invalid one."""
 
     def __init__(self, pointer: str = "/query/cursor") -> None:
         super().__init__(pointer, FieldCode.BAD_CURSOR, "This cursor does not belong to this list")

@@ -1,4 +1,4 @@
-"""What is wrong with single values of a request: where, a stable code, and words for people, which may change."""
+"""Errors of single values in a request: pointer, stable code, and a message for people that may change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 from pydantic_core import ErrorDetails
 
-# Of the things that are wrong with a request so many are told, and of each so many characters.
+# How many errors are reported, and how long each text may be.
 MOST_ERRORS: Final = 20
 _MOST_CHARACTERS: Final = 500
 
@@ -19,7 +19,7 @@ _NO_FILE: Final = "Expected UploadFile"
 
 
 class FieldCode(StrEnum):
-    """Told to clients, who word it themselves; docs/reference/http-api.md says what each means."""
+    """Codes for clients, which word the message themselves; docs/reference/http-api.md explains each."""
 
     ADDRESS_REFUSED = "address_refused"
     BAD_CHARACTER = "bad_character"
@@ -47,7 +47,7 @@ class FieldCode(StrEnum):
     WRONG_TYPE = "wrong_type"
 
 
-# The types of error that a schema finds: Pydantic's, and those of our own validators.
+# Error types of schema validation: Pydantic's, and those of our validators.
 _KINDS: Final[Mapping[FieldCode, str]] = {
     FieldCode.BAD_CHARACTER: "nul_byte lone_surrogate control_character string_unicode",
     FieldCode.BAD_FORMAT: "string_pattern_mismatch uuid_parsing uuid_version datetime_parsing datetime_object_invalid "
@@ -83,7 +83,7 @@ def field_error(pointer: str, code: FieldCode, message: str) -> dict[str, JsonVa
 
 
 def field_errors(found: Sequence[ErrorDetails], under: str = "") -> dict[str, JsonValue]:
-    """`errors` and, where there are too many to be told, `more_errors`; each pointer begins with `under`."""
+    """`errors` and, where there are more than are reported, `more_errors`; each pointer begins with `under`."""
     told: list[JsonValue] = [
         field_error(
             under + pointer(each["loc"]) + str(each.get("ctx", {}).get("pointer", "")),
@@ -95,7 +95,7 @@ def field_errors(found: Sequence[ErrorDetails], under: str = "") -> dict[str, Js
 
 
 def _said_by(error: ErrorDetails) -> tuple[FieldCode, str]:
-    """The framework words what is no file for programmers."""
+    """Replaces the framework's message for a missing file, which is worded for programmers."""
     if _NO_FILE in error["msg"]:
         return FieldCode.WRONG_TYPE, "A file belongs here: send the part with a file name"
     return CODES.get(error["type"], FieldCode.INVALID), str(error["msg"])
@@ -106,7 +106,7 @@ def pointer(location: Sequence[str | int]) -> str:
 
 
 def _shown(text: str) -> str:
-    """Printable, and cut where the client has made it long."""
+    """Makes the text valid UTF-8 and limits its length."""
     if len(text) > _MOST_CHARACTERS:
         text = text[:_MOST_CHARACTERS] + "…"
     return text.encode("utf-8", "replace").decode()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class AgentModelNotConfiguredError(UnavailableError):
-    """There is no pretend model: an agent without one cannot run."""
+    """No model is configured for the agent; there is no default model."""
 
     code = "agent_model_not_configured"
     title = "No language model is configured"
@@ -22,19 +22,19 @@ class AgentModelNotConfiguredError(UnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
-    """`settings` hold for every request to it: timeout and retries."""
+    """A model with the request settings: timeout and retries."""
 
     model: Model
     settings: ModelSettings
 
 
 class LanguageModels(Protocol):
-    """Which model an agent speaks to, as the settings say."""
+    """The configured model of each agent."""
 
     def has(self, agent: str) -> bool: ...
 
     def read(self) -> None:
-        """Reads the code of the models, in any thread: `named` does so otherwise, and it takes seconds."""
+        """Imports the model code, in any thread; otherwise `named` does, which takes seconds."""
         ...
 
     def named(self, agent: str) -> LanguageModel:

@@ -1,4 +1,4 @@
-"""Takes credentials and e-mail addresses out of what is logged, in time that grows with the text and no faster."""
+"""Removes credentials and e-mail addresses from log values, in linear time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 MOST_CHARACTERS: Final = 8 * 1024
-"""Of one value in the log; of a longer one the beginning and the end are kept."""
+"""The longest logged value; of a longer one the beginning and the end are kept."""
 
-# Keys of most providers begin alike.
+# Most providers' keys begin like this.
 _KEY_BEGINS: Final = "sk-"
 _SHORTEST_KEY: Final = 10
 _CUT: Final = " [...] "
@@ -16,19 +16,19 @@ _MOST_SAID: Final = 300
 _PART: Final = (MOST_CHARACTERS - len(_CUT)) // 2
 _FIRST_BLANK: Final = re.compile(r"\s")
 
-# Each takes a whole run at once and gives nothing back (`++`), so that no character is looked at twice.
+# Possessive quantifiers (`++`) prevent backtracking, so each character is read once.
 _WORD: Final = re.compile(r"\S++")
 _ADDRESS: Final = re.compile(r"[^\s@'\"<>=,;()]++(?P<domain>@[^\s@'\"<>=,;()]++)?+")
 _USER: Final = re.compile(r"(?<=://)[^/:]*+:(?=.)")
 _TOKEN: Final = re.compile(r"(?i:\bbearer\s++\S++)|\beyJ[\w-]++(?:\.[\w-]*+)*+|\bpw[a-z]?_[\w-]{16,}+")
-# The values that an error quotes: PostgreSQL those of the row, its driver a parameter, Pydantic what it was given.
+# Values quoted in errors: PostgreSQL quotes the row, its driver a parameter, Pydantic the input.
 _QUOTED: Final = re.compile(
     r"(DETAIL|invalid input for query argument \$\d++|invalid input syntax for type [a-z ]++|input_value)[:=][^\n]*+"
 )
 
 
 def harmless(text: str) -> bool:
-    """Nothing in it even looks like what is masked."""
+    """Whether the text contains nothing that could need masking."""
     return not (
         "@" in text
         or "earer" in text
@@ -42,7 +42,7 @@ def harmless(text: str) -> bool:
 
 
 def mask(text: str) -> str:
-    """The text without credentials and addresses, whoever put them there, and shortened."""
+    """The text without credentials and addresses, shortened."""
     text = shortened(text)
     if harmless(text):
         return text
@@ -52,7 +52,7 @@ def mask(text: str) -> str:
 
 
 def shortened(text: str) -> str:
-    """Its beginning and its end, which is to begin at a word: half a credential would not be known as one."""
+    """The beginning and the end. The end starts at a word: half a credential would not be recognised."""
     if len(text) <= MOST_CHARACTERS:
         return text
     blank = _FIRST_BLANK.search(text, len(text) - _PART)
@@ -72,29 +72,29 @@ def _masked_address(found: re.Match[str]) -> str:
 
 
 def _without_password(text: str) -> str:
-    """Of `postgresql://user:password`, which stands before an `@`."""
+    """Masks the password of `postgresql://user:password`, the text before an `@`."""
     user = _USER.search(text)
     return text if user is None else f"{text[: user.start()]}***"
 
 
 def _without_key(word: str) -> str:
     before, found, after = word.partition(_KEY_BEGINS)
-    # Of "risk-averse"; an escape such as `\n` is no part of a word.
+    # True for "risk-averse"; an escape such as `\n` is not part of a word.
     inside = before[-1:].isalnum() and before[-2:-1] != "\\"
     return f"{before}***" if found and not inside and len(after) >= _SHORTEST_KEY else word
 
 
 def one_clean_line(said: str, most: int) -> str:
-    """What a server said, in one line without control characters and keys, cut to so many characters."""
+    """A server's message on one line, without control characters and keys, at most `most` characters long."""
     printable = "".join(each if each.isprintable() else " " for each in said[: 4 * most])
     text = " ".join(map(_without_key, mask(printable).split()))
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def error_fields(error: BaseException | None) -> dict[str, str]:
-    """For the log: the kind of error, and what the system, the driver or the server said, in one line.
+    """Log fields: the error's type, and one line of what the system, the driver or the server said.
 
-    Of an error of the driver only its own words: beside them SQLAlchemy quotes the statement and its parameters.
+    Of a database error only the driver's message is used: SQLAlchemy adds the statement and its parameters.
     """
     said = str(getattr(error, "orig", None) or error).partition("\n")[0]
     return {"error": type(getattr(error, "orig", None) or error).__name__, "reason": one_clean_line(said, _MOST_SAID)}

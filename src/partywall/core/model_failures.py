@@ -1,4 +1,4 @@
-"""How a model fails, beside the ways that its library knows."""
+"""Model failures that the library has no exception for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic_ai.models import Model
 
 
 class ModelInvalidError(ModelAPIError):
-    """A model's server answered with what is no answer; `why` is a clause about the answer. Asking again is no help."""
+    """A model's server sent an invalid answer; `why` is a clause that describes it. Retrying does not help."""
 
     def __init__(self, why: str) -> None:
         super().__init__("", why)
@@ -15,9 +15,9 @@ class ModelInvalidError(ModelAPIError):
 
 
 class ModelBrokeOffError(ModelAPIError):
-    """A model failed with `error` when it had begun to answer; `others` are to be asked instead, in a call of its own.
+    """A model failed with `error` after it began to answer; ask `others` next, in a new call.
 
-    Not within the call at hand, whose first words are told already.
+    The current call cannot continue: its first words have been published.
     """
 
     def __init__(self, error: ModelAPIError, others: Model) -> None:

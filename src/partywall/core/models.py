@@ -1,4 +1,4 @@
-"""Every table of the core; the slices add their own to the same metadata."""
+"""The core's tables; slices add theirs to the same metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is away, full or out of time, whoever says so: the one table that every layer which answers looks into."""
+"""Classifies outages of the database, the cache and the storage, for every layer that answers requests."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ log = structlog.get_logger(__name__)
 _DRIVER: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _SESSION: Final = (DBAPIError, PoolTimeoutError, NoConnectionError)
 _CACHE_AWAY: Final = (CacheConnectionError, CacheTimeoutError, ReadOnlyError)
-# What may be about an engine, or about a fault of ours: `outage_of` tells them apart.
+# Errors of an outage or of a bug: `outage_of` tells them apart.
 ENGINE_ERRORS: Final = (OSError, RedisError, DBAPIError, PoolTimeoutError, *_DRIVER)
 
 
 class CacheAwayError(UnavailableError):
-    """Only for what cannot be done without the cache."""
+    """Raised only where the operation needs the cache."""
 
     def __init__(self) -> None:
-        super().__init__("The cache is away; try again.", headers={"Retry-After": "1"})
+        super().__init__("The cache is unavailable; try again.", headers={"Retry-After": "1"})
 
 
 def outage_of(error: BaseException) -> PartywallError | None:
-    """The fact that the error stands for; None for what is our own fault."""
+    """The outage behind an error; None for a bug."""
     if isinstance(error, BaseExceptionGroup):
         return _of_all([outage_of(each) for each in error.exceptions])
     cause = _cause(error)
@@ -54,7 +54,7 @@ def outage_of(error: BaseException) -> PartywallError | None:
 
 
 def _of_all(found: list[PartywallError | None]) -> PartywallError | None:
-    """Of tasks that failed together: one fault of ours among them is not hidden behind an outage."""
+    """For tasks that failed together: a bug among them must not look like an outage."""
     return None if None in found else found[0]
 
 
@@ -65,7 +65,7 @@ def _is_database_away(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> BaseException | None:
-    """What the driver has said, or the system."""
+    """The driver's error, or the system's."""
     if not isinstance(error, DBAPIError):
         return error
     return None if error.orig is None else error.orig.__cause__

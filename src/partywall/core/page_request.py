@@ -9,20 +9,20 @@ from partywall.core.db.keyset import After, Keyset
 from partywall.core.pagination import Cursors
 from partywall.core.schemas import Page, SortedQuery
 
-# What a repository's `page` takes: sort, limit, offset, and behind what it goes on.
+# A repository's `page`: sort, limit, offset, and the position to continue after.
 type Rows[R] = Callable[[str, int, int, After | None], Awaitable[Sequence[R]]]
 
 
 class ShortPage[R](list[R]):
-    """Rows that have as many bytes as a page may have: more of them follow."""
+    """Rows cut at the byte limit of a page: more follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One page of a list that a keyset walks.
+    """A request for one page of a list with keyset pagination.
 
-    `listing` tells the list from every other, its filters included: a cursor is good for the same listing and sort.
-    Raises InvalidInputError where the query gives cursor and offset.
+    `listing` identifies the list with its filters; a cursor is valid only for the same listing and sort. Raises
+    InvalidInputError where the query has both cursor and offset.
     """
 
     query: SortedQuery
@@ -40,7 +40,7 @@ class PageRequest:
         present: Callable[[R], Item],
         position: Callable[[Item], tuple[datetime | str, UUID]],
     ) -> Page[Item]:
-        """`position` is an item's value of the sort's column, and its id. Raises InvalidInputError for a bad cursor."""
+        """`position` returns an item's sort value and its id. Raises InvalidInputError for a bad cursor."""
         query, listing = self.query, (*self.listing, self.query.sort)
         after = self.keyset.parse(query.sort, self.cursors.decode(listing, query.cursor, 2)) if query.cursor else None
         found = await rows(query.sort, query.limit + 1, query.offset or 0, after)

@@ -11,13 +11,13 @@ import orjson
 from partywall.core.errors import ForeignCursorError
 from partywall.core.security.secrets import Signer
 
-# What the items of a page may have together: where they are large, a page ends earlier, and the next one goes on.
+# The most bytes of a page's items: a page of large items ends early.
 PAGE_BYTES: Final = 1024 * 1024
 _MAC_BYTES: Final = 16
 
 
 class Cursors:
-    """Opaque positions, signed together with the list they belong to: project, filters and sort."""
+    """Opaque positions, signed together with their list: project, filters and sort."""
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -27,7 +27,7 @@ class Cursors:
         return base64.urlsafe_b64encode(self._mac(listing, payload) + payload).rstrip(b"=").decode()
 
     def decode(self, listing: Sequence[object], cursor: str, length: int) -> list[str]:
-        """The position; raises InvalidInputError for a cursor of another list, or none of ours."""
+        """The position; raises InvalidInputError for a cursor of another list, or an invalid one."""
         try:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]

@@ -1,4 +1,4 @@
-"""Whether each part answers, within a bound: one question to each at a time, whoever else wants to know."""
+"""Checks whether each resource answers in time. At most one ping of each runs at once, for all callers."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ type Ping = Callable[[], Awaitable[None]]
 
 
 class Pings:
-    """Giving up may take a part that hangs as long again: nobody waits for that, and nobody asks it meanwhile."""
+    """Pings resources. Cancelling a hanging ping may take as long again; callers do not wait for that."""
 
     def __init__(self, pings: Mapping[str, Ping]) -> None:
         self._pings = pings
         self._asking: dict[str, asyncio.Task[bool]] = {}
 
     async def ask(self) -> dict[str, bool]:
-        """Which of the parts answer."""
+        """Which resources answer."""
         asking = {name: self._asked(name, ping) for name, ping in self._pings.items()}
         await asyncio.wait(asking.values(), timeout=PING_TIMEOUT_SECONDS)
         return {name: task.done() and task.result() for name, task in asking.items()}
@@ -37,7 +37,7 @@ class Pings:
     def _asked(self, name: str, ping: Ping) -> asyncio.Task[bool]:
         asked = self._asking.get(name)
         if asked is None or asked.done():
-            # lint: allow untracked-task - it is kept here until it ends, and outlives whoever has asked first
+            # lint: allow untracked-task - it is kept here until it ends, and may outlive its first caller
             asked = self._asking[name] = asyncio.create_task(_answers(name, ping))
         return asked
 
@@ -64,7 +64,7 @@ async def _answers(name: str, ping: Ping) -> bool:
     try:
         async with asyncio.timeout(PING_TIMEOUT_SECONDS):
             await ping()
-    except Exception as error:  # noqa: BLE001 - whatever the ping raises means: failing
+    except Exception as error:  # noqa: BLE001 - any exception means failing
         log.warning("ping_failed", resource=name, **error_fields(error))
         return False
     return True

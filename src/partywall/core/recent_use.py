@@ -1,4 +1,4 @@
-"""Who has kept places for long of late, and has to wait behind the others."""
+"""Tracks which tenants have used slots for long recently; those wait behind the others."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-# Of each second that passes, so much of what was used is forgotten.
+# How many used seconds are forgotten in each second.
 FORGOTTEN_EACH_SECOND: Final = 0.1
-# Whoever has used more than that shares half of the places with all others who have.
+# Tenants above this share half of the slots.
 MUCH_SECONDS: Final = 2.5
 
 
 class RecentUse:
-    """The seconds that each tenant has used, of which a part is forgotten in every second."""
+    """The seconds of use of each tenant, which decay over time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # When all that a tenant has used will be forgotten.
+        # When a tenant's use will have decayed to nothing.
         self._until: dict[str, float] = {}
 
     def add(self, name: str, seconds: float) -> None:

@@ -35,7 +35,7 @@ from partywall.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What a process holds open: built once in the lifespan, closed in reverse order, each with a ping."""
+    """A process's open resources: built once in the lifespan, closed in reverse order, each with a ping."""
 
     settings: Settings
     engine: AsyncEngine

@@ -1,4 +1,4 @@
-"""What no slice owns and nobody needs for long: stored answers of requests."""
+"""Deletes old data that belongs to no slice: stored answers of requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ANSWERS: Final = select(
 
 
 async def prune_answers(resources: Resources) -> None:
-    """Answers stored under an Idempotency-Key are replayed for 24 hours, and kept no longer."""
+    """Deletes answers stored under an Idempotency-Key after 24 hours."""
     values = {"before": utc_now() - ANSWERS_KEPT_FOR, "most": ROWS_AT_ONCE, "bytes": BYTES_AT_ONCE}
     removed = await prune(resources.sessions, _ANSWERS, values)
     if removed:

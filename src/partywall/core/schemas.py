@@ -1,4 +1,4 @@
-"""What every schema is made of."""
+"""Base classes and field types of all schemas."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ from partywall.core.field_errors import FieldCode
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
-_MAX_CURSOR: Final = 6000  # holds the longest value that a list is sorted by
+_MAX_CURSOR: Final = 6000  # fits the longest sort value
 _MAX_DEPTH: Final = 32
-# PostgreSQL writes each number of a jsonb out in full: these are the ones that take about as much room there as here.
+# PostgreSQL writes each jsonb number out in full: within these limits it takes about the same space there as here.
 _MOST_DIGITS: Final = 30
 _TOO_LONG: Final[int] = 10**_MOST_DIGITS
 _LARGEST_FLOAT: Final = 1e21
 _SMALLEST_FLOAT: Final = 1e-20
 _LONG_INTEGER: Final = f"Integers have at most {_MOST_DIGITS} digits"
-_LONG_FLOAT: Final = "Numbers with a fraction or an exponent are 0, or between 1e-20 and 1e21 without their sign"
+_LONG_FLOAT: Final = "Numbers with a fraction or an exponent are 0, or between 1e-20 and 1e21 in absolute value"
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
-_OUTSIDE: Final = ("instant_out_of_range", "This instant lies outside the calendar")
-# So many unknown fields are named one by one.
+_OUTSIDE: Final = ("instant_out_of_range", "This instant is out of range")
+# Up to this many unknown fields are reported one by one.
 _MOST_UNKNOWN: Final = 20
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def to_rfc3339(instant: datetime) -> str:
-    """UTC with `Z` and always six decimals, as the database writes it too."""
+    """The instant in UTC with `Z` and always six decimals, as the database also writes it."""
     return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
@@ -56,18 +56,17 @@ Instant = Annotated[
 
 
 def _written(value: object) -> object:
-    """Refuses what would be taken for seconds since 1970, as a number or in digits."""
+    """Rejects numbers and digits, which Pydantic would read as seconds since 1970."""
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise PydanticCustomError("not_rfc3339", "An instant is written as 2027-01-31T12:00:00Z, with Z or an offset")
+        raise PydanticCustomError("not_rfc3339", "Write an instant as 2027-01-31T12:00:00Z, with Z or an offset")
     return value
 
 
 def _in_utc(instant: datetime) -> datetime:
-    """To the millisecond, and after the first one of the calendar.
+    """Moves to UTC and cuts to milliseconds; rejects instants out of range.
 
-    The driver divides what it reads in doubles: after the year 2272 it would round the last microseconds of a second
-    up to the next one, and at the end of the calendar it would not read them at all. The very first and the very last
-    instant mean infinity to it.
+    The driver reads instants as doubles: after the year 2272 it would round the last microseconds of a second up to the
+    next one, and it cannot read them at the end of the calendar. It reads the first and the last instant as infinity.
     """
     try:
         moved = instant.astimezone(UTC)
@@ -79,21 +78,21 @@ def _in_utc(instant: datetime) -> datetime:
     return kept
 
 
-# An instant that a client gives: in RFC 3339, with an offset, and still in the calendar when moved to UTC.
+# An instant from a client: RFC 3339 with an offset, in range when moved to UTC.
 GivenInstant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_utc)]
 
 
 def whole(value: object) -> object:
-    """Leaves alone what is no number, and numbers with a fraction."""
+    """Converts a float without a fraction to int; returns anything else unchanged."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-# With a StrictInt, and after its bounds: JSON's whole numbers may be written with a fraction of nothing, as 3.0.
+# For a StrictInt, placed after its bounds: JSON may write whole numbers as 3.0.
 WHOLE: Final = BeforeValidator(whole)
 
 
 def storable(text: str) -> str:
-    """Refuses what PostgreSQL's text cannot hold: NUL and lone surrogates."""
+    """Rejects what PostgreSQL's text cannot hold: NUL and lone surrogates."""
     if "\x00" in text:
         raise PydanticCustomError("nul_byte", "Text may not contain the character U+0000")
     if not text.isascii():
@@ -105,9 +104,9 @@ def storable(text: str) -> str:
 
 
 Storable = Annotated[str, AfterValidator(storable)]
-# Says in the schema what trimming before the length is checked amounts to.
+# Expresses in the schema that trimmed text must not be empty.
 NOT_BLANK: Final = Field(json_schema_extra={"pattern": r"\S"})
-# Of a line that people read: what would end it, steer a terminal or turn the order of the letters around.
+# Characters that would end a line, control a terminal or reverse the text direction.
 _STEERING: Final = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069"
 _STEERS: Final = re.compile(f"[{_STEERING}]")
 
@@ -156,22 +155,22 @@ def _check_items(value: dict[object, object] | list[object], depth: int, path: l
 
 
 def _at(path: list[str]) -> dict[str, str]:
-    """Written only where something is wrong: a long name with many items in it would be copied for each of them."""
+    """Built only for an error: otherwise a long name would be copied for each item in it."""
     return {"pointer": "".join(f"/{name}" for name in path)}
 
 
 def refuse_unstorable(value: object) -> None:
-    """Raises PydanticCustomError with a `pointer`: text as of `storable`, numbers that are not finite, much depth."""
+    """Raises PydanticCustomError with a `pointer` for text as in `storable`, non-finite numbers and deep nesting."""
     _check(value, _MAX_DEPTH, [], given=False)
 
 
 def refuse_excessive(value: object) -> None:
-    """Like `refuse_unstorable`, and for what clients give: no number that would be many times longer in an answer."""
+    """Like `refuse_unstorable`, for client input: also rejects numbers that would be far longer in an answer."""
     _check(value, _MAX_DEPTH, [], given=True)
 
 
 class RequestModel(BaseModel):
-    """A body that a client sends: unknown fields are refused, and so is what could not be stored."""
+    """A request body. Unknown fields and values that cannot be stored are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -179,19 +178,19 @@ class RequestModel(BaseModel):
     @classmethod
     def _storable(cls, values: object) -> object:
         if isinstance(values, dict) and len(values) > len(cls.model_fields) + _MOST_UNKNOWN:
-            raise PydanticCustomError("too_many_fields", "There are many fields that are not known here")
+            raise PydanticCustomError("too_many_fields", "There are too many unknown fields")
         refuse_excessive(values)
         return values
 
 
 class ResponseModel(BaseModel):
-    """A body that we send. No field has a default, so that clients see what is always there."""
+    """A response body. Fields have no defaults, so that clients see which are always present."""
 
     model_config = ConfigDict(from_attributes=True)
 
 
 class Page[T](ResponseModel):
-    """One page. `next_cursor` is null on the last one; `total` is counted only where `offset` was asked for."""
+    """One page. `next_cursor` is null on the last one; `total` is counted only with `offset`."""
 
     items: list[T]
     next_cursor: str | None
@@ -202,7 +201,7 @@ type JsonObject = dict[str, JsonValue]
 
 
 class PageQuery(BaseModel):
-    """`cursor` walks on from an earlier page; `offset` jumps and counts. Not both."""
+    """`cursor` continues after an earlier page; `offset` skips items and counts the total. Not both."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -216,6 +215,6 @@ class PageQuery(BaseModel):
 
 
 class SortedQuery(PageQuery):
-    """Of a list that can be sorted; each narrows `sort` to its own whitelist. A minus before it means descending."""
+    """The query of a sortable list; subclasses restrict `sort`. A leading minus means descending."""
 
     sort: str

@@ -12,21 +12,20 @@ from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant, current_tenant
 from partywall.core.tenant_semaphore import MAX_WAIT_SECONDS, TenantSemaphore
 
-# An event loop that has waited asks for the interpreter again after each wait, and a busy thread keeps it for so long.
+# After each wait, the event loop needs the interpreter lock again, and a busy thread may keep it this long.
 _SWITCH_SECONDS: Final = 0.0005
 
 
-def let_the_loop_in() -> None:
-    """For this process: threads that work do not keep its event loop waiting for the usual 5 ms each time."""
+def shorten_switch_interval() -> None:
+    """Makes busy threads yield to this process's event loop sooner than the default 5 ms."""
     sys.setswitchinterval(_SWITCH_SECONDS)
 
 
 class SharedThreads:
-    """Threads of their own for one kind of work, shared between tenants.
+    """A thread pool for one kind of work, shared fairly between tenants.
 
-    Work in a thread cannot be broken off: a tenant's place is taken until its thread is free again, whether somebody
-    still waits for what it answers or not. With `use`, whoever has kept threads busy of late waits behind the others,
-    and a thread is left to them.
+    Work in a thread cannot be cancelled: a tenant's slot is taken until the thread is free, even if no caller waits for
+    the result. With `use`, tenants with much recent use wait behind the others, and one thread stays free for those.
     """
 
     def __init__(
@@ -46,7 +45,10 @@ class SharedThreads:
         self._use: Final = use
 
     async def run[T](self, work: Callable[[], T], tenant: Tenant | None = None) -> T:
-        """Raises what the work does, TooMuchAtOnceError where the tenant has its share, or SharedOutError."""
+        """Returns the result of `work`, or raises its error.
+
+        Raises TooMuchAtOnceError where the tenant has its share, else SharedOutError.
+        """
         tenant = tenant or current_tenant()
         await self.slots.acquire(tenant)
         try:
@@ -62,7 +64,7 @@ class SharedThreads:
             self._use.add(tenant.name, time.monotonic() - began)
         self.slots.release(tenant)
         if not under_way.cancelled():
-            under_way.exception()  # also where nobody waits for it any more
+            under_way.exception()  # retrieved also where no caller waits for it
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

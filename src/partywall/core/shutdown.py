@@ -1,4 +1,4 @@
-"""What a process that is to end does not wait for."""
+"""Cancels slow work when the process is to stop."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final
 
-# Time to write down what is done; whoever waits for somebody else's answer may wait for long.
+# Time to save finished work; a wait for another server could take much longer.
 GRACE_SECONDS: Final = 0.5
 
 
 class CutShortError(Exception):
-    """The process is to end, and the work had its time after that."""
+    """The process is stopping, and the work did not finish within the grace period."""
 
 
 async def unless_stopped[T](stop: asyncio.Event, work: Awaitable[T]) -> T:
-    """What the work answers; cancels it and raises CutShortError when `stop` has been set for GRACE_SECONDS."""
+    """Returns the result of `work`; cancels it and raises CutShortError once `stop` was set for GRACE_SECONDS."""
     limit = asyncio.timeout(None)
     # lint: allow untracked-task - it ends with this block, and a group would wrap what the work raises
     watching = asyncio.ensure_future(_set_limit(stop, limit))

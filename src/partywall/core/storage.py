@@ -1,4 +1,4 @@
-"""A disk or a memory that is full, whoever finds it so: the file system, PostgreSQL or Valkey."""
+"""Recognises a full disk or memory, as reported by the file system, PostgreSQL or Valkey."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from partywall.core.errors import UnavailableError
 
-# ENOSPC and EDQUOT are the disk, EFBIG a limit of the process or of the file system.
+# ENOSPC and EDQUOT are the disk; EFBIG is a limit of the process or the file system.
 _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# PostgreSQL has a code for the first alone, and repeats the system's words for the others.
+# PostgreSQL has a code for the first only, and repeats the system's message for the others.
 _WORDS: Final = ("No space left on device", "Disk quota exceeded", "File too large")
 _SYSTEM: Final = (asyncpg.InternalServerError, asyncpg.PostgresSystemError)
 _RETRY_SECONDS: Final = "30"
-# A disk or a share that is gone, broken or mounted for reading alone; a process that may open no more files.
+# A disk or share that is gone, broken or read-only, or too many open files.
 _AWAY: Final = frozenset(
     {errno.EIO, errno.ESTALE, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.EREMOTEIO, errno.EMFILE, errno.ENFILE}
 )
@@ -24,7 +24,7 @@ _AWAY: Final = frozenset(
 
 class StorageFullError(UnavailableError):
     code = "insufficient_storage"
-    title = "There is no room for this right now"
+    title = "There is not enough storage right now"
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": _RETRY_SECONDS})
@@ -32,7 +32,7 @@ class StorageFullError(UnavailableError):
 
 class StorageAwayError(UnavailableError):
     def __init__(self) -> None:
-        super().__init__("The storage is away; try again.", headers={"Retry-After": _RETRY_SECONDS})
+        super().__init__("The storage is unavailable; try again.", headers={"Retry-After": _RETRY_SECONDS})
 
 
 def is_storage_away(error: BaseException | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the operating system refused, in one line that says what to do."""
+"""Explains an operating system error in one line that says what to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def owner_name(uid: int) -> str:
 
 
 def _of_another(path: Path) -> str:
-    """Whose it is, or the directory that keeps it."""
+    """Names the owner of the path, or of the nearest directory above that can be read."""
     for each in (path, *path.parents):
         try:
             owner = each.stat().st_uid

@@ -1,4 +1,4 @@
-"""Directories that were to have a name when they were whole, of a process that was killed before."""
+"""Removes unfinished directories of processes that were killed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 from typing import Final
 
-# Nothing that is being made takes so long.
+# No directory takes this long to fill.
 ABANDONED_SECONDS: Final = 3600.0
 
 
 def remove_abandoned(parent: Path, pattern: str) -> None:
     for path in parent.glob(pattern):
-        with contextlib.suppress(OSError):  # another one does the same
-            # lint: allow clock - files bear the time of the system's clock
+        with contextlib.suppress(OSError):  # another process may remove it too
+            # lint: allow clock - file times come from the system clock
             if path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
                 shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""The proof objects. A `ProjectScope` exists only where the database has said that its principal may enter."""
+"""Proof of access: a `ProjectScope` exists only after the database has granted its principal access."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class PrincipalKind(StrEnum):
 class Principal:
     """Who acts. `str()` gives the form that the database binds: `user:<uuid>`.
 
-    A service principal is a project's own worker: its id is the project's id, and it can enter no other. `tenant` is
-    whose share its work takes: a key counts for the account that its project counts for.
+    A service principal is a project's own worker: its id is the project's id, and it can open no other project.
+    `tenant` is whose share its work uses: a key counts for the account that its project counts for.
     """
 
     kind: PrincipalKind
@@ -79,7 +79,7 @@ _SEAL: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class ProjectScope:
-    """Proof that `principal` may enter `project_id` with `role`; made by this module alone."""
+    """Proof that `principal` may open `project_id` with `role`; only this module creates it."""
 
     project_id: UUID
     principal: Principal
@@ -88,11 +88,11 @@ class ProjectScope:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            raise TypeError("a ProjectScope is made by core.tenancy alone")
+            raise TypeError("only core.tenancy creates a ProjectScope")
 
 
 def make_scope(project_id: UUID, principal: Principal, role: str | None) -> ProjectScope:
-    """The scope for a role that `wall.open_scope` answered; raises ProjectNotFoundError where it answered none."""
+    """The scope for a role that `wall.open_scope` returned; raises ProjectNotFoundError for None."""
     if role is None:
         raise ProjectNotFoundError
     return ProjectScope(project_id, principal, Role(role), _SEAL)
@@ -111,9 +111,9 @@ _LOCK_EXCLUSIVE = select(func.wall.lock_exclusive(*reversed(_PRINCIPAL_AND_PROJE
 async def open_scope(
     session: AsyncReadSession, principal: Principal, project_id: UUID, *, statement_timeout: timedelta | None = None
 ) -> ProjectScope:
-    """Binds principal and project to the session's transaction; raises ProjectNotFoundError for a stranger.
+    """Binds principal and project to the session's transaction; raises ProjectNotFoundError without access.
 
-    No further statement of the transaction takes longer than `statement_timeout`.
+    `statement_timeout` limits each later statement of the transaction.
     """
     values = {"principal": str(principal), "project_id": project_id}
     if statement_timeout is None:
@@ -127,12 +127,12 @@ async def open_scope(
 async def open_shared_scope(
     session: AsyncSession, principal: Principal, project_id: UUID, *, accepting: bool = False
 ) -> ProjectScope:
-    """The same, and holds what it rests on until the commit: neither the project nor the role ends in between.
+    """Like `open_scope`, and keeps project and membership from ending until the commit.
 
-    With `accepting`, which is for a principal's own requests, a project without an account that owns it counts for the
-    owner who enters from now on; raises QuotaExceededError where that one may have no more projects.
+    With `accepting`, for a principal's own requests, a project that counts for no account counts from now on for the
+    owner who opens it; raises QuotaExceededError if that owner may have no more projects.
 
-    Not for who is going to lock the project itself: two that hold it would wait for each other.
+    Not for callers that lock the project exclusively: two of them would deadlock.
     """
     values = {"principal": str(principal), "project_id": project_id, "accepting": accepting}
     role = await session.scalar(_OPEN_SHARED_SCOPE, values)
@@ -140,9 +140,9 @@ async def open_shared_scope(
 
 
 async def lock_exclusive(session: AsyncReadSession, project_id: UUID, principal: Principal | None = None) -> None:
-    """Until the commit, after those who are inside have ended: none into the project, or none as this principal.
+    """Waits for current writers, then admits none, or none of this principal, until the commit.
 
-    Before the row that they hold is locked to delete or to change it, which could otherwise wait for ever where writers
-    follow one another without a break. Not for who has entered to write.
+    Call it before locking the row to delete or change it: new writers could otherwise delay that lock forever. Not for
+    callers that hold the shared lock.
     """
     await session.execute(_LOCK_EXCLUSIVE, {"principal": str(principal or ""), "project_id": project_id})

@@ -1,4 +1,4 @@
-"""For whom the current task works: whose share of connections, threads and slots it takes."""
+"""Whose share of connections, threads and slots the current task uses."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """An account, a project's worker or, before anybody is `known`, a network address.
+    """An account, a project's worker or, without authentication (`known` is False), a network address.
 
-    In the `background` nobody waits for an answer who could be told to ask for less.
+    `background` work has no caller that could be told to send fewer requests.
     """
 
     name: str
@@ -19,7 +19,7 @@ class Tenant:
     background: bool = False
 
 
-# What the program does for itself: polling, schedules, signing keys.
+# The server's own work: polling, schedules, signing keys.
 SYSTEM: Final = Tenant("system", background=True)
 _CURRENT: Final[ContextVar[Tenant]] = ContextVar("partywall_tenant", default=SYSTEM)
 
@@ -27,7 +27,7 @@ current_tenant = _CURRENT.get
 
 
 def set_current_tenant(tenant: Tenant) -> None:
-    """From here on, in this task and those that it starts."""
+    """Applies to this task from now on, and to tasks that it starts."""
     _CURRENT.set(tenant)
 
 
@@ -36,5 +36,5 @@ def set_background_tenant(tenant: Tenant) -> None:
 
 
 def unauthenticated(address: str) -> Tenant:
-    """Whoever has not authenticated yet."""
+    """The tenant of a client that has not authenticated yet."""
     return Tenant(f"address:{address}", known=False)

@@ -17,29 +17,29 @@ RETRY_AFTER_SECONDS: Final = 1
 
 
 class TooMuchAtOnceError(TooManyRequestsError):
-    """This tenant has more under way than its share; others are not affected."""
+    """This tenant exceeds its share; others are not affected."""
 
     def __init__(self) -> None:
-        super().__init__(RETRY_AFTER_SECONDS, "You have too much under way at the same time; try again.")
+        super().__init__(RETRY_AFTER_SECONDS, "You have too many requests in progress; try again.")
 
 
 class SharedOutError(UnavailableError):
-    """Everything is in use by others."""
+    """Other tenants use all slots."""
 
     def __init__(self) -> None:
         super().__init__("The server is busy; try again.", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 class TenantSemaphore:
-    """A semaphore whose places are shared between tenants.
+    """A semaphore that shares its slots between tenants.
 
-    One tenant alone may hold `each` places, and strangers `unknown` together. While tenants wait, a place that
-    becomes free goes to the one that holds the fewest, so that none keeps more than an equal share. Every tenant has a
-    bounded queue of its own, and nobody waits longer than `max_wait` seconds, or in the background for as long as it
-    takes where `background_waits`. All of it happens on one event loop.
+    One tenant may hold `each` slots, and all unauthenticated ones together `unknown`. While tenants wait, a free slot
+    goes to the one that holds the fewest, so that none keeps more than an equal share. Each tenant has a bounded queue
+    and waits at most `max_wait` seconds; with `background_waits`, background work waits without limit. Use it from one
+    event loop only.
 
-    With `use`, a free place goes first to the tenant that has used the least of late, and those that have used much
-    have half of the places together, so that one is left for whoever comes.
+    With `use`, a free slot goes to the tenant with the least recent use, and all tenants with much recent use together
+    get half of the slots, so that one stays free for others.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TenantSemaphore:
         return sum(map(len, self._queues.values()))
 
     def try_acquire(self, tenant: Tenant) -> bool:
-        """Takes a place if there is one; then `release` must follow."""
+        """Takes a slot if one is free; then `release` must follow."""
         held = self._held.get(tenant.name, 0)
         if self._in_use >= self._capacity or held >= self._each:
             return False
@@ -90,7 +90,7 @@ class TenantSemaphore:
         return True
 
     async def acquire(self, tenant: Tenant) -> None:
-        """Waits for a place; raises TooMuchAtOnceError where the tenant is to blame, else SharedOutError."""
+        """Waits for a slot; raises TooMuchAtOnceError if the tenant has its share, else SharedOutError."""
         if self.try_acquire(tenant):
             return
         self._refuse_full(tenant)
@@ -103,7 +103,7 @@ class TenantSemaphore:
                 await future
         except BaseException as error:
             if future.done() and not future.cancelled():
-                self.release(tenant)  # it was granted in the same moment
+                self.release(tenant)  # granted at the same moment
             else:
                 self._leave(entry)
             if isinstance(error, TimeoutError):
@@ -161,7 +161,7 @@ class TenantSemaphore:
         return held >= self._each or (held > 0 and held * tenants >= self._capacity)
 
     def _grant(self) -> None:
-        """Gives what is free to those that wait: first to who has used or holds least, among equals to who waited."""
+        """Gives free slots to the waiting tenant with the least use, then the fewest slots, then the longest wait."""
         while self._in_use < self._capacity:
             fitting = [name for name, queue in self._queues.items() if self._fits(queue[0][0])]
             if not fitting:
@@ -170,7 +170,7 @@ class TenantSemaphore:
             queue = self._queues.pop(name)
             tenant, future = queue.popleft()
             if queue:
-                self._queues[name] = queue  # behind the others
+                self._queues[name] = queue  # last in line
             self._waiting_unknown -= not tenant.known
             if not future.done():
                 self._take(tenant)

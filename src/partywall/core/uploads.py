@@ -7,19 +7,19 @@ from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import Tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
-# Each may be in memory as a whole, and its text be waiting for a process.
+# Each may be in memory as a whole, with its text waiting for a process.
 LARGE_AT_ONCE: Final = 4
 LARGE_EACH: Final = 1
-# Each may keep a thread for a moment.
+# Each may use a thread for a moment.
 SMALL_AT_ONCE: Final = 8
 SMALL_EACH: Final = 2
 
 
 class Uploads:
-    """Those that are read and stored at the same time. What is small waits for nobody's large file.
+    """Limits uploads that are read and stored at once. Small files never wait for large ones.
 
-    Whoever has waited for `max_wait` seconds is told to come back: 429 for their own uploads, 503 for those of others.
-    A large file keeps its place while a process reads it: whoever has used those for long has fewer here too.
+    After `max_wait` seconds the client gets 429 if its own uploads fill the slots, else 503. A large file keeps its
+    slot while a text process reads it, so tenants with much recent use of those get fewer slots here too.
     """
 
     def __init__(self, use: RecentUse, max_wait: float) -> None:

@@ -1,7 +1,7 @@
-"""Ends this process when its event loop does not answer any more, so that whoever started it starts another.
+"""Ends the process when its event loop hangs, so that its supervisor restarts it.
 
-By a thread of the interpreter's own that needs no lock: a pattern that never ends holds the one that our threads need.
-A process that is stopped as a whole cannot end itself: whoever started it may be told of each answer.
+It uses faulthandler's thread, which needs no interpreter lock: a regular expression that never ends holds that lock. A
+suspended process cannot end itself, so the supervisor can watch the heartbeat.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _LONGEST_PAUSE: Final = 1.0
 
 @contextmanager
 def watched(limit: timedelta, heartbeat: int | None = None) -> Iterator[None]:
-    """While inside, the running loop answers within `limit`, or else the process ends with exit code 1.
+    """Ends the process with exit code 1 if the running loop does not respond within `limit`.
 
-    What each thread was at is written to standard error before, without any values. At least once a second a byte is
-    written to the descriptor `heartbeat`, and another one at the end.
+    First each thread's stack is written to standard error, without any values. The descriptor `heartbeat` gets a byte
+    at least once a second, and a different one at the end.
     """
     ticking = _Ticking(asyncio.get_running_loop(), limit.total_seconds(), heartbeat)
     ticking.tick()
@@ -45,7 +45,7 @@ class _Ticking:
             os.set_blocking(heartbeat, False)
 
     def tick(self) -> None:
-        """Puts off the end."""
+        """Restarts the countdown."""
         faulthandler.dump_traceback_later(self._seconds, file=sys.stderr, exit=True)
         self._beat(BEAT)
         self._timer = self._loop.call_later(min(_LONGEST_PAUSE, self._seconds / 4), self.tick)
@@ -58,5 +58,5 @@ class _Ticking:
 
     def _beat(self, said: bytes) -> None:
         if self._heartbeat is not None:
-            with suppress(OSError):  # nobody reads it now, or any more
+            with suppress(OSError):  # no reader, or a full pipe
                 os.write(self._heartbeat, said)

@@ -66,10 +66,10 @@ async def test_every_error_is_a_problem_with_security_headers(
     [
         ("GET", "/projects", b"", "begin with /api/v1/"),
         ("GET", "/api/v1/projects/", b"", "No path ends with a slash"),
-        ("GET", "/api/v1/projects/x/ws", b"", "as a WebSocket"),
+        ("GET", "/api/v1/projects/x/ws", b"", "serve WebSockets only"),
         ("DELETE", "/api/v1/projects", b"", "DELETE is not served here: GET, HEAD, POST"),
         ("POST", "/api/v1/auth/register", b'{"email": ', "not valid JSON at character 10"),
-        ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "sent as a form"),
+        ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "as a form"),
     ],
 )
 async def test_a_error_says_what_to_do(anonymous: AsyncClient, method: str, path: str, sent: bytes, said: str) -> None:

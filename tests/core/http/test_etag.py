@@ -30,7 +30,7 @@ def test_another_state_of_the_same_revision_may_be_changed_but_has_to_be_read_ag
 
 def test_what_is_no_tag_of_ours_is_told_so() -> None:
     for given in ("7", "*x", '"abc"'):
-        with pytest.raises(PreconditionFailedError, match="holds no ETag of this server"):
+        with pytest.raises(PreconditionFailedError, match="contains no ETag of this server"):
             require_match(given, 3)
     with pytest.raises(PreconditionFailedError, match="The resource has changed"):
         require_match('"2-0"', 3)

@@ -1,7 +1,7 @@
-"""Takes new connections off a listening socket, many at a time.
+"""Accepts many connections at once from a listening socket.
 
-uvloop takes one in each round of its loop. While a flood of one address makes the rounds long, every new connection of
-all others would wait behind it.
+uvloop accepts one in each round of its loop. When a flood from one address makes rounds long, new connections of all
+others would queue behind it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
-# In one round, so that those that are open already are served in between.
+# In one round, so that open connections are served in between.
 AT_ONCE: Final = 256
 PAUSE_SECONDS: Final = 0.5
 # The process or the system has no file or memory left for another connection.
@@ -26,7 +26,7 @@ type MakeProtocol = Callable[[], asyncio.Protocol]
 
 
 class Acceptor:
-    """Of one listening socket, until it is closed."""
+    """Accepts the connections of one listening socket until closed."""
 
     def __init__(self, listener: socket.socket, make: MakeProtocol, backlog: int) -> None:
         listener.setblocking(False)
@@ -58,7 +58,7 @@ class Acceptor:
                 if error.errno in _EXHAUSTED:
                     self._pause(error)
                     return
-                continue  # the client has gone already
+                continue  # the client has already disconnected
             task = self._loop.create_task(self._start(connection))
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
@@ -73,7 +73,7 @@ class Acceptor:
             connection.close()
 
     def _pause(self, error: OSError) -> None:
-        """What waits to be accepted would wake the loop again and again."""
+        """Stops accepting for a while: waiting connections would wake the loop again and again."""
         log.warning("no_connection_accepted", error=error.strerror)
         self._loop.remove_reader(self._listener)
         self._paused = self._loop.call_later(PAUSE_SECONDS, self._resume)

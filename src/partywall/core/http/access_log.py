@@ -1,4 +1,4 @@
-"""What is told of each answered request; `partywall.logs` writes it, without a web framework."""
+"""The access log's entries; `partywall.logs` writes them, without importing a web framework."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-# Of a path, as it is written.
+# The longest logged path, as written.
 LONGEST_PATH: Final = 1024
 _AS_THEY_ARE: Final = string.punctuation.translate({ord(each): None for each in '"\\'})
 
@@ -16,7 +16,7 @@ type AccessLog = Callable[[AccessEntry], None]
 
 
 def logged_path(path: str) -> str:
-    """With what a log would write several times as long percent-encoded: all but printable ASCII, and quotes."""
+    """The path with all but printable ASCII percent-encoded, and quotes too: a log would escape them at length."""
     short = path[:LONGEST_PATH]
     if short.isascii() and short.isprintable() and '"' not in short and "\\" not in short:
         return short

@@ -1,4 +1,4 @@
-"""Requests of one client address begin a few at a time: the others of a burst wait, and cost nothing yet."""
+"""Limits how many requests of one client address are served at once; the rest of a burst waits."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Final
 
 from partywall.core.errors import PartywallError, UnavailableError
 
-# How many of one address may be without an answer before the next ones wait.
+# How many unanswered requests an address may have before the next ones wait.
 AT_ONCE: Final = 16
-# A request counts no longer than that: one that takes its time does not hold up others of the same network.
+# A request counts at most this long, so that slow ones do not block others of the same network.
 COUNTED_SECONDS: Final = 1.0
-# Who has waited so long is told to come back.
+# After this wait a request is refused.
 MAX_WAIT_SECONDS: Final = 10.0
-# A round of the event loop that takes longer keeps everybody waiting who needs several of them for an answer.
+# A longer round of the event loop delays every request that needs several rounds.
 LONG_ROUND_SECONDS: Final = 0.008
-_TURN: Final = "turn"
+_SLOT: Final = "request_slot"
 
 
 def _nothing(*_: object) -> None:
@@ -27,16 +27,16 @@ def _nothing(*_: object) -> None:
 
 
 class AddressBusyError(UnavailableError):
-    """Others of the same address are served first."""
+    """Too many requests of the same address are waiting or in progress."""
 
     def __init__(self) -> None:
-        super().__init__("Too many requests of your address are under way.", headers={"Retry-After": "1"})
+        super().__init__("Too many requests from your address are in progress.", headers={"Retry-After": "1"})
 
 
 class RequestSlot:
-    """What one request of an address holds until its answer begins, but for the time in which its body is awaited.
+    """One request's share of its address: held until the answer begins, except while its body is awaited.
 
-    `caller` stands for the credential that it shows: one has no more than three quarters of the turns of an address.
+    `caller` stands for its credential: one caller gets at most three quarters of an address's slots.
     """
 
     __slots__ = ("_address", "_address_limiter", "caller", "is_whole")
@@ -45,22 +45,25 @@ class RequestSlot:
         self._address_limiter = address_limiter
         self._address = address
         self.caller = caller
-        # All of the request has come.
+        # The whole request has arrived.
         self.is_whole = False
 
     def end(self) -> None:
-        """Once it has begun; again it does nothing."""
+        """Releases the slot; further calls do nothing."""
         self._address_limiter.ended(self._address, self)
 
     def pause(self) -> bool:
-        """Ends while the rest of the body is awaited, and `again` must follow; False where all of it has come."""
+        """Releases the slot while the rest of the body is awaited; false if it has all arrived.
+
+        After true, `again` must follow.
+        """
         if self.is_whole:
             return False
         self.end()
         return True
 
     async def again(self) -> None:
-        """Waits for another; raises AddressBusyError where that takes too long, or nobody waits for the answer."""
+        """Waits for a slot again; raises AddressBusyError after a long wait, or if the client has gone."""
         future = asyncio.get_running_loop().create_future()
 
         def begin() -> None:
@@ -79,11 +82,11 @@ class RequestSlot:
 
     @property
     def waits(self) -> bool:
-        """It has not begun."""
+        """Whether the request is still waiting for a slot."""
         return self._address_limiter.waits(self._address, self)
 
     def abandon(self) -> None:
-        """Nobody waits for it any more. One that has begun is still worked on."""
+        """The client has gone: stops waiting. A request that has begun goes on."""
         waiting = self._address_limiter.leave(self._address, self)
         if waiting is not None:
             waiting.abandoned()
@@ -91,7 +94,7 @@ class RequestSlot:
 
 @dataclass(slots=True)
 class _Waiting:
-    """What begins a request, what refuses it where that takes too long, and what ends it where nobody waits for it."""
+    """Callbacks that begin a request, refuse it after a long wait, or end it when its client has gone."""
 
     begin: Callable[[], None]
     refuse: Callable[[PartywallError], None]
@@ -101,17 +104,17 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Address:
-    """Its turns in the order in which they have begun, each with the time, and of each caller those that wait.
+    """An address's slots in the order of their begin, with the time, and each caller's waiting requests.
 
-    A turn is kept by its request, so it must not keep what begins the request: each would be garbage that only
-    Python's collector finds.
+    A request keeps its slot, so a slot must not refer to what begins the request: only Python's cycle collector would
+    free such a pair.
     """
 
     begun: dict[RequestSlot, float] = field(default_factory=dict)
     held: Counter[Hashable] = field(default_factory=Counter)
     waiting: dict[Hashable, dict[RequestSlot, _Waiting]] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
-    # Of those that have begun, how many in this round of the event loop.
+    # How many began in this round of the event loop.
     fresh: int = 0
 
     def join(self, slot: RequestSlot, waiting: _Waiting) -> None:
@@ -125,7 +128,7 @@ class _Address:
         return waiting
 
     def pass_on(self, caller: Hashable) -> tuple[RequestSlot, _Waiting]:
-        """The first turn of a caller, who then stands behind the others."""
+        """The caller's first waiting slot; moves the caller behind the others."""
         mine = self.waiting.pop(caller)
         slot = next(iter(mine))
         waiting = mine.pop(slot)
@@ -138,10 +141,10 @@ class _Address:
 
 
 class AddressLimiter:
-    """A burst of one address waits behind itself, so that the event loop has only so many of it to do at once.
+    """Limits requests by address, so that a burst from one address delays only itself.
 
-    The callers of an address take turns: whoever sends many requests waits, and not the others who share the address.
-    While rounds of the loop are long, fewer begin in each: half as many after a long one, one more after another.
+    The callers of an address take turns: one that sends many requests does not delay others at the same address. When a
+    round of the loop takes long, half as many requests may begin in the next; after each short round, one more.
     """
 
     def __init__(self, at_once: int = AT_ONCE, seconds: float = COUNTED_SECONDS) -> None:
@@ -150,7 +153,7 @@ class AddressLimiter:
         self._each_caller = at_once - at_once // 4
         self._addresses: dict[str, _Address] = {}
         self._each_round = at_once
-        # Those with a turn that has begun in this round.
+        # Addresses whose slots began in this round.
         self._fresh: list[_Address] = []
         self._round_began = 0.0
 
@@ -161,7 +164,7 @@ class AddressLimiter:
         refuse: Callable[[PartywallError], None] = _nothing,
         caller: Hashable = None,
     ) -> RequestSlot:
-        """Calls `begin` now, or when its turn has come, or `refuse` where that takes too long."""
+        """Calls `begin` now or when a slot is free, or `refuse` after a long wait."""
         slot = RequestSlot(self, address, caller)
         self.wait(address, slot, _Waiting(begin, refuse))
         return slot
@@ -197,7 +200,7 @@ class AddressLimiter:
         return None if state is None else state.leave(slot)
 
     def _begin_next(self, state: _Address) -> bool:
-        """False where nobody waits who may begin."""
+        """False where no waiting request may begin."""
         caller = next((each for each in state.waiting if self._has_room(state, each)), state)
         if caller is state:
             return False
@@ -238,7 +241,7 @@ class AddressLimiter:
         state.timer = asyncio.get_running_loop().call_later(left, self._look, address, state)
 
     def _look(self, address: str, state: _Address) -> None:
-        """While some wait, those that began long ago count no more; whoever has waited long is told to come back."""
+        """While requests wait, stops counting old ones, and refuses those that have waited long."""
         state.timer = None
         now = time.monotonic()
         while state.waiting and state.begun and next(iter(state.begun.values())) <= now - self._seconds:
@@ -257,22 +260,22 @@ class AddressLimiter:
 
 
 def caller_of(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    """Stands for the credential that a request shows, which is not known to be one."""
+    """Identifies a request's credential, which is not verified yet."""
     return hash(next((value for name, value in headers if name == b"authorization"), b""))
 
 
 def set_request_slot(state: MutableMapping[str, object], slot: RequestSlot) -> None:
-    state[_TURN] = slot
+    state[_SLOT] = slot
 
 
 def request_slot_of(state: MutableMapping[str, object]) -> RequestSlot | None:
-    """None where the server gives none."""
-    slot = state.get(_TURN)
+    """None where another server runs the application."""
+    slot = state.get(_SLOT)
     return slot if isinstance(slot, RequestSlot) else None
 
 
 def end_request_slot(state: MutableMapping[str, object]) -> None:
-    """For an answer that does not end soon."""
+    """For an answer that takes long."""
     slot = request_slot_of(state)
     if slot is not None:
         slot.end()

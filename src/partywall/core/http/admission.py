@@ -1,4 +1,4 @@
-"""Before a byte of a body is read: whose it is, how large it may be and where it goes. Then it is read, once."""
+"""Checks a request with a body before reading it: its sender, size and route. Then reads the body once."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from partywall.core.http.unread_body import discard_body
 from partywall.core.resources import Resources
 from partywall.core.tenancy import Principal
 
-# Of a form: its fields, and the pieces of a file that is on disk.
+# Memory of a form: its fields, and pieces of a file on disk.
 _FORM_BYTES: Final = 4 * 1024 * 1024
 _FORMS: Final = (b"multipart/form-data", b"application/x-www-form-urlencoded")
 
 
 class UnsupportedEncodingError(UnsupportedMediaTypeError):
-    """The header says which encodings are accepted (RFC 7694, 3)."""
+    """Accept-Encoding tells which encodings are accepted (RFC 7694, 3)."""
 
     def __init__(self) -> None:
-        super().__init__("A body is not accepted in compressed form.", headers={"Accept-Encoding": "identity"})
+        super().__init__("Compressed bodies are not accepted.", headers={"Accept-Encoding": "identity"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +71,19 @@ type Targets = tuple[Target, ...]
 
 
 def targets(routes: Iterable[BaseRoute], public: frozenset[str], ceiling: int) -> Targets:
-    """None takes more than the ceiling, whatever it says."""
+    """The routes that read bodies; none accepts more than `ceiling` bytes."""
     found = (each for each in iter_route_contexts(tuple(routes)) if _reads_bodies(each))
     return tuple(Target.of(each, public, ceiling) for each in found)
 
 
 def _reads_bodies(route: RouteContext) -> bool:
-    """By itself where it says how large a body may be, and has the framework read none."""
+    """Whether it reads a body: FastAPI reads it, or the route sets `max_body_size` and reads it itself."""
     return getattr(route, "body_field", None) is not None or getattr(route, "max_body_size", None) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class BodyHeaders:
-    """What the headers say of a body."""
+    """What the headers say about a body."""
 
     headers: Mapping[bytes, bytes]
 
@@ -100,7 +100,7 @@ class BodyHeaders:
         return self.content_type.lower().startswith(_FORMS)
 
     def at_most(self, limit: int) -> int:
-        """Its size, or the limit where it does not say; raises ContentTooLargeError."""
+        """The declared size, or the limit without one; raises ContentTooLargeError."""
         declared = self.headers.get(b"content-length", b"")
         size = int(declared[:20]) if declared.isdigit() else limit
         if size > limit:
@@ -108,7 +108,7 @@ class BodyHeaders:
         return size
 
     def refuse_coded(self) -> None:
-        """What is compressed, or in another charset."""
+        """Raises UnsupportedMediaTypeError for a compressed body or another charset."""
         refuse_other_charsets(self.content_type)
         if self.headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
             raise UnsupportedEncodingError
@@ -120,7 +120,7 @@ def too_large(limit: int) -> ContentTooLargeError:
 
 @dataclass(slots=True)
 class Incoming:
-    """A body on its way, of at most `limit` bytes. While it is awaited, others of its address have its turn."""
+    """An arriving body of at most `limit` bytes. Its slot is free for others while it is awaited."""
 
     receive: Receive
     slot: RequestSlot | None = None
@@ -128,12 +128,12 @@ class Incoming:
     whole: bool = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """As they come; raises ContentTooLargeError, and BadRequestError where the client has gone."""
+        """Yields pieces as they arrive; raises ContentTooLargeError, and BadRequestError if the client disconnects."""
         seen, lent = 0, self.slot is not None and self.slot.pause()
         while not self.whole:
             message = await self.receive()
             if message["type"] != "http.request":
-                raise BadRequestError("The body did not come.")
+                raise BadRequestError("The body did not arrive.")
             piece = message.get("body", b"")
             self.whole = not message.get("more_body", False)
             seen += len(piece)
@@ -147,7 +147,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class AdmittedBody:
-    """A request that is going to be served once its body is whole."""
+    """A request to be served once its whole body has arrived."""
 
     target: Target
     is_form: bool
@@ -156,13 +156,13 @@ class AdmittedBody:
     parts: PartHeaders
 
     def room(self, memory: BodyMemory, size: int, width: CharacterWidth) -> AbstractAsyncContextManager[None]:
-        """What it takes. Of a form's file whoever reads it as a whole asks for more then."""
+        """Holds memory for the body. What reads a form's file as a whole asks for more."""
         if self.is_form:
             return memory.forms.take(self.caller, min(size, _FORM_BYTES), TURN_SECONDS)
         return memory.texts.take(self.caller, memory_of(size, width.bytes), TURN_SECONDS)
 
     def refuse_unreadable(self, body: bytes) -> None:
-        """What has many values; JSON that is not UTF-8, of which a route that reads it itself says so in its terms."""
+        """Raises for too many JSON values, or JSON that is not UTF-8 unless the route reads the body itself."""
         if not self.is_form and not self.target.reads_itself:
             refuse_wide_json(body)
         limit = values_for(self.target.max_bytes)
@@ -171,9 +171,9 @@ class AdmittedBody:
 
 
 class Admission:
-    """Stands before the router, which reads a body before it asks who sends it.
+    """Runs before the router, which would read a body before it authenticates the sender.
 
-    `targets` is asked when the first request comes, with all routes there. Whatever else is sent a body sees none.
+    `targets` is called at the first request, when all routes exist. Other routes never receive a body.
     """
 
     def __init__(self, app: ASGIApp, targets: Callable[[], Targets], spool: Spool, memory: BodyMemory) -> None:
@@ -220,7 +220,7 @@ class Admission:
         under_way = False
 
         async def send_releasing(message: Message) -> None:
-            """What a slow client has still to read is no body of theirs any more."""
+            """Frees the body's memory and disk space when the answer begins, even for a slow client."""
             if message["type"] == "http.response.start":
                 await held.aclose()
             await send(message)
@@ -237,7 +237,7 @@ class Admission:
             await _refuse(error, scope, taken.incoming, send)
 
     async def _received(self, taken: AdmittedBody, held: AsyncExitStack) -> Receive:
-        """The body, whole and judged, to be received again; what it takes is held until the answer begins."""
+        """Reads and checks the whole body, and returns a Receive that replays it. Holds its space in `held`."""
         incoming, parts = taken.incoming, taken.parts
         if incoming.limit <= ORDINARY_BYTES:
             body = b"".join([piece async for piece in incoming.pieces()])
@@ -253,11 +253,11 @@ class Admission:
             parts.note(piece)
             await spooled.write(piece)
         await held.enter_async_context(taken.room(self._memory, spooled.size, width))
-        return await _judged(taken, spooled)
+        return await _replayed(taken, spooled)
 
 
 async def _admitted(target: Target, path: Mapping[str, str], scope: Scope, arriving: BodyHeaders) -> tuple[str, int]:
-    """Who sends it, and how large it is at most."""
+    """The sender's tenant name, and the largest size of the body."""
     resources: Resources = scope["app"].state.resources
     if target.public:
         principal = None
@@ -272,7 +272,7 @@ async def _admitted(target: Target, path: Mapping[str, str], scope: Scope, arriv
 
 
 async def _require_member(resources: Resources, principal: Principal, project: str) -> None:
-    """More than the ordinary is read for those alone whom it concerns; raises ProjectNotFoundError."""
+    """Only members may send large bodies; raises ProjectNotFoundError."""
     try:
         project_id = UUID(project)
     except ValueError as error:
@@ -286,7 +286,7 @@ async def _refuse(error: Exception, scope: Scope, incoming: Incoming, send: Send
     await problem_for(Request(scope), error)(scope, incoming.receive, send)
 
 
-async def _judged(taken: AdmittedBody, spooled: SpooledBody) -> Receive:
+async def _replayed(taken: AdmittedBody, spooled: SpooledBody) -> Receive:
     if taken.is_form:
         return replayed_pieces(spooled.pieces(), taken.incoming.receive)
     body = await spooled.whole()

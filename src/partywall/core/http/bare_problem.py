@@ -1,4 +1,4 @@
-"""A problem as the bytes of a whole answer, for a client that no application is going to see."""
+"""A problem as the bytes of a whole response, for requests that never reach the application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bare_problem(error: PartywallError) -> bytes:
 
 
 def bare_answer(error: PartywallError) -> tuple[list[tuple[str, str]], bytes]:
-    """Its headers and its body."""
+    """The problem's headers and body."""
     request_id = new_id_text()
     body = orjson.dumps(
         {

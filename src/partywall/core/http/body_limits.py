@@ -1,10 +1,10 @@
-"""How large a body may be. A route that takes more than the ordinary says so by `max_body_size=`."""
+"""Limits of request bodies. A route that takes more than the default sets `max_body_size=`."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# What a route takes that says nothing, what one does that demands no credential, and what a large one does.
+# The default of a route, that of a public one, and that of a large one.
 ORDINARY_BYTES: Final = 64 * 1024
 PUBLIC_BYTES: Final = 8 * 1024
 MEDIUM_BYTES: Final = 256 * 1024
@@ -16,7 +16,7 @@ LARGE_VALUES: Final = 50_000
 
 
 def values_for(max_bytes: int) -> int:
-    """How many JSON values a body may have where it may have so many bytes."""
+    """How many JSON values a body of at most so many bytes may have."""
     if max_bytes <= PUBLIC_BYTES:
         return PUBLIC_VALUES
     return ORDINARY_VALUES if max_bytes <= MEDIUM_BYTES else LARGE_VALUES

@@ -1,4 +1,4 @@
-"""What a large body takes in memory while it is worked on."""
+"""Limits the memory that large bodies use while they are processed."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from starlette.requests import HTTPConnection
 
 from partywall.core.budget import SharedBudget
 
-# How long a large body waits until there is memory for it.
+# How long a large body waits for memory.
 TURN_SECONDS: Final = 10.0
-# What is smaller is not counted.
+# Smaller bodies are not counted.
 LARGE_BYTES: Final = 256 * 1024
-# The text as it came, on its way to the database, and on its way back; beside the text as Python has it.
+# The text as received, as sent to the database and as returned by it; in addition to the Python string.
 _COPIES: Final = 3
 _FOUR_BYTES: Final = bytes(range(0xF0, 0x100))
 
 
 class CharacterWidth:
-    """How many bytes Python takes for each character of a text in UTF-8, or in JSON, whose pieces it has seen.
+    """How many bytes per character Python needs for a UTF-8 or JSON text, from the pieces seen.
 
-    One character decides it for all of them: an ASCII text with an emoji is four times as large.
+    One character decides for the whole text: an ASCII text with an emoji takes four times the space.
     """
 
     def __init__(self) -> None:
@@ -44,15 +44,15 @@ def _width_of(piece: bytes) -> int:
 
 
 def memory_of(size: int, width: int) -> int:
-    """Of a text of so many bytes."""
+    """Memory for a text of so many bytes."""
     return (_COPIES + width) * size
 
 
 @dataclass(frozen=True, slots=True)
 class BodyMemory:
-    """What all large bodies of a process may take together: as texts, and as forms whose files are on disk.
+    """Memory limits for all large bodies of a process: texts, and forms whose files are on disk.
 
-    They are apart because an upload has its form while it waits for room for its text.
+    They are separate because an upload holds its form while it waits for memory for its text.
     """
 
     texts: SharedBudget[str]
@@ -60,7 +60,7 @@ class BodyMemory:
 
     @classmethod
     def of(cls, total: int) -> BodyMemory:
-        """A caller has at most a third of it, and two large forms."""
+        """A caller may use at most a third, and two large forms."""
         return cls(SharedBudget[str](total, total // 3), SharedBudget[str](total // 2, total // 4))
 
 

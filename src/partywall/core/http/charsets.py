@@ -1,4 +1,4 @@
-"""Bodies are UTF-8: read as that, a text of another charset would mean something else, or what nobody has looked at."""
+"""Rejects bodies that are not UTF-8: decoded as UTF-8, their text would change or bypass checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from partywall.core.errors import BadRequestError, UnsupportedMediaTypeError
 
 _FORM: Final = b"multipart/form-data"
 _FORM_CODEC: Final = "partywall_form"
-# What a parameter says that is called `charset`, or by a form of that name (`charset*`, `charset*0`) that nobody needs.
+# The value of a parameter `charset`, or of the rarely used `charset*` and `charset*0`.
 _CHARSET: Final = re.compile(rb"[;,]\s*+charset(?=[\s=*;,]|$)([^;,]*+)", re.IGNORECASE)
 _BEYOND_ASCII: Final = re.compile(rb"[\x80-\xff]")
 _PLAIN: Final = rb"(?:utf-?8|us-ascii|ascii)"
@@ -26,33 +26,33 @@ class InvalidJsonError(BadRequestError):
 
 
 def other_charset(content_type: bytes) -> str | None:
-    """The first that is not plainly UTF-8 of those that it names."""
+    """The first charset named that is not UTF-8; None if there is none."""
     said: list[bytes] = _CHARSET.findall(content_type)
     return next((each.decode("latin-1").strip("= \t") for each in said if _UTF8.fullmatch(each) is None), None)
 
 
 def refuse_other_charsets(content_type: bytes) -> None:
-    """Of JSON, where the parameter means nothing, and of forms, where it would have them decoded by it."""
+    """Raises for another charset: it means nothing for JSON, and a form would be decoded with it."""
     if other_charset(content_type) is not None:
-        raise UnsupportedMediaTypeError("A body is read as UTF-8: its Content-Type names no other charset.")
+        raise UnsupportedMediaTypeError("Bodies must be UTF-8; the Content-Type names another charset.")
 
 
 def refuse_wide_json(body: bytes) -> None:
-    """JSON in UTF-16 or UTF-32, which the framework's parser would take: they alone have bytes that are 0."""
+    """Rejects JSON in UTF-16 or UTF-32, which the framework would accept: only those contain zero bytes."""
     if b"\x00" in body:
-        raise InvalidJsonError("The body is not UTF-8, or has a character U+0000.")
+        raise InvalidJsonError("The body is not UTF-8, or contains the character U+0000.")
 
 
 def escaped(form: bytes) -> bytes:
-    """A form in UTF-8, as it should have been sent: the framework takes bytes that are not escaped for Latin-1."""
+    """Percent-encodes non-ASCII bytes of a form: the framework would read them as Latin-1."""
     return _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], form)
 
 
 def read_form_strictly(scope: Scope) -> None:
-    """The framework takes what is not UTF-8 for Latin-1; by our codec it has lone surrogates, which are refused.
+    """Makes the framework decode a form with our codec, not Latin-1.
 
-    The last `charset` counts. The one that the client has given is UTF-8. The scope is not copied: the log reads
-    what the router adds to it.
+    Bytes that are not UTF-8 become lone surrogates, which are rejected. The last `charset` counts; the client's own is
+    UTF-8. The scope is not copied: the log reads what the router adds to it.
     """
     scope["headers"] = [
         (name, value + b"; charset=" + _FORM_CODEC.encode() if _is_form(name, value) else value)

@@ -9,7 +9,7 @@ _VARY: Final = (b"vary", b"Accept-Encoding")
 
 
 class Compression(GZipMiddleware):
-    """GZip for whoever accepts it. The others are told that it depends on that, and pay for nothing else."""
+    """Compresses for clients that accept gzip. For others it only adds `Vary`."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or _accepts_gzip(scope):

@@ -1,4 +1,4 @@
-"""What is said to a client before any application sees its request."""
+"""Errors of requests that never reach the application."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from partywall.core.errors import BadRequestError, PartywallError, UnavailableEr
 class RequestTimeoutError(PartywallError):
     status = 408
     code = "request_timeout"
-    title = "The request did not come in time"
+    title = "The request did not arrive in time"
 
 
 class TooManyConnectionsError(UnavailableError):
@@ -18,10 +18,10 @@ class TooManyConnectionsError(UnavailableError):
 
 class MalformedRequestError(BadRequestError):
     code = "malformed_request"
-    title = "This is not HTTP as it is spoken here"
+    title = "The request is not valid HTTP"
 
     def __init__(self) -> None:
-        super().__init__("HTTP/1.1 is read, with a URL in ASCII: other characters and blanks are percent-encoded.")
+        super().__init__("Send HTTP/1.1, with a URL in ASCII; percent-encode other characters and spaces.")
 
 
 class StoppingError(UnavailableError):
@@ -30,4 +30,4 @@ class StoppingError(UnavailableError):
 
 
 class UnservedError(Exception):
-    """Raised into the parser, which stops: too many requests at once, or an unknown version."""
+    """Stops the parser: too many pipelined requests, or an unknown version."""

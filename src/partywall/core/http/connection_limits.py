@@ -1,4 +1,4 @@
-"""What all connections of a process may cost together, and how long one may take over what it has begun."""
+"""Limits of all connections of a process: how many, from one address, how slow, and how much unsent data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from partywall.core.http.address_limiter import AddressLimiter
 from partywall.core.security.client_address import ClientAddresses
 
 SWEEP_SECONDS: Final = 1.0
-# How long a new connection has to begin a request, whatever the others do.
+# How long a new connection has to begin a request, however many others there are.
 GRACE_SECONDS: Final = 1.0
-# How often a client that does not keep up with what is sent to it is measured.
+# How often a slow reader's progress is measured.
 MEASURE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`total` connections, `each` of one address, `unserved` of them without a request so far; a `rate` in bytes."""
+    """`total` connections, `each` from one address, `unserved` of them without a request; `rate` in bytes/s."""
 
     total: int
     each: int
@@ -31,31 +31,31 @@ class Limits:
 
 
 class Connection(Protocol):
-    """What is held here: a client's connection."""
+    """A client's connection."""
 
     def take_too_long(self) -> None:
-        """Says so where an answer is still possible, and ends."""
+        """Reports the timeout where an answer is still possible, and closes."""
 
     def end(self) -> None:
-        """Ends at once, with what is unsent."""
+        """Closes at once and drops unsent data."""
 
     def waits_for_us(self) -> bool:
-        """It could not go on if it wanted to."""
+        """Whether the client is blocked because we do not read."""
 
     def unsent(self) -> int:
-        """How many bytes the client has yet to take."""
+        """How many bytes are not sent yet."""
 
 
 @dataclass(slots=True)
 class _Reading:
-    """A client that is behind: how much it had to take, and when that is looked at again."""
+    """A slow reader: its unsent bytes, and when to measure again."""
 
     unsent: int
     due: float
 
 
 class Connections:
-    """The connections of one process. One timer looks at all of them; nothing is started for each request."""
+    """The connections of one process. A single timer checks all of them; requests start none."""
 
     def __init__(self, limits: Limits, clients: ClientAddresses) -> None:
         self.limits = limits
@@ -63,7 +63,7 @@ class Connections:
         self._clients = clients
         self._by_address: Counter[str] = Counter()
         self._sum = 0
-        # In the order of their arrival.
+        # In order of arrival.
         self._unserved: dict[str | None, dict[Connection, float]] = {}
         self._idle: dict[str | None, dict[Connection, None]] = {}
         self._due: dict[Connection, float] = {}
@@ -75,13 +75,14 @@ class Connections:
         return self._sum
 
     def address_of(self, peer: str | None) -> str | None:
-        """What the connection counts for; None for a trusted proxy, which counts among all alone."""
+        """The address that the connection counts for; None for a trusted proxy, which counts only in the total."""
         return self._clients.of_peer(peer)
 
     def admit(self, connection: Connection, address: str | None) -> bool:
-        """False where there is no place. A new one takes that of the oldest of its address that asks for nothing.
+        """False where the limits leave no room.
 
-        Where all are taken, an idle one goes, or the oldest of those that have never asked for anything.
+        An address with too many connections without a request loses the oldest of these. When the total is reached, an
+        idle connection is closed, or the oldest one that never sent a request.
         """
         if address is not None and self._by_address[address] >= self.limits.each:
             return False
@@ -98,14 +99,14 @@ class Connections:
         return True
 
     def _thin_out(self, waiting: dict[Connection, float], address: str | None, now: float) -> None:
-        """The oldest go. Not those of a moment ago: their requests may be here already, and unread."""
+        """Closes the oldest. Spares new ones: their requests may have arrived but not been read."""
         while address is not None and len(waiting) > self.limits.unserved:
             if now - next(iter(waiting.values())) < GRACE_SECONDS:
                 return
             self._end_first(waiting, address)
 
     def _make_room(self) -> bool:
-        """The oldest idle one goes of the address that has most of them; a newcomer only after its moment of grace."""
+        """Closes the oldest idle connection of the busiest address, or one past its grace period without a request."""
         if self._idle:
             address = max(self._idle, key=lambda each: len(self._idle[each]))
             connection = next(iter(self._idle[address]))
@@ -120,13 +121,13 @@ class Connections:
         return False
 
     def _end_first(self, waiting: dict[Connection, float], address: str | None) -> None:
-        """It counts until it is lost, a moment later."""
+        """It still counts until it is lost, a moment later."""
         first = next(iter(waiting))
         self.forget(first, address)
         first.end()
 
     def is_idle(self, connection: Connection, address: str | None) -> None:
-        """It has its answer, and asks for nothing more right now."""
+        """Its request is answered, and it has sent no other."""
         self._idle.setdefault(address, {})[connection] = None
 
     def is_busy(self, connection: Connection, address: str | None) -> None:
@@ -137,7 +138,7 @@ class Connections:
                 del self._idle[address]
 
     def forget(self, connection: Connection, address: str | None) -> None:
-        """Nothing is awaited of it any more: its first request has come, or it has gone."""
+        """Stops tracking it: its first request has arrived, or it is closed."""
         waiting = self._unserved.get(address)
         if waiting is not None:
             waiting.pop(connection, None)
@@ -148,7 +149,7 @@ class Connections:
         self.is_busy(connection, address)
 
     def release(self, address: str | None) -> None:
-        """The place of a connection that is lost."""
+        """Frees the slot of a lost connection."""
         self._sum -= 1
         if address is not None:
             self._by_address[address] -= 1
@@ -156,7 +157,7 @@ class Connections:
                 del self._by_address[address]
 
     def expect(self, connection: Connection, due: float) -> None:
-        """More has to come from it by then, in the loop's time."""
+        """Sets a deadline, in the loop's time, for its next data."""
         self._due[connection] = due
 
     def expect_nothing(self, connection: Connection) -> None:
@@ -176,7 +177,7 @@ class Connections:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_SECONDS, self.sweep)
 
     def sweep(self) -> None:
-        """Looks at all that are late or behind."""
+        """Checks late and slow connections."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -195,7 +196,7 @@ class Connections:
             self._watch()
 
     def _measure(self, now: float) -> None:
-        """Whoever takes less than the rate is ended."""
+        """Closes clients that read slower than the rate."""
         for connection, reading in list(self._behind.items()):
             if reading.due > now:
                 continue
@@ -207,7 +208,7 @@ class Connections:
                 self._behind[connection] = _Reading(unsent, now + MEASURE_SECONDS)
 
     def _relieve(self) -> None:
-        """Where all of them together have too much to take, those with the most go first."""
+        """Closes the connections with the most unsent data when the total is too large."""
         unsent = {connection: connection.unsent() for connection in self._behind}
         total = sum(unsent.values())
         for connection in sorted(unsent, key=lambda each: unsent[each], reverse=True):

@@ -1,4 +1,4 @@
-"""uvicorn's protocol for HTTP inside of limits: what one connection may send, in what time, beside how many others."""
+"""uvicorn's HTTP protocol with limits: how much a connection may send, how fast, and how many there may be."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from partywall.core.http.request_head import URL_BYTES, fault_of_upgrade, head_t
 from partywall.core.http.request_progress import Part, Progress
 from partywall.core.http.socket_protocol import Sockets
 
-# How long what was sent may stay unacknowledged, or a client's window shut, before the connection is given up.
+# How long sent data may stay unacknowledged, or a client's window closed, before the connection is dropped.
 UNREAD_SECONDS = 60.0
-# Requests behind one that is being answered. Browsers send none.
+# Pipelined requests behind the current one. Browsers send none.
 MOST_PIPELINED: Final = 16
 _VERSIONS: Final = ("1.1", "1.0")
-# How long a client that has said all it is going to say waits for the beginning of its answer.
+# How long a half-closed client waits for its answer to begin.
 HALF_CLOSED_SECONDS = 60.0
-# How long a client may go on sending that is told to stop.
+# How long a client may go on sending after it was told to stop.
 _LEAVING_SECONDS: Final = 1.0
 
 
 class Http(HttpToolsProtocol):
-    """Nothing is kept for a client that stops reading or sending; one that leaves an open stream is always noticed."""
+    """An HTTP connection. Drops clients that stop reading or sending; always notices one that leaves a stream."""
 
-    # Beside what uvicorn has, which fills what Python shares of the names of attributes.
-    __slots__ = ("_address", "_content", "_has_said_all", "_held", "_leaving", "_listens", "_others", "_progress",
+    # Slots, because uvicorn's attributes already fill Python's key-sharing dictionary.
+    __slots__ = ("_address", "_content", "_half_closed", "_held", "_leaving", "_listens", "_others", "_progress",
                  "_served", "_slot", "_was_served")  # fmt: skip
 
     url = b""
@@ -58,12 +58,12 @@ class Http(HttpToolsProtocol):
         self._address: str | None = None
         self._progress = Progress(self.loop.time())
         self._content = 0
-        # It has a place; what it says is heard; its first request has come; it has been told to leave.
+        # It is counted; its input is read; its first request has arrived; it was told to leave.
         self._held = self._listens = self._was_served = self._leaving = False
-        self._has_said_all = False
+        self._half_closed = False
         self._served: RequestResponseCycle | None = None
         self._slot: RequestSlot | None = None
-        self.pipeline = Pipeline()  # type: ignore[assignment]  # has what uvicorn uses of its deque
+        self.pipeline = Pipeline()  # type: ignore[assignment]  # has the deque methods that uvicorn uses
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
         super().connection_made(transport)
@@ -74,12 +74,12 @@ class Http(HttpToolsProtocol):
             self.connections.discard(self)
             transport.write(bare_problem(refusals.TooManyConnectionsError(headers={"Retry-After": "5"})))
             transport.close()
-        elif hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux alone has it
+        elif hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux only
             connection = transport.get_extra_info("socket")
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
 
     def data_received(self, data: bytes) -> None:
-        """Whatever comes behind an open stream would wait for its end, and hide that the client has gone."""
+        """Drops a client that sends more during an open stream: it would wait, and hide a disconnect."""
         if not self._listens:
             return
         served = self._unfinished()
@@ -92,20 +92,20 @@ class Http(HttpToolsProtocol):
             self._note(len(data))
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn never keeps the connection
-        """Who says no more may wait for an answer that is being made. Who has left looks the same: nothing begins."""
+        """Keeps a half-closed connection only if its answer is in progress: a client that left looks the same."""
         served, slot = self._unfinished(), self._slot
         stays = served is not None and self._listens and not self.cycle.more_body and not is_open_stream(served.scope)
         if not stays or (slot is not None and slot.waits):
             return False
-        self._has_said_all = True
+        self._half_closed = True
         self.cycle.keep_alive = False
         self._others.expect(self, self.loop.time() + HALF_CLOSED_SECONDS)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """uvicorn tells the request that came last; the one that is being answered may be another.
+        """Ends the current request: uvicorn notifies only the last one, which may be another.
 
-        Of one that is reset it keeps the timer, and with it everything, for as long as an idle one may stay.
+        After a reset, uvicorn would keep its timer, and so the whole connection, for the keep-alive time.
         """
         self._end_served()
         super().connection_lost(exc)
@@ -129,9 +129,9 @@ class Http(HttpToolsProtocol):
             raise refusals.UnservedError
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            self.headers = []  # trailers go here: by then a request has been judged by its headers
+            self.headers = []  # trailers go here; the request's headers have been checked by then
         elif not self._should_upgrade():
-            self.cycle.keep_alive = False  # the parser reads nothing behind it
+            self.cycle.keep_alive = False  # the parser reads nothing more
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -142,12 +142,12 @@ class Http(HttpToolsProtocol):
         self._content += len(body)
         super().on_body(body)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what uvicorn would say is no problem
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text is not a problem document
         if self._listens:
             self._refuse(url_too_long() if len(self.url) > URL_BYTES else refusals.MalformedRequestError())
 
     def handle_websocket_upgrade(self) -> None:
-        """The answer to the request before must not be written into the socket."""
+        """Drops the upgrade if the previous answer is not finished: it must not be written into the socket."""
         if self._unfinished() is not None:
             self._give_up()
             return
@@ -161,14 +161,14 @@ class Http(HttpToolsProtocol):
         protocol = self.transport.get_protocol()
         assert isinstance(protocol, Sockets)
         protocol.on_lost = partial(self._others.release, self._address)
-        if not protocol.handshake_initiated:  # its parser has refused the request
+        if not protocol.handshake_initiated:  # its parser rejected the request
             self.transport.write(bare_problem(refusals.MalformedRequestError()))
             self.transport.close()
 
-    # What is said of the answers.
+    # Hooks for answers.
 
     def on_response_complete(self) -> None:
-        """A body that was not read is not read now, to no end: the connection ends with the answer."""
+        """Closes the connection if the request's body was not read: the rest could be endless."""
         served = self._served
         if self._slot is not None:
             self._slot.end()
@@ -195,7 +195,7 @@ class Http(HttpToolsProtocol):
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
-        """What is being answered is finished; whoever still sends may take longer than anybody waits for the end."""
+        """Finishes current answers, but refuses a request whose body is still arriving: that could take too long."""
         served = self._unfinished()
         if served is not None and served.more_body and not served.response_started:
             self._refuse(refusals.StoppingError())
@@ -203,13 +203,13 @@ class Http(HttpToolsProtocol):
         else:
             super().shutdown()
 
-    # What the limits ask and tell.
+    # Used by the limits.
 
     def take_too_long(self) -> None:
         served = self._unfinished()
-        if self._has_said_all and served is not None and served.response_started:
-            return  # how fast it reads is judged elsewhere
-        if self._leaving or self._has_said_all or (not self._progress.has_begun and served is None):
+        if self._half_closed and served is not None and served.response_started:
+            return  # its reading speed is checked elsewhere
+        if self._leaving or self._half_closed or (not self._progress.has_begun and served is None):
             self.end()
         else:
             self._refuse(refusals.RequestTimeoutError())
@@ -219,13 +219,13 @@ class Http(HttpToolsProtocol):
         self.transport.abort()
 
     def waits_for_us(self) -> bool:
-        return self.flow.read_paused and not self._leaving and not self._has_said_all
+        return self.flow.read_paused and not self._leaving and not self._half_closed
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size()
 
     def _note(self, size: int) -> None:
-        """What came was a part of a head or of a body, or made a request whole."""
+        """Counts new data towards a head or a body, or notes a complete request."""
         part, progress = awaited(self.cycle, self.scope), self._progress
         if part is Part.NOTHING:
             if progress.part is not part:
@@ -258,16 +258,16 @@ class Http(HttpToolsProtocol):
             set_request_slot(cycle.scope["state"], self._slot)
 
     def _forget_request(self) -> None:
-        """It refers to its connection, and would be there as long: half of what an idle one takes."""
+        """Frees the request, which takes half of an idle connection's memory."""
         self._served = self._slot = None
-        self.cycle = self.scope = None  # type: ignore[assignment]  # as before the first one
+        self.cycle = self.scope = None  # type: ignore[assignment]  # as before the first request
         self.headers = []
 
     def _unfinished(self) -> RequestResponseCycle | None:
         return None if self._served is None or self._served.response_complete else self._served
 
     def _refuse(self, error: PartywallError) -> None:
-        """In place of the application, where no answer has begun. What still comes is thrown away for a moment."""
+        """Answers instead of the application, if no answer has begun; discards further input for a moment."""
         served = self._unfinished()
         if served is not None and served.response_started:
             self._give_up()
@@ -277,7 +277,7 @@ class Http(HttpToolsProtocol):
         self._leave()
 
     def _leave(self) -> None:
-        """Says no more. A connection that is closed with bytes on their way is reset, and its answer may be lost."""
+        """Stops writing but still reads: closing with unread bytes resets the connection and may lose the answer."""
         self._leaving, self._listens = True, False
         self.flow.resume_reading()
         if self.transport.can_write_eof():

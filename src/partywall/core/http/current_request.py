@@ -1,4 +1,4 @@
-"""The request at hand, for whoever writes a log line meanwhile."""
+"""The current request, for log lines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def begin_request(scope: Scope) -> None:
 
 
 def request_facts() -> dict[str, str]:
-    """`request_id`, and `principal` and `project_id` as soon as they are known; empty outside of requests."""
+    """`request_id`, plus `principal` and `project_id` once known; empty outside of requests."""
     scope = _CURRENT.get()
     if scope is None:
         return {}
@@ -32,6 +32,6 @@ def current_request_id() -> str | None:
 
 
 def request_traceparent() -> str | None:
-    """The trace that the request came with, if it did; None outside of requests."""
+    """The request's trace, if it came with one; None outside of requests."""
     scope = _CURRENT.get()
     return None if scope is None else traceparent_of(scope)

@@ -1,4 +1,4 @@
-"""What routes are given. One alias each, so that nothing is held another way."""
+"""Dependencies of routes, with one alias each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope, open_
 from partywall.core.tenant import set_current_tenant, unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="An access token, or a project key.")
-# The same, so that people can log in from /docs.
+# A second scheme, so that people can log in from /docs.
 _password = OAuth2PasswordBearer("/api/v1/auth/token", refreshUrl="/api/v1/auth/token", auto_error=False)
 
 
@@ -43,7 +43,7 @@ def bearer_token(authorization: str | None) -> str | None:
 
 
 def remember_principal(scope: Scope, principal: Principal) -> None:
-    """For the log, and as the tenant whose share the rest of the request takes."""
+    """Sets the principal for the log, and its tenant for the rest of the request."""
     scope["state"]["principal"] = str(principal)
     set_current_tenant(principal.tenant)
 
@@ -54,7 +54,7 @@ def client_address(connection: HTTPConnection, resources: Resources) -> str:
 
 
 async def known_principal(resources: Resources, authorization: str | None, scope: Scope) -> Principal:
-    """Whose the request is, by its headers alone; raises NotAuthenticatedError. Asked again it costs nothing."""
+    """The principal, from the headers alone; raises NotAuthenticatedError. Further calls use a cached result."""
     token = bearer_token(authorization)
     if token is None:
         raise NotAuthenticatedError
@@ -72,7 +72,7 @@ async def require_principal(
     _: Annotated[object, Depends(_bearer)],
     __: Annotated[object, Depends(_password)],
 ) -> Principal | None:
-    """Stands before every route. Closed unless the route is in the PUBLIC set."""
+    """Authenticates every route, except those in the PUBLIC set."""
     if is_public(request):
         set_current_tenant(unauthenticated(client_address(request, resources)))
         return None
@@ -89,7 +89,7 @@ PrincipalDep = Annotated[Principal, Depends(get_principal)]
 
 
 async def get_person(principal: PrincipalDep) -> Principal:
-    """For what belongs to an account: a project's key has none."""
+    """Requires a user: resources of an account are not open to project keys."""
     if principal.kind is not PrincipalKind.USER:
         raise PersonRequiredError
     return principal
@@ -108,7 +108,7 @@ async def get_read_session(resources: ResourcesDep) -> AsyncIterator[AsyncReadSe
         yield session
 
 
-# Scope "function": the commit comes before the answer, and a commit that fails is no 200.
+# Scope "function": the commit precedes the answer, so a failed commit is never a 200.
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 ReadSessionDep = Annotated[AsyncReadSession, Depends(get_read_session, scope="function")]
 
@@ -149,8 +149,8 @@ async def get_read_project_scope(project_id: UUID, session: ReadSessionDep, prin
     return await open_scope(session, principal, project_id)
 
 
-# The scope of a route that writes (binds SessionDep's transaction), of one that writes and locks the project itself,
-# and of one that reads (binds ReadSessionDep's).
+# The scope of a route that writes (binds SessionDep's transaction), of one that also locks the project exclusively, and
+# of one that reads (binds ReadSessionDep's).
 ProjectScopeDep = Annotated[ProjectScope, Depends(get_project_scope, scope="function")]
 LockingProjectScopeDep = Annotated[ProjectScope, Depends(get_locking_project_scope, scope="function")]
 ReadProjectScopeDep = Annotated[ProjectScope, Depends(get_read_project_scope, scope="function")]
@@ -173,7 +173,7 @@ IDEMPOTENCY_KEY: Final = "idempotency-key"
 async def get_scoped_writer(
     request: Request, resources: ResourcesDep, principal: PrincipalDep
 ) -> AsyncIterator[ScopedWriter]:
-    """One statement is the transaction, unless the request's own record has to be written with it."""
+    """Writes in a single statement, unless the request's idempotency record must be in the same transaction."""
     if IDEMPOTENCY_KEY not in request.headers:
         yield ScopedWriter(resources.reads, principal, resources.sequencer)
         return

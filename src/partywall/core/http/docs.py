@@ -1,4 +1,4 @@
-"""The interactive documentation, served whole from here: no browser of ours fetches scripts from elsewhere."""
+"""The interactive documentation, served entirely from here: browsers load no scripts from elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.core.http.sub_path import sub_path_of
 PATH: Final = "/docs"
 _DOCUMENT: Final = "/openapi.json"
 _ASSETS: Final = "/docs/assets"
-# Swagger UI starts itself from an inline script and styles its icons inline; both stay on this origin.
+# Swagger UI uses inline scripts and styles; both stay on this origin.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"

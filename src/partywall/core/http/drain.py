@@ -13,7 +13,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def set_on_signal(draining: asyncio.Event) -> Iterator[None]:
-    """Sets the event before the server's own handler runs, which waits for open streams to end."""
+    """Sets the event before the server's own signal handler, which waits for open streams to end."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,8 +1,8 @@
 """Entity tags of the form `"<revision>-<state>"`: the revision counts edits, the state any visible change.
 
-A proxy that compresses an answer makes its tag weak (nginx: `W/"3-0"`) or adds the coding (Apache, Caddy:
-`"3-0-gzip"`). The client knows no other form, so both are taken for the tag that we gave out, in `If-Match` too: they
-name the same revision, which the proxy has only encoded. `If-Range` is about bytes and takes the strong form alone.
+A proxy that compresses an answer makes its tag weak (nginx: `W/"3-0"`) or appends the coding (Apache, Caddy:
+`"3-0-gzip"`). The client sees only that form, so both count as the original tag, also in `If-Match`: the proxy has only
+encoded the same revision. `If-Range` is about bytes and accepts only the strong form.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ IfMatch = Annotated[str | None, Header(description="Write only if the content's 
 IfNoneMatch = Annotated[str | None, Header(description="Answer 304 if nothing visible has changed since.")]
 
 NOT_MODIFIED: Final = 304
-# An ETag as we give it out, wherever it stands.
+# An ETag in our format, anywhere in the header.
 _OURS: Final = re.compile(r'"\d{1,19}-')
-_UNKNOWN: Final = "If-Match holds no ETag of this server: send the one that came with the resource, in its quotes."
+_UNKNOWN: Final = "If-Match contains no ETag of this server: send the resource's own ETag, with its quotes."
 _CODINGS: Final = ("gzip", "br", "zstd", "deflate")
 
 
@@ -34,7 +34,7 @@ def _tags(header: str) -> list[str]:
 
 
 def _as_given_out(tag: str) -> str:
-    """Without what a proxy on the way has made of it."""
+    """Removes what a proxy added."""
     tag = tag.removeprefix("W/")
     for coding in _CODINGS:
         if tag.endswith(f'-{coding}"'):

@@ -13,7 +13,7 @@ _REPLACED: Final = frozenset({b"content-type", b"content-length"})
 
 
 class EventAnswer:
-    """Sends an answer in JSON as the one event of a stream, for a client that reads nothing else. Refusals stay."""
+    """Sends a JSON answer as a single event, for clients that read only event streams. Errors stay as they are."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

@@ -19,12 +19,12 @@ from partywall.core.http.sockets import BadMessageError, next_text
 
 MESSAGES_PER_MINUTE: Final = 60
 _PONG: Final = orjson.dumps({"type": "pong"}).decode()
-# How long the farewell to a client may take that may not read any more.
+# How long closing may take: the client may no longer read.
 _CLOSING_SECONDS: Final = 2.0
 
 
 class Close(NamedTuple):
-    """How a socket ends: the code for programs, the reason for people."""
+    """Why a socket is closed: a code for programs, a reason for people."""
 
     code: int
     reason: str
@@ -35,7 +35,7 @@ REVOKED: Final = Close(4401, "credential_revoked")
 NO_PROJECT: Final = Close(4404, "project_not_found")
 TOO_SLOW: Final = Close(4408, "too_slow")
 TOO_MANY: Final = Close(4429, "too_many_messages")
-# What follows a `reconnect` that named the reason: 1012 and 1013 invite to come back.
+# Sent after a `reconnect` with the reason; 1012 and 1013 tell the client to reconnect.
 _ENDS: Final = {
     EndReason.EXPIRED: Close(4401, EndReason.EXPIRED),
     EndReason.DRAINING: Close(1012, EndReason.DRAINING),
@@ -47,9 +47,9 @@ _ENDS: Final = {
 
 @dataclass(slots=True)
 class EventSocket:
-    """Sends a feed's events as messages, until it ends, the client leaves, or one of them breaks the rules.
+    """Sends a subscription's events as messages, until it ends, the client leaves or breaks a rule.
 
-    `is_still_valid` tells, when the right to follow is lost, whether the credential as such still stands.
+    `is_still_valid` tells whether the credential is still valid when access to the project is lost.
     """
 
     websocket: WebSocket
@@ -63,7 +63,7 @@ class EventSocket:
         try:
             async with asyncio.TaskGroup() as group:
                 listening = group.create_task(self._listen())
-                await self._pour()
+                await self._send_frames()
                 listening.cancel()
             close = self._verdict or await self._close_of(self.subscription.ended)
         finally:
@@ -72,7 +72,7 @@ class EventSocket:
             async with asyncio.timeout(_CLOSING_SECONDS):
                 await self.websocket.close(close.code, close.reason)
 
-    async def _pour(self) -> None:
+    async def _send_frames(self) -> None:
         try:
             while (frames := await self.subscription.frames()) is not None:
                 for frame in frames:
@@ -87,7 +87,7 @@ class EventSocket:
             await self.websocket.send_text(text)
 
     async def _listen(self) -> None:
-        """A client needs to say nothing more; it may ask whether anybody is there."""
+        """Answers pings; clients send nothing else after the first message."""
         try:
             while self._admits():
                 SocketPing.model_validate_json(await next_text(self.websocket))

@@ -12,16 +12,16 @@ from partywall.core.http.address_limiter import end_request_slot
 
 log = structlog.get_logger(__name__)
 
-# How long a client may leave what was sent to it unread before the connection is given up, unless told otherwise.
+# How long sent data may stay unread before the connection is dropped, by default.
 SEND_TIMEOUT_SECONDS: Final = 30.0
-# In the state of the request.
+# Keys in the request's state.
 _OPEN_STREAM: Final = "open_stream"
 _SERVER_STREAMS: Final = "server_streams"
 _KEPT: Final = ("type", "method", "path", "path_params", "state")
 
 
 def mark_open_stream(scope: Scope) -> None:
-    """Tells the server that the answer ends when it pleases, so that nothing behind the request is worth waiting."""
+    """Tells the server that the answer has no set end, so that later requests on the connection cannot be served."""
     state = scope.setdefault("state", {})
     state[_OPEN_STREAM] = True
     end_request_slot(state)
@@ -33,7 +33,7 @@ def is_open_stream(scope: Mapping[str, object]) -> bool:
 
 
 class Chunks(Protocol):
-    """What a stream sends. `next` waits for it and answers None at the end; `close` may be called at any time."""
+    """A stream's source. `next` waits for a chunk and returns None at the end; `close` may be called anytime."""
 
     async def next(self) -> bytes | None: ...
 
@@ -41,7 +41,7 @@ class Chunks(Protocol):
 
 
 class OpenStream:
-    """What is left of a request whose answer is a stream that has begun. `when_over` is called at its end."""
+    """The rest of a request whose answer is a stream. `when_over` is called at its end."""
 
     __slots__ = ("_chunks", "_opening", "_timeout", "when_over")
 
@@ -52,7 +52,7 @@ class OpenStream:
         self.when_over: Callable[[], None] | None = None
 
     async def flush_stream(self, send: Send) -> None:
-        """Until the chunks end, or the client has gone or does not read."""
+        """Sends until the chunks end, or the client disconnects or stops reading."""
         chunk: bytes | None = self._opening
         try:
             while chunk is not None:
@@ -66,7 +66,7 @@ class OpenStream:
             self.end()
 
     def close(self) -> None:
-        """The client has gone: `flush_stream` ends soon."""
+        """Called when the client disconnects: `flush_stream` ends soon."""
         self._chunks.close()
 
     def end(self) -> None:
@@ -77,47 +77,47 @@ class OpenStream:
 
 
 def take_streams(state: MutableMapping[str, object]) -> None:
-    """The server sends event streams itself, and tells them when the client has gone.
+    """Lets the server send event streams, and close them when the client disconnects.
 
-    So a stream holds neither the request nor what its layers keep for it, which is three times as much as the stream.
+    So a stream does not keep the request and its middleware in memory, which take three times as much as the stream.
     """
     state[_SERVER_STREAMS] = True
 
 
 def open_stream(scope: Mapping[str, object]) -> OpenStream | None:
-    """What the application has left to the server."""
+    """The stream that the application left to the server to send."""
     state = scope.get("state")
     found = state.get(_OPEN_STREAM) if isinstance(state, dict) else None
     return found if isinstance(found, OpenStream) else None
 
 
 def close_stream(scope: Mapping[str, object]) -> None:
-    """The client has gone."""
+    """Closes the stream of a client that has disconnected."""
     if (stream := open_stream(scope)) is not None:
         stream.close()
 
 
 def forget_request(scope: MutableMapping[str, object]) -> None:
-    """All of a scope but what the server and log lines need as long as its stream is open."""
+    """Removes from a scope what neither the server nor the log needs while the stream is open."""
     kept = {name: scope[name] for name in _KEPT if name in scope}
     scope.clear()
     scope.update(kept)
 
 
 class EventStream(Response):
-    """Server-sent events. Holds nothing but the chunks' source, and ends as soon as the client is gone."""
+    """Server-sent events. Keeps only the source of chunks, and ends when the client disconnects."""
 
     media_type = "text/event-stream"
 
     def __init__(self, chunks: Chunks, opening: bytes = b"", timeout: float = SEND_TIMEOUT_SECONDS) -> None:
         self.status_code = 200
         self.background = None
-        # For proxies on the way: none may hold events back, be it to compress them.
+        # Keeps proxies from buffering events, for example to compress them.
         self.init_headers({"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"})
         self._stream = OpenStream(chunks, opening, timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Begins the answer. The rest is the server's; where that is not ours, it is sent from here."""
+        """Begins the answer. Our server sends the rest; under any other server, this does."""
         mark_open_stream(scope)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

@@ -1,9 +1,9 @@
-"""The fast path: ordinary requests to a few endpoints, served before the general machinery of routing.
+"""The fast path serves ordinary requests to a few endpoints before FastAPI's general routing.
 
-A `FastPathRoute` is a route like any other, documented, gated, validated and refused by FastAPI. The lane stands before
-the router and serves what is ordinary itself: a bearer token that was verified a moment ago, ids as we write them, a
-JSON body of a declared length, no Idempotency-Key, and all of it valid. Everything else it leaves to the router, so
-there is one definition of an endpoint, of its parameters and of its errors.
+A `FastPathRoute` is a normal route that FastAPI documents, authenticates and validates. The fast path runs before the
+router and serves only valid requests with a recently verified bearer token, ids in canonical form, a JSON body of
+declared length and no Idempotency-Key. It passes all others to the router, so each endpoint, its parameters and its
+errors are defined once.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from partywall.core.resources import Resources
 
 
 class FastPathRoute(JsonRoute):
-    """Used as `route_class` of a router whose endpoints answer with a `Response` of their own."""
+    """The `route_class` of routers whose endpoints return a `Response`."""
 
 
 def fast_path_plans(routes: Sequence[BaseRoute]) -> tuple[FastPathPlan, ...]:
-    """Raises TypeError for a `FastPathRoute` that the lane cannot serve."""
+    """Raises TypeError for a `FastPathRoute` that the fast path cannot serve."""
     return tuple(
         FastPathPlan.of(each) for each in iter_route_contexts(routes) if isinstance(each.original_route, FastPathRoute)
     )
 
 
 class FastPath:
-    """Stands behind the layers that every answer passes, and before those that judge bodies: what it reads is short."""
+    """Runs after the middleware for all answers and before that for bodies: the bodies it reads are short."""
 
     def __init__(self, app: ASGIApp, plans: Sequence[FastPathPlan]) -> None:
         self._app = app
@@ -49,7 +49,7 @@ class FastPath:
             await self._app(scope, receive, send)
             return
         plan, path = found
-        headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+        headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts, as in the router
         caller = _caller(scope, headers)
         body: bytes | None = b""
         if caller is not None and plan.body is not None:
@@ -76,7 +76,7 @@ class FastPath:
 
 
 def _caller(scope: Scope, headers: RawHeaders) -> Caller | None:
-    """Whoever was verified a moment ago."""
+    """The caller, if its token was verified recently."""
     resources: Resources = scope["app"].state.resources
     if b"transfer-encoding" in headers:
         return None

@@ -1,4 +1,4 @@
-"""What the fast path knows of one endpoint: FastAPI's own analysis of its signature, read once at start."""
+"""The fast path's plan of one endpoint: FastAPI's analysis of its signature, read once at start."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def _provide_idempotency(caller: Caller) -> object:
     return await get_idempotency(caller.request, caller.principal)
 
 
-# What these dependencies give to a request without an Idempotency-Key; with one it is the router's.
+# Providers for requests without an Idempotency-Key; the router serves those with one.
 _GIVEN: Final[Mapping[object, Provider]] = {
     get_scoped_reader: _provide_reader,
     get_scoped_writer: _provide_writer,
@@ -70,7 +70,7 @@ _GIVEN: Final[Mapping[object, Provider]] = {
 
 @dataclass(frozen=True, slots=True)
 class FastPathPlan:
-    """How to call one endpoint."""
+    """How the fast path calls one endpoint."""
 
     method: str
     path: re.Pattern[str]
@@ -83,7 +83,7 @@ class FastPathPlan:
 
     @classmethod
     def of(cls, route: RouteContext) -> FastPathPlan:
-        """Raises TypeError, at start, for a signature that it cannot serve."""
+        """Raises TypeError, at start, for a signature that the fast path cannot serve."""
         dependant: Dependant = route.dependant
         [method] = route.methods or {""}
         plain_headers = all(not field.field_info.metadata for field in dependant.header_params)
@@ -108,7 +108,7 @@ class FastPathPlan:
     def parameters(
         self, path: Mapping[str, str], query: bytes, headers: RawHeaders, body: bytes
     ) -> dict[str, object] | None:
-        """What the request says, or None where it is not valid."""
+        """The endpoint's arguments, or None if the request is not valid."""
         found: dict[str, object] = {name: UUID(value) for name, value in path.items()}
         try:
             if self.query is not None:
@@ -128,7 +128,7 @@ class FastPathPlan:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """`/projects/{project_id}` for UUIDs as we write them; other spellings are the router's."""
+    """The pattern of a path like `/projects/{project_id}` with canonical UUIDs; the router serves other forms."""
     fixed_and_names = re.split(r"\{(\w+)\}", path)
     fixed_and_names[0::2] = map(re.escape, fixed_and_names[0::2])
     fixed_and_names[1::2] = [f"(?P<{name}>{_UUID})" for name in fixed_and_names[1::2]]

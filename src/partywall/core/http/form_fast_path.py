@@ -1,7 +1,7 @@
-"""Ordinary forms to a few public endpoints, served before the general machinery of routing.
+"""Serves ordinary forms to a few public endpoints before FastAPI's general routing.
 
-The lane serves what is ordinary itself: a short form of a declared length, with no parameter twice, none that is
-escaped and none that is unknown to it. Everything else it leaves to the router, whose endpoint does the same.
+It accepts only short forms of declared length, without repeated, escaped or unknown parameters. The router serves all
+others, and its endpoint does the same.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _SHORT_BYTES: Final = 1024
 _FORM: Final = b"application/x-www-form-urlencoded"
 
 type Fields = Mapping[str, str]
-# The client's address is worked out once, for whatever counts by it.
+# The client's address is computed once.
 type Answer = Callable[[Request, Resources, str, Fields], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class FastPathForm:
-    """A form to `path` that holds `fixed` and one value for each of `names`, none of them empty."""
+    """A form to `path` with the values of `fixed` and one non-empty value for each of `names`."""
 
     path: str
     fixed: Fields
@@ -39,7 +39,7 @@ class FastPathForm:
     answer: Answer
 
     def fields(self, body: bytes) -> dict[str, str] | None:
-        """What the body says, where it is such a form."""
+        """The body's fields; None if the body is not such a form."""
         if not body.isascii() or b"%" in body or b"+" in body:
             return None
         pairs = [each.partition("=") for each in body.decode("ascii").split("&")]
@@ -51,7 +51,7 @@ class FastPathForm:
 
 
 class FormFastPath:
-    """Stands directly before the layer that judges bodies: those that it reads are short."""
+    """Runs directly before the middleware that checks bodies: the bodies it reads are short."""
 
     def __init__(self, app: ASGIApp, forms: Sequence[FastPathForm]) -> None:
         self._app = app
@@ -77,7 +77,7 @@ class FormFastPath:
 
 
 def _has_short_form(scope: Scope) -> bool:
-    headers = dict(reversed(scope["headers"]))  # of a repeated header the first counts, as for the router
+    headers = dict(reversed(scope["headers"]))  # the first of repeated headers counts, as in the router
     return is_plain(headers, _FORM, _SHORT_BYTES)
 
 

@@ -21,7 +21,7 @@ _UNREAD: Final = "a trusted proxy names its client in Forwarded alone, which is 
 
 
 class ForwardedNotice:
-    """Says once an hour, and loudly, that clients are named in a way that is not believed."""
+    """Logs an error, at most once an hour, when a request names its client in a way that is not trusted."""
 
     def __init__(self, clients: ClientAddresses) -> None:
         self._clients = clients
@@ -34,7 +34,7 @@ class ForwardedNotice:
                 break
 
     def trusts(self, scope: Scope) -> bool:
-        """Whether a trusted proxy has sent the request."""
+        """Whether a trusted proxy sent the request."""
         return self._clients.trusts(_peer(scope))
 
     def _look(self, scope: Scope) -> None:

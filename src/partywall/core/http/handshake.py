@@ -1,4 +1,4 @@
-"""The handshake of a WebSocket, which `websockets` judges: what it refuses is a problem, as everywhere else."""
+"""The WebSocket handshake of `websockets`, with problem documents as its errors."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _LONGEST_DETAIL: Final = 200
 
 class BadHandshakeError(BadRequestError):
     code = "bad_handshake"
-    title = "This is no handshake of a WebSocket"
+    title = "The WebSocket handshake is not valid"
 
 
 class UpgradeRequiredError(PartywallError):
     status = HTTPStatus.UPGRADE_REQUIRED
     code = "upgrade_required"
-    title = "Only WebSockets are served here"
+    title = "This route serves only WebSockets"
 
 
 class HandshakeFailedError(PartywallError):
-    """On our side."""
+    """The server failed."""
 
 
 class Handshake(ServerProtocol):
     def reject(self, status: HTTPStatus | int, text: str) -> Response:
-        """What has failed is told in the first line of `text`, where the client is at fault."""
+        """For the client's errors, the detail is the first line of `text`."""
         detail = text.partition("\n")[0][:_LONGEST_DETAIL]
         error: PartywallError
         if status == HTTPStatus.UPGRADE_REQUIRED:

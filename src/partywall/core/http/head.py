@@ -8,9 +8,9 @@ from partywall.core.http.current_request import begin_request
 
 
 class HeadAsGet:
-    """HEAD is answered by the route of GET, whose body stays here (RFC 9110, 9.3.2).
+    """Answers HEAD with the route of GET, without the body (RFC 9110, 9.3.2).
 
-    The answer ends with its headers: whoever still streams learns, as from a client that has left, that nobody reads.
+    The answer ends with its headers; a route that still streams sees this as a disconnected client.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,7 +27,7 @@ class HeadAsGet:
                 await send(message)
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        # The server is to go on seeing HEAD: it would miss the body that the headers announce.
+        # The server must still see HEAD: it would expect the body that the headers announce.
         as_get = {**scope, "method": "GET"}
         begin_request(as_get)
         try:

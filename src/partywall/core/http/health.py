@@ -9,12 +9,12 @@ from partywall.core.http.schemas import Alive, Readiness
 
 router = APIRouter(tags=["operation"])
 
-# May be away without stopping the service: what the cache holds is lost and rebuilt, words are found without vectors,
-# and mails wait in the queue.
+# May fail without stopping the service: the cache is rebuilt, search works without vectors, and mails wait in the
+# queue.
 EXPENDABLE: Final = frozenset({"cache", "embedder", "mailer"})
 
 
-@router.get("/healthz", summary="Is the process alive?", description="Asks nothing of any other part.")
+@router.get("/healthz", summary="Is the process alive?", description="Checks no other part.")
 async def healthz() -> Alive:
     return Alive(status="alive")
 
@@ -23,7 +23,7 @@ async def healthz() -> Alive:
     "/readyz",
     summary="Can requests be served?",
     description="Pings every resource; 503 names the failing one.",
-    responses={503: {"model": Readiness, "description": "A resource that is needed does not answer"}},
+    responses={503: {"model": Readiness, "description": "A required resource does not answer"}},
 )
 async def readyz(resources: ResourcesDep, response: Response) -> Readiness:
     answers = await resources.pings.ask()

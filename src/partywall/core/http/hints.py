@@ -1,4 +1,4 @@
-"""What to do about a request that no route takes as it is."""
+"""Error details for requests that match no route."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _LONGEST_TYPE: Final = 100
 
 
 def of_path(path: str) -> str:
-    """Of one that no route has."""
+    """For an unknown path."""
     if path != "/" and path.endswith("/"):
         return "No path ends with a slash."
     if path.endswith("/ws"):
-        return "A path that ends with /ws is asked for as a WebSocket."
+        return "Paths that end with /ws serve WebSockets only."
     if not path.startswith(_API + "/"):
-        return f"Nothing is here; the paths of the API begin with {_API}/."
+        return f"Not found; paths of the API begin with {_API}/."
     return "No route has this path."
 
 

@@ -1,6 +1,6 @@
-"""`Idempotency-Key`: the first success is stored in the transaction that made it, and replayed.
+"""`Idempotency-Key`: the first success is stored in its own transaction and replayed.
 
-Of a large answer only what it was about is stored: it is replayed with what is there now.
+Of a large answer only the ids are stored: the replay shows their current state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from partywall.core.tenancy import Principal, ProjectScope, open_shared_scope
 
 KEPT_FOR: Final = timedelta(hours=24)
 NO_PROJECT: Final = UUID(int=0)
-# What is larger is not kept for a day: one account could fill the disk with it.
+# Larger answers are not stored for a day: one account could fill the disk with them.
 LARGEST_KEPT: Final = 256 * 1024
 _REPLAYED_HEADERS: Final = frozenset({"location", "etag", "content-type"})
 
@@ -51,7 +51,7 @@ KeyHeader = Annotated[
 
 
 type Show = Callable[[AsyncReadSession, Sequence[UUID]], Awaitable[bytes]]
-"""The body of an answer that shows these things, in the project that the session has entered."""
+"""The body of an answer that shows these ids, in the project that the session has opened."""
 
 
 class IdempotencyKeyReusedError(PartywallError):
@@ -82,11 +82,11 @@ class Idempotency:
         keep: Callable[[bytes], bytes] = bytes,
         show: Show | None = None,
     ) -> Response:
-        """`produce()`, or the replay of what it answered before.
+        """The result of `produce()`, or the replay of an earlier one.
 
-        The session's principal must be bound and the caller authorised by now. `fingerprint` adds what the request's
-        own body does not hold, e.g. the hash of an upload's bytes; `keep` makes of the answer's body what is stored,
-        where the body holds a secret; `show` makes it again where it was too large to be stored.
+        The session's principal must be bound and the caller authorised. `fingerprint` adds what the body does not
+        contain, such as the hash of an uploaded file. `keep` turns the answer's body into what is stored, where it
+        contains a secret. `show` recreates a body that was too large to store.
         """
         if self.key is None:
             return await produce()
@@ -105,7 +105,7 @@ class Idempotency:
     async def replay(
         self, session: AsyncReadSession, *, fingerprint: bytes = b"", show: Show | None = None
     ) -> Response | None:
-        """What the request was answered before. As in `run`, the principal must be bound and the caller authorised."""
+        """The earlier answer, if any. As in `run`, the principal must be bound and the caller authorised."""
         if self.key is None:
             return None
         row = await self._row(session)
@@ -115,7 +115,7 @@ class Idempotency:
 
     @asynccontextmanager
     async def claimed(self, cache: Redis) -> AsyncIterator[None]:
-        """Around what is too slow for a transaction; raises RequestInProgressError where somebody is at it."""
+        """Wraps work that is too slow for a transaction; raises RequestInProgressError if the key is in use."""
         if self.key is None:
             yield
             return
@@ -127,7 +127,7 @@ class Idempotency:
     async def run_model[M: BaseModel](
         self, session: AsyncSession, model: type[M], produce: Callable[[], Awaitable[M]]
     ) -> M:
-        """The same for what does not answer with a response of its own."""
+        """Like `run`, for a function that returns a model."""
 
         async def respond() -> Response:
             return json_response(await produce())
@@ -143,7 +143,7 @@ class Idempotency:
         fingerprint: bytes = b"",
         show: Callable[[ProjectScope], Show] | None = None,
     ) -> Response:
-        """The same around a `ScopedWriter`, which without a key needs no session. `authorise` raises, as ever."""
+        """Like `run`, for a `ScopedWriter`, which needs no session without a key. `authorise` raises as usual."""
         if self.key is None or writer.session is None:
             return await produce()
         scope = await open_shared_scope(writer.session, writer.principal, self.project_id, accepting=True)
@@ -178,7 +178,7 @@ class Idempotency:
         headers = {name: value for name, value in response.headers.items() if name in _REPLAYED_HEADERS}
         subjects = _subjects(headers.get("location"), body)
         if show is not None and len(body) > LARGEST_KEPT:
-            headers.pop("etag", None)  # of what is shown again it may be another
+            headers.pop("etag", None)  # a later replay may have another
             body = b""
         await session.execute(
             insert(IdempotencyKey).values(
@@ -197,13 +197,13 @@ async def _replay(session: AsyncReadSession, row: IdempotencyKey, fingerprint: b
     if row.fingerprint != fingerprint:
         raise IdempotencyKeyReusedError
     if row.status == NotFoundError.status:
-        raise NotFoundError("What this request has made is deleted.")
+        raise NotFoundError("What this request created has been deleted.")
     body = await show(session, row.subjects) if show is not None and not row.body else row.body
     return Response(body, row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
 def _subjects(location: str | None, body: bytes) -> list[UUID]:
-    """The ids of what an answer shows: of the one thing that it made, or of each in a list."""
+    """The ids in an answer: of the one created resource, or of each item in a list."""
     if location is not None:
         return _ids([location.rpartition("/")[2]])
     answer = orjson.loads(body) if body else None
@@ -223,7 +223,7 @@ def _project(given: str | None) -> UUID:
     try:
         return UUID(given) if given else NO_PROJECT
     except ValueError:
-        return NO_PROJECT  # the route's own parameter answers 422 for it
+        return NO_PROJECT  # the route's own parameter answers 422
 
 
 async def get_idempotency(request: Request, principal: PrincipalDep, key: KeyHeader = None) -> Idempotency:

@@ -1,4 +1,4 @@
-"""Large bodies of JSON are read from their bytes, which are then gone: no copy and no text is made of them."""
+"""Parses large JSON bodies from their bytes and frees those at once, without a copy or a string."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from starlette.responses import Response
 from partywall.core.http.body_limits import ORDINARY_BYTES
 from partywall.core.http.dependencies import IDEMPOTENCY_KEY
 
-# In the state of the request: what stands for a body that is gone.
+# In the request's state: stands for a body that was freed.
 DIGEST: Final = "body_digest"
-# What FastAPI is given for such a body: it asks whether there is one, and then for its JSON.
+# FastAPI's placeholder for such a body: it checks that there is one, and then asks for its JSON.
 _PRESENT: Final = b"-"
 
 
 class JsonRequest(Request):
-    """What is ordinary is read as ever."""
+    """Reads bodies of ordinary size as usual."""
 
     _large: bytes | None = None
 
@@ -52,7 +52,7 @@ def _digest(body: bytes) -> bytes:
 
 
 def _read(body: list[bytes]) -> object:
-    """Takes it off the list: an error would keep what the frames hold that it has passed."""
+    """Empties the list: the frames of an error's traceback would otherwise keep the body."""
     try:
         return from_json(body[0], cache_strings="keys")
     except ValueError as error:
@@ -62,7 +62,7 @@ def _read(body: list[bytes]) -> object:
 
 
 class JsonRoute(APIRoute):
-    """The `route_class` of whatever takes large bodies of JSON."""
+    """The `route_class` of routes that take large JSON bodies."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[object, object, Response]]:
         handle = super().get_route_handler()

@@ -1,4 +1,4 @@
-"""How many values a JSON text has, at most, without reading it."""
+"""Counts the values of a JSON text, at most, without parsing it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ _STRUCTURE: Final = (b",", b"[", b"{")
 
 
 def has_more_values_than(limit: int, text: bytes) -> bool:
-    """Whether the text could hold more values than that. Linear, and its memory is bounded by the text's.
+    """Whether the text may contain more values than `limit`. Linear in time; its memory is bounded by the text's.
 
-    Every value but the first stands behind one of three characters. Those inside of strings are left out where they
-    matter; what is no JSON is judged somehow and refused by its parser.
+    Each value but the first follows one of three characters. Those inside strings are skipped when the count matters.
+    Invalid JSON gets any result: its parser rejects it.
     """
     if _structure(text) < limit:
         return False
     plain = text.replace(b"\\\\", b"").replace(b'\\"', b"")
-    if plain.count(b'"') > 4 * limit:  # a value has at most one string, and one as its name
+    if plain.count(b'"') > 4 * limit:  # each value has at most one string, plus one as its name
         return True
     return _structure(b"".join(plain.split(b'"')[::2])) >= limit
 

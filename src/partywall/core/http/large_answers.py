@@ -1,4 +1,4 @@
-"""Large answers wait on disk for clients to take them: what is in memory does not depend on how slowly they read."""
+"""Stores large answers on disk while clients read them, so that slow clients use no extra memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from partywall.core.budget import BudgetSpentError, SharedBudget
 from partywall.core.http.spool import Spool, SpooledBody
 from partywall.core.storage import StorageFullError
 
-# What is larger is large.
+# Larger answers are stored on disk.
 LARGE_BYTES: Final = 256 * 1024
-# How long an answer waits for its turn.
+# How long an answer waits for space.
 _TURN_SECONDS: Final = 10.0
-# An answer counts for so much at least: each has a piece of itself in memory while it is sent.
+# The least that an answer counts: each keeps a piece in memory while it is sent.
 _LEAST_BYTES: Final = 4 * 1024 * 1024
 _PIECE_BYTES: Final = 1024 * 1024
 
@@ -26,7 +26,7 @@ type Produced = tuple[bytes, Mapping[str, str]]
 
 
 class LargeAnswers:
-    """Those of one process. A caller has at most a third of what all may take, on disk and in memory."""
+    """Large answers of one process. A caller may use at most a third of the limits for disk and memory."""
 
     def __init__(self, directory: Path, *, on_disk: int, in_memory: int) -> None:
         self._room = SharedBudget[str](on_disk, on_disk // 3)
@@ -40,11 +40,11 @@ class LargeAnswers:
 
     @property
     def waiting(self) -> int:
-        """How many wait for memory."""
+        """Answers that wait for memory."""
         return self._memory.waiting
 
     async def json(self, caller: str, size: int, produce: Callable[[], Awaitable[Produced]]) -> Response:
-        """What `produce` gives, a text of about that size in JSON with its headers; raises BudgetSpentError."""
+        """The answer of `produce`: JSON of about `size` bytes, with headers; raises BudgetSpentError."""
         async with AsyncExitStack() as stack:
             file = await stack.enter_async_context(self._open(caller, size))
             async with self._memory.take(caller, 2 * size, _TURN_SECONDS):
@@ -54,7 +54,7 @@ class LargeAnswers:
 
     @asynccontextmanager
     async def room(self, caller: str, size: int) -> AsyncIterator[None]:
-        """Memory for what is worked on before it is an answer of about that size; raises BudgetSpentError."""
+        """Holds memory for work that leads to an answer of about `size` bytes; raises BudgetSpentError."""
         if size <= LARGE_BYTES:
             yield
             return
@@ -62,7 +62,7 @@ class LargeAnswers:
             yield
 
     async def copied(self, caller: str, size: int, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces, as soon as all are here, so that their source is not held for a slow client."""
+        """Yields the pieces once all are on disk, so that a slow client does not hold their source."""
         async with self._open(caller, size) as file:
             async with self._memory.take(caller, 2 * _PIECE_BYTES, _TURN_SECONDS):
                 async for piece in pieces:
@@ -71,13 +71,13 @@ class LargeAnswers:
                 yield piece
 
     async def counted(self, caller: str, size: int, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The pieces of what is on disk already."""
+        """Yields the pieces of a file that is already on disk."""
         async with self._room.take(caller, max(size, _LEAST_BYTES), _TURN_SECONDS):
             async for piece in pieces:
                 yield piece
 
     async def send(self, caller: str, answer: Response, request: tuple[Scope, Receive, Send]) -> None:
-        """An answer that is here already, and that has happened: where there is no room it is sent from memory."""
+        """Sends an answer that is already in memory and must not fail: from memory if the disk has no space."""
         async with AsyncExitStack() as stack:
             try:
                 file = await stack.enter_async_context(self._open(caller, len(answer.body), waits=False))
@@ -86,14 +86,14 @@ class LargeAnswers:
                 await Response.__call__(answer, *request)
                 return
             answer.body = b""
-            await _pour(file, answer.status_code, answer.raw_headers, request[2])
+            await _send_file(file, answer.status_code, answer.raw_headers, request[2])
 
     def _open(self, caller: str, size: int, *, waits: bool = True) -> AbstractAsyncContextManager[SpooledBody]:
         return self._spool.open(caller, max(size, _LEAST_BYTES), _TURN_SECONDS if waits else 0.0)
 
 
 class SpooledAnswer(Response):
-    """JSON out of a file, which ends with it."""
+    """JSON from a file, which is closed with the answer."""
 
     media_type = "application/json"
 
@@ -105,12 +105,12 @@ class SpooledAnswer(Response):
         self._held = held
         self.init_headers({**headers, "Content-Length": str(file.size)})
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         async with self._held:
-            await _pour(self._file, self.status_code, self.raw_headers, send)
+            await _send_file(self._file, self.status_code, self.raw_headers, send)
 
 
-async def _pour(file: SpooledBody, status: int, headers: list[tuple[bytes, bytes]], send: Send) -> None:
+async def _send_file(file: SpooledBody, status: int, headers: list[tuple[bytes, bytes]], send: Send) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     async for piece in file.pieces():
         await send({"type": "http.response.body", "body": piece, "more_body": True})

@@ -17,7 +17,7 @@ from partywall.core.http.request_head import error_of
 from partywall.core.http.request_id import choose_request_id
 from partywall.core.http.unread_body import CLOSING, UNREAD, end_answer
 
-# The interactive docs state a policy of their own, for their scripts; every other answer is data.
+# The interactive docs set their own policy, for their scripts; all other answers are data.
 _DOCS_SECURITY: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -29,9 +29,9 @@ _SECURITY: Final = (*_DOCS_SECURITY, (b"content-security-policy", b"default-src 
 
 
 class RequestContext:
-    """The outermost layer: request id, security headers, the answer to a crash, one access line for each request.
+    """The outermost middleware: request id, security headers, the answer to a crash, one access line per request.
 
-    What stands above the body is judged here, so that a request which has too much of it costs no more.
+    It checks the request's head, so that an oversized one costs no more.
     """
 
     def __init__(self, app: ASGIApp, access_log: AccessLog, notice: ForwardedNotice) -> None:
@@ -70,7 +70,7 @@ class RequestContext:
         except Exception as error:
             answer = failure(Request(scope), error)
             if status is not None:
-                raise  # half an answer is out: all that is left is to break the connection
+                raise  # part of the answer is sent: only closing the connection is left
             await answer(scope, receive, send_with_headers)
         finally:
             if (stream := open_stream(scope)) is None:

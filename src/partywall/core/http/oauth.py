@@ -1,4 +1,4 @@
-"""Routes that speak RFC 6749: what FastAPI finds wrong with a form is `invalid_request`, not a 422."""
+"""Routes of RFC 6749: FastAPI's validation errors become `invalid_request` instead of 422."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BAD_REQUEST = BadRequestError.status
 
 
 class OAuthRoute(APIRoute):
-    """Used as `route_class`; a subclass names the error of RFC 6749 that a malformed form is."""
+    """The `route_class` of OAuth routes; subclasses set the RFC 6749 error for a malformed form."""
 
     malformed: ClassVar[type[PartywallError]] = BadRequestError
 
@@ -33,10 +33,10 @@ class OAuthRoute(APIRoute):
 
         async def handle(request: Request) -> Response:
             body = await request.body()
-            if fault_of_query(body) is not None:  # a form is written as a query is
+            if fault_of_query(body) is not None:  # a form has the syntax of a query
                 raise self.malformed
             if body and not request.headers.get("content-type", "").lower().startswith(_FORMS):
-                raise self.malformed("The parameters are sent as a form: application/x-www-form-urlencoded.")
+                raise self.malformed("Send the parameters as a form: application/x-www-form-urlencoded.")
             if not body.isascii() and not is_multipart(request):
                 request = Request(request.scope, replayed(escaped(body), request.receive))
             try:
@@ -56,6 +56,6 @@ def is_multipart(request: Request) -> bool:
 
 
 async def repeated_parameters(request: Request) -> list[str]:
-    """The names of a form's parameters that were given more than once, which RFC 6749 forbids."""
+    """The names of repeated form parameters, which RFC 6749 forbids."""
     form = await request.form()
     return [name for name, times in Counter(name for name, _ in form.multi_items()).items() if times > 1]

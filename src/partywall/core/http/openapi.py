@@ -17,44 +17,44 @@ _ERRORS = {
     "422": "The request is not valid",
     "default": "Any other failure, as problem details",
 }
-_DESCRIPTION: Final = "Documents, search, agents and live events of projects, each apart from all others."
-# Of the API: the software's are for whoever runs it.
-_LICENSE: Final = {"name": "The terms of whoever runs this server", "identifier": "LicenseRef-Operator"}
-# What a parameter is that many routes have.
+_DESCRIPTION: Final = "Documents, search, agents and live events of isolated projects."
+# The API's terms; the software's licence concerns only operators.
+_LICENSE: Final = {"name": "The terms of this server's operator", "identifier": "LicenseRef-Operator"}
+# Descriptions of parameters that many routes share.
 _PARAMETERS: Final = {
     "limit": "How many items at most.",
-    "cursor": "The `next_cursor` of the page before.",
-    "offset": "How many items are passed over; not beside a cursor.",
-    "sort": "The order of the items; with `-` it is descending.",
-    "status": "Those in this state alone.",
+    "cursor": "The `next_cursor` of the previous page.",
+    "offset": "How many items to skip; not together with a cursor.",
+    "sort": "The sort order; a leading `-` means descending.",
+    "status": "Only items in this state.",
     "number": "The number of the version.",
 }
 
-# What the gate takes. A public route that names a scheme beyond these authenticates its callers itself.
+# The schemes of `require_principal`. A public route with another scheme authenticates its callers itself.
 _PRINCIPAL_SCHEMES: Final = frozenset({"HTTPBearer", "OAuth2PasswordBearer"})
 
 
-# Of a way to have a token, in OpenAPI's names.
+# URLs of a security scheme, in OpenAPI's names.
 _URLS: Final = frozenset({"tokenUrl", "refreshUrl", "authorizationUrl"})
 
 
 def operation_id(route: APIRoute) -> str:
-    """The endpoint function's own name, which is unique among ours and is what generated clients are to call it."""
+    """The endpoint function's name, which is unique and becomes the method name in generated clients."""
     return route.name
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A group of operations, in the order of the document."""
+    """A group of operations; the document keeps their order."""
 
     name: str
     description: str
 
 
 def describe(app: FastAPI, tags: Sequence[Tag], server: str) -> None:
-    """Every operation documents problem details as the shape of its failures, and who may call it.
+    """Documents for each operation that failures are problem details, and who may call it.
 
-    `server` is the URL that the paths are relative to.
+    `server` is the base URL of the paths.
     """
 
     def openapi() -> dict[str, JsonValue]:
@@ -66,7 +66,7 @@ def describe(app: FastAPI, tags: Sequence[Tag], server: str) -> None:
 
 
 def document_below(document: Mapping[str, JsonValue], sub_path: str) -> Mapping[str, JsonValue]:
-    """The document as clients need it that find the API below a path: its server, and where tokens are had."""
+    """The document for an API below a sub-path: sets its server and token URLs."""
     if not sub_path:
         return document
     components = document["components"]
@@ -113,7 +113,7 @@ def _document(app: FastAPI, tags: Sequence[Tag], server: str) -> dict[str, JsonV
 
 
 def _own_schemes(schemes: list[dict[str, list[str]]]) -> list[dict[str, list[str]]]:
-    """None for an operation that anybody may call; all where the operation takes a credential of another kind too."""
+    """No schemes for a public operation; all of them if it also takes a credential of another kind."""
     return schemes if any(_PRINCIPAL_SCHEMES.isdisjoint(scheme) for scheme in schemes) else []
 
 
@@ -126,18 +126,18 @@ def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> No
             entry["content"] = {}
     for status, entry in responses.items():
         content = entry.setdefault("content", {}) if status[0] in "45d" else None
-        if isinstance(content, dict):  # Whatever form a route has for it, what stands before the route has this one.
+        if isinstance(content, dict):  # also where the route has another format: errors before the route have this one
             content[MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 
 def _described(parameter: str) -> str:
-    """Of a parameter that says nothing itself: an id, or one that is the same everywhere."""
+    """The default description: of an id, or a shared parameter."""
     thing = parameter.removesuffix("_id").replace("_", " ")
     return f"The id of the {thing}." if parameter.endswith("_id") else _PARAMETERS.get(parameter, "")
 
 
 def _absent_is_not_null(parameter: dict[str, JsonValue]) -> None:
-    """A parameter in a URL or header that is not given is absent; there is no way to send null there."""
+    """Removes null from a parameter's schema: in a URL or header, a value that is not given is absent."""
     schema = parameter.get("schema")
     if not isinstance(schema, dict) or not isinstance(choices := schema.get("anyOf"), list):
         return

@@ -1,4 +1,4 @@
-"""What stands above each part of a form: the framework reads none of it, and takes every part for plain UTF-8."""
+"""Checks the headers of each form part: the framework ignores them and reads every part as plain UTF-8."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from partywall.core.errors import UnsupportedMediaTypeError
 from partywall.core.http.charsets import refuse_other_charsets
 
-# A form of ours has no more; the framework refuses one that has.
+# Our forms have at most this many; the framework rejects more.
 _MOST_PARTS: Final = 20
-# By RFC 7578, 4.7 and 4.8: a part's bytes are as they are.
+# RFC 7578, 4.7 and 4.8: parts are not encoded.
 _PLAIN: Final[Mapping[bytes, frozenset[bytes]]] = {
     b"content-transfer-encoding": frozenset({b"", b"7bit", b"8bit", b"binary"}),
     b"content-encoding": frozenset({b"", b"identity"}),
@@ -21,7 +21,7 @@ _PLAIN: Final[Mapping[bytes, frozenset[bytes]]] = {
 
 
 class PartHeaders:
-    """Sees a form go by. What is no form is left to the framework to refuse."""
+    """Reads a form's pieces as they pass. The framework rejects invalid forms."""
 
     def __init__(self, content_type: bytes) -> None:
         boundary = parse_options_header(content_type)[1].get(b"boundary") if content_type else None
@@ -29,7 +29,7 @@ class PartHeaders:
         self._parser = None if boundary is None else self._reader(boundary)
 
     def note(self, piece: bytes) -> None:
-        """Raises UnsupportedMediaTypeError for a part in another charset, and for one that is coded."""
+        """Raises UnsupportedMediaTypeError for a part in another charset or with an encoding."""
         if self._parser is None:
             return
         try:
@@ -47,7 +47,7 @@ class PartHeaders:
                     "on_part_begin": self._begin,
                     "on_header_field": self._field,
                     "on_header_value": self._more,
-                    "on_header_end": self._judge,
+                    "on_header_end": self._check,
                 },
             )
         except FormParserError:
@@ -62,10 +62,10 @@ class PartHeaders:
     def _more(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
 
-    def _judge(self) -> None:
+    def _check(self) -> None:
         name, value = self._name.lower(), self._value
         self._name = self._value = b""
         if name == b"content-type":
             refuse_other_charsets(value)
         elif name in _PLAIN and value.strip().lower() not in _PLAIN[name]:
-            raise UnsupportedMediaTypeError("A part of a form is sent as it is, not encoded.")
+            raise UnsupportedMediaTypeError("Parts of a form must not be encoded.")

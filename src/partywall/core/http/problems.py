@@ -1,4 +1,4 @@
-"""Every failure leaves as problem details (RFC 9457)."""
+"""Turns every failure into problem details (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from partywall.core.storage import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 
-# What a layer before the router answers to, like the handlers behind it.
+# The errors that middleware answers itself, like the handlers behind the router.
 KNOWN_ERRORS: Final = (PartywallError, *ENGINE_ERRORS)
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:partywall:problem:"
@@ -40,7 +40,7 @@ _CODES: Final = {
     415: "unsupported_media_type",
 }
 
-# What the framework's reading of a JSON body stumbles over besides its grammar, and passes on as the cause.
+# Errors other than syntax in the framework's parsing of JSON, which it passes on as the cause.
 _UNREADABLE: Final = (
     (RecursionError, "The body is nested too deeply."),
     (UnicodeDecodeError, "The body is not UTF-8."),
@@ -78,7 +78,7 @@ def problem(
 
 
 def problem_of(request: HTTPConnection, error: PartywallError) -> ProblemResponse:
-    """The answer for an error; a router *returns* it where what the service stored must be kept."""
+    """The answer to an error. A router *returns* it if what the service stored must be committed."""
     return problem(
         request, error.status, error.code, error.title, error.detail,
         headers=error.headers, extensions=error.extensions,
@@ -86,7 +86,7 @@ def problem_of(request: HTTPConnection, error: PartywallError) -> ProblemRespons
 
 
 def documented(*errors: type[PartywallError]) -> dict[int | str, dict[str, JsonValue]]:
-    """The `responses=` of a route that can answer with these errors."""
+    """The `responses=` of a route that may answer with these errors."""
     found: dict[int | str, dict[str, JsonValue]] = {}
     for error in errors:
         entry = found.setdefault(error.status, {"description": "", "content": {MEDIA_TYPE: {"schema": {
@@ -133,7 +133,7 @@ async def _on_invalid_handshake(request: Request, error: Exception) -> Response:
 
 
 def _wrong_media_type(request: Request, error: RequestValidationError) -> bool:
-    """There is a body, which is not said to be of the route's kind, and so could not be read as that."""
+    """Whether a body could not be read because its Content-Type is not the route's."""
     given = _media_type(request)
     if isinstance(error.body, FormData):
         return given not in _FORMS and _has_body(request)
@@ -154,13 +154,13 @@ def _is_json(media_type: str) -> bool:
 
 
 def allowed_methods(request: Request) -> list[str]:
-    """Every method of the path that the request has met: the framework names those of its first route alone."""
+    """All methods of the request's path; the framework names only those of its first route."""
     matching = [
         route
         for route in iter_route_contexts(request.app.routes)
         if route.path_regex is not None and route.path_regex.match(request.url.path)
     ]
-    # Of `/documents/stats` and `/documents/{document_id}` the earlier one serves the path.
+    # The first matching path serves the request, such as `/documents/stats` before `/documents/{document_id}`.
     methods = {method for route in matching if route.path == matching[0].path for method in route.methods or ()}
     return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
@@ -168,7 +168,7 @@ def allowed_methods(request: Request) -> list[str]:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
-    if is_full(error.__cause__):  # while a form was read
+    if is_full(error.__cause__):  # while reading a form
         return problem_of(request, StorageFullError())
     if status == HTTPStatus.BAD_REQUEST and _is_json(_media_type(request)):
         for kind, detail in _UNREADABLE:
@@ -189,7 +189,7 @@ async def _on_system(request: Request, error: Exception) -> Response:
 
 
 def system_fact(error: Exception) -> PartywallError:
-    """That something is full, away or too slow is said as such; all else is our fault and raised again."""
+    """The outage behind an error: something is full, unavailable or too slow. Raises any other error again."""
     found = outage_of(error)
     if found is None:
         raise error
@@ -197,12 +197,12 @@ def system_fact(error: Exception) -> PartywallError:
 
 
 def problem_for(request: HTTPConnection, error: Exception) -> ProblemResponse:
-    """The answer of a layer before the router, which has caught one of `KNOWN_ERRORS`."""
+    """The answer of middleware that caught one of `KNOWN_ERRORS`."""
     return problem_of(request, error if isinstance(error, PartywallError) else system_fact(error))
 
 
 def failure(request: HTTPConnection, error: Exception) -> ProblemResponse:
-    """The answer to what nobody has met on its way out. Where it is no outage, it says nothing but the request id."""
+    """The answer to an unhandled error. Unless it is an outage, it reveals only the request id."""
     found = outage_of(error)
     if found is not None:
         return problem_of(request, found)

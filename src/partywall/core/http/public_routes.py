@@ -8,7 +8,7 @@ type RouteName = str
 
 
 def set_public(app: FastAPI, names: Iterable[RouteName]) -> None:
-    """Fixes the one set of routes that demand no credential, by the name of their endpoint function."""
+    """Sets the routes that need no credential, by the name of their endpoint function."""
     app.state.public = frozenset(names)
 
 

@@ -1,4 +1,4 @@
-"""Bytes in whole or in part, as RFC 9110 describes it. One range is served; of several, or of nonsense, the whole."""
+"""Range requests (RFC 9110). One range is served; several or invalid ones get the whole content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ByteRange:
 
 
 def requested(header: str | None, size: int) -> ByteRange | None:
-    """The range that is asked for, or None for the whole; raises RangeNotSatisfiableError."""
+    """The requested range, or None for the whole; raises RangeNotSatisfiableError."""
     match = _RANGE.fullmatch(header) if header is not None else None
     if match is None or match.groups() == ("", ""):
         return None
@@ -50,7 +50,7 @@ def requested(header: str | None, size: int) -> ByteRange | None:
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """What of the content the caller wants, and whether at all."""
+    """The parts of the content that the caller wants, and its conditions."""
 
     range: str | None
     if_range: str | None
@@ -59,7 +59,7 @@ class RangeRequest:
     async def answer(
         self, size: int, tag: str, headers: Mapping[str, str], stream: Callable[[int, int], AsyncIterator[bytes]]
     ) -> Response:
-        """200, 206 or 304; `stream(start, end)` yields those bytes. What its first piece raises is still an answer."""
+        """Answers 200, 206 or 304; `stream(start, end)` yields the bytes. Its first piece may still raise an error."""
         if unchanged(self.if_none_match, tag):
             return not_modified(tag)
         wanted = requested(self.range, size) if self.if_range in (None, tag) else None

@@ -1,4 +1,4 @@
-"""A body that is read, to be received again by whoever stands behind."""
+"""Replays a body that was already read to the application."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNUSUAL: Final = (b"transfer-encoding", b"content-encoding", b"idempotency-key"
 
 
 def is_plain(headers: Mapping[bytes, bytes], media_type: bytes, most_bytes: int) -> bool:
-    """Whether a body is of that type and of a declared, ordinary length, and no header asks for more care."""
+    """Whether a body has that type and a declared, ordinary length, and no header needs special treatment."""
     length = headers.get(b"content-length", b"")
     return (
         headers.get(b"content-type") == media_type
@@ -25,9 +25,9 @@ def is_plain(headers: Mapping[bytes, bytes], media_type: bytes, most_bytes: int)
 
 
 async def read_whole(receive: Receive, slot: RequestSlot | None) -> bytes | None:
-    """The whole body, or None where the client has gone; raises AddressBusyError.
+    """The whole body, or None if the client disconnects; raises AddressBusyError.
 
-    While the body is awaited, others of its address have its turn.
+    The slot is free for others while the body is awaited.
     """
     lent = slot is not None and slot.pause()
     parts: list[bytes] = []
@@ -55,7 +55,7 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def without_body(receive: Receive) -> Receive:
-    """For what reads no body: it learns when the client has gone, and nothing else."""
+    """For applications that read no body: they only see the client's disconnect."""
 
     async def skip() -> Message:
         while (message := await receive())["type"] == "http.request":

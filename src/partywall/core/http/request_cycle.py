@@ -12,7 +12,7 @@ from partywall.core.http.request_progress import Part
 
 
 class RequestCycle:
-    """Calls the application for one request, and then sends the stream that it has left to the server, if any."""
+    """Calls the application for one request, then sends the stream that it left to the server, if any."""
 
     __slots__ = ("_app", "_cycle")
 
@@ -32,18 +32,18 @@ class RequestCycle:
         if (stream := open_stream(scope)) is None:
             return
         if cycle.disconnected or cycle.response_complete:
-            stream.end()  # the client has gone, or wanted the headers alone
+            stream.end()  # the client disconnected, or wanted only the headers
             return
         forget_request(cast("MutableMapping[str, object]", scope))
-        cycle.flow.resume_reading()  # a client that leaves is noticed by reading
+        cycle.flow.resume_reading()  # only reading shows a disconnect
         await stream.flush_stream(cast("Send", send))
 
 
 def awaited(cycle: RequestResponseCycle | None, scope: HTTPScope | None) -> Part:
-    """What is still to come from a connection with this scope, whose last request is the cycle's."""
+    """What a connection with this scope has yet to send; `cycle` is its last request."""
     if cycle is None or cycle.scope is not scope:
-        return Part.HEAD  # it is not whole yet
+        return Part.HEAD  # the head is incomplete
     if cycle.more_body:
         return Part.BODY
-    # Where the answer is out already, what came begins no request: it may be empty lines without end.
+    # After the answer, data that begins no request may be an endless series of empty lines.
     return Part.HEAD if cycle.response_complete else Part.NOTHING

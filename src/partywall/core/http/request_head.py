@@ -1,4 +1,4 @@
-"""What may stand above a body."""
+"""Limits of a request's head."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from partywall.core.errors import BadRequestError, PartywallError
 from partywall.core.http.problems import problem_of
 from partywall.core.http.unread_body import discard_body
 
-# Room for the longest text that a query takes, percent-encoded.
+# Fits the longest query text, percent-encoded.
 URL_BYTES: Final = 16 * 1024
 SOCKET_URL_BYTES: Final = 8000
 LINE_BYTES: Final = 8 * 1024
 HEADER_BYTES: Final = 32 * 1024
 MOST_HEADERS: Final = 100
 MOST_PARAMETERS: Final = 100
-# Of a name, an address or a port (RFC 3986, 3.2.2).
+# Characters of a host name, an address or a port (RFC 3986, 3.2.2).
 _OF_HOSTS: Final = (string.ascii_letters + string.digits + "-._~!$&'()*+,;=:%[]").encode()
 
 
-# No ASCII character, or the beginning of an escape that stands for none.
+# A byte outside ASCII, plain or escaped.
 _BEYOND_ASCII: Final = re.compile(rb"%[89A-Fa-f]|[\x80-\xff]")
 
 type Headers = Sequence[tuple[bytes, bytes]]
@@ -51,7 +51,7 @@ class HeadersTooLargeError(PartywallError):
 
 
 def error_of(scope: Scope) -> ASGIApp | None:
-    """The answer to a URL or headers that are too large, or to a query that is not UTF-8: it would mean another."""
+    """The answer to an oversized URL or headers, or to a query that is not UTF-8, which would be misread."""
     error = _fault(scope)
     if error is None:
         return None
@@ -73,25 +73,25 @@ def url_too_long() -> UrlTooLongError:
 
 
 def head_too_large(url: bytes) -> PartywallError:
-    """Of one that does not end."""
+    """For a head that exceeds the limit without ending."""
     return HeadersTooLargeError() if len(url) <= URL_BYTES else url_too_long()
 
 
 def fault_of_coding(scope: Scope) -> PartywallError | None:
-    """Of a body whose framing the parser has understood, but not what else was done to it (RFC 9112, 6.1)."""
+    """Checks the transfer codings: the parser handles only chunked framing (RFC 9112, 6.1)."""
     codings = b",".join(value for name, value in scope["headers"] if name == b"transfer-encoding")
     names = [each.strip().lower() for each in codings.split(b",")]
     if scope["http_version"] == "1.0" or names.count(b"chunked") > 1:
-        return BadRequestError("The framing of the body is not clear.")
+        return BadRequestError("The framing of the body is ambiguous.")
     return None if names == [b"chunked"] else UnknownTransferCodingError()
 
 
 def fault_of_upgrade(url: bytes, headers: Headers) -> PartywallError | None:
-    """Of a request for a WebSocket, whose own parser is stricter, and says nothing."""
+    """Checks a WebSocket request, whose parser is stricter and reports nothing."""
     if len(url) > SOCKET_URL_BYTES:
         return UrlTooLongError(f"The URL of a WebSocket has at most {SOCKET_URL_BYTES} bytes.")
     if any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers):
-        return BadRequestError("A request for a WebSocket has no body.")
+        return BadRequestError("A WebSocket request must not have a body.")
     return _fault_of_headers(headers, wants_host=True)
 
 
@@ -102,9 +102,9 @@ def _fault_of_headers(headers: Headers, *, wants_host: bool) -> PartywallError |
         if name == b"host":
             hosts += 1
             if value.translate(None, _OF_HOSTS):
-                return BadRequestError("The Host is none.")
+                return BadRequestError("The Host header is not valid.")
     if hosts != 1 and (hosts or wants_host):
-        return BadRequestError("A request names one Host.")
+        return BadRequestError("A request must have exactly one Host.")
     if total > LINE_BYTES and (total > HEADER_BYTES or _has_long_line(headers)):
         return HeadersTooLargeError(f"A header has at most {LINE_BYTES} bytes, and all of them {HEADER_BYTES}.")
     if len(headers) > MOST_HEADERS:

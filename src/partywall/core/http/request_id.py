@@ -11,7 +11,7 @@ _SANE: Final = re.compile(rb"[A-Za-z0-9._:\-]{1,128}")
 
 
 def choose_request_id(given: bytes | None) -> str:
-    """The client's own id if it is sane, a new one if not."""
+    """The client's id if it is well-formed, else a new one."""
     if given is not None and _SANE.fullmatch(given):
         return given.decode("ascii")
     return new_id_text()

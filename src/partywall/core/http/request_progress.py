@@ -1,4 +1,4 @@
-"""How far the request has come that a connection is sending, and when that is too much or too slow."""
+"""Tracks how much of a request has arrived, and whether that is too much or too slow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 from partywall.core.http.request_head import HEADER_BYTES, URL_BYTES
 
-# All that may come before a head is whole, with what is no header. Of a whole one the application judges each part.
+# The most bytes before a head is complete, with everything that is no header. The application checks a complete head.
 HEAD_BYTES: Final = URL_BYTES + HEADER_BYTES + 8 * 1024
-# What may come with a body that is no part of it: the sizes and extensions of chunks, and trailers.
+# The most bytes around a body: chunk sizes, chunk extensions and trailers.
 FRAMING_BYTES: Final = 64 * 1024
 
 
 class Part(Enum):
-    """What is being awaited."""
+    """What the connection waits for."""
 
     NOTHING = 0
     HEAD = 1
@@ -24,7 +24,7 @@ class Part(Enum):
 
 @dataclass(slots=True)
 class Progress:
-    """Of one request. A connection owes a head from its first moment on."""
+    """The progress of one request. A connection must send a head from its start."""
 
     since: float
     part: Part = Part.HEAD
@@ -32,23 +32,23 @@ class Progress:
     _size: int = 0
     _content: int = 0
     _before: int = 0
-    _failed_rounds: int = 0
+    _framing: int = 0
 
     def begin(self, part: Part, now: float, content: int = 0) -> None:
         self.part, self.since, self.has_begun = part, now, True
-        self._size = self._content = self._failed_rounds = 0
+        self._size = self._content = self._framing = 0
         self._before = content
 
     def admits(self, size: int, content: int) -> bool:
-        """Whether so many more bytes may come; `content` is how much of the body has come in all."""
+        """Whether `size` more bytes may arrive; `content` is how much of the body has arrived in all."""
         self._size += size
         self.has_begun = True
         if self.part is Part.HEAD:
             return self._size <= HEAD_BYTES
         content -= self._before
-        self._failed_rounds = 0 if content > self._content else self._failed_rounds + size
+        self._framing = 0 if content > self._content else self._framing + size
         self._content = content
-        return self._failed_rounds <= FRAMING_BYTES and self._size - content <= FRAMING_BYTES + content
+        return self._framing <= FRAMING_BYTES and self._size - content <= FRAMING_BYTES + content
 
     def due(self, header_seconds: float, body_seconds: float, rate: int) -> float:
         if self.part is Part.HEAD:

@@ -15,12 +15,12 @@ _NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def json_response(model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The model as JSON, serialised once and by Pydantic, with headers of its own."""
+    """The model as JSON, serialised once by Pydantic, with the given headers."""
     return JsonBytes(model.model_dump_json().encode(), status, headers or _NO_HEADERS)
 
 
 class JsonBytes(Response):
-    """JSON that is already written, by the database as a rule."""
+    """JSON that is already serialised, usually by the database."""
 
     media_type = "application/json"
 

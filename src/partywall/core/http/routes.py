@@ -9,9 +9,9 @@ from partywall.core.http.form_fast_path import FastPathForm
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What a slice serves: routes and WebSockets under `/api/v1`, and routes under the root.
+    """A slice's routes and WebSockets under `/api/v1`, and routes under the root.
 
-    `forms` are served before the router; the routes of the same paths are among `routers`.
+    `forms` are served before the router; `routers` contains routes with the same paths.
     """
 
     routers: tuple[APIRouter, ...] = ()

@@ -1,4 +1,4 @@
-"""Bodies that belong to no slice."""
+"""Schemas that belong to no slice."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Alive(BaseModel):
 
 
 class Readiness(BaseModel):
-    """`degraded`: only what may be away for a while is away. `unavailable` comes with status 503."""
+    """`degraded`: only optional resources fail. `unavailable` comes with status 503."""
 
     status: Literal["ready", "degraded", "unavailable"]
     resources: dict[str, Literal["ok", "failing"]]
 
 
 class SocketPing(RequestModel):
-    """Any later message of a client; answered with `{"type": "pong"}`."""
+    """Any message after the first; answered with `{"type": "pong"}`."""
 
     type: Literal["ping"]

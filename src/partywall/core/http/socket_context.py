@@ -19,15 +19,15 @@ from partywall.core.http.request_id import choose_request_id, request_id_of
 
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
-# What an error's HTTP status becomes once the handshake is over.
+# The close code for an error's HTTP status after the handshake.
 CLOSE_CODES: Final = {400: 4400, 401: 4401, 403: 4404, 404: 4404, 422: 4400, 429: 4429, 503: TRY_AGAIN_LATER}
 
 
 class SocketContext:
-    """What RequestContext is to requests: a request id, one access line, and an end to every error.
+    """The RequestContext of WebSockets: a request id, one access line, and an answer to every error.
 
-    Errors are problem details while the handshake is not accepted, and from then on a close whose reason is the
-    problem's code.
+    Before the handshake is accepted, errors are problem details; afterwards, a close with the problem's code as its
+    reason.
     """
 
     def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
@@ -47,7 +47,7 @@ class SocketContext:
         started = time.perf_counter()
         try:
             await self._app(scope, socket.receive, socket.send)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client is told, and the log
+        except Exception as error:  # noqa: BLE001 - any error is reported to the client and the log
             if not _has_gone(error):
                 await socket.fail(error)
         finally:
@@ -55,12 +55,12 @@ class SocketContext:
 
 
 def _has_gone(error: Exception) -> bool:
-    """The client: of the database's connections the system speaks in the same way."""
+    """Whether the client disconnected. Errors of database connections look the same."""
     return isinstance(error, WebSocketDisconnect | OSError) and not isinstance(error, NoConnectionError)
 
 
 class _Socket:
-    """One connection, seen from outside."""
+    """Wraps one connection, and notes its status and close code."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope = scope
@@ -98,7 +98,7 @@ class _Socket:
             message["headers"] = [*message["headers"], (b"x-request-id", request_id_of(self._scope).encode())]
 
     async def _refuse(self) -> None:
-        """The router closes without a word where nothing listens."""
+        """The router closes without an answer where no route matches."""
         not_found = problem(HTTPConnection(self._scope), 404, "route_not_found", "Not Found", "Not Found")
         await not_found(self._scope, self._receive, self.send)
 
@@ -110,7 +110,7 @@ class _Socket:
             await self.send({"type": "websocket.close", "code": code, "reason": orjson.loads(answer["body"])["code"]})
 
     async def fail(self, error: Exception) -> None:
-        """Says that something went wrong, if anybody still listens."""
+        """Reports the error, if the client is still connected."""
         with suppress(OSError, RuntimeError):
             await failure(HTTPConnection(self._scope), error)(self._scope, self._receive, self.send)
 

@@ -1,4 +1,4 @@
-"""uvicorn's protocol for WebSockets, except for what a client may cost that does not behave."""
+"""uvicorn's WebSocket protocol with limits for misbehaving clients."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from websockets.protocol import State
 from partywall.core.http.event_socket import TOO_MANY
 from partywall.core.http.handshake import Handshake
 
-# How long a client may take to answer the close of a server that drains.
+# How long a client may take to answer a close while the server drains.
 CLOSE_SECONDS: Final = 1.0
-# Of every kind, on one socket: room for all messages that are answered, in parts, and for a client's own pings.
+# All kinds, on one socket: enough for all messages that are answered, in fragments, and the client's own pings.
 FRAMES_PER_MINUTE: Final = 300
 
 
 class Sockets(WebSocketsSansIOProtocol):
-    """Frames are counted before anything is made of them, also those that no application ever sees."""
+    """Counts frames before they are processed, including those that the application never sees."""
 
     def __init__(
         self,
@@ -45,19 +45,19 @@ class Sockets(WebSocketsSansIOProtocol):
             self.on_lost()
 
     def shutdown(self) -> None:
-        """The application closes what it follows, when it drains: first comes the hint where to resume."""
+        """While draining, the application closes its subscriptions, after a hint where to resume."""
         self.close_timeout = CLOSE_SECONDS
         if self.close_sent or not self.handshake_complete:
             super().shutdown()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """A close waits for no reader: whoever is too slow is told so behind what it has not read."""
+        """A close does not wait for a slow reader; it is queued behind the unread data."""
         if message["type"] == "websocket.close":
             self.writable.set()
         await super().send(message)
 
     def handle_connect(self, event: Request) -> None:
-        """Nothing more is read before the application has begun to listen: no frame may come before the upgrade."""
+        """Pauses reading until the application listens: frames must not arrive before the upgrade."""
         super().handle_connect(event)
         if not self.transport.is_closing():
             self.read_paused = True
@@ -70,7 +70,7 @@ class Sockets(WebSocketsSansIOProtocol):
             self._drop()
 
     def handle_cont(self, event: Frame) -> None:
-        """A part that adds nothing is not kept: a message may have any number of them."""
+        """Drops empty fragments: a message may have any number of them."""
         if event.data or event.fin:
             super().handle_cont(event)
 
@@ -83,11 +83,11 @@ class Sockets(WebSocketsSansIOProtocol):
         return self._frames <= FRAMES_PER_MINUTE
 
     def _is_awaited(self, frame: Frame) -> bool:
-        """Whoever answers our ping has no choice how often."""
+        """Answers to our pings do not count."""
         return frame.opcode is Opcode.PONG and bytes(frame.data) == self.pending_ping_payload
 
     def _drop(self) -> None:
-        """Says why to a client that reads; what was to be answered before that is thrown away."""
+        """Tells a client that reads the reason; discards answers that are pending."""
         self.conn.data_to_send()
         if self.conn.state is not State.OPEN or not self.writable.is_set():
             self.transport.abort()

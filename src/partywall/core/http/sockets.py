@@ -1,4 +1,4 @@
-"""What every WebSocket owes before it serves: a page that may be here, and a credential in the first message."""
+"""Checks each WebSocket before it serves: its origin, and the credential in its first message."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from partywall.core.http.dependencies import ResourcesDep, client_address
 from partywall.core.resources import Resources
 from partywall.core.tenant import set_current_tenant, unauthenticated
 
-# How long a client may take to say whose it is.
+# How long a client may take to authenticate.
 FIRST_MESSAGE_SECONDS: Final = 5.0
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class OriginNotAllowedError(ForbiddenError):
     code = "origin_not_allowed"
-    title = "Pages from there are not served here"
+    title = "This origin is not allowed"
 
 
 class TooManyHandshakesError(TooManyRequestsError):
-    """Too many sockets have not said yet whose they are."""
+    """Too many sockets have not authenticated yet."""
 
     code = "too_many_handshakes"
-    title = "Too many sockets without a credential"
+    title = "Too many unauthenticated sockets"
 
 
 class BadMessageError(BadRequestError):
     code = "bad_message"
-    title = "The message is not what is expected here"
+    title = "The message is not valid"
 
 
 async def require_socket_principal(websocket: WebSocket, resources: ResourcesDep) -> None:
-    """Stands before every WebSocket: a browser tells whose page it speaks for, anyone else may leave that out.
+    """Checks every WebSocket's origin, which browsers always send and other clients may omit.
 
-    A process that drains lets nobody in, before the upgrade, so that the next process may.
+    A draining process rejects it before the upgrade, so that the next process can accept it.
     """
     resources.tailers.require_staying()
     set_current_tenant(unauthenticated(client_address(websocket, resources)))
@@ -56,7 +56,7 @@ async def require_socket_principal(websocket: WebSocket, resources: ResourcesDep
 
 
 def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
-    """Whether it is the service's own page or of an allowed origin. The scheme of `host` is the proxy's affair."""
+    """Whether the origin is the service's own or an allowed one. Any scheme matches `host`, which the proxy decides."""
     if origin in allowed or "*" in allowed:
         return True
     try:
@@ -73,7 +73,7 @@ def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
 
 @contextmanager
 def pending_handshake(websocket: WebSocket, resources: Resources) -> Iterator[None]:
-    """Holds one of the places for sockets that nobody answers for yet; raises TooManyHandshakesError."""
+    """Holds a slot for an unauthenticated socket; raises TooManyHandshakesError."""
     client = client_address(websocket, resources)
     if not resources.handshakes.take(client):
         raise TooManyHandshakesError(1)
@@ -84,7 +84,7 @@ def pending_handshake(websocket: WebSocket, resources: Resources) -> Iterator[No
 
 
 async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M:
-    """Accepts the socket and reads its first message; raises NotAuthenticatedError where none comes in time.
+    """Accepts the socket and reads its first message; raises NotAuthenticatedError if none arrives in time.
 
     Raises BadMessageError for anything but JSON text of that model, and WebSocketDisconnect.
     """
@@ -93,7 +93,7 @@ async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M
         async with asyncio.timeout(FIRST_MESSAGE_SECONDS):
             text = await next_text(websocket)
     except TimeoutError as error:
-        raise NotAuthenticatedError("No credential came in time.") from error
+        raise NotAuthenticatedError("No credential arrived in time.") from error
     try:
         return model.model_validate_json(text)
     except ValidationError as error:
@@ -101,7 +101,7 @@ async def first_message[M: BaseModel](websocket: WebSocket, model: type[M]) -> M
 
 
 async def next_text(websocket: WebSocket) -> str:
-    """Raises BadMessageError for a binary message, WebSocketDisconnect where the client has gone."""
+    """Raises BadMessageError for a binary message, WebSocketDisconnect if the client has left."""
     message = await websocket.receive()
     if message["type"] == "websocket.disconnect":
         raise WebSocketDisconnect(message.get("code") or 1005)

@@ -1,4 +1,4 @@
-"""Where a large body waits until it is whole: on disk, so that a slow client holds no memory."""
+"""Stores large bodies on disk until they are complete, so that slow clients use no memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from partywall.core.storage import StorageFullError, is_full
 
 log = structlog.get_logger(__name__)
 
-# What stays free on the disk for everything else: of a small disk a tenth.
+# Disk space kept free for everything else; on a small disk, a tenth.
 RESERVE_BYTES: Final = 256 * 1024 * 1024
 _RESERVE_SHARE: Final = 10
 _PIECE_BYTES: Final = 256 * 1024
@@ -27,7 +27,7 @@ _PIECE_BYTES: Final = 256 * 1024
 
 @dataclass(slots=True)
 class SpooledBody:
-    """A file without a name: it is gone with its handle, or with the process."""
+    """An unnamed file, deleted when it is closed or the process ends."""
 
     _file: IO[bytes]
     size: int = 0
@@ -55,7 +55,7 @@ class SpooledBody:
 
 
 class Spool:
-    """The files of one process. What they may hold is counted before they are written."""
+    """The files of one process. Their space is reserved before they are written."""
 
     def __init__(self, directory: Path, budget: SharedBudget[str]) -> None:
         self._directory = directory
@@ -63,7 +63,7 @@ class Spool:
 
     @asynccontextmanager
     async def open(self, caller: str, size: int, seconds: float = 0.0) -> AsyncIterator[SpooledBody]:
-        """For about that size; waits so long for room. Raises BudgetSpentError and StorageFullError."""
+        """A file for about `size` bytes; waits `seconds` for space. Raises BudgetSpentError and StorageFullError."""
         async with self._budget.take(caller, size, seconds):
             try:
                 file = await asyncio.to_thread(self._create, size)
@@ -85,7 +85,7 @@ class Spool:
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:
-    """All of it: a raw file may take less, as a disk does that is nearly full."""
+    """Writes everything: a raw file may take less, such as on a nearly full disk."""
     rest = memoryview(piece)
     while rest:
         rest = rest[file.write(rest) :]

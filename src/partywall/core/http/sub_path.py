@@ -1,6 +1,6 @@
-"""Serves below a path of the proxy's host, such as `https://example.com/partywall`.
+"""Serves the API below a path of the proxy's host, such as `https://example.com/partywall`.
 
-Inside, every path is as if there were none; what leaves and names a path has it in front.
+The application sees paths without it; it is added to the paths in answers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STATE: Final = "sub_path"
 
 
 def sub_path_of(scope: Scope) -> str:
-    """Of the request; empty where there is none, and else without a slash at its end."""
+    """The request's sub-path without a trailing slash; empty if there is none."""
     found: str = scope.get("state", {}).get(_STATE, "")
     return found
 
@@ -32,10 +32,10 @@ def first_segments(routes: Sequence[BaseRoute]) -> frozenset[str]:
 
 
 class SubPath:
-    """The outermost layer. Takes requests with the path in front and without it: proxies do either.
+    """The outermost middleware. Accepts paths with and without the sub-path: proxies send either.
 
-    `configured` goes before `X-Forwarded-Prefix`, which is read of trusted proxies alone. `own` are the first segments
-    of the application's paths, by which it tells the two apart.
+    `configured` overrides `X-Forwarded-Prefix`, which is read only from trusted proxies. `own` are the first segments
+    of the application's paths, which tell the two apart.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class SubPath:
         return prefix if len(values) == 1 and is_sub_path(prefix) else ""
 
     def _inside(self, scope: Scope, before: str) -> Scope:
-        """Another scope with the state of the same: the server looks there for what the application has said."""
+        """A copy of the scope with the same state, where the server reads what the application sets."""
         scope.setdefault("state", {})[_STATE] = before
         inside = {**scope, "root_path": ""}
         path = scope["path"]
@@ -86,7 +86,7 @@ class SubPath:
 
 
 def _below(before: str, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """A header of the answer; `Location` names a path of ours."""
+    """Adds the sub-path to a header; only `Location` contains a path of ours."""
     if name.lower() == b"location" and value.startswith(b"/"):
         return name, before.encode() + value
     return name, value

@@ -1,4 +1,4 @@
-"""W3C Trace Context: which trace a request belongs to, from where it came to where it goes on."""
+"""W3C Trace Context: the trace of a request, from its sender to outgoing calls."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 from starlette.types import Scope
 
-# Of later versions the same four fields are read, and passed on as version 00, as the recommendation says.
+# The same four fields are read from later versions and passed on as version 00, as the recommendation says.
 _GIVEN: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(?:-.*)?")
 _LONGEST: Final = 200
 
 
 def read_traceparent(given: bytes | None) -> str | None:
-    """The header if it is one, without what later versions add; None for anything else."""
+    """The header if it is valid, without additions of later versions; None otherwise."""
     if given is None or len(given) > _LONGEST:
         return None
     found = _GIVEN.fullmatch(given)
@@ -23,6 +23,6 @@ def read_traceparent(given: bytes | None) -> str | None:
 
 
 def traceparent_of(scope: Scope) -> str | None:
-    """Of a request; more than one is as good as none."""
+    """The request's trace; None also where it has several headers."""
     given = [value for name, value in scope["headers"] if name == b"traceparent"]
     return read_traceparent(given[0]) if len(given) == 1 else None

@@ -1,4 +1,4 @@
-"""What happens to the rest of a body that nobody is going to read."""
+"""Discards the rest of a body that nothing reads."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from starlette.types import Message, Receive, Scope, Send
 from partywall.core.http.address_limiter import end_request_slot
 
 CLOSING: Final = (b"connection", b"close")
-# In the state of the request.
+# A key in the request's state.
 UNREAD: Final = "body_unread"
-# Many clients read no answer before all of their body is out, and a proxy takes a connection that is reset while it
-# sends for a server that has failed: the largest body is taken, and thrown away. Whoever has read the answer stops.
+# Many clients read no answer before they have sent the whole body, and a proxy treats a reset while it sends as a
+# failed server. So even the largest body is read and discarded. A client that has read the answer stops.
 _BYTES: Final = 64 * 1024 * 1024
 _SECONDS: Final = 10.0
 _STILL_SECONDS: Final = 1.0
 
 
 def discard_body(scope: Scope) -> None:
-    """The answer comes before the body has been read, and the connection ends with it."""
+    """Marks that the answer precedes the body; the connection then closes."""
     scope["state"][UNREAD] = True
 
 
 async def end_answer(message: Message, scope: Scope, receive: Receive, send: Send) -> None:
-    """Sends the last part of the answer, then throws what still comes away before the connection is closed.
+    """Sends the last part of the answer, then discards further input before the connection is closed.
 
-    A connection that is closed at once, with bytes on their way, is reset, and the client never sees the answer.
+    Closing at once, with bytes still arriving, would reset the connection, and the client would not see the answer.
     """
     await send({**message, "more_body": True})
     end_request_slot(scope["state"])

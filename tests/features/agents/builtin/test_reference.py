@@ -33,7 +33,7 @@ def test_the_tables_name_every_field(agent: AnyAgent) -> None:
     assert set(fields(section(agent), "input")) == names
     output = fields(section(agent), "output")
     assert set(output) == set(agent.output.model_fields)
-    assert {name for name, row in output.items() if "*ours*:" in row or row.endswith("*ours* |")} == getattr(
+    assert {name for name, row in output.items() if "*computed*:" in row or row.endswith("*computed* |")} == getattr(
         agent.output, "server_fields", set()
     )
 
@@ -41,7 +41,7 @@ def test_the_tables_name_every_field(agent: AnyAgent) -> None:
 def test_the_table_of_citations_names_every_field() -> None:
     rows = fields(PAGE, "citation")
     assert set(rows) == set(Citation.model_fields)
-    assert {name for name, row in rows.items() if "*ours*" in row} == Citation.server_fields
+    assert {name for name, row in rows.items() if "*computed*" in row} == Citation.server_fields
 
 
 @every_agent

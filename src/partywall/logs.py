@@ -21,8 +21,8 @@ from partywall.settings import LogSettings
 _LINE: Final = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 
 
-# uvicorn logs these as errors: the client left before the handshake, or the connection was given up, which our log
-# says.
+# uvicorn logs these as errors: the client left before the handshake, or our code, which logs it, dropped the
+# connection.
 _DISCONNECTED: Final = frozenset(
     {"ASGI callable returned without completing handshake.", "ASGI callable returned without completing response."}
 )
@@ -40,7 +40,7 @@ def is_not_disconnect(record: logging.LogRecord) -> bool:
 
 
 def downgrade_client_error(record: logging.LogRecord) -> bool:
-    """Logs a client's invalid UTF-8 as one line of level INFO; false where that level is not logged."""
+    """Logs a client's invalid UTF-8 as one line of level INFO; false if that level is not logged."""
     if record.getMessage() != _INVALID_UTF8:
         return True
     record.levelno, record.levelname = logging.INFO, "INFO"
@@ -109,7 +109,7 @@ def _log_access(entry: AccessEntry) -> None:
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Logs JSON to stdout, or readable lines where that is a terminal; includes the standard library's loggers."""
+    """Logs JSON to stdout, or readable lines if that is a terminal; includes the standard library's loggers."""
     level = _level(settings)
     as_json = _as_json(settings)
     if not as_json and isinstance(sys.stdout, TextIOWrapper):

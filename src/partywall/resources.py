@@ -96,7 +96,7 @@ def embedding_engine(settings: EmbeddingSettings) -> LocalEngine | OpenAiOptions
 
 
 def create_mailer(settings: Settings) -> Mailer:
-    """Raises OSError where MAIL__CA_FILE cannot be read, and ValueError where MAIL__FROM is not exactly one address."""
+    """Raises OSError if MAIL__CA_FILE cannot be read, and ValueError if MAIL__FROM is not exactly one address."""
     mail = settings.mail
     if mail.engine != "smtp":
         return DirectoryMailer(settings.mail_directory, mail.sender)
@@ -205,7 +205,7 @@ async def _open_events(
     )  # fmt: skip
     stack.callback(draining.set)
     for name, run in (
-        ("announcer", sequencer.run), ("notifier", notifier.run), ("listener", listener.run),
+        ("sequencer", sequencer.run), ("notifier", notifier.run), ("listener", listener.run),
         ("drain", tailers.end_when_draining), ("memory", trim_memory),
         ("waker", waker.run),
     ):  # fmt: skip

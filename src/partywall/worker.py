@@ -19,7 +19,7 @@ from partywall.logs import configure_logging
 from partywall.resources import open_resources
 from partywall.settings import Settings
 
-# Gives the API priority where both share a machine.
+# Gives the API priority on a shared machine.
 NICER: Final = 5
 
 

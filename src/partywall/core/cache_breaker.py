@@ -95,7 +95,7 @@ class BreakingRetry(Retry):
             _calling.reset(token)
 
     async def _watched[T](self, call: Callable[[], Awaitable[T]]) -> T:
-        """Retries once where this process was suspended while it waited."""
+        """Retries once if this process was suspended while it waited."""
         try:
             return await self._measured(call, _STALLED)
         except _SuspendedError:

@@ -20,7 +20,7 @@ class ConcurrencyLimiter[K: Hashable]:
         return self._sum
 
     def take(self, key: K) -> bool:
-        """Takes a slot, which `release` must give back; false where none is free."""
+        """Takes a slot, which `release` must give back; false if none is free."""
         if self._sum >= self._total or self._taken[key] >= self._each:
             return False
         self._taken[key] += 1
@@ -52,7 +52,7 @@ class SharedLimiter:
         return max(1, self._total // 3)
 
     def take(self) -> Slot | None:
-        """A slot, which must be released; None where none is free."""
+        """A slot, which must be released; None if none is free."""
         if self._sum >= self._total:
             return None
         self._sum += 1
@@ -82,7 +82,7 @@ class Slot:
         self._keys: list[Hashable] = []
 
     def counts_for(self, key: Hashable, most: int) -> bool:
-        """Counts the slot for a key; false where the key already has `most`. The slot must still be released."""
+        """Counts the slot for a key; false if the key already has `most`. The slot must still be released."""
         assert self._slots is not None
         if not self._slots.count(key, most):
             return False
@@ -105,7 +105,7 @@ class TimedSlots:
         self._until: deque[tuple[float, Slot]] = deque()
 
     def take(self, limits: Mapping[Hashable, int]) -> bool:
-        """False where none is free, or one of the keys has reached its limit."""
+        """False if none is free, or one of the keys has reached its limit."""
         now = unix_time()
         while self._until and self._until[0][0] <= now:
             self._until.popleft()[1].release()

@@ -24,7 +24,7 @@ class TextRefused(EmbeddingError):
 class EmbeddingUnavailable(EmbeddingError):
     """The model answers no request now, or asked for a pause of `retry_after` seconds; no text is the cause.
 
-    `by_all` is False where it may still answer others: it failed at earlier texts of this tenant.
+    `by_all` is False if it may still answer others: it failed at earlier texts of this tenant.
     """
 
     def __init__(self, message: str, retry_after: float | None = None, *, by_all: bool = True) -> None:
@@ -70,7 +70,7 @@ class Embedder(Protocol):
         ...
 
     async def embed_documents(self, texts: Sequence[str]) -> TextVectors:
-        """Raises EmbeddingUnavailable where no text is the cause, and EmbeddingError for other temporary failures."""
+        """Raises EmbeddingUnavailable if no text is the cause, and EmbeddingError for other temporary failures."""
         ...
 
     async def embed_query(self, text: str) -> Vectors:
@@ -91,5 +91,5 @@ class Embedders(Protocol):
     def current(self) -> Embedder: ...
 
     async def named(self, name: str) -> Embedder | None:
-        """The embedder with that identity, loaded on first use; None where this machine does not have it."""
+        """The embedder with that identity, loaded on first use; None if this machine does not have it."""
         ...

@@ -73,7 +73,7 @@ class MissingRightError(ForbiddenError):
 
 
 class QuotaExceededError(ForbiddenError):
-    """An operator's limit would be exceeded. `used` and `limit` are None where the caller may not see them."""
+    """An operator's limit would be exceeded. `used` and `limit` are None if the caller may not see them."""
 
     code = "quota_exceeded"
     title = "A quota is used up"

@@ -83,7 +83,7 @@ def field_error(pointer: str, code: FieldCode, message: str) -> dict[str, JsonVa
 
 
 def field_errors(found: Sequence[ErrorDetails], under: str = "") -> dict[str, JsonValue]:
-    """`errors` and, where there are more than are reported, `more_errors`; each pointer begins with `under`."""
+    """`errors` and, if there are more than are reported, `more_errors`; each pointer begins with `under`."""
     told: list[JsonValue] = [
         field_error(
             under + pointer(each["loc"]) + str(each.get("ctx", {}).get("pointer", "")),

@@ -11,5 +11,5 @@ def new_id() -> UUID:
 
 
 def new_id_text() -> str:
-    """A new UUID version 7 as text, where it is never compared as an id."""
+    """A new UUID version 7 as text, for ids that are never compared."""
     return str(uuid7())

@@ -27,7 +27,7 @@ ENGINE_ERRORS: Final = (OSError, RedisError, DBAPIError, PoolTimeoutError, *_DRI
 
 
 class CacheAwayError(UnavailableError):
-    """Raised only where the operation needs the cache."""
+    """Raised only if the operation needs the cache."""
 
     def __init__(self) -> None:
         super().__init__("The cache is unavailable; try again.", headers={"Retry-After": "1"})

@@ -22,7 +22,7 @@ class PageRequest:
     """A request for one page of a list with keyset pagination.
 
     `listing` identifies the list with its filters; a cursor is valid only for the same listing and sort. Raises
-    InvalidInputError where the query has both cursor and offset.
+    InvalidInputError if the query has both cursor and offset.
     """
 
     query: SortedQuery

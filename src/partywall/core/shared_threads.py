@@ -47,7 +47,7 @@ class SharedThreads:
     async def run[T](self, work: Callable[[], T], tenant: Tenant | None = None) -> T:
         """Returns the result of `work`, or raises its error.
 
-        Raises TooMuchAtOnceError where the tenant has its share, else SharedOutError.
+        Raises TooMuchAtOnceError if the tenant has its share, else SharedOutError.
         """
         tenant = tenant or current_tenant()
         await self.slots.acquire(tenant)
@@ -64,7 +64,7 @@ class SharedThreads:
             self._use.add(tenant.name, time.monotonic() - began)
         self.slots.release(tenant)
         if not under_way.cancelled():
-            under_way.exception()  # retrieved also where no caller waits for it
+            under_way.exception()  # retrieved even if no caller waits for it
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

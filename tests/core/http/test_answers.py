@@ -67,7 +67,7 @@ async def test_every_error_is_a_problem_with_security_headers(
         ("GET", "/projects", b"", "begin with /api/v1/"),
         ("GET", "/api/v1/projects/", b"", "No path ends with a slash"),
         ("GET", "/api/v1/projects/x/ws", b"", "serve WebSockets only"),
-        ("DELETE", "/api/v1/projects", b"", "DELETE is not served here: GET, HEAD, POST"),
+        ("DELETE", "/api/v1/projects", b"", "DELETE is not allowed here; use GET, HEAD, POST"),
         ("POST", "/api/v1/auth/register", b'{"email": ', "not valid JSON at character 10"),
         ("POST", "/api/v1/auth/token", b'{"grant_type": "password"}', "as a form"),
     ],

@@ -200,7 +200,7 @@ class AddressLimiter:
         return None if state is None else state.leave(slot)
 
     def _begin_next(self, state: _Address) -> bool:
-        """False where no waiting request may begin."""
+        """False if no waiting request may begin."""
         caller = next((each for each in state.waiting if self._has_room(state, each)), state)
         if caller is state:
             return False
@@ -269,7 +269,7 @@ def set_request_slot(state: MutableMapping[str, object], slot: RequestSlot) -> N
 
 
 def request_slot_of(state: MutableMapping[str, object]) -> RequestSlot | None:
-    """None where another server runs the application."""
+    """None if another server runs the application."""
     slot = state.get(_SLOT)
     return slot if isinstance(slot, RequestSlot) else None
 

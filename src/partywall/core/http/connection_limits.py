@@ -34,7 +34,7 @@ class Connection(Protocol):
     """A client's connection."""
 
     def take_too_long(self) -> None:
-        """Reports the timeout where an answer is still possible, and closes."""
+        """Reports the timeout if an answer is still possible, and closes."""
 
     def end(self) -> None:
         """Closes at once and drops unsent data."""
@@ -79,7 +79,7 @@ class Connections:
         return self._clients.of_peer(peer)
 
     def admit(self, connection: Connection, address: str | None) -> bool:
-        """False where the limits leave no room.
+        """False if the limits leave no room.
 
         An address with too many connections without a request loses the oldest of these. When the total is reached, an
         idle connection is closed, or the oldest one that never sent a request.
@@ -106,7 +106,7 @@ class Connections:
             self._end_first(waiting, address)
 
     def _make_room(self) -> bool:
-        """Closes the oldest idle connection of the busiest address, or one past its grace period without a request."""
+        """Closes an idle connection of the address with the most, or one past its grace period without a request."""
         if self._idle:
             address = max(self._idle, key=lambda each: len(self._idle[each]))
             connection = next(iter(self._idle[address]))

@@ -14,10 +14,10 @@ AGAIN_AFTER_SECONDS: Final = 3600.0
 _FORWARDED: Final = b"forwarded"
 _FORWARDED_FOR: Final = b"x-forwarded-for"
 _UNTRUSTED: Final = (
-    "a request names its client, but HTTP__TRUSTED_PROXIES does not name who sent it: behind a proxy all clients count"
-    " as one, and one of them can use up the attempts of all"
+    "a request names its client, but HTTP__TRUSTED_PROXIES does not contain its sender: behind a proxy, all clients"
+    " count as one, and one of them can use up the attempts of all"
 )
-_UNREAD: Final = "a trusted proxy names its client in Forwarded alone, which is not read: have it send X-Forwarded-For"
+_UNREAD: Final = "a trusted proxy sends only Forwarded, which is not read: configure it to send X-Forwarded-For"
 
 
 class ForwardedNotice:

@@ -21,7 +21,7 @@ def of_path(path: str) -> str:
 
 
 def of_method(method: str, allowed: Sequence[str]) -> str:
-    return f"{method} is not served here: {', '.join(allowed)}."
+    return f"{method} is not allowed here; use {', '.join(allowed)}."
 
 
 def of_media_type(given: str, *, wants_form: bool) -> str:

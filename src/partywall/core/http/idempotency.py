@@ -85,8 +85,8 @@ class Idempotency:
         """The result of `produce()`, or the replay of an earlier one.
 
         The session's principal must be bound and the caller authorised. `fingerprint` adds what the body does not
-        contain, such as the hash of an uploaded file. `keep` turns the answer's body into what is stored, where it
-        contains a secret. `show` recreates a body that was too large to store.
+        contain, such as the hash of an uploaded file. `keep` turns an answer's body that contains a secret into what is
+        stored. `show` recreates a body that was too large to store.
         """
         if self.key is None:
             return await produce()

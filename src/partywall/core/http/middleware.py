@@ -29,7 +29,7 @@ _SECURITY: Final = (*_DOCS_SECURITY, (b"content-security-policy", b"default-src 
 
 
 class RequestContext:
-    """The outermost middleware: request id, security headers, the answer to a crash, one access line per request.
+    """Adds request id and security headers, answers after a crash, and logs one access line per request.
 
     It checks the request's head, so that an oversized one costs no more.
     """

@@ -126,7 +126,7 @@ def _refusals(responses: dict[str, dict[str, JsonValue]], *, public: bool) -> No
             entry["content"] = {}
     for status, entry in responses.items():
         content = entry.setdefault("content", {}) if status[0] in "45d" else None
-        if isinstance(content, dict):  # also where the route has another format: errors before the route have this one
+        if isinstance(content, dict):  # even if the route has another format: errors before the route have this one
             content[MEDIA_TYPE] = {"schema": {"$ref": "#/components/schemas/Problem"}}
 
 

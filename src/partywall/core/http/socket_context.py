@@ -98,7 +98,7 @@ class _Socket:
             message["headers"] = [*message["headers"], (b"x-request-id", request_id_of(self._scope).encode())]
 
     async def _refuse(self) -> None:
-        """The router closes without an answer where no route matches."""
+        """The router closes without an answer if no route matches."""
         not_found = problem(HTTPConnection(self._scope), 404, "route_not_found", "Not Found", "Not Found")
         await not_found(self._scope, self._receive, self.send)
 

@@ -56,7 +56,7 @@ async def require_socket_principal(websocket: WebSocket, resources: ResourcesDep
 
 
 def may_come_from(origin: str, host: str, allowed: Sequence[str]) -> bool:
-    """Whether the origin is the service's own or an allowed one. Any scheme matches `host`, which the proxy decides."""
+    """Whether the origin is the service's own or an allowed one. `host` is assumed to have the page's scheme."""
     if origin in allowed or "*" in allowed:
         return True
     try:

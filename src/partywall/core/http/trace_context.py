@@ -23,6 +23,6 @@ def read_traceparent(given: bytes | None) -> str | None:
 
 
 def traceparent_of(scope: Scope) -> str | None:
-    """The request's trace; None also where it has several headers."""
+    """The request's trace; None if the header occurs several times."""
     given = [value for name, value in scope["headers"] if name == b"traceparent"]
     return read_traceparent(given[0]) if len(given) == 1 else None

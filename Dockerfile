@@ -4,7 +4,7 @@ FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/partywall
 WORKDIR /source
-# The locked dependencies change less often than the program: a layer of their own.
+# A layer of their own: the locked dependencies change less often than the program.
 COPY requirements/runtime.txt requirements/
 RUN /opt/partywall/bin/pip install --require-hashes --requirement requirements/runtime.txt
 COPY pyproject.toml README.md ./

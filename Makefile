@@ -1,4 +1,4 @@
-# Needs make and a Python of at least 3.12; everything else is installed into .venv, from hashed locks.
+# Needs make and Python 3.12 or newer. Everything else is installed into .venv, from hashed locks.
 
 VENV ?= .venv
 PYTHON ?=
@@ -7,14 +7,14 @@ PORT ?= 8000
 DATA_DIR ?= .data
 PYTEST_ARGS ?=
 
-# As it was given: a `$` in it is no variable, and the shell, which takes it from its environment, splits no blanks.
+# Taken literally: make expands no `$` in it, and the recipe reads it from the environment, so spaces do not split it.
 override DATA_DIR := $(value DATA_DIR)
 
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m
 PIP := $(RUN) pip --disable-pip-version-check install
 STAMPS := $(VENV)/.stamps
-# What was installed is known by its content and by this place: a moved checkout or another lock installs again.
+# Stamps depend on the lock's content and this directory: a moved checkout or a changed lock installs again.
 key = $(shell { pwd; cat $(1) pyproject.toml; } | cksum | tr ' ' '-')
 VENV_READY := $(STAMPS)/venv
 RUNTIME_READY := $(STAMPS)/runtime-$(call key,requirements/runtime.txt)
@@ -22,9 +22,9 @@ DEV_READY := $(STAMPS)/dev-$(call key,requirements/dev.txt)
 LOCK := $(RUN) uv pip compile --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header -q
 
-# A checkout that cannot be written to serves what is installed in it.
+# A read-only checkout serves what is installed in it.
 AS_INSTALLED := $(shell test -w . || { $(BIN)/python -c 'import partywall.cli' 2>/dev/null && echo yes; })
-# A virtual environment whose Python is gone is made again.
+# Recreate a virtual environment whose Python no longer exists.
 $(shell test -x $(BIN)/python || rm -f $(VENV_READY))
 
 .DEFAULT_GOAL := help
@@ -37,21 +37,21 @@ serve: export SERVED_DATA_DIR := $(DATA_DIR)
 serve: $(if $(AS_INSTALLED),,install) ## Run everything: database, cache, API, worker (HOST= PORT= DATA_DIR=)
 	@exec $(RUN) partywall serve --host $(HOST) --port $(PORT) --data-dir="$$SERVED_DATA_DIR" --stop-with-parent
 
-install: $(RUNTIME_READY) ## Install what running needs
+install: $(RUNTIME_READY) ## Install the runtime dependencies
 
-dev: $(DEV_READY) ## Install what developing needs
+dev: $(DEV_READY) ## Install the runtime and development dependencies
 
 test: dev lint types contracts pytest ## Check everything: style, types, contracts, tests, coverage
 
-lint: dev ## Check style, formatting and what bandit knows of
+lint: dev ## Check style, formatting and security (ruff, bandit)
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) bandit --quiet --configfile pyproject.toml --recursive src migrations tools
 
-types: dev ## Check types
+types: dev ## Check types (mypy)
 	$(RUN) mypy
 
-contracts: dev ## Check who may import whom
+contracts: dev ## Check the import contracts (import-linter)
 	$(BIN)/python $(BIN)/lint-imports --no-logo
 
 pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
@@ -60,61 +60,61 @@ pytest: dev ## Run the tests with coverage (PYTEST_ARGS=)
 	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
 
-format: dev ## Format the code and fix what can be fixed
+format: dev ## Format the code and apply automatic fixes
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
-bench-throughput: dev ## Measure requests per second against a bare floor; about two minutes
+bench-throughput: dev ## Measure requests per second, compared with a bare server; about two minutes
 	$(RUN) bench.throughput
 
-bench-routes: dev ## Measure how long the ordinary routes take; about three minutes
+bench-routes: dev ## Measure response times of the ordinary routes; about three minutes
 	$(RUN) bench.routes
 
-bench-wall: dev ## Measure what row-level security costs; about three minutes
+bench-wall: dev ## Measure the cost of row-level security; about three minutes
 	$(RUN) bench.rls_cost
 
-bench-attacks: dev ## Make more than 100,000 attempts to get from one project into another; about ten minutes
+bench-attacks: dev ## Make more than 100,000 attempts to cross from one project to another; about ten minutes
 	$(RUN) bench.attacks
 
-bench-start: dev ## Measure from make serve to the first healthy answer
+bench-start: dev ## Measure the time from make serve to the first healthy answer
 	$(RUN) bench.start
 
-bench-stop: dev ## Measure from SIGTERM to the end of everything, with open streams, runs and documents being indexed
+bench-stop: dev ## Measure the time to stop on SIGTERM, with open streams, runs and indexing in progress
 	$(RUN) bench.stop
 
-bench-memory: dev ## Measure the memory of all processes when idle; two minutes
+bench-memory: dev ## Measure the idle memory of all processes; two minutes
 	$(RUN) bench.memory
 
-bench-streams: dev ## Measure 1,000 event streams on one process, and what survives breakdowns; about five minutes
+bench-streams: dev ## Measure 1,000 event streams on one process, also through failures; about five minutes
 	$(RUN) bench.streams
 
-bench-events: dev ## Write 200,000 events with pauses, rollbacks and kills, and compare their order; about five minutes
+bench-events: dev ## Check the order of 200,000 events through pauses, rollbacks and kills; about five minutes
 	$(RUN) bench.event_order
 
-bench-runs: dev ## Measure what a run costs over bare Pydantic AI, and its first token; about four minutes
+bench-runs: dev ## Measure a run's overhead over bare Pydantic AI, and its first token; about four minutes
 	$(RUN) bench.run_overhead
 
-bench-survival: dev ## Kill workers with -9 while 200 runs are at work, and compare all books; about five minutes
+bench-survival: dev ## Kill workers with -9 during 200 runs, and check every record; about five minutes
 	$(RUN) bench.run_survival
 
-bench-queue: dev ## Drain 20,000 jobs with two workers, one project behind another's 19,000, an idle worker; two minutes
+bench-queue: dev ## Measure job throughput, fairness behind a full queue, and an idle worker; two minutes
 	$(RUN) bench.queue
 
-bench-sustained: dev ## Measure documents that come one by one: CPU for each, and how soon they are found; about two minutes
+bench-sustained: dev ## Measure documents created one by one: CPU each, and time until found; about two minutes
 	$(RUN) bench.sustained
 
-bench-requests: dev ## Measure CPU of each process for a created document and for refreshed tokens; about a minute
+bench-requests: dev ## Measure each process's CPU for creating documents and refreshing tokens; about a minute
 	$(RUN) bench.requests
 
-bench-hostile: dev ## Send hostile requests of 150 kinds beside an honest client; about five minutes
+bench-hostile: dev ## Send 150 kinds of hostile requests beside an honest client; about five minutes
 	$(RUN) bench.hostile --markdown
 
-lock: dev ## Compile the locks from pyproject.toml again
+lock: dev ## Compile the locks from pyproject.toml
 	$(LOCK) --group build -o requirements/runtime.txt pyproject.toml
 	$(LOCK) --group build --group dev -o requirements/dev.txt pyproject.toml
 	$(LOCK) --group pyproject.toml:openapi-client -o requirements/openapi-client.txt
 
-clean: ## Remove the virtual environment and caches; the data stays
+clean: ## Remove the virtual environment and caches; keep the data
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* .test-packages
 
 $(VENV_READY):
@@ -122,7 +122,7 @@ $(VENV_READY):
 		echo "Creating $(VENV) with $$python" && "$$python" -m venv --clear $(VENV); }
 	@mkdir -p $(STAMPS) && touch $@
 
-# The locks bring the build backend, so the project itself is installed last and without the network.
+# The locks include the build backend, so the project is installed last, without the network.
 $(RUNTIME_READY): $(VENV_READY)
 	@echo "Installing the locked dependencies"
 	$(PIP) --require-hashes -r requirements/runtime.txt

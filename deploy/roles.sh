@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs once, when the database container is new: the roles, the database and the extensions of docs/how-to/servers.md.
+# Runs once, in a new database container: creates the roles, database and extensions of docs/how-to/servers.md.
 set -eu
 
 psql --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \

@@ -21,7 +21,7 @@ type Rule = Callable[[list[str]], Response | None]
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -112,8 +112,8 @@ def broken(body: object) -> Response:
     [
         ({"data": []}, "0 vectors for 1 texts"),
         ({"data": [{"index": 3, "embedding": [1.0]}]}, "vectors for 1 texts"),
-        ({"vectors": []}, "another shape"),
-        ({"data": [{"index": 0, "embedding": ["x"]}]}, "another shape"),
+        ({"vectors": []}, "not in OpenAI's format"),
+        ({"data": [{"index": 0, "embedding": ["x"]}]}, "not in OpenAI's format"),
     ],
 )
 async def test_a_wrong_answer_is_no_vector(

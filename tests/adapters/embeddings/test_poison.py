@@ -112,7 +112,7 @@ async def test_many_bad_texts_do_not_keep_the_server_busy(
     endpoint: Endpoint, embedder: OpenAiEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One call does as much as it may, and what it leaves is left to the next."""
-    monkeypatch.setattr(requests, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
     endpoint.rule = not_about("poison", 404)
     texts = [f"poison {number}" for number in range(64)]
     made = await embedder.embed_documents(texts)

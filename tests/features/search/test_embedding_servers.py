@@ -36,7 +36,7 @@ DOWN: Rule = not_about("", 503)
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.features.search.test_embedding_servers import has_status, is_true, se
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests, "_MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr(requests, "_RETRY_SECONDS", 0.0)
     for module, name in (
         (missing_vectors, "FIRST_PAUSE"),
         (missing_vectors, "_SHORTLY"),

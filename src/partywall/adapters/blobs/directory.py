@@ -29,7 +29,7 @@ class Digest(Protocol):
 
 
 class DirectoryBlobStore:
-    """Files under `root/<project id>/`, each with a name of its own, written whole or not at all."""
+    """Files with unique names under `root/<project id>/`, written atomically."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -44,7 +44,7 @@ class DirectoryBlobStore:
         await asyncio.to_thread(directory.mkdir, mode=0o700, parents=True, exist_ok=True)
         try:
             return await self._put(scope, directory, chunks, max_bytes)
-        except FileNotFoundError as error:  # somebody has removed the directory
+        except FileNotFoundError as error:  # the directory was removed meanwhile
             raise ProjectNotFoundError from error
 
     async def _put(
@@ -107,7 +107,7 @@ def _projects(root: Path) -> list[UUID]:
 
 
 def _stored_before(directory: Path, before: float) -> list[str]:
-    """Unfinished files stand beside the directories of the others."""
+    """Keys of files that are older; deletes older temporary files, which have other names."""
     keys: list[str] = []
     for parent, _, names in os.walk(directory):
         for path in (Path(parent, name) for name in names):
@@ -140,6 +140,6 @@ def _settle(file: IO[bytes], temporary: Path, path: Path) -> None:
 
 def _discard(file: IO[bytes], temporary: Path) -> None:
     try:
-        file.close()  # writes what is left, and fails on a full disk
+        file.close()  # flushes, which fails on a full disk
     finally:
         temporary.unlink(missing_ok=True)

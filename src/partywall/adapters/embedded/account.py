@@ -17,7 +17,7 @@ SYSTEM_DIRECTORY = Path("/var/lib/partywall")
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The system user the engines run as when the program itself runs as root."""
+    """The system user that runs the engines when the program runs as root."""
 
     uid: int
     gid: int
@@ -26,7 +26,7 @@ class Account:
         return all(self._is_member(path) for path in (directory, *directory.parents))
 
     def may_write(self, directory: Path) -> bool:
-        """In the directory as such, however it is reached."""
+        """Whether it may write in the directory; ignores the directories above."""
         return self._may(directory, stat.S_IXOTH | stat.S_IWOTH)
 
     def may_read(self, directory: Path) -> bool:
@@ -58,7 +58,7 @@ def _existing() -> Account | None:
 
 
 def _created() -> Account:
-    """By one at a time: of two useradd at once the second would give the account of the first another number."""
+    """Under a lock: of two concurrent `useradd`, the second would change the uid of the first one's account."""
     SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
     with open(SYSTEM_DIRECTORY / "account.lock", "w", opener=_private) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -67,7 +67,7 @@ def _created() -> Account:
             _create_account()
             made = _existing()
     if made is None:
-        raise EngineError(f"cannot create the system user {ACCOUNT_NAME}: useradd made none")
+        raise EngineError(f"cannot create the system user {ACCOUNT_NAME}: useradd did not create it")
     return made
 
 

@@ -1,4 +1,4 @@
-"""The cluster's roles, database and extensions: made once, safe to repeat after an interruption."""
+"""Creates the cluster's roles, database and extensions. Idempotent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ type Connection = asyncpg.Connection
 
 
 async def bootstrap(dsn: Callable[[str], str], passwords: Mapping[str, str]) -> None:
-    """`dsn`: the superuser's, of a database; `passwords`: one for each of ROLES."""
+    """`dsn` returns the superuser's DSN for a database; `passwords` has one for each of ROLES."""
     await _create_extensions(await asyncpg.connect(dsn("template1")))
     connection = await asyncpg.connect(dsn("postgres"))
     try:
@@ -35,7 +35,7 @@ async def bootstrap(dsn: Callable[[str], str], passwords: Mapping[str, str]) -> 
 
 
 async def _create_extensions(template: Connection) -> None:
-    """In template1, so that every later database has them: only a superuser may create some of these."""
+    """In template1, so that every new database has them: some need a superuser."""
     try:
         await template.execute(EXTENSIONS)
     finally:

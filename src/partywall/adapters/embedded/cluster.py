@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster's files: how they are made, and what its postmaster.pid says."""
+"""Creates a PostgreSQL cluster's files and reads its postmaster.pid."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ VERSION = "18"
 MEMORY_LINE = 6
 STATUS_LINE = 7
 SHARED_MEMORY = Path("/proc/sysvipc/shm")
-# PostgreSQL's text search parser tells letters from punctuation by the character type; under "C" every character
-# beyond ASCII is a letter, and “word” in typographic quotes is not found by word. macOS knows the last name only.
+# PostgreSQL's text search parser tells letters from punctuation by the character type. Under "C" every non-ASCII
+# character is a letter, so that word does not find “word” in typographic quotes. macOS has only the last name.
 CHARACTER_TYPES = ("C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8")
 
 
@@ -25,15 +25,15 @@ def cluster_directory(home: Home) -> Path:
 
 
 async def create_cluster(home: Home, binaries: Path, superuser: str, password: str, *, durable: bool) -> None:
-    """initdb beside the final place, then rename: an interrupted first start leaves no half cluster."""
+    """Run initdb in a temporary directory, then rename it: an interrupted start leaves no incomplete cluster."""
     folder = home.engine_directory("postgres")
     for abandoned in folder.glob("draft-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
-    # A name of its own: the children of a killed initdb may still be writing to theirs.
+    # A unique name: children of a killed initdb may still write to theirs.
     draft = folder / f"draft-{secrets.token_hex(4)}"
     password_file = home.runtime / "password"
     write_private(password_file, password)
-    home.provide(password_file)
+    home.chown(password_file)
     command = [
         str(binaries / "initdb"),
         f"--pgdata={draft}",
@@ -56,7 +56,7 @@ async def create_cluster(home: Home, binaries: Path, superuser: str, password: s
 
 
 def _character_type() -> str:
-    """The first UTF-8 character type that this system's C library knows. Raises EngineError where it knows none."""
+    """The first UTF-8 character type that the C library has. Raises EngineError if it has none."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         for name in CHARACTER_TYPES:
@@ -89,12 +89,12 @@ def postmaster_pid(cluster: Path) -> int | None:
 
 
 def is_ready(cluster: Path, pid: int) -> bool:
-    """Whether the postmaster `pid` says that it takes connections (as pg_ctl waits for it)."""
+    """Whether the postmaster `pid` reports that it accepts connections (as pg_ctl checks)."""
     return _status(cluster, pid) == "ready"
 
 
 def is_stopping(cluster: Path, pid: int) -> bool:
-    """Whether the postmaster `pid` refuses connections, and waits for those that are open to end."""
+    """Whether the postmaster `pid` refuses new connections and waits for open ones to end."""
     return _status(cluster, pid) == "stopping"
 
 
@@ -104,9 +104,9 @@ def _status(cluster: Path, pid: int) -> str | None:
 
 
 def memory_is_held(cluster: Path) -> bool:
-    """Whether a process still has the shared memory that postmaster.pid names, with which no other starts.
+    """Whether a process still has the shared memory of postmaster.pid attached, which keeps PostgreSQL from starting.
 
-    One that is dying keeps it for a moment after it is seen to run no program. Only Linux tells.
+    A dying process keeps it for a moment after its program has ended. False on systems other than Linux.
     """
     lines = _postmaster_lines(cluster)
     words = lines[MEMORY_LINE].split() if len(lines) > MEMORY_LINE else []
@@ -114,7 +114,7 @@ def memory_is_held(cluster: Path) -> bool:
         segments = [line.split() for line in SHARED_MEMORY.read_text().splitlines()]
     except OSError:
         return False
-    # Its key and its id, and how many have it.
+    # Columns: key, id, and (at 6) the number of attached processes.
     return any(segment[:2] == words and segment[6] != "0" for segment in segments)
 
 
@@ -126,7 +126,7 @@ def _postmaster_lines(cluster: Path) -> list[str]:
 
 
 def error_line(log: Path) -> str:
-    """The line of a log that says why the program ended."""
+    """The log line with the reason why the program ended."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     telling = [line for line in lines if "FATAL" in line or "error:" in line or "PANIC" in line]
     return (telling or lines or ["no message"])[-1].strip()

@@ -19,7 +19,7 @@ SERVE_LOCK = "serve"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the engines of a data directory answer, and with which passwords."""
+    """URLs, with passwords, of the engines of a data directory."""
 
     runtime_url: str
     direct_url: str
@@ -37,7 +37,7 @@ class Endpoints:
 
 
 def running_endpoints(data_dir: Path) -> Endpoints | None:
-    """Those of the `partywall serve` that holds `data_dir`; None when nobody does."""
+    """Endpoints of the `partywall serve` on `data_dir`; None if none runs. Raises EngineError while it starts."""
     if not data_dir.is_dir():
         return None
     lock = DirectoryLock(data_dir.resolve(), SERVE_LOCK)
@@ -54,7 +54,7 @@ def running_endpoints(data_dir: Path) -> Endpoints | None:
 
 @asynccontextmanager
 async def embedded_engines(data_dir: Path) -> AsyncIterator[Endpoints]:
-    """The running engines of `data_dir`, or engines started for as long as the block lasts."""
+    """The running engines of `data_dir`, or engines started for the duration of the block."""
     endpoints = running_endpoints(data_dir)
     if endpoints is not None:
         yield endpoints

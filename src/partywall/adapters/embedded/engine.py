@@ -18,10 +18,10 @@ from partywall.adapters.embedded.runtime import RuntimeDirectory
 
 @dataclass(eq=False)
 class EmbeddedEngine(ABC):
-    """A server that lives in a data directory and ends with this process. Start it on the main thread.
+    """A server with its data in a data directory, which ends with this process. Start it on the main thread.
 
-    As root it runs as the system user `partywall`; files that this user cannot reach in `data_dir` go to
-    /var/lib/partywall (`home.directory` tells where, `remove()` deletes them).
+    Started as root, it runs as the system user `partywall`. If that user cannot reach `data_dir`, the files are in
+    /var/lib/partywall (`home.directory`; `remove()` deletes them).
     """
 
     name: ClassVar[str]
@@ -46,7 +46,7 @@ class EmbeddedEngine(ABC):
         await self.stop()
 
     async def prepare(self) -> None:
-        """Claim the directory (DirectoryHeld) and fix the URLs, without starting anything."""
+        """Lock the directory and fix the URLs without starting anything. Raises DirectoryHeld."""
         if self._lock is not None:
             return
         self._home = await asyncio.to_thread(open_home, self.data_dir)
@@ -61,7 +61,7 @@ class EmbeddedEngine(ABC):
         self._lock, self._runtime = lock, runtime
 
     async def start(self) -> None:
-        """End what a killed run left behind, start, and wait until the server answers. EngineError if not."""
+        """End what a killed run has left, start the server and wait until it answers. Raises EngineError."""
         await self.prepare()
         try:
             await self._start()
@@ -70,7 +70,7 @@ class EmbeddedEngine(ABC):
             raise
 
     async def stop(self) -> None:
-        """Orderly shutdown; afterwards nothing is running, no socket is left and the directory is free."""
+        """Shut down in order, remove the sockets and unlock the directory."""
         if self._process is not None:
             await process.stop(self._process, self.stop_steps)
             self._process = None
@@ -82,13 +82,13 @@ class EmbeddedEngine(ABC):
             self._lock = None
 
     async def exited(self) -> int:
-        """Wait until the server has ended, for whatever reason."""
+        """Wait until the server has ended, for any reason; returns its exit code."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         return await process.exited(self._process)
 
     def remove(self) -> None:
-        """Delete all data, if there is any. Only when stopped."""
+        """Delete all data. Only call it when stopped."""
         if self._home is not None:
             self._home.remove()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class EngineError(Exception):
-    """An embedded engine cannot run here; the message is one line that says what to do."""
+    """An embedded engine cannot run; the message is one line that says what to do."""
 
 
 class DirectoryHeld(EngineError):

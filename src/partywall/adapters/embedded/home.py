@@ -17,20 +17,20 @@ LOG_BYTES_KEPT = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where the engines of one data directory keep their files, and as whom they run."""
+    """The engines' directories for one data directory, and the account that runs them."""
 
     directory: Path
     runtime: Path
     account: Account | None
 
     def engine_directory(self, name: str) -> Path:
-        """A directory of mode 0700 that belongs to the account."""
+        """The engine's directory, of mode 0700 and owned by the account."""
         path = self.directory / name
         path.mkdir(mode=0o700, exist_ok=True)
-        self.provide(path)
+        self.chown(path)
         return path
 
-    def provide(self, path: Path) -> None:
+    def chown(self, path: Path) -> None:
         owner = path.stat().st_uid
         if self.account is None or owner == self.account.uid:
             return
@@ -39,7 +39,7 @@ class Home:
         os.chown(path, self.account.uid, self.account.gid)
 
     def secret(self, name: str) -> str:
-        """A password made on first use and kept in a file of mode 0600."""
+        """A password, created on first use and kept in a file of mode 0600."""
         folder = self.directory / "secrets"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / name
@@ -50,7 +50,7 @@ class Home:
         return path.read_text()
 
     def log_file(self, name: str) -> Path:
-        """A file that only we may read: a server's log may quote data."""
+        """A log file of mode 0600, because logs may quote data; rotates one over LOG_BYTES_KEPT."""
         path = self.directory / f"{name}.log"
         if path.exists() and path.stat().st_size > LOG_BYTES_KEPT:
             path.replace(path.with_suffix(".log.1"))
@@ -58,7 +58,7 @@ class Home:
         return path
 
     def remove(self) -> None:
-        """Delete every file of the engines: for tests and throw-away servers."""
+        """Delete all files of the engines. For tests and temporary servers."""
         shutil.rmtree(self.runtime, ignore_errors=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -72,7 +72,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def open_home(data_dir: Path) -> Home:
-    """Create what is missing of a data directory and find its engines' files."""
+    """Create the data directory if needed, and locate the engines' files."""
     account = service_account()
     if not data_dir.is_dir():
         _create(data_dir, 0o700 if account is None else 0o711)
@@ -82,14 +82,14 @@ def open_home(data_dir: Path) -> Home:
 
 
 def _create(directory: Path, mode: int) -> None:
-    """Appears with its mode already set: both engines may come here at once."""
+    """Create it atomically with its mode: both engines may do so at once."""
     if directory.exists() and not directory.is_dir():
         raise EngineError(f"{directory} is not a directory")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     except OSError as error:
-        # The name of the draft says nothing to anybody.
+        # Users do not know the temporary name.
         raise OSError(error.errno, error.strerror, str(directory)) from error
     draft.chmod(mode)
     try:
@@ -101,7 +101,7 @@ def _create(directory: Path, mode: int) -> None:
 
 
 def _reachable(data_dir: Path, account: Account) -> Path:
-    """`data_dir`, or a directory recorded in it when the account cannot get there (a closed home)."""
+    """`data_dir`, or the directory recorded in it if the account cannot reach it (a closed home)."""
     record = data_dir / "engines.location"
     if not record.exists():
         if account.can_traverse(data_dir):
@@ -114,7 +114,7 @@ def _reachable(data_dir: Path, account: Account) -> Path:
 
 
 def _choose_location(data_dir: Path, record: Path) -> None:
-    # A new name each time: a data directory that was deleted and made again must not find old data.
+    # A new name each time: a recreated data directory must not find old data.
     directory = wheels.system_directory(f"{_short_hash(data_dir)}-{secrets.token_hex(2)}")
     (directory / "data_dir").write_text(f"{data_dir}\n")
     draft = data_dir / f".{directory.name}"

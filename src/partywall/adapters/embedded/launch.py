@@ -1,6 +1,6 @@
-"""Run as a script: ties its life to its parent's, gives up root, and becomes the program it was given.
+"""A script that makes itself end with its parent, drops root and executes the given program.
 
-A script and not a `preexec_fn`, which may deadlock in a process that has threads.
+It replaces a `preexec_fn`, which may deadlock in a process with threads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 4096, 16384, 1 << 19
 
 
 def closed_above(path: str, uid: int, gid: int) -> str | None:
-    """The uppermost directory above `path` that the account may not enter."""
+    """The topmost directory above `path` that the account may not enter."""
     for directory in reversed(Path(path).parents):
         if not _may(directory.stat(), uid, gid, stat.S_IXOTH):
             return str(directory)
@@ -50,10 +50,10 @@ def _mount(
 
 
 def _reveal(paths: list[str], uid: int, gid: int) -> None:  # pragma: no cover - as root, in a process of its own
-    """Has this process, and no other, see `paths` although they lie below a closed directory, and nothing beside them.
+    """Makes `paths` below closed directories visible to this process only, and nothing else in these directories.
 
-    In a mount namespace of its own such a directory is covered by an empty one, in which only these stand again. The
-    real one stays as closed as it is.
+    In a private mount namespace, an empty file system covers each closed directory, and `paths` are bind-mounted into
+    it. The directory itself stays closed.
     """
     closed = {path: above for path in sorted(paths) if (above := closed_above(path, uid, gid)) is not None}
     if not closed:
@@ -64,21 +64,21 @@ def _reveal(paths: list[str], uid: int, gid: int) -> None:  # pragma: no cover -
     for above in sorted(set(closed.values())):
         _mount("tmpfs", above, b"tmpfs", _MS_NOSUID | _MS_NODEV, b"mode=0711,size=256k")
     for path, descriptor in held.items():
-        if not _stands(path, descriptor):
-            _make_place(path, os.fstat(descriptor).st_mode)
+        if not _is_visible(path, descriptor):
+            _make_mount_point(path, os.fstat(descriptor).st_mode)
             _mount(f"/proc/self/fd/{descriptor}", path, None, _MS_BIND | _MS_REC)
         os.close(descriptor)
 
 
-def _stands(path: str, descriptor: int) -> bool:  # pragma: no cover - as root, in a process of its own
-    """A directory above it stands here already, and it therefore does."""
+def _is_visible(path: str, descriptor: int) -> bool:  # pragma: no cover - as root, in a process of its own
+    """Whether it is visible already, through a bind-mounted directory above it."""
     try:
         return os.path.samestat(Path(path).stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
 
 
-def _make_place(path: str, mode: int) -> None:  # pragma: no cover - as root, in a process of its own
+def _make_mount_point(path: str, mode: int) -> None:  # pragma: no cover - as root, in a process of its own
     os.umask(0o022)
     if stat.S_ISDIR(mode):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -87,8 +87,8 @@ def _make_place(path: str, mode: int) -> None:  # pragma: no cover - as root, in
     Path(path).touch()
 
 
-def _become(uid: int, gid: int) -> None:  # pragma: no cover - as root, in a process of its own
-    """For good: no group, no capability and no way to get one, and no memory left behind in a core dump."""
+def _drop_privileges(uid: int, gid: int) -> None:  # pragma: no cover - as root, in a process of its own
+    """Irrevocably: drops groups and capabilities, forbids new privileges, and disables core dumps."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setgroups([])
     if sys.platform == "linux":
@@ -105,17 +105,17 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another
     if uid:
         _give_up_root(json.loads(reach), int(uid), int(gid))
     if sys.platform == "linux":
-        # After setuid, which clears it. A parent that died before this line is noticed by the next.
+        # After setuid, which clears it. The next line detects a parent that died before.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(death_signal))
         if os.getppid() != int(parent):
             sys.exit(1)
-    # Reduced here and not by the parent: this Python itself may need LD_LIBRARY_PATH to run.
-    # lint: allow environ - it is handed on, not read
+    # Reduced here, not by the parent: this Python may itself need LD_LIBRARY_PATH.
+    # lint: allow environ - it is passed on, not read
     variables = dict(os.environ) if environment == KEEP_ENVIRONMENT else MINIMAL_ENVIRONMENT
     try:
         os.execvpe(command[0], command, variables)  # noqa: S606 - becoming that program is the purpose  # nosec B606
     except OSError as error:
-        # lint: allow print - it is a script, which its parent's reader sees the end of
+        # lint: allow print - a script, whose standard error the operator sees
         sys.stderr.write(f"error: {command[0]}: {error.strerror}\n")
         sys.exit(REFUSED)
 
@@ -125,13 +125,13 @@ def _give_up_root(reach: list[str], uid: int, gid: int) -> None:  # pragma: no c
     try:
         _reveal(reach, uid, gid)
     except OSError as error:
-        # Whatever is started misses what it cannot reach, and says so or not.
-        # lint: allow print - it is a script, which its parent's reader sees warn
+        # The program starts anyway, and may fail where it lacks access.
+        # lint: allow print - a script, whose standard error the operator sees
         sys.stderr.write(
             f"partywall: warning: the system user cannot reach all that it needs ({error.strerror}): let it enter the"
-            " directories above Python and the data, or start as another user than root\n"
+            " directories above Python and the data, or start as a user other than root\n"
         )
-    _become(uid, gid)
+    _drop_privileges(uid, gid)
     try:
         os.chdir(here)
     except OSError:

@@ -8,7 +8,7 @@ from partywall.adapters.embedded.errors import DirectoryHeld
 
 
 class DirectoryLock:
-    """An exclusive claim on a directory. The kernel drops it when its holder dies, however it dies."""
+    """An exclusive lock on a directory (flock). The kernel releases it when the holder dies."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._directory = directory
@@ -20,7 +20,7 @@ class DirectoryLock:
         return self._descriptor is not None
 
     def acquire(self) -> None:
-        """Raise DirectoryHeld, naming the holder, when another process has the directory."""
+        """Raise DirectoryHeld with the holder's pid if another process has the lock."""
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

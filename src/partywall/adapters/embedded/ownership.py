@@ -1,4 +1,4 @@
-"""What an earlier start as root has left becomes the account's own."""
+"""Changes the owner of files that an earlier start as root has left."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from partywall.adapters.embedded.errors import EngineError
 
 
 def hand_over(path: Path, account: Account) -> None:
-    """Gives a file, or a directory with all that is in it, to the account; nothing where there is no such path.
+    """Makes the account the owner of a file or a directory with its content; does nothing if `path` does not exist.
 
-    A directory is given last, so that one that is the account's has been gone through. Raises EngineError for a
-    symbolic link, a file that has another name, and what is neither root's nor the account's.
+    A directory is changed last, so one that belongs to the account is done already. Raises EngineError for symbolic
+    links, files with several hard links, and files of users other than root and the account.
     """
     try:
         status = path.lstat()
@@ -25,12 +25,12 @@ def hand_over(path: Path, account: Account) -> None:
     if stat.S_ISDIR(status.st_mode):
         for _, directories, files, descriptor in os.fwalk(path, topdown=False, follow_symlinks=False, onerror=_raise):
             for name in (*files, *directories):
-                _provider(path, name, account, descriptor)
-    _provider(path, str(path), account)
+                _chown(path, name, account, descriptor)
+    _chown(path, str(path), account)
 
 
 def make_private(path: Path, account: Account) -> None:
-    """A directory of mode 0700 of the account's; raises EngineError where there is one that it may not write to."""
+    """Creates the directory, of mode 0700, for the account. Raises EngineError if it exists and is not writable."""
     if not path.exists():
         path.mkdir(mode=0o700, parents=True)
         os.chown(path, account.uid, account.gid)
@@ -38,14 +38,14 @@ def make_private(path: Path, account: Account) -> None:
         raise EngineError(f"{path}: the system user {ACCOUNT_NAME} may not write there: give it the directory")
 
 
-def _provider(within: Path, name: str, account: Account, descriptor: int | None = None) -> None:
+def _chown(within: Path, name: str, account: Account, descriptor: int | None = None) -> None:
     status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
     if status.st_uid == account.uid:
         return
     if status.st_uid != 0:
         raise EngineError(f"{within} holds {name} of user {status.st_uid}: start as that user, not as root")
     if not (stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1)):
-        raise EngineError(f"{within} holds {name}, which is a link or no file: remove it")
+        raise EngineError(f"{within} holds {name}, which is a link or not a regular file: remove it")
     os.chown(name, account.uid, account.gid, dir_fd=descriptor, follow_symlinks=False)
 
 

@@ -30,11 +30,11 @@ REPORT_SECONDS = 10.0
 POLL_SECONDS = 0.01
 CHECKPOINT_SECONDS = 5.0
 MEMORY_SECONDS = 10.0
-# How often its own word is read of whether it is stopping.
+# Interval for reading the server's status from postmaster.pid.
 STATUS_SECONDS = 1.0
 
 CONNECTIONS = 120
-# Whatever the driver would otherwise take from a `PG*` variable that somebody has set for another database.
+# Overrides what the driver would read from `PG*` variables set for another database.
 ROUTE = (
     "port=5432&sslmode=disable&sslnegotiation=postgres&target_session_attrs=any&passfile=/dev/null"
     "&krbsrvname=postgres&gsslib=gssapi"
@@ -51,7 +51,7 @@ SETTINGS = {
     "max_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "wal_buffers": "4MB",
-    # Of every process that may ever connect, and touched at the start: 6 MB with the 64 that PostgreSQL would choose.
+    # Allocated per possible connection and touched at the start: PostgreSQL's default of 64 would take 6 MB.
     "io_max_concurrency": "16",
     "jit": "off",
     "random_page_cost": "1.1",
@@ -59,20 +59,20 @@ SETTINGS = {
     "log_timezone": "UTC",
     "fsync": "on",
     "synchronous_commit": "on",
-    # After a crash: file by file, the thousands of an empty database take seconds.
+    # After a crash: syncing file by file takes seconds for the thousands of files of an empty database.
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
 
 @dataclass(eq=False)
 class EmbeddedPostgres(EmbeddedEngine):
-    """PostgreSQL 18 on a Unix socket only. `settings` are added to ours (tests: `{"fsync": "off"}`).
+    """PostgreSQL 18 on a Unix socket. `settings` override SETTINGS (tests: `{"fsync": "off"}`).
 
-    It takes CONNECTIONS, or more where more `connections` are asked for.
+    Accepts CONNECTIONS connections, or `connections` if that is more.
     """
 
     name = "postgres"
-    # Fast shutdown: open transactions roll back, everything committed is on disk. Then immediate.
+    # Fast shutdown: rolls back open transactions and writes what is committed. Then immediate shutdown.
     stop_steps = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
     death_signal: ClassVar = signal.SIGINT
     sockets: ClassVar = ".s.PGSQL.*"
@@ -87,17 +87,17 @@ class EmbeddedPostgres(EmbeddedEngine):
 
     @property
     def runtime_url(self) -> str:
-        """The role the API and the worker run as: it owns nothing."""
+        """For the API and the worker: a role that owns nothing."""
         return self.url(bootstrap.RUNTIME)
 
     @property
     def direct_url(self) -> str:
-        """The runtime role on a connection that LISTEN passes. There is no pooler here."""
+        """The runtime role on a connection for LISTEN. The same, as there is no pooler."""
         return self.runtime_url
 
     @property
     def owner_url(self) -> str:
-        """The owner of the schema: migrations only."""
+        """The owner of the schema, for migrations only."""
         return self.url(bootstrap.OWNER)
 
     @property
@@ -105,15 +105,15 @@ class EmbeddedPostgres(EmbeddedEngine):
         return self.url(bootstrap.SUPERUSER)
 
     def url(self, role: str, database: str = bootstrap.DATABASE) -> str:
-        """For SQLAlchemy."""
+        """A URL for SQLAlchemy."""
         return self.dsn(role, database).replace("postgresql:", "postgresql+asyncpg:", 1)
 
     def dsn(self, role: str, database: str = bootstrap.DATABASE) -> str:
-        """For asyncpg, and for libpq since PostgreSQL 17."""
+        """A URL for asyncpg, and for libpq since PostgreSQL 17."""
         return f"postgresql://{role}:{self._passwords[role]}@/{database}?host={self.home.runtime}&{ROUTE}"
 
     async def checkpoint(self) -> None:
-        """Writes out what a stop would write at its end, for whoever still has something else to stop meanwhile."""
+        """Runs a CHECKPOINT, so that a later stop has less to write. Errors are ignored."""
         if self.pid is None:
             return
         with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -140,9 +140,9 @@ class EmbeddedPostgres(EmbeddedEngine):
     async def _recover(self, cluster: Path) -> None:
         leader = postmaster_pid(cluster)
         if await process.end_leftovers(cluster, "postgres", signal.SIGINT, leader):
-            self.report("ended a PostgreSQL that an earlier run had left behind")
+            self.report("stopped a PostgreSQL server that an earlier run had left")
         await self._until_memory_is_free(cluster)
-        # Nothing runs here any more, so whatever pid these files name is somebody else's.
+        # No server runs here any more: a pid in these files belongs to another program.
         for stale in (cluster / "postmaster.pid", *self.home.runtime.glob(self.sockets)):
             stale.unlink(missing_ok=True)
 
@@ -155,7 +155,7 @@ class EmbeddedPostgres(EmbeddedEngine):
             await asyncio.sleep(POLL_SECONDS)
 
     async def exited(self) -> int:
-        """Asked by another to stop when its clients have left, it would refuse all others until then: they go now."""
+        """Also turns another program's smart shutdown into a fast one: it would refuse clients until all have left."""
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._end_waiting_stop())
             code = await super().exited()
@@ -180,7 +180,7 @@ class EmbeddedPostgres(EmbeddedEngine):
         await self._until_ready(server, cluster, log)
 
     async def _until_ready(self, server: Popen[bytes], cluster: Path, log: Path) -> None:
-        """As long as the process lives: recovery after a crash takes what it takes."""
+        """No timeout while the process lives: crash recovery may take long."""
         loop = asyncio.get_running_loop()
         report_at = loop.time() + REPORT_SECONDS
         while not is_ready(cluster, server.pid):

@@ -32,11 +32,11 @@ def spawn(
     stdin: bytes | int | None = None,
     directory: Path | None = None,
 ) -> Popen[bytes]:
-    """Start a process that ends with this one, in a session of its own so that Ctrl-C reaches only us.
+    """Start a process that ends with this one, in its own session so that Ctrl-C reaches only this one.
 
-    Without an `environment` it gets a minimal one: nothing of ours configures an engine by accident.
-    It reads `stdin`, which may be the descriptor of a pipe.
-    As another `account` it may also `reach` what lies in directories that are closed to that account.
+    Without an `environment` it gets a minimal one, so that ours cannot configure an engine by accident.
+    `stdin` is its input, or a descriptor to read it from.
+    As another `account`, it can also access the paths in `reach` below directories closed to that account.
     Call it from the main thread: the kernel sends `death_signal` when the *thread* that forked ends.
     """
     kept = launch.KEEP_ENVIRONMENT if environment is not None else ""
@@ -51,13 +51,13 @@ def spawn(
         start_new_session=True,
     )
     if isinstance(stdin, bytes) and process.stdin is not None:
-        with contextlib.suppress(BrokenPipeError), process.stdin:  # who waits for it sees that it has ended
+        with contextlib.suppress(BrokenPipeError), process.stdin:  # `exited` reports its end
             process.stdin.write(stdin)
     return process
 
 
 def stop_with_parent(signum: signal.Signals) -> None:
-    """Have this process get `signum` when the process that started it ends, however it ends."""
+    """Have the kernel send `signum` to this process when its parent ends. Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(launch.PR_SET_PDEATHSIG, int(signum))
 
@@ -71,7 +71,7 @@ async def run(
     output: IO[bytes] | None = None,
     directory: Path | None = None,
 ) -> int:
-    """The exit code of a program that ends by itself; it is killed when the wait is cancelled."""
+    """Run a program to its end and return its exit code; cancelling kills it."""
     process = spawn(command, environment=environment, account=account, reach=reach, output=output, directory=directory)
     try:
         return await exited(process)
@@ -80,7 +80,7 @@ async def run(
 
 
 async def exited(process: Popen[bytes]) -> int:
-    """Wait for the end of a process without a thread, on any event loop."""
+    """Wait for the end of a process, without a thread; works on any event loop."""
     while process.poll() is None:
         if hasattr(os, "pidfd_open"):
             await _readable(os.pidfd_open(process.pid))
@@ -101,7 +101,7 @@ async def _readable(descriptor: int) -> None:
 
 
 async def stop(process: Popen[bytes], steps: Sequence[tuple[signal.Signals, float]]) -> int:
-    """Send each signal in turn and give the process its seconds; SIGKILL to its whole session at the end."""
+    """Send each signal and wait its seconds for the end; finally SIGKILL the process group."""
     for signum, seconds in steps:
         if process.poll() is not None:
             break
@@ -116,7 +116,7 @@ async def stop(process: Popen[bytes], steps: Sequence[tuple[signal.Signals, floa
 
 
 def running_in(directory: Path, program: str) -> list[int]:
-    """Pids of `program` whose working directory is `directory`; a recycled pid is never mistaken for one."""
+    """Pids of `program` whose working directory is `directory`, read from /proc and safe against recycled pids."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -130,9 +130,9 @@ def running_in(directory: Path, program: str) -> list[int]:
 
 
 async def end_leftovers(directory: Path, program: str, signum: signal.Signals, leader: int | None) -> int:
-    """End what a killed supervisor left running in `directory`; returns how many processes it found.
+    """End processes that a killed supervisor left running in `directory`; returns how many it found.
 
-    What has lost its `leader` is killed at once: nobody is left who could end it in order.
+    Without their `leader` they are killed at once, because only it could stop them in order.
     """
     found = running_in(directory, program)
     orphaned = leader is not None and leader not in found

@@ -1,4 +1,4 @@
-"""The directory of the engines' sockets, whose paths have at most 107 bytes: below /tmp, for as long as one runs."""
+"""The directory of the engines' sockets while they run. In /tmp, because socket paths have at most 107 bytes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ HASH_LENGTH = 12
 
 @dataclass(slots=True)
 class RuntimeDirectory:
-    """Each engine that uses it has a shared lock on it; who gets an exclusive one may remove it."""
+    """Every engine that uses it holds a shared lock; removing it takes the exclusive lock."""
 
     path: Path
     account: Account | None
     _descriptor: int | None = field(default=None, init=False)
 
     def open(self) -> None:
-        """Raises EngineError where it is not ours alone: anyone may write to /tmp."""
+        """Raises EngineError if it is not private: all users may write to /tmp."""
         _remove_abandoned(self.path.parent)
         while self._descriptor is None:
             self.path.mkdir(mode=0o700, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):  # another start has just removed it, empty as it was
+            with contextlib.suppress(FileNotFoundError):  # another start has just removed it, as it was empty
                 self._check()
                 self._descriptor = _locked(self.path, fcntl.LOCK_SH)
         if self.account is not None:
             os.fchown(self._descriptor, self.account.uid, self.account.gid)
 
     def close(self, sockets: str) -> None:
-        """Without those of the engine that has ended."""
+        """Removes the sockets of the engine that has ended, and the directory if nothing uses it."""
         if self._descriptor is None:
             return
         for socket in self.path.glob(sockets):
@@ -53,7 +53,7 @@ class RuntimeDirectory:
         if stat.S_ISDIR(status.st_mode) and status.st_uid not in allowed:
             owner = owner_name(status.st_uid)
             raise EngineError(
-                f"{self.path} belongs to {owner}, as whom it was started before: remove it as root"
+                f"{self.path} belongs to {owner}, who started it before: remove it as root"
                 f" (sudo rm -r {self.path}), or start as {'root' if owner == ACCOUNT_NAME else owner} again"
             )
         if not stat.S_ISDIR(status.st_mode) or status.st_mode & 0o077:
@@ -61,14 +61,14 @@ class RuntimeDirectory:
 
 
 def _locked(path: Path, kind: int) -> int | None:
-    """None where somebody has just removed it; raises BlockingIOError where it is used and the lock does not wait."""
+    """A locked descriptor; None if the directory was just removed. With LOCK_NB raises BlockingIOError if in use."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:
         fcntl.flock(descriptor, kind)
-        if _stands(path, descriptor):
+        if _is_current(path, descriptor):
             return descriptor
     except BaseException:
         os.close(descriptor)
@@ -77,7 +77,7 @@ def _locked(path: Path, kind: int) -> int | None:
     return None
 
 
-def _stands(path: Path, descriptor: int) -> bool:
+def _is_current(path: Path, descriptor: int) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.lstat())
     except FileNotFoundError:
@@ -85,14 +85,14 @@ def _stands(path: Path, descriptor: int) -> bool:
 
 
 def _remove_abandoned(parent: Path) -> None:
-    """What engines have left that were killed with whoever had started them."""
+    """Removes directories of engines that were killed together with their supervisor."""
     for path in parent.glob(PREFIX + "[0-9a-f]" * HASH_LENGTH):
         _remove_unused(path)
 
 
 def _remove_unused(path: Path) -> None:
-    """Only while it is empty: a socket in it may be that of an engine that outlives a kill."""
-    with contextlib.suppress(OSError):  # it is used, or somebody else's
+    """Removes it if empty: a socket in it may belong to an engine that outlived its supervisor."""
+    with contextlib.suppress(OSError):  # it is in use, or another user's
         descriptor = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if descriptor is None:
             return

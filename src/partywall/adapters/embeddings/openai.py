@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's `/v1/embeddings`, by URL."""
+"""Embeddings from any server with OpenAI's `/v1/embeddings` API."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ log = structlog.get_logger(__name__)
 
 _MOST_READ: Final = 8_000
 _MOST_LOGGED: Final = 500
-# What smaller or shorter requests may get through; some servers fail where they ought to refuse.
+# Smaller or shorter requests may succeed after these. Some servers answer 500 instead of refusing.
 _REFUSED: Final = frozenset({400, 413, 422})
 _BROKEN: Final = 500
-# Nothing was sent, so that no text is at fault. Of all other errors one may be.
+# Nothing was sent, so no text can be the cause. It may be for all other errors.
 _UNREACHED: Final = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _SILENT: Final = (httpx2.ReadTimeout, httpx2.WriteTimeout)
 _FRESH: Final = 60.0
@@ -53,15 +53,15 @@ class OpenAiOptions:
     dimension: int
     api_key: SecretStr | None = None
     budget: timedelta = timedelta(minutes=5)
-    """For all requests of one call together, with their repeats and pauses."""
+    """For all requests of one call, with retries and pauses."""
     query_budget: timedelta = timedelta(seconds=10)
-    """The same where a person waits for it."""
+    """The same for a search query, for which a user waits."""
     batch_size: int = 32
-    """Texts in one request; fewer for a while where the server has refused so many."""
+    """Texts per request; temporarily fewer after the server has refused so many."""
 
 
 class OpenAiEmbedder:
-    """Refuses vectors of another dimension. The client repeats a query; whoever indexes documents repeats those."""
+    """Refuses vectors of another dimension. The HTTP client retries queries; the indexer retries documents."""
 
     def __init__(self, client: httpx2.AsyncClient, options: OpenAiOptions) -> None:
         self._client = client
@@ -104,7 +104,7 @@ class OpenAiEmbedder:
         return np.asarray(self._read(response, 1)[0], dtype=np.float32)
 
     async def ping(self) -> None:
-        """Asks the endpoint unless it has answered within the last minute: a probe must not run up a bill."""
+        """Calls the endpoint unless it has answered within the last minute, because calls may cost money."""
         if time.monotonic() - self._answered_at > _FRESH:
             async with _within(self._options.query_budget):
                 self._read(await self._post(["ping"], {RETRIES: 0}), 1)
@@ -127,7 +127,7 @@ class OpenAiEmbedder:
             raise RequestFailed(str(error), fault, error.retry_after) from error
 
     def _complaint(self, response: httpx2.Response) -> str:
-        """What the server said, without keys and in one short line; into the log as well."""
+        """The server's message in one short line without keys; logs it too."""
         key = self._options.api_key
         words = said_by(response.content, None if key is None else key.get_secret_value())
         log.warning("embedding_refusal", model=self._options.model, status=response.status_code, said=words)
@@ -154,7 +154,7 @@ class OpenAiEmbedder:
         try:
             items = sorted(_Answer.model_validate_json(response.content).data, key=lambda item: item.index)
         except ValidationError as error:
-            raise EmbeddingUnavailable("the embeddings endpoint's answer has another shape than OpenAI's") from error
+            raise EmbeddingUnavailable("the embeddings endpoint's answer is not in OpenAI's format") from error
         if [item.index for item in items] != list(range(count)):
             raise EmbeddingUnavailable(f"the embeddings endpoint answered {len(items)} vectors for {count} texts")
         found = {len(item.embedding) for item in items} - {self.dimension}
@@ -163,7 +163,7 @@ class OpenAiEmbedder:
                 f"the model answers {found.pop()} dimensions, EMBEDDINGS__DIMENSION says {self.dimension}"
             )
         self._answered_at = time.monotonic()
-        with np.errstate(over="ignore"):  # to infinity, which is refused
+        with np.errstate(over="ignore"):  # infinity is refused below
             return _normalised(np.array([item.embedding for item in items], dtype=np.float32))
 
 
@@ -172,7 +172,7 @@ def name_of(options: OpenAiOptions) -> str:
 
 
 def options_of(name: str, current: OpenAiOptions) -> OpenAiOptions | None:
-    """Those of another model at the same endpoint; None for a name that is none of an endpoint's."""
+    """Options for another model at the same endpoint; None if the name is not an endpoint's."""
     kind, _, rest = name.partition(":")
     model, _, dimension = rest.rpartition("@")
     if kind != "openai" or not model or not (dimension.isascii() and dimension.isdigit()):
@@ -181,7 +181,7 @@ def options_of(name: str, current: OpenAiOptions) -> OpenAiOptions | None:
 
 
 def said_by(content: bytes, secret: str | None) -> str:
-    """The message in a JSON answer where there is one, or else its beginning; in one line, without keys."""
+    """The message in a JSON answer, or else the answer's beginning, in one line without keys."""
     content = content[:_MOST_READ]
     try:
         said = _message_in(orjson.loads(content))
@@ -192,7 +192,7 @@ def said_by(content: bytes, secret: str | None) -> str:
 
 
 def _message_in(answer: JsonValue) -> str | None:
-    """OpenAI has it under `error.message`, TEI and Ollama under `error`, others under `message` or `detail`."""
+    """`error.message` (OpenAI), `error` (TEI, Ollama), or `message` or `detail` (others)."""
     for key in ("error", "message", "detail"):
         if isinstance(answer, dict) and key in answer:
             answer = answer[key]
@@ -202,7 +202,7 @@ def _message_in(answer: JsonValue) -> str | None:
 
 
 class _OverdueError(EmbeddingUnavailable):
-    """The time that a call may take is over."""
+    """The call's time budget is used up."""
 
 
 @asynccontextmanager

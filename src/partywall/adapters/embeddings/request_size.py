@@ -1,4 +1,4 @@
-"""How many texts a server takes in one request, as far as it is known."""
+"""Learns how many texts a server accepts in one request."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-# A size that was learned is doubled after so many requests, or so many seconds; later each time that fails.
+# A learned size is doubled after so many requests or seconds; each time that fails, the wait doubles.
 GROW_AFTER: Final = 64
 GROW_SECONDS: Final = 300.0
 _LONGEST_FACTOR: Final = 16
@@ -17,7 +17,7 @@ type Clock = Callable[[], float]
 
 @dataclass(slots=True)
 class RequestSize:
-    """`limit` is the setting's; `most` is smaller once a server has refused more, and grows again."""
+    """`limit` is the configured size; `most` shrinks when the server refuses more, and grows again."""
 
     limit: int
     clock: Clock = time.monotonic
@@ -31,7 +31,7 @@ class RequestSize:
         self.most = self.limit
 
     def grow(self) -> None:
-        """To be called before a call's requests."""
+        """Call before the requests of a call."""
         due = self._taken >= GROW_AFTER * self._factor or self.clock() - self._since >= GROW_SECONDS * self._factor
         if self.most < self.limit and due:
             self._set(min(2 * self.most, self.limit), has_grown=True)
@@ -44,8 +44,8 @@ class RequestSize:
             self._has_grown, self._factor = False, 1
 
     def refused(self, count: int) -> None:
-        """So many together, while each part of them was taken."""
-        if count > self.most:  # as others have found out meanwhile
+        """The server refused `count` texts together but accepted each part."""
+        if count > self.most:  # a concurrent call has shrunk it already
             return
         self._factor = min(2 * self._factor, _LONGEST_FACTOR) if self._has_grown else 1
         self._set((count + 1) // 2, has_grown=False)

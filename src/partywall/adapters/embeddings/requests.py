@@ -1,7 +1,7 @@
-"""Texts in requests of a size that the server takes.
+"""Splits texts into requests of a size that the server accepts.
 
-What it fails at is halved until the text is found that is at fault: which is refused, shortened, or put aside. Whether
-a text is at fault or the server is away, a harmless text tells.
+A failing request is halved until the text that causes the failure is found; that text is shortened, or marked as
+refused or failed. A request with a harmless text tells a bad text from a server that is down.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import numpy as np
 from partywall.adapters.embeddings.request_size import RequestSize
 from partywall.core.embedders import EmbeddingError, EmbeddingUnavailable, TextVectors, Vectors
 
-# Parts of a text that is refused alone, one after the other.
+# A text refused alone is tried with its first half, quarter and so on.
 _PARTS: Final = (2, 4, 8, 16)
 _SHORTEST: Final = 64
 _PING: Final = "ping"
-# A text that breaks the server may have come at a bad moment.
-_MOMENTS: Final = 2
-_MOMENT_SECONDS: Final = 0.5
-# Failures in a row after which a harmless text is tried: fewer than those after which a server is left alone.
+# Retries of a single text that the server answered with an internal error, which may be temporary.
+_RETRIES: Final = 2
+_RETRY_SECONDS: Final = 0.5
+# Failures in a row between two tries of the harmless text; fewer than open the circuit breaker.
 _IN_A_ROW: Final = 4
-# In one call. The rest is left to the next one: others have a right to the server too.
+# Failures per call; then the call ends, so that other accounts can use the server.
 MOST_FAILURES: Final = 48
 MOST_SLOW: Final = 6
 
@@ -35,7 +35,7 @@ type Ask = Callable[[list[str]], Awaitable[Vectors]]
 
 
 class Fault(Enum):
-    """What the server has done: said no, said that it broke, answered what is no use, or not answered in time."""
+    """What the server did: refused, reported an internal error, failed in another way, or timed out."""
 
     REFUSED = auto()
     BROKEN = auto()
@@ -44,7 +44,7 @@ class Fault(Enum):
 
 
 class RequestFailed(EmbeddingError):
-    """Smaller requests may get through, or the same one later."""
+    """A smaller request may succeed, or the same one later."""
 
     def __init__(self, message: str, fault: Fault, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -53,17 +53,17 @@ class RequestFailed(EmbeddingError):
 
 
 class _Exhausted(Exception):
-    """This call has failed often enough."""
+    """The call has reached its limit of failures."""
 
 
 @dataclass(slots=True, eq=False)
 class _Piece:
-    """`texts[start:end]`, one half of `whole`; `taken` counts the texts of its halves that were taken as they are."""
+    """`texts[start:end]`, one half of `whole`; `accepted` counts the texts of its halves accepted unchanged."""
 
     start: int
     end: int
     whole: _Piece | None = None
-    taken: int = 0
+    accepted: int = 0
 
     @property
     def count(self) -> int:
@@ -75,7 +75,7 @@ class _Piece:
 
 @dataclass(slots=True)
 class Requests:
-    """One call. `ask` raises RequestFailed, and EmbeddingUnavailable where the server cannot be reached."""
+    """One call. `ask` raises RequestFailed, or EmbeddingUnavailable if the server cannot be reached."""
 
     ask: Ask
     size: RequestSize
@@ -89,13 +89,13 @@ class Requests:
     _failed: dict[int, str] = field(default_factory=dict)
     _shortened: set[int] = field(default_factory=set)
     _retry_after: float | None = None
-    _largest_taken: int = 0
+    _largest_accepted: int = 0
     _failures: int = 0
     _slow: int = 0
     _in_a_row: int = 0
 
     async def run(self) -> None:
-        """Raises EmbeddingUnavailable where the server takes not even a harmless text."""
+        """Raises EmbeddingUnavailable if the server fails even at the harmless text."""
         self.size.grow()
         self._pieces.append(_Piece(0, len(self.texts)))
         try:
@@ -104,25 +104,25 @@ class Requests:
                 if piece.count > self.size.most:
                     self._pieces.extendleft(reversed(piece.cut(self.size.most, None)))
                 elif piece.count:
-                    await self._take(piece)
+                    await self._send(piece)
         except _Exhausted:
             return
 
     async def give_up(self) -> None:
-        """The time for `run` is over. Raises EmbeddingUnavailable where what was asked last is not at fault."""
+        """Call when `run` has timed out. Raises EmbeddingUnavailable if the last request is not the cause."""
         error = RequestFailed("the embeddings endpoint does not answer in time", Fault.SLOW)
         await self._require_alive(error)
         if (asked := self._asked) is None:
             return
         if asked.count == 1:
-            self._put_aside(asked.start, error)
+            self._record_fault(asked.start, error)
         else:
-            self._quarantined(asked, error)
+            self._mark_suspected(asked, error)
             if not self._done and asked.count == self.size.most:
                 self.size.refused(asked.count)
 
     def outcome(self, unavailable: EmbeddingUnavailable | None = None) -> TextVectors:
-        """What has come of it so far; raises the error where that is nothing."""
+        """The results so far; raises `unavailable` if there are none."""
         if unavailable is not None and not self._done:
             raise unavailable
         left = frozenset(range(len(self.texts))) - self._done
@@ -131,32 +131,32 @@ class Requests:
             left, {each: self._suspected[each] for each in left if each in self._suspected}, unavailable,
         )  # fmt: skip
 
-    async def _take(self, piece: _Piece) -> None:
+    async def _send(self, piece: _Piece) -> None:
         self._asked, texts = piece, list(self.texts[piece.start : piece.end])
         error = await self._ask(texts, piece.start)
         if error is not None and error.fault is Fault.FAILED and piece.whole is None:
-            error = await self._ask(texts, piece.start)  # a connection that was just closed, or a bad moment
+            error = await self._ask(texts, piece.start)  # the connection may just have been closed
         if error is None:
-            self._took(piece)
+            self._accepted(piece)
         elif piece.count == 1:
-            await self._claim_alone(piece.start, error)
+            await self._try_alone(piece.start, error)
         else:
             self._halve(piece, error)
         self._asked = None
 
     def _halve(self, piece: _Piece, error: RequestFailed) -> None:
-        self._quarantined(piece, error)
+        self._mark_suspected(piece, error)
         halves = piece.cut((piece.count + 1) // 2, piece)
-        if error.fault is Fault.SLOW and self._largest_taken >= piece.count:  # not the size: what is quick goes first
+        if error.fault is Fault.SLOW and self._largest_accepted >= piece.count:  # not the size: quick ones first
             self._pieces.extend(halves)
         else:
             self._pieces.extendleft(reversed(halves))
 
-    def _quarantined(self, piece: _Piece, error: RequestFailed) -> None:
+    def _mark_suspected(self, piece: _Piece, error: RequestFailed) -> None:
         self._suspected |= dict.fromkeys(range(piece.start, piece.end), str(error))
 
     async def _ask(self, texts: list[str], position: int) -> RequestFailed | None:
-        """The vectors go to where they belong."""
+        """Stores the vectors from `position` on; returns the failure, if any."""
         if self._failures >= MOST_FAILURES or self._slow >= MOST_SLOW:
             raise _Exhausted
         try:
@@ -170,7 +170,7 @@ class Requests:
         return None
 
     async def _examine(self, error: RequestFailed) -> None:
-        """A server that fails is asked for something harmless: is it the text, or is it down?"""
+        """After a failure, tries the harmless text to see whether the server is down."""
         if error.fault is not Fault.REFUSED:
             self._in_a_row += 1
             if self._in_a_row % _IN_A_ROW == 1:
@@ -183,22 +183,22 @@ class Requests:
             asked = max(each.retry_after or 0.0 for each in (error, other))
             raise EmbeddingUnavailable(str(other), asked or None) from other
 
-    def _took(self, piece: _Piece) -> None:
+    def _accepted(self, piece: _Piece) -> None:
         self._done.update(range(piece.start, piece.end))
-        self._largest_taken = max(self._largest_taken, piece.count)
+        self._largest_accepted = max(self._largest_accepted, piece.count)
         self.size.took(piece.count)
         if (whole := piece.whole) is not None:
-            whole.taken += piece.count
-            if whole.taken == whole.count:  # no text was at fault, so it is the size
+            whole.accepted += piece.count
+            if whole.accepted == whole.count:  # every text was accepted, so the request was too large
                 self.size.refused(whole.count)
 
-    async def _claim_alone(self, position: int, error: RequestFailed) -> None:
+    async def _try_alone(self, position: int, error: RequestFailed) -> None:
         text = self.texts[position]
         beginnings = [text[: len(text) // part] for part in _PARTS if len(text) // part >= _SHORTEST]
-        again = [text] * _MOMENTS if error.fault is Fault.BROKEN else []
+        again = [text] * _RETRIES if error.fault is Fault.BROKEN else []
         for each in (*again, *beginnings) if error.fault in {Fault.REFUSED, Fault.BROKEN} else ():
             if error.fault is Fault.BROKEN:
-                await asyncio.sleep(_MOMENT_SECONDS)
+                await asyncio.sleep(_RETRY_SECONDS)
             if await self._ask([each], position) is None:
                 if each is not text:
                     self._shortened.add(position)
@@ -206,9 +206,9 @@ class Requests:
                 return
         await self._require_alive(error)
         self._failures += 1
-        self._put_aside(position, error)
+        self._record_fault(position, error)
 
-    def _put_aside(self, position: int, error: RequestFailed) -> None:
+    def _record_fault(self, position: int, error: RequestFailed) -> None:
         self._done.add(position)
         if error.fault in {Fault.REFUSED, Fault.BROKEN}:
             self._refused[position] = str(error)

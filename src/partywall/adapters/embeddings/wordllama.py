@@ -1,7 +1,7 @@
-"""WordLlama's 256-dimensional token embeddings, mean-pooled, read straight from the files of its wheel.
+"""WordLlama's 256-dimensional token embeddings, mean-pooled.
 
-The files are read without importing the library: half its memory, and no folder of its own to look in. The embeddings
-are mapped, not read, so the processes of a machine share one copy, of which they hold what they have used.
+Reads the files of the wheel without importing the library, which needs twice the memory and looks in a cache folder.
+The embeddings are memory-mapped, so processes share one copy and load only the pages that they use.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from partywall.core.embedders import EmbeddingError, TextVectors, Vectors
 _WEIGHTS: Final = "weights/l2_supercat_256.safetensors"
 _TOKENIZER: Final = "tokenizers/l2_supercat_tokenizer_config.json"
 _TENSOR: Final = "embedding.weight"
-# A safetensors file begins with the length of its JSON header; the offsets in that count from the header's end.
+# A safetensors file starts with the length of its JSON header; offsets in it count from the header's end.
 _LENGTH_BYTES: Final = 8
 _BATCH: Final = 64
-# No token of this vocabulary spans the start of a word, so words tokenise alone: the same ids, linear time.
+# No token of this vocabulary spans the start of a word: splitting by word gives the same ids in linear time.
 _WORD: Final = Regex("▁+[^▁]*")
 
 
@@ -56,10 +56,10 @@ class WordLlamaEmbedder:
         return np.asarray(made.vectors[0], dtype=np.float32)
 
     async def ping(self) -> None:
-        """The weights are in memory: nothing can be away."""
+        """Always up: the weights are in memory."""
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
     def _embed(self, texts: list[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
@@ -70,7 +70,7 @@ class WordLlamaEmbedder:
     def _embed_batch(self, texts: list[str], out: Vectors) -> None:
         encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         tokens = [np.asarray(encoding.ids, dtype=np.int64) for encoding in encodings]
-        # Each distinct token is widened to 32 bits once per batch: widening is most of the cost of pooling.
+        # Converts each distinct token to 32 bits once per batch: the conversion is most of the cost of pooling.
         distinct, positions = np.unique(np.concatenate(tokens), return_inverse=True)
         rows = self._weights[distinct].astype(np.float32)
         end = 0
@@ -82,7 +82,7 @@ class WordLlamaEmbedder:
 
 
 def load_wordllama() -> WordLlamaEmbedder:
-    """Opens the bundled files; blocks for some 100 ms. Raises EmbeddingError where the wheel lacks them."""
+    """Opens the bundled files; blocks for about 100 ms. Raises EmbeddingError if they are missing."""
     spec = importlib.util.find_spec("wordllama")
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddingError("the package wordllama is not installed")
@@ -97,7 +97,7 @@ def load_wordllama() -> WordLlamaEmbedder:
 
 
 def _mapped(path: Path) -> tuple[NDArray[np.float16], str]:
-    """The embedding of each token, as a view of the file, and the digest of the whole file."""
+    """Shape (vocabulary, 256), mapped from the file; and the file's SHA-256."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         file.seek(0)

@@ -15,14 +15,14 @@ REFUSED = 2
 FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60.0
-# An engine has come up by itself before it is called running, and nothing works without it.
+# Engines have shorter delays: nothing works without them, and a started one has answered already.
 ENGINE_LONGEST_DELAY = 2.0
 ENGINE_STEADY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Backoff:
-    """Seconds to wait before each next start; forgiven after `steady` seconds of running."""
+    """Seconds to wait before the next start; doubles, and is reset after `steady` seconds of running."""
 
     longest: float = LONGEST_DELAY
     steady: float = STEADY_SECONDS
@@ -36,7 +36,7 @@ class Backoff:
 
 @dataclass(slots=True)
 class EngineHealth:
-    """Which engines are down, and when the last of them came back (in the event loop's seconds)."""
+    """Which engines are down, and when one last came back (in the event loop's time)."""
 
     down: set[str] = field(default_factory=set)
     came_back_at: float = -math.inf
@@ -64,10 +64,10 @@ class EngineHealth:
 
 @dataclass(eq=False)
 class Child:
-    """The API or the worker: started again when it dies, and killed when its event loop does not answer.
+    """The API or the worker: restarted when it dies, killed when its event loop does not answer.
 
-    It reads its program at once and begins to work when it is told to, by a line on its standard input: its database
-    and cache may start meanwhile.
+    It imports its program at once and starts working after a line on standard input, so that the engines can start
+    meanwhile.
     """
 
     name: str
@@ -79,28 +79,28 @@ class Child:
     pause: float = 1.0
     _process: Popen[bytes] | None = field(default=None, init=False)
     _channel: Channel | None = field(default=None, init=False)
-    _told: bool = field(default=False, init=False)
+    _start_sent: bool = field(default=False, init=False)
 
     def start(self) -> None:
-        as_whom = self.service
+        service = self.service
         self._close_channel()
         self._channel = channel = Channel()
         try:
             self._process = process.spawn(
                 self.command,
                 environment=self.environment,
-                account=as_whom.account,
-                reach=as_whom.reach,
+                account=service.account,
+                reach=service.reach,
                 stdin=channel.theirs.fileno(),
             )
         finally:
             channel.theirs.close()
-        if self._told:
+        if self._start_sent:
             channel.send_start_signal()
 
     def send_start_signal(self) -> None:
-        """To begin, and every other that is started in its place."""
-        self._told = True
+        """Lets this process start working, and each one that replaces it."""
+        self._start_sent = True
         if self._channel is not None:
             self._channel.send_start_signal()
 
@@ -110,7 +110,7 @@ class Child:
             self._channel = None
 
     async def keep(self, engines: EngineHealth) -> None:
-        """EngineError when it refuses to start and no engine's fall explains that: a repetition would not help."""
+        """Restart it forever. Raises EngineError if it refuses its first start although the engines were up."""
         backoff = Backoff()
         loop = asyncio.get_running_loop()
         first = True
@@ -131,19 +131,19 @@ class Child:
             await engines.until_up()
 
     async def _ended(self) -> int:
-        """The exit code of its process, which is killed when it has been silent for too long."""
+        """The exit code of its process, which is killed if it is silent for too long."""
         silence = Silence(self.answers_within, self.pause)
         while True:
             try:
                 return await asyncio.wait_for(self.exited(), self.pause)
             except TimeoutError:
-                if self._told and self._channel is not None and silence.is_too_long(self._channel.heard()):
+                if self._start_sent and self._channel is not None and silence.is_too_long(self._channel.heard()):
                     break
         self.report(f"the {self.name} does not answer; killing it")
         return await self._killed()
 
     async def _killed(self) -> int:
-        """With whatever it has started."""
+        """Kill it with its process group; returns the exit code."""
         if self._process is None:
             raise RuntimeError(f"{self.name} was not started")
         return await process.stop(self._process, ())
@@ -166,7 +166,7 @@ class Child:
 
 
 async def keep_engine(engine: EmbeddedEngine, health: EngineHealth, report: Callable[[str], None]) -> None:
-    """Start a dead engine again; the API and the worker reconnect by themselves."""
+    """Restart the engine when it ends; the API and the worker reconnect by themselves."""
     backoff = Backoff(ENGINE_LONGEST_DELAY, ENGINE_STEADY_SECONDS)
     loop = asyncio.get_running_loop()
     while True:

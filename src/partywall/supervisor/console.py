@@ -15,9 +15,9 @@ def complain(line: str) -> None:
 
 
 def announce(base_url: str, data_dir: Path, engines: Path, mail: str | None) -> None:
-    """Where everything is, and what to type next."""
+    """Print the addresses and the next commands."""
     program = _program()
-    elsewhere = "" if engines == data_dir else f" (database: {engines}, where its system user may go)"
+    elsewhere = "" if engines == data_dir else f" (database: {engines}, which its system user can access)"
     lines = (
         "",
         f"  Partywall is ready: {base_url}",
@@ -44,6 +44,6 @@ def _program() -> str:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    with suppress(OSError):  # it runs on where nobody reads, or on a full disk
+    with suppress(OSError):  # keep running with a closed terminal or a full disk
         stream.write(f"{text}\n")
         stream.flush()

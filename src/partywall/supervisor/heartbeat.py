@@ -1,4 +1,4 @@
-"""Whether the event loop of a child answers: by what it writes to the socket that is its standard input."""
+"""Tells whether a child's event loop answers: the child writes to the socket that is its standard input."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ from typing import Final
 from partywall.core.watchdog import BEAT
 
 MOST_READ: Final = 65_536
-# For reading the program, waiting for the engines and opening what a child needs; and for ending.
+# For imports, waiting for the engines and opening resources; also for stopping.
 STARTS_WITHIN: Final = 300.0
 
 
 @dataclass(slots=True)
 class Silence:
-    """How long a child has been silent, counted in looks that are at least `pause` seconds apart.
+    """How long a child has been silent, counted in polls that are at least `pause` seconds apart.
 
-    So the time in which the machine was suspended, or the supervisor itself was stopped, does not count.
+    Time in which the machine was suspended or the supervisor was stopped does not count.
     """
 
     answers_within: float
     pause: float
-    _looks: int = field(default=0, init=False)
-    _at_work: bool = field(default=False, init=False)
+    _silent_polls: int = field(default=0, init=False)
+    _beating: bool = field(default=False, init=False)
 
     def is_too_long(self, heard: bytes) -> bool:
-        """With what has been `heard` since the last look. A child that has not begun, or is ending, has more time."""
+        """Count a poll that returned `heard`. A child that is starting or stopping has more time."""
         if heard:
-            self._looks = 0
-            self._at_work = heard.endswith(BEAT)
+            self._silent_polls = 0
+            self._beating = heard.endswith(BEAT)
             return False
-        self._looks += 1
-        return self._looks * self.pause >= (self.answers_within if self._at_work else STARTS_WITHIN)
+        self._silent_polls += 1
+        return self._silent_polls * self.pause >= (self.answers_within if self._beating else STARTS_WITHIN)
 
 
 class Channel:
-    """To one process: it is told to begin, and is heard from then on."""
+    """A socket pair with one child: carries the start signal to it and heartbeats back."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = socket.socketpair()
         self._ours.setblocking(False)
 
     def send_start_signal(self) -> None:
-        with suppress(OSError):  # whoever waits for the process sees that it has ended
+        with suppress(OSError):  # `Child.keep` notices that it has ended
             self._ours.send(b"\n")
 
     def heard(self) -> bytes:
-        """Since the last time."""
+        """What the child has written since the last call."""
         try:
             return self._ours.recv(MOST_READ)
         except OSError:

@@ -1,4 +1,4 @@
-"""Whether the database is at the newest migration, without importing Alembic: each start asks."""
+"""Checks at each start whether the database is at the newest migration, without importing Alembic."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 import asyncpg
 
-# What a migration says of its place among the others.
+# The variables of a migration that link it to others.
 _CHAIN: Final = frozenset({"revision", "down_revision"})
 
 
 def heads(directory: Path) -> set[str]:
-    """The revisions in `directory` that no other revision builds on."""
+    """The revisions in `directory` without a successor."""
     revisions: set[str] = set()
     ancestors: set[str] = set()
     for path in directory.glob("*.py"):

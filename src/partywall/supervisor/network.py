@@ -10,7 +10,7 @@ POLL_SECONDS = 0.05
 
 
 async def require_free_port(host: str, port: int) -> None:
-    """EngineError when somebody listens there. Children of a killed run need a moment to be gone."""
+    """Raises EngineError if the port is in use, after a wait for children of a killed run to end."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + PORT_SECONDS
     while (problem := _problem(host, port)) is not None:
@@ -32,8 +32,8 @@ def _problem(host: str, port: int) -> str | None:
 
 
 async def status_of(host: str, port: int, path: str) -> int | None:
-    """The status of a GET, or None when nobody answers."""
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where to ask, not to bind
+    """The status of a GET, or None without an answer."""
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to connect to, not to bind
     try:
         reader, writer = await asyncio.open_connection(target, port)
     except OSError:

@@ -9,19 +9,19 @@ from typing import Final
 
 PACKAGED = Path(__file__).parents[1] / "_migrations"
 CHECKOUT = Path(__file__).parents[3] / "migrations"
-# The API and the worker then read their programs at once, and begin when a line comes on standard input.
+# With it, the API and the worker import their programs at once but wait for a line on standard input.
 START_SIGNAL_FLAG: Final = "--when-told"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
-    """What `partywall serve` was asked to run. `program` is called with `api`, `worker` and `migrate`.
+    """Options of `partywall serve`. `program` is called with `api`, `worker` and `migrate`.
 
-    `mail` says where mails go, `public_url` where people reach the API, if not at the address that is served, `warning`
-    what the operator should know first. Started as root, the children run as a system user: `given` are files and
-    directories of an earlier start that become its own, `written` directories that it writes to, `read` what else it
-    needs. PostgreSQL takes so many `connections` at least. A child that does not answer for `answers_within` seconds is
-    killed. `prepare` makes, as whoever has started it, what all of them share.
+    `mail` is shown as the destination of mails, `public_url` is the API's public address if it differs from the served
+    one, `warning` is printed first. Started as root, the children run as a system user: it becomes the owner of
+    `given`, files of an earlier start; it writes to the directories `written` and reads `read`. PostgreSQL accepts at
+    least `connections`. A child that does not answer for `answers_within` seconds is killed. `prepare` is called first,
+    as the user who started `serve`, and creates what all children share.
     """
 
     data_dir: Path = Path(".data")
@@ -36,7 +36,7 @@ class ServeOptions:
     read: tuple[Path, ...] = ()
     program: tuple[str, ...] = (sys.executable, "-m", "partywall")
     migrations: Path = (PACKAGED if PACKAGED.is_dir() else CHECKOUT) / "versions"
-    # lint: allow environ - the children inherit it: the supervisor reads nothing from it
+    # lint: allow environ - passed to the children, not read here
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     connections: int = 0
     postgres_settings: Mapping[str, str] = field(default_factory=dict)

@@ -28,8 +28,8 @@ from partywall.supervisor.service import Service
 READY = 200
 READY_POLL_SECONDS = 0.02
 READY_REPORT_SECONDS = 15.0
-OWNED = {"DATABASE__OWNER_URL"}  # the API and the worker never learn the owner's password
-# One arena a core is glibc's habit, which threads under one lock have no use for; it costs 3 MB a process.
+OWNED = {"DATABASE__OWNER_URL"}  # the API and the worker must not have the owner's password
+# glibc's arena per core is useless under the GIL and costs 3 MB per process.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "1"}
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -39,7 +39,7 @@ class _Stopped(Exception):
 
 
 def serve(options: ServeOptions) -> int:
-    """Run until stopped; the exit code: 0 after a stop, 2 when it cannot start (one line says why)."""
+    """Run until stopped. Exit code 0 after a stop, 2 if it cannot start (one line on stderr says why)."""
     try:
         return asyncio.run(Supervisor(options).run())
     except* OSError as errors:
@@ -59,12 +59,12 @@ def _first(errors: BaseExceptionGroup[OSError], data_dir: Path) -> str:
 
 
 def _is_hangup_ignored(signum: signal.Signals) -> bool:
-    """Started by `nohup`, to outlive the terminal."""
+    """Started with `nohup`, so that it outlives the terminal."""
     return signum == signal.SIGHUP and signal.getsignal(signum) is signal.SIG_IGN
 
 
 class Supervisor:
-    """Engines, migrations, API and worker of one data directory, as one thing that starts and stops."""
+    """Starts and stops the engines, migrations, API and worker of one data directory together."""
 
     def __init__(self, options: ServeOptions) -> None:
         self._options = options
@@ -125,7 +125,7 @@ class Supervisor:
         endpoints.write(self._options.data_dir)
         report("starting the API and the worker")
         api.send_start_signal()
-        # The worker's imports would otherwise compete with the API's for a small machine's cores.
+        # Otherwise the worker's imports would compete with the API's for the cores of a small machine.
         await self._until_answering()
         worker.send_start_signal()
         self._run(worker, group)
@@ -139,7 +139,7 @@ class Supervisor:
         group.create_task(child.keep(self._health))
 
     async def _claim(self) -> None:
-        """What is refused is refused here; afterwards it is known where the engines will answer."""
+        """Check all preconditions and lock the directories; afterwards the engines' URLs are known."""
         if self._options.warning is not None:
             complain(self._options.warning)
         home = await asyncio.to_thread(open_home, self._options.data_dir)
@@ -164,12 +164,12 @@ class Supervisor:
             return
         report("bringing the schema up to date")
         environment = self._environment(endpoints) | {"DATABASE__OWNER_URL": endpoints.owner_url}
-        as_whom = self._service
+        service = self._service
         code = await process.run(
             [*self._options.program, "migrate"],
             environment=environment,
-            account=as_whom.account,
-            reach=as_whom.reach,
+            account=service.account,
+            reach=service.reach,
         )
         if code:
             raise EngineError(f"the migration {describe(code)} (its reason is above)")
@@ -212,7 +212,7 @@ class Supervisor:
         report_at = loop.time() + READY_REPORT_SECONDS
         while (status := await self._readiness()) != READY:
             if loop.time() > report_at:
-                answer = "nobody answers" if status is None else f"the answer is {status}"
+                answer = "no answer" if status is None else f"its status is {status}"
                 report(f"still waiting for {self._options.base_url}/readyz ({answer})")
                 report_at += READY_REPORT_SECONDS
             await asyncio.sleep(READY_POLL_SECONDS)
@@ -221,7 +221,7 @@ class Supervisor:
         return await status_of(self._options.host, self._options.port, "/readyz")
 
     async def _stop_all(self) -> None:
-        """The API and the worker first, so that they can finish on living engines."""
+        """Stop the API and the worker before the engines, which they need to finish."""
         seconds = self._options.stop_seconds
         # lint: allow untracked-task - a group would cancel the others' stop when one fails
         await asyncio.gather(self._postgres.checkpoint(), *(child.stop(seconds) for child in self._children))

@@ -1,4 +1,4 @@
-"""As whom the API, the worker and the migrations run: a `serve` that root has started keeps root for itself."""
+"""The account that runs the API, the worker and the migrations: not root, even if root started `serve`."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _FIRST_PORT_FOR_ALL: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`reach` is what the account needs of directories that are closed to it."""
+    """`reach`: paths that the account needs although directories above may be closed to it."""
 
     account: Account | None
     reach: tuple[Path, ...] = ()
 
     @classmethod
     def prepared(cls, options: ServeOptions, account: Account | None) -> Service:
-        """Gives the account what the children write to; raises EngineError where it could not serve."""
+        """Makes the account the owner of what the children write. Raises EngineError if it cannot serve."""
         options.prepare()
         if account is None:
             return cls(None)
         _require_port(options.port)
-        # The children may not store what they compile, and would do so anew with each start.
+        # The children cannot write bytecode caches, and would compile again at each start.
         compileall.compile_dir(_PACKAGE, quiet=2)
         for path in options.given:
             hand_over(path, account)
@@ -42,7 +42,7 @@ class Service:
         return cls(account, tuple(dict.fromkeys(_needed(options, account))))
 
     def environment(self, inherited: Mapping[str, str], data_dir: Path) -> dict[str, str]:
-        """The account cannot read the `.env` of root's, whose variables it has inherited, and has no home."""
+        """The children's environment. The account has no home, and inherits root's `.env`, which it cannot read."""
         if self.account is None:
             return dict(inherited)
         own = {"HOME": str(data_dir), "USER": ACCOUNT_NAME, "LOGNAME": ACCOUNT_NAME, DOTENV: DOTENV_INHERITED}
@@ -56,13 +56,13 @@ def _require_port(port: int) -> None:
         first = 1024
     if port < first:
         raise EngineError(
-            f"port {port} is root's alone, and the API runs as the system user {ACCOUNT_NAME}:"
-            f" choose one from {first} on with --port, and put a proxy in front"
+            f"port {port} is reserved for root, but the API runs as the system user {ACCOUNT_NAME}:"
+            f" choose {first} or higher with --port, and put a proxy in front"
         )
 
 
 def _needed(options: ServeOptions, account: Account) -> Iterator[Path]:
-    """Python and what it imports from, and what the settings name; under its name and where it really is."""
+    """Python, its import paths and what the options name; each with its own and its resolved path."""
     imported = (Path(each) for each in (sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path) if each)
     for path in _existing([*imported, Path.cwd(), options.migrations.parent, *options.read]):
         if account.may_read(path) if path.is_dir() else True:

@@ -17,7 +17,7 @@ _READABLE: Final = default.clone(utf8=True)
 
 @dataclass(frozen=True, slots=True)
 class DirectoryMailer:
-    """One `.eml` file for each mail, for the owner's eyes only, written whole or not at all."""
+    """Writes each mail to an `.eml` file, atomically and readable by the owner only."""
 
     directory: Path
     sender: str

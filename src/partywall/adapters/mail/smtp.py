@@ -23,7 +23,7 @@ from partywall.core.mail.message import MailError, MailRefused, Message
 from partywall.core.mail.mime import Envelope, envelope, mailbox
 
 _FRESH: Final = 60.0
-# For so long nobody waits again for a server that did not answer: the worker's other jobs go first.
+# Seconds without new connections after the server did not answer, so that mails do not hold up the worker's other jobs.
 _AWAY_FOR: Final = 10.0
 _CLOSE_REASON: Final = 2.0
 _PERMANENT: Final = 500
@@ -34,7 +34,7 @@ type Security = Literal["starttls", "tls", "none"]
 
 @dataclass(frozen=True, slots=True)
 class SmtpOptions:
-    """`timeout` in seconds is for one mail from the connection to the last answer. `ca_file`: PEM."""
+    """`timeout`, in seconds, covers one mail from connecting to the last answer. `ca_file` is PEM."""
 
     host: str
     sender: str
@@ -47,7 +47,7 @@ class SmtpOptions:
 
 
 class SmtpMailer:
-    """A connection for each mail. What a server answers may name the address, so errors carry its codes alone."""
+    """Opens a connection for each mail. Errors carry the server's code only, because its text may name the address."""
 
     def __init__(self, options: SmtpOptions) -> None:
         self._options = options
@@ -78,7 +78,7 @@ class SmtpMailer:
         self._answered_at = time.monotonic()
 
     async def ping(self) -> None:
-        """Greets the server, unless it has answered within the last minute."""
+        """Connect to the server, unless it has answered within the last minute."""
         if time.monotonic() - self._answered_at > _FRESH:
             client = self._client(log_in=False)
             try:
@@ -106,14 +106,14 @@ async def _hand_over(client: SMTP, sealed: Envelope) -> None:
     try:
         await client.send_message(sealed.mail, sender=sealed.sender, recipients=[sealed.recipient])
     except SMTPNotSupported as error:
-        raise MailRefused("the server takes no address beyond ASCII") from error
+        raise MailRefused("the server does not accept non-ASCII addresses") from error
     except ValueError:
         # lint: allow dropped-cause - it may quote a header, and the address in it
-        raise MailRefused("the address cannot be sent to a server") from None
+        raise MailRefused("the address cannot be sent over SMTP") from None
 
 
 async def _leave(client: SMTP) -> None:
-    """Says goodbye where it can; the mail has been taken or refused by now, and nothing here changes that."""
+    """Close the connection with QUIT if possible. The mail's outcome is already known, so errors are ignored."""
     if client.is_connected:
         with contextlib.suppress(SMTPException, OSError):
             async with asyncio.timeout(_CLOSE_REASON):
@@ -122,9 +122,9 @@ async def _leave(client: SMTP) -> None:
 
 
 def _translated(error: SMTPException | OSError) -> MailError:
-    """For good is what a server refuses of this mail with 5xx: its recipient or its content.
+    """MailRefused if the server refuses the recipient or the content with 5xx, MailError otherwise.
 
-    A refused login, sender or greeting is a matter of the settings, and the mails wait until those are put right.
+    A refused login, sender or greeting is a configuration error: mails wait until the settings are fixed.
     """
     refusal = error.recipients[0] if isinstance(error, SMTPRecipientsRefused) else error
     if not isinstance(refusal, SMTPResponseException):

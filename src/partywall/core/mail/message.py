@@ -8,8 +8,8 @@ from typing import Final, Protocol
 class Message:
     """One mail to one address.
 
-    `key` is the same for every attempt to send the same mail and becomes its Message-ID, so that a mail which a crash
-    sends twice is recognised.
+    `key` is the same for every attempt to send the mail. It becomes the Message-ID, so that mail programs recognise a
+    mail that a crash sent twice.
     """
 
     to: str
@@ -19,23 +19,23 @@ class Message:
     key: str
 
 
-# Between doubling pauses of at most five minutes: a server that is away for two hours loses no mail.
+# With pauses that double up to five minutes: a server that is unavailable for two hours loses no mail.
 ATTEMPTS: Final = 32
 
 
 class MailError(Exception):
-    """The mail was not taken, and a later attempt may succeed. Says nothing of whom it was for."""
+    """The mail was not accepted; a later attempt may succeed. The text does not name the recipient."""
 
 
 class MailRefused(MailError):
-    """This mail will never be taken: its address or its content is refused for good."""
+    """The mail will never be accepted: its address or its content is refused permanently."""
 
 
 class Mailer(Protocol):
-    """Hands mails over. One that was taken may still come to nothing: delivery is beyond this port."""
+    """Hands mails over to a server or directory. An accepted mail may still not be delivered."""
 
     async def send(self, message: Message) -> None:
-        """Raises MailError, or MailRefused where trying again is pointless."""
+        """Raises MailError, or MailRefused if a retry cannot succeed."""
         ...
 
     async def ping(self) -> None: ...

@@ -1,4 +1,4 @@
-"""A message as it goes over the wire (RFC 5322), built by the standard library's own policy."""
+"""Encodes a message for the wire (RFC 5322), with the standard library's default policy."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import idna
 from partywall.core.clock import utc_now
 from partywall.core.mail.message import MailRefused, Message
 
-# Lines of text may have 998 bytes (RFC 5322, 2.1.1); longer ones, and those beyond ASCII, are quoted.
+# Lines may have at most 998 bytes (RFC 5322, 2.1.1). Texts with longer or non-ASCII lines are sent quoted-printable.
 _LONGEST_LINE: Final = 900
-_LONGEST_MAILBOX: Final = 500  # what the standard library needs to read one grows with the square of its length
-# Begins what a header shows as something else (RFC 2047): an address with it would be read as another's.
+_LONGEST_MAILBOX: Final = 500  # the standard library's parsing time is quadratic in the length
+# Begins an encoded word (RFC 2047): a reader would decode an address that contains one into another address.
 ENCODED_WORD: Final = re.compile(r"=\?")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A mail with the addresses that the server is told: their domains are in ASCII."""
+    """A mail and its SMTP envelope addresses, whose domains are in ASCII."""
 
     sender: str
     recipient: str
@@ -33,7 +33,7 @@ class Envelope:
 
 
 def mailbox(text: str) -> Address:
-    """`Partywall <noreply@example.com>` or a bare address; raises ValueError for what is not exactly one."""
+    """Parse `Partywall <noreply@example.com>` or a bare address; raises ValueError if it is not exactly one."""
     if not text.isprintable() or len(text) > _LONGEST_MAILBOX:
         raise ValueError(f"a mail address is one line of at most {_LONGEST_MAILBOX} characters")
     header = default.header_factory("From", text)
@@ -44,7 +44,7 @@ def mailbox(text: str) -> Address:
 
 
 def envelope(message: Message, sender: Address) -> Envelope:
-    """Raises MailRefused for an address or a subject that no header may hold."""
+    """Raises MailRefused for an address or a subject that is invalid in a header."""
     try:
         recipient = _recipient(message.to)
         mail = EmailMessage(default)
@@ -53,7 +53,7 @@ def envelope(message: Message, sender: Address) -> Envelope:
         mail["Subject"] = ENCODED_WORD.sub("= ?", _printable(message.subject))
     except ValueError:
         # lint: allow dropped-cause - it quotes the address
-        raise MailRefused("the address or the subject cannot stand in a header") from None
+        raise MailRefused("the address or the subject is not valid in a header") from None
     mail["Date"] = format_datetime(utc_now())
     mail["Message-ID"] = f"<{hashlib.sha256(message.key.encode()).hexdigest()[:40]}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"
@@ -71,12 +71,12 @@ def _recipient(address: str) -> Address:
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("a header holds no line break")
+        raise ValueError("a header may not contain unprintable characters")
     return text
 
 
 def _ascii_domain(domain: str) -> str:
-    """Every server knows the ASCII form of an international domain. Raises ValueError (UnicodeError) for none."""
+    """The ASCII form of a domain, which every server accepts. Raises ValueError (UnicodeError) if it has none."""
     return domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
 
 

@@ -1,4 +1,4 @@
-"""Mails are Jinja2 templates of the slice that sends them, inside one layout."""
+"""Renders mails from the sending slice's Jinja2 templates, inside a shared layout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 _LAYOUT: Final = Path(__file__).with_name("templates")
 _LONGEST_NAME: Final = 60
-# What mail programs make a link of, to wherever the name wants its reader to go.
+# Mail programs turn these into links, so a name could lead its reader to a foreign site.
 _LINK: Final = re.compile(r"(?i)://|\bwww\.")
 _DOMAIN_DOT: Final = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=[^\W\d_]{2})")
 
@@ -29,15 +29,15 @@ class Content:
 class MailTemplate:
     """`NAME.subject.txt`, `NAME.txt` and `NAME.html` in a folder of the slice.
 
-    The last two extend `layout.txt` and `layout.html` and fill the block `body`. What people chose themselves is
-    written `{{ name | as_name }}`, an address `{{ address | one_line }}`.
+    The last two extend `layout.txt` and `layout.html` and fill the block `body`. Write values that users choose as
+    `{{ name | as_name }}`, an address as `{{ address | one_line }}`.
     """
 
     directory: Path
     name: str
 
     def render(self, values: Mapping[str, object]) -> Content:
-        """Raises jinja2.UndefinedError for a name that `values` lacks."""
+        """Raises jinja2.UndefinedError if `values` lacks a name."""
         environment = _environment(self.directory)
         subject, text, html = (
             environment.get_template(f"{self.name}.{part}").render(values) for part in ("subject.txt", "txt", "html")
@@ -46,12 +46,12 @@ class MailTemplate:
 
 
 def one_line(text: str) -> str:
-    """Without line breaks and what cannot be seen: a name is no place to write a letter in."""
+    """Remove line breaks and invisible characters, so that a name cannot add text of its own to the mail."""
     return "".join(each for each in " ".join(text.split()) if each.isprintable())
 
 
 def as_name(text: str) -> str:
-    """One short line without anything that a mail program would make a link of."""
+    """One short line without anything that a mail program would turn into a link."""
     words = ("…" if _LINK.search(word) else word for word in one_line(text).split(" "))
     name = _DOMAIN_DOT.sub(". ", " ".join(words))
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1].rstrip()}…"

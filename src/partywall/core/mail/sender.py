@@ -1,4 +1,4 @@
-"""How a job sends a mail."""
+"""Sends a mail from a job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _KEYS: Final = "message ids"
 
 
 async def send_mail(context: JobContext, template: MailTemplate, to: str, values: Mapping[str, object]) -> None:
-    """Renders and hands over; the layout's `service` (the public URL or None) is added to `values`.
+    """Render the mail and hand it over; adds the layout's `service` (the public URL or None) to `values`.
 
-    A mail that is refused for good ends the job with a log line. Any other failure is a MailError, which the runner
-    answers by trying again: declare the job's kind with `max_attempts=ATTEMPTS`.
+    A permanently refused mail ends the job with a log line. Any other failure raises MailError, and the runner retries
+    the job: declare its kind with `max_attempts=ATTEMPTS`.
     """
     resources = context.resources
     public_url = resources.settings.http.public_url
@@ -35,5 +35,5 @@ async def send_mail(context: JobContext, template: MailTemplate, to: str, values
 
 
 def link_with(page: str | None, token: str) -> str | None:
-    """The product's own page for a token, from a setting such as MAIL__LINKS__INVITATION."""
+    """The URL of the product's page for a token, from a setting such as MAIL__LINKS__INVITATION."""
     return None if page is None else page.replace("{token}", token)

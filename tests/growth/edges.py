@@ -147,7 +147,7 @@ EDGES: Final = (
     Reader((), _conditions, HEADERS, {"tags": repeated('"1",'), "weak tags": repeated("W/,")},
            refusing=(PreconditionFailedError,)),
     Reader(
-        ("core/http/sockets.py:may_come_from", "features/mcp/dependencies.py:_is_no_name"),
+        ("core/http/sockets.py:may_come_from", "features/mcp/dependencies.py:_is_address"),
         _origins,
         HEADERS,
         {"ports": repeated(":"), "an address": repeated("]"), "slashes": repeated("/")},

@@ -1,4 +1,4 @@
-"""What a model's server sends, event by event: refused where it is no answer, and bounded."""
+"""Parses and validates the events of a model's streamed answer, with limits on their size."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from partywall.adapters.language_models.usage import UsageTally, merged_messages
 from partywall.adapters.language_models.usage_forms import Fields, bound, usage_in, without_unreadable
 from partywall.core.model_failures import ModelInvalidError
 
-# Of everything that one answer says, and of the bytes that it comes in, with all that goes around each word.
+# Text of one answer, and its bytes on the wire, which include the JSON around each token.
 MOST_CHARACTERS: Final = 1_000_000
 MOST_BYTES: Final = 256 * 1024 * 1024
 MOST_EVENT_BYTES: Final = 8 * 1024 * 1024
 
-# What holds the words of a model, in either API.
+# Fields that hold a model's text, in either API.
 _SPOKEN: Final = ("choices", "delta", "content_block")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 class _Form(BaseModel):
-    """As much of an event's form as must be right for its reader; both APIs have other fields, which may be new."""
+    """The fields of an event that its reader depends on; both APIs may send others."""
 
     model_config = ConfigDict(strict=True)
 
@@ -54,7 +54,7 @@ class _Choice(_Form):
 
 
 class _Chunk(_Form):
-    """`choices` are OpenAI's, the rest Anthropic's. A usage that cannot be read is no fault of the answer's."""
+    """`choices` is OpenAI's field, the others are Anthropic's. Usage is not validated: an answer may lack it."""
 
     type: str | None = None
     choices: list[_Choice] | None = None
@@ -73,7 +73,7 @@ class ServerEvent(NamedTuple):
 
 
 async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerEvent]:
-    """Comments are left out. Raises ModelInvalidError for what is too long, or is no event stream at all."""
+    """Server-sent events without comments. Raises ModelInvalidError if they are too long or not an event stream."""
     name, data, found, received, held = b"", list[bytes](), False, 0, 0
     async for line in _lines(chunks):
         received += len(line) + 1
@@ -92,7 +92,7 @@ async def events_of(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerEvent]:
     if data:
         yield ServerEvent(name, b"\n".join(data))
     elif received and not found:
-        refuse("it is no stream of events")
+        refuse("it is not an event stream")
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -111,18 +111,18 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Answer:
-    """One answer as it comes, of either API that is spoken. `complete` once the model has said that it has ended."""
+    """One streamed answer of either API. `complete` is true once the model has marked its end."""
 
     complete: bool = False
     _said: int = 0
     _words: int = 0
     _tally: UsageTally = field(default_factory=UsageTally)
-    _told: Fields = field(default_factory=dict)
+    _usage: Fields = field(default_factory=dict)
 
     def take(self, event: ServerEvent) -> ServerEvent:
-        """The event as it is passed on: without lone surrogates, and with what the whole answer has used by now.
+        """The event to pass on: without lone surrogates, and with the usage of the whole answer so far.
 
-        Raises ModelInvalidError for what is no answer, and for more than an answer may hold.
+        Raises ModelInvalidError for an invalid event, and for an answer that is too long.
         """
         if event.data.startswith(b"[DONE]"):
             self.complete = True
@@ -139,7 +139,7 @@ class Answer:
         return ServerEvent(event.name, orjson.dumps(chunk)) if cleaned or counted else event
 
     def _count(self, chunk: Fields, anthropic: bool) -> bool:
-        """Whether the chunk is another now: what it tells of usage, it tells for all of the answer so far."""
+        """Replaces the chunk's usage by the total of the answer so far. Returns whether the chunk was changed."""
         cleaned = without_unreadable(chunk)
         message = chunk.get("message")
         holder = message if anthropic and isinstance(message, dict) else chunk
@@ -147,8 +147,8 @@ class Answer:
         if usage is None:
             return cleaned
         bound(usage)
-        self._told = merged_messages(self._told, usage) if anthropic else self._tally.take(usage, self._words)
-        holder["usage"] = self._told
+        self._usage = merged_messages(self._usage, usage) if anthropic else self._tally.take(usage, self._words)
+        holder["usage"] = self._usage
         return True
 
 
@@ -157,10 +157,10 @@ def refuse(why: str) -> NoReturn:
 
 
 def _parsed(data: bytes) -> tuple[Fields, bool]:
-    """And whether it had to be cleaned."""
+    """The chunk, and whether it had to be cleaned."""
     chunk, cleaned = _json(data)
     if not isinstance(chunk, dict):
-        refuse("one of its events is no object")
+        refuse("one of its events is not an object")
     return chunk, cleaned
 
 
@@ -172,7 +172,7 @@ def _json(data: bytes) -> tuple[JsonValue, bool]:
     try:
         cleaned: JsonValue = orjson.loads(_SURROGATES.sub("\ufffd", json.dumps(json.loads(data), ensure_ascii=False)))
     except (ValueError, RecursionError):
-        refuse("one of its events is no JSON")
+        refuse("one of its events is not JSON")
     return cleaned, True
 
 
@@ -180,7 +180,7 @@ def _form_of(chunk: Fields) -> _Chunk:
     try:
         return _Chunk.model_validate(chunk)
     except ValidationError as error:
-        refuse(f"{'.'.join(map(str, error.errors()[0]['loc'][:5]))} is not what it should be")
+        refuse(f"{'.'.join(map(str, error.errors()[0]['loc'][:5]))} is not valid")
 
 
 def _characters(value: JsonValue) -> int:

@@ -21,17 +21,17 @@ from partywall.core.outgoing.endpoints import KEPT_ALIVE
 from partywall.core.outgoing.retries import Retries
 
 CONNECT_SECONDS: Final = 5.0
-# Of a pause within one request, which holds a run's place; a server that wants more is asked in the run's next attempt.
+# The pause before a retry within a request holds the run's slot. For longer ones, the run is retried later.
 LONGEST_PAUSE: Final = 2.0
-NO_KEY: Final = "none"  # what servers of one's own are told, which ask for no key
+NO_KEY: Final = "none"  # sent to servers of one's own, which need no key
 
-# Chat completions, which every compatible server speaks.
+# All other servers are used through OpenAI's chat completions.
 _KINDS: Final = {"ollama": "ollama", "anthropic": "anthropic"}
 _COMPATIBLE: Final = "openai-chat"
 
 
 def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None) -> httpx2.AsyncClient:
-    """The one HTTP client for models: capped, with timeouts, deaf to the environment's proxies and keys."""
+    """The HTTP client for all models: with connection limits and timeouts, without the environment's proxies."""
     limits = httpx2.Limits(max_connections=options.connections, max_keepalive_connections=KEPT_ALIVE)
     timeout = httpx2.Timeout(options.timeout, connect=CONNECT_SECONDS)
     inner = httpx2.AsyncHTTPTransport(verify=tls or True, limits=limits, trust_env=False)
@@ -43,7 +43,7 @@ def create_model_client(options: ModelOptions, tls: ssl.SSLContext | None = None
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredModels:
-    """Models by the names in the settings; nothing is read from variables of the providers' own."""
+    """Models by the names in the settings; the providers' own environment variables are ignored."""
 
     options: ModelOptions
     client: httpx2.AsyncClient
@@ -59,7 +59,7 @@ class ConfiguredModels:
         return self._of(name)
 
     def read(self) -> None:
-        """Makes all that the settings name; one that cannot be made is told to the run that wants it."""
+        """Creates all models that the settings name. The run that needs one that fails raises the error again."""
         for name in {self.options.default, *self.options.by_agent.values()}:
             with suppress(Exception):
                 self._of(name or "")
@@ -87,5 +87,5 @@ class ConfiguredModels:
         return make(api_key=key, base_url=server.url, http_client=self.client)
 
     def _request_settings(self) -> ModelSettings:
-        """Retries are the transport's, which fails fast where a server is left alone; the SDKs' would wait again."""
+        """No SDK retries: the transport retries, and fails fast while a circuit is open."""
         return ModelSettings(timeout=self.options.timeout, max_retries=0)

@@ -1,4 +1,4 @@
-"""Models that are asked one after the other, and how they are read."""
+"""Fallback chains of models, and their settings for streamed usage."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ from pydantic_ai.settings import ModelSettings, merge_model_settings
 
 from partywall.core.model_failures import ModelBrokeOffError
 
-# The library takes each chunk's usage for all of the answer's, as the transport makes it; servers are not asked to tell
-# it with each chunk, which some refuse.
+# Makes the library read each chunk's usage as the total of the answer, which the transport computes. Servers are only
+# asked for usage at the end: some refuse to send it with each chunk.
 _TOTALS: Final = cast(
     "ModelSettings", {"openai_continuous_usage_stats": True, "extra_body": {"stream_options": {"include_usage": True}}}
 )
 
 
 def chained(models: Sequence[Model]) -> Model:
-    """The first of them; the others where those before fail."""
+    """The first model, with the others as fallbacks in order."""
     return models[0] if len(models) == 1 else ModelChain(*models)
 
 
 class ModelChain(FallbackModel):
-    """The library asks the next model where one fails before it has said anything.
+    """The library falls back to the next model if one fails before its answer starts.
 
-    Where one fails later, raises ModelBrokeOffError with those that are listed behind it, and the error itself after
-    the last.
+    If one fails later, raises ModelBrokeOffError with the remaining models, or the error itself if none remain.
     """
 
     @asynccontextmanager
@@ -56,7 +55,7 @@ class ModelChain(FallbackModel):
 
 
 class ChatModel(WrapperModel):
-    """A model of OpenAI's chat completions, whose usage comes as running totals."""
+    """A model of OpenAI's chat completions API, with usage as running totals."""
 
     @asynccontextmanager
     async def request_stream(

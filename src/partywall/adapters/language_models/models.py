@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Models:
-    """The models that the settings name; their library is imported when the first is asked for, never by the API."""
+    """The configured models. Imports Pydantic AI only when the first model is needed, so the API never does."""
 
     def __init__(self, options: ModelOptions, tls: ssl.SSLContext) -> None:
         self._options = options
@@ -32,7 +32,7 @@ class Models:
 
     def _open(self) -> ConfiguredModels:
         if self._opened is None:
-            # lint: allow import-in-function - half a second and 40 MB, which a process without runs need not spend
+            # lint: allow import-in-function - takes half a second and 40 MB, which processes without runs save
             from partywall.adapters.language_models.catalogue import (  # noqa: PLC0415 - see above
                 ConfiguredModels,
                 create_model_client,

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from pydantic import SecretStr
 
-# Given, because a missing address would be looked for in the environment.
+# Explicit, because the library would read a missing address from the environment.
 _KNOWN: Final = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 
 
 class ServerOptions(NamedTuple):
-    """Where a server is, and the one key that it is shown."""
+    """A server's base URL and the key for it."""
 
     url: str
     api_key: SecretStr | None = None
@@ -19,9 +19,9 @@ class ServerOptions(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """Names are `provider:model`. `base_url` is where `openai` and `ollama` are asked; times are in seconds.
+    """Names are `provider:model`. `base_url` is the address for `openai` and `ollama`; times are in seconds.
 
-    `servers` go before all that is said of a provider otherwise; one under another name is OpenAI-compatible.
+    `servers` override all other options of a provider; those with other names are OpenAI-compatible.
     """
 
     default: str | None
@@ -36,7 +36,7 @@ class ModelOptions:
     servers: Mapping[str, ServerOptions] = field(default_factory=dict)
 
     def server(self, name: str) -> ServerOptions:
-        """Raises KeyError for a name that is neither a provider's nor a server's."""
+        """Raises KeyError for a name that is neither a provider nor a server."""
         if name in self.servers:
             return self.servers[name]
         given = self.base_url if name != "anthropic" else None

@@ -1,4 +1,4 @@
-"""A model's server that refuses: what it says is bounded, says nothing of our keys, and is in the log."""
+"""Error answers of a model's server: size-limited, stripped of our keys, and logged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 MOST_BYTES: Final = 64 * 1024
 LONGEST_SECONDS: Final = 5.0
 MOST_LOGGED: Final = 500
-_SHORTEST_KEY: Final = 8  # NO_KEY is a word that may be said
+_SHORTEST_KEY: Final = 8  # shorter ones, such as NO_KEY, may be ordinary words
 _KEYS: Final = ("authorization", "x-api-key")
 _KEPT: Final = frozenset(
     {
@@ -29,12 +29,12 @@ _STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
 async def refusal(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-    """The beginning of it, as an answer of its own; the rest is not read."""
+    """A new response with the beginning of the error; the rest is not read."""
     return _refused(request, response, await _beginning(response), response.status_code)
 
 
 async def unmasked(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-    """An answer in JSON where a stream was asked for: with the status of the error that it tells, if it does."""
+    """For JSON instead of a stream: a response with the status of the error that its body reports, if any."""
     said = await _beginning(response)
     status = _status_in(said)
     if status is not None:
@@ -77,14 +77,14 @@ async def _beginning(response: httpx2.Response) -> bytes:
                 if len(found) >= MOST_BYTES:
                     break
     except (httpx2.TransportError, httpx2.DecodingError, TimeoutError):
-        pass  # the status is said already
+        pass  # the status is known; a partial body is enough
     finally:
         await response.aclose()
     return bytes(found)
 
 
 def log_no_answer(request: httpx2.Request, said: bytes) -> None:
-    """A success that is none: a page, or something else that no model has said."""
+    """Logs a response with a success status that is not a model's answer, such as an HTML page."""
     words = one_clean_line(without_keys(request, said).decode("utf-8", "replace"), MOST_LOGGED)
     log.warning("model_refusal", model=_model(request), server=_server(request), status=200, said=words)
 

@@ -1,4 +1,4 @@
-"""What every request to a model passes through: as `core.outgoing.endpoints`, for the HTTP library of Pydantic AI."""
+"""The transport of all requests to models: like `core.outgoing.endpoints`, for Pydantic AI's HTTP library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.core.outgoing.correlation import correlation_headers
 from partywall.core.outgoing.endpoints import CircuitOpenConnectError
 from partywall.core.outgoing.retries import Faults, Retries, ask
 
-# A model that was silent for the whole time is not asked again: that is for the fallbacks, or for the run's next turn.
+# A read timeout is not retried here: the fallbacks or the run's next attempt handle it.
 _FAULTS: Final = Faults(
     all=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout, httpx2.ReadTimeout, httpx2.WriteTimeout),
     repeated=(httpx2.NetworkError, httpx2.ProtocolError, httpx2.ConnectTimeout),
@@ -24,24 +24,24 @@ _FAULTS: Final = Faults(
 )
 
 
-# What asks for a stream; both SDKs write JSON without spaces.
+# Marks a streaming request; both SDKs write JSON without spaces.
 _STREAMED: Final = b'"stream":true'
 _ERROR: Final = b'"error"'
 _BEGINNING: Final = 2_000
 
 
 class AnswerStream(httpx2.AsyncByteStream):
-    """A streamed answer that is one, event by event.
+    """A streamed answer, validated event by event.
 
-    Raises ModelInvalidError for what is none, ReadError where it breaks off, also in good order, before the model has
-    said that it has ended, and ReadTimeout where no event comes for `silence` seconds, whatever else keeps coming.
+    Raises ModelInvalidError for an invalid answer, ReadError if the stream ends, even cleanly, before the model marks
+    the end of its answer, and ReadTimeout if no event arrives for `silence` seconds, even if comments do.
     """
 
     def __init__(self, request: httpx2.Request, response: httpx2.Response, silence: float) -> None:
         self._request = request
         self._response = response
         self._silence = silence
-        self._begins = bytearray()  # until it is known for an answer
+        self._begins = bytearray()  # for the log, if it is not an answer
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         answer, begun = Answer(), False
@@ -77,10 +77,9 @@ class AnswerStream(httpx2.AsyncByteStream):
 
 
 class ModelTransport(httpx2.AsyncBaseTransport):
-    """Repeats requests that failed before the model said anything. Raises CircuitOpenConnectError while a server is
-    left alone.
+    """Retries requests that fail before the answer starts. Raises CircuitOpenConnectError while a circuit is open.
 
-    `silence` is how long a model that answers may say nothing, in seconds.
+    `silence` is the maximum time between two events of an answer, in seconds.
     """
 
     def __init__(self, inner: httpx2.AsyncBaseTransport, retries: Retries, circuits: Circuits, silence: float) -> None:
@@ -100,7 +99,7 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         return self._read(request, response) if streams else response
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
-        """Some gateways report a failure as a success whose body is the error."""
+        """Sends the request once. Some gateways report an error with a success status and the error in the body."""
         response = await self._inner.handle_async_request(request)
         if response.is_error:
             return await refusal(request, response)
@@ -108,7 +107,7 @@ class ModelTransport(httpx2.AsyncBaseTransport):
         return await unmasked(request, response) if is_json and _STREAMED in request.content else response
 
     def _read(self, request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
-        """Its bytes are no longer compressed, nor as many as they were."""
+        """The response with a validated stream, which is neither compressed nor of the original length."""
         changed = ("content-encoding", "content-length")
         headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in changed]
         stream = AnswerStream(request, response, self._silence)

@@ -1,4 +1,4 @@
-"""What one answer has used so far, whatever form its server tells it in."""
+"""Computes the usage of one answer so far from the reports of any server."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from partywall.adapters.language_models.usage_forms import (
     listed,
 )
 
-# Of the prompt, which is sent once: reports that repeat it say the same again.
+# The prompt is sent once, so repeated reports of it must not be added.
 _OF_PROMPT: Final = (PROMPT, "prompt_tokens_details")
-# Tokens for each character, where a server has not shown yet how many it makes of its own words.
+# Tokens for each character, until a server's first report shows its own rate.
 _USUAL_RATE: Final = 0.25
 _LEAST_RATE, _MOST_RATE = 0.05, 0.5
-# Below this the two readings are as good as one, and a count that falls is corrected.
+# Readings within this factor count as equal, and a count that falls by less is a correction.
 _APART: Final = 1.2
 _MOST_NAMES: Final = 64
-# No answer has longer tokens on the whole, nor shorter ones: what counts fewer, or more, does not count all its words.
+# Bounds of an answer's average token length. A count outside of them does not cover all its text.
 _LONGEST_TOKEN: Final = 32  # in characters
 _SHORTEST_TOKEN: Final = 0.5
 
 
 def words_in(chunk: Mapping[str, JsonValue]) -> int:
-    """How many characters the model has written in this chunk: text, reasoning, and arguments of tools."""
+    """The number of characters that the model wrote in this chunk: text, reasoning and tool arguments."""
     deltas = [choice.get("delta") for choice in listed(chunk.get("choices")) if isinstance(choice, dict)]
     return sum(_words(delta) for delta in deltas if isinstance(delta, dict))
 
@@ -46,14 +46,14 @@ def _words(delta: Mapping[str, JsonValue]) -> int:
 
 
 def merged(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:
-    """The later of two running totals; what it does not say, or says is nothing, stays as it was."""
+    """The later of two running totals; counts that it omits or reports as zero keep the earlier value."""
     return _folded(earlier, later, lambda before, after: after or before)
 
 
 def merged_messages(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:
-    """The same of Anthropic's, whose reader wants both counts."""
-    told = merged(earlier, later)
-    return told | {name: told.get(name) or 0 for name in ("input_tokens", "output_tokens")}
+    """Like `merged`, for Anthropic's reports: always with both counts, which the SDK requires."""
+    total = merged(earlier, later)
+    return total | {name: total.get(name) or 0 for name in ("input_tokens", "output_tokens")}
 
 
 def _added(earlier: Mapping[str, JsonValue], later: Mapping[str, JsonValue]) -> Fields:
@@ -72,7 +72,7 @@ def _folded(
     combine: Callable[[JsonValue, JsonValue], JsonValue],
     depth: int = 1,
 ) -> Fields:
-    """Bounded in names and depth, for any number of reports may come."""
+    """Combines two reports. Bounded in names and depth, because a server may send any number of reports."""
     found = dict(earlier)
     for name, value in later.items():
         if name not in found and len(found) >= _MOST_NAMES:
@@ -87,10 +87,10 @@ def _folded(
 
 @dataclass(slots=True)
 class UsageTally:
-    """Of one answer. Its server may tell usage once, as running totals, piece by piece, or for each of its own steps.
+    """Usage of one answer. A server may report it once, as running totals, piece by piece, or for each internal step.
 
-    Running totals stay or grow. They are added up only where they cannot be totals: where so few tokens cannot hold
-    the words, or where the counts fall or the prompt grows by an answer, and their sum fits the words better.
+    Reports are taken as running totals, which never fall. They are added up only if they cannot be totals: if the
+    last count is too small for the text, or if counts fall or the prompt grows by an answer and the sum fits better.
     """
 
     _last: Fields = field(default_factory=dict)
@@ -102,7 +102,7 @@ class UsageTally:
     _words: int = 0
 
     def take(self, report: Fields, words: int) -> Fields:
-        """What the answer has used by now; `words` are the characters that the model has written by now."""
+        """The usage of the answer so far; `words` is the number of characters that the model has written so far."""
         report = in_chat_names(report)
         repeated = report == self._report and words == self._words
         if not repeated and (count(report, PROMPT) or count(report, COMPLETION)):

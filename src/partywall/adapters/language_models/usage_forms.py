@@ -1,7 +1,7 @@
-"""One report of usage in the names and the sense of chat completions, whatever its server calls the counts.
+"""Converts a server's usage report to the names and the meaning of OpenAI's chat completions.
 
-There the prompt includes what came from a cache, and the completion includes the reasoning. Other servers tell these
-beside the two counts, which shows in the total, or in a part that is larger than its whole.
+There the prompt includes cached tokens, and the completion includes reasoning. Other servers report these separately,
+which shows in the total, or in a part that is larger than its whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import JsonValue
 PROMPT: Final = "prompt_tokens"
 COMPLETION: Final = "completion_tokens"
 TOTAL: Final = "total_tokens"
-# No call uses as many, and no sum of such ones leaves a column or a number in JSON.
+# More than any call uses; sums of it still fit the columns and JSON numbers.
 MOST_TOKENS: Final = 2**31 - 1
 
 # OpenAI's chat completions and responses, Ollama's own API, llama.cpp's timings.
@@ -26,7 +26,7 @@ _COMPLETIONS: Final = (
     COMPLETION, "output_tokens", "eval_count", "predicted_n", "candidates_tokens", "response_tokens",
     "generated_tokens",
 )  # fmt: skip
-# Anthropic, Bedrock, llama.cpp, and Gemini's for what its tools have read.
+# Anthropic, Bedrock, llama.cpp, and Gemini (for what its tools read).
 _BESIDE_PROMPT: Final = (
     "cache_read_input_tokens", "cache_creation_input_tokens", "cache_write_input_tokens", "cache_n",
     "tool_use_prompt_tokens",
@@ -34,7 +34,7 @@ _BESIDE_PROMPT: Final = (
 _REASONING: Final = "reasoning_tokens"
 _THOUGHTS: Final = "thoughts_tokens"
 _DETAILS: Final = ("completion_tokens_details", "output_tokens_details")
-# Cohere has its counts one level deeper; the first are those that the model has used, the others those on the bill.
+# Cohere's counts are one level deeper: `tokens` is what the model used, `billed_units` what is billed.
 _WITHIN: Final = ("tokens", "billed_units")
 _NAMES: Final = ("usage", "usageMetadata", "usage_metadata", "timings", "amazon-bedrock-invocationMetrics")
 _COUNTS: Final = frozenset({*_PROMPTS, *_COMPLETIONS, *_BESIDE_PROMPT})
@@ -45,13 +45,13 @@ type Fields = dict[str, JsonValue]
 
 
 def usage_in(chunk: Mapping[str, JsonValue]) -> Fields | None:
-    """Wherever servers put it; of several the first that counts anything."""
+    """The usage in a chunk, wherever the server puts it; of several, the first with a count above zero."""
     found = list(_reports_in(chunk))
     return next((each for each in found if _counts_anything(each)), found[0] if found else None)
 
 
 def _reports_in(chunk: Mapping[str, JsonValue]) -> Iterator[Fields]:
-    """At the top, under the name of Groq, in a choice as Moonshot does, or without a name of its own as Ollama does."""
+    """Reports at the top level, in `x_groq`, in a choice (Moonshot), or as fields of the chunk itself (Ollama)."""
     choices = [each for each in listed(chunk.get("choices")) if isinstance(each, dict)]
     holders = (chunk, chunk.get("x_groq"), chunk.get("delta"), *choices, *(each.get("delta") for each in choices))
     for holder in holders:
@@ -67,7 +67,7 @@ def _counts_anything(usage: Fields) -> bool:
 
 
 def without_unreadable(chunk: Fields) -> bool:
-    """Empties each usage that has another form; whether there was one."""
+    """Empties each `usage` that is not an object; returns whether there was one."""
     found = False
     for holder in (chunk, chunk.get("message"), chunk.get("x_groq"), *listed(chunk.get("choices"))):
         if isinstance(holder, dict) and not isinstance(holder.get("usage"), dict | None):
@@ -76,7 +76,7 @@ def without_unreadable(chunk: Fields) -> bool:
 
 
 def bound(usage: Fields) -> None:
-    """Numbers may be written as text. A count that is none is taken out: it is estimated then."""
+    """Bounds the counts in place. Accepts numbers as text; clears invalid counts, which are then estimated."""
     for fields in (usage, *(each for each in usage.values() if isinstance(each, dict))):
         for name, value in list(fields.items()):
             if name in _WITHIN and isinstance(value, dict):
@@ -99,7 +99,7 @@ def _tokens(value: JsonValue) -> int | None:
 
 
 def in_chat_names(usage: Mapping[str, JsonValue]) -> Fields:
-    """With both counts as chat completions have them, as far as they can be known; a larger total is believed."""
+    """The report with both counts as in chat completions, as far as known. A total larger than their sum is trusted."""
     report = _plain(usage)
     total, hidden = count(report, TOTAL), _reasoning(report)
     parts = [part for name in _BESIDE_PROMPT if (part := count(report, name))]
@@ -113,18 +113,18 @@ def in_chat_names(usage: Mapping[str, JsonValue]) -> Fields:
     to_prompt = _of_prompt(left, hidden, parts)
     prompt, completion = prompt + to_prompt, completion + left - to_prompt
     counts: Fields = {PROMPT: min(prompt, MOST_TOKENS), COMPLETION: min(completion, MOST_TOKENS)}
-    return {**counts, **report, **counts}  # they come first, for not all names are kept
+    return {**counts, **report, **counts}  # counts first, because only the first names are kept
 
 
 def _of_prompt(left: int, hidden: int, parts: list[int]) -> int:
-    """How much the prompt has of what only the total counts: what the parts beside it explain to the token."""
+    """The prompt's share of the tokens that only the total counts: those that the separate parts explain exactly."""
     if left == hidden:
         return 0
     return next((each for each in (left - hidden, left) if each in (*parts, sum(parts))), 0)
 
 
 def _plain(usage: Mapping[str, JsonValue]) -> Fields:
-    """A copy whose names are written as OpenAI writes them, with numbers for counts."""
+    """A copy with names in OpenAI's style and numeric counts."""
     report = {_plain_name(name): value for name, value in usage.items()}
     for name in _WITHIN:
         within = report.pop(name, None)
@@ -135,7 +135,7 @@ def _plain(usage: Mapping[str, JsonValue]) -> Fields:
 
 
 def _plain_name(name: str) -> str:
-    """`promptTokenCount` and `prompt_token_count` are `prompt_tokens`."""
+    """Maps `promptTokenCount` and `prompt_token_count` to `prompt_tokens`."""
     if len(name) > _LONGEST_NAME:
         return name
     name = _CAPITAL.sub(lambda capital: f"_{capital[0].lower()}", name)

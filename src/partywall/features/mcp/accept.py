@@ -1,4 +1,4 @@
-"""In which form a client reads answers, by its Accept header (RFC 9110, 12.5.1)."""
+"""Parses the Accept header (RFC 9110, 12.5.1)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from partywall.features.mcp.constants import MOST_MEDIA_RANGES
 
 @dataclass(frozen=True, slots=True)
 class AcceptedTypes:
-    """`stream`: server-sent events are accepted, `asked`: by their own name and not by a wildcard."""
+    """`stream`: server-sent events are accepted. `asked`: they are named, not only matched by `*/*`."""
 
     json: bool
     stream: bool
@@ -19,7 +19,7 @@ class AcceptedTypes:
 
     @classmethod
     def of(cls, lines: Iterable[str]) -> Self:
-        """Who does not say what it accepts gets JSON."""
+        """Without an Accept header, only JSON is accepted."""
         said = ",".join(lines)
         if not said.strip(" ,\t"):
             return cls(json=True, stream=False, asked=False)
@@ -30,18 +30,18 @@ class AcceptedTypes:
 
 
 def _range(said: str) -> tuple[str, bool]:
-    """A media range, and whether it is wanted at all."""
+    """A media range, and whether its quality is above zero."""
     name, *parameters = (part.strip().lower() for part in said.split(";"))
-    return name, not any(_is_nought(parameter) for parameter in parameters)
+    return name, not any(_is_zero_quality(parameter) for parameter in parameters)
 
 
-def _is_nought(parameter: str) -> bool:
+def _is_zero_quality(parameter: str) -> bool:
     name, _, value = parameter.partition("=")
     return name.strip() == "q" and value.strip() in ("0", "0.", "0.0", "0.00", "0.000")
 
 
 def _allows(ranges: Mapping[str, bool], media_type: str) -> bool:
-    """By the most specific range that names it."""
+    """Whether the most specific matching range allows the type."""
     for name in (media_type, f"{media_type.partition('/')[0]}/*", "*/*"):
         if name in ranges:
             return ranges[name]

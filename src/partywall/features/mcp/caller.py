@@ -18,7 +18,7 @@ from partywall.features.agents.service import RunService
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls tools, and in which project. Holds nothing open: every call enters the project anew."""
+    """The principal that calls tools, and the project. Holds nothing open: every call opens its own scope."""
 
     resources: Resources
     principal: Principal
@@ -38,12 +38,12 @@ class Caller:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[RunService]:
-        """One transaction. It ends as it must, also where the client has gone meanwhile."""
+        """A transaction, shielded from cancellation: it completes even if the client disconnects."""
         with anyio.CancelScope(shield=True):
             async with self.resources.sessions.begin() as session:
                 scope = await open_shared_scope(session, self.principal, self.project_id, accepting=True)
                 yield await get_run_service(session, scope, self.resources)
 
     async def verified(self) -> VerifiedCredential:
-        """With when the credential expires, for whoever is going to wait; raises NotAuthenticatedError."""
+        """The credential with its expiry, for calls that wait; raises NotAuthenticatedError."""
         return await self.resources.authenticator.verify(self.token)

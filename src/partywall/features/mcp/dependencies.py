@@ -16,7 +16,7 @@ from partywall.settings import HttpSettings
 
 
 async def refuse_foreign_pages(request: Request, resources: ResourcesDep) -> None:
-    """A browser says whose page it speaks for. The protocol asks servers to look, because of DNS rebinding."""
+    """Raises OriginNotAllowedError. The protocol requires the check of Origin, because of DNS rebinding."""
     origin = request.headers.get("origin")
     if origin is None:
         return
@@ -26,13 +26,16 @@ async def refuse_foreign_pages(request: Request, resources: ResourcesDep) -> Non
 
 
 def _own_hosts(request: Request, http: HttpSettings) -> list[str]:
-    """What HTTP__PUBLIC_URL says. Of what the client says only what is no name: a name may be made to lead here."""
+    """The host of HTTP__PUBLIC_URL, and the Host header if it is an IP address or localhost.
+
+    Other names in the Host header are not trusted: DNS rebinding can point them here.
+    """
     public = "" if http.public_url is None else urlsplit(str(http.public_url)).netloc
     claimed = request.headers.get("host", "")
-    return [public, claimed] if _is_no_name(claimed) else [public]
+    return [public, claimed] if _is_address(claimed) else [public]
 
 
-def _is_no_name(host: str) -> bool:
+def _is_address(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return name == "localhost" or bool(ip_address(name))
@@ -43,7 +46,7 @@ def _is_no_name(host: str) -> bool:
 async def get_caller(
     project_id: UUID, request: Request, resources: ResourcesDep, principal: PrincipalDep, reader: ScopedReaderDep
 ) -> Caller:
-    """Whoever may enter the project; raises ProjectNotFoundError before anything of the protocol is looked at."""
+    """A caller with access to the project; raises ProjectNotFoundError before the message is read."""
     await reader.scope(project_id)
     token = bearer_token(request.headers.get("authorization")) or ""
     scope = request.scope

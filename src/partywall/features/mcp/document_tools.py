@@ -65,7 +65,7 @@ DOCUMENT_TOOLS: Final = (
     Tool(
         name="read_document",
         title="Read a document",
-        description="The text of a document, a page at a time. Go on at `next_start` until it is null.",
+        description="Reads a document's text, one page at a time. Continue at `next_start` until it is null.",
         input=ReadArguments,
         output=TextPage,
         work=_read,

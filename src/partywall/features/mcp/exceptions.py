@@ -7,7 +7,7 @@ from partywall.core.field_errors import field_errors
 
 
 class ArgumentsError(PartywallError):
-    """The arguments of a tool do not fit its schema; each pointer leads into them."""
+    """The arguments of a tool do not fit its schema; pointers lead into the arguments."""
 
     status = 422
     code = "validation_failed"
@@ -18,7 +18,7 @@ class ArgumentsError(PartywallError):
 
 
 class InternalError(PartywallError):
-    """Nobody foresaw it: it says nothing but the request id, which stands beside it."""
+    """An unexpected error. Its details are only in the log, under the request id."""
 
     def __init__(self) -> None:
         super().__init__("Something went wrong; quote the request id.")

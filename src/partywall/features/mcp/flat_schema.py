@@ -1,4 +1,4 @@
-"""JSON Schemas without references: many clients hand a tool's schema to a model's API that follows none."""
+"""JSON Schemas without references: many clients pass a tool's schema to a model API that does not support them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _NULL: Final[JsonObject] = {"type": "null"}
 
 
 def flat_schema(schema: JsonObject, *, nulls: bool = True) -> JsonObject:
-    """Each definition stands where it is used; raises ValueError for one that holds itself, or is elsewhere.
+    """The schema with all definitions inlined; raises ValueError for recursive and external references.
 
-    Without `nulls`, a property that may be absent is not offered null as well.
+    Without `nulls`, null is removed from the types of optional properties.
     """
     definitions = cast("Mapping[str, JsonObject]", schema.get("$defs", {}))
     found = _flat({name: value for name, value in schema.items() if name != "$defs"}, definitions, ())
@@ -40,20 +40,20 @@ def _flat(value: JsonValue, definitions: Mapping[str, JsonObject], within: tuple
         return beside
     name = reference.removeprefix(_PREFIX)
     if name in within or name not in definitions:
-        raise ValueError(f"{reference} cannot be put in its place")
+        raise ValueError(f"{reference} cannot be inlined")
     definition = cast("JsonObject", _flat(definitions[name], definitions, (*within, name)))
     return {**definition, **beside}
 
 
 def _refers(name: str, value: JsonValue) -> bool:
-    """A discriminator names references too, and says nothing that the choices do not say."""
+    """Whether the keyword refers to definitions: `$ref`, or a discriminator, which adds nothing to its choices."""
     if name == "discriminator":
         return isinstance(value, dict) and "propertyName" in value
     return name == "$ref" and isinstance(value, str)
 
 
 def _without_null(schema: JsonObject) -> JsonObject:
-    """What is null is absent: nobody needs to be told that it may be written."""
+    """The property's schema without null: clients can omit the property instead."""
     choices = schema.get("anyOf")
     if not isinstance(choices, list) or _NULL not in choices:
         return schema

@@ -1,4 +1,4 @@
-"""One message of JSON-RPC 2.0 as the protocol has it, read from a body. What is none has the protocol's own error."""
+"""Reads one JSON-RPC 2.0 message from a body. Errors are those of the protocol."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type MessageId = int | str
 # The body of a request, as the OpenAPI document has it.
 SCHEMA: Final[JsonObject] = {
     "title": "McpMessage",
-    "description": "One request or notification of JSON-RPC 2.0. A notification has no `id`, and no answer but 202.",
+    "description": "A JSON-RPC 2.0 request or notification. A notification has no `id` and is answered with 202.",
     "type": "object",
     "properties": {
         "jsonrpc": {"type": "string", "const": "2.0"},
@@ -36,7 +36,7 @@ SCHEMA: Final[JsonObject] = {
 
 
 class MessageError(Exception):
-    """What JSON-RPC answers instead of a result. `message_id` is None where the message has none that can be read."""
+    """A JSON-RPC error. `message_id` is None if the message has no readable id."""
 
     def __init__(
         self, code: int, message: str, message_id: MessageId | None = None, data: JsonObject | None = None
@@ -52,10 +52,9 @@ class MessageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A request, or a notification where `id` is None. What the client has set to null is absent.
+    """A request, or a notification if `id` is None. Null parameters are removed.
 
-    The arguments of a tool stand apart from `params`: they may be what nothing else carries on, and only the tool says
-    what is wrong with them.
+    A tool's arguments are kept apart from `params`: only the tool validates them.
     """
 
     id: MessageId | None
@@ -64,7 +63,7 @@ class Message:
     arguments: Mapping[str, object]
 
     def to_json(self) -> bytes:
-        """Without the arguments."""
+        """The message without the arguments."""
         named = {} if self.id is None else {"id": self.id}
         return json.dumps({"jsonrpc": "2.0", **named, "method": self.method, "params": self.params}).encode()
 

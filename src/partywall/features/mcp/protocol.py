@@ -1,4 +1,4 @@
-"""One message of the protocol and its answer. Loaded with the first message: the SDK is 20 MB and half a second."""
+"""Handles one MCP message. Imported with the first message, because the SDK takes 20 MB and half a second."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from partywall.features.mcp.service import server_for
 from partywall.features.mcp.tools import BY_NAME
 
 _VERSION: Final = "mcp-protocol-version"
-_UNDERSTOOD: Final = (
+_SDK_HEADERS: Final = (
     (b"accept", b"application/json, text/event-stream"),
     (b"content-type", b"application/json"),
 )
@@ -44,7 +44,7 @@ async def exchange(caller: Caller, request: Request) -> Response:
 
 
 def _require_known_version(message: Message, request: Request) -> None:
-    """Raises MessageError. What `initialize` says is negotiated, whatever the header is."""
+    """Raises MessageError. `initialize` negotiates the version in its body, so its header is not checked."""
     version = request.headers.get(_VERSION)
     if version and version not in KNOWN_PROTOCOL_VERSIONS and message.method != "initialize":
         data: JsonObject = {"supported": list(KNOWN_PROTOCOL_VERSIONS), "requested": version[:100]}
@@ -52,7 +52,7 @@ def _require_known_version(message: Message, request: Request) -> None:
 
 
 class _Exchange(Response):
-    """One message and its answer. A session of the SDK lives as long as that, and ends with the client."""
+    """Answers one message in an SDK session of its own, which ends with the answer or when the client disconnects."""
 
     media_type = "application/json"
 
@@ -70,7 +70,7 @@ class _Exchange(Response):
             server_for(self._caller, self._message.arguments),
             json_response=not self._streams,
             stateless=True,
-            max_request_body_size=sys.maxsize,  # the body is here already: the application's own limit has judged it
+            max_request_body_size=sys.maxsize,  # the application has already limited the body
         )
         if _waits(self._message):
             mark_open_stream(scope)
@@ -86,20 +86,20 @@ class _Exchange(Response):
         async with anyio.create_task_group() as group:
             group.start_soon(_until_gone, receive, gone, group.cancel_scope)
             async with manager.run():
-                await manager.handle_request(_understood(scope), replay, answer)
+                await manager.handle_request(_sdk_scope(scope), replay, answer)
             group.cancel_scope.cancel()
 
 
-def _understood(scope: Scope) -> Scope:
-    """What the headers amount to, in the one way in which the SDK reads it."""
+def _sdk_scope(scope: Scope) -> Scope:
+    """The scope with the headers that were checked here, in the form that the SDK expects."""
     known = [version.encode() for version in KNOWN_PROTOCOL_VERSIONS]
-    replaced = {name for name, _ in _UNDERSTOOD}
+    replaced = {name for name, _ in _SDK_HEADERS}
     kept = [
         (name, value)
         for name, value in scope["headers"]
         if name not in replaced and (name != _VERSION.encode() or value in known)
     ]
-    return {**scope, "headers": [*kept, *_UNDERSTOOD]}
+    return {**scope, "headers": [*kept, *_SDK_HEADERS]}
 
 
 async def _until_gone(receive: Receive, gone: anyio.Event, scope: anyio.CancelScope) -> None:
@@ -110,6 +110,6 @@ async def _until_gone(receive: Receive, gone: anyio.Event, scope: anyio.CancelSc
 
 
 def _waits(message: Message) -> bool:
-    """Only what waits is worth a stream."""
+    """Whether the message calls a tool that waits; only such calls are answered with a stream."""
     tool = BY_NAME.get(str(message.params.get("name"))) if message.method == "tools/call" else None
     return tool is not None and tool.waits

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/projects/{project_id}/mcp", tags=["mcp"])
 type Exchange = Callable[[Caller, Request], Awaitable[Response]]
 
 _EXCHANGE: Final = "partywall.features.mcp.protocol"
-# What JSON-RPC answers a request with: a result or an error.
+# A JSON-RPC response: a result or an error.
 _ANSWER: Final[JsonObject] = {
     "type": "object",
     "properties": {"jsonrpc": {"const": "2.0"}, "id": {}, "result": {"type": "object"}, "error": {"type": "object"}},
@@ -34,7 +34,7 @@ _STREAM: Final[JsonObject] = {"text/event-stream": {"schema": {"type": "string"}
 
 
 async def _load() -> Exchange:
-    """In a thread, so that no stream of this process waits for it."""
+    """Imports the module in a thread, so that the event loop is not blocked."""
     exchange: Exchange = (await to_thread.run_sync(import_module, _EXCHANGE)).exchange
     return exchange
 
@@ -44,21 +44,21 @@ async def _load() -> Exchange:
     status_code=200,
     response_class=JSONResponse,
     dependencies=[PageGuard],
-    summary="Speak the Model Context Protocol",
-    description="The project as an MCP server: streamable HTTP, one message a request and no session. Answers with "
-    "JSON, and with server-sent events where a call waits.",
+    summary="Send a Model Context Protocol message",
+    description="The project as an MCP server: streamable HTTP, one message per request and no session. Answers with "
+    "JSON, or with server-sent events for calls that wait.",
     max_body_size=MEDIUM_BYTES,
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": SCHEMA}}}},
     responses={
         **documented(ProjectNotFoundError, OriginNotAllowedError, UnsupportedMediaTypeError),
         200: {"description": "The answer to a request", "content": {**_JSON, **_STREAM}},
-        202: {"description": "A notification was heard"},
-        400: {"description": "No message of the protocol", "content": _JSON},
-        406: {"description": "The client accepts neither form of the answer", "content": _JSON},
+        202: {"description": "The notification was received"},
+        400: {"description": "Not a message of the protocol", "content": _JSON},
+        406: {"description": "The client accepts neither JSON nor server-sent events", "content": _JSON},
     },
 )
 async def exchange_mcp_message(request: Request, caller: CallerDep) -> Response:
-    """Reads the body itself: whatever is wrong with it is said in the protocol's own terms."""
+    """Reads the body itself, so that its errors follow the protocol."""
     _require_json(request.headers.get("content-type", ""))
     exchange = await _load()
     return await exchange(caller, request)
@@ -67,4 +67,4 @@ async def exchange_mcp_message(request: Request, caller: CallerDep) -> Response:
 def _require_json(content_type: str) -> None:
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedMediaTypeError("A message is sent as application/json.")
+        raise UnsupportedMediaTypeError("Send messages as application/json.")

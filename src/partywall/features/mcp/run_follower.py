@@ -1,4 +1,4 @@
-"""Waiting for a run: its events wake, and what is answered is read anew."""
+"""Waits for a run: its events wake the waiter, which then reads the run again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.schemas import FollowedRun
 from partywall.features.mcp.tool import ReportProgress
 
-# All but the single tokens.
+# All events of a run except its tokens.
 _STEPS: Final = TypeFilter.parse(
     "run.queued,run.started,run.tool_called,run.tool_returned,run.usage,run.waiting,run.succeeded,run.failed,"
     "run.cancelled"
 )
 
-# Behind these a run goes on: there is no need to look at it.
+# A run is not settled after these, so it need not be read again.
 _GOES_ON: Final = frozenset({"queued", "started", "tool_called", "tool_returned", "usage"})
 
 
@@ -35,9 +35,10 @@ async def current(caller: Caller, run_id: UUID) -> Run:
 
 
 async def follow(caller: Caller, run_id: UUID, seconds: float, report: ReportProgress) -> FollowedRun:
-    """The run when it is settled, or as it is when the time is over, the server drains or the credential expires.
+    """The run once it is settled, or its state on timeout, server drain or expiry of the credential.
 
-    Holds no connection while it waits. Raises RunNotFoundError, and TooManyStreamsError: it is a stream like others.
+    Holds no database connection while it waits. Raises RunNotFoundError, and TooManyStreamsError, because it counts
+    as a stream.
     """
     await runs.require_run(caller.reader, caller.project_id, run_id)
     service = await get_live_service(caller.resources)
@@ -45,10 +46,10 @@ async def follow(caller: Caller, run_id: UUID, seconds: float, report: ReportPro
     subscription = await service.follow(verified, caller.project_id, None, _STEPS, run_id)
     until = asyncio.get_running_loop().time() + seconds
     try:
-        # Read once the feed is open: what is not settled yet will be heard when it is.
+        # Read after subscribing, so that no later event is missed.
         run = await current(caller, run_id)
         while not _settled(run):
-            steps = await _heard(subscription, until)
+            steps = await _next_steps(subscription, until)
             for step in steps or ():
                 await report(step)
             if steps is None or steps[-1].split()[0] not in _GOES_ON:
@@ -60,8 +61,8 @@ async def follow(caller: Caller, run_id: UUID, seconds: float, report: ReportPro
     return FollowedRun(run=run, settled=_settled(run))
 
 
-async def _heard(subscription: Subscription, until: float) -> list[str] | None:
-    """What has happened next; None where nothing more is to be heard, or not in time."""
+async def _next_steps(subscription: Subscription, until: float) -> list[str] | None:
+    """The next steps; None on timeout or when the subscription has ended."""
     try:
         async with asyncio.timeout_at(until):
             while (frames := await subscription.frames()) == []:
@@ -72,7 +73,7 @@ async def _heard(subscription: Subscription, until: float) -> list[str] | None:
 
 
 def _step(frame: bytes) -> str:
-    """`tool_called search`."""
+    """Such as `tool_called search`."""
     event = orjson.loads(body_of(frame))
     return " ".join((event["type"].removeprefix("run."), *filter(None, [event["data"].get("tool")])))
 

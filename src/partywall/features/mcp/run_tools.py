@@ -15,7 +15,7 @@ from partywall.features.mcp.schemas import FollowArguments, FollowedRun, NoArgum
 from partywall.features.mcp.tool import ReportProgress, Tool
 from partywall.features.projects.rights import Right, require
 
-# What the idempotency records of started runs go by; those of the HTTP route are others.
+# The route in idempotency records of started runs; the HTTP route has its own.
 _ROUTE: Final = "MCP start_run"
 
 
@@ -26,7 +26,7 @@ async def _list_agents(caller: Caller, _: NoArguments, __: ReportProgress) -> Ag
 
 
 def _readable(agent: Agent) -> Agent:
-    """With schemas like those of the tools, but for what cannot be written so."""
+    """The agent with inlined schemas, as the tools have; unchanged if they cannot be inlined."""
     try:
         schemas = {"input_schema": flat_schema(agent.input_schema), "output_schema": flat_schema(agent.output_schema)}
     except ValueError:
@@ -65,8 +65,8 @@ RUN_TOOLS: Final = (
     Tool(
         name="list_agents",
         title="List agents",
-        description="The agents that can be started: what each is for, whether a model is configured for it, and the "
-        "JSON Schemas of its input and output.",
+        description="Lists the agents that can be started: the purpose of each, whether a model is configured for it, "
+        "and the JSON Schemas of its input and output.",
         input=NoArguments,
         output=Agents,
         work=_list_agents,
@@ -74,8 +74,8 @@ RUN_TOOLS: Final = (
     Tool(
         name="start_run",
         title="Start a run",
-        description="Starts an agent on an input that fits its schema, and answers at once: follow the run to its "
-        "result. Runs may cost money; list_agents says what there is.",
+        description="Starts a run of an agent, with an input that fits its schema. Returns at once: use follow_run to "
+        "get the result, and list_agents to see the agents. Runs may cost money.",
         input=StartArguments,
         output=Run,
         work=_start,
@@ -84,7 +84,7 @@ RUN_TOOLS: Final = (
     Tool(
         name="get_run",
         title="Get a run",
-        description="A run as it is now, with its output once it has succeeded.",
+        description="Returns a run's current state, with its output once it has succeeded.",
         input=RunArguments,
         output=Run,
         work=_get,
@@ -92,8 +92,8 @@ RUN_TOOLS: Final = (
     Tool(
         name="follow_run",
         title="Follow a run",
-        description="Waits until a run is over or waits for a person's decision, at most `wait_seconds`, and answers "
-        "with it. Tells of its steps meanwhile, if asked for progress. Not `settled`: follow it again.",
+        description="Waits until a run is over or waits for a person's decision, at most `wait_seconds`, and returns "
+        "it. Reports its steps as progress on request. If it is not `settled`, call this again.",
         input=FollowArguments,
         output=FollowedRun,
         work=_follow,
@@ -102,7 +102,7 @@ RUN_TOOLS: Final = (
     Tool(
         name="cancel_run",
         title="Cancel a run",
-        description="Ends a run: at once where it waits, within two seconds where it is at work.",
+        description="Cancels a run: at once if it is queued or waiting, within two seconds if it is running.",
         input=RunArguments,
         output=Run,
         work=_cancel,

@@ -1,4 +1,4 @@
-"""The arguments and results of the tools; what is a resource elsewhere has its schema there."""
+"""Arguments and results of the tools. Schemas of resources are in their own slices."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from partywall.features.documents.schemas import DocumentQuery, ExternalId, Inde
 from partywall.features.mcp.constants import LONGEST_WAIT_SECONDS, MOST_CHARACTERS, PAGE_CHARACTERS, WAIT_SECONDS
 from partywall.features.search.schemas import SearchHit, SearchMode, SearchQuery
 
-# Of a list, empty for its first page.
+# Clients may send an empty cursor for the first page.
 _CURSOR: Final = BeforeValidator(lambda value: None if value == "" else value)
 
 
 class ToolArguments(RequestModel):
-    """What a tool takes. Many clients write null for what they leave out."""
+    """The arguments of a tool. Many clients send null for arguments that they omit."""
 
     @model_validator(mode="before")
     @classmethod
@@ -34,13 +34,13 @@ class NoArguments(ToolArguments):
 
 
 class SearchArguments(ToolArguments, SearchQuery):
-    """What `GET /search` takes; in JSON a number is one already."""
+    """The parameters of `GET /search`; `limit` is strict, because JSON has numbers."""
 
     limit: Annotated[StrictInt, Field(ge=1, le=100), WHOLE] = 10
 
 
 class SearchAnswer(ResponseModel):
-    """`mode` is how it was searched: `text` where the embedding model of a hybrid search did not answer."""
+    """`mode` is the mode that was used: `text` if the embedding model of a hybrid search did not answer."""
 
     items: list[SearchHit]
     mode: SearchMode
@@ -49,13 +49,13 @@ class SearchAnswer(ResponseModel):
 class ListArguments(ToolArguments):
     limit: Annotated[StrictInt, Field(ge=1, le=MAX_LIMIT), WHOLE] = 20
     cursor: Annotated[str | None, _CURSOR] = Field(
-        default=None, description="`next_cursor` of the page before, with all else the same."
+        default=None, description="`next_cursor` of the previous page; all other arguments must be the same."
     )
     sort: Sort = "-created_at"
     external_id: ExternalId | None = None
     status: Status | None = None
     index_status: IndexStatus | None = None
-    q_title: str | None = Field(default=None, description="A part of the title, in any case.")
+    q_title: str | None = Field(default=None, description="A part of the title; upper and lower case are equal.")
 
     def query(self) -> DocumentQuery:
         """Raises ValidationError, as for the arguments themselves."""
@@ -65,15 +65,15 @@ class ListArguments(ToolArguments):
 class ReadArguments(ToolArguments):
     document_id: UUID
     start: Annotated[StrictInt, Field(ge=0, lt=2**31 - 1), WHOLE] = Field(
-        default=0, description="The first character; a hit's `start` fits here."
+        default=0, description="The first character, such as a hit's `start`."
     )
     length: Annotated[StrictInt, Field(ge=1, le=MOST_CHARACTERS), WHOLE] = Field(
-        default=PAGE_CHARACTERS, description="In characters, at most."
+        default=PAGE_CHARACTERS, description="Maximum number of characters."
     )
 
 
 class TextPage(ResponseModel):
-    """`next_start` is where the next page begins, null behind the last. Another `version` is another text."""
+    """`next_start` is where the next page starts, null after the last. The text may differ between versions."""
 
     document_id: UUID
     title: str
@@ -89,7 +89,7 @@ IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]+$", min
 
 
 class StartArguments(ToolArguments, RunStart):
-    """What `POST /runs` takes, and its Idempotency-Key."""
+    """The body of `POST /runs`, and its Idempotency-Key."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -98,7 +98,7 @@ class StartArguments(ToolArguments, RunStart):
     )
 
     idempotency_key: IdempotencyKey | None = Field(
-        default=None, description="Repeats under the same key answer with the run that the first has started."
+        default=None, description="Calls with the same key return the run that the first one started."
     )
 
     def wanted(self) -> RunStart:
@@ -114,7 +114,7 @@ class FollowArguments(RunArguments):
 
 
 class FollowedRun(ResponseModel):
-    """`settled`: it is over or waits for a person's decision. Until then, follow it again."""
+    """`settled`: the run is over or waits for a person's decision. Otherwise, follow it again."""
 
     run: Run
     settled: bool

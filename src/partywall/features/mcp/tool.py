@@ -10,14 +10,14 @@ from partywall.core.schemas import RequestModel, ResponseModel
 from partywall.features.mcp.caller import Caller
 from partywall.features.mcp.flat_schema import flat_schema
 
-# Tells the client how far a call is, if it asked to be told.
+# Reports a call's progress to the client, if it asked for that.
 type ReportProgress = Callable[[str], Awaitable[None]]
 type Work[I: RequestModel, O: BaseModel] = Callable[[Caller, I, ReportProgress], Awaitable[O]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool[I: RequestModel, O: ResponseModel]:
-    """What a client may call. `work` asks the services, which ask for the right; `waits`: it may take its time."""
+    """A tool for clients. `work` calls the services, which check the rights; `waits`: the call may take long."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ class Tool[I: RequestModel, O: ResponseModel]:
     waits: bool = False
 
     def described(self) -> types.Tool:
-        """As `tools/list` has it, with the JSON Schemas of both sides."""
+        """The tool as in `tools/list`, with the JSON Schemas of its input and output."""
         return types.Tool(
             name=self.name,
             title=self.title,

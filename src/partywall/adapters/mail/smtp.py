@@ -25,7 +25,7 @@ from partywall.core.mail.mime import Envelope, envelope, mailbox
 _FRESH: Final = 60.0
 # Seconds without new connections after the server did not answer, so that mails do not hold up the worker's other jobs.
 _AWAY_FOR: Final = 10.0
-_CLOSE_REASON: Final = 2.0
+_QUIT_SECONDS: Final = 2.0
 _PERMANENT: Final = 500
 _PORTS: Final = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -116,7 +116,7 @@ async def _leave(client: SMTP) -> None:
     """Close the connection with QUIT if possible. The mail's outcome is already known, so errors are ignored."""
     if client.is_connected:
         with contextlib.suppress(SMTPException, OSError):
-            async with asyncio.timeout(_CLOSE_REASON):
+            async with asyncio.timeout(_QUIT_SECONDS):
                 await client.quit()
     client.close()
 

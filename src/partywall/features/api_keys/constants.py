@@ -3,5 +3,5 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-# Revoked and expired ones are kept for so long, to say whose key a log line or a document names.
+# How long revoked and expired keys are kept, so that a key named in a log or a document can be identified.
 KEPT_FOR: Final = timedelta(days=90)

@@ -10,7 +10,7 @@ from partywall.core.db.base import Base, TableKind
 
 
 class ApiKey(Base):
-    """`secret_hash` is written and never read: the runtime role may not select it."""
+    """The runtime role may write `secret_hash` but not select it."""
 
     __tablename__ = "api_key"
     __table_args__ = (

@@ -18,7 +18,7 @@ KEYSET: Final = Keyset({"created_at": ApiKey.created_at}, ApiKey.id)
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRepository:
-    """The keys of one project that are not revoked."""
+    """The project's keys that are not revoked."""
 
     session: AsyncReadSession
     scope: ProjectScope

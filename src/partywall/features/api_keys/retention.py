@@ -19,6 +19,6 @@ _PRUNE: Final = select(
 
 
 async def prune_api_keys(resources: Resources) -> None:
-    """Forgets the keys that have been revoked or expired for a good while."""
+    """Delete keys that were revoked or expired more than `KEPT_FOR` ago."""
     removed = await prune(resources.sessions, _PRUNE, {"before": utc_now() - KEPT_FOR, "most": ROWS_AT_ONCE})
     log.info("api_keys_pruned", removed=removed)

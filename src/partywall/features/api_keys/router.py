@@ -29,8 +29,8 @@ NO_STORE = {"Cache-Control": "no-store"}
     status_code=status.HTTP_201_CREATED,
     response_model=CreatedApiKey,
     summary="Create a key",
-    description="The secret is in this answer and nowhere else: only its hash is stored, and a replay under the same "
-    "`Idempotency-Key` comes without it. A key does what its role may do, except deciding who may enter.",
+    description="Only this answer contains the secret: the server stores its hash, and a replay under the same "
+    "`Idempotency-Key` omits it. A key has the rights of its role, except those that only people have.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError
     ),
@@ -51,7 +51,7 @@ def _without_secret(body: bytes) -> bytes:
 @router.get(
     "",
     summary="List the project's keys",
-    description="Those that are not revoked. None shows more of its secret than the prefix.",
+    description="Keys that are not revoked, with only the prefix of their secrets.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_api_keys(

@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from partywall.core.schemas import GivenInstant, Instant, Name, RequestModel, ResponseModel, SortedQuery
 
-# A key never owns: whether there is a project at all is for people to say.
+# A key cannot be an owner: only people may delete or transfer a project.
 type KeyRole = Literal["admin", "editor", "viewer"]
 
 
@@ -16,11 +16,11 @@ class ApiKeyCreate(RequestModel):
 
     name: Name
     role: KeyRole
-    expires_at: GivenInstant | None = Field(default=None, description="In the future; without it the key stays good.")
+    expires_at: GivenInstant | None = Field(default=None, description="In the future; without it, a key never expires.")
 
 
 class ApiKey(ResponseModel):
-    """A project's key. `prefix` is how it begins, for people to know it by; `last_used_at` is true to a minute."""
+    """A project's key. `prefix` is the visible beginning of the secret; `last_used_at` is accurate to a minute."""
 
     id: UUID
     name: str
@@ -32,9 +32,9 @@ class ApiKey(ResponseModel):
 
 
 class CreatedApiKey(ApiKey):
-    """The only answer that holds the secret; a replay of it does not."""
+    """The only answer with the secret; replays omit it."""
 
-    secret: str | None = Field(default=None, description="Sent as `Authorization: Bearer pw_...`; shown this once.")
+    secret: str | None = Field(default=None, description="Send it as `Authorization: Bearer pw_...`; shown only once.")
 
 
 class ApiKeyQuery(SortedQuery):

@@ -26,7 +26,7 @@ from partywall.features.projects.rights import Right, require
 async def list_api_keys(
     session: AsyncReadSession, scope: ProjectScope, query: ApiKeyQuery, cursors: Cursors
 ) -> Page[ApiKey]:
-    """Those that are not revoked, expired ones included."""
+    """Keys that are not revoked, including expired ones."""
     require(scope, Right.KEY_MANAGE)
     wanted = PageRequest(query, cursors, KEYSET, ("api_keys", scope.project_id))
     keys = ApiKeyRepository(session, scope)
@@ -39,13 +39,13 @@ def _present(row: ApiKeyRow) -> ApiKey:
 
 def _future(expires_at: datetime | None) -> datetime | None:
     if expires_at is not None and expires_at <= utc_now():
-        raise InvalidInputError("/expires_at", FieldCode.IN_THE_PAST, "A key expires in the future")
+        raise InvalidInputError("/expires_at", FieldCode.IN_THE_PAST, "The expiry must be in the future")
     return expires_at
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyService:
-    """Making and revoking a project's keys."""
+    """Creates and revokes a project's keys."""
 
     session: AsyncSession
     scope: ProjectScope
@@ -53,7 +53,7 @@ class ApiKeyService:
     keys: ApiKeys
 
     async def create(self, wanted: ApiKeyCreate) -> CreatedApiKey:
-        """The one time that the secret is known."""
+        """Create a key. Only this result contains the secret. Raises InvalidInputError."""
         scope = await self._lock(accepting=True)
         expires_at = _future(wanted.expires_at)
         key = new_key()
@@ -62,7 +62,7 @@ class ApiKeyService:
         return CreatedApiKey(**_present(row).model_dump(), secret=key.secret)
 
     async def revoke(self, key_id: UUID) -> None:
-        """Its next request is refused and its streams end; raises ApiKeyNotFoundError."""
+        """Revoke a key: its next request is refused and its streams end. Raises ApiKeyNotFoundError."""
         scope = await self._lock()
         if not await ApiKeyWriter(self.session, scope).revoke(key_id):
             raise ApiKeyNotFoundError
@@ -74,12 +74,12 @@ class ApiKeyService:
         after_commit(self.session, forget)
 
     async def _lock(self, *, accepting: bool = False) -> ProjectScope:
-        """One change of who may enter at a time, by somebody who still may make it."""
+        """Serialise access changes, and check the caller's right again under the lock."""
         require(self.scope, Right.KEY_MANAGE)
         scope = await lock_membership(self.session, self.scope, accepting=accepting)
         require(scope, Right.KEY_MANAGE)
         return scope
 
     def _record_event(self, type_: str, key_id: UUID, role: str | None = None) -> None:
-        event_drafts = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+        event_draft = EventDraft(type_, "api_key", str(key_id), {} if role is None else {"role": role})
+        EventLog(self.session, self.scope, self.sequencer).append(event_draft)

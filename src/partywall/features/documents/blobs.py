@@ -1,4 +1,4 @@
-"""What follows a deletion outside the database, and what was stored there and never came into it."""
+"""Deletes the blobs of deleted documents, and blobs that no document ever referred to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partywall.features.documents.repository import DocumentRepository
 
 log = structlog.get_logger(__name__)
 
-# So long after it was stored, no upload is still about to refer to a blob.
+# After this time, no upload in progress can still refer to a stored blob.
 UNCLAIMED_FOR: Final = timedelta(hours=24)
 
 
@@ -26,14 +26,14 @@ async def release_blobs(context: JobContext, payload: ReleaseBlobs) -> None:
         async with context.read(payload) as (session, scope):
             used = await DocumentRepository(session, scope).used(payload.keys)
     except ProjectNotFoundError:
-        return  # the project's end takes all of its blobs
+        return  # the project's purge deletes all its blobs
     for key in payload.keys:
         if key not in used:
             await context.resources.blobs.delete(scope, key)
 
 
 async def sweep_blobs(resources: Resources) -> None:
-    """Removes the files of uploads that came to no document, and those of projects that are gone."""
+    """Delete the files of uploads that produced no document, and those of projects that are gone."""
     removed = 0
     async for project_id, keys in resources.blobs.stored_before(utc_now() - UNCLAIMED_FOR):
         removed += await _sweep(resources, project_id, keys)

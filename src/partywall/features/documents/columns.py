@@ -1,4 +1,4 @@
-"""A document as the schemas show it, as columns of a SELECT whose rows the database turns into JSON."""
+"""The fields of the document schemas as SELECT columns, which the database turns into JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from partywall.core.db.json_rows import rfc3339
 from partywall.features.documents.constants import LARGEST_BLANK
 
-# A character that is seen: no blank of any script, no joiner, no mark of direction or of order.
+# A visible character: no whitespace, joiner, direction mark, variation selector or byte order mark.
 _VISIBLE = (
     r"""E'[^\\s\u00A0\u00AD\u061C\u1680\u180E\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFE00-\uFE0F\uFEFF]'"""
 )
@@ -39,7 +39,10 @@ def document_columns(rows: Rows, *, content: bool) -> list[ColumnElement[object]
 
 
 def _warnings(rows: Rows) -> ColumnElement[object]:
-    """What is no error and yet hardly meant: content without a letter. That of an HTML page has no margins."""
+    """`no_text` for content without a visible character. Only texts of up to LARGEST_BLANK bytes are checked.
+
+    Text from HTML pages is stripped, so a blank page always falls under the limit.
+    """
     blank = and_(
         rows.c["size"] <= literal_column(str(LARGEST_BLANK), Integer),
         rows.c["content"].op("!~")(literal_column(_VISIBLE, Text)),
@@ -63,5 +66,5 @@ def instant(rows: Rows, name: str) -> ColumnElement[object]:
 
 
 def principal_id(rows: Rows) -> ColumnElement[object]:
-    """The id out of `user:<id>`."""
+    """The id in a principal such as `user:<id>`."""
     return func.split_part(rows.c.created_by, literal_column("':'", Text), literal_column("2")).label("created_by")

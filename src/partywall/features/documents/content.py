@@ -1,4 +1,4 @@
-"""The text or the uploaded file of a document, whole or in part, without holding more than a piece of it."""
+"""Streams the text or the uploaded file of a document, whole or in part, with one piece in memory at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from partywall.features.projects.rights import Right, require
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A document's text as it stood when it was asked for; `head` is its beginning."""
+    """A document's text at the time of the request; `head` is its beginning."""
 
     document_id: UUID
     size: int
@@ -37,6 +37,7 @@ class OriginalFile:
 
 
 async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Text:
+    """Raises DocumentNotFoundError."""
     values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": HEAD_BYTES}
     scope, row = await reader.row(reads.CONTENT, project_id, values)
     require(scope, Right.DOCUMENT_READ)
@@ -46,7 +47,7 @@ async def find_text(reader: ScopedReader, project_id: UUID, document_id: UUID) -
 
 
 async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUID) -> OriginalFile:
-    """Raises OriginalNotFoundError for a document that was not uploaded."""
+    """Raises DocumentNotFoundError, or OriginalNotFoundError if the document was not uploaded."""
     values: dict[str, Value] = {"document_id": document_id, "start": 0, "length": 0}
     scope, row = await reader.row(reads.CONTENT, project_id, values)
     require(scope, Right.DOCUMENT_READ)
@@ -58,14 +59,14 @@ async def find_original(reader: ScopedReader, project_id: UUID, document_id: UUI
 
 
 async def stream_text(reader: ScopedReader, project_id: UUID, text: Text, start: int, end: int) -> AsyncIterator[bytes]:
-    """Reads the text that was found, which stays what it is while the document may change."""
+    """Yield the bytes of the found text, even if the document gets another text meanwhile."""
     while start < end:
         if start < len(text.head):
             piece = text.head[start:end]
         else:
             piece = await _piece(reader, project_id, text, start, min(PIECE_BYTES, end - start))
         if not piece:
-            raise DocumentNotFoundError  # deleted meanwhile: the answer breaks off, shorter than it announced
+            raise DocumentNotFoundError  # deleted meanwhile: the answer ends before its Content-Length
         start += len(piece)
         yield piece
 

@@ -37,7 +37,7 @@ from partywall.features.projects.rights import Right, require, roles_with
 _MAY_WRITE: Final = roles_with(Right.DOCUMENT_WRITE)
 
 
-# Characters of a large text that are worked on at once: the whole is not in memory a second time in UTF-8.
+# Characters of a large text to encode at once, so that no second copy of the whole text is in memory.
 _PIECE: Final = 256 * 1024
 
 
@@ -85,14 +85,14 @@ def prepare(body: DocumentCreate, media_type: str = PLAIN_TEXT, original: Origin
 
 
 async def prepared(bodies: Sequence[DocumentCreate]) -> list[NewDocument]:
-    """The rows to be, in the order given; to be made before a transaction is begun."""
+    """Prepare the rows, in the order given. Call it before a transaction begins."""
     if sum(len(body.content) for body in bodies) < INLINE_BYTES:
         return [prepare(body) for body in bodies]
     return await asyncio.to_thread(lambda: [prepare(body) for body in bodies])
 
 
 async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) -> bytes:
-    """The JSON of the new document. A large text does not come back from the database for it."""
+    """Insert a document and return its JSON. A large text is not read back from the database for it."""
     is_large = document.size > LARGE_BYTES
     with violations(VIOLATIONS):
         row = await _write(CREATE_LARGE if is_large else CREATE, writer, project_id, values_of(document))
@@ -102,8 +102,11 @@ async def insert(writer: ScopedWriter, project_id: UUID, document: NewDocument) 
 async def insert_batch(
     writer: ScopedWriter, reader: ScopedReader, project_id: UUID, documents: Sequence[NewDocument]
 ) -> bytes:
-    """All or none, in one statement; the JSON array of what was made, in the same order."""
-    _refuse_twins(documents)
+    """Insert all documents or none, in one statement. Returns a JSON array of them in the same order.
+
+    Raises ExternalIdTakenError with the index of the first conflict.
+    """
+    _refuse_duplicates(documents)
     try:
         with violations(VIOLATIONS):
             return await _write(CREATE_BATCH, writer, project_id, values_of_many(documents))
@@ -121,12 +124,12 @@ async def _write(write: ScopedWrite, writer: ScopedWriter, project_id: UUID, val
 
 
 def with_content(row: bytes, content: str) -> bytes:
-    """The JSON of a document that has all but its content."""
+    """Add the content to the JSON of a document without it."""
     pieces = (content[start : start + _PIECE] for start in range(0, len(content), _PIECE))
     return b"".join((row[:-1], b',"content":"', *(orjson.dumps(piece)[1:-1] for piece in pieces), b'"}'))
 
 
-def _refuse_twins(documents: Sequence[NewDocument]) -> None:
+def _refuse_duplicates(documents: Sequence[NewDocument]) -> None:
     seen: Counter[str] = Counter()
     for index, document in enumerate(documents):
         if document.external_id is not None:
@@ -136,7 +139,7 @@ def _refuse_twins(documents: Sequence[NewDocument]) -> None:
 
 
 def show_one(scope: ProjectScope) -> Show:
-    """A document as it is now."""
+    """Shows a document in its current state."""
 
     async def show(session: AsyncReadSession, ids: Sequence[UUID]) -> bytes:
         body, _, _ = await DocumentRepository(session, scope).shown(ids[0])
@@ -146,7 +149,7 @@ def show_one(scope: ProjectScope) -> Show:
 
 
 def show_batch(scope: ProjectScope) -> Show:
-    """In the order in which they were made."""
+    """Shows documents in the order in which they were created."""
 
     async def show(session: AsyncReadSession, ids: Sequence[UUID]) -> bytes:
         return b'{"items":%b}' % await DocumentRepository(session, scope).summaries(ids)
@@ -155,7 +158,7 @@ def show_batch(scope: ProjectScope) -> Show:
 
 
 async def require_room(reader: ScopedReader, project_id: UUID, size: int) -> None:
-    """Raises QuotaExceededError where one more document of so many bytes would be refused."""
+    """Raises QuotaExceededError if one more document of `size` bytes would exceed a quota."""
     _, row = await reader.row(reader_repository.ROOM, project_id, {})
     for quota, more in (("documents", 1), ("bytes", size)):
         used, most = row[quota], row[f"most_{quota}"]

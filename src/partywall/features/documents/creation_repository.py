@@ -1,4 +1,4 @@
-"""Documents, their first versions and their news: one statement, whether for one document or for 500."""
+"""Inserts documents, their first versions and their events in one statement, for one document or for 500."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from partywall.features.documents.models import DOCUMENT, DOCUMENT_VERSION
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A row to be; `metadata` is JSON, `size` and `content_sha256` are those of the content in UTF-8."""
+    """A row to insert. `metadata` is JSON; `size` (bytes) and `content_sha256` are of the content in UTF-8."""
 
     id: UUID
     external_id: str | None
@@ -69,7 +69,7 @@ def values_of_many(documents: Sequence[NewDocument]) -> dict[str, Value]:
 
 
 def _given_one() -> FromClause:
-    """Not in arrays, which the driver builds apart before it sends them: a large text would be there once more."""
+    """Without arrays: the driver would encode them separately and so keep another copy of a large text."""
     return select(*(bindparam(name, type_=type_).label(name) for name, type_ in _GIVEN.items())).subquery("given")
 
 
@@ -97,7 +97,7 @@ def _written(made: CTE, answer: ColumnElement[object]) -> WriteResult:
     event_rows = select(
         func.jsonb_build_object(
             "type", "document.created", "subject_kind", "document", "subject_id", made.c.id, "data", data
-        ).label("news")
+        ).label("event_draft")
     ).order_by(made.c.id)
     return WriteResult(made, event_rows, [answer.label("body")], (_first_versions(made),))
 
@@ -113,8 +113,8 @@ def _create_batch(entered: OpenedScope) -> WriteResult:
     return _written(made, select(json_bytes(json_rows(list(rows.c), rows))).select_from(rows).scalar_subquery())
 
 
-# Ids are made in ascending order, so that the order of the ids is the order of the request.
+# Ids are generated in ascending order, so sorting by id gives the order of the request.
 CREATE: Final = ScopedWrite(partial(_create, content=True))
-# Answers all but the content, which comes last.
+# Returns everything except the content, which is the last member.
 CREATE_LARGE: Final = ScopedWrite(partial(_create, content=False))
 CREATE_BATCH: Final = ScopedWrite(_create_batch)

@@ -27,11 +27,11 @@ DocumentServiceDep = Annotated[DocumentService, Depends(get_document_service, sc
 async def get_room_to_change(
     project_id: UUID, document_id: UUID, reader: ScopedReaderDep, answers: LargeAnswersDep
 ) -> AsyncIterator[None]:
-    """A change has the old text and the new one in memory: large ones wait for room, before their transaction."""
+    """Reserve memory for a change, which holds the old and the new text. It waits before the transaction begins."""
     size = await reader_module.largest(reader, project_id, document_id)
     async with answers.room(reader.principal.tenant.name, size):
         yield
 
 
-# Among the dependencies of the route itself, which come before those of the endpoint.
+# A dependency of the route, so that it runs before those of the endpoint.
 ROOM_TO_CHANGE: Final = Depends(get_room_to_change, scope="function")

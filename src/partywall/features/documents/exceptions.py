@@ -25,7 +25,7 @@ class OriginalNotFoundError(NotFoundError):
 
 
 class ExternalIdTakenError(ConflictError):
-    """In a batch, `index` says which document's external id another one has."""
+    """In a batch, `index` is the position of the document whose external id is taken."""
 
     code = "external_id_taken"
     title = "Another document has this external id"
@@ -39,7 +39,7 @@ class ExternalIdTakenError(ConflictError):
 
 
 class NotTextError(UnsupportedMediaTypeError):
-    """The bytes are not what their media type says."""
+    """The file is not text of an accepted media type and charset."""
 
 
 VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {

@@ -1,4 +1,4 @@
-"""What an uploaded file is, and the text in it."""
+"""Determines an uploaded file's media type and extracts its text."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Extracted:
 
 
 def plain_name(file_name: str | None) -> str | None:
-    """The last part of a path of any system (RFC 7578, 4.2); the rest of it is nobody's here."""
+    """The last component of a path of any operating system (RFC 7578, 4.2), or None if there is none."""
     name = re.split(r"[/\\]", file_name or "")[-1]
     return None if name in ("", ".", "..") else name
 
 
 def media_type_of(declared: str | None, file_name: str | None) -> str:
-    """What the client says it is, or else what the file's name says; raises NotTextError for anything but text."""
+    """The declared media type, or else the one of the file name's suffix. Raises NotTextError if it is not accepted."""
     declared = declared or ""
     plain = declared.partition(";")[0].strip().lower()
     by_name = _BY_SUFFIX.get(PurePosixPath(file_name or "").suffix.lower())
@@ -65,13 +65,13 @@ def media_type_of(declared: str | None, file_name: str | None) -> str:
 
 
 def extract(data: bytes, media_type: str, file_name: str | None) -> Extracted:
-    """Text and Markdown exactly as they are, HTML as Markdown; raises NotTextError for bytes that are no text."""
+    """Title and text: HTML becomes Markdown, other text stays as it is. Raises NotTextError if it is not UTF-8 text."""
     text = Utf8Decoder().decode(data, last=True)
     return of_page(markdown_of(text), file_name) if media_type == HTML else of_text(text, media_type, file_name)
 
 
 class Utf8Decoder:
-    """Bytes become text piece by piece; raises NotTextError for what is no text."""
+    """Decodes text piece by piece. Raises NotTextError if the bytes are not UTF-8 or contain NUL."""
 
     def __init__(self) -> None:
         self._decoder = getincrementaldecoder("utf-8")()
@@ -85,7 +85,7 @@ class Utf8Decoder:
             at = self._taken - waiting + error.start
             raise NotTextError(f"The file is not UTF-8 text (at byte {at}).") from error
         if "\x00" in text:
-            raise NotTextError("The file contains NUL bytes: it is not text.")
+            raise NotTextError("The file contains NUL bytes, so it is not text.")
         self._taken += len(piece)
         return text
 

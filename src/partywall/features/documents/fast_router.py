@@ -1,4 +1,4 @@
-"""What the fast path serves: the reads, and creating one document."""
+"""Routes on the fast path: the reads, and creating one document."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ router = APIRouter(prefix="/projects/{project_id}/documents", tags=["documents"]
     "",
     response_model=Page[DocumentSummary],
     summary="List documents",
-    description="Without their content. Filters combine; `q_title` finds a part of the title in any case. A page of "
-    "large metadata ends after 1 MiB, and the next one goes on. With `offset` or a filter other than `external_id`, "
-    "the whole project may be looked through: an account has two of these at once, others wait.",
+    description="Without their content. Filters combine; `q_title` matches a part of the title and ignores case. A "
+    "page with large metadata ends after 1 MiB, and the next page continues. With `offset` or a filter other than "
+    "`external_id`, a request may scan the whole project: an account may run two of these at once, others wait.",
     responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def list_documents(
@@ -77,7 +77,7 @@ async def create_document(
     "/stats",
     response_model=Stats,
     summary="Count documents",
-    description="By status and index status, with the size of the text in bytes and the number of indexed passages.",
+    description="By status and index status, with the texts' size in bytes and the number of indexed passages.",
     responses=documented(ProjectNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Response:
@@ -88,7 +88,7 @@ async def get_document_stats(project_id: UUID, reader: ScopedReaderDep) -> Respo
     "/{document_id:uuid}",
     response_model=Document,
     summary="Get a document",
-    description="With its content. The entity tag changes with anything that is visible here.",
+    description="With its content. The entity tag changes with every visible change.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError),
 )
 async def get_document(
@@ -115,7 +115,7 @@ async def get_document(
     "/{document_id:uuid}/versions",
     response_model=Page[VersionSummary],
     summary="List a document's versions",
-    description="Newest first, without their content. Every change of title or content is a version.",
+    description="Newest first, without their content. Every change of title or content makes a version.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, ReadTimeoutError, TooManyRequestsError),
 )
 async def list_versions(

@@ -1,4 +1,4 @@
-"""Files in and out: uploads, and the content of a document as bytes."""
+"""Uploads of files, and downloads of a document's content."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _CONTENT: Final[dict[str, JsonValue]] = {name: {"schema": {"type": "string"}} fo
     status_code=status.HTTP_201_CREATED,
     response_model=Document,
     summary="Upload a file as a document",
-    description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the file itself is kept beside it.",
+    description="Plain text, Markdown or HTML, in UTF-8. HTML becomes Markdown; the original file is kept as well.",
     max_body_size=LARGE_BYTES,
     form_limits={"max_files": 4, "max_fields": 16, "max_part_size": MEDIUM_BYTES},
     responses=documented(
@@ -67,7 +67,7 @@ async def upload_document(
     resources: ResourcesDep,
     request: Request,
     title: Annotated[
-        str | None, Form(description="By default that of the page, its first heading or the name.")
+        str | None, Form(description="Default: the page's title, the first heading or the file's name.")
     ] = None,
     external_id: Annotated[str | None, Form(description="Unique in the project.")] = None,
     metadata: Annotated[str | None, Form(description="A JSON object.")] = None,
@@ -79,7 +79,7 @@ async def upload_document(
     small = file.size is not None and file.size <= LARGEST_INLINE_PAGE
     async with once.claimed(resources.cache), resources.uploads.hold(scope.principal.tenant, small=small):
         if await request.is_disconnected():
-            raise BadRequestError("The client has gone.")
+            raise BadRequestError("The client has disconnected.")
         fingerprint = await _fingerprint(once.key, file, asked)
         replayed = await _replay(resources, once, fingerprint)
         if replayed is not None:
@@ -101,7 +101,7 @@ def _receiving(resources: Resources, request: Request) -> upload_module.Receivin
 async def _store(
     resources: Resources, once: Idempotency, fingerprint: bytes, store: Callable[[ScopedWriter], Awaitable[Response]]
 ) -> Response:
-    """In a transaction that has ended when the claim does, and when a blob without a row is removed."""
+    """Write in a transaction that ends before the claim of the key does, and before an unused blob is deleted."""
     writer = ScopedWriter(resources.reads, once.principal, resources.sequencer)
     if once.key is None:
         return await store(writer)
@@ -111,7 +111,7 @@ async def _store(
 
 
 async def _replay(resources: Resources, once: Idempotency, fingerprint: bytes) -> Response | None:
-    """So that what was answered before is not read again."""
+    """The stored answer of the same request, so that a repeated upload is not read and stored again."""
     if once.key is None:
         return None
     async with resources.sessions.read() as session:
@@ -130,7 +130,7 @@ async def _refuse_unknown_fields(request: Request) -> None:
 
 
 def _name(file: UploadFile) -> str | None:
-    """Read again from the header: what is not UTF-8 was taken for Latin-1."""
+    """The plain file name. The header is checked again, because a name that is not UTF-8 was decoded as Latin-1."""
     disposition = file.headers.get("content-disposition", "")
     try:
         disposition.encode("latin-1").decode()
@@ -163,11 +163,11 @@ async def _fingerprint(key: str | None, file: UploadFile, asked: UploadFields) -
     "/{document_id:uuid}/content",
     response_class=PlainTextResponse,
     summary="Get a document's content",
-    description="The text, or with `original=true` the uploaded file; whole or one range of bytes.",
+    description="The text, or with `original=true` the uploaded file; all of it or one byte range.",
     responses={
         **documented(ProjectNotFoundError, DocumentNotFoundError, OriginalNotFoundError, RangeNotSatisfiableError),
-        200: {"description": "The whole", "content": _CONTENT},
-        206: {"description": "The range that was asked for", "content": _CONTENT},
+        200: {"description": "All of it", "content": _CONTENT},
+        206: {"description": "The requested range", "content": _CONTENT},
     },
 )
 async def get_document_content(
@@ -198,7 +198,7 @@ async def get_document_content(
 
 
 def _attachment(name: str | None) -> str:
-    """RFC 6266, with a name in plain ASCII for old clients."""
+    """Content-Disposition (RFC 6266), with an ASCII fallback for old clients."""
     if name is None:
         return "attachment"
     ascii_name = re.sub(r'[^\x20-\x7e]|["\\\\]', "_", name)

@@ -1,4 +1,4 @@
-"""HTML as Markdown-like text: headings, paragraphs, lists and preformatted text stay apart; nothing else survives."""
+"""Converts HTML to Markdown-like text. Only headings, paragraphs, lists, table cells and preformatted text remain."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _CELLS: Final = frozenset({"td", "th"})
 _HEADING: Final = re.compile(r"h([1-6])")
 _SPACES: Final = re.compile(r"[ \t\r\n\f]+")
 
-_BYTE_ORDER_MARK: Final = "\ufeff"  # would be text, before which no head can stand
+_BYTE_ORDER_MARK: Final = "\ufeff"  # the parser would take it for body text and ignore the head
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The title is one line: the page's own, or else its first heading."""
+    """`title` is one line: the page's title, or else its first heading."""
 
     title: str
     text: str
 
     @classmethod
     def parse(cls, written: bytes) -> Page:
-        """Of what `read_page` has written."""
+        """Parse the output of `read_page`."""
         title, _, text = written.decode().partition("\n")
         return cls(title, text)
 
 
 class _Writer:
-    """Gathers inline text into blocks; `prefix` is what the next block begins with."""
+    """Collects inline text into blocks; the next block begins with `prefix`."""
 
     def __init__(self) -> None:
         self.blocks: list[str] = []
@@ -62,7 +62,7 @@ class _Writer:
         self._line.append("\n")
 
     def end(self) -> None:
-        """An empty block leaves its prefix to the next: `<li><p>` is one item."""
+        """End the block. An empty block passes its prefix to the next: `<li><p>` is one item."""
         joined = "".join(self._line)
         text = joined.strip("\r\n") if self.preformatted else "\n".join(_lines(joined))
         if text.strip():
@@ -82,9 +82,9 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def read_page(html: bytes) -> bytes:
-    """The work of a process of its own: deep nesting costs the parser quadratic time, and many tags much memory.
+    """Convert a page: one line of title, then the text. Runs in a text process.
 
-    Raises MemoryError where it needs more than there is.
+    Deep nesting costs the parser quadratic time, and many tags cost much memory. Raises MemoryError if it runs out.
     """
     try:
         page = markdown_of(html.decode())
@@ -105,7 +105,7 @@ def markdown_of(html: str) -> Page:
 
 
 def _joined(blocks: list[str]) -> str:
-    """A blank line between blocks, none between the items of a list."""
+    """Blank lines between blocks, but not between list items."""
     parts: list[str] = []
     for before, block in pairwise(["", *blocks]):
         tight = before.startswith("- ") and block.startswith("- ")
@@ -114,7 +114,7 @@ def _joined(blocks: list[str]) -> str:
 
 
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    """Without recursion: a page may be nested as deeply as its author likes, and hold as much side by side."""
+    """Iterative, because pages may be nested to any depth and have any number of siblings."""
     entered: list[LexborNode] = []
     node: LexborNode | None = root
     while node is not None or entered:

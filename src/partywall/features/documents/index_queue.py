@@ -1,7 +1,7 @@
-"""What the slice that indexes asks and reports. Its progress changes the entity tag, never the content's revision.
+"""The queue of documents to index, for the search slice. Progress changes the entity tag, never the revision.
 
-What waits is known from the documents: those that are pending. A worker leases some of them. Whatever it writes of
-them it writes in a transaction that ends their lease, or keeps it: what another has taken over stays as it is.
+The pending documents are the queue. A worker leases some of them. All it writes for them must be in a transaction that
+ends or extends the lease, so that it never changes documents which another worker has taken over.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FROM wall.claim_documents($1, $2, $3, $4, $5, $6, $7)
 
 
 class WorkKind(StrEnum):
-    """`VECTORS` are those whose words are indexed and whose vectors are missing."""
+    """`VECTORS`: the document's words are indexed, but its vectors are missing."""
 
     SMALL = "small"
     LARGE = "large"
@@ -44,7 +44,7 @@ class WorkKind(StrEnum):
 
 
 class DueProject(NamedTuple):
-    """Documents of that kind wait in the project, which counts for the account."""
+    """A project with waiting documents of a kind, and the account that the project counts for."""
 
     project: UUID
     kind: WorkKind
@@ -52,9 +52,9 @@ class DueProject(NamedTuple):
 
 
 class ClaimedDocument(NamedTuple):
-    """A leased document. `content` is text or Markdown, also where `media_type` is that of an uploaded HTML page.
+    """A leased document. `content` is text or Markdown, even if `media_type` is HTML; empty for `VECTORS`.
 
-    `chunks` is how many of it are indexed, `attempts` counts this one; for vectors alone there is no content.
+    `chunks` is the number of its indexed chunks. `attempts` includes the current attempt.
     """
 
     id: UUID
@@ -73,7 +73,7 @@ class ClaimedDocument(NamedTuple):
 
 
 class Status(StrEnum):
-    """`PENDING` is for what can be found by its words and waits for its vectors."""
+    """`PENDING`: found by its words, and waiting for its vectors."""
 
     INDEXED = "indexed"
     FAILED = "failed"
@@ -81,9 +81,9 @@ class Status(StrEnum):
 
 
 class IndexOutcome(NamedTuple):
-    """What has become of a version of a document in its language. `note` is shown to people.
+    """The result of indexing a version of a document in its language. `note` is shown to people.
 
-    `chunks` is how many of it are in the index now; None where they are those that were there before.
+    `chunks` is the number of chunks now in the index, or None if it did not change.
     """
 
     id: UUID
@@ -102,7 +102,7 @@ class IndexOutcome(NamedTuple):
 
 
 def waits_for_vectors(project_id: UUID, document_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
-    """Whether the document is found by its words, and a worker is to add its vectors."""
+    """Whether the document is indexed by its words and waits for its vectors."""
     return exists().where(
         IndexingAttempt.project_id == project_id, IndexingAttempt.document_id == document_id, IndexingAttempt.words
     )
@@ -113,7 +113,7 @@ def cleaned_note(note: str) -> str:
 
 
 async def due(pool: ReadPool, *, vectors: bool, beyond: UUID, most: int) -> list[DueProject]:
-    """What waits in the projects after `beyond`, in the order of their ids."""
+    """The projects with ids after `beyond` that have waiting documents, by id."""
     with reported():
         rows = await pool.fetch(_DUE, vectors, beyond, most)
     return [DueProject(row["project_id"], WorkKind(row["kind"]), row["account_id"]) for row in rows]
@@ -122,7 +122,7 @@ async def due(pool: ReadPool, *, vectors: bool, beyond: UUID, most: int) -> list
 async def take(
     pool: ReadPool, waiting: DueProject, lease: UUID, lasting: timedelta, *, most: int, most_bytes: int
 ) -> list[ClaimedDocument]:
-    """Leases some of them as the project's own worker; those that were lost with another worker one at a time."""
+    """Lease waiting documents as the project's worker. Documents whose last worker died are leased one at a time."""
     principal = str(Principal.service(waiting.project))
     with reported():
         rows = await pool.fetch(_CLAIM, principal, waiting.project, waiting.kind, lease, lasting, most, most_bytes)
@@ -132,10 +132,10 @@ async def take(
 async def settle(
     session: AsyncSession, scope: ProjectScope, sequencer: EventSequencer, lease: UUID, outcomes: Sequence[IndexOutcome]
 ) -> set[UUID]:
-    """Ends their lease, marks those whose version and language are still the newest, and answers their ids.
+    """End the leases, store the outcomes that are still current (version and language), and return their ids.
 
-    Locks those documents until the transaction ends. What is missing from the answer has changed meanwhile, and waits
-    anew, or has been taken over, or is gone: keep nothing of it.
+    Locks those documents until the transaction ends. A document that is missing from the result has changed and waits
+    again, was taken over, or is gone: write nothing for it.
     """
     rows = await IndexingRepository(session, scope).settle(lease, outcomes)
     event_drafts = [
@@ -156,7 +156,10 @@ async def settle(
 async def keep(
     session: AsyncSession, scope: ProjectScope, lease: UUID, ids: Sequence[UUID], lasting: timedelta
 ) -> dict[UUID, int]:
-    """Prolongs the lease of those that it still holds, until the transaction ends for sure; their newest versions."""
+    """Extend the leases that are still held. Returns the newest version of each such document.
+
+    The documents cannot be taken over before the transaction ends.
+    """
     return await IndexingRepository(session, scope).keep(lease, ids, lasting)
 
 
@@ -170,9 +173,9 @@ async def release(
     counted: bool,
     note: str | None = None,
 ) -> None:
-    """Gives back those that are still leased, to be taken again after the pause; the attempt may not have counted.
+    """Release the leases that are still held; the documents can be leased again after `pause`.
 
-    A note says what those wait for that are found by their words.
+    With `counted=False` the attempt does not count. `note` tells why documents that wait for vectors still wait.
     """
     repository = IndexingRepository(session, scope)
     if note is not None:

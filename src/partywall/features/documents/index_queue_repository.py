@@ -1,4 +1,4 @@
-"""How the leases of the worker that indexes end. Everybody locks documents before their attempts."""
+"""Extends and ends leases of the index queue. Lock order: documents before their attempts."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class IndexingRepository:
     async def settle(
         self, lease: UUID, outcomes: Sequence[tuple[UUID, int, str | None, str, str | None, int | None]]
     ) -> list[Row[UUID, int, int, str, str | None]]:
-        """Ends the lease of each, and marks those of this version and language; what another has leased is left."""
+        """End the leases, and store the outcomes of this version and language. Skips what another worker has leased."""
         ids, versions, languages, statuses, errors, chunks = zip(*outcomes, strict=True)
         values = {
             "project_id": self.scope.project_id, "lease": lease, "ids": ids, "versions": versions,
@@ -67,12 +67,12 @@ class IndexingRepository:
         return list((await self.session.execute(_SETTLE, values)).all())
 
     async def keep(self, lease: UUID, ids: Sequence[UUID], lasting: timedelta) -> dict[UUID, int]:
-        """Prolongs the lease; the versions of those that it still holds."""
+        """Extend the leases that are still held. Returns the version of each such document."""
         values = {"project_id": self.scope.project_id, "lease": lease, "ids": list(ids), "lasting": lasting}
         return {row.id: row.version for row in await self.session.execute(_KEEP, values)}
 
     async def explain(self, lease: UUID, ids: Sequence[UUID], note: str) -> None:
-        """Says what those wait for that are found by their words; where that is known already nothing is written."""
+        """Store why documents that wait for vectors still wait. Unchanged notes are not written."""
         values = {"project_id": self.scope.project_id, "lease": lease, "ids": sorted(ids), "note": note}
         await self.session.execute(_EXPLAIN, values)
 

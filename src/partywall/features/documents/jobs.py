@@ -7,17 +7,17 @@ from partywall.core.jobs.kinds import JobKind, ProjectJobPayload
 
 
 class PurgeDocument(ProjectJobPayload):
-    """A document that is marked as deleted."""
+    """Purge a document that is marked as deleted."""
 
     document_id: UUID
 
 
 class ReleaseBlobs(ProjectJobPayload):
-    """Blobs whose document has been deleted."""
+    """Delete blobs whose document has been deleted."""
 
     keys: list[str]
 
 
 RELEASE_BLOBS: Final = JobKind("release_blobs", ReleaseBlobs)
-# Each attempt goes on where the last has ended.
+# Each attempt continues where the last one stopped.
 PURGE_DOCUMENT: Final = JobKind("purge_document", PurgeDocument, max_attempts=1_000)

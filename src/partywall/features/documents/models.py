@@ -26,17 +26,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from partywall.core.db.base import Base, TableKind
 
 _KEPT: Final = text("deleted_at IS NULL")
-# As the database writes it, for what compares the two.
+# Formatted as PostgreSQL prints it, because a test compares the two.
 _IS_LARGE: Final = text("\nCASE\n    WHEN size > 131072 THEN 1\n    ELSE 0\nEND")
 
 
 class Document(Base):
-    """`revision` counts the edits of people; `state` what the worker changed, so that both change the entity tag.
+    """`revision` counts edits by callers, `state` changes by workers. Both are part of the entity tag.
 
-    `index_status` is that of the revision; `version` is the number of the newest version. A pending document waits for
-    the worker, or for its vectors alone where `index_error` says why it has none. The `original` columns are
-    those of the uploaded file, kept as a blob. `history_bytes` is the size of its texts in `document_text`, kept by
-    the database. `deleted_at` marks one that the program no longer sees: it is being purged.
+    `index_status` belongs to the revision; `version` is the newest version's number. A pending document waits to be
+    indexed, or only for its vectors if `index_error` says why they are missing. The `original_*` columns describe the
+    uploaded file, which is stored as a blob. `history_bytes` is the size of its texts in `document_text`, maintained
+    by the database. A document with `deleted_at` is invisible and is being purged.
     """
 
     __tablename__ = "document"
@@ -72,7 +72,7 @@ class Document(Base):
     external_id: Mapped[str | None] = mapped_column(Text)
     title: Mapped[str] = mapped_column(Text)
     content: Mapped[str] = mapped_column(Text)
-    # `metadata` is SQLAlchemy's own name on a declarative class.
+    # `metadata` is reserved on declarative classes.
     attributes: Mapped[dict[str, JsonValue]] = mapped_column("metadata", JSONB, server_default="{}")
     status: Mapped[str] = mapped_column(Text, server_default="draft")
     index_status: Mapped[str] = mapped_column(Text, server_default="pending")
@@ -95,9 +95,9 @@ class Document(Base):
 
 
 class DocumentVersion(Base):
-    """Title and content as they stood after a change; the newest one equals the document's own.
+    """Title and content after a change; the newest version equals the document.
 
-    The text stands once under its hash: in the document while it is the current one, or else in `document_text`.
+    Each text is stored once, by hash: in the document if it is the current text, otherwise in `document_text`.
     """
 
     __tablename__ = "document_version"
@@ -117,7 +117,7 @@ class DocumentVersion(Base):
 
 
 class DocumentText(Base):
-    """A text that a document has had before; it goes with the last version that refers to it."""
+    """A former text of a document. It is deleted with the last version that refers to it."""
 
     __tablename__ = "document_text"
     __table_args__ = (
@@ -133,9 +133,9 @@ class DocumentText(Base):
 
 
 class IndexingAttempt(Base):
-    """A document that a worker has in hand, or has had; not to be taken before `due_at` while its revision is this one.
+    """An attempt to index a document. While `revision` is current, it cannot be leased again before `due_at`.
 
-    `words` marks one whose words are indexed, and whose vectors are missing.
+    `words`: its words are indexed, but its vectors are missing.
     """
 
     __tablename__ = "indexing_attempt"
@@ -154,7 +154,7 @@ class IndexingAttempt(Base):
     words: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
-# For statements without the ORM; `cast` because declarative classes type their table more loosely.
+# For statements without the ORM. `cast`, because declarative classes type `__table__` as FromClause.
 DOCUMENT: Final = cast("Table", Document.__table__)
 DOCUMENT_VERSION: Final = cast("Table", DocumentVersion.__table__)
 INDEXING_ATTEMPT: Final = cast("Table", IndexingAttempt.__table__)

@@ -1,4 +1,4 @@
-"""What operators do with documents, project by project."""
+"""Operator commands for the documents of a project."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _FIRST: Final = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Documents of that index status, or of any, whose note has this in it."""
+    """Selects documents by index status and by a part of their note; None matches all."""
 
     status: str | None
     note: str | None
 
 
 async def reindex(sessions: Sessions, project_id: UUID, chosen: Chosen) -> int:
-    """Has them indexed again, some in each transaction; how many. Raises ProjectNotFoundError."""
+    """Mark documents to be indexed again, in batches. Returns how many. Raises ProjectNotFoundError."""
     count, after = 0, _FIRST
     while True:
         async with sessions.begin() as session:

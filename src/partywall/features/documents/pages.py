@@ -1,4 +1,4 @@
-"""Rows of the database as one page of a list: in JSON, and with the position where the next page begins."""
+"""Turns rows into one page of a list: the items as JSON, and the position where the next page begins."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ _LIMIT: Final = bindparam("limit", type_=Integer)
 
 
 def whole_page(chosen: LateralFromClause, value: str, id_: str, total: SQLColumnExpression[object]) -> Page:
-    """The page, whether there is more, and the position of its last row, by which the next page is found."""
+    """The page's items, whether there are more, and the position of its last row."""
     shown = list(chosen.c)
-    # Numbered outside of what sorts: inside, a window counts before the rows are in their order.
+    # Number the rows outside the sorting subquery: inside it, the window would count before the sort.
     rows = select(*shown, func.row_number().over().label(_PLACE)).select_from(chosen).lateral("page")
     is_last = rows.c[_PLACE] == _LIMIT
     return select(
@@ -50,7 +50,7 @@ def whole_page(chosen: LateralFromClause, value: str, id_: str, total: SQLColumn
 
 
 def unless_large(page: Page) -> Page:
-    """What it costs to write a page is known once it is written, and goes no further then."""
+    """NULL items if their JSON exceeds LARGE_BYTES. The size is only known once the JSON is built."""
     written = page.correlate(ENTERED).lateral("written")
     items = case(
         (func.octet_length(written.c["items"]) <= literal_column(str(LARGE_BYTES), Integer), written.c["items"])
@@ -59,7 +59,7 @@ def unless_large(page: Page) -> Page:
 
 
 def short_page(chosen: LateralFromClause, value: str, id_: str, total: SQLColumnExpression[object]) -> Page:
-    """The same, of rows that begin within so many bytes of metadata."""
+    """Like `whole_page`, but ends once its rows have PAGE_BYTES of metadata."""
     shown = list(chosen.c)
     weight = func.octet_length(cast(chosen.c.metadata, Text))
     rows = (
@@ -73,7 +73,7 @@ def short_page(chosen: LateralFromClause, value: str, id_: str, total: SQLColumn
     count = cast(funcfilter(func.count(), fits), Integer)
 
     def last(name: str) -> ColumnElement[object]:
-        """An aggregate with an order of its own would turn that of the others."""
+        """The value in the last row. An aggregate with its own ORDER BY would change the order of the others."""
         values = funcfilter(func.array_agg(cast(rows.c[name], Text), type_=ARRAY(Text)), fits)
         element: ColumnElement[object] = values[count]
         return element

@@ -1,4 +1,4 @@
-"""What a change asks for, decided without touching anything."""
+"""Computes a document's fields after a change. Pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.features.documents.schemas import DocumentPatch, DocumentReplace,
 
 @dataclass(frozen=True, slots=True)
 class DocumentFields:
-    """All that a caller sets on a document. A content of None is the one that is there, which is not read for it."""
+    """All fields that callers set. A content of None means the current content, which is then not read."""
 
     title: str
     content: str | None
@@ -25,7 +25,7 @@ class DocumentFields:
     metadata: JsonObject
 
     def differs_in(self, other: DocumentFields) -> set[str]:
-        """The names of the fields beside the content; JSON's `1`, `1.0` and `true` are three values."""
+        """The names of differing fields, without the content. JSON's `1`, `1.0` and `true` are three values."""
         names = {name for name in ("title", "external_id", "status") if _of(self, name) != _of(other, name)}
         return names | ({"metadata"} if _canonical(self.metadata) != _canonical(other.metadata) else set())
 
@@ -35,7 +35,7 @@ class DocumentFields:
 
 
 def language_of(metadata: JsonObject) -> str | None:
-    """The tag under `language`, as it stands there; what is no string is none."""
+    """The value of `language` as given, or None if it is not a string."""
     tag = metadata.get(LANGUAGE)
     return tag if isinstance(tag, str) else None
 
@@ -53,7 +53,7 @@ def replaced(body: DocumentReplace) -> DocumentFields:
 
 
 def patched(current: DocumentFields, patch: DocumentPatch) -> DocumentFields:
-    """RFC 7396; raises InvalidInputError where the merged metadata has grown too large."""
+    """Apply a JSON merge patch (RFC 7396). Raises InvalidInputError if the merged metadata is too large."""
     given = patch.model_fields_set
     plain = {name: getattr(patch, name) for name in given - {"metadata"}}
     if "metadata" not in given:

@@ -1,4 +1,4 @@
-"""Purges documents that are marked as deleted, a batch in each transaction. In the worker."""
+"""Purges documents that are marked as deleted, one batch per transaction. Runs in workers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partywall.features.documents.jobs import PURGE_DOCUMENT, PurgeDocument
 
 log = structlog.get_logger(__name__)
 
-# Passages, each with about a hundred postings and a vector for every model.
+# Chunks, each with about a hundred postings and a vector per model.
 ROWS_AT_ONCE: Final = 250
 BYTES_AT_ONCE: Final = 8 * 1024 * 1024
 SWEPT_AT_ONCE: Final = 1_000
@@ -32,7 +32,7 @@ _FIND: Final = select(_DELETED.c.project_id, _DELETED.c.document_id)
 
 
 async def purge_document(context: JobContext, payload: PurgeDocument) -> None:
-    """Nothing is taken from a document that is not marked. A project that is deleted takes its documents along."""
+    """Purge one document. A document that is not marked is left alone. Deleted projects purge their own documents."""
     values = {"document": payload.document_id, "most": ROWS_AT_ONCE, "bytes": BYTES_AT_ONCE}
     removed = ROWS_AT_ONCE
     while removed:
@@ -44,7 +44,7 @@ async def purge_document(context: JobContext, payload: PurgeDocument) -> None:
 
 
 async def sweep_documents(resources: Resources) -> None:
-    """Enqueues the purges that were lost, or were given up."""
+    """Enqueue purges again that were lost or gave up."""
     async with resources.sessions.begin() as session:
         for project_id, document_id in (await session.execute(_FIND, {"most": SWEPT_AT_ONCE})).all():
             payload = PurgeDocument(

@@ -23,7 +23,7 @@ _FILTERS: Final = ("external_id", "status", "index_status", "q_title")
 
 @dataclass(frozen=True, slots=True)
 class DocumentJson:
-    """A document as JSON, and what its entity tag is made of."""
+    """A document as JSON, with the two numbers of its entity tag."""
 
     body: bytes
     revision: int
@@ -32,7 +32,7 @@ class DocumentJson:
 
 @dataclass(frozen=True, slots=True)
 class LargeDocumentJson:
-    """One whose JSON waits until there is room for it; `size` is that of its text."""
+    """A document whose JSON needs memory to be reserved first; `size` is that of its text in bytes."""
 
     size: int
     revision: int
@@ -41,7 +41,7 @@ class LargeDocumentJson:
 
 @dataclass(frozen=True, slots=True)
 class TextPage:
-    """A part of a document's text; `characters` is how many the whole has."""
+    """A part of a document's text; `characters` is the length of the whole text."""
 
     title: str
     version: int
@@ -50,7 +50,7 @@ class TextPage:
 
 
 async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, start: int, length: int) -> TextPage:
-    """At most `length` characters from `start` on, both counted in characters; none behind the end."""
+    """At most `length` characters from position `start`; empty after the end. Raises DocumentNotFoundError."""
     values: dict[str, Value] = {"document_id": document_id, "start": start, "length": length}
     scope, row = await reader.row(reads.TEXT_PAGE, project_id, values)
     require(scope, Right.DOCUMENT_READ)
@@ -60,6 +60,7 @@ async def get_text(reader: ScopedReader, project_id: UUID, document_id: UUID, st
 
 
 async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson | LargeDocumentJson:
+    """Raises DocumentNotFoundError."""
     scope, row = await reader.row(reads.ONE, project_id, {"document_id": document_id})
     require(scope, Right.DOCUMENT_READ)
     if row["revision"] is None:
@@ -69,7 +70,7 @@ async def get(reader: ScopedReader, project_id: UUID, document_id: UUID) -> Docu
 
 
 async def get_whole(reader: ScopedReader, project_id: UUID, document_id: UUID) -> DocumentJson:
-    """However large it is."""
+    """Like `get`, but also returns the JSON of large documents."""
     scope, row = await reader.row(reads.WHOLE, project_id, {"document_id": document_id})
     require(scope, Right.DOCUMENT_READ)
     if row["revision"] is None:
@@ -120,7 +121,10 @@ async def list_versions(
 
 
 async def get_version(reader: ScopedReader, project_id: UUID, document_id: UUID, number: int) -> bytes | int:
-    """Its JSON, or the size of its text where that is large."""
+    """The version's JSON, or the size of its text (bytes) if it is large.
+
+    Raises DocumentNotFoundError or VersionNotFoundError.
+    """
     row = await _version(reads.VERSION, reader, project_id, document_id, number)
     body: bytes | None = row["body"]
     size: int = row["size"]
@@ -145,7 +149,7 @@ async def _version(
 
 
 async def largest(reader: ScopedReader, project_id: UUID, document_id: UUID) -> int:
-    """How many bytes the largest text has that the document has or had; 0 where there is none."""
+    """Size in bytes of the largest text among the document's versions; 0 if there is no document."""
     _, row = await reader.row(reads.LARGEST, project_id, {"document_id": document_id})
     size: int | None = row["size"]
     return size or 0
@@ -161,7 +165,7 @@ async def get_stats(reader: ScopedReader, project_id: UUID) -> bytes:
 async def _position(
     reader: ScopedReader, project_id: UUID, cursors: Cursors, listing: Sequence[object], cursor: str, length: int
 ) -> list[str]:
-    """What the cursor says. A stranger learns nothing of it, not even whether it was ever given out."""
+    """The cursor's position. Access is checked before a cursor error is raised, so outsiders cannot probe cursors."""
     try:
         return cursors.decode(listing, cursor, length)
     except InvalidInputError:

@@ -1,4 +1,4 @@
-"""The fast reads: JSON built in the database by statements compiled once."""
+"""Reads that build their JSON in the database, with statements compiled once."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ _OFFSET: Final = bindparam("offset", type_=Integer)
 
 
 class Listing(NamedTuple):
-    """Which list: a sort, where it goes on and what it counts, and the filters that are set, by name.
+    """The kind of a list query: its sort, the names of its filters, and whether it continues after a cursor or counts.
 
-    A `short` one ends as soon as its rows have as many bytes as a page may have.
+    A `short` page ends once its rows have the maximum bytes of a page.
     """
 
     sort: str
@@ -69,7 +69,7 @@ class Listing(NamedTuple):
 
     @property
     def is_long(self) -> bool:
-        """Whether it may look through the whole project. A document is found at once by its external id."""
+        """Whether it may scan the whole project. The external id has an index."""
         return self.counts or (bool(self.filters) and "external_id" not in self.filters)
 
 
@@ -81,7 +81,7 @@ def _whole(proved: Proof) -> Found:
 
 
 def _one(proved: Proof) -> Found:
-    """The body of a large one is null: it has to wait until there is room for it."""
+    """The body is NULL for a large document, whose memory must be reserved first."""
     body = json_bytes(json_row(document_columns(DOCUMENT, content=True), DOCUMENT))
     return select(_small(DOCUMENT, body), DOCUMENT.c.size, DOCUMENT.c.revision, DOCUMENT.c.state).where(
         DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
@@ -115,9 +115,9 @@ def _total(listing: Listing, proved: Proof) -> SQLColumnExpression[object]:
 
 @cache
 def page_of(listing: Listing) -> ScopedRead:
-    """Compiled when it is first asked for; the sorts and filters of the schema bound how many there are.
+    """Compiled on first use. The schema's sorts and filters limit how many there are.
 
-    The items are null where they are large: then the short one is to be asked for.
+    The items are NULL if they are too large: then use the `short` page.
     """
 
     def page(proved: Proof) -> Found:
@@ -134,7 +134,7 @@ def page_of(listing: Listing) -> ScopedRead:
 
 
 def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) -> Select[UUID]:
-    """Their ids alone: what is shown of a document is costly, and PostgreSQL would make it for those passed over."""
+    """Only ids: PostgreSQL would compute the costly columns for skipped rows too."""
     found = (
         select(Document.id).where(Document.project_id == PROJECT_ID, *conditions).order_by(*KEYSET.order(listing.sort))
     )
@@ -142,7 +142,7 @@ def _behind_offset(listing: Listing, conditions: Sequence[ColumnElement[bool]]) 
 
 
 def _content(proved: Proof) -> Found:
-    """What is needed to answer any part of the text; `head` is its beginning, for most documents all of it."""
+    """What is needed to stream any part of the text; `piece` is the requested part of it."""
     names = ("size", "content_sha256", "version", "media_type", "original_key", "original_name", "original_size")
     return select(*(DOCUMENT.c[name] for name in names), _piece(DOCUMENT.c.content).label("piece")).where(
         DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID, proved
@@ -150,13 +150,13 @@ def _content(proved: Proof) -> Found:
 
 
 def _content_piece(proved: Proof) -> Found:
-    """Of the text that was asked for, also where the document has another one by now; none once it is deleted."""
+    """A part of the text with this hash, even if it is no longer current; NULL if the document is deleted."""
     document = exists().where(DOCUMENT.c.project_id == PROJECT_ID, DOCUMENT.c.id == _DOCUMENT_ID)
     return select(_piece(_text(_SHA256, proved)).label("piece")).where(document, proved)
 
 
 def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) -> ColumnElement[object]:
-    """A text of the document by its hash: the current one, or one that it has had before."""
+    """A current or former text of the document, by its hash."""
     current, earlier = DOCUMENT.c, DOCUMENT_TEXT.c
     found = (
         select(current.content).where(
@@ -173,7 +173,7 @@ def _text(sha256: ColumnElement[str], proved: Proof, *correlated: FromClause) ->
 
 
 def _text_page(proved: Proof) -> Found:
-    """By characters, as search counts them."""
+    """Counts in characters, like search."""
     columns = DOCUMENT.c
     page = func.substring(columns.content, bindparam("start", type_=Integer) + 1, bindparam("length", type_=Integer))
     return select(
@@ -268,7 +268,7 @@ def _taken(proved: Proof) -> Found:
 
 
 def _room(proved: Proof) -> Found:
-    """What is used of the quotas that a new document meets, and what may be."""
+    """Usage and limits of the quotas that a new document counts against."""
     used = table("project_usage", column("project_id", Uuid), column("documents", Integer), column("bytes", Integer))
     names = ("documents", "bytes")
     return select(

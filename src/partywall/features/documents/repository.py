@@ -30,7 +30,7 @@ _BODY_BUT_CONTENT: Final = json_bytes(json_row(document_columns(DOCUMENT, conten
 
 
 class Fields(Protocol):
-    """All that callers set on a document."""
+    """All fields that callers set on a document."""
 
     @property
     def title(self) -> str: ...
@@ -50,9 +50,9 @@ class Fields(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DocumentChange:
-    """What is written of `wanted`: the `fields` that differ, no others, for a text is large and its change is kept.
+    """The `fields` of `wanted` to write: only those that differ, because writing a text stores its predecessor.
 
-    `digest` is the size and the SHA-256 of another content, `version` the number of the version that the change makes.
+    `digest` is size and SHA-256 of a changed content. `version` is the number of the version that the change makes.
     """
 
     wanted: Fields
@@ -84,7 +84,7 @@ class DocumentRepository:
     scope: ProjectScope
 
     async def lock(self, id_: UUID) -> Document | None:
-        """For a change; whoever else changes the document waits. Its content is not read: it may be large."""
+        """Lock the document for a change. The content is not read, because it may be large."""
         query = (
             select(Document)
             .options(defer(Document.content))
@@ -99,19 +99,19 @@ class DocumentRepository:
         return found
 
     async def lock_to_delete(self, id_: UUID) -> Row[int, str, str | None, str | None] | None:
-        """Revision, title, external id and the blob's key, without the text."""
+        """Lock the document, and return its revision, title, external id and blob key."""
         columns = (DOCUMENT.c.revision, DOCUMENT.c.title, DOCUMENT.c.external_id, DOCUMENT.c.original_key)
         wanted = (DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_, DOCUMENT.c.deleted_at.is_(None))
         return (await self.session.execute(select(*columns).where(*wanted).with_for_update())).one_or_none()
 
     async def shown(self, id_: UUID, *, content: bool = True) -> Row[bytes, int, int]:
-        """Its JSON, with the content or without, its revision and its state."""
+        """The document's JSON, revision and state."""
         columns = ((_BODY if content else _BODY_BUT_CONTENT).label("body"), DOCUMENT.c.revision, DOCUMENT.c.state)
         query = select(*columns).where(DOCUMENT.c.project_id == self.scope.project_id, DOCUMENT.c.id == id_)
         return (await self.session.execute(query)).one()
 
     async def summaries(self, ids: Sequence[UUID]) -> bytes:
-        """A JSON array in the order of the ids."""
+        """A JSON array of documents without content, sorted by id."""
         columns, rows = DOCUMENT.c, document_columns(DOCUMENT, content=False)
         chosen = (
             select(*rows).where(columns.project_id == self.scope.project_id, columns.id.in_(ids)).order_by(columns.id)
@@ -122,12 +122,12 @@ class DocumentRepository:
         return found or b"[]"
 
     async def existing(self, ids: Collection[UUID]) -> set[UUID]:
-        """Those of them that there are."""
+        """The ids that exist."""
         query = select(Document.id).where(Document.project_id == self.scope.project_id, Document.id.in_(ids))
         return set(await self.session.scalars(query))
 
     async def version(self, id_: UUID, number: int) -> Row[str, str] | None:
-        """Title and content."""
+        """Title and content of a version, or None."""
         current = and_(
             Document.project_id == DocumentVersion.project_id,
             Document.id == DocumentVersion.document_id,
@@ -151,7 +151,7 @@ class DocumentRepository:
         return (await self.session.execute(query)).one_or_none()
 
     async def used(self, keys: Sequence[str]) -> set[str]:
-        """Those of the blobs that a document still refers to."""
+        """The blob keys that documents still refer to."""
         query = select(Document.original_key).where(
             Document.project_id == self.scope.project_id, Document.original_key.in_(keys)
         )
@@ -164,9 +164,9 @@ class DocumentWriter:
     scope: ProjectScope
 
     async def write(self, id_: UUID, change: DocumentChange) -> int:
-        """Answers the new revision; the database keeps the text that gives way.
+        """Write the change and return the new revision. A database trigger keeps the replaced text.
 
-        The values are given beside the statement: SQLAlchemy keeps compiled ones with what stands in them.
+        Values are passed as parameters, because SQLAlchemy's cache of compiled statements would keep inline values.
         """
         values = _columns(change)
         given = {name: bindparam(f"new_{name}", type_=DOCUMENT.c[name].type) for name in values}
@@ -181,7 +181,7 @@ class DocumentWriter:
         return revision
 
     async def add_version(self, id_: UUID) -> None:
-        """Notes title and content as they now stand; the database drops the oldest versions above their quota."""
+        """Store the current title and content as a version. The database drops the oldest versions above the quota."""
         names = ("title", "size", "content_sha256")
         current = select(
             DOCUMENT.c.project_id, DOCUMENT.c.id, DOCUMENT.c.version, *(DOCUMENT.c[name] for name in names),
@@ -191,7 +191,7 @@ class DocumentWriter:
         await self.session.execute(insert(DOCUMENT_VERSION).from_select(columns, current))
 
     async def await_index(self, ids: Sequence[UUID]) -> None:
-        """From now on they wait, and for no pause after an earlier attempt."""
+        """Mark documents as pending, without the pause after an earlier attempt."""
         await self.session.execute(
             update(DOCUMENT)
             .where(
@@ -210,9 +210,9 @@ class DocumentWriter:
         )
 
     async def await_index_of(self, status: str | None, note: str | None, after: UUID, limit: int) -> list[UUID]:
-        """The same for some in the order of their ids: those of that status whose note has this in it. Which they were.
+        """Call `await_index` for up to `limit` documents with ids above `after`, and return their ids in order.
 
-        They are locked in that order, and none of them has an id up to `after`.
+        `status` and a part of the `note` select them; None matches all. They are locked in the order of their ids.
         """
         chosen = (
             select(DOCUMENT.c.id)
@@ -228,5 +228,5 @@ class DocumentWriter:
         return ids
 
     async def delete(self, id_: UUID) -> None:
-        """Marks it as deleted: from now on the program does not see it."""
+        """Mark the document as deleted, which makes it invisible."""
         await self.session.execute(_DELETE, {"document": id_})

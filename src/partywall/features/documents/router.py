@@ -58,7 +58,7 @@ def _shown(document: DocumentJson, status_code: int = status.HTTP_200_OK) -> Res
     status_code=status.HTTP_201_CREATED,
     response_model=Documents,
     summary="Create many documents",
-    description="All or none, answered in the same order.",
+    description="Creates all or none, and returns them in the same order.",
     max_body_size=LARGE_BYTES,
     responses=documented(*CREATION_ERRORS),
 )
@@ -96,7 +96,7 @@ async def update_document(
     response_model=Document,
     dependencies=[ROOM_TO_CHANGE],
     summary="Replace a document",
-    description="What is absent goes back to its default.",
+    description="Absent members are reset to their defaults.",
     max_body_size=LARGE_BYTES,
     responses=documented(*_CHANGE_ERRORS, ExternalIdTakenError, ContentTooLargeError, QuotaExceededError),
 )
@@ -112,7 +112,7 @@ async def replace_document(
     "/{document_id:uuid}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a document",
-    description="With its versions, its index and its uploaded file. It is gone at once, and purged in the background.",
+    description="With its versions, index and uploaded file. It is gone at once, and purged in the background.",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def delete_document(document_id: UUID, service: DocumentServiceDep, if_match: IfMatch = None) -> None:
@@ -127,7 +127,7 @@ async def delete_document(document_id: UUID, service: DocumentServiceDep, if_mat
     response_model=Document,
     dependencies=[ROOM_TO_CHANGE],
     summary="Index a document again",
-    description="Also what retries one that has failed.",
+    description="Also retries a failed document.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, MissingRightError),
 )
 async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Response:
@@ -138,7 +138,7 @@ async def reindex_document(document_id: UUID, service: DocumentServiceDep) -> Re
     "/{document_id:uuid}/versions/{number}",
     response_model=Version,
     summary="Get a version",
-    description="Title and content as they stood after a change.",
+    description="Title and content after a change.",
     responses=documented(ProjectNotFoundError, DocumentNotFoundError, VersionNotFoundError),
 )
 async def get_version(

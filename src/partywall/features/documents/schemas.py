@@ -41,7 +41,7 @@ def metadata_json(metadata: JsonObject) -> str:
 
 
 def metadata_bytes(metadata: JsonObject) -> int:
-    """Of its JSON as it is answered: PostgreSQL writes numbers without an exponent."""
+    """Size of the metadata's JSON as answered, where PostgreSQL writes numbers without exponents."""
     text = metadata_json(metadata)
     return len(text.encode()) + (_longer(metadata) if "e+" in text or "e-" in text else 0)
 
@@ -86,11 +86,11 @@ class DocumentCreate(RequestModel):
 
 
 class DocumentReplace(DocumentCreate):
-    """The whole of what a caller sets; what is absent goes back to its default."""
+    """All fields that a caller sets; absent members are reset to their defaults."""
 
 
 class DocumentPatch(RequestModel):
-    """A JSON merge patch: what is absent stays as it is, also inside `metadata`, where null removes."""
+    """A JSON merge patch: absent members stay unchanged, also inside `metadata`, where null removes a member."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "published", "metadata": {"supplier": None}}]})
 
@@ -102,7 +102,7 @@ class DocumentPatch(RequestModel):
 
 
 class DocumentBatch(RequestModel):
-    """All of them are created, or none."""
+    """Either all documents are created, or none."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [{"title": "One", "content": "First."}]}]})
 
@@ -110,7 +110,7 @@ class DocumentBatch(RequestModel):
 
 
 class UploadFields(RequestModel):
-    """What may be said beside a file, and its name; a title that is not given is taken from the file."""
+    """The form fields of an upload and the file's name. Without a title, it is taken from the file."""
 
     file: FileName | None
     title: Title | None
@@ -119,11 +119,11 @@ class UploadFields(RequestModel):
 
 
 class DocumentSummary(ResponseModel):
-    """A document without its content. `size` is in bytes; `revision` counts changes, `version` those of the text.
+    """A document without its content. `size` is in bytes; `revision` counts changes, `version` changes of the text.
 
-    `index_error` says why it failed, or what the index of one that waits or is indexed lacks: its vectors, where the
-    embedding model is away or knows the beginning alone. The warning `no_text`: the content is blank, as that of an
-    empty file, or of a page that only scripts fill.
+    `index_error` says why indexing failed, or why a pending or indexed document lacks vectors: the embedding model is
+    unavailable, or has embedded only the beginning. The warning `no_text` means that the content is blank, like that of
+    an empty file or of a page that only scripts fill.
     """
 
     id: UUID
@@ -149,7 +149,7 @@ class Document(DocumentSummary):
 
 
 class Documents(ResponseModel):
-    """What a batch has made, in the order in which it was sent."""
+    """The created documents, in the order of the request."""
 
     items: list[DocumentSummary]
 
@@ -179,7 +179,7 @@ class ByIndexStatus(ResponseModel):
 
 
 class Stats(ResponseModel):
-    """`size` is the sum of the documents' bytes, `chunks` the number of their indexed passages."""
+    """`size` is the total of the documents' bytes, `chunks` the number of their indexed passages."""
 
     total: int
     by_status: ByStatus
@@ -191,12 +191,12 @@ class Stats(ResponseModel):
 class DocumentQuery(PageQuery):
     sort: Sort = "-created_at"
     external_id: Storable | None = Field(
-        default=None, max_length=MAX_EXTERNAL_ID, description="The document of this `external_id` alone."
+        default=None, max_length=MAX_EXTERNAL_ID, description="Only the document with this `external_id`."
     )
     status: Status | None = None
-    index_status: IndexStatus | None = Field(default=None, description="Those whose index is in this state alone.")
+    index_status: IndexStatus | None = Field(default=None, description="Only documents with this index status.")
     q_title: Storable | None = Field(
-        default=None, max_length=MAX_TITLE, description="A part of the title, in any case."
+        default=None, max_length=MAX_TITLE, description="A part of the title; case is ignored."
     )
 
 
@@ -205,6 +205,6 @@ class VersionQuery(PageQuery):
 
 
 class ContentQuery(ResponseModel):
-    """`original` asks for the uploaded file instead of the text."""
+    """`original` requests the uploaded file instead of the text."""
 
     original: bool = False

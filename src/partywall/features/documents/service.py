@@ -1,4 +1,4 @@
-"""Changes to documents, for one caller and in one transaction."""
+"""Changes documents, for one caller and in one transaction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TEXT = frozenset({"title", "content"})
 
 @dataclass(frozen=True, slots=True)
 class LockedDocument:
-    """A document that nobody else changes until this transaction ends."""
+    """A document that is locked until the transaction ends."""
 
     id: UUID
     revision: int
@@ -45,7 +45,7 @@ class LockedDocument:
 
 @dataclass(frozen=True, slots=True)
 class DocumentToDelete:
-    """A document to delete, which nobody else changes until this transaction ends."""
+    """A document to delete, locked until the transaction ends."""
 
     id: UUID
     revision: int
@@ -61,22 +61,22 @@ class DocumentService:
     sequencer: EventSequencer
 
     async def create(self, body: DocumentCreate) -> UUID:
-        """In this transaction; the new document's id."""
+        """Create a document in this transaction, and return its id."""
         may_write(self.scope)
         writer = ScopedWriter(None, self.scope.principal, self.sequencer, self.session)
-        document = creation.prepare(body)  # on the spot: nobody waits for a thread with a transaction open
+        document = creation.prepare(body)  # not in a thread, because the transaction would wait for one
         await creation.insert(writer, self.scope.project_id, document)
         return document.id
 
     async def missing(self, ids: Collection[UUID]) -> set[UUID]:
-        """Those of them that the project does not have."""
+        """The ids that the project does not have."""
         if not ids:
             return set()
         require(self.scope, Right.DOCUMENT_READ)
         return set(ids) - await DocumentRepository(self.session, self.scope).existing(ids)
 
     async def lock(self, id_: UUID) -> LockedDocument:
-        """For a change: the right, and the document as it is now."""
+        """Check the right and lock the document for a change. Raises MissingRightError or DocumentNotFoundError."""
         may_write(self.scope)
         row = await DocumentRepository(self.session, self.scope).lock(id_)
         if row is None:
@@ -84,7 +84,7 @@ class DocumentService:
         return LockedDocument(row.id, row.revision, row.version, row.content_sha256, _wanted(row))
 
     async def content(self, locked: LockedDocument) -> str:
-        """The text, which is not read with the lock: `locked.current` has none."""
+        """The text, which `lock` does not read into `locked.current`."""
         return await DocumentRepository(self.session, self.scope).content(locked.id)
 
     async def patch(self, locked: LockedDocument, patch: DocumentPatch) -> DocumentJson:
@@ -94,7 +94,7 @@ class DocumentService:
         return await self._change(locked, replaced(body))
 
     async def restore(self, locked: LockedDocument, number: int) -> DocumentJson:
-        """Makes the text of an earlier version the newest version."""
+        """Make the title and text of an earlier version the newest version. Raises VersionNotFoundError."""
         earlier = await DocumentRepository(self.session, self.scope).version(locked.id, number)
         if earlier is None:
             raise VersionNotFoundError
@@ -108,7 +108,7 @@ class DocumentService:
         return DocumentToDelete(id_, *row)
 
     async def delete(self, to_delete: DocumentToDelete) -> None:
-        """It is gone at once. Its text, versions and index are purged by a job, and so is its uploaded file."""
+        """Delete at once. Jobs purge the text, the versions, the index and the uploaded file."""
         await DocumentWriter(self.session, self.scope).delete(to_delete.id)
         project_id = self.scope.project_id
         purge = PurgeDocument(project_id=project_id, principal=self._worker, document_id=to_delete.id)
@@ -119,7 +119,7 @@ class DocumentService:
         self._record_event("document.deleted", to_delete.id, to_delete, to_delete.revision)
 
     async def reindex(self, id_: UUID) -> DocumentJson:
-        """Also what retries a document that could not be indexed, at once where it waits for another attempt."""
+        """Index again. Also retries a failed document, without waiting for its next attempt."""
         may_write(self.scope)
         await DocumentWriter(self.session, self.scope).await_index([id_])
         if not await DocumentRepository(self.session, self.scope).existing([id_]):
@@ -150,7 +150,7 @@ class DocumentService:
         return await self._shown(locked.id, content)
 
     async def _shown(self, id_: UUID, content: str | None = None) -> DocumentJson:
-        """With this content where it is large: it does not come back from the database."""
+        """The document's JSON. A large `content` is inserted here instead of being read back from the database."""
         repository = DocumentRepository(self.session, self.scope)
         if content is None or len(content) <= LARGE_BYTES:
             row = await repository.shown(id_)
@@ -164,10 +164,10 @@ class DocumentService:
 
     def _record_event(self, type_: str, id_: UUID, document: DocumentFields | DocumentToDelete, revision: int) -> None:
         external = {"external_id": document.external_id} if document.external_id is not None else {}
-        event_drafts = EventDraft(
+        event_draft = EventDraft(
             type_, "document", str(id_), {"title": document.title, "revision": revision, **external}
         )
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
 
 
 def _wanted(row: Document) -> DocumentFields:

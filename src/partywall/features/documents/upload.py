@@ -33,7 +33,7 @@ from partywall.features.documents.schemas import DocumentCreate, UploadFields
 
 
 class UploadedFile(Protocol):
-    """A file that the server has received, in memory or in a temporary file."""
+    """A received file, in memory or in a temporary file."""
 
     @property
     def filename(self) -> str | None: ...
@@ -64,7 +64,7 @@ async def fingerprint(file: UploadedFile) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file, and what a process has made of it where it is a large page: the text that is going to be in memory."""
+    """A received file. For a large HTML page, `page` is the text that a text process made of it."""
 
     file: UploadedFile
     name: str | None
@@ -73,7 +73,7 @@ class Source:
     page: bytes | None
 
     async def memory(self) -> int:
-        """What working on the text takes; 0 for what is not counted."""
+        """The bytes of memory that processing the text takes; 0 for small texts, which are not counted."""
         size, width = self.size if self.page is None else len(self.page), CharacterWidth()
         if size <= LARGE_BYTES:
             return 0
@@ -96,7 +96,7 @@ class Source:
 
 
 async def open_source(file: UploadedFile, name: str | None, max_bytes: int, texts: TextProcesses) -> Source:
-    """Raises NotTextError and ContentTooLargeError, and what the processes do where the file is costly to read."""
+    """Raises NotTextError, ContentTooLargeError, or the errors of `texts` for a large HTML page."""
     media_type = media_type_of(file.content_type, name)
     size = max_bytes if file.size is None else file.size
     if size > max_bytes:
@@ -113,7 +113,7 @@ async def _one(piece: bytes) -> AsyncIterator[bytes]:
 
 
 async def _text_pieces(file: UploadedFile) -> AsyncIterator[bytes]:
-    """The file's bytes; raises NotTextError as soon as they are no text."""
+    """Yield the file's bytes. Raises NotTextError as soon as they are not text."""
     decoder = Utf8Decoder()
     async for piece in pieces(file):
         await asyncio.to_thread(decoder.decode, piece)
@@ -123,13 +123,13 @@ async def _text_pieces(file: UploadedFile) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class ReceivedUpload:
-    """A file that was read and stored as a blob, for a row to be written; `used` says that there is one, or may be."""
+    """A file that was read and stored as a blob. `used`: a row refers to the blob, or may do so."""
 
     document: NewDocument
     used: bool = False
 
     async def insert(self, writer: ScopedWriter, project_id: UUID) -> bytes:
-        """The JSON of the new document."""
+        """Insert the document and return its JSON."""
         self.used = True
         try:
             return await insert(writer, project_id, self.document)
@@ -142,7 +142,7 @@ class ReceivedUpload:
 
 @dataclass(frozen=True, slots=True)
 class Receiving:
-    """Where uploads go, and what they may take on their way."""
+    """Receives uploads: the blob store, the text processes, and limits of memory and size."""
 
     blobs: BlobStore
     texts: TextProcesses
@@ -153,9 +153,9 @@ class Receiving:
     async def received(
         self, scope: ProjectScope, file: UploadedFile, asked: UploadFields
     ) -> AsyncIterator[ReceivedUpload]:
-        """Everything about an upload that takes its time, before a transaction.
+        """Do the slow part of an upload, before a transaction begins.
 
-        A large text has its memory until the end. While a process reads a page, it is not here yet.
+        Memory for a large text is reserved until the context ends. It is not needed while a text process reads a page.
         """
         source = await open_source(file, asked.file, self.max_bytes, self.texts)
         needed = await source.memory()
@@ -165,7 +165,7 @@ class Receiving:
 
     @asynccontextmanager
     async def _stored(self, scope: ProjectScope, source: Source, asked: UploadFields) -> AsyncIterator[ReceivedUpload]:
-        """A blob that no row uses is taken away."""
+        """Store the blob, and delete it if no row uses it."""
         extracted = await source.read()
         body = DocumentCreate(
             title=asked.title or extracted.title,

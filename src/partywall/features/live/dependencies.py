@@ -16,7 +16,7 @@ from partywall.features.live.service import LiveService
 from partywall.features.live.tickets import PURPOSE, Tickets, UnusedTickets
 
 _ticket = APIKeyQuery(
-    name="ticket", scheme_name="StreamTicket", auto_error=False, description="Good for one stream, for a short time."
+    name="ticket", scheme_name="StreamTicket", auto_error=False, description="Opens one stream, within a short time."
 )
 
 
@@ -43,7 +43,7 @@ BearerDep = Annotated[VerifiedCredential | None, Depends(get_bearer)]
 
 
 async def require_credential(bearer: BearerDep, ticket: Annotated[str | None, Depends(_ticket)]) -> None:
-    """The gate of the one route that also takes a ticket; stands before everything else that the route asks for."""
+    """Reject requests without a credential, before the route's other dependencies run. Routes with tickets use it."""
     if bearer is None and not ticket:
         raise NotAuthenticatedError
 
@@ -55,7 +55,7 @@ async def get_follower(
     bearer: BearerDep,
     ticket: Annotated[str | None, Query(max_length=200, description="Instead of the Authorization header.")] = None,
 ) -> VerifiedCredential:
-    """Whom the bearer token speaks for, or else the ticket, which must be for this project."""
+    """The credential of the bearer token, or else of the ticket, which must be for this project."""
     verified = bearer or await tickets.redeem(ticket or "", project_id)
     remember_principal(request.scope, verified.principal)
     return verified
@@ -65,7 +65,7 @@ FollowerDep = Annotated[VerifiedCredential, Depends(get_follower)]
 
 
 class SocketCaller(NamedTuple):
-    """Whom a WebSocket speaks for, and what it asked for."""
+    """A WebSocket's credential and its first message."""
 
     verified: VerifiedCredential
     hello: SocketHello
@@ -74,7 +74,7 @@ class SocketCaller(NamedTuple):
 async def first_message_of(
     project_id: UUID, websocket: WebSocket, resources: ResourcesDep, tickets: TicketsDep
 ) -> SocketCaller:
-    """Accepts the socket, and asks its first message for a token or a ticket."""
+    """Accept the socket and authenticate it by the token or ticket in its first message."""
     with pending_handshake(websocket, resources):
         hello = await first_message(websocket, SocketHello)
         if hello.token is not None:

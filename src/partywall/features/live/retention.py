@@ -5,11 +5,11 @@ from partywall.core.resources import Resources
 
 
 async def prune_events(resources: Resources) -> None:
-    """Events are kept for as long as the settings say."""
+    """Delete events older than the configured retention."""
     await prune(resources.sessions, resources.settings.events.retention)
 
 
 async def trim_events(resources: Resources) -> None:
-    """A project has as many events as the settings say, however young they are."""
+    """Delete each project's oldest events beyond the configured number or size, whatever their age."""
     limits = resources.settings.events
     await trim(resources.sessions, events=limits.per_project, size=limits.bytes_per_project)

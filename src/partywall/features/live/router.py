@@ -38,10 +38,10 @@ socket_router = APIRouter(prefix="/projects/{project_id}")
     response_class=EventStream,
     dependencies=[Depends(require_credential)],
     summary="Follow a project's events",
-    description="Server-sent events in the order of their numbers, each exactly once. Starts with what comes, or "
-    "behind `Last-Event-ID` (which wins) or `after`. Takes a bearer token or a ticket, and ends with it.",
+    description="Server-sent events in order of their numbers, each exactly once. Starts with new events, or after "
+    "`Last-Event-ID` (which takes precedence) or `after`. Takes a bearer token or a ticket, and ends when it expires.",
     responses={
-        200: {"description": "Events as they come", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
+        200: {"description": "A stream of events", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
         **documented(
             NotAuthenticatedError,
             ProjectNotFoundError,
@@ -73,7 +73,8 @@ async def stream_events(
     "/ticket",
     response_model=Ticket,
     summary="Get a ticket for the event stream",
-    description="For browsers, whose `EventSource` sends no header: `GET /events?ticket=`, once, within seconds.",
+    description="For browsers, whose `EventSource` sends no headers: use it once in `GET /events?ticket=`, within "
+    "seconds.",
     responses=documented(ProjectNotFoundError, MissingRightError, TooManyTicketsError, TicketsUnavailableError),
 )
 async def create_event_ticket(
@@ -94,7 +95,7 @@ async def create_event_ticket(
 async def follow_events(
     project_id: UUID, websocket: WebSocket, greeted: SocketCallerDep, service: LiveServiceDep
 ) -> None:
-    """The same events as messages. docs/reference/events.md has the first message and the codes of the close."""
+    """The same events as WebSocket messages. See docs/reference/events.md for the first message and close codes."""
     verified, hello = greeted
     types = None if hello.types is None else TypeFilter.parse(hello.types)
     subscription = await service.follow(verified, project_id, hello.after, types)

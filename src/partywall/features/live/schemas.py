@@ -8,15 +8,15 @@ from partywall.core.events.filters import PATTERN
 from partywall.core.schemas import WHOLE, JsonObject, RequestModel, ResponseModel
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
-# Some clients send the header before they have received an event.
+# Some clients send the header empty before they have received an event.
 Received = Annotated[EventNumber | None, BeforeValidator(lambda value: value or None)]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
 
-# One server-sent event; OpenAPI has no type of its own for a stream of them.
+# One server-sent event. OpenAPI has no type for a stream of them.
 WIRE_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
-        "id": {"type": "string", "description": "The project's number of the event; where to resume."},
+        "id": {"type": "string", "description": "The event's number in the project; resume after it."},
         "event": {"type": "string", "examples": ["document.indexed"]},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
@@ -25,7 +25,7 @@ WIRE_SCHEMA: Final[JsonObject] = {
 
 
 class Ticket(ResponseModel):
-    """Stands in for the credential of whoever asked for it, once, within `expires_in` seconds."""
+    """Replaces the credential of the caller who requested it, once, within `expires_in` seconds."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ticket": "Jq3v...", "expires_in": 30}]})
 
@@ -34,7 +34,7 @@ class Ticket(ResponseModel):
 
 
 class SocketHello(RequestModel):
-    """The first message of a WebSocket: a token or a ticket, and where and what to follow."""
+    """The first message of a WebSocket: a token or a ticket, the position to start after, and the event types."""
 
     token: str | None = None
     ticket: Annotated[str, StringConstraints(max_length=200)] | None = None

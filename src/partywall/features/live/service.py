@@ -35,15 +35,18 @@ class LiveService:
         types: TypeFilter | None,
         subject: UUID | None = None,
     ) -> Subscription:
-        """A feed of the project's events, or of one subject's, which ends with the credential and with the right."""
+        """Subscribe to the events of the project, or of one subject in it.
+
+        The subscription ends when the credential expires or the right is lost.
+        """
         only = None if subject is None else str(subject)
         options = StreamOptions(_may_read, verified.expires_at, self.heartbeat, verified.session_id, types, only)
         return await self.tailers.follow(ScopedReader(self.reads, verified.principal), project_id, options, after)
 
     async def is_still_valid(self, verified: VerifiedCredential) -> bool:
-        """Of whoever has lost the right to follow: whether the credential as such still stands.
+        """Whether a credential that lost the right to follow is itself still valid.
 
-        A key is nothing but its right to one project.
+        False for keys: without its right to the project, a key is worth nothing.
         """
         if verified.principal.kind is not PrincipalKind.USER or verified.session_id is None:
             return False

@@ -20,7 +20,7 @@ from partywall.core.security.secrets import Signer
 from partywall.core.tenancy import Principal, PrincipalKind, ProjectScope
 from partywall.features.live.exceptions import TicketsUnavailableError, TooManyTicketsError
 
-# What the signer is for.
+# The purpose of the signer's key.
 PURPOSE: Final = "stream tickets"
 _BYTES: Final = 32
 _MAC_BYTES: Final = 32
@@ -30,7 +30,7 @@ _FOR: Final = (PrincipalKind.USER, PrincipalKind.KEY)
 
 @dataclass(frozen=True, slots=True)
 class UnusedTickets:
-    """How many tickets this process has sold that may still be used, by what their streams would count for."""
+    """Limits the unused tickets of this process, per principal, project and account, like the streams they open."""
 
     slots: TimedSlots
     each_principal: int
@@ -44,10 +44,10 @@ class UnusedTickets:
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """Stand-ins for a credential, for clients that cannot send a header: one project, one use, some seconds.
+    """Short-lived, single-use replacements of a credential for one project, for clients that cannot send headers.
 
-    The cache holds what a ticket stands for, with a MAC over it and the ticket's hash. So whoever can write to the
-    cache can make no ticket, change none, and put none in another's place.
+    The cache stores the ticket's claims with a MAC over them and the ticket's hash. So write access to the cache is
+    not enough to forge, change or swap tickets.
     """
 
     cache: Redis
@@ -55,7 +55,7 @@ class Tickets:
     signer: Signer = field(repr=False)
 
     async def issue(self, scope: ProjectScope, verified: VerifiedCredential) -> str:
-        """A ticket that is worth what the token is worth; raises TicketsUnavailableError."""
+        """Return a ticket that stands for `verified`. Raises NotAuthenticatedError or TicketsUnavailableError."""
         if verified.principal.kind not in _FOR:
             raise NotAuthenticatedError
         ticket = secrets.token_urlsafe(_BYTES)
@@ -70,9 +70,10 @@ class Tickets:
         return ticket
 
     async def redeem(self, ticket: str, project_id: UUID) -> VerifiedCredential:
-        """What the ticket stood for; raises NotAuthenticatedError for one that is used, expired or not for here.
+        """Return the ticket's credential. Raises NotAuthenticatedError if it is used, expired, unknown or for another
+        project, and TicketsUnavailableError.
 
-        Whether its session and its right are still good is asked of the database, when the stream is opened.
+        Revocation and rights are checked in the database when the stream is opened.
         """
         value = await self._take(ticket)
         mac, said = value[:_MAC_BYTES], value[_MAC_BYTES:]
@@ -85,7 +86,7 @@ class Tickets:
         return VerifiedCredential(principal, float(expires_at), UUID(session) if session else None)
 
     async def _take(self, ticket: str) -> bytes:
-        """The beginning of what the cache has there, whatever it is, which only one caller is given."""
+        """Take the value out of the cache, truncated; concurrent callers get nothing."""
         key = cache_keys.ticket(ticket)
         try:
             async with self.cache.pipeline(transaction=True) as pipeline:

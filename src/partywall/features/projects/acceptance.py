@@ -1,4 +1,4 @@
-"""Accepting an invitation, which needs its token and the verified address that it was sent to."""
+"""Accepts invitations. This needs the token and the verified address that it was sent to."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from partywall.features.projects.service import Versioned, get_project
 
 @dataclass(frozen=True, slots=True)
 class AcceptingService:
-    """`session` is bound to the person who accepts."""
+    """`session` is bound to the accepting person."""
 
     session: AsyncSession
     person: Principal
     sequencer: EventSequencer
 
     async def authorise(self) -> None:
-        """Before any token is looked at."""
+        """Raises AddressNotVerifiedError, before any token is looked up."""
         if not (await get_user(self.session, self.person.id)).user.email_verified:
             raise AddressNotVerifiedError
 
     async def accept(self, token: str) -> Versioned:
-        """Makes the person a member; the token is used up by it."""
+        """Make the person a member and use up the token. Raises InvitationNotFoundError."""
         with violations(VIOLATIONS):
             entered = await InvitationGateway(self.session).accept(token_hash(token))
         if entered is None:
             raise InvitationNotFoundError
         scope = await open_scope(self.session, self.person, entered)
-        event_drafts = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
-        EventLog(self.session, scope, self.sequencer).append(event_drafts)
+        event_draft = EventDraft("member.added", "member", str(self.person.id), {"role": scope.role.value})
+        EventLog(self.session, scope, self.sequencer).append(event_draft)
         return await get_project(self.session, scope)
 
     async def require_membership(self, project_id: UUID) -> None:
-        """For a replay, which shows the project again: who has left since has used up the token and no more."""
+        """For replays, which return the project again: raises InvitationNotFoundError if the person has left since."""
         try:
             await open_scope(self.session, self.person, project_id)
         except ProjectNotFoundError as error:

@@ -46,7 +46,7 @@ async def get_member_service(
 
 
 async def limit_inviting(principal: PrincipalDep, resources: ResourcesDep) -> None:
-    """Nobody sends mails in masses. Counted apart from the attempts to log in."""
+    """Prevents mass mailing. Counted apart from login attempts."""
     await _admit(resources, f"inviting {principal}")
 
 
@@ -63,7 +63,7 @@ async def _admit(resources: Resources, counted: str) -> None:
 async def count_invitation(
     project_id: UUID, body: InvitationCreate, principal: PrincipalDep, once: IdempotencyDep, resources: ResourcesDep
 ) -> None:
-    """Before the request holds a transaction: counts the mail that it would cause, if it may and is no repeat."""
+    """Count the mail of an allowed invitation that is no replay. Runs before the request opens its transaction."""
     async with resources.sessions.read() as session:
         scope = await open_scope(session, principal, project_id)
         await invitations.authorise(session, scope, body.role)

@@ -22,16 +22,16 @@ class MemberNotFoundError(NotFoundError):
 
 class LastOwnerError(ConflictError):
     code = "last_owner"
-    title = "A project keeps at least one owner"
+    title = "A project needs at least one owner"
 
 
 class TransferToOneselfError(ConflictError):
     code = "transfer_to_oneself"
-    title = "The project is the caller's own already"
+    title = "The caller already owns the project"
 
 
 class InvitationNotFoundError(NotFoundError):
-    """To whoever presents a token the same for every reason, so that it tells none."""
+    """For a presented token, the same error for every reason, so that it reveals none."""
 
     code = "invitation_not_found"
     title = "No such invitation"
@@ -39,17 +39,17 @@ class InvitationNotFoundError(NotFoundError):
 
 class AlreadyMemberError(ConflictError):
     code = "already_member"
-    title = "This person is a member already"
+    title = "This person is already a member"
 
 
 class AlreadyInvitedError(ConflictError):
     code = "already_invited"
-    title = "This address has an invitation that is still good"
+    title = "This address already has a valid invitation"
 
 
 class TooManyInvitationsError(ConflictError):
     code = "too_many_invitations"
-    title = "The project has too many invitations pending"
+    title = "The project has too many pending invitations"
 
 
 class AddressNotVerifiedError(ForbiddenError):
@@ -57,7 +57,7 @@ class AddressNotVerifiedError(ForbiddenError):
     title = "The account's e-mail address has not been verified"
 
 
-# What the database refuses where two requests were faster than the checks.
+# Constraint violations that concurrent requests can cause despite the checks.
 VIOLATIONS: Final[Mapping[str, Callable[[], PartywallError]]] = {
     "project_member_owner_check": LastOwnerError,
     "project_member_pkey": AlreadyMemberError,

@@ -11,7 +11,7 @@ from partywall.core.mail.sender import link_with, send_mail
 from partywall.features.projects import invitation_quota
 from partywall.features.projects.invitation_quota import InvitationQuota
 from partywall.features.projects.invitation_tokens import PURPOSE, InvitationTokens
-from partywall.features.projects.invitations import letter_of
+from partywall.features.projects.invitations import find_invitation_mail
 from partywall.features.projects.jobs import SendInvitation
 
 log = structlog.get_logger(__name__)
@@ -20,28 +20,28 @@ TEMPLATE: Final = MailTemplate(Path(__file__).with_name("templates"), "invitatio
 
 
 async def send_invitation(context: JobContext, payload: SendInvitation) -> None:
-    """Mails the token. Looks again at what is true now: an invitation that was withdrawn is not sent.
+    """Mail the token, unless the invitation was withdrawn or its recipient gets too many mails.
 
-    Nor is one too many for its recipient, counted over all projects; then whoever invites sees no difference.
+    Mails to a recipient are counted over all projects. The inviter does not learn that a mail was withheld.
     """
     async with context.read(payload) as (session, scope):
-        letter = await letter_of(session, scope, payload.invitation_id)
-    if letter is None:
+        mail = await find_invitation_mail(session, scope, payload.invitation_id)
+    if mail is None:
         log.info("invitation_not_sent", invitation_id=str(payload.invitation_id))
         return
     resources = context.resources
     quota = InvitationQuota(resources.attempts, resources.secrets.signer(invitation_quota.PURPOSE))
-    if context.attempt == 1 and not await quota.may_deliver(letter.email):
+    if context.attempt == 1 and not await quota.may_deliver(mail.email):
         log.warning("invitation_withheld", reason="too many mails to one address")
         return
     token = InvitationTokens(resources.secrets.signer(PURPOSE)).of(payload.invitation_id)
     values = {
-        "project": letter.project,
-        "inviter": letter.inviter,
-        "inviter_email": letter.inviter_email,
-        "role": letter.role,
-        "expires_at": f"{letter.expires_at:%d %B %Y, %H:%M} UTC",
+        "project": mail.project,
+        "inviter": mail.inviter,
+        "inviter_email": mail.inviter_email,
+        "role": mail.role,
+        "expires_at": f"{mail.expires_at:%d %B %Y, %H:%M} UTC",
         "token": token,
         "link": link_with(resources.settings.mail.links.invitation, token),
     }
-    await send_mail(context, TEMPLATE, letter.email, values)
+    await send_mail(context, TEMPLATE, mail.email, values)

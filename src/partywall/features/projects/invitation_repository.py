@@ -19,12 +19,12 @@ _ACCEPT: Final = select(func.wall.accept_invitation(bindparam("presented", type_
 
 @dataclass(frozen=True, slots=True)
 class InvitationGateway:
-    """What the bound user may do before any project is entered."""
+    """What the bound user may do before a project scope exists."""
 
     session: AsyncSession
 
     async def accept(self, token_hash: bytes) -> UUID | None:
-        """Uses the token up and makes the bound user a member; None where it is not good for this user."""
+        """Use up the token, make the bound user a member and return the project. None if it is not valid for them."""
         entered: UUID | None = await self.session.scalar(_ACCEPT, {"presented": token_hash})
         return entered
 
@@ -42,7 +42,7 @@ class InvitationRepository:
         ).one_or_none()
 
     async def project_name(self) -> str | None:
-        """Of the project that the invitations are to; None where it is gone by now."""
+        """The project's name, or None if it has been deleted."""
         return await self.session.scalar(select(Project.name).where(Project.id == self.scope.project_id))
 
     async def has_address(self, email: str) -> bool:
@@ -66,7 +66,7 @@ class InvitationWriter:
     scope: ProjectScope
 
     async def add(self, id_: UUID, email: str, role: Role, token_hash: bytes, expires_at: datetime) -> Invitation:
-        """In the place of one for the same address that has expired."""
+        """Add an invitation, replacing an expired one for the same address."""
         await self.session.execute(
             delete(Invitation).where(
                 Invitation.project_id == self.scope.project_id,
@@ -93,7 +93,7 @@ class InvitationWriter:
         return removed is not None
 
     async def withdraw(self, invited_by: Principal, roles: Collection[Role]) -> None:
-        """Those that this person has sent for these roles."""
+        """Remove the invitations that this person has sent for these roles."""
         await self.session.execute(
             delete(Invitation).where(
                 Invitation.project_id == self.scope.project_id,

@@ -47,8 +47,8 @@ accepting = APIRouter(prefix="/invitations", tags=["members"])
     response_model=Invitation,
     dependencies=[InviteLimit, InviteCount],
     summary="Invite a person by e-mail",
-    description="For who has a verified address. The mail holds a token, good for one use until `expires_at`."
-    " Only owners invite owners.",
+    description="The caller needs a verified address. The mail contains a token that works once, until `expires_at`."
+    " Only owners may invite owners.",
     responses=documented(
         ProjectNotFoundError, MissingRightError, AddressNotVerifiedError, AlreadyMemberError, AlreadyInvitedError,
         TooManyInvitationsError, QuotaExceededError, IdempotencyKeyReusedError, RequestInProgressError,
@@ -66,7 +66,7 @@ async def create_invitation(body: InvitationCreate, service: InvitationServiceDe
 @router.get(
     "",
     summary="List the pending invitations",
-    description="Those that have been neither accepted nor withdrawn and have not expired.",
+    description="Invitations that were neither accepted nor withdrawn and have not expired.",
     responses=documented(ProjectNotFoundError, MissingRightError),
 )
 async def list_invitations(
@@ -79,7 +79,7 @@ async def list_invitations(
     "/{invitation_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Withdraw an invitation",
-    description="Its token is worth nothing from then on.",
+    description="Its token becomes invalid.",
     responses=documented(ProjectNotFoundError, MissingRightError, InvitationNotFoundError),
 )
 async def withdraw_invitation(invitation_id: UUID, service: InvitationServiceDep) -> None:
@@ -91,8 +91,8 @@ async def withdraw_invitation(invitation_id: UUID, service: InvitationServiceDep
     response_model=Project,
     dependencies=[AcceptLimit],
     summary="Accept an invitation",
-    description="For the person whose verified address it was sent to. A token that is wrong, used, expired, withdrawn "
-    "or for another address is not found, all alike.",
+    description="The caller's verified address must be the one that was invited. A token that is wrong, used, expired, "
+    "withdrawn or for another address gets the same 404.",
     responses=documented(
         PersonRequiredError, AddressNotVerifiedError, InvitationNotFoundError, AlreadyMemberError,
         IdempotencyKeyReusedError, RequestInProgressError, TooManyRequestsError,

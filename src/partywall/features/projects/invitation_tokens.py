@@ -8,7 +8,7 @@ PURPOSE: Final = "invitation"
 
 
 class InvitationTokens(MailedTokens):
-    """Of invitations, by their ids."""
+    """Tokens of invitations, derived from their ids."""
 
     __slots__ = ()
     prefix: ClassVar[str] = "pwi_"

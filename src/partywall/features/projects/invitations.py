@@ -1,4 +1,4 @@
-"""Invitations to a project: made, listed and withdrawn by who manages it, accepted by the one who was invited."""
+"""Creates, lists and withdraws a project's invitations."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ async def list_invitations(
 
 
 async def authorise(session: AsyncReadSession, scope: ProjectScope, role: Role) -> None:
-    """Also raises AddressNotVerifiedError: a name under which strangers are written to belongs to somebody."""
+    """Raises MissingRightError, or AddressNotVerifiedError: the mail names the inviter, so the address must be real."""
     _require_to_invite(scope, role)
     if not (await get_user(session, scope.principal.id)).user.email_verified:
         raise AddressNotVerifiedError
@@ -85,7 +85,7 @@ class InvitationService:
         await authorise(self.session, self.scope, role)
 
     async def invite(self, wanted: InvitationCreate) -> Invitation:
-        """Makes the invitation, and the job that mails its token."""
+        """Create the invitation, and a job that mails its token."""
         scope = await lock_membership(self.session, self.scope, accepting=True)
         _require_to_invite(scope, wanted.role)
         await refuse(self.session, scope, wanted.email)
@@ -97,8 +97,8 @@ class InvitationService:
             )
         payload = SendInvitation(project_id=scope.project_id, principal=str(scope.principal), invitation_id=id_)
         await enqueue(self.session, SEND_INVITATION, payload)
-        event_drafts = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
-        EventLog(self.session, scope, self.sequencer).append(event_drafts)
+        event_draft = EventDraft("member.invited", "invitation", str(id_), {"role": wanted.role.value})
+        EventLog(self.session, scope, self.sequencer).append(event_draft)
         return _present(row)
 
     async def withdraw(self, invitation_id: UUID) -> None:
@@ -115,7 +115,7 @@ def _require_to_invite(scope: ProjectScope, role: Role) -> None:
 
 @dataclass(frozen=True, slots=True)
 class InvitationMail:
-    """What the mail of an invitation says, but for its token. `inviter` is None for somebody without a name."""
+    """The content of an invitation mail, without the token. `inviter` is None if the inviter has no name."""
 
     email: str
     role: str
@@ -125,10 +125,12 @@ class InvitationMail:
     expires_at: datetime
 
 
-async def letter_of(session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID) -> InvitationMail | None:
-    """None where there is nothing to send any more: it is gone, or who sent it could not invite like this now.
+async def find_invitation_mail(
+    session: AsyncReadSession, scope: ProjectScope, invitation_id: UUID
+) -> InvitationMail | None:
+    """None if the invitation is gone, or the inviter may no longer grant its role.
 
-    The project may come to its end between any two of these reads.
+    The project may be deleted between any two of these reads.
     """
     invitations = InvitationRepository(session, scope)
     row = await invitations.get(invitation_id)

@@ -8,17 +8,17 @@ from partywall.core.mail.message import ATTEMPTS
 
 
 class ProjectDeleted(JobPayload):
-    """A project that is marked as deleted."""
+    """Purge a project that is marked as deleted."""
 
     project_id: UUID
 
 
 class SendInvitation(ProjectJobPayload):
-    """`principal` is the person who invites. The token is derived again when the mail is written."""
+    """`principal` is the inviter. The token is derived again when the mail is rendered."""
 
     invitation_id: UUID
 
 
-# Purges what the project held. Each attempt goes on where the last has ended.
+# Purges the project's data. Each attempt continues where the last one stopped.
 PROJECT_DELETED: Final = JobKind("project_deleted", ProjectDeleted, max_attempts=1_000)
 SEND_INVITATION: Final = JobKind("send_invitation", SendInvitation, max_attempts=ATTEMPTS)

@@ -15,14 +15,14 @@ from partywall.features.projects.models import Project, ProjectMember
 _ACCEPT: Final = select(func.wall.accept_project())
 KEYSET: Final = Keyset({"created_at": ProjectMember.joined_at}, ProjectMember.account_id)
 
-# What members may know of one another; the accounts themselves are each person's own.
+# What members may see of each other. Each account itself is visible only to its owner.
 _PERSON: Final[TableValuedAlias] = func.wall.members().table_valued(
     column("account_id", Uuid), column("email", Text), column("full_name", Text), name="person"
 )
 
 
 class MemberRow(NamedTuple):
-    """A membership with its person. `revision` counts the changes of the role."""
+    """A membership with its person. `revision` counts role changes."""
 
     account_id: UUID
     email: str
@@ -38,7 +38,7 @@ class MemberRepository:
     scope: ProjectScope
 
     async def lock_project(self) -> bool:
-        """One change of membership at a time; False where the project is gone. Documents may still be written."""
+        """Serialise membership changes. False if the project is gone. Documents may still be written."""
         query = select(Project.id).where(Project.id == self.scope.project_id).with_for_update(key_share=True)
         return await self.session.scalar(query) is not None
 
@@ -79,7 +79,7 @@ class MemberRepository:
 
 @dataclass(frozen=True, slots=True)
 class MemberWriter:
-    """Raises NoResultFound where the database's policies refuse what the program has allowed."""
+    """Raises NoResultFound if the database's policies refuse a change."""
 
     session: AsyncSession
     scope: ProjectScope
@@ -105,6 +105,9 @@ class MemberWriter:
 
 
 async def accept_project(session: AsyncSession, scope: ProjectScope) -> None:
-    """By a change of the caller's own; raises QuotaExceededError. Nothing where another owner has the project."""
+    """If the caller is an owner and no active owner has the project, count it for the caller's account.
+
+    Call it for the caller's own changes. Raises QuotaExceededError.
+    """
     if scope.role is Role.OWNER:
         await session.execute(_ACCEPT)

@@ -32,7 +32,7 @@ def _answer(shown: VersionedMember) -> Response:
 @router.get(
     "/members",
     summary="List a project's members",
-    description="By the time of their joining.",
+    description="Sorted by the time of joining.",
     responses=documented(ProjectNotFoundError),
 )
 async def list_members(
@@ -45,8 +45,8 @@ async def list_members(
     "/members/{user_id}",
     response_model=Member,
     summary="Change a member's role",
-    description="Holds from the member's next request on and ends their open streams. Only owners make and unmake "
-    "owners. `me` stands for the caller.",
+    description="Takes effect with the member's next request and ends their open streams. Only owners may appoint or "
+    "demote owners. `me` stands for the caller.",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def update_member(
@@ -61,8 +61,8 @@ async def update_member(
     "/members/{user_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Remove a member, or leave",
-    description="Holds from the member's next request on, ends their open streams and takes back the invitations that "
-    "they have sent. Everybody may leave (`me`), but for the last owner.",
+    description="Takes effect with the member's next request, ends their open streams and withdraws the invitations "
+    "that they have sent. Everyone except the last owner may leave (`me`).",
     responses=documented(*_CHANGE_ERRORS),
 )
 async def remove_member(user_id: MemberId, service: MemberServiceDep, if_match: IfMatch = None) -> None:
@@ -75,8 +75,8 @@ async def remove_member(user_id: MemberId, service: MemberServiceDep, if_match: 
     "/transfer",
     response_model=Member,
     summary="Transfer a project",
-    description="Another member becomes an owner, the caller an admin. Answers the new owner. The project counts for "
-    "the caller's account until the new owner changes something in it.",
+    description="Another member becomes an owner, the caller an admin. Returns the new owner. The project counts "
+    "against the caller's account until the new owner changes something in it.",
     responses=documented(ProjectNotFoundError, MemberNotFoundError, MissingRightError, TransferToOneselfError),
 )
 async def transfer_project(body: Transfer, service: MemberServiceDep) -> Response:

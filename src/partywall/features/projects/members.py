@@ -1,4 +1,4 @@
-"""Who may enter a project, as what, and until when."""
+"""Lists, changes and removes a project's members."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from partywall.features.projects.schemas import Member, MemberId, MemberQuery
 
 @dataclass(frozen=True, slots=True)
 class VersionedMember:
-    """A member and the revision that the entity tag carries."""
+    """A member, and the revision in the entity tag."""
 
     member: Member
     revision: int
@@ -42,7 +42,7 @@ class VersionedMember:
 
 @dataclass(frozen=True, slots=True)
 class LockedMember:
-    """A membership that nobody else changes until this transaction ends, and what its caller is by now."""
+    """A membership that is locked until the transaction ends, and the caller's scope under that lock."""
 
     scope: ProjectScope
     row: MemberRow
@@ -68,10 +68,10 @@ async def list_members(
 
 
 async def lock_membership(session: AsyncSession, scope: ProjectScope, *, accepting: bool = False) -> ProjectScope:
-    """One change of who may enter at a time. Answers the scope as it is now: its role may have changed in the wait.
+    """Serialise access changes. Returns a fresh scope, because the caller's role may have changed during the wait.
 
-    `accepting` as of `open_shared_scope`: not for what hands the project on, leaves it or takes away.
-    Raises ProjectNotFoundError where the caller may no longer enter, NotAuthenticatedError where its session has ended.
+    `accepting` is as in `open_shared_scope`; leave it out for transfers and for removals of members or keys.
+    Raises ProjectNotFoundError if the caller has lost access, NotAuthenticatedError if the session has ended.
     """
     if not await MemberRepository(session, scope).lock_project():
         raise ProjectNotFoundError
@@ -89,18 +89,18 @@ class MemberService:
     sequencer: EventSequencer
 
     async def lock(self, wanted: MemberId) -> LockedMember:
-        """For a change of this member's role; raises MemberNotFoundError."""
+        """Lock a member to change their role. Raises MemberNotFoundError."""
         require(self.scope, Right.MEMBER_MANAGE)
         return await self._lock(wanted)
 
     async def lock_to_remove(self, wanted: MemberId) -> LockedMember:
-        """For the end of this membership, which everybody may put to their own."""
+        """Lock a member to remove them. Everyone may remove themselves. Raises MemberNotFoundError."""
         if self._caller is None or self._person(wanted) != self._caller:
             require(self.scope, Right.MEMBER_MANAGE)
         return await self._lock(wanted)
 
     async def change(self, locked: LockedMember, role: Role | None) -> VersionedMember:
-        """The same role again, or none, changes nothing and is no news."""
+        """Set a role. The same role, or None, changes nothing and records no event. Raises LastOwnerError."""
         _require_to_change(locked.scope, locked.role, role or locked.role)
         if role is not None and role is not locked.role:
             await self._refuse_last_owner(locked, role)
@@ -117,21 +117,21 @@ class MemberService:
             await MemberWriter(self.session, locked.scope).remove(account_id)
         self._record_event("member.removed", account_id, locked.role)
 
-    async def transfer(self, heir: UUID) -> VersionedMember:
-        """Makes another member an owner and the caller an admin."""
+    async def transfer(self, new_owner: UUID) -> VersionedMember:
+        """Make another member an owner and the caller an admin. Raises TransferToOneselfError, MemberNotFoundError."""
         require(self.scope, Right.PROJECT_TRANSFER)
-        if heir == self._caller:
+        if new_owner == self._caller:
             raise TransferToOneselfError
-        locked = await self._lock(heir)
+        locked = await self._lock(new_owner)
         require(locked.scope, Right.PROJECT_TRANSFER)
         if locked.role is not Role.OWNER:
-            await self._set_role(locked.scope, heir, Role.OWNER)
+            await self._set_role(locked.scope, new_owner, Role.OWNER)
         await self._set_role(locked.scope, self.scope.principal.id, Role.ADMIN)
-        return await self._shown(heir)
+        return await self._shown(new_owner)
 
     @property
     def _caller(self) -> UUID | None:
-        """None for a project's key, which is no member."""
+        """None for an API key, which is no member."""
         principal = self.scope.principal
         return principal.id if principal.kind is PrincipalKind.USER else None
 
@@ -158,7 +158,10 @@ class MemberService:
         self._record_event("member.updated", account_id, role)
 
     async def _withdraw(self, scope: ProjectScope, account_id: UUID, role: Role | None) -> None:
-        """The invitations that somebody of this role could not send. Before the change: the caller may be that one."""
+        """Withdraw the invitations that `role` could not send.
+
+        This comes before the role change, because the change may take away the caller's own rights.
+        """
         gone = set(Role) - grantable(role)
         await InvitationWriter(self.session, scope).withdraw(Principal.user(account_id), gone)
 
@@ -169,8 +172,8 @@ class MemberService:
         return VersionedMember(_present(row), row.revision)
 
     def _record_event(self, type_: str, account_id: UUID, role: Role) -> None:
-        event_drafts = EventDraft(type_, "member", str(account_id), {"role": role.value})
-        EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+        event_draft = EventDraft(type_, "member", str(account_id), {"role": role.value})
+        EventLog(self.session, self.scope, self.sequencer).append(event_draft)
 
 
 def _require_to_change(scope: ProjectScope, held: Role, wanted: Role) -> None:

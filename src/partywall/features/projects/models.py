@@ -23,9 +23,10 @@ from partywall.core.db.base import Base, TableKind
 
 
 class Project(Base):
-    """`account_id` is whose shares and quotas it uses; `released`, that this is no acting owner any more.
+    """`account_id` is the account whose shares and quotas the project uses.
 
-    `deleted_at` marks one that nobody may enter any more, and that counts for an account until it is purged.
+    `released`: that account is no longer an active owner, so the next owner who changes something takes over.
+    `deleted_at`: nobody may open the project. It counts against the account `deleted_for` until it is purged.
     """
 
     __tablename__ = "project"
@@ -65,7 +66,7 @@ class ProjectMember(Base):
 
 
 class Invitation(Base):
-    """`token_hash` is the SHA-256 of the token that was mailed; `invited_by` a principal as text."""
+    """`token_hash` is the SHA-256 of the mailed token; `invited_by` is a principal as text."""
 
     __tablename__ = "invitation"
     __table_args__ = (

@@ -1,6 +1,6 @@
-"""Purges projects that are marked as deleted: rows in batches, then what lies outside the database. In the worker.
+"""Purges projects that are marked as deleted: first rows in batches, then files, cache keys and jobs. Runs in workers.
 
-Every batch is a transaction, and nothing is kept beside the rows that are left: whoever begins again goes on.
+Every batch is a transaction. The remaining rows are the only state, so a new attempt continues where the last stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DELETED: Final = select(func.wall.deleted_projects(bindparam("most", type_=Inte
 
 
 async def purge_project(context: JobContext, payload: ProjectDeleted) -> None:
-    """Whatever a payload says, nothing is taken from a project that is not marked."""
+    """Purge one project. A project that is not marked as deleted is left alone, whatever the payload says."""
     project_id, resources = payload.project_id, context.resources
     removed = 0
     while (some := await _purge_some(resources, project_id)) != 0:
@@ -55,7 +55,7 @@ async def purge_project(context: JobContext, payload: ProjectDeleted) -> None:
 
 
 async def sweep_projects(resources: Resources) -> None:
-    """Enqueues the purges that were lost, or were given up."""
+    """Enqueue purges again that were lost or gave up."""
     async with resources.sessions.begin() as session:
         for project_id in list(await session.scalars(_DELETED, {"most": SWEPT_AT_ONCE})):
             await enqueue_once(session, PROJECT_DELETED, ProjectDeleted(project_id=project_id), project_id)
@@ -71,5 +71,5 @@ async def _purge_some(resources: Resources, project_id: UUID) -> int | None:
 async def _remove_keys(resources: Resources, project_id: UUID) -> None:
     try:
         await remove_keys_of(resources.cache, project_id)
-    except (RedisError, OSError) as error:  # they expire by themselves
+    except (RedisError, OSError) as error:  # the keys expire anyway
         log.warning("keys_not_removed", **error_fields(error))

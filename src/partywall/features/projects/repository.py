@@ -18,12 +18,12 @@ from partywall.features.projects.models import Project
 KEYSET: Final = Keyset(
     {"created_at": Project.created_at, "updated_at": Project.updated_at, "title": Project.name}, Project.id
 )
-# How long the end of a project waits for those who are writing.
+# How long a project's deletion waits for writers.
 MAX_WAIT: Final = timedelta(seconds=5)
 _DELETE: Final = select(func.wall.delete_project(bindparam("project", type_=Uuid)))
 _FOUND: Final = select(func.wall.found_project(bindparam("name", type_=Text), bindparam("description", type_=Text)))
 
-# Of the bound principal: a person's projects, or the one of a key.
+# The bound principal's projects: all of a person's, or the one of a key.
 _MEMBERSHIP: Final[TableValuedAlias] = func.wall.memberships().table_valued(
     column("project_id", Uuid), column("role", Text), name="membership"
 )
@@ -34,12 +34,12 @@ type ListedRow = Row[Project, str]
 
 @dataclass(frozen=True, slots=True)
 class ProjectDirectory:
-    """The projects of the bound principal, across the wall: the one list that has no scope yet."""
+    """The projects of the bound principal. No scope exists yet."""
 
     session: AsyncReadSession
 
     async def found(self, name: str, description: str | None) -> UUID | None:
-        """Makes a project with the bound user as its owner; None where the account may no longer act."""
+        """Create a project owned by the bound user. None if the account is disabled or erased."""
         made: UUID | None = await self.session.scalar(_FOUND, {"name": name, "description": description})
         return made
 
@@ -61,9 +61,9 @@ class ProjectRepository:
         return found.one()
 
     async def lock(self, *, to_delete: bool) -> Project | None:
-        """One change at a time. Documents may still be written, unless it is the end of the project.
+        """Serialise changes of the project. None if it is gone. Documents may still be written unless `to_delete`.
 
-        Which waits for those who are writing, but not for long: raises ProjectBusyError.
+        With `to_delete` it waits up to MAX_WAIT for writers, then raises ProjectBusyError.
         """
         query = select(Project).where(Project.id == self.scope.project_id).with_for_update(key_share=not to_delete)
         if not to_delete:
@@ -91,5 +91,5 @@ class ProjectWriter:
         )
 
     async def delete(self) -> bool:
-        """Marks the project as deleted: from the commit on nobody enters it. False for whom the database refuses it."""
+        """Mark the project as deleted, so that nobody can open it after the commit. False if the database refuses."""
         return bool(await self.session.scalar(_DELETE, {"project": self.scope.project_id}))

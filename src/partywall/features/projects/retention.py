@@ -15,7 +15,7 @@ _PRUNE: Final = select(func.wall.prune_invitations(bindparam("most", type_=Integ
 
 
 async def prune_invitations(resources: Resources) -> None:
-    """An address is not kept for longer than its invitation is good."""
+    """Delete expired invitations, so that addresses are not kept longer than needed."""
     removed = await prune(resources.sessions, _PRUNE, {"most": ROWS_AT_ONCE})
     if removed:
         log.info("invitations_pruned", invitations=removed)

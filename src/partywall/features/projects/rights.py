@@ -1,4 +1,4 @@
-"""Who may do what: the one table of rights."""
+"""The rights of each role."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ RIGHTS: Final[dict[Role, frozenset[Right]]] = {
     Role.SERVICE: _EDIT - {Right.RUN_DECIDE},
 }
 
-# Who may enter, what is sent outside, what may be spent, what an agent may do that waits for a person, and whether
-# there is a project at all, is decided by people: a key holds none of these.
+# API keys never have these rights. People decide about access, outgoing data, spending, agents' pending steps, and the
+# project's existence.
 FOR_USERS: Final = frozenset(
     {
         Right.PROJECT_DELETE, Right.PROJECT_TRANSFER, Right.MEMBER_MANAGE, Right.OWNER_MANAGE,
@@ -56,12 +56,12 @@ FOR_USERS: Final = frozenset(
 
 
 def roles_with(right: Right) -> list[Role]:
-    """For a statement that checks the right itself, in the database."""
+    """The roles that have a right, for SQL statements that check it themselves."""
     return [role for role, rights in RIGHTS.items() if right in rights]
 
 
 def grantable(role: Role | None) -> frozenset[Role]:
-    """The roles that somebody of this role may give others; none for who may not give any, or has left."""
+    """The roles that `role` may give to others. Empty if it may give none, or if `role` is None (no member)."""
     rights = frozenset[Right]() if role is None else RIGHTS[role]
     if Right.MEMBER_MANAGE not in rights:
         return frozenset()
@@ -70,6 +70,6 @@ def grantable(role: Role | None) -> frozenset[Role]:
 
 
 def require(scope: ProjectScope, right: Right) -> None:
-    """Raises MissingRightError where the scope's role lacks the right, or a key asks for what only people may do."""
+    """Raises MissingRightError if the scope's role lacks the right, or the right is for people and a key asks."""
     if right not in RIGHTS[scope.role] or (right in FOR_USERS and scope.principal.kind is not PrincipalKind.USER):
         raise MissingRightError(right.value)

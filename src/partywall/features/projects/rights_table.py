@@ -1,4 +1,4 @@
-"""The table of rights as people read it; `docs/reference/roles.md` holds it, and a test compares."""
+"""The table of rights for people. A test compares it with `docs/reference/roles.md`."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ NO: Final = "no"
 ALLOWS: Final[dict[Right, str]] = {
     Right.PROJECT_READ: "see the project",
     Right.PROJECT_UPDATE: "change its name and description",
-    Right.PROJECT_DELETE: "delete it with everything in it",
-    Right.PROJECT_TRANSFER: "hand it over: another member becomes owner, the caller admin",
-    Right.MEMBER_READ: "see who the members are",
+    Right.PROJECT_DELETE: "delete it and everything in it",
+    Right.PROJECT_TRANSFER: "transfer it: another member becomes owner, the caller admin",
+    Right.MEMBER_READ: "see the members",
     Right.MEMBER_MANAGE: "change the roles of members and remove them",
-    Right.OWNER_MANAGE: "the same to owners, and make or invite one",
-    Right.INVITATION_MANAGE: "invite, see and withdraw invitations",
-    Right.KEY_MANAGE: "make, see and revoke API keys",
+    Right.OWNER_MANAGE: "the same for owners; appoint and invite owners",
+    Right.INVITATION_MANAGE: "create, see and withdraw invitations",
+    Right.KEY_MANAGE: "create, see and revoke API keys",
     Right.DOCUMENT_READ: "read and search documents and their versions",
     Right.DOCUMENT_WRITE: "create, change, restore, reindex and delete documents",
     Right.EVENT_READ: "follow the project's events",
-    Right.RUN_READ: "see the agents, their runs, and what the runs have used",
+    Right.RUN_READ: "see the agents, their runs and the runs' usage",
     Right.RUN_START: "start and cancel runs of agents",
     Right.RUN_DECIDE: "approve or refuse what a run asks for",
-    Right.BUDGET_MANAGE: "set what the project's runs may use in a month",
-    Right.WEBHOOK_MANAGE: "make, change and delete webhooks, see and repeat their deliveries",
+    Right.BUDGET_MANAGE: "set the monthly budget of the project's runs",
+    Right.WEBHOOK_MANAGE: "create, change and delete webhooks, see and repeat their deliveries",
 }
 
 
 def cell(role: Role, right: Right) -> str:
-    """`users` is a right that a person of this role has, and an API key of the same role has not."""
+    """`people`: people with this role have the right, API keys with this role do not."""
     if right not in RIGHTS[role]:
         return NO
     return USERS if right in FOR_USERS else YES

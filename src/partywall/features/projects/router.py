@@ -48,7 +48,7 @@ async def create_project(
     return await once.run(service.session, produce)
 
 
-@router.get("", summary="List the caller's projects", description="Only those the caller is a member of.")
+@router.get("", summary="List the caller's projects", description="Only projects that the caller is a member of.")
 async def list_projects(
     session: PrincipalReadSessionDep,
     principal: PrincipalDep,
@@ -62,7 +62,7 @@ async def list_projects(
     "/{project_id}",
     response_model=Project,
     summary="Get a project",
-    description="Answers 404 to whoever is not a member.",
+    description="Returns 404 if the caller is not a member.",
     responses=documented(ProjectNotFoundError),
 )
 async def get_project(
@@ -90,7 +90,7 @@ async def update_project(body: ProjectPatch, service: ProjectServiceDep, if_matc
     "/{project_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     summary="Delete a project",
-    description="With everything in it; for owners. It is gone at once; what it held is purged in the background.",
+    description="Deletes it and everything in it; only for owners. It is gone at once; its data is purged later.",
     responses=documented(ProjectNotFoundError, MissingRightError, PreconditionFailedError, ProjectBusyError),
 )
 async def delete_project(service: ProjectServiceDep, if_match: IfMatch = None) -> None:

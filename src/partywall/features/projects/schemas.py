@@ -33,7 +33,7 @@ class ProjectCreate(RequestModel):
 
 
 class ProjectPatch(RequestModel):
-    """A JSON merge patch: what is absent stays as it is."""
+    """A JSON merge patch: absent members stay unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Contracts 2027"}]})
 
@@ -42,7 +42,7 @@ class ProjectPatch(RequestModel):
 
 
 class Project(ResponseModel):
-    """A project as the caller sees it; `role` is the caller's own."""
+    """A project as the caller sees it; `role` is the caller's role."""
 
     id: UUID
     name: str
@@ -56,26 +56,26 @@ type ProjectSort = Literal["-created_at", "created_at", "title", "-title", "upda
 
 
 class ProjectQuery(SortedQuery):
-    """Sorting by `title` sorts by the name."""
+    """`title` sorts by name."""
 
     sort: ProjectSort = "-created_at"
 
 
 def _role_of_users(_: object, __: GetCoreSchemaHandler) -> CoreSchema:
-    """Of the values, because a literal of enum members quotes them to clients as Python writes them."""
+    """A literal of the values: a literal of enum members would show their Python repr in errors."""
     values = [role.value for role in (Role.OWNER, Role.ADMIN, Role.EDITOR, Role.VIEWER)]
     return no_info_after_validator_function(Role, literal_schema(values))
 
 
 def _one_error(value: object, choose: ValidatorFunctionWrapHandler) -> object:
-    """In place of one for each choice, whose pointers would name the choices."""
+    """Raise one error instead of one per choice, whose pointers would name the choices."""
     try:
         return choose(value)
     except ValidationError as error:
         raise PydanticCustomError("member_id", "Input should be a member's id or 'me'") from error
 
 
-# What a person can be in a project.
+# The roles that a person can have.
 type MemberRole = Annotated[Role, GetPydanticSchema(_role_of_users)]
 # `me` stands for the caller.
 type MemberId = Annotated[UUID | Literal["me"], WrapValidator(_one_error)]
@@ -90,7 +90,7 @@ class Member(ResponseModel):
 
 
 class MemberPatch(RequestModel):
-    """A JSON merge patch: what is absent stays as it is."""
+    """A JSON merge patch: absent members stay unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"role": "editor"}]})
 
@@ -98,7 +98,7 @@ class MemberPatch(RequestModel):
 
 
 class MemberQuery(SortedQuery):
-    """Sorting by `created_at` sorts by the time of joining."""
+    """`created_at` sorts by the time of joining."""
 
     sort: Literal["-created_at", "created_at"] = "-created_at"
 
@@ -115,7 +115,7 @@ class InvitationCreate(RequestModel):
 
 
 class Invitation(ResponseModel):
-    """One that can still be accepted. Its token is in the mail alone."""
+    """An invitation that can be accepted. Only the mail contains its token."""
 
     id: UUID
     email: str

@@ -25,7 +25,7 @@ from partywall.features.projects.schemas import Project, ProjectPatch, ProjectQu
 
 @dataclass(frozen=True, slots=True)
 class Versioned:
-    """A project and the revision that its entity tag carries."""
+    """A project, and the revision in its entity tag."""
 
     project: Project
     revision: int
@@ -40,7 +40,7 @@ def _present(row: ProjectRow, role: Role) -> Project:
 
 @dataclass(frozen=True, slots=True)
 class ProjectDirectoryService:
-    """What a user may do before any project is entered."""
+    """What a user may do before a project scope exists."""
 
     session: AsyncSession
     principal: Principal
@@ -87,16 +87,17 @@ async def get_project(session: AsyncReadSession, scope: ProjectScope) -> Version
 
 @dataclass(frozen=True, slots=True)
 class ProjectService:
-    """What a member may do to the project itself."""
+    """Changes and deletes the project itself."""
 
     session: AsyncSession
     scope: ProjectScope
     sequencer: EventSequencer
 
     async def revision(self, right: Right) -> int:
-        """Locks the project for a change that needs `right`, and answers its revision.
+        """Lock the project for a change that needs `right`, and return its revision.
 
-        The caller may have been lowered or removed while this waited.
+        The right is checked again under the lock: the caller may have lost it during the wait. Raises
+        ProjectNotFoundError, MissingRightError or ProjectBusyError.
         """
         require(self.scope, right)
         row = await ProjectRepository(self.session, self.scope).lock(to_delete=right is Right.PROJECT_DELETE)
@@ -106,7 +107,7 @@ class ProjectService:
         return row.revision
 
     async def change(self, patch: ProjectPatch) -> Versioned:
-        """After `revision`."""
+        """Call `revision` first, which locks the project."""
         require(self.scope, Right.PROJECT_UPDATE)
         given = patch.model_fields_set
         if given:
@@ -117,18 +118,18 @@ class ProjectService:
                 patch.description if "description" in given else row.description,
             )
             self.session.expire_all()
-            event_drafts = EventDraft(
+            event_draft = EventDraft(
                 "project.updated", "project", str(self.scope.project_id), {"fields": [*sorted(given)]}
             )
-            EventLog(self.session, self.scope, self.sequencer).append(event_drafts)
+            EventLog(self.session, self.scope, self.sequencer).append(event_draft)
         return await get_project(self.session, self.scope)
 
     async def delete(self) -> None:
-        """Ends the project at once. What it holds is purged by a job."""
+        """Delete the project at once. A job purges its data. Call `revision` first."""
         require(self.scope, Right.PROJECT_DELETE)
         if not await ProjectWriter(self.session, self.scope).delete():
             raise ProjectNotFoundError
         gone = ProjectDeleted(project_id=self.scope.project_id)
         await enqueue_once(self.session, PROJECT_DELETED, gone, self.scope.project_id)
-        # Streams look when they are told, and find that there is nothing to follow any more.
+        # Wakes the project's streams, which then find the project gone and end.
         after_commit(self.session, partial(self.sequencer.announce, self.scope, 0))

@@ -14,7 +14,7 @@ _MOST: Final = Numeric(28, 8)
 
 
 class QuotaDefault(Base):
-    """What holds where no operator has set something else; null is no limit. Written from the settings."""
+    """The default limits, written from the settings; NULL means unlimited."""
 
     __tablename__ = "quota_default"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
@@ -24,7 +24,7 @@ class QuotaDefault(Base):
 
 
 class ProjectQuota(Base):
-    """What an operator has set for one project."""
+    """Limits that an operator has set for one project."""
 
     __tablename__ = "project_quota"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)
@@ -36,7 +36,7 @@ class ProjectQuota(Base):
 
 
 class AccountQuota(Base):
-    """What an operator has set for one account."""
+    """Limits that an operator has set for one account."""
 
     __tablename__ = "account_quota"
     __table_args__ = ({"info": {"kind": TableKind.PRINCIPAL}},)
@@ -48,10 +48,10 @@ class AccountQuota(Base):
 
 
 class ProjectUsage(Base):
-    """Added up over its slots, what a project stores; each writer takes a slot that no other one holds.
+    """A project's storage, as the sum over its slots. Each writer locks a slot of its own, so writers do not wait.
 
-    What a slot has to spare may be added before the quota is looked at again. What is marked as deleted counts apart,
-    until it is gone.
+    `spare_*` is how much a slot may still add before the quota is checked again. `marked_*` counts what is marked as
+    deleted until it is purged.
     """
 
     __tablename__ = "project_usage"

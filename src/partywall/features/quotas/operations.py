@@ -1,4 +1,4 @@
-"""What operators do: see, set and clear the quotas of one project or account, and count anew what projects use."""
+"""Operator commands: show, set and clear the quotas of a project or account, and recount projects' usage."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ class OwnerNotFoundError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`own` says that an operator has set it for this project or account alone."""
+    """`own`: an operator has set it for this project or account. `most` is None for no limit."""
 
     most: Decimal | None
     own: bool
 
 
 def valid_limit(quota: str, most: Decimal | None) -> Decimal | None:
-    """Raises InvalidInputError for a limit that the quota cannot have."""
+    """Return the limit, or raise InvalidInputError if the quota cannot have it."""
     if most is None:
         return None
     least = 1 if quota in _AT_LEAST_ONE else 0
     if not most.is_finite() or not least <= most <= LARGEST:
-        said = f"{quota} is limited to a number from {least} to {LARGEST}, or unlimited"
-        raise InvalidInputError("/limit", FieldCode.OUT_OF_RANGE, said)
+        message = f"{quota} must be a number from {least} to {LARGEST}, or unlimited"
+        raise InvalidInputError("/limit", FieldCode.OUT_OF_RANGE, message)
     if quota not in _IN_DOLLARS and most != most.to_integral_value():
-        raise InvalidInputError("/limit", FieldCode.BAD_NUMBER, f"{quota} is limited to a whole number, or unlimited")
+        raise InvalidInputError("/limit", FieldCode.BAD_NUMBER, f"{quota} must be a whole number, or unlimited")
     return most
 
 
 async def limits_of(session: AsyncReadSession, owner: Owner) -> Mapping[str, Limit]:
-    """Of every quota that the owner has; raises OwnerNotFoundError."""
+    """The limits of all the owner's quotas. Raises OwnerNotFoundError."""
     repository = QuotaOperator(session)
     if not await repository.exists(owner):
         raise OwnerNotFoundError
@@ -61,7 +61,10 @@ async def limits_of(session: AsyncReadSession, owner: Owner) -> Mapping[str, Lim
 
 
 async def set_limit(session: AsyncSession, owner: Owner, quota: str, most: Decimal | None) -> None:
-    """Holds from the next request; what is used above it stays. Raises OwnerNotFoundError, InvalidInputError."""
+    """Set a limit. It applies from the next request; usage above it stays.
+
+    Raises OwnerNotFoundError or InvalidInputError.
+    """
     repository = QuotaOperator(session)
     if not await repository.exists(owner):
         raise OwnerNotFoundError
@@ -69,7 +72,7 @@ async def set_limit(session: AsyncSession, owner: Owner, quota: str, most: Decim
 
 
 async def clear_limits(session: AsyncSession, owner: Owner, quota: str | None) -> None:
-    """Lets the settings hold again, for one quota or for all; raises OwnerNotFoundError."""
+    """Return to the defaults for one quota, or for all if `quota` is None. Raises OwnerNotFoundError."""
     repository = QuotaOperator(session)
     if not await repository.exists(owner):
         raise OwnerNotFoundError
@@ -85,12 +88,12 @@ async def find_account(session: AsyncReadSession, email: str) -> UUID:
 
 
 async def recount(session: AsyncSession, project_id: UUID) -> bool:
-    """Counts what one project stores; whether it was counted wrongly."""
+    """Recount a project's storage. Returns whether the stored count was wrong."""
     return await QuotaOperator(session).recount(project_id)
 
 
 async def projects(session: AsyncReadSession, named: UUID | None) -> list[UUID]:
-    """All, or the one that is named; raises OwnerNotFoundError."""
+    """All projects, or only the named one. Raises OwnerNotFoundError."""
     repository = QuotaOperator(session)
     if named is None:
         return await repository.projects()

@@ -12,7 +12,7 @@ from partywall.core.db.session import AsyncReadSession
 from partywall.features.quotas.models import AccountQuota, ProjectQuota, QuotaDefault
 from partywall.features.quotas.owners import Owner
 
-# The tables of the slices below, as far as an operator names their rows.
+# The columns of other slices' tables that identify an owner.
 _PROJECT: Final = table("project", column("id", Uuid))
 _ACCOUNT: Final = table("account", column("id", Uuid), column("email", Text))
 _RECOUNT: Final = select(func.wall.recount_usage(bindparam("project_id", type_=Uuid)))
@@ -21,7 +21,7 @@ _RECOUNT: Final = select(func.wall.recount_usage(bindparam("project_id", type_=U
 @dataclass(frozen=True, slots=True)
 # lint: allow project-scope - operators act for any project, as the owner of the tables
 class QuotaOperator:
-    """Of any project and account: works only on a connection of the migration owner, which the policies let through."""
+    """Quotas of any project or account. Needs a connection of the migration owner, whom the policies allow."""
 
     session: AsyncReadSession
 
@@ -70,5 +70,5 @@ class QuotaOperator:
         await self.session.execute(statement if quota is None else statement.where(only))
 
     async def recount(self, project_id: UUID) -> bool:
-        """Waits until nobody writes in the project; whether it was counted wrongly."""
+        """Recount once no writer is active in the project. Returns whether the stored count was wrong."""
         return bool(await self.session.scalar(_RECOUNT, {"project_id": project_id}))

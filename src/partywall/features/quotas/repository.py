@@ -11,7 +11,7 @@ from partywall.core.tenancy import ProjectScope
 
 
 class UsedQuota(NamedTuple):
-    """`used` is None for what is counted for each of many, `most` for what is without limit."""
+    """`used` is None for a limit per item, such as versions per document. `most` is None for no limit."""
 
     used: Decimal | None
     most: Decimal | None
@@ -24,7 +24,7 @@ _OF_ACCOUNT: Final[TableValuedAlias] = func.wall.usage_of_account().table_valued
 
 @dataclass(frozen=True, slots=True)
 class UsageRepository:
-    """Of the project that the session has entered."""
+    """Usage of the project whose scope is open in the session."""
 
     session: AsyncReadSession
     scope: ProjectScope
@@ -34,9 +34,9 @@ class UsageRepository:
 
 
 @dataclass(frozen=True, slots=True)
-# lint: allow project-scope - what an account owns, before any project is entered
+# lint: allow project-scope - an account's usage, before any project scope exists
 class AccountUsageRepository:
-    """Of the account that the session is bound to."""
+    """Usage of the account that the session is bound to."""
 
     session: AsyncReadSession
 

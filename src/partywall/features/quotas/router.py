@@ -14,8 +14,8 @@ router = APIRouter(tags=["quotas"])
 
 @router.get(
     "/projects/{project_id}/usage",
-    summary="Get what a project uses",
-    description="Of each limit that the operator has set: what is used, and how much may be. For every member.",
+    summary="Get a project's usage",
+    description="Usage and limit of each of the project's quotas. For every member.",
     responses=documented(ProjectNotFoundError),
 )
 async def get_project_usage(session: ReadSessionDep, scope: ReadProjectScopeDep) -> ProjectUsage:
@@ -24,8 +24,8 @@ async def get_project_usage(session: ReadSessionDep, scope: ReadProjectScopeDep)
 
 @router.get(
     "/users/me/usage",
-    summary="Get what the caller's account uses",
-    description="Of the limits that the operator has set for accounts.",
+    summary="Get the usage of the caller's account",
+    description="Usage and limit of each of the account's quotas.",
     responses=documented(PersonRequiredError),
 )
 async def get_account_usage(session: PrincipalReadSessionDep, _: PersonDep) -> AccountUsage:

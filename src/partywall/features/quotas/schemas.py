@@ -8,14 +8,14 @@ from partywall.core.schemas import Instant, ResponseModel
 
 
 class Counted(ResponseModel):
-    """What is used, and what may be; null is without limit."""
+    """Usage and limit; a null limit means unlimited."""
 
     used: int
     limit: int | None
 
 
 class Monthly(Counted):
-    """In the running calendar month (UTC)."""
+    """Usage in the current calendar month (UTC)."""
 
     resets_at: Instant
 
@@ -26,7 +26,10 @@ class Amount(ResponseModel):
 
 
 class Spending(ResponseModel):
-    """In the running calendar month (UTC), whatever the project's budget. Models of unknown price cost nothing."""
+    """Spending in the current calendar month (UTC), regardless of the project's budget.
+
+    Models without a known price count as free.
+    """
 
     used: Amount
     limit: Amount | None
@@ -34,13 +37,13 @@ class Spending(ResponseModel):
 
 
 class Bound(ResponseModel):
-    """What each of many may have; null is without limit."""
+    """A limit per item; null means unlimited."""
 
     limit: int | None
 
 
 class ProjectUsage(ResponseModel):
-    """`bytes` are those of the texts of all versions, each text once, of uploaded files, of metadata and of runs."""
+    """`bytes` counts the texts of all versions (each distinct text once), uploaded files, metadata and runs."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -76,7 +79,7 @@ class ProjectUsage(ResponseModel):
 
 
 class AccountUsage(ResponseModel):
-    """`projects` are those that the account owns."""
+    """`projects` counts the projects that the account owns."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"projects": {"used": 3, "limit": 100}}]})
 

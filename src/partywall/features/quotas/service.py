@@ -1,4 +1,4 @@
-"""What a project and an account use of the limits that operators set."""
+"""Usage and limits of projects and accounts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from partywall.features.quotas.schemas import AccountUsage, Amount, Bound, Count
 
 
 async def get_project_usage(session: AsyncReadSession, scope: ProjectScope) -> ProjectUsage:
-    """For every member."""
+    """Every member may read it."""
     require(scope, Right.PROJECT_READ)
     usage = await UsageRepository(session, scope).usage()
     resets_at = next_month(utc_now())
@@ -38,7 +38,7 @@ async def get_project_usage(session: AsyncReadSession, scope: ProjectScope) -> P
 
 
 async def get_account_usage(session: AsyncReadSession) -> AccountUsage:
-    """Of the account that the session is bound to."""
+    """Usage of the account that the session is bound to."""
     return AccountUsage(projects=_counted(await AccountUsageRepository(session).usage(), "projects"))
 
 

@@ -127,7 +127,7 @@ async def cancel_run(run_id: UUID, service: RunServiceDep) -> Response:
 @router.post(
     "/runs/{run_id}/decision",
     response_model=Run,
-    summary="Decide what a run asks for",
+    summary="Decide on a run's tool calls",
     description="For a waiting run: its tool calls are executed, or the agent is told that they were rejected and why. "
     "`pending_id` is the one in the run's `pending`; the decision is refused if the run waits for another step.",
     responses=documented(

@@ -72,8 +72,8 @@ def _order(schemas: Mapping[str, JsonValue]) -> Iterator[str]:
     try:
         yield from graph.static_order()
     except CycleError as error:
-        ring = ", ".join(error.args[1])[:200]
-        message = f"These references form a cycle: {ring}"
+        cycle = ", ".join(error.args[1])[:200]
+        message = f"These references form a cycle: {cycle}"
         raise SchemaRefusedError("", message) from error
 
 

@@ -131,7 +131,7 @@ class Citation(CheckedOutput):
 
     number: int = Field(ge=1, le=999, description="The number that the answer gives it, in square brackets.")
     document_id: UUID
-    quote: str = Field(min_length=1, max_length=MOST_QUOTED, description="Word for word as it stands there.")
+    quote: str = Field(min_length=1, max_length=MOST_QUOTED, description="Copied word for word from the document.")
     title: str = ""
     version: int = Field(default=0, description="Of the document, when the quote was looked up.")
     start: int = 0

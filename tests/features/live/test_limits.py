@@ -118,7 +118,7 @@ async def test_who_does_not_read_is_dropped_and_can_learn_why(
         for number in range(40):
             await write(resources, owner, project, str(number), size=LARGE)
         assert [event["id"] for event in await reading] == list(range(2, 42))
-        await until(lambda: len(narrow.resources.tailers._feeds) == 1)
+        await until(lambda: len(narrow.resources.tailers._subscriptions) == 1)
         rest = await slow.rest()
         assert [event["id"] for event in rest] == list(range(2, 2 + len(rest))), "what came, came in order"
         assert len(rest) < 40
@@ -140,7 +140,7 @@ async def test_a_reader_that_falls_behind_is_sent_back_to_the_table(
         await until(
             lambda: all(
                 subscription.ended
-                for subscription in polling.resources.tailers._feeds
+                for subscription in polling.resources.tailers._subscriptions
                 if subscription.project_id == project
             )
         )

@@ -58,7 +58,7 @@ class ScopedWrite:
     def __init__(self, build: Callable[[OpenedScope], WriteResult]) -> None:
         entered = select(_ENTERED.c[ROLE]).cte("entered").prefix_with("MATERIALIZED", dialect="postgresql")
         written = build(OpenedScope(entered, entered.c[ROLE] == func.any(_ROLES)))
-        event_rows = written.event_rows.subquery("news")
+        event_rows = written.event_rows.subquery("event_rows")
         # Called once, and only if something was written.
         appended = select(func.wall.append_events(PROJECT_ID, PRINCIPAL, func.jsonb_agg(event_rows.c[0]))).having(
             func.count() > 0

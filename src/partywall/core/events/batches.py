@@ -1,4 +1,4 @@
-"""Reading the log: one statement that proves the right to enter, and answers events with what the reader must know."""
+"""Reads the event log. One statement checks access and returns events with the facts that readers need."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from partywall.core.events.frames import body_of
 from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope, make_scope
 
 BATCH: Final = 200
-# Bytes that one read hands out, with the event that passes it; and numbers that it looks through, wanted or not.
+# Limits of one read: bytes returned, not counting the event that exceeds them; and event numbers scanned.
 BATCH_BYTES: Final = 64 * 1024
 SPAN: Final = 10_000
 
-# A hot read (see core.db.scoped_read), written as text for its shape: the innermost reads wait for `entered`.
-# Roles and events are of one snapshot: who sees an event that followed a removal sees the removal too.
+# A read of the fast path (see core.db.scoped_read), written as text: the innermost reads depend on `entered`.
+# Roles and events are of one snapshot: a caller who was removed sees no event after the removal.
 _READ: Final = """
     SELECT entered.role, found.*
     FROM wall.open_scope($1, $2) AS entered(role) LEFT JOIN LATERAL (
@@ -69,19 +69,19 @@ _READ: Final = """
 """
 
 
-# Line ends to many clients' readers, though not to the standard; inside JSON they may be written as escapes.
+# Many clients treat these as line ends, though the standard does not; JSON allows them as escapes.
 _LINE_ENDS: Final = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
 
 
 class Caller(NamedTuple):
-    """Who follows, and in which of its sessions, which may be revoked."""
+    """A subscriber, and its session, which may be revoked."""
 
     principal: Principal
     session_id: UUID | None
 
 
 class WireEvent(NamedTuple):
-    """`frame` is the whole event as it goes to every reader."""
+    """`frame` is the whole event as sent to every reader."""
 
     id: int
     type: str
@@ -90,17 +90,16 @@ class WireEvent(NamedTuple):
 
     @property
     def body(self) -> str:
-        """The event alone, as JSON: what the frame carries as its data."""
+        """The event as JSON: the frame's data."""
         return body_of(self.frame).decode()
 
 
 @dataclass(frozen=True, slots=True)
 class EventBatch:
-    """Events in the order of their numbers, and the facts of the same snapshot.
+    """Events in the order of their numbers, and facts of the same snapshot.
 
-    Whoever has read it knows of every event up to `upto`; there is more where that is less than `last`, the newest
-    number given. `oldest` is the oldest number kept. `roles` says what each caller that was asked about is to the
-    project, None for one that may no longer enter or act.
+    The batch covers all events up to `upto`; there are more if that is less than `last`, the newest number assigned.
+    `oldest` is the oldest number kept. `roles` holds the role of each requested caller, None if it has lost access.
     """
 
     scope: ProjectScope
@@ -121,11 +120,11 @@ async def read_batch(
     subject: str | None = None,
     callers: Iterable[Caller] = (),
 ) -> EventBatch:
-    """The events behind `after`, at most `limit`, and of one subject where it is named by its id.
+    """At most `limit` events after `after`, filtered by `types` and by the id `subject`.
 
-    Bytes are bounded too, and the numbers that are looked through: `upto` says how far the read has come.
+    Bytes and scanned numbers are limited too: `upto` says how far the read has come.
 
-    Raises ProjectNotFoundError where the reader may not enter.
+    Raises ProjectNotFoundError if the reader has no access.
     """
     names, groups = (None, None) if types is None else (list(types.names), list(types.groups))
     asked = list(callers)
@@ -151,7 +150,7 @@ async def read_batch(
 
 
 def _seen(row: asyncpg.Record, events: Sequence[WireEvent], after: int, limit: int) -> int:
-    """The number up to which nothing is left: of the events, or of what was looked through."""
+    """The number up to which all events are covered: the last event's, or the last one scanned."""
     if not limit:
         return after
     if events and (row["found"] == limit or len(events) < row["found"]):

@@ -1,4 +1,4 @@
-"""Word of every project's news, for those in a process who work for all projects and look before they enter."""
+"""Tells a process which projects have new events, for workers that follow all projects."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from partywall.core.cache_keys import PROJECT_EVENTS
 from partywall.core.events.listener import Followers, Listener
 
 _ID_LENGTH: Final = 16
-# Projects in one message. A longer one is none of ours, and nothing is lost with it: followers poll as well.
+# Projects in one message. Longer messages are not ours and are ignored; followers also poll.
 MOST: Final = 1000
 
-# Told of the projects that have news; of none where some may have gone unheard before.
+# Called with the projects that have new events; with none if messages may have been missed.
 type Follower = Callable[[Collection[UUID]], None]
 
 
 def project_ids_message(projects: Collection[UUID]) -> bytes:
-    """A message as it goes over the channel, of at most `MOST` projects."""
+    """The channel's message for at most `MOST` projects."""
     return b"".join(project.bytes for project in projects)
 
 
 class Broadcaster:
-    """Says which projects have news, and nothing of what it is. A word may be missed: whoever follows polls as well."""
+    """Passes on which projects have new events. Delivery is best effort; followers must also poll."""
 
     def __init__(self, listener: Listener) -> None:
         self._followers = Followers(listener, PROJECT_EVENTS)
 
     def followed_by(self, told: Follower) -> AbstractContextManager[None]:
-        """A message that is none of ours tells nobody anything; an empty one comes when the subscription begins.
+        """Calls `told` with each message's projects; with none when the subscription begins. Ignores invalid messages.
 
-        What it says is not believed: whoever is told looks for itself, and enters each project as ever.
+        Messages are not trusted: followers read the projects' events with the usual access checks.
         """
 
         def hear(message: bytes) -> None:

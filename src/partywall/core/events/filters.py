@@ -9,14 +9,14 @@ PATTERN: Final = rf"^{ONE}(?:,{ONE})*$"
 
 @dataclass(frozen=True, slots=True)
 class TypeFilter:
-    """Which event types a caller asked for: by name (`document.created`) and by group (`document.*`)."""
+    """The event types a caller asked for: by name (`document.created`) and by group (`document.*`)."""
 
     names: frozenset[str]
     groups: frozenset[str]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From what matches `PATTERN`."""
+        """From text that matches `PATTERN`."""
         parts = text.split(",")
         groups = frozenset(part.removesuffix(".*") for part in parts if part.endswith(".*"))
         return cls(frozenset(part for part in parts if not part.endswith(".*")), groups)

@@ -1,4 +1,4 @@
-"""What goes over the wire as server-sent events. The project's own events are framed by the database."""
+"""Frames of server-sent events. The database frames the project's own events."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pydantic import JsonValue
 from partywall.core.clock import utc_now
 from partywall.core.schemas import to_rfc3339
 
-# Comments without an empty line behind them: no client takes them for an event.
+# Comments without an empty line after them: clients do not dispatch them as events.
 OPENING: Final = b": follows the project's events\n"
 KEEP_ALIVE: Final = b": keep-alive\n"
 
 
 def reset(project_id: UUID, asked: int, oldest: int) -> bytes:
-    """The events behind `asked` are not all kept any more: the oldest kept follows."""
+    """Some events after `asked` have been deleted; the stream continues with the oldest kept."""
     return _frame("reset", project_id, oldest - 1, {"asked": asked, "oldest": oldest})
 
 
 def reconnect(project_id: UUID, position: int, reason: str) -> bytes:
-    """The stream ends here, and `position` is where the next one takes up."""
+    """The stream ends; the next one resumes after `position`."""
     return _frame("reconnect", project_id, position, {"reason": reason})
 
 
 def body_of(frame: bytes) -> bytes:
-    """The event alone, as JSON: what its frame carries as data."""
+    """The event as JSON: the frame's data."""
     return frame.partition(b"\ndata: ")[2].removesuffix(b"\n\n")
 
 

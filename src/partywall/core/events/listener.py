@@ -20,11 +20,11 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
 class Listener:
-    """The one subscription connection of a process, shared by all who listen.
+    """The process's only subscription connection to the cache, shared by all listeners.
 
-    A listener is called with each message, and once without one for each confirmed subscription, because what was
-    published before the confirmation, or while the cache was away, was not heard. The cache's client may neither retry
-    nor check its health by itself.
+    A listener is called with each message, and with an empty one for each confirmed subscription, because messages from
+    before the confirmation, or from an outage of the cache, are lost. The cache client must not retry or run health
+    checks by itself.
     """
 
     def __init__(self, cache: Redis) -> None:
@@ -48,7 +48,7 @@ class Listener:
             try:
                 await self._converse()
             except* (RedisError, OSError) as errors:
-                log.warning("announcements_unheard", **error_fields(errors.exceptions[0]))
+                log.warning("cache_subscription_lost", **error_fields(errors.exceptions[0]))
             if asyncio.get_running_loop().time() - started > LONGEST_PAUSE_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)
@@ -86,7 +86,7 @@ class Listener:
 
 
 class Followers:
-    """All in a process who want to hear of one channel; nothing is subscribed to while there are none."""
+    """All followers of one channel in a process; the channel is subscribed to only while there are any."""
 
     def __init__(self, listener: Listener, channel: CacheKey) -> None:
         self._listener = listener

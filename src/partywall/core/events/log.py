@@ -15,8 +15,8 @@ from partywall.core.tenancy import Principal, ProjectNotFoundError, ProjectScope
 
 _PENDING: Final = "partywall.events"
 
-# Writes no number: that comes after the commit, see `core.events.announcer`.
-_APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:news AS jsonb))")
+# Events are numbered after the commit, see `core.events.sequencer`.
+_APPEND: Final = text("SELECT wall.append_events(:project_id, :actor, CAST(:drafts AS jsonb))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class EventDraft:
 
 
 def event_drafts_json(event_drafts: Sequence[EventDraft]) -> str:
-    """As `wall.append_events` takes them. Integers may be of any length, as in JSON and in the database."""
+    """The drafts as JSON for `wall.append_events`. Integers may have any length, as in the database."""
     rows = [
         {"type": item.type, "subject_kind": item.subject_kind, "subject_id": item.subject_id, "data": item.data}
         for item in event_drafts
@@ -47,9 +47,9 @@ class EventLog:
         self._sequencer = sequencer
 
     def append(self, *event_drafts: EventDraft) -> None:
-        """Adds news that is written as the last act before the commit, and numbered after it.
+        """Adds events. They are written at the end of the transaction and numbered after the commit.
 
-        Last, because what is written later is numbered later: nobody is told of an effect before its cause.
+        Events are numbered in the order of writing; writing them last ensures that no effect precedes its cause.
         """
         pending: dict[ProjectScope, list[EventDraft]] | None = self._session.info.get(_PENDING)
         if pending is None:
@@ -67,9 +67,9 @@ async def _write_all(sequencer: EventSequencer, session: AsyncSession) -> None:
 
 
 async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Sequence[EventDraft]) -> int | None:
-    """How many were written; None where the project itself is gone by now."""
+    """The number of events written; None if the project no longer exists."""
     values: dict[str, object] = {
-        "news": event_drafts_json(event_drafts),
+        "drafts": event_drafts_json(event_drafts),
         "project_id": scope.project_id,
         "actor": str(scope.principal),
     }
@@ -80,7 +80,7 @@ async def _write(session: AsyncSession, scope: ProjectScope, event_drafts: Seque
 
 
 async def _enters_as_service(session: AsyncSession, scope: ProjectScope) -> bool:
-    """Another project was bound since, or the actor has just left this one: what happened is written all the same."""
+    """Opens the scope as the project's worker, for when another project was bound since or the actor has just left."""
     try:
         await open_scope(session, Principal.service(scope.project_id), scope.project_id)
     except ProjectNotFoundError:

@@ -1,4 +1,4 @@
-"""One tail for each project that somebody in this process follows."""
+"""One log tailer for each project with subscriptions in this process."""
 
 from __future__ import annotations
 
@@ -30,42 +30,41 @@ from partywall.core.tenant_semaphore import TenantSemaphore
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS: Final = 1.0
-# Events times readers in one read, unless that would be fewer events than FEWEST, and before others have a turn.
+# Limits on events times readers: in one read (but at least FEWEST events), and before the event loop runs other tasks.
 MOST_AT_ONCE: Final = 20_000
 MOST_IN_A_ROW: Final = 2_000
 FEWEST: Final = 10
 FULL_SECONDS: Final = 10
-# Reads under way at once: of what is past, by account, and of what is new.
+# Concurrent reads: of past events (one per account), and of new events.
 PAST_READS: Final = 4
 NEW_READS, NEW_READS_EACH = 6, 2
 
-
-# Numbers what was committed to a project by now, and answers the last number.
+# Numbers a project's committed events, and returns the last number.
 type CatchUp = Callable[[ProjectScope], Awaitable[int]]
 
 
 class TooManyStreamsError(TooManyRequestsError):
-    """The process holds as many streams open as it may, or in it this caller, the project, or the account."""
+    """The process, the caller, the project or the account has as many open streams as allowed."""
 
     code = "too_many_streams"
     title = "Too many open streams"
 
     def __init__(self) -> None:
-        super().__init__(FULL_SECONDS, "Close a stream, or come back later.")
+        super().__init__(FULL_SECONDS, "Close a stream, or try again later.")
 
 
 class ServerDrainingError(UnavailableError):
-    """The process is about to stop: whoever comes now is served by the next."""
+    """The process is about to stop and accepts no new work."""
 
     code = "server_draining"
     title = "This process is about to stop"
 
     def __init__(self) -> None:
-        super().__init__("Come back at once: another process serves you.", headers={"Retry-After": "1"})
+        super().__init__("Try again at once: another process will serve you.", headers={"Retry-After": "1"})
 
 
 def _reads(slots: int, each: int) -> TenantSemaphore:
-    """Whoever reads events waits as long as it takes, and there are as many who wait as there are streams."""
+    """Reads of events wait without limit; the number of streams bounds how many wait."""
     return TenantSemaphore(slots, each=each, waiting=sys.maxsize, max_wait=None)
 
 
@@ -74,9 +73,9 @@ def _tenant(account: UUID) -> Tenant:
 
 
 class LogTailer:
-    """Reads a project's log once for all who follow it, and asks with every batch which of them still may.
+    """Reads a project's log once for all its subscriptions, and checks their callers' access with every batch.
 
-    It reads when it is told to look, and at the latest after `poll`: nothing depends on having been told.
+    It reads when `look` is called, and after `poll` at the latest, so missed notifications do no harm.
     """
 
     def __init__(
@@ -96,23 +95,23 @@ class LogTailer:
         self._poll = poll
         self._look = asyncio.Event()
         self.position = position
-        self.feeds: set[Subscription] = set()
+        self.subscriptions: set[Subscription] = set()
 
     def look(self) -> None:
         self._look.set()
 
     async def run(self) -> None:
-        """Until nobody follows any more."""
+        """Runs until there are no subscriptions."""
         set_background_tenant(self._reader.principal.tenant)
-        while self.feeds:
+        while self.subscriptions:
             self._look.clear()
             try:
                 await self._read()
             except ProjectNotFoundError:
-                for subscription in self.feeds:
+                for subscription in self.subscriptions:
                     subscription.end(EndReason.REVOKED)
             except DATABASE_ERRORS as error:
-                log.warning("tail_interrupted", project_id=str(self._project_id), **error_fields(error))
+                log.warning("log_tailer_interrupted", project_id=str(self._project_id), **error_fields(error))
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             await self._pause()
@@ -121,23 +120,23 @@ class LogTailer:
         if self._account is None:
             self._account = await self._reader.account(self._project_id)
         async with self._reads.hold(_tenant(self._account)):
-            asked = {subscription.caller for subscription in self.feeds}
-            limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.feeds))))
+            asked = {subscription.caller for subscription in self.subscriptions}
+            limit = min(BATCH, max(FEWEST, MOST_AT_ONCE // max(1, len(self.subscriptions))))
             batch = await read_batch(self._reader, self._project_id, after=self.position, limit=limit, callers=asked)
         served = await self._hand_out(batch)
-        # Who joined during the read is not known to be allowed: the same events are read again for them.
-        if self.feeds <= served:
+        # Callers that joined during the read were not checked: read the same events again for them.
+        if self.subscriptions <= served:
             self.position = batch.upto
-        if not self.feeds <= served or batch.upto < batch.last:
+        if not self.subscriptions <= served or batch.upto < batch.last:
             self.look()
         if batch.events:
             size = sum(len(event.frame) for event in batch.events)
             await asyncio.sleep(self._pace.wait_after(self._account, cost(len(served), len(batch.events), size)))
 
     async def _hand_out(self, batch: EventBatch) -> set[Subscription]:
-        """To everybody whom the read asked about; the event loop serves others in between."""
+        """Passes the batch to all checked callers; yields to the event loop in between."""
         served: set[Subscription] = set()
-        for subscription in list(self.feeds):
+        for subscription in list(self.subscriptions):
             if subscription.caller not in batch.roles:
                 continue
             subscription.check(batch.roles[subscription.caller])
@@ -156,7 +155,7 @@ class LogTailer:
 
 
 class LogTailers:
-    """The tails of this process. When `draining` is set, every feed ends and says so."""
+    """The log tailers of this process. When `draining` is set, all subscriptions end with that reason."""
 
     def __init__(
         self,
@@ -182,20 +181,20 @@ class LogTailers:
         self._poll = poll
         self._draining = draining
         self._tailers: dict[CacheKey, LogTailer] = {}
-        self._feeds: dict[Subscription, Slot] = {}
+        self._subscriptions: dict[Subscription, Slot] = {}
 
     @property
     def followed(self) -> int:
-        """How many projects have a tail here."""
+        """The number of projects with a log tailer."""
         return len(self._tailers)
 
     async def follow(
         self, reader: ScopedReader, project_id: UUID, options: StreamOptions, after: int | None = None
     ) -> Subscription:
-        """A feed of what lies behind `after`, or of what comes; close it when done.
+        """A subscription to events after `after`, or to new ones; close it when done.
 
-        Raises ProjectNotFoundError for a stranger, InvalidTokenError where the session of `options` is revoked, what
-        `options` raises where the right is lacking, TooManyStreamsError, and ServerDrainingError.
+        Raises ProjectNotFoundError without access, InvalidTokenError if the session of `options` is revoked, what
+        `options.require` raises if the right is missing, TooManyStreamsError and ServerDrainingError.
         """
         self.require_staying()
         slot = self._slots.take()
@@ -206,7 +205,7 @@ class LogTailers:
         except BaseException:
             slot.release()
             raise
-        self._feeds[subscription] = slot
+        self._subscriptions[subscription] = slot
         if self._draining.is_set():
             subscription.end(EndReason.DRAINING)
         return subscription
@@ -214,7 +213,7 @@ class LogTailers:
     async def _open(
         self, slot: Slot, reader: ScopedReader, project_id: UUID, options: StreamOptions, after: int | None
     ) -> Subscription:
-        """A principal's own limit comes before any read; project and account once it is known to belong there."""
+        """Checks the principal's own limit before any read; those of project and account after the access check."""
         if not slot.counts_for(reader.principal, self._each_principal):
             raise TooManyStreamsError
         opened = await self._opened(reader, project_id, options)
@@ -228,7 +227,7 @@ class LogTailers:
         return subscription
 
     async def _opened(self, reader: ScopedReader, project_id: UUID, options: StreamOptions) -> EventBatch:
-        """What was committed before the feed is opened is past for it, so that gets its numbers first."""
+        """Numbers the events committed so far first: for the new subscription they are past events."""
         opened = await _open(reader, project_id, options)
         last = await self._catch_up(opened.scope)
         return opened if last == opened.last else await _open(reader, project_id, options)
@@ -237,28 +236,26 @@ class LogTailers:
         return self._past_reads.hold(_tenant(account))
 
     def look_again(self, concerns: Callable[[Caller], bool]) -> None:
-        """Something has changed for these callers: their tails ask now what they may still do."""
-        for subscription in self._feeds:
-            if (
-                concerns(subscription.caller)
-                and (tailer := self._tailers.get(events_channel(subscription.scope))) is not None
-            ):
+        """Makes the log tailers of these callers check their access now."""
+        for subscription in self._subscriptions:
+            tailer = self._tailers.get(events_channel(subscription.scope))
+            if tailer is not None and concerns(subscription.caller):
                 tailer.look()
 
     def expire(self, concerns: Callable[[Caller], bool]) -> None:
-        """Ends the feeds of these callers, who may come back with another credential."""
-        for subscription in self._feeds:
+        """Ends the subscriptions of these callers, who may reconnect with another credential."""
+        for subscription in self._subscriptions:
             if concerns(subscription.caller):
                 subscription.end(EndReason.EXPIRED)
 
     def require_staying(self) -> None:
-        """Raises ServerDrainingError."""
+        """Raises ServerDrainingError if the process is about to stop."""
         if self._draining.is_set():
             raise ServerDrainingError
 
     async def end_when_draining(self) -> None:
         await self._draining.wait()
-        for subscription in self._feeds:
+        for subscription in self._subscriptions:
             subscription.end(EndReason.DRAINING)
 
     def join(self, subscription: Subscription) -> bool:
@@ -266,37 +263,34 @@ class LogTailers:
         tailer = self._tailers.get(name) or self._start(name, subscription)
         if subscription.position < tailer.position:
             return False
-        tailer.feeds.add(subscription)
+        tailer.subscriptions.add(subscription)
         return True
 
     def leave(self, subscription: Subscription) -> None:
-        slot = self._feeds.pop(subscription, None)
-        if slot is None:
+        if (slot := self._subscriptions.pop(subscription, None)) is None:
             return
         slot.release()
         name = events_channel(subscription.scope)
-        tailer = self._tailers.get(name)
-        if tailer is None:
+        if (tailer := self._tailers.get(name)) is None:
             return
-        tailer.feeds.discard(subscription)
-        if not tailer.feeds:
+        tailer.subscriptions.discard(subscription)
+        if not tailer.subscriptions:
             del self._tailers[name]
             self._listener.forget(name)
             tailer.look()
 
     def _start(self, name: CacheKey, subscription: Subscription) -> LogTailer:
-        tailer = LogTailer(
-            self._pool, subscription.scope, subscription.position, self._poll, self._new_reads, self._pace
-        )
+        scope, position = subscription.scope, subscription.position
+        tailer = LogTailer(self._pool, scope, position, self._poll, self._new_reads, self._pace)
         self._tailers[name] = tailer
-        tailer.feeds.add(subscription)
-        self._background.start(f"tail {name}", tailer.run)
+        tailer.subscriptions.add(subscription)
+        self._background.start(f"log tailer {name}", tailer.run)
         self._listener.listen(name, lambda _: tailer.look())
         return tailer
 
 
 async def _open(reader: ScopedReader, project_id: UUID, options: StreamOptions) -> EventBatch:
-    """What the log is now, for a caller who may follow it and whose session still stands."""
+    """The current state of the log, for a caller with the right to follow it and a session that is not revoked."""
     caller = Caller(reader.principal, options.session_id)
     opened = await read_batch(reader, project_id, after=0, limit=0, callers=(caller,))
     if opened.roles[caller] is None:

@@ -12,9 +12,9 @@ from partywall.core.db.base import Base, TableKind
 
 
 class EventCounter(Base):
-    """The number of a project's last event, and of the oldest that is kept; locked by who numbers or removes events.
+    """The number of a project's last event and of the oldest kept; locked while events are numbered or removed.
 
-    `bytes` is what those that are kept take, as `wall.event_bytes` counts it.
+    `bytes` is the size of the kept events, as `wall.event_bytes` counts it.
     """
 
     __tablename__ = "event_counter"
@@ -27,7 +27,7 @@ class EventCounter(Base):
 
 
 class PendingEvent(Base):
-    """What one transaction has told of a project, without numbers yet; written and read by functions alone."""
+    """The events of one transaction in a project, not numbered yet; accessed only through SQL functions."""
 
     __tablename__ = "pending_event"
     __table_args__ = ({"info": {"kind": TableKind.PROJECT}},)

@@ -20,9 +20,9 @@ RETRY_SECONDS: Final = 1.0
 
 
 class EventNotifier:
-    """Tells readers that a project has new events. The message only says "look": the table is what they read.
+    """Notifies readers that a project has new events, which they read from the table.
 
-    Nobody waits for the cache: `run` publishes in one round trip whatever has gathered.
+    Callers do not wait for the cache: `run` publishes all pending notifications in one round trip.
     """
 
     def __init__(self, cache: Redis) -> None:
@@ -43,7 +43,7 @@ class EventNotifier:
                 self._wake.set()
 
     async def flush(self) -> bool:
-        """Publishes what is pending; False where the cache is away, and then it stays pending."""
+        """Publishes pending notifications. Returns False if the cache is unavailable; they then stay pending."""
         pending, self._pending = self._pending, {}
         if not pending:
             return True
@@ -55,7 +55,7 @@ class EventNotifier:
                     await pipeline.publish(PROJECT_EVENTS, project_ids_message(some))
                 await pipeline.execute()
         except (RedisError, OSError) as error:
-            log.warning("announcement_delayed", channels=len(pending), **error_fields(error))
+            log.warning("event_notification_delayed", channels=len(pending), **error_fields(error))
             self._pending = pending | self._pending
             return False
         return True

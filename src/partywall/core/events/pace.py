@@ -1,4 +1,4 @@
-"""How much of the event loop the delivery of events may take, for each account."""
+"""Limits each account's share of the event loop for event delivery."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
-# What an account's streams may take of each second, and at once after a rest: both in seconds of the event loop.
+# Seconds of the event loop that an account's streams may use per second, and in a burst.
 EACH_SECOND: Final = 0.2
 AT_ONCE: Final = 0.2
-# Of many projects with streams each waits no longer, in seconds: rights are checked with every delivery.
+# The longest wait in seconds, however many projects stream: access is checked with every delivery.
 LONGEST: Final = 2.0
-# The cost of waking one stream, of one event for it, and of one byte, in seconds.
+# The cost in seconds of waking one stream, of one event for it, and of one byte.
 STREAM, EVENT, BYTE = 40e-6, 3e-6, 2e-9
 
 
 def cost(streams: int, events: int, size: int) -> float:
-    """Seconds of the event loop for `events` of `size` bytes together, sent to each of `streams`."""
+    """Seconds of the event loop to send `events` of `size` bytes in total to each of `streams`."""
     return streams * (STREAM + events * EVENT + size * BYTE)
 
 
 class DeliveryPace:
-    """A token bucket for each account; one that is full again is forgotten."""
+    """A token bucket for each account; full buckets are dropped."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._paid_at: dict[UUID, float] = {}
 
     def wait_after(self, account: UUID, seconds: float) -> float:
-        """Counts what a delivery took; answers how long the account's next delivery has to wait."""
+        """Counts a delivery of `seconds`. Returns how many seconds the account's next delivery has to wait."""
         now = self._clock()
         self._paid_at = {each: paid for each, paid in self._paid_at.items() if paid > now}
         paid = max(now, self._paid_at.get(account, now)) + seconds / EACH_SECOND

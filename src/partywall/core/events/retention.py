@@ -13,7 +13,7 @@ from partywall.core.db.session import Sessions
 log = structlog.get_logger(__name__)
 
 CHUNK: Final = 5_000
-# Each with the deliveries of it.
+# Each is deleted together with its deliveries.
 TRIMMED_AT_ONCE: Final = 1_000
 
 _PRUNE: Final = select(
@@ -27,7 +27,7 @@ _TRIM: Final = select(
 
 
 async def prune(sessions: Sessions, retention: timedelta, *, chunk: int = CHUNK) -> int:
-    """Deletes the events older than `retention`, oldest first, in short transactions; answers how many there were."""
+    """Deletes events older than `retention`, oldest first, in short transactions. Returns their number."""
     before = utc_now() - retention
     removed = 0
     while True:
@@ -42,7 +42,7 @@ async def prune(sessions: Sessions, retention: timedelta, *, chunk: int = CHUNK)
 
 
 async def trim(sessions: Sessions, *, events: int, size: int, chunk: int = TRIMMED_AT_ONCE) -> int:
-    """Deletes the oldest events of projects that have more than so many, or bytes; answers how many there were."""
+    """Deletes the oldest events of projects with more than `events` events or `size` bytes. Returns their number."""
     removed = await batched_delete.prune(sessions, _TRIM, {"events": events, "bytes": size, "most": chunk})
     if removed:
         log.warning("events_dropped_early", events=removed)

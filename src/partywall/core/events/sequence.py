@@ -1,6 +1,6 @@
-"""What is pending gets its numbers, in one statement that is a transaction of its own.
+"""Statements that number pending events; each is a transaction of its own.
 
-A process that stops in the middle holds nothing: the server ends the transaction without it.
+A process that stops in between leaves no lock: the database ends the transaction by itself.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _CATCH_UP: Final = "SELECT last, events, jobs FROM wall.catch_up_events($1, $2)"
 
 
 class NumberedEvents(NamedTuple):
-    """How many events of a project have got a number, and the `last` of these, if any; or that another one is at it.
+    """How many `events` of a project were numbered, and the `last` number, if any. `busy`: another process does it.
 
-    `scope` is None where nobody may enter the project any more. `jobs` says that some were asked for with the numbers.
+    `scope` is None if the project no longer exists. `jobs` says whether jobs were enqueued with the numbers.
     """
 
     project_id: UUID
@@ -33,22 +33,22 @@ class NumberedEvents(NamedTuple):
 
 
 async def number(pool: ReadPool, projects: Sequence[UUID], most: int) -> list[NumberedEvents]:
-    """Of each project at most `most` events, and the rest of their transaction; nothing of one that is gone."""
+    """Numbers at most `most` events of each project, plus the rest of their transaction; skips deleted projects."""
     with reported():
         rows = await pool.fetch(_NUMBER, projects, most)
     return [NumberedEvents(row[0], _scope(row[0], row[1]), *row[2:]) for row in map(tuple, rows)]
 
 
 async def pending(pool: ReadPool, after: UUID, most: int) -> list[UUID]:
-    """The next projects, by their ids, in which something is pending."""
+    """The next projects with pending events, ordered by id."""
     with reported():
         return [row["project_id"] for row in await pool.fetch(_PENDING, after, most)]
 
 
 async def catch_up(pool: ReadPool, project_id: UUID, most: int) -> tuple[int, int, bool]:
-    """Numbers at most `most` events, after whoever is at it.
+    """Numbers at most `most` events; waits while another process does it.
 
-    The project's last number, how many were numbered, and whether jobs were asked for with them.
+    Returns the project's last number, how many were numbered, and whether jobs were enqueued with them.
     """
     with reported():
         [row] = await pool.fetch(_CATCH_UP, project_id, most)

@@ -18,15 +18,15 @@ from partywall.core.tenancy import ProjectScope
 
 log = structlog.get_logger(__name__)
 
-# Between two rounds, so that what many writers commit at once is numbered and announced at once.
+# Pause between two rounds, so that concurrent commits are numbered and published together.
 GATHER_SECONDS: Final = 0.01
 RETRY_SECONDS: Final = 1.0
-# How often a process looks for what others have left: at first, and after a while of finding nothing.
+# How often a process looks for events left by others: at first, and after finding none for a while.
 SHORTEST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.25, 2.0
-# A round takes so many projects, and about so many events of all of them together.
+# Limits of one round: projects, and roughly the events of all of them together.
 PROJECTS: Final = 50
 EVENTS: Final = 1000
-# What a reader waits for who is to see whatever was written before.
+# The most events numbered while a reader waits to see all earlier writes.
 CAUGHT_UP_EVENTS: Final = 2000
 ROUNDS_AT_THE_END: Final = 100
 
@@ -34,20 +34,20 @@ _FIRST: Final = UUID(int=0)
 
 
 class EventSequencer:
-    """Numbers the events of committed transactions, in the background, and has the readers told.
+    """Numbers the events of committed transactions in the background, and notifies readers.
 
-    Every process numbers what its own writers have committed, and looks now and then for what one that has died has
-    left. Several may do so at once: a project's counter is locked for the length of a statement, and skipped by others.
-    Workers are woken by `wake` where jobs were asked for with the numbers; it neither waits nor fails.
+    Each process numbers the events that its own writers committed, and regularly looks for events left by dead
+    processes. Several may do so at once: each statement locks the project's counter, and others skip it. `wake` wakes
+    workers when jobs were enqueued with the numbers; it neither waits nor fails.
     """
 
     def __init__(self, pool: ReadPool, notifier: EventNotifier, wake: Callable[[], None] = lambda: None) -> None:
         self._pool = pool
         self._notifier = notifier
         self._wake_workers = wake
-        # In the order in which they are served; one that has more than its share goes to the end.
+        # In serving order; a project with more events than its share goes to the end.
         self._waiting: dict[UUID, None] = {}
-        # Asked for by statements whose answers were lost: they may have numbered something that nobody was told of.
+        # Projects of statements whose results were lost: numbered events may not have been published.
         self._unpublished: set[UUID] = set()
         self._wake = asyncio.Event()
         self._projects = PROJECTS
@@ -56,14 +56,14 @@ class EventSequencer:
         self._looked_upto = _FIRST
 
     async def announce(self, scope: ProjectScope, appended: int) -> None:
-        """After the commit of a transaction that has appended so many events; with none, readers are told at once."""
+        """Call after committing a transaction that appended so many events; with 0, readers are notified at once."""
         if appended:
             self._wait_for(scope.project_id)
         else:
             self._notifier.notify(scope, 0)
 
     async def catch_up(self, scope: ProjectScope) -> int:
-        """Numbers what was committed to the project by now; the number of its last event."""
+        """Numbers the project's committed events. Returns the number of its last event."""
         last, numbered, jobs = await sequence.catch_up(self._pool, scope.project_id, CAUGHT_UP_EVENTS)
         if numbered:
             self._notifier.notify(scope, last)
@@ -82,7 +82,7 @@ class EventSequencer:
             await asyncio.sleep(GATHER_SECONDS)
 
     async def flush(self) -> None:
-        """Numbers and tells what waits here. What is left after some rounds is for other processes to find."""
+        """Numbers and publishes what is pending here. Other processes find what is left after some rounds."""
         try:
             for _ in range(ROUNDS_AT_THE_END):
                 if not self._waiting:
@@ -93,7 +93,7 @@ class EventSequencer:
         await self._notifier.flush()
 
     async def _pause(self) -> None:
-        """Until somebody has committed, or it is time to look."""
+        """Waits until there are commits to number, or it is time to look for left events."""
         if self._waiting:
             return
         self._wake.clear()
@@ -110,7 +110,7 @@ class EventSequencer:
             await self._number()
 
     async def _look(self) -> None:
-        """For any project with something pending, some at a time, one look after the other."""
+        """Looks for projects with pending events, a page of them at a time."""
         try:
             found = await sequence.pending(self._pool, self._looked_upto, PROJECTS)
             self._looked_upto = found[-1] if len(found) == PROJECTS else _FIRST
@@ -121,7 +121,7 @@ class EventSequencer:
             self._look_at = asyncio.get_running_loop().time() + self._look_seconds
 
     async def _number(self) -> None:
-        """One round of those that have waited longest."""
+        """One round for the projects that have waited longest."""
         projects = list(islice(self._waiting, self._projects))
         most = EVENTS // len(projects)
         for project_id in projects:
@@ -142,9 +142,9 @@ class EventSequencer:
         self._waiting.update(dict.fromkeys(projects))
 
     def _fail(self, projects: Sequence[UUID], error: asyncpg.PostgresError) -> None:
-        """What is pending in one of them cannot be numbered.
+        """Handles pending events that cannot be numbered in one of the projects.
 
-        Each is asked for alone from now on. The one that fails again is left for the next look: it holds up no other.
+        Each project is now tried alone. One that fails again is left for the next look, so that it blocks no other.
         """
         self._projects = 1
         if len(projects) > 1:

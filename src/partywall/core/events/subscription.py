@@ -23,16 +23,16 @@ from partywall.core.tenancy import ProjectScope, make_scope
 
 log = structlog.get_logger(__name__)
 
-# More than one transaction's worth: what a reader may lag behind before it is sent back to the table.
+# How far a reader may lag before its stream ends; more than one transaction's events.
 QUEUE_LIMIT: Final = 1000
 QUEUE_BYTES: Final = 1024 * 1024
-# What is handed to a connection at once: a reader that stops holds no more than that of it.
+# Bytes passed to a connection at once, which is what a stalled reader holds in memory.
 CHUNK_BYTES: Final = 64 * 1024
 DATABASE_ERRORS: Final = (UnavailableError, asyncpg.PostgresError)
 
 
 class EndReason(StrEnum):
-    """Why a feed ended; all but the last two invite the client to come back."""
+    """Why a subscription ended; after all but the last two, the client may reconnect."""
 
     EXPIRED = "credential_expired"
     DRAINING = "server_draining"
@@ -45,10 +45,10 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """On what terms a caller follows.
+    """The options of a subscription.
 
-    `require` raises where a role lacks the right. The credential is good until `expires_at` (Unix time), and as long as
-    the session that it belongs to is not revoked. `subject` is the id of the one subject that is followed.
+    `require` raises if the role lacks the right. The credential is valid until `expires_at` (Unix time), unless its
+    session is revoked. `types` and `subject` (an id) filter events.
     """
 
     require: Callable[[ProjectScope], None]
@@ -65,28 +65,28 @@ class StreamOptions:
 
 
 class Source(Protocol):
-    """Where feeds come together; implemented by the registry of tails."""
+    """Where subscriptions get their events; implemented by `LogTailers`."""
 
     def join(self, subscription: Subscription) -> bool:
-        """Feeds it from the project's tail from now on; False where the tail is ahead of it."""
+        """Adds it to the project's log tailer. Returns False if the tailer is ahead of it."""
         ...
 
     def leave(self, subscription: Subscription) -> None: ...
 
     def reading(self, account: UUID) -> AbstractAsyncContextManager[None]:
-        """A turn to read from the table what is past."""
+        """A slot for reading past events from the table."""
         ...
 
 
 class Subscription:
-    """One caller's view of a project's log: from the table until it has caught up, from then on from the tail.
+    """One caller's view of a project's log: read from the table until it has caught up, then from the log tailer.
 
-    `position` is the number up to which everything is delivered, queued or not asked for; both sources only ever add
-    what lies behind it, so the handing over loses and repeats nothing.
+    All events up to the number `position` are delivered, queued or filtered out. Both sources add only later events, so
+    the handover neither loses nor repeats any.
     """
 
     __slots__ = (
-        "_account", "_behind", "_bytes", "_end", "_joined", "_queue", "_reader", "_said", "_source", "_terms",
+        "_account", "_behind", "_bytes", "_close_sent", "_end", "_joined", "_options", "_queue", "_reader", "_source",
         "_waiter", "position", "scope",
     )  # fmt: skip
 
@@ -97,19 +97,19 @@ class Subscription:
         self._account = account
         self.position = opened.last
         self._reader = reader
-        self._terms = options
+        self._options = options
         self._source = source
         self._joined = False
         self._behind = False
-        self._queue: list[tuple[int, bytes]] = []  # for as many streams a deque is too large
+        self._queue: list[tuple[int, bytes]] = []  # a deque takes too much memory for this many streams
         self._bytes = 0
         self._waiter: asyncio.Future[bool] | None = None
         self._end: EndReason | None = None
-        self._said = False
+        self._close_sent = False
 
     @property
     def ended(self) -> EndReason | None:
-        """Why it is over; None while it goes on."""
+        """Why it ended; None while it is active."""
         return self._end
 
     @property
@@ -118,17 +118,17 @@ class Subscription:
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.scope.principal, self._terms.session_id)
+        return Caller(self.scope.principal, self._options.session_id)
 
     def resume(self, after: int, opened: EventBatch) -> None:
-        """Starts behind `after` instead of at the newest event; a number that was never given is not trusted."""
+        """Starts after `after` instead of at the newest event; resets if that number was never assigned."""
         self.position = after
         if after > opened.last:
             self._reset(opened.oldest)
         self._behind = True
 
     def absorb(self, batch: EventBatch) -> None:
-        """Queues what is new and asked for; ends a feed whose caller does not keep up."""
+        """Queues new events that pass the filters; ends the subscription if its caller does not keep up."""
         if self._end is not None:
             return
         if self._bytes > QUEUE_BYTES:
@@ -137,7 +137,7 @@ class Subscription:
         if self.position < batch.oldest - 1:
             self._reset(batch.oldest)
         for event in batch.events:
-            if event.id > self.position and self._terms.admit(event):
+            if event.id > self.position and self._options.admit(event):
                 self._add(event.id, event.frame)
         self.position = max(self.position, batch.upto)
         if len(self._queue) > QUEUE_LIMIT:
@@ -146,10 +146,10 @@ class Subscription:
             self._wake()
 
     def check(self, role: str | None) -> None:
-        """Ends the feed where what its caller is now is not enough to go on reading, or not what it was opened with."""
+        """Ends the subscription if the caller's current role lacks the right, or differs from the one at the start."""
         try:
             scope = make_scope(self.project_id, self.scope.principal, role)
-            self._terms.require(scope)
+            self._options.require(scope)
         except PartywallError:
             self.end(EndReason.REVOKED)
             return
@@ -157,7 +157,7 @@ class Subscription:
             self.end(EndReason.ROLE_CHANGED)
 
     def end(self, reason: EndReason) -> None:
-        """What is not delivered by then is not kept: the next stream takes up before it."""
+        """Ends it. Undelivered events are dropped; the next stream resumes before them."""
         if self._end is None:
             self._end = reason
             if self._queue:
@@ -170,16 +170,16 @@ class Subscription:
         self._source.leave(self)
 
     async def next(self) -> bytes | None:
-        """What to send now as server-sent events, waiting for it if need be; None when the stream is over."""
+        """The server-sent events to send next, waiting for them if necessary; None when the stream is over."""
         found = await self.frames()
         if found is None:
             return None
         return b"".join(found) if found else frames.KEEP_ALIVE
 
     async def frames(self) -> list[bytes] | None:
-        """The events to send now, none where a sign of life is due; None when the stream is over."""
+        """The frames to send next; empty if a keep-alive is due, None when the stream is over."""
         while True:
-            if self._end is None and unix_time() >= self._terms.expires_at:
+            if self._end is None and unix_time() >= self._options.expires_at:
                 self.end(EndReason.EXPIRED)
             if self._end is not None:
                 return self._close_message()
@@ -198,12 +198,12 @@ class Subscription:
                     self._reader,
                     self.project_id,
                     after=self.position,
-                    types=self._terms.types,
-                    subject=self._terms.subject,
+                    types=self._options.types,
+                    subject=self._options.subject,
                     callers=(self.caller,),
                 )
         except DATABASE_ERRORS as error:
-            log.warning("feed_interrupted", **error_fields(error))
+            log.warning("subscription_interrupted", **error_fields(error))
             self.end(EndReason.UNAVAILABLE)
         except PartywallError:
             self.end(EndReason.REVOKED)
@@ -213,9 +213,9 @@ class Subscription:
             self._behind = batch.upto < batch.last
 
     async def _woken(self) -> bool:
-        """False when it is time for a sign of life."""
-        left = self._terms.expires_at - unix_time()
-        beat = self._terms.heartbeat.total_seconds()
+        """Waits for events; False when a keep-alive is due."""
+        left = self._options.expires_at - unix_time()
+        beat = self._options.heartbeat.total_seconds()
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_later(max(0.0, min(left, beat)), self._wake, left <= beat)
@@ -250,8 +250,8 @@ class Subscription:
         self.position = oldest - 1
 
     def _close_message(self) -> list[bytes] | None:
-        """Says once where to take up again: before whatever was not delivered."""
-        said, self._said = self._said, True
-        if said or self._end in (None, EndReason.REVOKED, EndReason.GONE):
+        """The last frame, sent once: it says where to resume, before anything undelivered."""
+        sent, self._close_sent = self._close_sent, True
+        if sent or self._end in (None, EndReason.REVOKED, EndReason.GONE):
             return None
         return [frames.reconnect(self.project_id, self.position, str(self._end))]

@@ -37,7 +37,7 @@ async def purge_document(context: JobContext, payload: PurgeDocument) -> None:
     removed = ROWS_AT_ONCE
     while removed:
         if context.stopping.is_set():
-            raise AnotherAttemptError("the worker stops")
+            raise AnotherAttemptError("the worker is stopping")
         async with context.begin(payload) as (session, _):
             removed = await session.scalar(_PURGE, values) or 0
         context.progressed()

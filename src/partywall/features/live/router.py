@@ -39,7 +39,8 @@ socket_router = APIRouter(prefix="/projects/{project_id}")
     dependencies=[Depends(require_credential)],
     summary="Follow a project's events",
     description="Server-sent events in order of their numbers, each exactly once. Starts with new events, or after "
-    "`Last-Event-ID` (which takes precedence) or `after`. Takes a bearer token or a ticket, and ends when it expires.",
+    "`Last-Event-ID` (which takes precedence) or `after`. Takes a bearer token or a ticket, and ends with the "
+    "credential.",
     responses={
         200: {"description": "A stream of events", "content": {EventStream.media_type: {"schema": WIRE_SCHEMA}}},
         **documented(

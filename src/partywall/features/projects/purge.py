@@ -45,7 +45,7 @@ async def purge_project(context: JobContext, payload: ProjectDeleted) -> None:
         removed += some
         context.progressed()
         if context.stopping.is_set():
-            raise AnotherAttemptError("the worker stops")
+            raise AnotherAttemptError("the worker is stopping")
     await resources.blobs.delete_project(project_id)
     await _remove_keys(resources, project_id)
     await remove_jobs_of(resources.sessions, project_id)

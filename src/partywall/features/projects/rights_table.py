@@ -41,7 +41,7 @@ def cell(role: Role, right: Right) -> str:
 
 
 def rows() -> Iterator[list[str]]:
-    """The heading first."""
+    """The rows of the table, heading first."""
     yield ["right", "to", *(role.value for role in HOLDERS)]
     for right in Right:
         yield [right.value, ALLOWS[right], *(cell(role, right) for role in HOLDERS)]

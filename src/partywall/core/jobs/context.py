@@ -19,7 +19,7 @@ from partywall.core.jobs.models import NO_PROJECT
 from partywall.core.resources import Resources
 from partywall.core.tenancy import ProjectScope, Role, make_scope, open_scope, open_shared_scope
 
-# One statement, for what is small and frequent: it enters, proves the lease and appends, in this order.
+# One statement, because it is frequent: it opens the scope, checks the lease and appends, in this order.
 _RECORD_EVENT: Final = """
     WITH entered AS MATERIALIZED (SELECT wall.open_shared_scope($1, $2) AS role), ours AS MATERIALIZED (
         SELECT job.id FROM job, entered
@@ -33,13 +33,13 @@ _STILL_OURS: Final = text("SELECT lease = :lease FROM job WHERE id = :job FOR SH
 
 
 class LeaseLostError(Exception):
-    """Another worker has taken the job over; what this one did is rolled back."""
+    """Another worker has taken over the job; this attempt's transaction is rolled back."""
 
 
 class AnotherAttemptError(Exception):
-    """What a handler raises for the job to be run again after a pause, without anything having failed in it.
+    """Raised by a handler to have the job run again after a pause, although nothing has failed.
 
-    The pause grows with the attempts, unless `after` says how long it is.
+    The pause is `after`, or else grows with the attempts.
     """
 
     def __init__(self, reason: str, after: timedelta | None = None) -> None:
@@ -56,15 +56,15 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What a handler is given. `attempt` counts from 1, crashes included; `last` says that no other will follow.
+    """What a handler gets. `attempt` counts from 1, including crashed attempts; `last` means that no other follows.
 
-    `lease` is the attempt's own: what is written under it is fenced by it, also against a later attempt of this worker.
+    `lease` belongs to this attempt and fences its writes, also against a later attempt of the same worker.
 
-    `stopping` is set when the worker is to end: what takes long had better leave off then, and be run again elsewhere.
-    `crowded` says that an account waits for a place that has none, and all are taken: then a job that may be long had
-    better end soon, to be run once more. `account` is whose share the job takes.
-    `progressed` is called by who keeps what it has done, for each piece of it: a worker that was lost with the job was
-    lost at something else then, and what was lost with it need no longer wait for this job's end.
+    `stopping` is set when the worker stops: long jobs should then end early and run again elsewhere.
+    `crowded` says that all slots are taken and an account without any waits for one: long jobs should then end soon,
+    to be run once more. `account` is the account whose share the job uses.
+    Handlers call `progressed` after storing a part of their work: the job is then past the point where its worker
+    crashed, and other quarantined jobs need not wait for its end.
     """
 
     resources: Resources
@@ -79,9 +79,9 @@ class JobContext:
 
     @asynccontextmanager
     async def begin(self, payload: ProjectJobPayload) -> AsyncIterator[tuple[AsyncSession, ProjectScope]]:
-        """A transaction inside the job's project, fenced by the lease: it commits only while the job is still ours.
+        """A transaction in the job's project. It commits only while this attempt holds the lease.
 
-        Raises ProjectNotFoundError where the principal lost its right since the job was enqueued.
+        Raises ProjectNotFoundError if the principal has lost access since the job was enqueued.
         """
         async with self.resources.sessions.begin() as session:
             scope = await open_shared_scope(session, payload.acting, payload.project_id)
@@ -94,7 +94,7 @@ class JobContext:
             yield session, await open_scope(session, payload.acting, payload.project_id)
 
     async def record_event(self, payload: ProjectJobPayload, *event_drafts: EventDraft) -> None:
-        """Appends news in a transaction of its own that is fenced like `begin`, in one round trip."""
+        """Appends events in a transaction of its own, fenced like `begin`, in one round trip."""
         principal = payload.acting
         with reported():
             row = await self.resources.reads.fetchrow(
@@ -112,11 +112,11 @@ class JobContext:
         await self.resources.sequencer.announce(scope, row["last"])
 
     async def call(self, payload: ProjectJobPayload, sql: str, roles: Sequence[Role], *values: Value) -> ProjectScope:
-        """A transaction in one round trip: `sql` calls a function that enters, proves role and lease, and writes.
+        """A transaction in one round trip: `sql` calls a function that opens the scope, checks role and lease, writes.
 
-        Its parameters are principal, project, `roles`, job and lease, and then `values`; it answers the role that it
-        found (`held`), whether the job is still `ours`, and the number of the `last` event that it has appended.
-        Without one of `roles` nothing is written, which is for the caller to refuse.
+        Its parameters are principal, project, `roles`, job and lease, then `values`. It returns the principal's role
+        (`held`), whether the attempt still holds the lease (`ours`), and how many events it appended (`last`).
+        Without one of `roles` it writes nothing; the caller must check the role of the returned scope.
         """
         principal = payload.acting
         proofs = (str(principal), payload.project_id, roles, self.job_id, self.lease)

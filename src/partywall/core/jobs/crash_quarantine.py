@@ -1,4 +1,4 @@
-"""Jobs whose worker was lost with them at work. One of them may have killed it, and nobody knows which."""
+"""Quarantine for jobs that were running when their worker died. One of them may have killed it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-# One that hangs holds up the others no longer than this.
+# A job that hangs blocks the others for at most this time.
 MAX_WAIT: Final = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
 class CrashQuarantine:
-    """The one place that a worker has for them: so a job that kills its worker is soon the only suspect to die with it.
+    """A worker runs one such job at a time, so that a job that kills its worker soon takes no others with it.
 
-    The others stay on the queue, where nothing is counted against them, and any worker whose place is free takes them.
+    The others stay on the queue, without a counted attempt, until any worker has a free slot for them.
     """
 
     _job_id: int | None = None
@@ -29,7 +29,7 @@ class CrashQuarantine:
         self._job_id, self._taken_at = job_id, time.monotonic()
 
     def clear(self, job_id: int) -> bool:
-        """It has ended, or is past what it was at when its worker was lost; False where it was no suspect."""
+        """Frees the slot when the job has ended or made progress. Returns False if another job or none is in it."""
         if self._job_id != job_id:
             return False
         self._job_id = None

@@ -1,4 +1,4 @@
-"""How long until the next attempt, and the jobs that get no further one until an operator says so."""
+"""Backoff between attempts, and dead letters: jobs that only an operator can retry."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LONGEST_DELAY: Final = timedelta(minutes=5)
 
 
 def backoff(attempt: int) -> timedelta:
-    """How long to wait after this attempt has failed: doubling, with jitter."""
+    """The pause after this failed attempt: doubling, with jitter."""
     delay: timedelta = min(FIRST_DELAY * 2 ** min(attempt - 1, 30), LONGEST_DELAY)
     return delay * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, keeps no secret  # nosec B311
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A job that failed too often and waits for the operator."""
+    """A job that failed too often and waits for an operator."""
 
     job_id: int
     kind: str
@@ -36,7 +36,7 @@ class DeadLetter:
 
 
 async def list_dead_letters(session: AsyncReadSession) -> list[DeadLetter]:
-    """What waits for the operator, oldest first."""
+    """All dead letters, oldest first."""
     rows = await session.scalars(
         select(StoredJob).where(StoredJob.state == "dead_letter").order_by(StoredJob.dead_letter_at, StoredJob.id)
     )
@@ -47,7 +47,7 @@ async def list_dead_letters(session: AsyncReadSession) -> list[DeadLetter]:
     ]
 
 
-# As a new job in the old one's place; dropped where another has been enqueued for its subject meanwhile.
+# A new job replaces the old one, unless another has been enqueued for its subject meanwhile.
 _RETRY_DEAD_LETTER: Final = text("""
     WITH dead AS (DELETE FROM job WHERE id = :job AND state = 'dead_letter' RETURNING *), requeue AS (
         INSERT INTO job (id, kind, project_id, payload, priority, dedupe_key, created_at)
@@ -59,9 +59,9 @@ _RETRY_DEAD_LETTER: Final = text("""
 
 
 async def retry_dead_letter(session: AsyncSession, job_id: int) -> bool:
-    """Puts a dead letter back on the queue, with all its attempts; False where there is no such job.
+    """Requeues a dead letter with all attempts available again. Returns False if there is no such job.
 
-    Where another has been enqueued for its subject meanwhile, that one does its work, and it is dropped.
+    If another job has been enqueued for its subject meanwhile, the dead letter is only deleted.
     """
     if await session.scalar(_RETRY_DEAD_LETTER, {"job": job_id}) is None:
         return False

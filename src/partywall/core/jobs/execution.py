@@ -1,4 +1,4 @@
-"""One attempt at a job: what the handler is given, and what becomes of the job."""
+"""Runs one attempt at a job and determines its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from partywall.core.tenant import set_background_tenant
 
 log = structlog.get_logger(__name__)
 
-# What is settled is settled for many jobs at once, so none of them may hold what the database refuses.
+# Results of many jobs are written in one statement, so no result may contain what the database rejects.
 _LONGEST_ERROR: Final = 2_000
 _LONGEST_PAUSE: Final = timedelta(days=365)
 
@@ -41,7 +41,7 @@ class Attempt:
     crowded: Callable[[], bool]
 
     async def run(self) -> JobResult | None:
-        """What becomes of the job; None where it belongs to another worker now."""
+        """The result for the job; None if another worker has taken it over."""
         with bound_contextvars(job_id=self.job.id, job_kind=self.job.kind):
             try:
                 payload = self.handler.kind.payload.model_validate_json(self.job.payload)
@@ -57,7 +57,7 @@ class Attempt:
                     log.warning("attempt_not_recorded", exc_info=error)
                     return self._again(dead_letter.FIRST_DELAY)
                 except Exception as error:
-                    log.exception("nothing_given_up")
+                    log.exception("give_up_failed")
                     return self._add_dead_letter(_told(error))
 
     async def _settled(self, payload: JobPayload) -> JobResult:
@@ -70,13 +70,13 @@ class Attempt:
             stopping=self.stopping, progressed=self.progressed, crowded=self.crowded,
         )  # fmt: skip
         if job.attempt > limit:
-            return await self._give_up(context, payload, f"began {limit} times and never finished")
+            return await self._give_up(context, payload, f"started {limit} times and never finished")
         try:
             after = await self._handled(context, payload)
         except LeaseLostError:
             raise
         except ProjectNotFoundError:
-            log.info("job_dropped", reason="its principal may no longer enter the project")
+            log.info("job_dropped", reason="its principal has no access to the project")
             return self._done()
         except AnotherAttemptError as error:
             log.info("job_put_back", attempt=job.attempt, reason=str(error))
@@ -87,7 +87,7 @@ class Attempt:
         return self._done() if after is None else self._done_for_now(after)
 
     async def _handled(self, context: JobContext, payload: JobPayload) -> timedelta | None:
-        """A worker that stops leaves it to another, which begins anew; the last attempt it lets end."""
+        """Runs the handler. A worker that stops cancels it, except in the last attempt; another then starts again."""
         running = self.handler.run(context, payload)
         waits = context.last or self.handler.leaves_off
         try:
@@ -107,7 +107,7 @@ class Attempt:
             try:
                 await self.handler.give_up(context, payload)
             except ProjectNotFoundError as reason:
-                log.warning("nothing_given_up", reason=type(reason).__name__)
+                log.warning("give_up_failed", reason=type(reason).__name__)
         return self._add_dead_letter(error)
 
     def _done(self) -> JobResult:
@@ -126,7 +126,7 @@ class Attempt:
 
 
 def _storable(error: str) -> str:
-    """PostgreSQL takes neither NUL nor halves of surrogate pairs."""
+    """PostgreSQL accepts neither NUL nor lone surrogates."""
     return error[:_LONGEST_ERROR].replace("\0", "").encode(errors="replace").decode()
 
 

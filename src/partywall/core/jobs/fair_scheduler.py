@@ -1,4 +1,4 @@
-"""Whose jobs a worker takes next: accounts take turns, and so do the projects of each. Nothing here waits or asks."""
+"""Chooses the jobs that a worker takes next: accounts take turns, and so do the projects of each. Does no I/O."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from uuid import UUID
 
 from partywall.core.jobs.models import NO_PROJECT
 
-# How long one job works for one project before it lets others have its place.
+# How long one job works for one project before it yields its slot.
 TURN_SECONDS: Final = 1.0
-# Lines of one kind that a worker knows at once. Where there are more, it serves these and then looks at the next.
+# The most lines of one kind that a worker loads at once. If there are more, it serves these, then loads the next.
 WINDOW: Final = 500
 _NONE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 class JobLine(NamedTuple):
-    """The jobs of one kind that wait in one project; `account` is whose share they take."""
+    """The waiting jobs of one kind in one project; `account` is the account whose share they use."""
 
     kind: str
     project: UUID
@@ -27,7 +27,7 @@ class JobLine(NamedTuple):
 
 
 class ChosenLine(NamedTuple):
-    """How many jobs are to be taken from which line."""
+    """How many jobs to take from a line."""
 
     kind: str
     project: UUID
@@ -36,30 +36,30 @@ class ChosenLine(NamedTuple):
 
 @dataclass(slots=True)
 class _Lines:
-    """Those of one kind. `most` is how many of so many places one account may have, where places are shared, and
-    `limit` how many jobs it may have at work over all workers."""
+    """The lines of one kind. `most` is how many of this worker's slots one account may use, if slots are shared;
+    `limit` is how many jobs it may have running over all workers."""
 
     most: int | None = None
     limit: int | None = None
-    # How many jobs each account has at work.
+    # How many running jobs each account has.
     held: Counter[UUID] = field(default_factory=Counter)
-    # The accounts in the order of their turns, and the projects of each.
+    # The accounts in serving order, and the projects of each.
     accounts: OrderedDict[UUID, OrderedDict[UUID, None]] = field(default_factory=OrderedDict)
     account_of: dict[UUID, UUID] = field(default_factory=dict)
     unserved: set[UUID] = field(default_factory=set)
-    # Where there is a limit, the projects that were served, in this order: whoever reached it comes back to its turn.
+    # With a limit: the projects served, in order, so that a project that returns below the limit keeps its position.
     served: OrderedDict[UUID, None] = field(default_factory=OrderedDict)
-    # Where the next window begins, if there may be more lines behind this one.
+    # Where the next window begins, if there may be more lines after this one.
     start: UUID = NO_PROJECT
     is_one_of_several: bool = False
 
     @property
     def is_current(self) -> bool:
-        """It is one window of several, and not all in it had their turn."""
+        """Whether it is one window of several, with lines not served yet."""
         return self.is_one_of_several and bool(self.unserved)
 
     def replace(self, found: Mapping[UUID, UUID]) -> None:
-        """Who stays keeps the place; who is new stands behind, and of these first whoever was not served of late."""
+        """Known projects keep their position. New ones follow, those not served recently first."""
         for project in self.account_of.keys() - found.keys():
             self.remove(project)
         turn = {project: number for number, project in enumerate(self.served, 1)}
@@ -93,10 +93,10 @@ class _Lines:
         return chosen
 
     def _next(self, free: int, held: Counter[UUID]) -> UUID | None:
-        """The first that is below its limit.
+        """The first account below its limit.
 
-        Where places are shared, the one with the fewest, which takes one more only while it has fewer than are free: so
-        the last one goes to an account that has none.
+        If slots are shared, the account with the fewest, and only while it has fewer than are free: so the last slot
+        goes to an account that has none.
         """
         if free <= 0:
             return None
@@ -114,7 +114,7 @@ class _Lines:
                 self.served.popitem(last=False)
 
     def end(self, account: UUID) -> None:
-        """Whose job has just left a shared place stands behind the others."""
+        """An account whose job has left a shared slot moves behind the others."""
         self.held[account] -= 1
         if not self.held[account]:
             del self.held[account]
@@ -123,15 +123,15 @@ class _Lines:
 
     @property
     def has_new_tenant(self) -> bool:
-        """An account waits that has nothing at work."""
+        """Whether an account without a running job waits."""
         return any(not self.held[account] for account in self.accounts)
 
 
 class FairScheduler:
-    """What a worker knows of who waits. A line that gave less than was asked of it is over.
+    """What a worker knows of the waiting lines. A line that yields fewer jobs than requested is empty and removed.
 
-    `most` says of the kinds whose places are shared how many of them one account may have, and `limits` of those that
-    have any how many jobs of an account are at work over all workers: no more than may begin are chosen.
+    `most` is how many slots one account may use, for kinds whose slots are shared. `limits` is how many jobs of one
+    account may run over all workers, for kinds with a limit; no more are chosen.
     """
 
     def __init__(
@@ -144,11 +144,11 @@ class FairScheduler:
         return not any(lines.accounts for lines in self._lines.values())
 
     def unknown(self) -> dict[str, UUID]:
-        """Of which kinds to ask for lines, and from which project on."""
+        """The kinds whose lines to load, and the project to start from."""
         return {kind: lines.start for kind, lines in self._lines.items() if not lines.is_current}
 
     def found(self, asked: Iterable[str], found: Iterable[JobLine]) -> None:
-        """All that wait of the kinds that were asked for, or the next window of them."""
+        """Replaces the lines of the requested kinds by those found, or by the next window of them."""
         by_kind: dict[str, dict[UUID, UUID]] = {kind: {} for kind in asked}
         for line in found:
             by_kind.setdefault(line.kind, {})[line.project] = line.account
@@ -156,7 +156,7 @@ class FairScheduler:
             self._lines[kind].replace(projects)
 
     def choose(self, free: Mapping[str, int]) -> list[ChosenLine]:
-        """Jobs for the free places of each kind."""
+        """Chooses jobs for the free slots of each kind."""
         return [
             ChosenLine(kind, project, jobs)
             for kind, slots in free.items()
@@ -170,7 +170,7 @@ class FairScheduler:
         self._lines[kind].end(account)
 
     def has_new_tenant(self, kind: str) -> bool:
-        """An account that has none of these jobs at work waits for one."""
+        """Whether an account without a running job of this kind waits for one."""
         return self._lines[kind].has_new_tenant
 
     def taken(self, chosen: Iterable[ChosenLine], taken: Counter[tuple[str, UUID]]) -> None:

@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from partywall.core.jobs.context import JobContext
     from partywall.core.resources import Resources
 
-# A number, or where the settings have it.
+# A number, or a function that reads it from the settings.
 type Concurrency = int | Callable[[Resources], int]
 type Run[P: JobPayload] = Callable[[JobContext, P], Awaitable[timedelta | None]]
 
 
 def causing_request() -> str | None:
-    """Of the request that caused the job at hand, or of the request at hand."""
+    """The id of the current request, or of the request that caused the current job."""
     found = get_contextvars().get("request_id") or current_request_id()
     return None if found is None else str(found)
 
 
 class JobPayload(BaseModel):
-    """What a job knows. It outlives a deploy: add fields with defaults, never rename one.
+    """A job's parameters. They outlive deploys: add fields with defaults, never rename one.
 
-    `request_id` is that of the request which caused it, directly or through other jobs; log lines carry it.
+    `request_id` is the id of the request that caused the job, directly or through other jobs; log lines include it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,12 +39,12 @@ class JobPayload(BaseModel):
 
     @property
     def facts(self) -> dict[str, str]:
-        """What a log line says of it."""
+        """The fields bound to its log lines."""
         return {} if self.request_id is None else {"request_id": self.request_id}
 
 
 class ProjectJobPayload(JobPayload):
-    """A job inside one project. The right of `principal` is looked up again when the job runs."""
+    """A job in one project. The access of `principal` is checked again when the job runs."""
 
     project_id: UUID
     principal: str
@@ -60,7 +60,7 @@ class ProjectJobPayload(JobPayload):
 
 @dataclass(frozen=True, slots=True)
 class JobKind[P: JobPayload]:
-    """A name on the queue and the type of its payload; declared by the slice whose rows cause the job."""
+    """A name on the queue and its payload type; declared by the slice that enqueues the job."""
 
     name: str
     payload: type[P]
@@ -68,7 +68,7 @@ class JobKind[P: JobPayload]:
 
 
 class Limits(NamedTuple):
-    """How many jobs of a kind are at work at once, over all workers."""
+    """How many jobs of a kind may run at once, over all workers."""
 
     each_project: int
     each_account: int
@@ -78,11 +78,11 @@ class Limits(NamedTuple):
 class JobHandler:
     """Runs the jobs of one kind; declared by the slice that does the work. Build it with `handles`.
 
-    `run` may answer after how long the job is wanted once more; it is a new one then, behind the others of its line.
-    `concurrency` is how many of them each worker process has in hand at once; no other kind waits for them. With a
-    `share` one account has at most that part of these places, and the last free one goes to an account that has none.
-    `limits` hold over all workers. `give_up` is called before a job becomes the operator's, so that whoever waits
-    for it learns. `leaves_off`: it ends by itself, and writes down how far it came, when the worker is to stop.
+    `run` may return a pause after which the job runs once more, as a new job at the end of its line. `concurrency` is
+    the number of slots in each worker process; kinds do not wait for each other's slots. With `share`, one account uses
+    at most 1/`share` of them, and the last free slot goes to an account that has none. `limits` apply over all workers.
+    `give_up` is called before a job becomes a dead letter, to inform those that wait for it. `leaves_off` means that
+    the handler stores its progress and ends by itself when the worker stops.
     """
 
     kind: JobKind[JobPayload]
@@ -107,7 +107,7 @@ def handles[P: JobPayload](
     give_up: Callable[[JobContext, P], Awaitable[None]] | None = None,
     leaves_off: bool = False,
 ) -> JobHandler:
-    """Pairs a kind with its handler. Handlers are idempotent: a job may run again after a crash."""
+    """Pairs a kind with its handler. Handlers must be idempotent: a job may run again after a crash."""
     return JobHandler(
         cast("JobKind[JobPayload]", kind),
         cast("Run[JobPayload]", run),

@@ -11,23 +11,22 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from partywall.core.db.base import Base, TableKind
 
-# The project of a job that belongs to none.
+# The project id of jobs outside projects.
 NO_PROJECT: Final = UUID(int=0)
 
 _WAITING: Final = text("state = 'waiting'")
 _DELAYED: Final = text("state = 'delayed'")
 _RUNNING: Final = text("state = 'running'")
 _DEAD_LETTER: Final = text("state = 'dead_letter'")
-# While a job is waiting or running there is no second one with its key.
+# At most one waiting, delayed or running job has a given key.
 ONCE: Final = text("state <> 'dead_letter' AND dedupe_key IS NOT NULL")
 
 
 class StoredJob(Base):
-    """A job on the queue: `waiting`, `delayed` until it is due, `running` or `dead_letter`; when it is done it is
-    deleted.
+    """A job on the queue: `waiting`, `delayed` until it is due, `running` or `dead_letter`. Finished jobs are deleted.
 
-    `lease` is new with every attempt, and fences what the attempt writes; `attempts` counts those that were begun.
-    `again_at` is when one that is at work is to be run once more, where it was asked for meanwhile.
+    Each attempt has a new `lease`, which fences its writes; `attempts` counts started attempts. `again_at` is when a
+    running job is to run once more, if it was enqueued again meanwhile.
     """
 
     __tablename__ = "job"
@@ -37,7 +36,7 @@ class StoredJob(Base):
         Index("job_running_idx", "heartbeat_at", "id", postgresql_where=_RUNNING),
         Index("job_dead_letter_idx", "dead_letter_at", postgresql_where=_DEAD_LETTER),
         Index("job_dedupe_key_idx", "dedupe_key", unique=True, postgresql_where=ONCE),
-        {"info": {"kind": TableKind.SYSTEM, "names_project": "a worker serves every project, and enters it later"}},
+        {"info": {"kind": TableKind.SYSTEM, "names_project": "a worker serves all projects and opens scopes later"}},
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -58,7 +57,7 @@ class StoredJob(Base):
 
 
 class JobRequest(Base):
-    """A job that is asked for by a function which may wait for nobody; read and removed by functions alone."""
+    """A job requested by an SQL function that must not wait for locks; accessed only through SQL functions."""
 
     __tablename__ = "job_request"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)
@@ -71,7 +70,7 @@ class JobRequest(Base):
 
 
 class JobSchedule(Base):
-    """The newest tick of a schedule for which a worker has enqueued its job."""
+    """The last tick of a schedule for which a job was enqueued."""
 
     __tablename__ = "job_schedule"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)

@@ -1,4 +1,4 @@
-"""Enqueueing, in the transaction of whatever causes the job: both exist or neither does."""
+"""Enqueues jobs in the transaction that causes them: both are committed or neither is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ONCE: Final = select(
 async def enqueue[P: JobPayload](
     session: AsyncSession, kind: JobKind[P], payload: P, *, priority: int = 0, after: timedelta = _NOTHING
 ) -> None:
-    """Enqueues in the session's own transaction. `priority` is among the jobs of the same kind and project."""
+    """Enqueues in the session's transaction. `priority` orders jobs of the same kind and project."""
     body = _body(payload)
     project = body.get("project_id")
     await session.execute(
@@ -55,10 +55,10 @@ async def enqueue_once[P: JobPayload](
     priority: int = 0,
     after: timedelta = _NOTHING,
 ) -> None:
-    """The same, of which there is one job at a time for each subject.
+    """The same, with at most one job for each subject.
 
-    One that waits is left as it is, one that is delayed is due at the earlier of both moments, and one that is at work
-    is run once more after it has ended: it may have looked at its subject already.
+    A waiting job stays unchanged, and a delayed one becomes due at the earlier of both times. A running one is run once
+    more after it has ended, because it may already have read its subject.
     """
     await session.execute(
         _ONCE,
@@ -71,7 +71,7 @@ async def enqueue_once[P: JobPayload](
 
 
 async def dequeue[P: JobPayload](session: AsyncSession, kind: JobKind[P], subject: object) -> None:
-    """Removes the subject's job, unless it is at work."""
+    """Removes the subject's job, unless it is running."""
     idle = StoredJob.state.in_(("waiting", "delayed"))
     await session.execute(delete(StoredJob).where(StoredJob.dedupe_key == _key(kind, subject), idle))
 

@@ -1,4 +1,4 @@
-"""What the queue still holds of a project that has been deleted."""
+"""Removes the jobs of deleted projects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from partywall.core.db.batched_delete import prune
 from partywall.core.db.session import Sessions
 
 _MOST: Final = 1_000
-# A running job is left to its worker, which can no longer enter the project.
+# A running job is left to its worker, which has no access to the project any more.
 _REMOVE: Final = text("""
     WITH removed AS (
         DELETE FROM job WHERE id = ANY (ARRAY(
@@ -23,5 +23,5 @@ _REMOVE: Final = text("""
 
 
 async def remove_jobs_of(sessions: Sessions, project_id: UUID) -> int:
-    """Takes its jobs off the queue, dead letters too; answers how many there were."""
+    """Removes the project's jobs, including dead letters. Returns their number."""
     return await prune(sessions, _REMOVE, {"project": project_id, "most": _MOST})

@@ -27,12 +27,12 @@ from partywall.core.resources import Resources
 log = structlog.get_logger(__name__)
 
 RESTART_PAUSE_SECONDS: Final = 1.0
-# The first pause after work, four times as long each time until it is the poll interval.
+# The first pause after work; each further pause is four times as long, up to the poll interval.
 SHORTEST_PAUSE_SECONDS: Final = 0.05
-# How old a worker's knowledge of who waits may get while it has work, and where it was told of a new job.
+# How old a worker's list of waiting lines may get while it has work, and after it was woken.
 LINES_SECONDS: Final = 0.25
 LINES_SECONDS_WOKEN: Final = 0.05
-# By how much this clock and the database's may differ while a worker waits for a moment.
+# Tolerance for differences between this clock and the database's when waiting for a due time.
 CLOCK_SECONDS: Final = 0.005
 
 
@@ -43,7 +43,7 @@ class JobRunner:
     schedules: Sequence[Schedule] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set, then ends what it has begun. A database that goes away is waited for."""
+        """Works until `stop` is set, then finishes running jobs. Waits while the database is unavailable."""
         handlers = [*self.handlers, scheduled(self.schedules)] if self.schedules else self.handlers
         worker = _Worker(self.resources, handlers, stop)
         with self.resources.waker.followed_by(worker.wake):
@@ -63,7 +63,7 @@ class JobRunner:
 
 
 class _Worker:
-    """Takes jobs only when it can begin them at once: at most so many of a kind as this process has places for."""
+    """Claims a job only if it can start at once, in a free slot of its kind."""
 
     def __init__(self, resources: Resources, handlers: Sequence[JobHandler], stop: asyncio.Event) -> None:
         limits = {each.kind.name: each.limits(resources) for each in handlers if each.limits is not None}
@@ -78,7 +78,7 @@ class _Worker:
             {kind: limit.each_account for kind, limit in limits.items()},
         )  # fmt: skip
         self._quarantine = CrashQuarantine()
-        # Those at work or not settled yet, by their lease; a job may be there twice after its lease was lost.
+        # Jobs running or not settled yet, by id and lease; a job may occur twice after its lease was lost.
         self._held: dict[tuple[int, object], ClaimedJob] = {}
         self._taken = Counter[str]()
         self._ended: list[JobResult] = []
@@ -98,7 +98,7 @@ class _Worker:
         self._look.set()
 
     async def beat(self) -> None:
-        """Tells other workers that this one lives, in one statement for all its jobs."""
+        """Renews the leases of all its jobs in one statement, so that no other worker takes them over."""
         while True:
             await asyncio.sleep(self._silent.total_seconds() / 4)
             if not self._held:
@@ -116,15 +116,15 @@ class _Worker:
                 await self._settle()
                 pause = self._last_pause() if self._stop.is_set() else await self._take_some(group)
             except Exception as error:
-                log.warning("queue_away", exc_info=error)
+                log.warning("queue_unavailable", exc_info=error)
                 if self._stop.is_set() and len(self._ended) == len(self._held):
-                    return  # their leases end by themselves
+                    return  # their leases expire
                 await asyncio.sleep(RESTART_PAUSE_SECONDS)
                 continue
             await self._wait(pause)
 
     def _last_pause(self) -> float:
-        """What ends wakes it; where nothing is in hand any more, nothing would."""
+        """A job that ends wakes the worker; without running jobs it must not wait."""
         return self._poll if self._held else 0.0
 
     @property
@@ -158,10 +158,10 @@ class _Worker:
             raise
         left = [self._forget(job.id, job.lease) for job in ended]
         if not self.store.limits.keys().isdisjoint(job.kind for job in left):
-            self._resources.waker.wake()  # another worker may have the free place that the limit allows now
+            self._resources.waker.wake()  # another worker may have a free slot for a job that the limit now allows
 
     async def _take_some(self, group: asyncio.TaskGroup) -> float:
-        """How long to wait before the next look, unless something happens."""
+        """Starts jobs in free slots. Returns how long to wait, unless woken, before the next look."""
         free = {kind: slots - self._taken[kind] for kind, slots in self._slots.items() if slots > self._taken[kind]}
         if self._is_time_to_look():
             await self._look_around()
@@ -179,12 +179,12 @@ class _Worker:
         return 0.0 if begun else self._idle_pause()
 
     def _idle_pause(self) -> float:
-        """Longer and longer, but not past the moment when a job is due or lost."""
+        """The next, longer pause, at most until a job is due or a worker's job counts as lost."""
         pause, self._pause = min(self._pause, self._poll), min(4 * self._pause, self._poll)
         now = time.monotonic()
         if not self._quarantine.slot_is_free:
             pause = min(pause, LINES_SECONDS)
-        # What has become due since the look is due now; what is lost has been asked for already.
+        # Jobs due since the last look count as due now; lost jobs have been requested already.
         pause = min(pause, max(0.0, self._due_at - now) + CLOCK_SECONDS)
         return pause if self._lost_at <= now else min(pause, self._lost_at - now + CLOCK_SECONDS)
 
@@ -204,7 +204,7 @@ class _Worker:
         return math.inf if left is None else self._seen_at + left.total_seconds()
 
     async def _take_lost(self, free: dict[str, int], group: asyncio.TaskGroup) -> bool:
-        """Takes one job of a lost worker over, if no other such job is at work."""
+        """Takes over one job of a dead worker, if no other such job is running."""
         if not self._quarantine.slot_is_free or time.monotonic() < self._lost_at:
             return False
         held = [job.id for job in self._held.values()]
@@ -231,7 +231,7 @@ class _Worker:
         try:
             ended = await attempt.run()
         except BaseException:
-            self._forget(job.id, job.lease)  # cancelled: it is taken over once nobody says any more that it is held
+            self._forget(job.id, job.lease)  # cancelled: without renewal, another worker will take it over
             raise
         if ended is None:
             self._forget(job.id, job.lease)
@@ -247,7 +247,7 @@ class _Worker:
         return job
 
     def _is_crowded(self, kind: str) -> bool:
-        """An account that has no place waits for one, and there is none: a job that may end soon gives way."""
+        """Whether all slots are taken and an account without any waits: jobs that can end early should do so."""
         return self._taken[kind] >= self._slots[kind] and self._turns.has_new_tenant(kind)
 
     def _clear_quarantined(self, job_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Schedules: each tick becomes one job, whichever of the workers sees it first."""
+"""Schedules: each tick becomes one job, enqueued by the worker that sees it first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from partywall.core.jobs.store import JobStore
 
 log = structlog.get_logger(__name__)
 
-# How late a tick may be noticed where the clock was set.
+# How late a tick may be noticed after the clock was set.
 LONGEST_SLEEP: Final = timedelta(seconds=60)
 RETRY_PAUSE: Final = timedelta(seconds=1)
 
@@ -28,7 +28,7 @@ class ScheduledRun(JobPayload):
     name: str
 
 
-# The next tick is the next attempt; only a worker that is lost with it has it begun again.
+# Failures wait for the next tick; further attempts are only for crashed workers.
 SCHEDULED_RUN: Final = JobKind("scheduled_run", ScheduledRun, max_attempts=3)
 
 
@@ -43,7 +43,7 @@ def last_tick(schedule: Schedule, before: datetime) -> datetime:
 
 
 def scheduled(schedules: Sequence[Schedule]) -> JobHandler:
-    """Runs what is due. Each schedule has a place, so that one that hangs is in no other's way."""
+    """Runs scheduled jobs. Each schedule has a slot, so that one that hangs does not block the others."""
     by_name = {schedule.name: schedule for schedule in schedules}
 
     async def run(context: JobContext, payload: ScheduledRun) -> None:
@@ -61,7 +61,7 @@ def scheduled(schedules: Sequence[Schedule]) -> JobHandler:
 
 @dataclass(frozen=True, slots=True)
 class Scheduler:
-    """Enqueues a job for each tick, and one at the start for those that were missed while no worker ran."""
+    """Enqueues a job for each tick, and one at the start for ticks missed while no worker ran."""
 
     store: JobStore
     schedules: Sequence[Schedule]

@@ -8,7 +8,7 @@ from partywall.core.resources import Resources
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Work that recurs, run by one worker at a time. `cron` is in UTC; a sixth field counts seconds."""
+    """Recurring work, run by one worker at a time. `cron` is in UTC; a sixth field is for seconds."""
 
     name: str
     cron: str

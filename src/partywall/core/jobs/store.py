@@ -1,7 +1,7 @@
-"""The worker's statements about the queue: one round trip and one transaction each.
+"""The worker's statements on the queue: each is one round trip and one transaction.
 
-None reads more than it takes. The lines that wait are found by a step of the index for each, the jobs of a line are
-its first ones there, and what another worker is about to take is skipped.
+None reads more than it takes. Waiting lines are found by one index step each, a line's jobs are read in index order,
+and rows that another worker is about to take are skipped.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _RUN_SCHEDULES: Final = "SELECT wall.fire_schedules($1, $2, $3)"
 
 
 class ClaimedJob(NamedTuple):
-    """An attempt that has been counted; `lease` is its own, `account` whose share it takes, where it has a project."""
+    """A counted attempt at a job, with its `lease`; `account` is the account whose share it uses, in a project."""
 
     id: int
     kind: str
@@ -42,14 +42,14 @@ class ClaimedJob(NamedTuple):
 
     @property
     def whose(self) -> UUID:
-        """As the line that it was taken from says."""
+        """The account of the line that it was taken from."""
         return self.account or self.project
 
 
 class JobResult(NamedTuple):
-    """What becomes of a job after an attempt: it is done, or gets this `state`, and is due after a pause.
+    """The result of an attempt: without `state` the job is done, otherwise it gets that state and is due after `pause`.
 
-    One that is wanted `again` is a new job: no attempt was made at it, and it goes to the end of its line.
+    With `again` it becomes a new job: without attempts, at the end of its line.
     """
 
     id: int
@@ -60,7 +60,7 @@ class JobResult(NamedTuple):
 
 
 class QueueState(NamedTuple):
-    """Whose jobs wait, and in how long the next job is due and the next one is lost, if there is any."""
+    """The waiting lines, and the time until the next job is due and until the next one counts as lost, if any."""
 
     lines: list[JobLine]
     due_in: timedelta | None
@@ -69,23 +69,22 @@ class QueueState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JobStore:
-    """`limits` are of those kinds that have any."""
+    """`limits` are for the kinds that have any."""
 
     pool: ReadPool
     limits: Mapping[str, Limits] = field(default_factory=dict)
 
     async def look(self, asked: Mapping[str, UUID], silent: timedelta) -> QueueState:
-        """Which projects have waiting jobs of these kinds, from the given ones on; jobs that are due wait then.
+        """Which projects have waiting jobs of these kinds, starting from the given ones; due jobs become waiting.
 
-        Projects and accounts that have as many at work as they may are left out. A job is lost when its worker was
-        silent for so long.
+        Leaves out projects and accounts at their limit. A job is lost when its worker sent no heartbeat for `silent`.
         """
         limits = self._limits_of(asked)
         *lines, last = await self._fetch(_LINES, list(asked), list(asked.values()), WINDOW, silent, *limits)
         return QueueState([JobLine(*row[:3]) for row in lines], last["due_in"], last["lost_in"])
 
     async def take(self, chosen: Sequence[ChosenLine]) -> list[ClaimedJob]:
-        """The first jobs of these lines; fewer where limits are reached."""
+        """Claims the first jobs of these lines; fewer if limits are reached."""
         limited = [each for each in chosen if each.kind in self.limits]
         free = [each for each in chosen if each.kind not in self.limits]
         taken = await self._fetch(_CLAIM, *_columns(free), new_id()) if free else []
@@ -95,18 +94,18 @@ class JobStore:
         return [ClaimedJob(*row) for row in taken]
 
     async def claim_lost(self, kinds: Collection[str], silent: timedelta, held: Collection[int]) -> list[ClaimedJob]:
-        """One job whose worker was silent for so long, if there is any that this worker does not hold itself."""
+        """Claims a job whose worker sent no heartbeat for `silent`, if there is one that this worker does not hold."""
         return [ClaimedJob(*row) for row in await self._fetch(_CLAIM_LOST, list(kinds), silent, list(held), new_id())]
 
     async def renew(self, held: Collection[ClaimedJob]) -> None:
-        """The worker lives: nobody takes these over."""
+        """Sends the heartbeat for these jobs, so that no other worker takes them over."""
         await self._fetch(_RENEW, [job.id for job in held], [job.lease for job in held])
 
     async def settle(self, ended: Sequence[JobResult]) -> None:
         await self._fetch(_SETTLE, *_columns(ended))
 
     async def fire(self, ticks: Mapping[str, datetime], kind: str) -> None:
-        """Enqueues a job of this kind for each schedule, at most one for each tick whoever asks for it."""
+        """Enqueues a job of this kind for each schedule; over all workers at most one for each tick."""
         await self._fetch(_RUN_SCHEDULES, list(ticks), list(ticks.values()), kind)
 
     def _limits_of(self, kinds: Iterable[str]) -> tuple[list[int | None], list[int | None]]:

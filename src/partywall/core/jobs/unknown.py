@@ -1,6 +1,6 @@
-"""Jobs of a kind that nobody here knows: of a version that was rolled back, or of a kind that was removed.
+"""Jobs of unknown kinds: from a version that was rolled back, or of a removed kind.
 
-They wait until a worker knows them. Nobody takes them meanwhile, so whoever operates the workers is told.
+They wait until a worker knows their kind. Until then no worker takes them, so operators are warned.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from partywall.core.db.session import AsyncReadSession, Sessions
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY: Final = timedelta(minutes=10)
-# How many of a kind are counted.
+# The most jobs of a kind that are counted.
 MOST: Final = 10_000
-# One step of the index for each kind that waits. What was lost with its worker waits as well.
+# One index step for each waiting kind. Jobs of dead workers count as waiting.
 _UNKNOWN: Final = text("""
     WITH RECURSIVE next (kind) AS (
         (SELECT kind FROM job WHERE state = 'waiting' ORDER BY kind LIMIT 1)
@@ -46,7 +46,7 @@ _UNKNOWN: Final = text("""
 
 
 class UnknownJobs(NamedTuple):
-    """How many of a kind wait, counted up to `MOST`, and since when the oldest of these has been there."""
+    """How many jobs of a kind wait, counted up to `MOST`, and when the oldest of them was created."""
 
     kind: str
     jobs: int
@@ -54,14 +54,14 @@ class UnknownJobs(NamedTuple):
 
 
 async def unknown_jobs(session: AsyncReadSession, known: Collection[str], silent: timedelta) -> list[UnknownJobs]:
-    """What waits and is of none of the known kinds. A job is lost when its worker was silent for so long."""
+    """The waiting jobs of unknown kinds, including those whose worker sent no heartbeat for `silent`."""
     given = {"known": list(known), "silent": silent, "most": MOST}
     return [UnknownJobs(*row) for row in await session.execute(_UNKNOWN, given)]
 
 
 @dataclass(slots=True)
 class UnknownKinds:
-    """Warns of each such kind once in the life of a worker."""
+    """Logs a warning for each unknown kind, once per worker."""
 
     sessions: Sessions
     known: Collection[str]
@@ -78,7 +78,7 @@ class UnknownKinds:
             async with self.sessions.read() as session:
                 found = await unknown_jobs(session, self.known, self.silent)
         except Exception as error:
-            log.warning("unknown_kinds_not_looked_for", exc_info=error)
+            log.warning("unknown_kinds_check_failed", exc_info=error)
             return
         for each in found:
             if each.kind not in self._told:

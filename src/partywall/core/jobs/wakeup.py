@@ -1,4 +1,4 @@
-"""Workers are woken when there is a new job. A word may be missed: they poll behind it."""
+"""Wakes workers when there is a new job. Delivery is best effort; workers also poll."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
-# What is enqueued within this time is told by one word.
+# Jobs enqueued within this time share one message.
 GATHER_SECONDS: Final = 0.005
 RETRY_SECONDS: Final = 1.0
 
 
 async def wake_workers(cache: Redis) -> bool:
-    """There is a new job; False where the cache is away."""
+    """Publishes that there is a new job. Returns False if the cache is unavailable."""
     try:
         await cache.publish(JOBS, b"")
     except (RedisError, OSError) as error:
@@ -33,7 +33,7 @@ async def wake_workers(cache: Redis) -> bool:
 
 
 class JobWaker:
-    """Who enqueues says `wake` after the commit and waits for nothing; `run` publishes behind it."""
+    """Code that enqueues calls `wake` after the commit, without waiting; `run` publishes in the background."""
 
     def __init__(self, cache: Redis, listener: Listener) -> None:
         self._cache = cache
@@ -51,7 +51,7 @@ class JobWaker:
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def flush(self) -> bool:
-        """Publishes if there is something to say; False where the cache is away, and then it is still to be said."""
+        """Publishes a pending message. Returns False if the cache is unavailable; it then stays pending."""
         if not self._new.is_set():
             return True
         self._new.clear()

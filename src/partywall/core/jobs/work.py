@@ -8,13 +8,13 @@ from partywall.core.jobs.kinds import JobHandler
 from partywall.core.jobs.schedules import Schedule
 from partywall.core.resources import Resources
 
-# What lasts as long as a worker does: ends by itself, and soon, when the event is set.
+# Runs as long as its worker; ends by itself soon after the event is set.
 type Loop = Callable[[Resources, asyncio.Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a slice has its worker do; `loops` run in every worker, by their names."""
+    """A slice's work for workers; `loops`, by name, run in every worker."""
 
     jobs: tuple[JobHandler, ...] = ()
     schedules: tuple[Schedule, ...] = ()

@@ -32,7 +32,7 @@ async def claim(cache: Redis, key: CacheKey) -> AsyncIterator[bool]:
     try:
         claimed = await cache.set(key, token, nx=True, px=LEASE)
     except (RedisError, OSError) as error:
-        log.warning("claims_away", **error_fields(error))
+        log.warning("idempotency_claims_unavailable", **error_fields(error))
         yield True
         return
     try:
@@ -47,4 +47,4 @@ async def _release(cache: Redis, key: CacheKey, token: bytes) -> None:
         if await cache.get(key) == token:
             await cache.delete(key)
     except (RedisError, OSError) as error:
-        log.warning("claims_away", **error_fields(error))
+        log.warning("idempotency_claims_unavailable", **error_fields(error))

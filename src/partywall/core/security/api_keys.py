@@ -1,4 +1,4 @@
-"""Project keys: `pw_<12 characters to find it by>_<256 random bits>`. Only a hash of the whole is ever stored."""
+"""Project API keys: `pw_<12 characters for lookup>_<256 random bits>`. Only a hash of the whole key is stored."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from partywall.core.errors import InvalidTokenError
 from partywall.core.security.authentication import NEVER, VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.opaque_tokens import token_hash
-from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_wait
+from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_revocation
 from partywall.core.tenancy import Principal
 
 BEGINNING: Final = "pw_"
 _PREFIX_LENGTH: Final = 12
 _SECRET_BYTES: Final = 32
 _FORM: Final = re.compile(r"(pw_[0-9A-Za-z]{12})_[0-9A-Za-z_-]{43}")
-# What a key is compared with where none was found, so that both ways take the same steps.
+# An unknown key is compared with this, so that both cases take the same steps.
 _NO_KEY: Final = bytes(hashlib.sha256().digest_size)
 
 _FOUND = func.wall.key_credential(bindparam("prefix", type_=Text)).table_valued(
@@ -40,7 +40,7 @@ _USED: Final = select(func.wall.key_used(bindparam("project", type_=Uuid), bindp
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key as it is made: `secret` is shown once, `prefix` may be shown for ever."""
+    """A new key: `secret` is shown once, `prefix` may always be shown."""
 
     secret: str
     prefix: str
@@ -63,9 +63,9 @@ class _Found:
 
 
 class ApiKeys:
-    """Verifies project keys. Whether one may still enter is asked of the database with every request, as for people."""
+    """Verifies project keys. As for users, the database checks access to the project with every request."""
 
-    def __init__(self, sessions: Sessions, tell: Tell = ignore_wait) -> None:
+    def __init__(self, sessions: Sessions, tell: Tell = ignore_revocation) -> None:
         self._sessions = sessions
         self._tell = tell
         self._cache = CredentialCache[bytes, VerifiedCredential]()
@@ -98,12 +98,12 @@ class ApiKeys:
         return verified
 
     def forget(self, key_id: UUID) -> None:
-        """Ends a revoked key, here and in the processes that hear of it at once, in all others within seconds."""
+        """Makes a revoked key invalid: here and where the message arrives at once, elsewhere within seconds."""
         self.drop(key_id)
         self._tell(Revocation(Revoked.API_KEY, key_id))
 
     def drop(self, key_id: UUID) -> None:
-        """Ends it in this process."""
+        """Drops the key from this process's cache."""
         self._cache.forget(lambda verified: verified.principal.id == key_id)
 
     async def _find(self, prefix: str) -> _Found | None:
@@ -112,7 +112,7 @@ class ApiKeys:
         return None if row is None else _Found(row.project_id, row.key_id, row.secret_hash, row.expires_at)
 
     async def _note_use(self, found: _Found) -> UUID | None:
-        """Answers the account that the key's project counts for, and so what the key does."""
+        """Records the use. Returns the account that the project, and so the key's use, counts for."""
         async with self._sessions.begin() as session:
             await session.execute(_USED, {"project": found.project_id, "key": found.key_id})
             account: UUID | None = await session.scalar(_ACCOUNT, {"project": found.project_id})

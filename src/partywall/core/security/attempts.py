@@ -20,25 +20,25 @@ from partywall.core.log_masks import error_fields
 log = structlog.get_logger(__name__)
 
 _AWAY_FOR: Final = 5.0
-# Questions to Valkey. In a storm each would open a connection, and those that are slow look as if Valkey were away.
+# Concurrent calls to Valkey. Without a limit, a burst opens many connections, and slow ones look like an outage.
 AT_ONCE: Final = 16
 
 type Allows = Callable[[RateLimitItem, str], Awaitable[bool]]
-# How many attempts the window before has and for how many seconds it counts, and the same of the present one.
+# Attempts in the previous window and how many seconds it still counts, then the same for the current window.
 type Window = tuple[int, float, int, float]
 
 
 class _Storage(RedisStorage):
-    """Of the three client libraries that it can use it imports the one that it is given."""
+    """Imports only the client library that is used, of the three that it supports."""
 
     DEPENDENCIES = {"redis": RedisStorage.DEPENDENCIES["redis"]}  # noqa: RUF012 - declared by its base
 
 
 class AttemptLimiter:
-    """Counts attempts in Valkey over a sliding minute or hour: credentials by who presents them, mails by who asks.
+    """Counts attempts in Valkey over a sliding minute or hour: logins and tokens by client, mails by requester.
 
-    Where Valkey is away every attempt is admitted: the lockout, which PostgreSQL keeps, still stands. A count that is
-    none of ours is thrown away, and the attempt that met it is admitted.
+    While Valkey is unavailable, every attempt is admitted; the lockout in PostgreSQL still applies. An invalid count is
+    deleted, and the attempt that found it is admitted.
     """
 
     def __init__(self, cache: Redis, per_minute: int) -> None:
@@ -55,15 +55,15 @@ class AttemptLimiter:
         self._away_until = float("-inf")
 
     async def admit(self, counted: str, *, per_hour: int | None = None, times: int = 1) -> int | None:
-        """None for an attempt that may go on, otherwise the seconds to wait.
+        """Counts an attempt. Returns None if it is admitted, otherwise the seconds to wait.
 
-        `counted` names who or what is limited, and for what; `per_hour` limits it over an hour instead, and `times`
-        allows so many times as often.
+        `counted` identifies who is limited and for what. `per_hour` sets a limit per hour instead of per minute;
+        `times` multiplies the limit per minute.
         """
         return await self._ask(self._limiter.hit, self._limit(per_hour, times), counted)
 
     async def wait(self, counted: str, *, times: int = 1) -> int | None:
-        """What `admit` would answer; counts nothing."""
+        """What `admit` would return; counts nothing."""
         return await self._ask(self._limiter.test, self._limit(None, times), counted)
 
     def _limit(self, per_hour: int | None, times: int) -> RateLimitItem:
@@ -84,7 +84,7 @@ class AttemptLimiter:
                 await self._limiter.clear(limit, counted)
         except (StorageError, RedisError, OSError) as error:
             self._away_until = time.monotonic() + _AWAY_FOR
-            log.warning("attempt_limit_away", **error_fields(error))
+            log.warning("attempt_limiter_unavailable", **error_fields(error))
         return None
 
     async def _wait_for(self, allows: Allows, limit: RateLimitItem, counted: str) -> int | None:
@@ -95,15 +95,15 @@ class AttemptLimiter:
 
 
 def _is_garbage(error: Exception) -> bool:
-    """Valkey is there, and what it holds is no count: another type, no number, or one that is too large."""
+    """Whether Valkey answered but holds an invalid count: another type, not a number, or too large a number."""
     return type(error.storage_error) is ResponseError if isinstance(error, StorageError) else True
 
 
 def _seconds(limit: RateLimitItem, window: Window) -> int:
-    """Until one attempt less counts, as `limits` says it. Raises ValueError for a count that we cannot have written."""
+    """Seconds until one attempt less counts, as in `limits`. Raises ValueError for a count that is not ours."""
     previous, previous_ends, current, current_ends = window
     if max(previous, current) > limit.amount or (current and not current_ends):
-        raise ValueError("more attempts than are ever counted, or a count that never ends")
+        raise ValueError("more attempts than the limit, or a count that never expires")
     expiry = limit.get_expiry()
     ends = [current_ends % expiry] if current else []
     if previous:

@@ -1,4 +1,4 @@
-"""Whose bearer token is this? Everything that can stand in the Authorization header is answered for here."""
+"""Authenticates bearer tokens: all kinds of credentials in the Authorization header."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from uuid import UUID
 
 from partywall.core.tenancy import Principal
 
-# The end of the year 9999, in Unix time: for credentials that do not expire by themselves.
+# The end of the year 9999 in Unix time, for credentials that do not expire.
 NEVER: Final = 253402300799.0
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCredential:
-    """Who a valid credential speaks for, until `expires_at` (Unix time), and in which session, which may be revoked."""
+    """The principal of a valid credential, until `expires_at` (Unix time), and its session, which may be revoked."""
 
     principal: Principal
     expires_at: float
@@ -22,10 +22,10 @@ class VerifiedCredential:
 
 
 class Authenticator(Protocol):
-    """Says whose bearer token this is. Trusted issuers and project keys all stand behind this port."""
+    """Port for verifying bearer tokens, such as access tokens and project keys."""
 
     def cached(self, token: str) -> Principal | None:
-        """The principal of a token that was verified before and has not expired; no I/O, no verification."""
+        """The principal of a token that was verified recently and has not expired, without I/O; otherwise None."""
         ...
 
     async def authenticate(self, token: str) -> Principal:
@@ -33,13 +33,13 @@ class Authenticator(Protocol):
         ...
 
     async def verify(self, token: str) -> VerifiedCredential:
-        """Like `authenticate`, and says how long the token is good for."""
+        """Like `authenticate`, with expiry and session."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Access tokens and project keys, told apart by how a key begins."""
+    """Access tokens and project keys, distinguished by `key_prefix`."""
 
     access_tokens: Authenticator
     api_keys: Authenticator

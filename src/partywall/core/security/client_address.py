@@ -8,23 +8,23 @@ type Address = IPv4Address | IPv6Address
 
 UNKNOWN = "unknown"
 _SUBSCRIBER_PREFIX = 64
-# What one holder of many addresses commonly has of them.
+# Common sizes of networks with one owner.
 _NEIGHBOURHOOD_V4, _NEIGHBOURHOOD_V6 = 24, 48
-# So many proxies stand behind each other at most; whatever is left of that is not read.
+# The most proxies in a row; earlier entries of the header are not read.
 _MOST_HOPS: Final = 16
 
 
 class ClientAddresses:
-    """Says which address a request came from; believes `X-Forwarded-For` only as far as trusted proxies wrote it."""
+    """Finds the client address of a request. Only entries of `X-Forwarded-For` from trusted proxies count."""
 
     def __init__(self, trusted_proxies: Iterable[str]) -> None:
-        """Raises ValueError for what is neither an address nor a network."""
+        """Raises ValueError for entries that are neither addresses nor networks."""
         self._trusted = tuple(ip_network(each, strict=False) for each in trusted_proxies)
 
     def of(self, peer: str | None, forwarded_for: Iterable[str]) -> str:
-        """The client's address, or for IPv6 its /64, which is what one subscriber holds.
+        """The client's address; for IPv6 its /64, the network of one subscriber.
 
-        `forwarded_for` are the header's values in the order of their arrival.
+        `forwarded_for` are the header's values in order of arrival.
         """
         address = _parse(peer or "")
         if address is None:
@@ -38,14 +38,14 @@ class ClientAddresses:
         return _subscriber(address)
 
     def of_peer(self, peer: str | None) -> str | None:
-        """Like `of`, for a connection that has said nothing yet; None for a proxy, which speaks for many."""
+        """Like `of`, for a connection without a request so far; None for a proxy, which serves many clients."""
         address = _parse(peer or "")
         if address is None:
             return UNKNOWN
         return None if self._is_trusted(address) else _subscriber(address)
 
     def trusts(self, peer: str | None) -> bool:
-        """Whether what this peer says of its clients is believed."""
+        """Whether this peer is a trusted proxy."""
         address = _parse(peer or "")
         return address is not None and self._is_trusted(address)
 
@@ -54,7 +54,7 @@ class ClientAddresses:
 
 
 def neighbourhood(client: str) -> str:
-    """The wider network (/24 or /48) of an address of `ClientAddresses.of`, for shares of what is scarce."""
+    """The wider network (/24 or /48) of an address from `ClientAddresses.of`, for sharing scarce resources."""
     address = _parse(client.partition("/")[0])
     if isinstance(address, IPv4Address):
         return str(IPv4Network((int(address), _NEIGHBOURHOOD_V4), strict=False))
@@ -62,7 +62,7 @@ def neighbourhood(client: str) -> str:
 
 
 def _from_the_right(forwarded_for: Iterable[str]) -> Iterator[str]:
-    """The last hops, the nearest first."""
+    """The last hops, nearest first."""
     left = _MOST_HOPS
     for value in reversed(list(forwarded_for)):
         found = value.rsplit(",", left)[-left:]

@@ -7,12 +7,12 @@ from typing import Final
 from partywall.core.clock import unix_time
 from partywall.core.security.authentication import VerifiedCredential
 
-# For so long a verified credential is believed unasked; a revocation elsewhere is noticed after it.
+# How long a verified credential is valid without another check; a revocation elsewhere may be noticed this late.
 RECHECK_SECONDS: Final = 5.0
 
 
 class CredentialCache[K, C: VerifiedCredential]:
-    """Verified credentials for some seconds each; the oldest leave first."""
+    """Keeps verified credentials for some seconds; evicts the oldest first."""
 
     def __init__(self, size: int = 20_000) -> None:
         self._size = size
@@ -21,7 +21,7 @@ class CredentialCache[K, C: VerifiedCredential]:
 
     @property
     def moment(self) -> int:
-        """To be taken before a credential is verified, and given to `put`."""
+        """Read it before verifying a credential, and pass it to `put`."""
         return self._ended
 
     def get(self, key: K) -> C | None:
@@ -34,7 +34,7 @@ class CredentialCache[K, C: VerifiedCredential]:
         return entry[1]
 
     def put(self, key: K, verified: C, moment: int) -> None:
-        """Not where something has been revoked since then, for it may have been this."""
+        """Stores the credential, unless any was revoked since `moment`, because it may be this one."""
         if moment != self._ended:
             return
         until = min(verified.expires_at, unix_time() + RECHECK_SECONDS)
@@ -44,7 +44,7 @@ class CredentialCache[K, C: VerifiedCredential]:
             self._known.popitem(last=False)
 
     def forget(self, ended: Callable[[C], bool]) -> None:
-        """Drops what has been revoked."""
+        """Drops revoked credentials."""
         self._ended += 1
         for key in [key for key, (_, verified) in self._known.items() if ended(verified)]:
             del self._known[key]

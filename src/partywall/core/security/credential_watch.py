@@ -19,12 +19,12 @@ from partywall.core.security.tokens import AccessTokens
 
 log = structlog.get_logger(__name__)
 
-# How late a process notices by itself; less than for how long a credential is believed unasked.
+# How late a process notices by itself; less than RECHECK_SECONDS of the credential cache.
 LOOK_SECONDS: Final = 4.0
 
 
 class CredentialWatch:
-    """Ends in this process what was revoked elsewhere: at once where it is told, within seconds where it is not."""
+    """Applies revocations from other processes: at once if their message arrives, otherwise within seconds."""
 
     def __init__(self, keys: KeyRing, tokens: AccessTokens, api_keys: ApiKeys, tailers: LogTailers) -> None:
         self._keys = keys
@@ -43,7 +43,7 @@ class CredentialWatch:
         listener.listen(CREDENTIALS, self.hear)
 
     def hear(self, message: bytes) -> None:
-        """An empty one comes when the subscription begins: something may have been missed."""
+        """Applies a message. An empty one marks the start of the subscription: messages may have been missed."""
         revoked = Revocation.read(message) if message else Revocation(Revoked.SIGNING_KEYS)
         if revoked is None:
             return
@@ -80,7 +80,7 @@ class CredentialWatch:
         self._tailers.look_again(lambda caller: caller.principal.id == key_id)
 
     def _end_all_tokens(self) -> None:
-        """A key that should have gone on has gone: no token of before is good, and none of what was opened with one."""
+        """A signing key was removed before its time: ends all tokens so far, and all streams opened with one."""
         log.warning("signing_key_gone")
         self._tokens.drop_all()
         self._tailers.expire(lambda caller: caller.session_id is not None)

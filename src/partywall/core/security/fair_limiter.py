@@ -8,16 +8,15 @@ from typing import Final
 from partywall.core.security.fair_queue import FairQueue, QueueFullError, QueueLimits, Waiter
 
 MAX_WAIT_SECONDS: Final = 5.0
-# Who has waited that long for nothing comes back when the queue is another one.
+# Retry-After for callers whose wait timed out.
 _BACK_IN_SECONDS: Final = 5
 
 
 class FairLimiter:
-    """Lets in `at_once`. Those who are `known` wait in a queue of their own, which is served first.
+    """Limits concurrency to `at_once`. `known` clients have their own queue, which is served first.
 
-    No more than every second turn is theirs while a stranger could take it, and of several places one is never a
-    stranger's: so many strangers do not keep those who are known waiting, nor the other way round. Nobody waits longer
-    than `max_wait` seconds.
+    While unknown clients could use a slot, known ones get at most every second one; if there are several slots, one is
+    never given to unknown clients. So neither group can starve the other. Waits last at most `max_wait` seconds.
     """
 
     def __init__(self, at_once: int, room: QueueLimits | None = None, max_wait: float = MAX_WAIT_SECONDS) -> None:
@@ -33,7 +32,7 @@ class FairLimiter:
 
     @asynccontextmanager
     async def enter(self, client: str, *, known: bool = False) -> AsyncIterator[None]:
-        """Waits for a place; raises QueueFullError."""
+        """Waits for a slot; raises QueueFullError."""
         if self._has_slot(known=known):
             self._take(known=known)
         else:
@@ -65,14 +64,14 @@ class FairLimiter:
             raise
 
     def _leave(self, client: str, turn: Waiter, *, known: bool) -> None:
-        """Before its turn, or as it came."""
+        """Gives up waiting. A slot granted at the same moment is released."""
         if turn.done() and not turn.cancelled() and turn.exception() is None:
             self._release(known=known)
         else:
             (self._known if known else self._unknown).leave(client, turn)
 
     def _release(self, *, known: bool) -> None:
-        """The place goes to the next who still waits and may have it."""
+        """Gives the slot to the next waiter that may use it."""
         self._free += 1
         if not known:
             self._for_unknown += 1
@@ -83,7 +82,7 @@ class FairLimiter:
                 turn.set_result(None)
 
     def _next_is_known(self) -> bool | None:
-        """Whether one who is known is next, or a stranger; None where nobody can be."""
+        """Whether the next waiter is a known client; None if no waiter can get a slot."""
         known = len(self._known) > 0 and self._has_slot(known=True)
         outsider = len(self._unknown) > 0 and self._has_slot(known=False)
         if known and outsider:

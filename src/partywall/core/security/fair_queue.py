@@ -11,7 +11,7 @@ type Waiter = asyncio.Future[None]
 
 
 class QueueFullError(TooManyRequestsError):
-    """As many wait already as may, of this client, of its network, or of all; or it has waited too long."""
+    """The queue of the client, of its network or of all clients is full, or the wait was too long."""
 
     code = "passwords_busy"
 
@@ -21,7 +21,7 @@ class QueueFullError(TooManyRequestsError):
 
 @dataclass(frozen=True, slots=True)
 class QueueLimits:
-    """How many may wait: at all, of one network, and of one client."""
+    """How many may wait: in all, of one network, and of one client."""
 
     most: int = 256
     per_network: int = 64
@@ -29,10 +29,9 @@ class QueueLimits:
 
 
 class FairQueue:
-    """Of those who wait, networks take turns, and so do the clients of one network.
+    """A queue in which networks take turns, and so do the clients of each network.
 
-    Where the queue is full, whoever comes from a network that has fewer in it takes the place of the last comer of the
-    one that has most.
+    If the queue is full, a waiter from a network with fewer waiters replaces the newest one of the largest network.
     """
 
     def __init__(self, room: QueueLimits) -> None:
@@ -44,7 +43,7 @@ class FairQueue:
         return self._waiting.total()
 
     def join(self, client: str) -> Waiter:
-        """Raises QueueFullError; so does a turn that has to make room."""
+        """Adds a waiter. Raises QueueFullError; a replaced waiter gets it too."""
         network = neighbourhood(client)
         self._make_room(network, client)
         turn = asyncio.get_running_loop().create_future()
@@ -59,7 +58,7 @@ class FairQueue:
             self._count_off(neighbourhood(client), client)
 
     def next(self) -> Waiter:
-        """Of the first client of the first network, both of which then stand at the end of their lines."""
+        """Takes the first client's waiter of the first network, and moves client and network to the end."""
         network = next(iter(self._networks))
         clients = self._networks[network]
         client = next(iter(clients))

@@ -1,4 +1,4 @@
-"""The signing keys of our own tokens: made on first start, kept in the database, private halves sealed."""
+"""Signing keys of access tokens: created on first start, stored in the database with sealed private keys."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from partywall.core.security.secrets import SecretBox
 log = structlog.get_logger(__name__)
 
 ALGORITHM: Final = "ES256"
-SIGNING_KEYS: Final = "signing keys"  # the purpose under which their private halves are sealed
-# How long a new key is published before it signs: every process and every reader of the JWKS knows it by then.
+SIGNING_KEYS: Final = "signing keys"  # the purpose for sealing private keys
+# How long a new key is published before it signs, so that all processes and readers of the JWKS know it by then.
 PUBLISHED_AHEAD: Final = timedelta(minutes=5)
 _REFRESH_EVERY: Final = 60.0
 _MISS_PAUSE: Final = 5.0
@@ -48,7 +48,7 @@ class LoadedKeys:
         return [each for each in self.keys if each.retired_at is None or each.retired_at > now]
 
     def signing(self) -> ECKey:
-        """The newest key that has become active, or the first to become so where none has."""
+        """The newest active key, or the next to become active if there is none."""
         now, current = utc_now(), self.current()
         active = [each for each in current if each.active_at <= now]
         newest = max(active, key=_since) if active else min(current, key=_since)
@@ -58,7 +58,7 @@ class LoadedKeys:
         return next((each.key for each in self.current() if each.key.kid == kid), None)
 
     def public(self) -> list[dict[str, str]]:
-        """The JWKs without their private halves."""
+        """The public JWKs."""
         found = [each.key.as_dict(private=False) for each in self.current()]
         return [{name: str(value) for name, value in key.items()} for key in found]
 
@@ -78,7 +78,7 @@ def _make(box: SecretBox, active_at: datetime) -> SigningKey:
 
 
 async def rotate(session: AsyncSession, box: SecretBox, *, active_at: datetime, until: datetime) -> str:
-    """Adds a key that signs from `active_at`; the former ones verify `until` then. Answers the new kid."""
+    """Adds a key that signs from `active_at`; earlier keys verify until `until`. Returns the new key's `kid`."""
     await session.execute(_LOCK)
     still = or_(SigningKey.retired_at.is_(None), SigningKey.retired_at > until)
     await session.execute(update(SigningKey).where(still).values(retired_at=until))
@@ -93,9 +93,9 @@ def _nothing() -> None:
 
 @dataclass(slots=True)
 class KeyRing:
-    """The keys in force, read again every minute and when a token names a key that is not known yet.
+    """The active keys, reloaded every minute and when a token names an unknown key.
 
-    `on_loss` is called where a key has gone that should have gone on.
+    `on_loss` is called when a key has disappeared before it was retired.
     """
 
     sessions: Sessions
@@ -110,7 +110,7 @@ class KeyRing:
         return self._loaded is not None
 
     async def load(self) -> LoadedKeys:
-        """The keys in force, at most a minute old; makes the first key where there is none."""
+        """The active keys, at most a minute old; creates the first key if there is none."""
         loaded = self._loaded
         if loaded is None or time.monotonic() - loaded.at > _REFRESH_EVERY:
             async with self._lock:
@@ -121,7 +121,7 @@ class KeyRing:
         return loaded
 
     async def find(self, kid: str) -> ECKey | None:
-        """The key that verifies `kid`, reading again for an unknown one, though not at the pace of a forger."""
+        """The key for `kid`, or None. Reloads for an unknown one, at a limited rate because of forged tokens."""
         loaded = await self.load()
         found = loaded.verifying(kid)
         if found is None and time.monotonic() - self._missed_at > _MISS_PAUSE:
@@ -130,7 +130,7 @@ class KeyRing:
         return found
 
     async def refresh(self) -> LoadedKeys:
-        """Reads them again."""
+        """Reloads the keys."""
         async with self._lock:
             return await self._replace()
 
@@ -164,7 +164,7 @@ class KeyRing:
         return [found for row in rows if (found := self._open(row)) is not None]
 
     def _open(self, row: SigningKey) -> ActiveKey | None:
-        """Only what was sealed under our secret is a key of ours: whoever can write the table cannot add one."""
+        """Accepts only keys sealed under our secret, so that write access to the table is not enough to add one."""
         try:
             key = ECKey.import_key(orjson.loads(self.box.open(row.sealed_private_jwk)))
         except (ValueError, JoseError):

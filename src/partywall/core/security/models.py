@@ -11,7 +11,7 @@ from partywall.core.db.base import Base, TableKind
 
 
 class SigningKey(Base):
-    """A key of our access tokens. Signs from `active_at`; verifies until `retired_at`."""
+    """A signing key of access tokens. Signs from `active_at`, verifies until `retired_at`."""
 
     __tablename__ = "signing_key"
     __table_args__ = ({"info": {"kind": TableKind.SYSTEM}},)

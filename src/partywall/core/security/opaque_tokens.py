@@ -1,4 +1,4 @@
-"""Tokens that say nothing: `<prefix><256 bits>`. Only their hash is stored."""
+"""Opaque tokens: `<prefix><256 bits>`. Only their hash is stored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def token_text(raw: bytes) -> str:
 
 
 def token_hash(token: str) -> bytes:
-    """What is stored of a token; one of 256 bits needs no slow hash."""
+    """The hash to store; 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 @dataclass(frozen=True, slots=True)
 class MailedTokens:
-    """Tokens derived from the id of what they are for, so that the job which mails one need not be told it.
+    """Tokens derived from the id of their subject, so that the job that mails one needs only the id.
 
-    Each kind has its own prefix, and a signer of its own purpose.
+    Each kind has its own prefix, and a signer with its own purpose.
     """
 
     prefix: ClassVar[str]

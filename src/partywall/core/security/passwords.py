@@ -15,7 +15,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from partywall.core.security.client_address import UNKNOWN
 from partywall.core.security.fair_limiter import FairLimiter
 
-# What OWASP's cheat sheet for storing passwords recommends for argon2id first.
+# The first recommendation for argon2id in OWASP's Password Storage Cheat Sheet.
 _MEMORY_KIB: Final = 19456
 _PASSES: Final = 2
 _LANES: Final = 1
@@ -23,14 +23,14 @@ _LANES: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class PasswordCheck:
-    """`replacement` is a new hash to store where the old one was made with other parameters."""
+    """`replacement` is a new hash to store if the old one was made with other parameters."""
 
     valid: bool
     replacement: str | None
 
 
 def _unguessable() -> str:
-    """A hash that no password has, and that costs as much to check as a real one."""
+    """A hash without a password that costs as much to check as a real one."""
     salt, digest = (base64.b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     return f"$argon2id$v=19$m={_MEMORY_KIB},t={_PASSES},p={_LANES}${salt}${digest}"
 
@@ -38,8 +38,8 @@ def _unguessable() -> str:
 class Passwords:
     """argon2id in threads, at most `concurrency` at once.
 
-    Networks take turns: one that asks for many waits for itself. `client` is as of `ClientAddresses.of`, and those who
-    are `known` to the account do not wait for all strangers.
+    Networks take turns, so one that sends many requests delays only itself. `client` is an address from
+    `ClientAddresses.of`. Clients `known` to the account have their own queue.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -51,7 +51,7 @@ class Passwords:
 
     @property
     def waiting(self) -> int:
-        """How many wait for their turn."""
+        """How many callers wait for a slot."""
         return self._slots.waiting
 
     async def hash(self, password: str, client: str = UNKNOWN) -> str:
@@ -61,18 +61,18 @@ class Passwords:
             return await self._run(lambda: self._hashes.hash(prepared))
 
     async def check(self, password: str, known_hash: str | None, client: str = UNKNOWN) -> PasswordCheck:
-        """Like `check_now`, in turn; raises QueueFullError."""
+        """Waits for a slot, then does `check_now`; raises QueueFullError."""
         async with self.turn(client):
             return await self.check_now(password, known_hash)
 
     @asynccontextmanager
     async def turn(self, client: str, *, known: bool = False) -> AsyncIterator[None]:
-        """The caller's turn, in which it may `check_now`, once; raises QueueFullError."""
+        """Waits for a slot, in which the caller may `check_now` once; raises QueueFullError."""
         async with self._slots.enter(client, known=known):
             yield
 
     async def check_now(self, password: str, known_hash: str | None) -> PasswordCheck:
-        """Whether the password has this hash. Without one the answer is no, after the same time."""
+        """Whether the password has this hash. Without a hash: invalid, after the same time."""
         prepared = _prepared(password)
         valid, replacement = await self._run(
             lambda: self._hashes.verify_and_update(prepared, known_hash or self._nobodys)
@@ -84,5 +84,5 @@ class Passwords:
 
 
 def _prepared(password: str) -> str:
-    """The same password from every keyboard (NIST SP 800-63B: normalise before hashing)."""
+    """Normalised, so that all keyboards give the same password (NIST SP 800-63B)."""
     return unicodedata.normalize("NFKC", password)

@@ -17,20 +17,20 @@ _IS_NOT_REVOKED: Final = select(
 
 
 async def is_not_revoked(session: AsyncReadSession, account_id: UUID, session_id: UUID) -> bool:
-    """As it is at this moment of the session's own transaction."""
+    """Whether account and session are valid, as seen now by the database session's transaction."""
     return bool(await session.scalar(_IS_NOT_REVOKED, {"account": account_id, "session": session_id}))
 
 
 def bind_credential(session: AsyncSession, credential: VerifiedCredential) -> None:
-    """Has `check_not_revoked` ask for this credential's session."""
+    """Makes `check_not_revoked` check this credential's session."""
     session.info[_CREDENTIAL] = credential
 
 
 async def check_not_revoked(session: AsyncSession) -> None:
-    """Before something is made that outlives the caller's session, such as a key or an address that events go to.
+    """Call it before creating something that outlives the caller's session, such as an API key or a webhook.
 
-    Verified credentials are believed for some seconds, and a request may have waited. Behind a lock of the project,
-    which a takeover of the account takes too, nothing comes in between. Raises InvalidTokenError.
+    Verified credentials are cached for some seconds, and a request may have waited. Call it while holding a lock of
+    the project, which a takeover of the account takes too: then nothing can come in between. Raises InvalidTokenError.
     """
     credential: VerifiedCredential | None = session.info.get(_CREDENTIAL)
     if credential is None or credential.session_id is None:
@@ -41,7 +41,7 @@ async def check_not_revoked(session: AsyncSession) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RevocationCheck:
-    """Whether an access token's account and session are still good: neither disabled nor revoked."""
+    """Checks that an access token's account is not disabled and its session not revoked."""
 
     sessions: Sessions
 

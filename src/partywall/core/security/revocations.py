@@ -1,4 +1,4 @@
-"""What one process has revoked, told to the others, so that they need not wait until they look by themselves."""
+"""Publishes revocations to other processes, so that these need not wait for their own regular check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from partywall.core.log_masks import error_fields
 
 log = structlog.get_logger(__name__)
 
-# What is not told at once is noticed by then anyway, so no more is ever kept.
+# More are dropped: other processes notice them by themselves.
 _MOST_PENDING: Final = 10_000
 _AT_ONCE: Final = 500
 
@@ -32,7 +32,7 @@ class Revoked(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """`id` is of the session, the account or the key."""
+    """`id` is the session's, the account's or the API key's."""
 
     kind: Revoked
     id: UUID | None = None
@@ -42,7 +42,7 @@ class Revocation:
 
     @classmethod
     def read(cls, message: bytes) -> Revocation | None:
-        """None for what is none of ours."""
+        """The revocation in a message; None for invalid messages."""
         kind, _, id_ = message.decode("ascii", "replace").partition(" ")
         try:
             return cls(Revoked(kind), UUID(id_) if id_ else None)
@@ -53,12 +53,12 @@ class Revocation:
 type Tell = Callable[[Revocation], None]
 
 
-def ignore_wait(_: Revocation) -> None:
-    """For a process that is alone."""
+def ignore_revocation(_: Revocation) -> None:
+    """For a process without others to inform."""
 
 
 class Revocations:
-    """Tells behind the caller, who does not wait for the cache."""
+    """Publishes in the background, so that callers do not wait for the cache."""
 
     def __init__(self, cache: Redis) -> None:
         self._cache = cache
@@ -83,20 +83,20 @@ class Revocations:
 
 
 async def announce(cache: Redis, *revoked: Revocation) -> bool:
-    """Whether it could be told; whoever was not told notices within seconds."""
+    """Publishes revocations. Returns False if that failed; other processes then notice within seconds."""
     try:
         async with cache.pipeline(transaction=False) as pipeline:
             for each in revoked:
                 await pipeline.publish(CREDENTIALS, each.written())
             await pipeline.execute()
     except (RedisError, OSError) as error:
-        log.warning("revocation_not_told", **error_fields(error))
+        log.warning("revocation_not_published", **error_fields(error))
         return False
     return True
 
 
 async def drop_tickets(cache: Redis) -> bool:
-    """Those of tokens that are refused from now on; whether it could be done."""
+    """Deletes all stream tickets, when their tokens are no longer valid. Returns False if that failed."""
     try:
         async for name in cache.scan_iter(match=TICKETS, count=1000):
             await cache.unlink(name)

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 
 class SecretKeeper:
-    """Derives one key for each purpose from the settings' secret, so that no purpose can stand in for another."""
+    """Derives a separate key for each purpose from `SECRET_KEY`."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
         self._signers: dict[str, Signer] = {}
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes for this purpose alone."""
+        """32 bytes for this purpose only."""
         return HKDF(algorithm=SHA256(), length=32, salt=b"partywall", info=purpose.encode()).derive(self._secret)
 
     def box(self, purpose: str) -> SecretBox:
@@ -30,7 +30,7 @@ class SecretKeeper:
 
 
 class SecretBox:
-    """Encrypts what must be readable again."""
+    """Encrypts secrets that must be readable again."""
 
     def __init__(self, key: bytes) -> None:
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
@@ -39,7 +39,7 @@ class SecretBox:
         return self._fernet.encrypt(plain)
 
     def open(self, sealed: bytes) -> bytes:
-        """Raises ValueError where the bytes were not sealed under this key."""
+        """Decrypts; raises ValueError if the bytes were not sealed under this key."""
         try:
             return self._fernet.decrypt(sealed)
         except InvalidToken as error:

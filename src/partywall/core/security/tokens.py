@@ -16,7 +16,7 @@ from partywall.core.ids import new_id
 from partywall.core.security.authentication import VerifiedCredential
 from partywall.core.security.credential_cache import CredentialCache
 from partywall.core.security.keys import ALGORITHM, KeyRing
-from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_wait
+from partywall.core.security.revocations import Revocation, Revoked, Tell, ignore_revocation
 from partywall.core.tenancy import Principal
 
 AUDIENCE: Final = "partywall"
@@ -30,7 +30,7 @@ type IsNotRevoked = Callable[[UUID, UUID], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken(VerifiedCredential):
-    """What a token says, once it is known to be ours."""
+    """The contents of a verified access token."""
 
     session_id: UUID
 
@@ -42,7 +42,7 @@ class IssuedToken:
 
 
 class _Claims(JWTClaimsRegistry):
-    """The process that issued a token may be some seconds ahead of the one that verifies it."""
+    """Allows for clock skew between the process that issued a token and the one that verifies it."""
 
     def validate_iat(self, value: object) -> None:
         if not isinstance(value, int) or value > self.now + _CLOCK_SKEW:
@@ -50,19 +50,19 @@ class _Claims(JWTClaimsRegistry):
 
 
 class AccessTokens:
-    """Issues and verifies our own access tokens: ES256, exact issuer, audience and type.
+    """Issues and verifies access tokens: ES256, exact issuer, audience and type.
 
-    `is_not_revoked` says whether an account and its session are still good. It is asked when a token is first seen and
-    then every few seconds, so the hot path stays free of it.
+    `is_not_revoked` checks an account and its session when a token is first seen, then every few seconds; not on each
+    request.
     """
 
     def __init__(
-        self, keys: KeyRing, issuer: str, ttl: timedelta, is_not_revoked: IsNotRevoked, tell: Tell = ignore_wait
+        self, keys: KeyRing, issuer: str, ttl: timedelta, is_not_revoked: IsNotRevoked, tell: Tell = ignore_revocation
     ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._ttl = int(ttl.total_seconds())
-        self._may_act = is_not_revoked
+        self._is_not_revoked = is_not_revoked
         self._tell = tell
         self._cache = CredentialCache[str, VerifiedToken]()
         self._claims = _Claims(
@@ -76,11 +76,11 @@ class AccessTokens:
 
     @property
     def ttl(self) -> timedelta:
-        """How long a token is good."""
+        """How long a token is valid."""
         return timedelta(seconds=self._ttl)
 
     async def prepare(self) -> None:
-        """Has the keys at hand, for a caller that will issue while it holds a connection."""
+        """Loads the keys, for a caller that will issue a token while it holds a connection."""
         await self._keys.load()
 
     async def issue(self, user_id: UUID, session_id: UUID) -> IssuedToken:
@@ -98,28 +98,28 @@ class AccessTokens:
         return None if verified is None else verified.principal
 
     async def authenticate(self, token: str) -> Principal:
-        """The user of a valid token; raises InvalidTokenError without saying what was wrong."""
+        """The user of a valid token; raises InvalidTokenError without the reason."""
         return (await self.verify(token)).principal
 
     async def verify(self, token: str) -> VerifiedToken:
-        """Who a valid token speaks for, and in which session; raises InvalidTokenError."""
+        """The principal and session of a valid token; raises InvalidTokenError."""
         known = self._cache.get(token)
         if known is not None:
             return known
         moment = self._cache.moment
         verified = await self._decode(token)
-        if not await self._may_act(verified.principal.id, verified.session_id):
+        if not await self._is_not_revoked(verified.principal.id, verified.session_id):
             raise InvalidTokenError
         self._cache.put(token, verified, moment)
         return verified
 
     def forget_session(self, session_id: UUID) -> None:
-        """Ends a revoked session, here and in the processes that hear of it at once, in all others within seconds."""
+        """Makes a revoked session invalid: here and where the message arrives at once, elsewhere within seconds."""
         self.drop_session(session_id)
         self._tell(Revocation(Revoked.SESSION, session_id))
 
     def drop_session(self, session_id: UUID) -> None:
-        """Ends it in this process, as do the following."""
+        """Drops the session's tokens from this process's cache."""
         self._cache.forget(lambda verified: verified.session_id == session_id)
 
     def drop_account(self, account_id: UUID) -> None:
@@ -129,7 +129,7 @@ class AccessTokens:
         self._cache.forget(lambda _: True)
 
     async def jwks(self) -> list[dict[str, str]]:
-        """The public keys in force."""
+        """The active public keys."""
         return (await self._keys.load()).public()
 
     async def _decode(self, token: str) -> VerifiedToken:
@@ -150,11 +150,11 @@ class AccessTokens:
 
 
 def _kid(token: str) -> str:
-    """The key that the token names; raises ValueError for a header unlike those we write."""
+    """The key id in the token's header; raises ValueError or TypeError unless the header has the form of ours."""
     header = jws.extract_compact(token.encode("ascii")).headers()
     kid = header.get("kid")
     if header.keys() != _HEADERS or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
         raise ValueError("not a header of ours")
     if not isinstance(kid, str):
-        raise TypeError("a key is named by text")
+        raise TypeError("kid is not a string")
     return kid

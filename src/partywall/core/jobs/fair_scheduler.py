@@ -47,7 +47,7 @@ class _Lines:
     accounts: OrderedDict[UUID, OrderedDict[UUID, None]] = field(default_factory=OrderedDict)
     account_of: dict[UUID, UUID] = field(default_factory=dict)
     unserved: set[UUID] = field(default_factory=set)
-    # With a limit: the projects served, in order, so that a project that returns below the limit keeps its position.
+    # With a limit: projects in the order they were last served, to sort those that return after reaching the limit.
     served: OrderedDict[UUID, None] = field(default_factory=OrderedDict)
     # Where the next window begins, if there may be more lines after this one.
     start: UUID = NO_PROJECT

@@ -1,4 +1,4 @@
-"""Runs jobs and schedules, until told to stop."""
+"""Runs jobs and schedules until stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The agent of the benchmarks of runs, as `AGENTS__MODULES` names it: it looks, writes into a document, and sends."""
+"""The agent `clerk` of the benchmarks of runs, loaded through `AGENTS__MODULES`."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Report(ResponseModel):
 Context = RunContext[RunDeps[Task]]
 
 
-async def look(ctx: Context) -> str:  # noqa: ARG001 - every tool is given one
-    """Says when it was called."""
+async def look(ctx: Context) -> str:  # noqa: ARG001 - every tool gets one
+    """Returns the time of the call."""
     return f"{time.perf_counter():.6f}"
 
 
 async def wait(ctx: Context, seconds: float) -> str:  # noqa: ARG001
-    """Takes its time."""
+    """Waits."""
     await asyncio.sleep(seconds)
     return "waited"
 
 
 async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> str:
-    """Adds a line to a document, in the transaction that notes it; then takes its time."""
+    """Adds a line to a document, in the transaction that records the step; then waits."""
 
     async def work(documents: DocumentService) -> str:
         locked = await documents.lock(document_id)
@@ -57,7 +57,7 @@ async def append(ctx: Context, document_id: UUID, line: str, seconds: float) -> 
 
 
 async def send(ctx: Context, letter: str, seconds: float) -> str:
-    """Sends a letter to the file that `CLERK_OUTBOX` names, where no transaction holds it; then takes its time."""
+    """Appends a letter to the file `CLERK_OUTBOX`, outside any transaction; then waits."""
     sent = {"key": ctx.deps.effects.key, "letter": letter, "at": time.time(), "by": os.getpid()}
     file = os.open(os.environ["CLERK_OUTBOX"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     try:

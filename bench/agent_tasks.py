@@ -1,4 +1,4 @@
-"""What the clerk is told to do where its workers are killed: several steps, each with an effect or a pause."""
+"""Tasks for the agent `clerk` while workers are killed: several steps, each with an effect or a pause."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 0.6
 
 @dataclass(slots=True)
 class Plan:
-    """The tool calls of one run, in their order; `run` is its id once it is started."""
+    """The tool calls of one run, in order; `run` is its id once started."""
 
     task: str
     project: str
@@ -24,7 +24,7 @@ class Plan:
     run: str = ""
 
     def reply(self, answered: int, *, pause: float) -> Reply:
-        """What the model says after so many answers of tools."""
+        """The model's reply after `answered` tool results."""
         if answered < len(self.calls):
             return Reply(WORDS, [self.calls[answered]], pause=pause)
         return Reply(calls=final(report=f"Done: {self.task}.").calls, pause=pause)

@@ -1,4 +1,4 @@
-"""Every attempt that the attack suite knows, on engines of its own. `make bench-attacks`."""
+"""Runs the complete isolation suite on temporary engines. `make bench-attacks`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TARGET = 100_000
 
 @asynccontextmanager
 async def engines() -> AsyncIterator[tuple[Settings, DatabaseUrls]]:
-    """Without waiting for the disk: what is attacked is not what survives a power cut."""
+    """Engines without fsync: durability is not under test."""
     with throwaway() as directory:
         data = directory / "data"
         async with EmbeddedPostgres(data, settings=FAST) as postgres, EmbeddedValkey(data) as valkey:
@@ -47,12 +47,12 @@ class Progress:
         self.before = attempts
 
 
-def _heed_signals() -> None:
-    """The application takes SIGTERM for a wish to drain; here it ends the run, as Ctrl-C does."""
+def _handle_signals() -> None:
+    """Makes SIGTERM end the run like Ctrl-C; the application would drain."""
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
-def tell(report: Report, seconds: float) -> None:
+def print_report(report: Report, seconds: float) -> None:
     for title, counted in (("caller", report.callers), ("status", report.statuses)):
         print(f"\nby {title}")
         for name, count in counted.most_common():
@@ -66,10 +66,10 @@ def tell(report: Report, seconds: float) -> None:
 
 async def main() -> int:
     async with engines() as (settings, urls), open_app(settings) as app, open_world(app, urls) as world:
-        _heed_signals()
+        _handle_signals()
         started = time.perf_counter()
         report = await attack(app, world, full=True, progress=Progress(started))
-        tell(report, time.perf_counter() - started)
+        print_report(report, time.perf_counter() - started)
     return 1 if report.leaks or report.unexercised or report.attempts < TARGET else 0
 
 

@@ -1,6 +1,6 @@
-"""The clerk without Partywall: bare Pydantic AI with the same instructions, tools, output and model client.
+"""The agent `clerk` without Partywall: bare Pydantic AI with the same instructions, tools, output and model client.
 
-Does a task for each line that it reads, and answers each with a line. `python -m bench.bare_agent URL`.
+Reads a task per line and answers with a line. `python -m bench.bare_agent URL`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from partywall.features.agents.deps import RunDeps
 type Deps = RunDeps[agent_module.Task]
 
 
-async def read_along(_: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
-    """The model streams here too."""
+async def read_stream(_: RunContext[Deps], stream: AsyncIterable[AgentStreamEvent]) -> None:
+    """Makes the model stream here too."""
     async for _event in stream:
         pass
 
@@ -44,7 +44,7 @@ async def work(url: str) -> None:
         )
         while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
             result = await agent.run(
-                line, event_stream_handler=read_along, usage_limits=UsageLimits(request_limit=None)
+                line, event_stream_handler=read_stream, usage_limits=UsageLimits(request_limit=None)
             )
             print(result.output.report, flush=True)
 

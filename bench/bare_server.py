@@ -1,8 +1,8 @@
-"""The floor that the product is measured against: the same answers without validation, wall or ORM.
+"""The baseline ("floor") for the product: the same answers without validation, row-level security or ORM.
 
-Bare Starlette routes on the same uvicorn with the product's own token check, asking PostgreSQL through an asyncpg pool
-of the same size, as a role that no policy binds. Reads are one autocommitted statement; a creation is BEGIN, the bare
-INSERTs of the rows that the product writes, COMMIT.
+Bare Starlette routes on the same uvicorn with the product's token check. They query PostgreSQL through an asyncpg pool
+of the same size, as a role that bypasses the policies. A read is one autocommitted statement; a creation is BEGIN, the
+INSERTs of the rows that the product writes, and COMMIT.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ async def create_document(request: Request) -> Response:
 
 
 async def number_events(app: Starlette) -> None:
-    """Behind the answers, as the product does."""
+    """Numbers events in the background, as the product does."""
     while True:
         await asyncio.sleep(NUMBER_SECONDS)
         if app.state.written:

@@ -1,4 +1,4 @@
-"""What goes wrong while streams are followed: broken connections, ended and killed API processes, a killed Valkey."""
+"""Breaks connections, stops and kills API processes, and kills Valkey while streams are followed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ VALKEY_AWAY_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Api:
-    """One API process, which is ended and started again on the same port."""
+    """An API process that can be restarted on the same port."""
 
     deployment: Deployment
     port: int
@@ -48,7 +48,7 @@ class Api:
 
 @dataclass(slots=True)
 class Breakdowns:
-    """Breaks one thing after the other until `stopping` is set, and then leaves everything running."""
+    """Breaks one thing after another until `stopping` is set; leaves everything running."""
 
     api: Api
     deployment: Deployment

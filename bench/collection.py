@@ -11,14 +11,14 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A query and the grades of the documents that answer it."""
+    """A query and the relevance grades of documents for it."""
 
     text: str
     grades: dict[str, int]
 
 
 def documents(directory: Path) -> list[dict[str, str]]:
-    """As `POST /documents/batch` takes them; the collection's id is the `external_id`."""
+    """Documents for `POST /documents/batch`; the collection's id is the `external_id`."""
     rows = [json.loads(line) for line in (directory / "corpus.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{"external_id": r["id"], "title": (r["title"].strip() or "-")[:500], "content": r["text"]} for r in rows]
 

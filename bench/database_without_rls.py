@@ -1,4 +1,4 @@
-"""A second database with the same rows and no row-level security, in the same PostgreSQL."""
+"""A copy of the database without row-level security, in the same PostgreSQL."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def superuser(deployment: Deployment, database: str | None = None) -> Asyn
 
 
 async def clone_without_rls(deployment: Deployment) -> Deployment:
-    """The house with the copied database, whose policies bind nobody; nobody may be connected to the first one."""
+    """The deployment with a copied database without policies. The original must have no connections."""
     runtime = make_url(deployment.environment["DATABASE__URL"])
     async with superuser(deployment, "postgres") as connection:
         await connection.execute(f'CREATE DATABASE "{CLONE}" TEMPLATE "{runtime.database}" STRATEGY FILE_COPY')
@@ -44,7 +44,7 @@ async def clone_without_rls(deployment: Deployment) -> Deployment:
     clone = replace(
         deployment,
         superuser_url=moved(deployment.superuser_url, CLONE),
-        # A cache of its own: both know the same projects by the same ids.
+        # A separate cache database: both have the same project ids.
         environment={
             **deployment.environment,
             "DATABASE__URL": moved(deployment.environment["DATABASE__URL"], CLONE),
@@ -59,19 +59,19 @@ async def clone_without_rls(deployment: Deployment) -> Deployment:
 
 
 async def guarded_tables(deployment: Deployment) -> list[str]:
-    """Those whose rows a policy guards."""
+    """Tables with row-level security."""
     async with superuser(deployment) as connection:
         return [row[0] for row in await connection.fetch(GUARDED)]
 
 
 async def vacuum(deployment: Deployment) -> None:
-    """As autovacuum would have done by the time that anybody measures."""
+    """As autovacuum would have done by now."""
     async with superuser(deployment) as connection:
         await connection.execute("VACUUM ANALYZE")
 
 
 async def backends(deployment: Deployment) -> list[int]:
-    """The server processes that work for the API."""
+    """Pids of the backends that serve the API."""
     async with superuser(deployment) as connection:
         rows = await connection.fetch(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -82,7 +82,7 @@ async def backends(deployment: Deployment) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """CPU-seconds of the processes that were there at both ends."""
+    """CPU-seconds by pid; `since` counts processes that exist at both times."""
 
     at: dict[int, float]
 
@@ -95,5 +95,5 @@ def used(pids: Sequence[int]) -> Used:
 
 
 def _nanoseconds(pid: int) -> int:
-    """Finer than the clock ticks of `stat`, which round each process's share of a short turn."""
+    """Finer than the clock ticks of `stat`, which are too coarse for a short turn."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

@@ -1,4 +1,4 @@
-"""A Partywall of the benchmark's own: real engines with durable settings, migrated, thrown away afterwards."""
+"""A temporary deployment: engines with durable settings and a migrated database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from partywall.core.db.migrate import migrate
 
 @contextmanager
 def throwaway() -> Iterator[Path]:
-    """A directory that the engines' account may traverse, for `data` in it; gone afterwards with all engine files."""
+    """A temporary directory that the engines' account may traverse, for a data directory `data` in it."""
     directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
     directory.chmod(0o711)
     try:
@@ -38,7 +38,7 @@ class Deployment:
 
 @asynccontextmanager
 async def open_deployment(core: int) -> AsyncIterator[Deployment]:
-    """Engines on `core`, in a directory that is gone afterwards."""
+    """Engines pinned to `core`, in a temporary directory."""
     with throwaway() as directory:
         data = directory / "data"
         async with EmbeddedPostgres(data) as postgres, EmbeddedValkey(data) as valkey:

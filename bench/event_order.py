@@ -1,4 +1,4 @@
-"""The order of events, under writers that pause and roll back, numbering that is cut off, and readers that come and go.
+"""Checks the order of events while writers pause and roll back, sequencers are killed, and readers reconnect.
 `make bench-events`.
 """
 
@@ -40,28 +40,28 @@ STATEMENT_MS: Final = 30_000
 SIZES: Final = (1, 1, 2, 4, 12)
 ROLLED_BACK, PAUSED = 0.1, 0.3
 READERS_OF_EACH: Final = 3
-# That number events, beside the one that the resources are of, which is not killed.
+# Sequencers, besides that of the resources, which is not killed.
 PROCESSES: Final = 3
 _EVENT: Final = re.compile(rb'^id: (\d+)\n.*"subject" : \{"kind" : "document", "id" : "([^"]+)"', re.DOTALL)
 
 
 class RolledBackError(Exception):
-    """A writer has changed its mind."""
+    """A writer rolls back on purpose."""
 
 
 @dataclass(slots=True)
-class Story:
-    """What was committed to one project, in an order in which it was known to be: a name and the size of each."""
+class History:
+    """The transactions committed to one project, as name and size, in an order in which they were observed."""
 
     project: UUID
     committed: list[tuple[str, int]] = field(default_factory=list)
-    # How many of these were there before the transaction of that name began.
+    # By name: how many of them were committed before this transaction began.
     before: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Process:
-    """What numbers and announces in a process of its own, which is killed now and then with all that it has to do."""
+    """A sequencer and its notifier, which are killed at random with all their pending work, like a process."""
 
     resources: Resources
     chance: random.Random
@@ -88,12 +88,12 @@ class Process:
 
 @dataclass(slots=True)
 class Writer:
-    """Writes into any of the projects until `left` is used up."""
+    """Writes into random projects until `left` is used up."""
 
     name: str
     sessions: Sessions
     processes: Sequence[Process]
-    stories: Sequence[Story]
+    histories: Sequence[History]
     chance: random.Random
 
     async def run(self, left: list[int]) -> None:
@@ -106,21 +106,21 @@ class Writer:
                 left[0] += size
 
     async def _write(self, name: str, size: int) -> bool:
-        story = self.chance.choice(self.stories)
-        story.before[name] = len(story.committed)
+        history = self.chance.choice(self.histories)
+        history.before[name] = len(history.committed)
         with suppress(RolledBackError):
             async with self.sessions.begin() as session:
-                scope = await open_shared_scope(session, Principal.service(story.project), story.project)
+                scope = await open_shared_scope(session, Principal.service(history.project), history.project)
                 log = EventLog(session, scope, self.chance.choice(self.processes).sequencer)
                 log.append(*(EventDraft("document.updated", "document", f"{name}.{part}") for part in range(size)))
                 await self._pause()
                 before_commit(session, self._hesitate)
-            story.committed.append((name, size))
+            history.committed.append((name, size))
             return True
         return False
 
     async def _hesitate(self, _: AsyncSession) -> None:
-        """Between the event and the commit."""
+        """Pauses or rolls back between the event and the commit."""
         await self._pause()
         if self.chance.random() < ROLLED_BACK:
             raise RolledBackError
@@ -132,7 +132,7 @@ class Writer:
 
 @dataclass(slots=True)
 class Follower:
-    """Follows a project by its stream, leaves at random, and comes back behind the last event that it has seen."""
+    """Follows a project's stream, disconnects at random and resumes after the last event seen."""
 
     resources: Resources
     project: UUID
@@ -149,15 +149,15 @@ class Follower:
 
     async def _follow(self) -> None:
         reader = ScopedReader(self.resources.reads, Principal.service(self.project))
-        terms = StreamOptions(_anyone, unix_time() + 3600, timedelta(seconds=5))
-        feed = await self.resources.tailers.follow(reader, self.project, terms, self.last)
+        options = StreamOptions(_anyone, unix_time() + 3600, timedelta(seconds=5))
+        subscription = await self.resources.tailers.follow(reader, self.project, options, self.last)
         self.streams += 1
         try:
-            while (frames := await feed.frames()) is not None:
+            while (frames := await subscription.frames()) is not None:
                 for frame in frames:
                     self._take(frame)
         finally:
-            feed.close()
+            subscription.close()
 
     def _take(self, frame: bytes) -> None:
         found = _EVENT.match(frame)
@@ -171,7 +171,7 @@ def _anyone(_: ProjectScope) -> None: ...
 
 @dataclass(slots=True)
 class Faults:
-    """All of them are to be 0."""
+    """All of them must be 0."""
 
     missing: int = 0
     repeated: int = 0
@@ -184,26 +184,26 @@ class Faults:
     def count(self) -> int:
         return sum(getattr(self, name) for name in self.__slots__)
 
-    def judge(self, story: Story, table: Sequence[tuple[int, str]], followers: Sequence[Follower]) -> None:
-        """By what the table holds in the end; its first events are those of before."""
+    def judge(self, history: History, table: Sequence[tuple[int, str]], followers: Sequence[Follower]) -> None:
+        """Counts the faults against the final table; events without a name are not from this test."""
         numbers = {subject: number for number, subject in table if subject}
-        expected = {f"{name}.{part}" for name, size in story.committed for part in range(size)}
+        expected = {f"{name}.{part}" for name, size in history.committed for part in range(size)}
         self.gaps += sum(number != place for place, (number, _) in enumerate(table, 1))
         self.missing += len(expected - numbers.keys())
         self.repeated += sum(bool(subject) for _, subject in table) - len(expected)
-        firsts = [numbers.get(f"{name}.0", 0) for name, _ in story.committed]
+        firsts = [numbers.get(f"{name}.0", 0) for name, _ in history.committed]
         latest = [0, *accumulate(firsts, max)]
-        for (name, size), first in zip(story.committed, firsts, strict=True):
+        for (name, size), first in zip(history.committed, firsts, strict=True):
             self.torn += [numbers.get(f"{name}.{part}") for part in range(size)] != [*range(first, first + size)]
-            self.before_its_cause += first <= latest[story.before[name]]
+            self.before_its_cause += first <= latest[history.before[name]]
         self.seen_otherwise += sum(each.seen != table for each in followers)
 
 
 async def stress(
     resources: Resources, dsn: str, projects: Sequence[UUID], *, writers: int, events: int, seed: int
-) -> tuple[list[Story], list[Follower]]:
-    """Writes so many events, with a connection for each writer, and ends when every follower has seen the last one."""
-    stories = [Story(project) for project in projects]
+) -> tuple[list[History], list[Follower]]:
+    """Writes `events`, with a connection per writer; returns when every follower has seen the last event."""
+    histories = [History(project) for project in projects]
     followers = [
         Follower(resources, each, random.Random(seed + n)) for each in projects for n in range(READERS_OF_EACH)
     ]
@@ -211,7 +211,7 @@ async def stress(
     engine = engines.create_engine(dsn, pool_size=writers, overflow=0, settings=options)
     processes = [Process(resources, random.Random(seed * n)) for n in range(1, PROCESSES + 1)]
     left, sessions = [events], Sessions(engine)
-    made = [Writer(f"w{n}", sessions, processes, stories, random.Random(seed - n)) for n in range(writers)]
+    made = [Writer(f"w{n}", sessions, processes, histories, random.Random(seed - n)) for n in range(writers)]
     async with asyncio.TaskGroup() as group:
         going = [group.create_task(each.run()) for each in followers]
         going += [group.create_task(each.run()) for each in processes]
@@ -219,12 +219,12 @@ async def stress(
             for writer in made:
                 writing.create_task(writer.run(left))
         for each in followers:
-            while each.last < await _last(resources, each.project):  # noqa: ASYNC110 - a look at the table
+            while each.last < await _last(resources, each.project):  # noqa: ASYNC110 - polls the table
                 await asyncio.sleep(0.05)
         for task in going:
             task.cancel()
     await engine.dispose()
-    return stories, followers
+    return histories, followers
 
 
 async def _last(resources: Resources, project: UUID) -> int:
@@ -235,7 +235,7 @@ async def _last(resources: Resources, project: UUID) -> int:
 
 
 async def table_of(connection: asyncpg.Connection[asyncpg.Record], project: UUID) -> list[tuple[int, str]]:
-    """The project's events; those that are not of this test have no name."""
+    """The project's events, as number and name; events of others than this test have no name."""
     sql = "SELECT id, CASE WHEN subject_kind = 'document' THEN subject_id ELSE '' END AS name FROM event"
     rows = await connection.fetch(f"{sql} WHERE project_id = $1 ORDER BY id", project)
     return [(row["id"], row["name"]) for row in rows]
@@ -253,17 +253,17 @@ async def measure(deployment: Deployment, scale: argparse.Namespace) -> bool:
     projects = await _projects(connection, scale.projects)
     async with open_resources(Settings(), application="partywall-bench") as resources:
         started = asyncio.get_running_loop().time()
-        stories, followers = await stress(
+        histories, followers = await stress(
             resources, deployment.environment["DATABASE__URL"], projects,
             writers=scale.writers, events=scale.events, seed=scale.seed,
         )  # fmt: skip
         took = asyncio.get_running_loop().time() - started
     faults = Faults()
-    for story in stories:
-        table = await table_of(connection, story.project)
-        faults.judge(story, table, [each for each in followers if each.project == story.project])
+    for history in histories:
+        table = await table_of(connection, history.project)
+        faults.judge(history, table, [each for each in followers if each.project == history.project])
     await connection.close()
-    transactions = sum(len(story.committed) for story in stories)
+    transactions = sum(len(history.committed) for history in histories)
     streams, seen = sum(each.streams for each in followers), sum(len(each.seen) for each in followers)
     measured = f"{faults} in {transactions:,} transactions, {seen:,} deliveries over {streams:,} streams, {took:.0f} s"
     report("event_order", [Result(f"{scale.events:,} events", measured, "0 faults", not faults.count)])

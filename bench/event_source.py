@@ -1,4 +1,4 @@
-"""What the benchmark of streams publishes: through the API, or in transactions of its own with the product's log."""
+"""Publishes events for the benchmark of streams, through the API or directly with the product's event log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATEMENT_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Projects whose members are the same people; the first one owns them."""
+    """Projects with the same members, of whom the first is the owner."""
 
     owner: UUID
     tokens: Sequence[str]
@@ -38,7 +38,7 @@ class Crowd:
 
 
 async def gather(port: int, deployment: Deployment, *, users: int, projects: int) -> Crowd:
-    """Accounts and projects through the API; memberships straight into the table, past the invitations' mails."""
+    """Creates accounts and projects through the API, and memberships with SQL, without invitations by mail."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=60) as client:
         accounts = [await _enrol(client, number) for number in range(users)]
         client.headers["Authorization"] = f"Bearer {accounts[0][1]}"
@@ -72,7 +72,7 @@ async def _project(client: httpx2.AsyncClient, number: int) -> str:
 
 
 async def publish(port: int, crowd: Crowd, *, rate: float, seconds: float, sent: dict[str, float]) -> None:
-    """Creates documents at an even rate in the projects' turn; `sent` has the moment of each request by its title."""
+    """Creates documents at an even rate, in each project in turn; `sent` gets the time of each request by title."""
     headers = {"Authorization": f"Bearer {crowd.tokens[0]}"}
     limits = httpx2.Limits(max_connections=32)
     started = time.perf_counter()
@@ -93,7 +93,7 @@ async def _create(client: httpx2.AsyncClient, url: str, title: str, sent: dict[s
 
 @asynccontextmanager
 async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, EventSequencer]]:
-    """The product's own way to write and announce events, as a process beside the API has it."""
+    """The product's sequencer and notifier, as in another process beside the API."""
     options = engines.server_settings("partywall-bench", STATEMENT_MS)
     engine = engines.create_engine(
         deployment.environment["DATABASE__URL"], pool_size=WRITERS, overflow=0, settings=options
@@ -116,7 +116,7 @@ async def opened_log(deployment: Deployment) -> AsyncIterator[tuple[Sessions, Ev
 
 
 async def write(deployment: Deployment, crowd: Crowd, *, each: int, seconds: float) -> None:
-    """`each` events in every project over that time, by several writers at once, in transactions of one to nine."""
+    """`each` events per project over `seconds`, by concurrent writers in transactions of one to nine events."""
     chance = random.Random(4)
     left = dict.fromkeys(crowd.projects, each)
     total, written, started = each * len(left), 0, time.perf_counter()

@@ -1,4 +1,4 @@
-// One reader of the benchmark: npm's EventSource, as its users have it. Prints a line for each event: type, id, subject.
+// A reader for the benchmark: npm's EventSource. Prints a line per event: type, id, subject.
 import { EventSource } from 'eventsource';
 
 const source = new EventSource(process.env.STREAM, {
@@ -11,7 +11,7 @@ const print = (event) => {
 const types = ['project.created', 'document.created', 'document.updated', 'reset', 'reconnect'];
 for (const type of types) source.addEventListener(type, print);
 source.onerror = (error) => {
-  if (source.readyState !== EventSource.CLOSED) return; // it reconnects by itself
+  if (source.readyState !== EventSource.CLOSED) return; // it reconnects
   console.log('closed', error.code ?? 0, error.message ?? '');
   process.exit(1);
 };

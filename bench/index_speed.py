@@ -1,4 +1,4 @@
-"""Documents made searchable per CPU-second: API, worker and PostgreSQL together, from the batch to the index.
+"""Documents indexed per CPU-second of API, worker and PostgreSQL together, from the batch request to the index.
 
 python -m bench.index_speed --collection FOLDER [--documents 5000]
 """

@@ -1,4 +1,4 @@
-"""The load generator: raw sockets, keep-alive, prebuilt requests, one request in flight on each connection."""
+"""A load generator: raw sockets, keep-alive, prebuilt requests, one request in flight per connection."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MAX_WAIT_SECONDS = 10.0
 
 
 class WrongAnswerError(Exception):
-    """The server did not answer what the scenario expects."""
+    """An answer differs from what the scenario expects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What every answer must be; `least` bytes of body and `part` in it."""
+    """The status of every answer, the `least` size of its body in bytes, and a `part` of it."""
 
     status: int
     least: int
@@ -29,7 +29,7 @@ class Expected:
 
 @dataclass(slots=True)
 class Result:
-    """`seconds` is the time that was measured; `latencies` are in seconds, one for each answer."""
+    """`seconds` is the duration; `latencies` has one per answer, in seconds."""
 
     answers: int = 0
     seconds: float = 0.0
@@ -41,13 +41,13 @@ class Result:
         return self.answers / self.seconds
 
     def percentile(self, share: float) -> float:
-        """In milliseconds."""
+        """The latency at `share` (0..1), in milliseconds."""
         ordered = sorted(self.latencies)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 class Client(asyncio.Protocol):
-    """One connection that sends the next request as soon as the last one is answered."""
+    """A connection that sends the next request once the last is answered."""
 
     def __init__(self, requests: Iterator[bytes], expected: Expected, result: Result, until: float) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,7 +79,7 @@ class Client(asyncio.Protocol):
         self._transport.abort()
 
     def _send_next(self) -> None:
-        """Or ends, where there is nothing more to send."""
+        """Sends the next request, or ends if there is none."""
         request = next(self._requests, None)
         if request is not None:
             self._sent = time.perf_counter()
@@ -88,7 +88,7 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
 
     def _read_head(self) -> int:
-        """The length of the whole answer, or 0 while its head is not complete."""
+        """The length of the whole answer; 0 while its head is incomplete."""
         end = self._buffer.find(HEAD_END)
         if end < 0:
             return 0
@@ -118,16 +118,16 @@ class Client(asyncio.Protocol):
 
 
 async def run(port: int, requests: Sequence[bytes], expected: Expected, *, connections: int, seconds: float) -> Result:
-    """Loads the server on loopback for `seconds`; raises WrongAnswerError for any answer but the expected."""
+    """Loads the server on loopback for `seconds`. Raises WrongAnswerError for an unexpected answer."""
     return await _load(port, itertools.cycle(requests), expected, connections=connections, seconds=seconds)
 
 
 async def run_once(
     port: int, requests: Sequence[bytes], expected: Expected, *, connections: int, seconds: float
 ) -> Result:
-    """Sends each of them once, within `seconds`."""
+    """Sends each request once, within `seconds`."""
     result = await _load(port, iter(requests), expected, connections=connections, seconds=seconds)
-    assert result.answers == len(requests), f"{result.answers} of {len(requests)} were answered"
+    assert result.answers == len(requests), f"{result.answers} of {len(requests)} requests were answered"
     return result
 
 

@@ -1,4 +1,4 @@
-"""What the numbers were taken on."""
+"""Facts about the machine that a benchmark ran on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PACKAGES = (
 
 
 def facts() -> dict[str, str | int]:
-    """CPU, cores, memory, kernel and the versions that decide."""
+    """CPU, cores, memory, kernel and the versions of relevant packages."""
     found: dict[str, str | int] = {
         "cpu": _cpu_model(),
         "cores": os.cpu_count() or 0,

@@ -1,4 +1,4 @@
-"""Memory of all processes of an idle `partywall serve` with the bundled model loaded. `make bench-memory`."""
+"""Memory of an idle `partywall serve`, all processes, with the bundled model loaded. `make bench-memory`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PARTS: dict[str, Callable[[list[str]], bool]] = {
 
 
 def memory(pid: int) -> dict[str, float]:
-    """RSS and PSS in MB: PSS counts a page shared by n processes as an nth."""
+    """RSS and PSS in MB; PSS counts a page shared by n processes as 1/n."""
     found = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         name, _, rest = line.partition(":")
@@ -54,16 +54,16 @@ def take(root: int) -> dict[str, dict[str, float]]:
 
 
 async def work(port: int) -> None:
-    """One document indexed and found, so that both processes have loaded the model and everything else they need."""
+    """Indexes and finds a document, so that both processes have loaded the model and all else that they need."""
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
         client.headers["Authorization"] = f"Bearer {await sign_up(client)}"
         project = (await client.post("/api/v1/projects", json={"name": "Memory"})).json()["id"]
-        body = {"title": "Memory", "content": "How much memory does an idle house need?"}
+        body = {"title": "Memory", "content": "How much memory does an idle server need?"}
         made = await client.post(f"/api/v1/projects/{project}/documents", json=body)
         assert made.status_code == 201, made.text
         async with asyncio.timeout(60):
             while True:
-                found = await client.get(f"/api/v1/projects/{project}/search", params={"q": "idle house"})
+                found = await client.get(f"/api/v1/projects/{project}/search", params={"q": "idle server"})
                 assert found.status_code == 200, found.text
                 if found.json()["items"]:
                     return
@@ -89,7 +89,7 @@ async def measure(data_dir: Path, idle_seconds: float) -> dict[str, dict[str, fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--idle", type=float, default=75.0, help="seconds without a request before it is taken")
+    parser.add_argument("--idle", type=float, default=75.0, help="seconds without requests before measuring")
     options = parser.parse_args()
     with throwaway() as directory:
         found = asyncio.run(measure(directory / "data", options.idle))

@@ -1,4 +1,4 @@
-"""The ordinary routes: what a product asks for all day, as prebuilt requests."""
+"""Prebuilt requests for the routes that a product uses all day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from bench import load
 from bench.seed import PASSWORD, TEXT, WORDS, document
 
-# An account of its own: a person who logs in often loses the oldest sessions.
+# A separate account: frequent logins end its oldest sessions.
 VISITOR: Final = "visitor@example.com"
 BOUNDARY: Final = "bench"
 FORM: Final = "application/x-www-form-urlencoded"
@@ -24,7 +24,7 @@ type Headers = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The project that is asked about, and its documents. No two requests that write are alike."""
+    """The project under test and its documents. No two writing requests are the same."""
 
     project: str
     documents: Sequence[str]
@@ -77,7 +77,7 @@ def _text(place: Place) -> dict[str, str]:
 
 
 def _upload(place: Place) -> bytes:
-    """An HTML page of about 5 KB, which is read in a process of its own."""
+    """An HTML page of about 5 KB, which the server reads in a separate process."""
     page = HTML.replace("Invoice", f"Invoice {place.chance.randrange(10**9)}")
     part = f'Content-Disposition: form-data; name="file"; filename="a.html"\r\nContent-Type: text/html\r\n\r\n{page}'
     body = f"--{BOUNDARY}\r\n{part}\r\n--{BOUNDARY}--\r\n".encode()

@@ -22,7 +22,7 @@ def free_port() -> int:
 
 
 def pin(pid: int, core: int) -> None:
-    """This process, and what it forks from now on, runs on one core. 0 is the caller."""
+    """Pins the process, and what it forks later, to one core; pid 0 is the caller."""
     os.sched_setaffinity(pid, {core})
 
 
@@ -32,7 +32,7 @@ def pin_tree(pid: int, core: int) -> None:
 
 
 def children_of(pid: int) -> list[int]:
-    """Its descendants."""
+    """All descendants."""
     found = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     return [*found, *(deeper for child in found for deeper in children_of(child))]
 
@@ -40,7 +40,7 @@ def children_of(pid: int) -> list[int]:
 def start(
     command: Sequence[str], environment: Mapping[str, str], core: int | None, log: Path
 ) -> subprocess.Popen[bytes]:
-    """Without a core, on all of them."""
+    """Starts the command, pinned to `core` unless that is None."""
     pinned = [] if core is None else ["taskset", "-c", str(core)]
     with log.open("wb") as output:
         return subprocess.Popen(
@@ -52,7 +52,7 @@ def start(
 
 
 async def answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Waits until the server says that it is alive."""
+    """Waits until `/healthz` is 200."""
     async with asyncio.timeout(READY_SECONDS):
         while await status_of("127.0.0.1", port, "/healthz") != 200:
             if process.poll() is not None:
@@ -64,7 +64,7 @@ async def answers(process: subprocess.Popen[bytes], port: int, log: Path) -> Non
 async def server(
     command: Sequence[str], environment: Mapping[str, str], *, port: int, core: int, log: Path
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
-    """A server that answers on `/healthz`, pinned to one core, its output in `log`; stopped at the end."""
+    """A healthy server pinned to one core, with its output in `log`; stopped at the end."""
     process = start(command, environment, core, log)
     try:
         await answers(process, port, log)
@@ -75,6 +75,6 @@ async def server(
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time that a process has used."""
+    """User and system time of the process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

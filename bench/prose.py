@@ -1,4 +1,4 @@
-"""Text whose words are as unevenly common as those of a language, so that searching it reads as much as it would."""
+"""Text with the word frequencies of a natural language, so that searching it costs as much."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 SYLLABLES = [consonant + vowel for consonant in CONSONANTS for vowel in VOWELS]
 VOCABULARY = 20_000
-COMMONEST_LEFT_OUT = 20  # in their place stand the words that search leaves out as well
+COMMONEST_LEFT_OUT = 20  # the ranks of stop words, which search omits too
 WORDS_IN_QUERY = 6
 
 
 class Prose:
-    """Documents and queries by Zipf's law, the same ones for the same seed."""
+    """Documents and queries by Zipf's law, reproducible by seed."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -23,11 +23,11 @@ class Prose:
         self._weights = list(itertools.accumulate(1 / (rank + COMMONEST_LEFT_OUT) for rank in range(VOCABULARY)))
 
     def document(self, number: int, length: int) -> dict[str, str]:
-        """With a text of `length` characters."""
+        """A document with `length` characters of text."""
         words = self._chance.choices(self._words, cum_weights=self._weights, k=length // 6)
         return {"title": f"Text {number}", "content": " ".join(words)[:length]}
 
     def query(self, documents: Sequence[dict[str, str]]) -> str:
-        """Words of one of the documents."""
+        """Random words of one of the documents."""
         words = self._chance.choice(documents)["content"].split()[:-1]
         return " ".join(self._chance.sample(words, WORDS_IN_QUERY))

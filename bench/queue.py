@@ -1,6 +1,6 @@
-"""How fast two workers drain the queue, how long one project waits behind another's backlog, what an idle worker costs.
+"""Speed of two workers on the job queue, a project's wait behind another's backlog, and the cost of an idle worker.
 
-`make bench-queue`. The jobs have empty handlers, or such as take some time; the workers are processes of their own.
+`make bench-queue`. The handlers do nothing or sleep; the workers are separate processes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ from partywall.resources import open_resources
 from partywall.settings import Settings
 from tests.engines import DatabaseUrls
 
-DUE, PROJECTS, WORKERS, PLACES = 20_000, 200, 2, 50
+DUE, PROJECTS, WORKERS, SLOTS = 20_000, 200, 2, 50
 LONGEST, SETTLING = 120.0, 40.0
 RATE, WAIT, IDLE_CPU, IDLE_TRANSACTIONS = 2_000, 1.0, 0.5, 2.0
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-# $1: the project of most of them, $2: how many it has, $3: the others in turn, $4: how many these have together.
+# $1: the project with most jobs, $2: their number, $3: the other projects, $4: the number of their jobs together.
 FILL: Final = """
     INSERT INTO job (kind, project_id, payload)
     SELECT 'bench', project,
@@ -67,12 +67,12 @@ async def work(_: JobContext, payload: Work) -> None:
         await asyncio.sleep(payload.ms / 1000)
 
 
-async def be_worker() -> None:
+async def run_worker() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with open_resources(Settings(), application="partywall-bench", background=True) as resources:
         print(json.dumps({"ready": True}), flush=True)
-        await JobRunner(resources, [handles(BENCH, work, concurrency=PLACES)]).run(stop)
+        await JobRunner(resources, [handles(BENCH, work, concurrency=SLOTS)]).run(stop)
 
 
 @asynccontextmanager
@@ -81,7 +81,7 @@ async def worker(deployment: Deployment, number: int) -> AsyncIterator[tuple[sub
     process = start([sys.executable, "-m", "bench.queue", "worker"], deployment.environment, None, log)
     try:
         async with asyncio.timeout(LONGEST):
-            while '"ready"' not in log.read_text():  # noqa: ASYNC110 - of another process
+            while '"ready"' not in log.read_text():  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
         yield process, log
     finally:
@@ -115,7 +115,7 @@ class Bench:
         }  # fmt: skip
 
     async def measure_fairness(self, ms: float) -> dict[str, float]:
-        """One job of one more project, a second after 19,000 of one project and 1,000 of 199 have begun to be done."""
+        """One job of a new project, a second after the start on 19,000 jobs of one project and 1,000 of 199 others."""
         others = [new_id() for _ in range(PROJECTS - 1)]
         await self.fill(new_id(), 19 * DUE // 20, others, DUE // 20, ms)
         await asyncio.sleep(1)
@@ -144,7 +144,7 @@ class Bench:
         return cpu_of_tree(self.deployment.postgres_pid)
 
     async def measure_idle(self, seconds: float) -> dict[str, float]:
-        """A whole worker, with its loops and schedules."""
+        """A complete worker, with loops and schedules."""
         log = self.deployment.directory / "idle.log"
         process = start([sys.executable, "-m", "partywall", "worker"], self.deployment.environment, None, log)
         try:
@@ -162,7 +162,7 @@ class Bench:
         }  # fmt: skip
 
     async def statements(self) -> int:
-        """Transactions, once the others' counts have arrived."""
+        """Transactions so far, after a wait for other connections to report theirs."""
         await asyncio.sleep(2)
         found: int = await self.connection.fetchval(
             "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
@@ -171,19 +171,19 @@ class Bench:
 
 
 def cpu_of(pid: int) -> float:
-    """Seconds of CPU that the process has used."""
+    """CPU-seconds used by the process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def cpu_of_tree(pid: int) -> float:
-    """With the children that have ended and those that live."""
+    """CPU-seconds used by the process and its direct children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return cpu_of(pid) + sum(cpu_of(int(child)) for child in children)
 
 
 def missed(drains: list[dict[str, float]], waits: list[dict[str, float]], idle: dict[str, float]) -> list[str]:
-    """The targets that were not reached."""
+    """The targets that were missed."""
     found = []
     if min(each["jobs_per_second"] for each in drains) < RATE:
         found.append("draining")
@@ -224,7 +224,7 @@ def main() -> None:
     parser.add_argument("--idle-seconds", type=float, default=60.0)
     given = parser.parse_args()
     if given.role == "worker":
-        uvloop.run(be_worker())
+        uvloop.run(run_worker())
     else:
         sys.exit(uvloop.run(measure(given.idle_seconds)))
 

@@ -1,4 +1,4 @@
-"""Clients of event streams that come back by `Last-Event-ID` and check every event they receive."""
+"""Event stream clients that reconnect with `Last-Event-ID` and check every event."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ type Seen = Callable[[dict[str, Any]], None]
 
 @dataclass(slots=True)
 class Ledger:
-    """What one reader has received of one project: every number once, in order, about what the table says."""
+    """What one reader has received from a project. `digest` covers numbers and subjects, to compare with the table."""
 
     last: int = 0
     received: int = 0
@@ -49,7 +49,7 @@ class Ledger:
 
 @dataclass(slots=True)
 class Reader:
-    """Follows a project for ever; `drop` breaks its connection off. `seen` is given each event's data."""
+    """Follows a project forever; `drop` aborts the connection. `seen` is called with each event's data."""
 
     port: int
     project: str
@@ -100,10 +100,10 @@ class Reader:
             rest = self._read(rest + data)
 
     def _read(self, data: bytes) -> bytes:
-        """Enters every whole event and gives back what is not whole yet.
+        """Enters every complete event and returns the rest.
 
-        An event is one line each of id, type and data and an empty one. Lines that end with a carriage return are the
-        transfer coding's own: the server's chunks end where a line ends.
+        An event has a line each for id, type and data, and an empty one. Lines that end with a carriage return belong
+        to the chunked encoding: the server's chunks end at line ends.
         """
         *lines, rest = data.split(b"\n")
         whole = 0
@@ -124,7 +124,7 @@ class Reader:
 
 @dataclass(slots=True)
 class NpmReader:
-    """npm's `eventsource` in a process of its own."""
+    """npm's `eventsource` in a Node process."""
 
     ledger: Ledger = field(default_factory=Ledger)
     closed: str = ""
@@ -152,7 +152,7 @@ class NpmReader:
 
 
 async def npm_folder(given: Path | None, scratch: Path) -> Path | str:
-    """Where `eventsource` is installed, or why there is no such reader."""
+    """The folder where `eventsource` is installed, or the reason why it is not available."""
     if shutil.which("node") is None:
         return "there is no node on PATH"
     if given is not None:

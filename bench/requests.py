@@ -1,7 +1,7 @@
-"""CPU of each process for a document that is created and for tokens that are refreshed. `make bench-requests`.
+"""CPU of each process for creating a document and for refreshing tokens. `make bench-requests`.
 
-Everything runs: `partywall serve` with its API, worker, PostgreSQL and Valkey, on all cores. With `--before CHECKOUT`
-the same is asked of an older commit, in turns; the one that is not measured stands still meanwhile.
+Uses a complete `partywall serve` (API, worker, PostgreSQL and Valkey) on all cores. `--before CHECKOUT` also measures
+an older commit, in turns; the side that is not measured is paused (SIGSTOP).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TURN_SECONDS = 300.0
 ENVIRONMENT = {
     "ACCOUNTS__ACCESS_TOKEN_TTL": "PT4H",
     "ACCOUNTS__ATTEMPTS_PER_MINUTE": "1000000",
-    "PROCESSES__LOOP_TIMEOUT": "PT1H",  # whoever is not measured stands still
+    "PROCESSES__LOOP_TIMEOUT": "PT1H",  # the side that is not measured is paused
 }
 INDEXING = ("worker", "PostgreSQL for the worker")
 TARGET_CREATE_MS, TARGET_REFRESH_MS, TARGET_RATE = 2.2, 1.3, 2.2
@@ -42,20 +42,20 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One turn: answers per second, and milliseconds of CPU for each, by process."""
+    """One turn: answers per second, and milliseconds of CPU per answer, by process."""
 
     rate: float
     cpu_ms: Mapping[str, float]
 
     @property
     def total_ms(self) -> float:
-        """Without what indexing takes."""
+        """Without indexing."""
         return sum(used for name, used in self.cpu_ms.items() if name not in INDEXING)
 
 
 @dataclass(slots=True)
 class Side:
-    """One of the commits. `tokens` are the refresh tokens of sessions that live."""
+    """One of the commits. `tokens` are refresh tokens of active sessions."""
 
     name: str
     served: Served
@@ -83,7 +83,7 @@ def creating(connections: int) -> Turn:
 
 
 async def refreshing(side: Side, count: int) -> float:
-    """Each session refreshes its own tokens, one after the other, over a connection that stays open."""
+    """Each session refreshes its tokens one after another, on one connection."""
     clock = asyncio.get_running_loop().time
     began = clock()
     each = count // SESSIONS
@@ -185,9 +185,9 @@ def report(scenario: str, turns: Mapping[str, list[Measured]]) -> dict[str, obje
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--count", type=int, default=5000, help="of answers in each turn")
+    parser.add_argument("--count", type=int, default=5000, help="answers per turn")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
-    parser.add_argument("--before", type=Path, help="a checkout of an older commit, measured in turns with this one")
+    parser.add_argument("--before", type=Path, help="checkout of an older commit to measure in turns with this one")
     sys.exit(0 if uvloop.run(run(parser.parse_args())) else 1)
 
 

@@ -1,4 +1,4 @@
-"""What a benchmark reports: a line for people, and one line of JSON with the machine's facts."""
+"""Prints a benchmark's results: a readable line each, and one line of JSON with facts about the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Result:
 
 
 def p95(values: Sequence[float]) -> float:
-    """Of sorted values."""
+    """The 95th percentile of sorted values."""
     return values[int(len(values) * 0.95)]
 
 

@@ -1,4 +1,4 @@
-"""What the wall costs: the API on a database with row-level security, and on its twin without. `make bench-wall`."""
+"""The cost of row-level security: the API on a database with it and on a copy without. `make bench-wall`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INDEXING_SECONDS = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two: its API, and the database that it asks."""
+    """One of the two: an API and its database."""
 
     server: Server
     deployment: Deployment
@@ -41,7 +41,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Time for one answer, and CPU of the database's own processes for it, in microseconds."""
+    """Time per answer, and CPU of the database's backends per answer, in microseconds."""
 
     time_us: float
     database_us: float
@@ -49,7 +49,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """Extra time for an answer with the wall, as a share of the time without it: the median of the pairs."""
+    """Extra time per answer with the wall, relative to the time without: the median of the pairs."""
 
     scenario: Scenario
     with_wall: Sequence[Turn]
@@ -88,18 +88,18 @@ async def worker(deployment: Deployment) -> AsyncIterator[None]:
 
 
 async def fill(deployment: Deployment) -> tuple[Seeded, list[Scenario]]:
-    """Through the product: throughput's projects, and one to search; all of it indexed before anything is measured."""
+    """Creates throughput's projects and one to search through the API, and waits until all is indexed."""
     async with serving(deployment, "seeding") as side, worker(deployment):
         seeded = await seed(side.server.port, projects=throughput.PROJECTS, documents=throughput.DOCUMENTS)
         prose = Prose(seed=3)
         texts = [prose.document(number, CONTENT_LENGTH) for number in range(LIBRARY)]
         base_url = f"http://127.0.0.1:{side.server.port}/api/v1"
         async with httpx2.AsyncClient(base_url=base_url, headers=seeded.headers, timeout=60) as client:
-            search_server = await add_documents(client, texts)
+            library = await add_documents(client, texts)
             async with asyncio.timeout(INDEXING_SECONDS):
-                for project in [search_server, *seeded.documents]:
+                for project in [library, *seeded.documents]:
                     await indexed(client, project)
-        return seeded, scenarios(seeded, search_server, [prose.query(texts) for _ in range(QUERIES)])
+        return seeded, scenarios(seeded, library, [prose.query(texts) for _ in range(QUERIES)])
 
 
 async def add_documents(client: httpx2.AsyncClient, texts: Sequence[Mapping[str, str]]) -> str:
@@ -121,9 +121,9 @@ async def indexed(client: httpx2.AsyncClient, project: str) -> None:
         await asyncio.sleep(0.2)
 
 
-def scenarios(seeded: Seeded, search_server: str, queries: Sequence[str]) -> list[Scenario]:
-    """Throughput's own, and a hybrid search."""
-    path = f"/api/v1/projects/{search_server}/search?limit=10&q="
+def scenarios(seeded: Seeded, library: str, queries: Sequence[str]) -> list[Scenario]:
+    """The scenarios of `throughput`, and a hybrid search."""
+    path = f"/api/v1/projects/{library}/search?limit=10&q="
     asked = [load.request("GET", path + quote(query), seeded.headers) for query in queries]
     search = Scenario("search", 0.0, asked, load.Expected(200, 2000, b'"highlights":'))
     found = [*throughput.scenarios(seeded), search]
@@ -140,7 +140,7 @@ async def turn(scenario: Scenario, side: Side, seconds: float) -> Turn:
 
 
 async def measure(scenario: Scenario, sides: tuple[Side, Side], *, turns: int, seconds: float) -> Price:
-    """In pairs, one side after the other, each first in every second pair."""
+    """Measures in pairs, each side first in every second pair."""
     before = [await throughput.rows(side.deployment) for side in sides]
     for side in sides:
         await turn(scenario, side, WARM_UP_SECONDS)
@@ -204,7 +204,7 @@ def summary(price: Price) -> dict[str, str | float | bool | list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=30, help="pairs of turns for each scenario")
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=0.5, help="per turn")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:

@@ -1,6 +1,6 @@
-"""How long the ordinary routes take, all of them in turns on one `partywall serve`. `make bench-routes`.
+"""Latency of the ordinary routes, measured in turns on one `partywall serve`. `make bench-routes`.
 
-Exits with 1 where the 95th percentile of a route is above 500 ms.
+Exits with 1 if the 95th percentile of a route is above 500 ms.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STREAM = f"read {EVENTS} events"
 
 
 async def prepared(search_server: SearchServer) -> Place:
-    """A project with documents that can be found, and with runs."""
+    """A project with indexed documents and runs."""
     chance = random.Random(1)
     visitor = {"email": VISITOR, "password": PASSWORD}
     answer = await search_server.client.post("/api/v1/auth/register", json=visitor)
@@ -53,7 +53,7 @@ async def prepared(search_server: SearchServer) -> Place:
 
 
 async def turn(port: int, place: Place, route: Route, count: int) -> list[float]:
-    """In seconds, one for each answer."""
+    """The latency of each answer, in seconds."""
     requests = [route.make(place) for _ in range(count)]
     try:
         result = await load.run_once(port, requests, route.expected, connections=CONNECTIONS, seconds=TURN_SECONDS)
@@ -63,7 +63,7 @@ async def turn(port: int, place: Place, route: Route, count: int) -> list[float]
 
 
 async def streamed(search_server: SearchServer, place: Place, count: int) -> list[float]:
-    """From the request to the hundredth event of those that the project keeps."""
+    """Seconds from the request to the EVENTS-th event of the log."""
     taken: list[float] = []
 
     async def one() -> None:
@@ -85,7 +85,7 @@ async def streamed(search_server: SearchServer, place: Place, count: int) -> lis
 
 
 async def measure(search_server: SearchServer, place: Place, rounds: int, count: int) -> dict[str, list[float]]:
-    """Every round asks each route, in an order of its own; the first one warms up and is not counted."""
+    """Each round measures every route in random order; the first is a warm-up and not counted."""
     port = search_server.client.base_url.port
     assert port is not None
     routes = {route.name: route for route in ROUTES}
@@ -120,7 +120,7 @@ class Measured:
         return self.p95_ms <= TARGET_P95_MS
 
     def row(self) -> str:
-        """Of the documentation's table."""
+        """A row of the table in the documentation."""
         return f"| {self.route} | {self.p50_ms:.0f} | **{self.p95_ms:.0f}** | {self.p99_ms:.0f} |"
 
 
@@ -140,7 +140,7 @@ async def run(options: argparse.Namespace) -> bool:
 
 
 def _environment(model_url: str) -> dict[str, str]:
-    """Limits that count attempts, tickets and open runs are lifted; those of what is done at once are as shipped."""
+    """Lifts limits on login attempts, tickets and open runs; limits on concurrency keep their defaults."""
     return {
         "ACCOUNTS__ATTEMPTS_PER_MINUTE": "100000",
         "AGENTS__MODEL": "openai:scripted",
@@ -157,7 +157,7 @@ def _environment(model_url: str) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--requests", type=int, default=40, help="of each route in each round")
+    parser.add_argument("--requests", type=int, default=40, help="requests per route and round")
     options = parser.parse_args()
     sys.exit(0 if uvloop.run(run(options)) else 1)
 

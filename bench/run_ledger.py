@@ -1,6 +1,4 @@
-"""What is compared after runs have been broken: the model's questions, the letters, the documents, the journal and the
-streams.
-"""
+"""Compares the model's calls, the letters, the documents, the journal and the streams after runs were interrupted."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ _STEPS = """
     SELECT run_id::text AS run, name, number, attempts, extract(epoch FROM finished_at)::float8 AS finished
     FROM run_step
 """
-# What was committed last may have no number yet.
+# The last committed events may have no number yet.
 NUMBER_EVENTS = "SELECT wall.catch_up_events(id, 1000000) FROM project"
 _EVENTS = "SELECT project_id::text AS project, id, type, subject_id FROM event ORDER BY project_id, id"
 
@@ -37,7 +35,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """`asked` are the model's questions: the task, how many answers of tools were in it, and when, in Unix time."""
+    """`asked` are the model's calls: the task, the number of tool results in it, and the Unix time."""
 
     plans: dict[str, Plan]
     asked: Sequence[tuple[str, int, float]]
@@ -50,7 +48,7 @@ class Books:
     all_ended: bool
 
     def finished(self, plan: Plan, kind: str, number: int) -> asyncpg.Record | None:
-        """Its so-many-th model call (`.request`) or call of one tool (`call_tool:`), from 1; None where unfinished."""
+        """The plan's model call (`.request`) or tool call (`call_tool:`) by number, from 1; None if unfinished."""
         for step in self.steps:
             if step["run"] == plan.run and step["number"] == number and kind in step["name"] and step["finished"]:
                 return step
@@ -78,7 +76,7 @@ async def read_books(
         await connection.close()
     last = {row["project"]: row["id"] for row in events}
     async with asyncio.timeout(ARRIVAL_SECONDS):
-        while any(each.ledger.last < last[each.project] for each in followers):  # noqa: ASYNC110 - each one's own count
+        while any(each.ledger.last < last[each.project] for each in followers):  # noqa: ASYNC110 - polls counts
             await asyncio.sleep(0.1)
     return Books(
         plans, list(asked), letters, {row["id"]: row["content"] for row in contents},
@@ -103,7 +101,7 @@ def _all_end(books: Books) -> Result:
 
 
 def _no_question_again(books: Books, kills: int) -> Result:
-    """No question after its answer was written down; none more often than the journal has begun it."""
+    """No call is repeated after its result was stored, or made more often than the journal has started it."""
     late = often = repeated = 0
     by_run = Counter((task, at) for task, at, _ in books.asked)
     for (task, at), count in by_run.items():
@@ -122,7 +120,7 @@ def _no_question_again(books: Books, kills: int) -> Result:
 
 
 def _letters(books: Books) -> Result:
-    """What an idempotent receiver sees: by its key, each letter once."""
+    """An idempotent receiver gets each letter once, by its key."""
     keys: dict[str, set[str]] = {}
     for each in books.letters:
         keys.setdefault(each.key, set()).add(each.letter)
@@ -155,14 +153,14 @@ def _lines(books: Books) -> Result:
 
 
 def _told(books: Books) -> Result:
-    """In the table: each run begins once, each step is told once, and one end is the last of its events."""
+    """Each run starts once, each step has its events once, and the only terminal event is the last."""
     by_run: dict[str, list[str]] = {}
     for row in books.events:
         if row["type"].startswith("run."):
             by_run.setdefault(row["subject_id"], []).append(row["type"])
     wrong = sum(not _is_whole(plan, by_run.get(plan.run, [])) for plan in books.plans.values())
-    measured = f"{sum(map(len, by_run.values())):,} events of {len(by_run)} runs; {wrong} runs with a story not whole"
-    return Result("stories of the runs", measured, "0", not wrong)
+    measured = f"{sum(map(len, by_run.values())):,} events of {len(by_run)} runs; {wrong} runs with wrong events"
+    return Result("events of the runs", measured, "0", not wrong)
 
 
 def _is_whole(plan: Plan, types: Sequence[str]) -> bool:
@@ -178,7 +176,7 @@ def _is_whole(plan: Plan, types: Sequence[str]) -> bool:
 
 
 def _whole(books: Books) -> Result:
-    """What each follower received, against the table."""
+    """Compares what each follower received with the table."""
     tables: dict[str, Ledger] = {}
     for row in books.events:
         tables.setdefault(row["project"], Ledger()).enter(row["type"], row["id"], row["subject_id"])
@@ -188,6 +186,6 @@ def _whole(books: Books) -> Result:
     measured = (
         f"{sum(each.ledger.received for each in books.followers):,} deliveries over "
         f"{sum(each.connections for each in books.followers)} connections: {lost} lost, {repeated} repeated or out of "
-        f"order, {different} streams unlike the table"
+        f"order, {different} streams that differ from the table"
     )
     return Result("event streams", measured, "0, 0, 0", not (lost or repeated or different))

@@ -1,4 +1,4 @@
-"""What a run costs over bare Pydantic AI with the same model and tools, and how soon its first token is at the client.
+"""Overhead of a run over bare Pydantic AI with the same model and tools, and latency of its first token.
 `make bench-runs`.
 """
 
@@ -34,7 +34,7 @@ MAX_WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """`calls` are the model calls of a run, each but the last followed by a tool call."""
+    """`calls`: model calls per run; each but the last is followed by a tool call."""
 
     pairs: int
     calls: int
@@ -51,13 +51,13 @@ SHORT = Scale(pairs=8, calls=5, tokens=40)
 
 @dataclass(slots=True)
 class Follower:
-    """The client: one event stream of the project, read for as long as the benchmark lasts."""
+    """The client: reads the project's event stream during the benchmark."""
 
     seen: dict[str, dict[str, float]] = field(default_factory=dict)
     events: asyncio.Event = field(default_factory=asyncio.Event)
 
     def enter(self, body: dict[str, Any]) -> None:
-        """Notes when the first event of its type arrived, for each run."""
+        """Records when the first event of each type arrived, by run."""
         now = time.perf_counter()
         self.seen.setdefault(body["subject"]["id"], {}).setdefault(body["type"], now)
         self.events.set()
@@ -73,8 +73,8 @@ class Follower:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """Of one run, in milliseconds. `between` is, in their order, from the end of each step to the beginning of the
-    next: what a model has answered until its tool is called, what a tool has answered until the model is asked.
+    """Times of one run in milliseconds. `between` has, in order, the time from the end of each step to the start of
+    the next: from the model's answer to the tool call, and from the tool's answer to the model call.
     """
 
     begun: float
@@ -83,7 +83,7 @@ class Steps:
 
 
 def steps_of(asked: Sequence[Asked], started: float, done: float) -> Steps:
-    """A tool says when it was called, and takes no time."""
+    """The tool returns the time of its call and takes no time."""
     tools = [float(each) for each in asked[-1].tool_results]
     ends = [each.times.ended or 0.0 for each in asked]
     between = [(tool - ends[number], asked[number + 1].times.asked - tool) for number, tool in enumerate(tools)]
@@ -100,7 +100,7 @@ class Bench:
     worker: int
 
     async def run(self, task: str) -> tuple[str, float, float]:
-        """Its id, when it was asked for and when the client had its end."""
+        """Its id, the time of the request and the time when the client received its end."""
         started = time.perf_counter()
         run = await self.workspace.start_run(self.project, task)
         return run, started, await self.follower.when(run, "run.succeeded")
@@ -116,7 +116,7 @@ class Bench:
         return started, time.perf_counter()
 
     async def pair(self, calls: int) -> tuple[Steps, Steps]:
-        """One run and the same without Partywall, right after each other."""
+        """A run, and right after it the same without Partywall."""
         model = self.workspace.model
         model.script = looking(calls)
         model.asked.clear()
@@ -128,13 +128,13 @@ class Bench:
         return ours, bare
 
     def used(self) -> tuple[float, float, float]:
-        """Seconds of CPU by now: of the worker, of the database and of the bare clerk."""
+        """CPU-seconds so far of the worker, the database and the bare agent."""
         postgres = self.workspace.deployment.postgres_pid
         database = sum(cpu_seconds(pid) for pid in (postgres, *children_of(postgres)))
         return cpu_seconds(self.worker), database, cpu_seconds(self.bare.pid)
 
     async def first_token(self, *, as_output: bool) -> float:
-        """Milliseconds from when the model sent the first word until the client had it."""
+        """Milliseconds from the model's first word to its arrival at the client."""
         model = self.workspace.model
         words = "" if as_output else WORDS
         model.says(Reply(words, final(report=f"Done. {WORDS}").calls, pause=SPEAKS))
@@ -145,7 +145,7 @@ class Bench:
 
 
 def looking(calls: int) -> Any:  # noqa: ANN401 - a script
-    """Says something and looks, so many times less one; then it is done."""
+    """A script that calls the tool `look` `calls - 1` times, each after some words, and then finishes."""
 
     async def script(asked: Asked) -> Reply:
         await asyncio.sleep(THINKS)
@@ -167,7 +167,7 @@ async def measure(bench: Bench, scale: Scale) -> list[Result]:
 
 
 def step_result(pairs: Sequence[tuple[Steps, Steps]]) -> Result:
-    """Each step of a run less the same step of the bare run beside it."""
+    """Each step of a run minus the same step of the bare run."""
     extra = sorted(a - b for ours, bare in pairs for a, b in zip(ours.between, bare.between, strict=True))
     ours = sorted(gap for each, _ in pairs for gap in each.between)
     bare = sorted(gap for _, each in pairs for gap in each.between)

@@ -1,5 +1,5 @@
-"""Runs whose workers are killed: that all end, that nothing finished is done again, that every effect happens once, and
-that every event stream is whole. `make bench-survival`.
+"""Kills workers during runs and checks that all runs end, no finished step is repeated, every effect happens once, and
+every event stream is complete. `make bench-survival`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ENDING_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A worker is killed after each of `kill_every` seconds, drawn between the two, while runs are at work."""
+    """While runs are active, a worker is killed at random intervals between the two of `kill_every`, in seconds."""
 
     runs: int
     projects: int
@@ -45,8 +45,8 @@ SHORT = Scale(runs=20, projects=4, workers=2, seconds=10, kill_every=(2.0, 4.0))
 
 
 @dataclass(slots=True)
-class Crew:
-    """Workers that are killed and started again until `stopping` is set."""
+class WorkerPool:
+    """Workers that are killed and restarted until `stopping` is set."""
 
     workspace: Workspace
     size: int
@@ -54,21 +54,21 @@ class Crew:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     kills: list[float] = field(default_factory=list)
     started: int = 0
-    _hands: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def open(self) -> None:
-        self._hands = [self._start() for _ in range(self.size)]
+        self._workers = [self._start() for _ in range(self.size)]
 
     async def kill(self, every: tuple[float, float]) -> None:
         while await self._goes_on(self.chance.uniform(*every)):
             chosen = self.chance.randrange(self.size)
-            self._hands[chosen].send_signal(signal.SIGKILL)
+            self._workers[chosen].send_signal(signal.SIGKILL)
             self.kills.append(time.time())
-            await asyncio.to_thread(self._hands[chosen].wait)
-            self._hands[chosen] = self._start()
+            await asyncio.to_thread(self._workers[chosen].wait)
+            self._workers[chosen] = self._start()
 
     async def close(self) -> None:
-        await asyncio.gather(*(stop(each) for each in self._hands))
+        await asyncio.gather(*(stop(each) for each in self._workers))
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.started += 1
@@ -85,7 +85,7 @@ class Crew:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Answers each run by its plan, and notes every question: which run, after how many answers, and when."""
+    """Answers each run by its plan and records every call: its task, the number of tool results and the time."""
 
     plans: dict[str, Plan]
     chance: random.Random
@@ -100,7 +100,7 @@ class Model:
 
 
 async def start_runs(workspace: Workspace, projects: Sequence[str], model: Model, scale: Scale, seconds: float) -> None:
-    """At an even rate, in the projects' turn; each has a document of its own."""
+    """Starts runs at an even rate, in each project in turn; each run has its own document."""
     begun = time.perf_counter()
     for number in range(scale.runs):
         project = projects[number % len(projects)]
@@ -127,43 +127,43 @@ async def drop_connections(followers: Sequence[Reader], chance: random.Random) -
         chance.choice(followers).drop()
 
 
-async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[Books, Crew]:
+async def work(workspace: Workspace, scale: Scale, seed: int) -> tuple[Books, WorkerPool]:
     chance = random.Random(seed)
     model = Model({}, random.Random(seed + 1))
     workspace.model.script = model.script
     projects = [await workspace.project(f"Project {number}") for number in range(scale.projects)]
     followers = [Reader(workspace.port, project, workspace.token) for project in projects]
-    crew = Crew(workspace, scale.workers, chance)
+    pool = WorkerPool(workspace, scale.workers, chance)
     async with asyncio.TaskGroup() as group:
         reading = [group.create_task(each.run()) for each in followers]
         reading.append(group.create_task(drop_connections(followers, random.Random(seed + 2))))
-        crew.open()
-        killing = group.create_task(crew.kill(scale.kill_every))
+        pool.open()
+        killing = group.create_task(pool.kill(scale.kill_every))
         await start_runs(workspace, projects, model, scale, scale.seconds)
         ended = await until_over(workspace, list(model.plans.values()))
-        crew.stopping.set()
+        pool.stopping.set()
         await killing
         books = await read_books(workspace, model.plans, model.asked, followers, all_ended=ended)
         for each in reading:
             each.cancel()
-    await crew.close()
-    return books, crew
+    await pool.close()
+    return books, pool
 
 
 async def run(options: argparse.Namespace) -> bool:
     scale = SHORT if options.short else FULL
-    # All projects are of one account, which is to have every place.
-    places = {
+    # All projects belong to one account, which may use every slot.
+    limits = {
         "AGENTS__CONCURRENCY": "12",
         "AGENTS__CONCURRENCY_PER_ACCOUNT": "2000",
         "AGENTS__OPEN_RUNS_PER_ACCOUNT": "9999",
     }
-    environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__MAX_ATTEMPTS": "10", **places}
+    environment = {"JOBS__HEARTBEAT_TIMEOUT": HEARTBEAT, "AGENTS__MAX_ATTEMPTS": "10", **limits}
     async with open_workspace(0, 1, **environment) as workspace:
         workspace.deployment.environment["CLERK_OUTBOX"] = str(workspace.deployment.directory / OUTBOX)
-        books, crew = await work(workspace, scale, options.seed)
-    print(f"{len(crew.kills)} kills of {scale.workers} workers, {crew.started} starts, seed {options.seed}")
-    results = judge(books, len(crew.kills))
+        books, pool = await work(workspace, scale, options.seed)
+    print(f"{len(pool.kills)} kills of {scale.workers} workers, {pool.started} starts, seed {options.seed}")
+    results = judge(books, len(pool.kills))
     report("run_survival", results)
     return all(each.met is not False for each in results)
 

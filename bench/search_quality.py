@@ -1,4 +1,4 @@
-"""How good search is on a judged collection, asked through the HTTP API.
+"""Search quality on a judged collection, through the HTTP API.
 
 python -m bench.search_quality --collection FOLDER [--engine minilm --models DATA_DIR/models]
 """
@@ -18,16 +18,16 @@ from bench.search_server import SearchServer, open_search_server
 
 TARGETS = {"wordllama": 0.70, "minilm": 0.73}
 MODES = ("text", "vector", "hybrid")
-AT_ONCE = 4
+CONCURRENCY = 4
 
 
 async def score(
     search_server: SearchServer, project: str, ids: dict[str, str], topics: Sequence[Topic], mode: str
 ) -> dict[str, float]:
-    require_principal = asyncio.Semaphore(AT_ONCE)
+    limiter = asyncio.Semaphore(CONCURRENCY)
 
     async def ask(topic: Topic) -> list[str]:
-        async with require_principal:
+        async with limiter:
             return [ids[each] for each in await search_server.search(project, topic.text, mode=mode, limit=100)]
 
     answers = await asyncio.gather(*map(ask, topics))

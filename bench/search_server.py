@@ -1,4 +1,4 @@
-"""`partywall serve` itself with a test collection in a project, for the benchmarks of search."""
+"""Runs `partywall serve` for the search benchmarks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SearchServer:
         return project
 
     async def add(self, project: str, documents: Sequence[Mapping[str, str]]) -> dict[str, str]:
-        """Sends them in batches; answers their ids with the collection's own."""
+        """Sends them in batches; returns the ids of the collection by Partywall's ids."""
         ids: dict[str, str] = {}
         for start in range(0, len(documents), BATCH):
             body = {"documents": [dict(each) for each in documents[start : start + BATCH]]}
@@ -49,7 +49,7 @@ class SearchServer:
         return ids
 
     async def indexed(self, project: str, count: int) -> None:
-        """Waits until every document can be found."""
+        """Waits until `count` documents are indexed."""
         async with asyncio.timeout(LONGEST_SECONDS):
             while True:
                 answer = await self.client.get(f"/api/v1/projects/{project}/documents/stats")
@@ -68,7 +68,7 @@ class SearchServer:
 
 @asynccontextmanager
 async def open_search_server(environment: Mapping[str, str], models: Path | None = None) -> AsyncIterator[SearchServer]:
-    """A new server in a directory that is gone afterwards; `models` are those that are installed already."""
+    """A new server in a temporary directory; `models` is a directory of installed models to copy."""
     directory = await asyncio.to_thread(_make_directory)
     try:
         if models is not None:
@@ -103,7 +103,7 @@ def _start(command: Sequence[str], settings: Mapping[str, str], log: Path) -> su
 
 
 def cpu_by_kind(pid: int) -> dict[str, float]:
-    """CPU-seconds of `pid` and all below it, ended children included: of `partywall`, `postgres` and `valkey`."""
+    """CPU-seconds of `pid` and its descendants, including ended children, by `partywall`, `postgres` and `valkey`."""
     used: dict[str, float] = {}
     for each in [pid, *children_of(pid)]:
         kind = _kind(Path(f"/proc/{each}/cmdline").read_bytes())
@@ -114,7 +114,7 @@ def cpu_by_kind(pid: int) -> dict[str, float]:
 
 
 def resident_mb(pid: int) -> dict[str, float]:
-    """Resident memory by kind."""
+    """Resident memory in MB, by the same kinds."""
     found: dict[str, float] = {}
     for each in [pid, *children_of(pid)]:
         kind = _kind(Path(f"/proc/{each}/cmdline").read_bytes())
@@ -129,7 +129,7 @@ def _kind(command: bytes) -> str:
 
 
 def _make_directory() -> Path:
-    """One that the engines' account may traverse."""
+    """A temporary directory that the engines' account may traverse."""
     directory = Path(tempfile.mkdtemp(prefix="pw-bench-"))
     directory.chmod(0o711)
     return directory

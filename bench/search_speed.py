@@ -1,4 +1,4 @@
-"""How long a search takes with 5,000 documents in one project, asked through the HTTP API one after the other.
+"""Latency of searches through the HTTP API, one after another, with 5,000 documents in one project.
 
 python -m bench.search_speed --collection FOLDER [--documents 5000]
 """

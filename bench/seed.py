@@ -1,4 +1,4 @@
-"""Data made through the product: an account, projects and documents."""
+"""Creates an account, projects and documents through the API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def document(chance: random.Random, number: int) -> dict[str, str]:
 
 
 async def sign_up(client: httpx2.AsyncClient) -> str:
-    """An access token of a new account."""
+    """Registers an account and returns an access token."""
     answer = await client.post("/api/v1/auth/register", json={"email": EMAIL, "password": PASSWORD})
     assert answer.status_code == 202, answer.text
     form = {"grant_type": "password", "username": EMAIL, "password": PASSWORD}

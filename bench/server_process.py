@@ -1,4 +1,4 @@
-"""`partywall serve` of a checkout, and the CPU that each of its processes has used."""
+"""Runs `partywall serve` from a checkout and measures the CPU of each of its processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import orjson
 from bench.deployment import throwaway
 from bench.processes import answers, children_of, free_port, start
 
-# PostgreSQL's backends by whom they serve; the rest of it writes the log and cleans up.
+# PostgreSQL's backends by client; its other processes write the log and clean up.
 _APPLICATIONS = {"partywall-api": "PostgreSQL for the API", "partywall-worker": "PostgreSQL for the worker"}
 _OTHERS = "PostgreSQL itself"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -32,7 +32,7 @@ class Served:
     dsn: str
 
     async def cpu(self) -> dict[str, float]:
-        """CPU-seconds used so far, by process; of PostgreSQL's backends by whom they serve."""
+        """CPU-seconds used so far, by process; those of PostgreSQL's backends by client."""
         serving = await self._backends()
         used: dict[str, float] = {}
         for pid in self._processes():
@@ -45,7 +45,7 @@ class Served:
         return used
 
     def pause(self) -> None:
-        """Stops all of it, until `resume`, while another one is measured."""
+        """Stops all processes until `resume`, while another server is measured."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
@@ -73,7 +73,7 @@ class Served:
 
 @asynccontextmanager
 async def serving(checkout: Path, environment: Mapping[str, str]) -> AsyncIterator[Served]:
-    """A server of its own, in a directory that is gone afterwards."""
+    """A server in a temporary directory."""
     with throwaway() as directory:
         data, log, port = directory / "data", directory / "log", free_port()
         command = [sys.executable, "-m", "partywall", "serve", "--port", str(port), "--data-dir", str(data)]
@@ -101,6 +101,6 @@ def _name(command: list[str]) -> str:
 
 
 def _seconds(pid: int) -> tuple[float, float]:
-    """Its own, and those of its children that have ended."""
+    """CPU-seconds of the process itself, and of its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS, (int(fields[13]) + int(fields[14])) / _TICKS

@@ -1,4 +1,4 @@
-"""From `make serve` on a data directory that exists to the first healthy answer. `make bench-start`."""
+"""Time from `make serve` on an existing data directory to the first healthy answer. `make bench-start`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEALTHY = 200
 
 
 async def start(data_dir: Path) -> dict[str, float]:
-    """Seconds to the first healthy answer, and until everything is ready; stopped as Ctrl-C does it."""
+    """Seconds until healthy and until ready; then stops the server as Ctrl-C does."""
     port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(  # noqa: ASYNC220 - nothing else runs meanwhile

@@ -1,4 +1,4 @@
-"""From SIGTERM to the end of a busy `partywall serve`, streams and all. `make bench-stop`."""
+"""Time from SIGTERM to the end of a busy `partywall serve`. `make bench-stop`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUNS, WEBHOOKS, UPLOADS, IDLE = 8, 5, 20, 50
 
 @asynccontextmanager
 async def silence() -> AsyncIterator[tuple[str, asyncio.Event]]:
-    """A server that takes requests and answers none: its URL, and an event that is set when somebody has asked."""
+    """A server that accepts requests and never answers: its URL, and an event that is set by the first request."""
     asked = asyncio.Event()
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -57,8 +57,8 @@ def environment(model: str) -> dict[str, str]:
 
 
 async def busy(stack: AsyncExitStack, port: int, target: str, streams: int, documents: int) -> None:
-    """Open streams, runs that wait for their model, deliveries that wait for an answer, requests that are half sent,
-    connections that ask for nothing, and documents that are being indexed."""
+    """Opens streams; starts runs that wait for their model, deliveries that wait for an answer, half-sent requests
+    and idle connections; and creates documents that are being indexed."""
     limits = httpx2.Limits(max_connections=None)
     base = f"http://127.0.0.1:{port}"
     client = await stack.enter_async_context(httpx2.AsyncClient(base_url=base, timeout=60, limits=limits))
@@ -89,7 +89,7 @@ async def _made(client: httpx2.AsyncClient, path: str, body: object) -> str:
 
 
 async def measure(data_dir: Path, streams: int, documents: int) -> tuple[float, str]:
-    """The seconds, and what was written to the terminal after the signal."""
+    """Seconds until the end, and the output after the signal."""
     port = free_port()
     command = [sys.executable, "-m", "partywall", "serve", "--port", str(port), "--data-dir", str(data_dir)]
     async with AsyncExitStack() as stack:
@@ -119,7 +119,7 @@ async def measure(data_dir: Path, streams: int, documents: int) -> tuple[float, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=500)
-    parser.add_argument("--documents", type=int, default=2000, help="are being indexed")
+    parser.add_argument("--documents", type=int, default=2000, help="documents that are being indexed")
     options = parser.parse_args()
     with throwaway() as directory:
         seconds, said = asyncio.run(measure(directory / "data", options.streams, options.documents))

@@ -1,5 +1,5 @@
-"""Many event streams on one API process: what one costs, how soon news arrives, and that none is ever lost, repeated or
-out of order, whatever breaks. `make bench-streams`.
+"""Many event streams on one API process: memory per stream, latency of events, and exactly-once delivery in order
+while connections and processes are broken. `make bench-streams`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CONNECT_SECONDS, ARRIVAL_SECONDS = 120.0, 180.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is done; `seconds` is how long news is timed, `events` and `spread` are for the part with breakdowns."""
+    """The size of a run. `seconds`: how long latency is measured; `events`, `spread`: for the part with breakdowns."""
 
     projects: int
     readers: int
@@ -61,9 +61,9 @@ SHORT = Scale(projects=50, readers=4, seconds=5, events=100, spread=15, drop_eve
 
 @asynccontextmanager
 async def following(crowd: Crowd, api: Api, scale: Scale) -> AsyncIterator[tuple[list[Reader], Result]]:
-    """Open streams and what each took; every reader of a project is a person who asks for their own right.
+    """Open streams, and the memory of each. Every reader of a project is another user with their own membership.
 
-    What the first fifth loads for all, such as each project's tail, is not counted for the others.
+    The first fifth is not measured: it loads what all streams share, such as the log tailer of each project.
     """
     made = [Reader(api.port, project, token) for token in crowd.tokens[: scale.readers] for project in crowd.projects]
     first = len(made) // 5
@@ -81,7 +81,7 @@ async def following(crowd: Crowd, api: Api, scale: Scale) -> AsyncIterator[tuple
 
 
 async def settled(opening: list[Reader], api: Api) -> float:
-    """Resident MB of the API when all of them are open."""
+    """Resident MB of the API once all readers are connected."""
     async with asyncio.timeout(CONNECT_SECONDS):
         for each in opening:
             await each.open.wait()
@@ -91,7 +91,7 @@ async def settled(opening: list[Reader], api: Api) -> float:
 
 @dataclass(slots=True)
 class Times:
-    """When each document's news was asked for, written and received by the last reader, in Unix time."""
+    """When each document was requested, its event written, and received by the last reader; in Unix time."""
 
     sent: dict[str, float] = field(default_factory=dict)
     at: dict[str, str] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Times:
 
     @property
     def from_writing(self) -> list[float]:
-        """Milliseconds since the event was written, which is before its commit."""
+        """Milliseconds since the event was written, before its commit."""
         return sorted((self.last[t] - datetime.fromisoformat(self.at[t]).timestamp()) * 1000 for t in self.sent)
 
     @property
@@ -129,7 +129,7 @@ async def time_events(port: int, crowd: Crowd, followers: list[Reader], scale: S
 async def until(condition: Callable[[], bool], seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - a look at every reader's own count
+            while not condition():  # noqa: ASYNC110 - polls the readers' counts
                 await asyncio.sleep(0.1)
     except TimeoutError:
         return False
@@ -137,7 +137,7 @@ async def until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 async def tables(deployment: Deployment, crowd: Crowd) -> dict[str, Ledger]:
-    """What every reader of a project must have received, from the table itself."""
+    """What every reader of a project must have received, according to the event table."""
     found: dict[str, Ledger] = {}
     connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     try:
@@ -162,7 +162,7 @@ def exactness(name: str, ledgers: list[Ledger], expected: list[Ledger], unread: 
     hints = sum(each.other.get("reconnect", 0) for each in ledgers)
     measured = (
         f"{sum(each.received for each in ledgers):,} deliveries: {lost} lost, {repeated} repeated or out of order, "
-        f"{moved} resets, {different} readers unlike the table; {hints} reconnect hints{unread}"
+        f"{moved} resets, {different} readers that differ from the table; {hints} reconnect hints{unread}"
     )
     return Result(name, measured, "0, 0, 0, 0", not (lost or repeated or moved or different or unread))
 
@@ -208,7 +208,7 @@ def events_result(times: Times, scale: Scale) -> Result:
 async def survive(
     api: Api, deployment: Deployment, crowd: Crowd, followers: list[Reader], scale: Scale, folder: Path | str
 ) -> list[Result]:
-    """Writes and breaks things at the same time, then compares what every reader has with the table."""
+    """Writes events while breaking things, then compares every reader with the table."""
     breakdowns = Breakdowns(api, deployment, followers, scale.drop_every, scale.break_every)
     npm = NpmReader()
     async with asyncio.TaskGroup() as group:
@@ -252,7 +252,7 @@ async def _listen(npm: NpmReader, folder: Path | str, port: int, crowd: Crowd) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="200 streams and 20,000 deliveries, in a minute")
-    parser.add_argument("--eventsource", type=Path, help="a folder where npm has installed eventsource")
+    parser.add_argument("--eventsource", type=Path, help="folder where npm has installed eventsource")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:
         sys.exit("two cores are needed: one for the server, one for everything else")

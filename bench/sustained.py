@@ -1,4 +1,4 @@
-"""Documents that come one by one: single POSTs from many connections, and how soon and at what cost they are found.
+"""Documents created one by one from many connections: the cost of each and the delay until they are found.
 
 python -m bench.sustained [--seconds 60]
 """
@@ -25,7 +25,7 @@ TARGET_CPU_MS, TARGET_SECONDS, TARGET_LONE_MS = 5.0, 5.0, 300.0
 
 
 async def lone(search_server: SearchServer, project: str, documents: list[dict[str, str]]) -> float:
-    """The 95th percentile of the milliseconds from a POST until the document is found, on an idle system."""
+    """The 95th percentile of the milliseconds from a POST until the document is indexed, on an idle system."""
     seen = []
     for each in documents:
         began = time.perf_counter()
@@ -66,7 +66,7 @@ async def sustained(
 
 
 async def idle(search_server: SearchServer, seconds: float) -> dict[str, float]:
-    """The share of one core that all processes take together while nobody asks for anything."""
+    """Percent of one core used without requests, by kind of process."""
     before = cpu_by_kind(search_server.pid)
     await asyncio.sleep(seconds)
     after = cpu_by_kind(search_server.pid)

@@ -1,4 +1,4 @@
-"""Requests per second of the product against its floor, taken in turns. `make bench-throughput`."""
+"""Requests per second of the product compared with the floor, measured in turns. `make bench-throughput`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One turn: answers per second, CPU of the server for each answer, and the 99th percentile of the latency."""
+    """One turn: answers per second, CPU per answer, and the 99th percentile of the latency."""
 
     rate: float
     cpu_us: float
@@ -90,7 +90,7 @@ async def turn(scenario: Scenario, target: Server, seconds: float) -> Measured:
 async def measure(
     scenario: Scenario, servers: Sequence[Server], *, turns: int, seconds: float
 ) -> dict[str, list[Measured]]:
-    """Floor and product in turns, so that what else the machine does meets both."""
+    """Floor and product in turns, so that other load on the machine affects both."""
     found: dict[str, list[Measured]] = {each.name: [] for each in servers}
     for each in servers:
         await turn(scenario, each, WARM_UP_SECONDS)
@@ -101,7 +101,7 @@ async def measure(
 
 
 async def same_answers(seeded: Seeded, servers: Sequence[Server]) -> None:
-    """The floor gives the product's own answers, so that it does the same work."""
+    """Checks that the floor gives the product's answers and so does the same work."""
     project, ids = next(iter(seeded.documents.items()))
     async with httpx2.AsyncClient(headers=dict(seeded.headers)) as client:
         for path in (f"/{ids[0]}", f"/{ids[-1]}", "?limit=50"):
@@ -121,7 +121,7 @@ async def rows(deployment: Deployment) -> dict[str, int]:
 
 
 async def start(stack: AsyncExitStack, deployment: Deployment) -> tuple[Server, Server]:
-    """Both on the same core; only one of them is loaded at a time."""
+    """Starts both on the same core; only one is loaded at a time."""
     root = Path(__file__).parents[1]
     ports = free_port(), free_port()
     commands = {
@@ -142,7 +142,7 @@ async def start(stack: AsyncExitStack, deployment: Deployment) -> tuple[Server, 
 
 
 async def analyze(deployment: Deployment) -> None:
-    """As autovacuum would have done by the time that anybody measures."""
+    """As autovacuum would have done by now."""
     connection = await asyncpg.connect(deployment.superuser_url.replace("+asyncpg", "", 1))
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
@@ -194,7 +194,7 @@ def report(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each turn")
+    parser.add_argument("--seconds", type=float, default=3.0, help="per turn")
     parser.add_argument("--only", default="", help="scenarios whose name contains this")
     options = parser.parse_args()
     if (os.cpu_count() or 1) < 2:

@@ -1,4 +1,4 @@
-"""What the benchmarks of runs share: one API process, workers that know the clerk, and a model server on loopback."""
+"""Shared by the benchmarks of runs: an API process, workers with the agent `clerk`, and a local model server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STOP_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """`client` is the owner of every project, at `/api/v1`."""
+    """`client` acts as the owner of all projects, at `/api/v1`."""
 
     deployment: Deployment
     port: int
@@ -47,7 +47,7 @@ class Workspace:
         return str(_json(answer, 202)["id"])
 
     async def count(self, query: str) -> int:
-        """As the database's superuser."""
+        """The result of a query, run as superuser."""
         connection = await asyncpg.connect(self.deployment.superuser_url.replace("+asyncpg", "", 1))
         try:
             found: int = await connection.fetchval(query)
@@ -56,7 +56,7 @@ class Workspace:
         return found
 
     def start_worker(self, number: int, core: int | None = None) -> subprocess.Popen[bytes]:
-        """`core` is None where it may use all of them."""
+        """Pinned to `core` unless that is None."""
         log = self.deployment.directory / f"worker{number}.log"
         return start([sys.executable, "-m", "partywall", "worker"], self.deployment.environment, core, log)
 
@@ -69,7 +69,7 @@ def _json(answer: httpx2.Response, status: int) -> Json:
 
 @asynccontextmanager
 async def open_workspace(api_core: int, other_core: int, **environment: str) -> AsyncIterator[Workspace]:
-    """Engines of its own and an API that is ready; workers are the caller's."""
+    """Temporary engines and a healthy API; the caller starts workers."""
     async with open_deployment(other_core) as deployment, model_server() as model:
         deployment.environment.update(
             {
@@ -93,12 +93,12 @@ async def open_workspace(api_core: int, other_core: int, **environment: str) -> 
 
 
 async def stop(worker: subprocess.Popen[bytes]) -> None:
-    """As a deploy does it."""
+    """Stops the worker with SIGTERM, as a deployment does."""
     worker.terminate()
     async with asyncio.timeout(STOP_SECONDS):
         await asyncio.to_thread(worker.wait)
 
 
 def parsed(lines: str) -> list[Json]:
-    """One object on each line."""
+    """The JSON object of each line."""
     return [json.loads(line) for line in lines.splitlines()]

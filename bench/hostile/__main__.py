@@ -1,7 +1,7 @@
-"""Hostile requests of every kind, one kind after another, beside an honest client. `make bench-hostile`.
+"""Runs one kind of hostile request after another beside an honest client. `make bench-hostile`.
 
-Exits with 1 where an honest request took more than a second or failed, the API or the worker took more than 150 MB
-above idle, or not everything was normal ten seconds after the last attack.
+Exits with 1 if an honest request failed or took more than a second, the API or the worker used more than 150 MB above
+idle, or anything was not normal ten seconds after the last attack.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bench.hostile.testbed import open_bench
 
 TOTAL_SECONDS = 300.0
 AROUND_SECONDS = 45.0  # start, warm-up, recovery
-OVERHEAD_SECONDS = 0.8  # of each attack: its process, its account and project
+OVERHEAD_SECONDS = 0.8  # per attack: its process, account and project
 LEAST_SECONDS, MOST_SECONDS = 0.7, 4.0
 
 
@@ -53,7 +53,7 @@ async def run(options: argparse.Namespace, chosen: Sequence[Attack]) -> int:
 
 
 def _seconds(chosen: Sequence[Attack]) -> float:
-    """For each attack of weight 1, so that all take five minutes; at least as much as shows what it does."""
+    """Seconds per attack of weight 1, so that all take TOTAL_SECONDS; at least LEAST_SECONDS."""
     left = TOTAL_SECONDS - AROUND_SECONDS - OVERHEAD_SECONDS * len(chosen)
     return min(MOST_SECONDS, max(LEAST_SECONDS, left / sum(each.weight for each in chosen)))
 
@@ -83,11 +83,11 @@ def choose(names: str | None) -> list[Attack]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", metavar="NAME,...", help="these attacks alone")
-    parser.add_argument("--list", action="store_true", help="name the attacks and end")
-    parser.add_argument("--seconds", type=float, help="for each attack; by default five minutes for all")
-    parser.add_argument("--markdown", action="store_true", help="print the tables of the documentation, too")
-    parser.add_argument("--fill", metavar="PAGE", type=Path, help="write what was measured into this page's tables")
+    parser.add_argument("--only", metavar="NAME,...", help="only these attacks")
+    parser.add_argument("--list", action="store_true", help="list the attacks and exit")
+    parser.add_argument("--seconds", type=float, help="per attack; by default five minutes for all")
+    parser.add_argument("--markdown", action="store_true", help="also print the tables of the documentation")
+    parser.add_argument("--fill", metavar="PAGE", type=Path, help="write the results into this page's tables")
     parser.add_argument("--log", type=Path, help="keep the server's log in this file")
     options = parser.parse_args()
     chosen = choose(options.only)

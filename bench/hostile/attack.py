@@ -8,10 +8,10 @@ from bench.hostile.hostile import Hostile
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """One kind of hostile request. `point` is the kind of resource that it is after, as in `POINTS`.
+    """One kind of hostile request. `point` is the kind of resource it attacks, a key of `POINTS`.
 
-    `run` prepares, calls `begin` and sends until the time is over or it has sent all that it has. What fills queues is
-    given `weight` times as long as what is answered at once.
+    `run` prepares, calls `begin` and sends until the time is over or all requests are sent. Attacks that fill queues
+    get `weight` times the time.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""One attack in a process of its own, which prints what it was answered as one line of JSON.
+"""A process that runs one attack and prints the counted answers as one line of JSON.
 
 Arguments: NAME PORT NETWORK SECONDS.
 """
@@ -20,7 +20,7 @@ GRACE_SECONDS = 3.0
 
 
 async def attack(hostile: Hostile) -> dict[str, object]:
-    """`error` is None where the attack could begin."""
+    """The result; `error` is None if the preparation succeeded."""
     error = None
     try:
         await ATTACKS[hostile.name].run(hostile)
@@ -32,7 +32,7 @@ async def attack(hostile: Hostile) -> dict[str, object]:
 
 def main() -> None:
     name, port, network, seconds = sys.argv[1:]
-    gc.disable()  # it lives for seconds
+    gc.disable()  # the process lives for seconds
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     hostile = Hostile(int(port), network, float(seconds), name, started=time.monotonic())

@@ -1,4 +1,4 @@
-"""`partywall serve` with its default limits on engines of its own, and a model server beside it."""
+"""A temporary `partywall serve` with default limits, and a model server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Deployment:
 
 
 def _environment(model_url: str) -> dict[str, str]:
-    """Limits stay as they are shipped; webhooks may call loopback, where their receivers are."""
+    """Default limits; webhooks may call receivers on loopback."""
     return {
         **os.environ,
         "AGENTS__MODEL": "openai:scripted",
@@ -42,7 +42,7 @@ def _environment(model_url: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def model_server() -> AsyncIterator[str]:
-    """Its address."""
+    """Runs a model server; yields its address."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "bench.hostile.model", stdout=PIPE)
     try:
         assert process.stdout is not None
@@ -53,7 +53,7 @@ async def model_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def deployment(log: Path | None = None) -> AsyncIterator[Deployment]:
-    """Its environment is the caller's; what it writes goes to `log`."""
+    """A ready server that inherits the environment; its output goes to `log`."""
     with throwaway() as directory:
         port, log = free_port(), log or directory / "serve.log"
         command = [
@@ -93,5 +93,5 @@ async def _stop(process: Process) -> None:
         async with asyncio.timeout(STOP_SECONDS):
             await process.wait()
     except TimeoutError:
-        process.send_signal(signal.SIGTERM)  # the second one kills what has not stopped
+        process.send_signal(signal.SIGTERM)  # the second one kills what is still running
         await process.wait()

@@ -1,4 +1,4 @@
-"""What an attack has: addresses of its own, accounts of its own, and the ways to send. It stops by itself."""
+"""What attacks use: their own addresses and accounts, and ways to send until their time is over."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ HOSTS = 250
 
 
 class NotSetUpError(Exception):
-    """What the attack needs before it begins was refused: it proves nothing."""
+    """The attack's preparation failed, so its result is meaningless."""
 
 
 @dataclass(slots=True)
 class Hostile:
-    """`network` is a /24 of loopback, so that every attack comes from addresses of its own."""
+    """`network` is a /24 of loopback, so that each attack has its own addresses."""
 
     port: int
     network: str
@@ -47,11 +47,11 @@ class Hostile:
 
     @property
     def here(self) -> str:
-        """The path of its project."""
+        """The path of the attack's project."""
         return f"{API}/projects/{self.project}"
 
     def begin(self) -> None:
-        """The time of the attack runs from here; what came before was preparation."""
+        """Starts the attack's time, after its preparation."""
         self.started = time.monotonic()
 
     # Preparation
@@ -59,7 +59,7 @@ class Hostile:
     async def call(
         self, method: str, path: str, body: object = None, *, token: str | None = None, host: int = 1
     ) -> Json:
-        """A well-formed request that has to succeed."""
+        """A well-formed request that must succeed. Raises NotSetUpError."""
         return await self.fetch(request(method, path, token=token or self.token or None, body=body), host=host)
 
     async def fetch(self, data: bytes, *, host: int = 1) -> Json:
@@ -85,8 +85,8 @@ class Hostile:
         data = request("POST", f"{API}/auth/token", body=form, headers=headers)
         return str((await self.fetch(data, host=host))["access_token"])
 
-    async def settle(self) -> None:
-        """An account and a project, which `token` and `project` name."""
+    async def set_up(self) -> None:
+        """Creates an account and a project and sets `token` and `project`."""
         self.token = await self.sign_up()
         self.project = await self.new_project()
 
@@ -100,7 +100,7 @@ class Hostile:
     # Requests
 
     def ask(self, method: str, path: str, body: object = None, **headers: str) -> bytes:
-        """A request of its account; underscores in the names of headers stand for hyphens."""
+        """A request with the account's token; underscores in header names become hyphens."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return request(method, path, token=self.token or None, body=body, headers=given)
 
@@ -109,7 +109,7 @@ class Hostile:
         return multipart(f"{self.here}/documents/upload", self.token, content, name=name, headers=headers)
 
     def source(self, host: int) -> str:
-        """Of its own /24 the first 250; those above are each of another network."""
+        """The source address of a host: the first 250 are in `network`, each higher one in another network."""
         if host < HOSTS:
             return f"{self.network}.{host + 1}"
         return f"127.{70 + host // HOSTS}.{host % HOSTS}.{self.network.rpartition('.')[2]}"
@@ -125,7 +125,7 @@ class Hostile:
         addresses: int = 1,
         first_address: int = 0,
     ) -> None:
-        """One request in flight on each connection, from as many addresses, until the time or the requests end."""
+        """One request in flight per connection, from `addresses`, until the time is over or `most` are sent."""
         upcoming = itertools.islice(requests, most)
         lines = (self._line(upcoming, first_address + number % addresses) for number in range(connections))
         await asyncio.gather(*lines)
@@ -152,7 +152,7 @@ class Hostile:
             return None
 
     async def exchange(self, connection: Connection, data: bytes) -> bool:
-        """Whether the connection is over."""
+        """Sends and counts the answer; whether the connection is closed."""
         try:
             async with asyncio.timeout(self.left + 0.05):
                 answer = await connection.ask(data)
@@ -177,9 +177,9 @@ class Hostile:
         addresses: int = 1,
         within: float = 0.0,
     ) -> None:
-        """So many connections, opened within that time, that send the opening and, again and again, the drip.
+        """Opens `count` connections `within` that time; each sends `opening`, then `drip` repeatedly.
 
-        Counts as `held` what is still open at the end.
+        Counts connections that are open at the end as `held`.
         """
         pauses = (within * number / count for number in range(count))
         held = (self._held(pause, n % addresses, opening, drip, every) for n, pause in enumerate(pauses))
@@ -229,7 +229,7 @@ class Hostile:
             connection.close()
 
     async def wait(self) -> None:
-        """For what was sent to be worked on."""
+        """Waits for the rest of the time, while the server processes the requests."""
         await asyncio.sleep(self.left)
 
 

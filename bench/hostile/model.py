@@ -1,4 +1,4 @@
-"""A model server in a process of its own; what a prompt contains decides what it says. Prints its address."""
+"""A model server that runs as a process and prints its address. The content of a prompt determines the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory of the API, of the worker, and of the processes that read costly texts for both, sampled."""
+"""Samples the memory of the API, the worker and their text processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _resident(pid: int) -> float:
 
 
 def _peak(pid: int) -> float:
-    """The most since it was reset."""
+    """The peak in MB since the last reset."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
@@ -33,7 +33,7 @@ def _peak(pid: int) -> float:
 
 @dataclass(slots=True)
 class Monitor:
-    """Follows the processes below `root`, the supervisor. `peaks` are in MB, since the last `reset`."""
+    """Monitors the children of the supervisor `root`. `peaks` are in MB, since the last `reset`."""
 
     root: int
     peaks: dict[str, float] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Monitor:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def sample(self) -> dict[str, float]:
-        """Resident memory of each part now."""
+        """Current resident memory of each part, in MB."""
         found: dict[str, float] = {TEXTS: 0.0}
         for child in self._children(self.root):
             with suppress(OSError):
@@ -67,7 +67,7 @@ class Monitor:
         self.sample()
 
     def finish(self) -> dict[str, float]:
-        """The peaks, also those between two samples."""
+        """The peaks, including those between samples."""
         self.sample()
         for part, pid in self._pids.items():
             with suppress(OSError):
@@ -86,7 +86,7 @@ class Monitor:
         return total
 
     def _children(self, pid: int) -> list[int]:
-        """Processes end while they are listed; then once more."""
+        """Retries, because processes may end while they are listed."""
         for _ in range(3):
             with suppress(OSError):
                 return children_of(pid)

@@ -1,4 +1,4 @@
-"""What the processes of the benchmark agree on."""
+"""Constants that the benchmark's processes share."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from typing import Final
 
 HONEST_EMAIL: Final = "honest@example.com"
 HONEST_PASSWORD: Final = "the honest client's password"
-# In a prompt: the model is silent, gives an extraction, proposes to write.
+# In a prompt, these make the model hang, return an extraction or propose to write.
 HANG, MATCH, WRITE = "Hang.", "Match.", "Write."

@@ -1,7 +1,6 @@
-"""The honest client: reads, writes, searches, runs and streams in a project of its own, a few requests a second.
+"""The honest client: reads, writes, searches, runs and streams in its own project, a few requests a second.
 
-Requests are begun by the clock and not by the answer before, so that a server that stands still is noticed by all of
-the requests that it keeps waiting.
+Requests start by the clock, not after the previous answer, so that a stalled server delays many of them visibly.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from bench.seed import TEXT
 
 BETWEEN_SECONDS: Final = 0.12
 MAX_WAIT_SECONDS: Final = 15.0
-KEEP_ALIVE_SECONDS: Final = 3.0  # shorter than the server's, so that no request meets a connection that is closing
-# How long after the request that caused them these may come. A run and an index wait for their operation in a queue.
+KEEP_ALIVE_SECONDS: Final = 3.0  # less than the server's, so that no request uses a closing connection
+# The longest time from a request to its effects. Runs and indexing wait in a queue.
 DUE: Final = {"event": 1.0, "run": 10.0, "index": 30.0}
 CAUSED: Final = {"document.created": "event", "document.indexed": "index", "run.succeeded": "run"}
 PAGE = f"<html><title>Invoice</title><body><h1>Invoice</h1><p>{' '.join(TEXT.split())}</p></body></html>".encode()
@@ -31,7 +30,7 @@ PAGE = f"<html><title>Invoice</title><body><h1>Invoice</h1><p>{' '.join(TEXT.spl
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`wrong` says what was wrong with the answer, if anything."""
+    """One measurement; `wrong` describes an error, if any."""
 
     name: str
     began: float
@@ -75,7 +74,7 @@ class Honest:
         self.document = made.raise_for_status().json()["items"][0]["id"]
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         self.reader = Reader(self.port, self.project, self.token, seen=self._see)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.reader.run())
@@ -86,7 +85,7 @@ class Honest:
                 self._begin(number)
 
     async def settled(self, since: float) -> list[Sample]:
-        """What was begun since then, once each request is over."""
+        """The samples since then, after waiting for pending requests."""
         if self._pending:
             await asyncio.wait(set(self._pending))
         self.give_up_waiting()
@@ -135,7 +134,7 @@ class Honest:
             self.samples.append(Sample(what, began, now - began))
 
     def give_up_waiting(self, max_wait: float = MAX_WAIT_SECONDS) -> None:
-        """What has not come that long after it was due never comes."""
+        """Records effects that are overdue by `max_wait` as failed."""
         now = time.monotonic()
         for (what, subject), began in list(self._awaited.items()):
             if now - began > DUE[what] + max_wait:
@@ -143,7 +142,7 @@ class Honest:
                 self.samples.append(Sample(what, began, now - began, "never came"))
 
     def awaited(self, until: float) -> Counter[str]:
-        """What requests that were begun before have still not caused."""
+        """Missing effects of requests that started before `until`, by kind."""
         return Counter(what for (what, _), began in self._awaited.items() if began < until)
 
     async def _log_in(self) -> httpx2.Response:
@@ -169,13 +168,13 @@ class Honest:
         return await self.client.patch(f"{self.here}/documents/{self.document}", json={"title": f"Title {self._count}"})
 
     async def _connect(self) -> httpx2.Response:
-        """On a connection of its own."""
+        """Uses a new connection."""
         return await self.client.get("/healthz", headers={"Connection": "close"})
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`awaits` are the events that the request has to cause."""
+    """`awaits` are the effects that the request must cause."""
 
     name: str
     status: int
@@ -194,7 +193,7 @@ PATCH = Operation("patch", 200, lambda h: h._patch())
 RUN = Operation("run", 202, lambda h: h._post("/runs", {"agent": "clerk", "input": {"task": "Done."}}), ("run",))
 LOGIN = Operation("log in", 200, lambda h: h._log_in())
 CONNECT = Operation("connect", 200, lambda h: h._connect())
-# 40 operations of 0.12 s: a log-in every 4.8 s stays below what one address may try in a minute.
+# 40 operations of 0.12 s: one login every 4.8 s is below the limit of attempts per address and minute.
 SCHEDULE: Final = (
     *(GET, SEARCH, CREATE, CONNECT, LIST, UPLOAD, SEARCH, PATCH, GET, RUN),
     *(LIST, SEARCH, CREATE, GET, CONNECT, UPLOAD, LIST, SEARCH, PATCH, LOGIN),

@@ -1,4 +1,4 @@
-"""Writes what was measured into the last column of the tables of a page, where a row names attacks in backticks."""
+"""Writes results into the last column of a page's tables, in rows that name attacks in backticks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAMES = re.compile(r"`([a-z0-9-]+)`")
 
 
 def fill(page: Path, rounds: Sequence[Round]) -> None:
-    """Rows of attacks that were not made stay as they are."""
+    """Fills the page's rows; those of attacks that did not run stay unchanged."""
     made = {each.attack.name: each for each in rounds}
     lines = [_filled(line, made) for line in page.read_text().split("\n")]
     page.write_text("\n".join(lines))
 
 
 def named_in(line: str) -> list[str]:
-    """The attacks that the first cell of a row names; none where the line is no row."""
+    """The attacks named in the row's first cell; none if the line is not a row."""
     cells = line.split("|")
     return NAMES.findall(cells[1]) if len(cells) > 2 else []
 
@@ -34,7 +34,7 @@ def _filled(line: str, made: Mapping[str, Round]) -> str:
 
 
 def _worst(found: Sequence[Round]) -> str:
-    """Of all of them: the slowest honest request, the failures, the most memory."""
+    """Over all of them: the slowest honest request, failures and most memory."""
     samples = [sample for each in found for sample in each.samples]
     slowest = max((1000 * sample.seconds for sample in samples if sample.name not in DUE), default=0.0)
     memory = [f"{part} {max(each.above.get(part, 0.0) for each in found):+.0f} MB" for part in PARTS]

@@ -1,4 +1,4 @@
-"""What was measured, as a table and as a verdict."""
+"""Formats and judges results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.hostile.monitor import PARTS
 from bench.hostile.normal_traffic import DUE, Sample
 
 REQUEST_SECONDS = 1.0
-# Above idle; the processes that read texts have a limit each, and the API and the worker two at a time.
+# Above idle. Each text process has a limit of 512 MB; the API and the worker have two each.
 MOST_MB = {"api": 150.0, "worker": 150.0, "texts": 4 * 512.0}
 HEADS = (
     "attack",
@@ -28,7 +28,7 @@ HEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One attack. `above` is the peak of memory above idle in MB, `share` the generator's use of one core."""
+    """One attack. `above` is the peak memory above idle in MB, `share` the generator's share of one core."""
 
     attack: Attack
     began: float
@@ -53,11 +53,11 @@ class Round:
         if self.restarts:
             yield f"{self.restarts} restart(s) of the API or the worker"
         if self.error is not None:
-            yield f"could not begin: {self.error}"
+            yield f"could not start: {self.error}"
 
 
 def faults_in(samples: Sequence[Sample]) -> Iterator[str]:
-    """Answers that failed or came too late, counted by kind."""
+    """Failed and late answers, counted by kind."""
     failed = Counter(f"{each.name}: {each.wrong[:120]}" for each in samples if each.wrong)
     for what, count in failed.items():
         yield f"{count} x honest {what}"
@@ -70,7 +70,7 @@ def faults_in(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def latencies(samples: Sequence[Sample]) -> str:
-    """Of requests, in milliseconds; what waits for a queue is not among them."""
+    """p50, p95 and maximum of requests; without effects that wait in a queue."""
     taken = sorted(1000 * each.seconds for each in samples if each.name not in DUE)
     if not taken:
         return "-"
@@ -98,7 +98,7 @@ def line(found: Round) -> str:
 
 
 def markdown(rounds: Sequence[Round]) -> str:
-    """One table for each point."""
+    """One table per point."""
     lines: list[str] = []
     for point, title in POINTS.items():
         chosen = [each for each in rounds if each.attack.point == point]
@@ -117,7 +117,7 @@ def failures(samples: Sequence[Sample]) -> int:
 
 
 def waits(samples: Sequence[Sample]) -> str:
-    """How long what is caused by a request took to come."""
+    """The delay of requests' effects."""
     parts = []
     for name in DUE:
         taken = sorted(each.seconds for each in samples if each.name == name and not each.wrong)

@@ -1,4 +1,4 @@
-"""The deployment, the honest client and the monitor, and one attack after another beside them."""
+"""Runs attacks one after another beside the deployment, the honest client and the monitor."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NICENESS = "15"
 
 @dataclass(slots=True)
 class Bench:
-    """Everything that is measured at once. `idle` is memory in MB before the first attack."""
+    """The parts of a benchmark. `idle` is the memory in MB before the first attack."""
 
     deployed: Deployment
     honest: Honest
@@ -54,7 +54,7 @@ class Bench:
         return Round(attack, began, time.monotonic(), counts, samples, above, cpu / took, reason, restarted)
 
     async def _made(self, number: int, attack: Attack, seconds: float) -> dict[str, object]:
-        """In a process of its own, below the priority of everything that is measured."""
+        """Runs the attack in a process with lower priority than everything measured."""
         network = f"127.66.{number}"
         command = ("nice", "-n", NICENESS, sys.executable, "-m", "bench.hostile.attacker")
         process = await asyncio.create_subprocess_exec(
@@ -66,14 +66,14 @@ class Bench:
         except TimeoutError:
             process.kill()
             await process.wait()
-            return {"counts": {}, "cpu": 0.0, "error": "it did not end"}
+            return {"counts": {}, "cpu": 0.0, "error": "it did not end in time"}
         if process.returncode:
             return {"counts": {}, "cpu": 0.0, "error": errors.decode()[-600:]}
         found: dict[str, object] = json.loads(output)
         return found
 
     async def recovered(self) -> tuple[list[Sample], list[str]]:
-        """What is not normal ten seconds after the end."""
+        """Samples and faults from ten seconds after the end."""
         await asyncio.sleep(RECOVERY_SECONDS)
         self.monitor.reset()
         began = time.monotonic()
@@ -89,13 +89,13 @@ class Bench:
         return samples, wrong
 
     async def caught_up(self, until: float) -> None:
-        """Waits for the events of what was asked for before, as long as a run may take."""
+        """Waits for the effects of earlier requests, as long as a run may take."""
         deadline = time.monotonic() + DUE["run"]
-        while self.honest.awaited(until) and time.monotonic() < deadline:  # noqa: ASYNC110 - of many events
+        while self.honest.awaited(until) and time.monotonic() < deadline:  # noqa: ASYNC110 - waits for many events
             await asyncio.sleep(0.1)
 
     def attributed(self, rounds: Sequence[Round]) -> list[Round]:
-        """With what came late: it counts where it was asked for."""
+        """The rounds with late samples, which count for the round of their request."""
         self.honest.give_up_waiting(0)
         return [replace(each, samples=self.honest.between(each.began, each.ended)) for each in rounds]
 

@@ -1,4 +1,4 @@
-"""HTTP/1.1 by hand, because no client library sends what an attacker sends."""
+"""HTTP/1.1 on raw sockets, because client libraries refuse to send hostile requests."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ HOST = "127.0.0.1"
 
 
 class ClosedError(Exception):
-    """The server closed the connection without a whole answer."""
+    """The server closed the connection before a complete answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`body` is empty unless it was asked for."""
+    """`body` is empty unless requested with `keep`."""
 
     status: int
     closing: bool
@@ -36,7 +36,7 @@ def request(
     body: object = None,
     headers: Mapping[str, str] | None = None,
 ) -> bytes:
-    """`body` is sent as JSON unless it is bytes already."""
+    """An HTTP request; `body` is sent as JSON unless it is bytes."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")
@@ -73,7 +73,7 @@ class Connection:
 
     @classmethod
     async def open(cls, port: int, source: str, *, receive_buffer: int | None = None) -> Connection:
-        """A small receive buffer makes the server feel at once that nobody reads."""
+        """With a small `receive_buffer`, the server notices at once that nobody reads."""
         if receive_buffer is None:
             opened = await asyncio.open_connection(HOST, port, local_addr=(source, 0), limit=LARGEST_HEAD)
             return cls(*opened)
@@ -88,7 +88,7 @@ class Connection:
         self.writer.transport.abort()
 
     async def ask(self, data: bytes, *, keep: bool = False) -> Answer:
-        """Sends, and stops sending as soon as there is an answer; raises ClosedError."""
+        """Sends until there is an answer, and returns it. Raises ClosedError."""
         sending = asyncio.create_task(self.send(data))
         try:
             return await self.read_answer(headless=data.startswith(b"HEAD "), keep=keep)
@@ -99,7 +99,7 @@ class Connection:
             await asyncio.gather(sending, return_exceptions=True)
 
     async def send(self, data: bytes) -> None:
-        with suppress(OSError):  # the answer, or its absence, tells
+        with suppress(OSError):  # the answer shows the failure
             for start in range(0, len(data), PIECE):
                 self.writer.write(data[start : start + PIECE])
                 await self.writer.drain()

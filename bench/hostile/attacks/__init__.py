@@ -1,4 +1,4 @@
-"""Every kind of hostile request, in the order in which they are made."""
+"""All attacks, in the order in which they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passwords, tokens, registrations: the honest account's above all."""
+"""Passwords, tokens and registrations, especially against the honest account."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def login(username: str, password: str = "a wrong password") -> bytes:
 def many(
     build: Callable[[int], bytes], *, connections: int = 8, most: int = 3000, addresses: int = 1, first: int = 0
 ) -> Run:
-    """The n-th request is what `build` makes of n."""
+    """`build(n)` makes the n-th request."""
 
     async def run(hostile: Hostile) -> None:
         hostile.begin()
@@ -52,7 +52,7 @@ def refresh(number: int) -> bytes:
 
 
 def garbage_token(number: int) -> bytes:
-    """Not signed, signed by nobody, much too long, or of a key that does not exist."""
+    """Unsigned, wrongly signed, far too long, or of a key that does not exist."""
     none = urlsafe_b64encode(b'{"alg":"none","kid":"' + b"a" * (number % 4) * 2000 + b'"}').decode().rstrip("=")
     signed = urlsafe_b64encode(b'{"alg":"EdDSA","kid":"%d"}' % number).decode().rstrip("=")
     bodies = (
@@ -78,15 +78,15 @@ def revoke(number: int) -> bytes:
 
 
 async def own_logins(hostile: Hostile) -> None:
-    """Right passwords, as many at once as it can: each is a costly computation."""
-    await hostile.settle()
+    """Concurrent logins with the right password, each of which is costly to verify."""
+    await hostile.set_up()
     line = login(f"{hostile.name}@hostile.example", "a password of a hostile account")
     hostile.begin()
     await hostile.flood(itertools.repeat(line), connections=24, most=500, addresses=24)
 
 
 async def own_account(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     lines = [
         hostile.ask("GET", f"{API}/auth/sessions"),
         hostile.ask("PATCH", f"{API}/users/me", {"full_name": "a" * 20_000}),
@@ -100,8 +100,8 @@ async def own_account(hostile: Hostile) -> None:
 
 
 async def outsiders_projects(hostile: Hostile) -> None:
-    """Ids that belong to nobody, as fast as they can be asked for."""
-    await hostile.settle()
+    """Random project ids, as fast as possible."""
+    await hostile.set_up()
     ways = ("/documents", "/events", "/runs", "/search?q=a", "/members", "/webhooks", "/budget", "/api-keys")
     lines = (hostile.ask("GET", f"{API}/projects/{uuid4()}{way}") for way in itertools.cycle(ways))
     hostile.begin()

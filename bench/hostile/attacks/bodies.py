@@ -19,7 +19,7 @@ type Run = Callable[[Hostile], Awaitable[None]]
 def anonymous(
     path: str, build: Callable[[], bytes], *, content_type: str = "application/json", connections: int = 1
 ) -> Run:
-    """The same body again and again, one after another on each connection."""
+    """Sends the same body repeatedly on each connection, without a credential."""
 
     async def run(hostile: Hostile) -> None:
         data = hostile.ask("POST", API + path, build(), Content_Type=content_type)
@@ -32,10 +32,10 @@ def anonymous(
 def known(
     path: str, build: Callable[[], Iterable[bytes]], *, method: str = "POST", most: int = 60, **headers: str
 ) -> Run:
-    """To a path of its own project, with a credential."""
+    """Sends to a path of its own project, with a credential."""
 
     async def run(hostile: Hostile) -> None:
-        await hostile.settle()
+        await hostile.set_up()
         target = hostile.here + path
         if "{document}" in target:
             target = target.replace("{document}", await hostile.new_document())

@@ -1,4 +1,4 @@
-"""Heads that never end, connections that do nothing, and bytes that are no HTTP."""
+"""Endless heads, idle connections, and bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def repeated(*lines: bytes, connections: int = 2, most: int = 400) -> Run:
 
 
 async def idle_served(hostile: Hostile) -> None:
-    """They have been served once, and could be again."""
+    """Keep-alive connections that were served once."""
     hostile.begin()
     line = GET.replace(b"/api/v1/projects", b"/healthz") + b"\r\n"
     await hostile.hold(4000, line, addresses=2, within=hostile.seconds * 0.7)
 
 
 async def slow_body_known(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     head = hostile.ask(
         "POST", f"{hostile.here}/documents", None, Content_Length="1000000", Content_Type="application/json"
     )
@@ -50,8 +50,8 @@ async def slow_body_known(hostile: Hostile) -> None:
 
 
 async def slow_register(hostile: Hostile) -> None:
-    """Somebody who asks from the same address counts with the others, and should be answered 200."""
-    await hostile.settle()
+    """A neighbour at the same address counts with the others, and should get 200."""
+    await hostile.set_up()
     opening = request("POST", f"{API}/auth/register", body=b"{" + b" " * 7998 + b"}")[:-7999]
     hostile.begin()
     neighbour = hostile.flood(itertools.repeat(hostile.ask("GET", hostile.here)), connections=1, most=1000)
@@ -59,15 +59,15 @@ async def slow_register(hostile: Hostile) -> None:
 
 
 async def uploads_unfinished(hostile: Hostile) -> None:
-    """Fills the temporary directory, and stays."""
-    await hostile.settle()
+    """Fills the temporary directory and keeps the connections open."""
+    await hostile.set_up()
     whole = hostile.upload(b"a" * 20_000_000)
     hostile.begin()
     await hostile.hold(20, whole[:-1000])
 
 
 async def upload_parts(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     target = f"{hostile.here}/documents/upload"
     part = b'--b\r\nContent-Disposition: form-data; name="metadata"\r\n\r\n{}\r\n'
     many = part * 10_000 + b"--b--\r\n"
@@ -82,20 +82,20 @@ async def upload_parts(hostile: Hostile) -> None:
 
 
 async def pipelining(hostile: Hostile) -> None:
-    """2,000 requests at once on each connection, whose answers nobody reads."""
+    """2,000 pipelined requests per connection, with answers that nobody reads."""
     hostile.begin()
     await hostile.read_slowly(8, (GET + b"\r\n") * 2000)
 
 
 async def pipelining_known(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     one = hostile.ask("GET", f"{hostile.here}/search?q=hostile")
     hostile.begin()
     await hostile.read_slowly(8, one * 500)
 
 
 async def expecting(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     head = hostile.ask("POST", f"{hostile.here}/documents", None, Content_Length="1000", Expect="100-continue")
     hostile.begin()
     await hostile.hold(100, head)
@@ -112,7 +112,7 @@ async def methods(hostile: Hostile) -> None:
 
 
 async def reconnecting(hostile: Hostile) -> None:
-    """A new connection for each request, from 20 addresses."""
+    """A new connection per request, from 20 addresses."""
 
     def lines() -> Iterator[bytes]:
         yield from itertools.repeat(GET + b"Connection: close\r\n\r\n", 2000)

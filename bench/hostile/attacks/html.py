@@ -1,4 +1,4 @@
-"""Uploads whose HTML is heavy to read."""
+"""Uploads of HTML that is costly to parse."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ type Run = Callable[[Hostile], Awaitable[None]]
 
 
 def uploads(build: Callable[[], Sequence[bytes]], *, connections: int = 2, keyed: bool = False) -> Run:
-    """Each once, or, with keys, over and over under keys of their own."""
+    """Uploads each page once, or with `keyed` repeatedly, each with its own `Idempotency-Key`."""
 
     async def run(hostile: Hostile) -> None:
-        await hostile.settle()
+        await hostile.set_up()
         pages = build()
         hostile.begin()
         if keyed:

@@ -1,4 +1,4 @@
-"""Pages of lists and of search, as large as they get, read slowly; and what is made to be deleted again."""
+"""The largest pages of lists and searches, read slowly; and objects that are created and deleted in turn."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ READERS = 150
 
 
 async def slow_lists(hostile: Hostile) -> None:
-    """The largest pages there are, of documents, versions, runs and search, read 512 bytes at a time."""
-    await hostile.settle()
+    """The largest pages of documents and versions, read 512 bytes at a time."""
+    await hostile.set_up()
     metadata = {f"k{n}": "a" * 500 for n in range(115)}
     body = {"documents": [{"title": "\x01" * 500, "content": "a", "metadata": metadata}] * 100}
     await hostile.call("POST", f"{hostile.here}/documents/batch", body)
@@ -29,7 +29,7 @@ async def slow_lists(hostile: Hostile) -> None:
 
 
 async def slow_runs(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     body = {"agent": "clerk", "input": {"task": "a" * 190_000}}
     for _ in range(20):
         await hostile.flood([hostile.ask("POST", f"{hostile.here}/runs", body)], connections=1)
@@ -38,8 +38,8 @@ async def slow_runs(hostile: Hostile) -> None:
 
 
 async def slow_searches(hostile: Hostile) -> None:
-    """Answers in which each letter is a highlight."""
-    await hostile.settle()
+    """Answers in which every word is a highlight."""
+    await hostile.set_up()
     body = {"documents": [{"title": "\x01" * 500, "content": "z " * 1190}] * 100}
     await hostile.call("POST", f"{hostile.here}/documents/batch", body)
     await asyncio.sleep(4)
@@ -48,8 +48,8 @@ async def slow_searches(hostile: Hostile) -> None:
 
 
 async def cursors(hostile: Hostile) -> None:
-    """Cursors that were never given out, and positions far behind the end."""
-    await hostile.settle()
+    """Forged cursors, and offsets far beyond the end."""
+    await hostile.set_up()
     await hostile.call("POST", f"{hostile.here}/documents/batch", {"documents": [{"title": "a", "content": ""}] * 500})
     deep = urlsafe_b64encode(b"a" * 16 + b"[" * 4000).decode()
     numbers = urlsafe_b64encode(b"a" * 16 + b"9" * 4000).decode()
@@ -63,8 +63,8 @@ async def cursors(hostile: Hostile) -> None:
 
 
 async def create_and_delete(hostile: Hostile) -> None:
-    """Documents of 200 KB and projects, made and deleted in turn."""
-    await hostile.settle()
+    """Creates and deletes documents of 200 KB and projects in turn."""
+    await hostile.set_up()
     hostile.begin()
     await asyncio.gather(*(_turn_over(hostile) for _ in range(4)), _turn_over_projects(hostile))
 
@@ -97,8 +97,8 @@ async def _made(hostile: Hostile, path: str, body: object) -> str | None:
 
 
 async def kept_answers(hostile: Hostile) -> None:
-    """Documents of 2 MB, each under a key of its own."""
-    await hostile.settle()
+    """Documents whose answers of about 2 MB are kept, each under its own `Idempotency-Key`."""
+    await hostile.set_up()
     body = {"title": "a", "content": "\x01" * 300_000}
     hostile.begin()
     keys = (f"k{number}" for number in itertools.count())

@@ -1,4 +1,4 @@
-"""Texts at which a careless pattern or parser takes quadratic time, in documents, paths and headers."""
+"""Texts that make careless patterns and parsers quadratic, in documents, paths and headers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ type Run = Callable[[Hostile], Awaitable[None]]
 
 
 def document(build: Callable[[], Iterable[str]], name: str = "a.md") -> Run:
-    """Uploads each text once and leaves it to the worker."""
+    """Uploads each text once and waits for the worker."""
 
     async def run(hostile: Hostile) -> None:
-        await hostile.settle()
+        await hostile.set_up()
         uploads = [hostile.upload(text.encode(), name=name) for text in build()]
         hostile.begin()
         await hostile.flood(uploads, connections=2)
@@ -57,8 +57,8 @@ async def request_ids(hostile: Hostile) -> None:
 
 
 async def titles(hostile: Hostile) -> None:
-    """Titles, names and metadata are met by patterns as well."""
-    await hostile.settle()
+    """Titles and names, to which patterns are applied too."""
+    await hostile.set_up()
     values = ("e" + ACUTE * 499, "\ufdfa" * 500, "# a" + " " * 490 + "b", "a." * 250, WIDE_BLANK * 499 + "a", "@" * 500)
     lines = [hostile.ask("POST", f"{hostile.here}/documents", {"title": v, "content": v * 20}) for v in values]
     lines += [hostile.ask("POST", f"{API}/projects", {"name": v}) for v in values]
@@ -68,7 +68,7 @@ async def titles(hostile: Hostile) -> None:
 
 
 async def addresses(hostile: Hostile) -> None:
-    """E-mail addresses at which validators are slow."""
+    """E-mail addresses that are slow to validate."""
     values = ("a" * 200_000 + "@b.c", "a." * 30_000 + "@b.c", "a@" + "b." * 30_000, "a@" + "\u00fc" * 30_000 + ".de")
     lines = [hostile.ask("POST", f"{API}/auth/register", {"email": v, "password": "x" * 20}) for v in values]
     hostile.begin()

@@ -1,4 +1,4 @@
-"""HTTP as hardly anybody speaks it: old, half-closed, encoded twice, and headers with lists in them."""
+"""Unusual HTTP: old versions, half-closed connections, double codings and long lists in headers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ LINE = 8000
 
 
 async def half_closed(hostile: Hostile) -> None:
-    """Clients that say no more after their request, and wait; others of them leave at once."""
-    await hostile.settle()
+    """Clients that shut down their side after the request and wait, and some that close at once."""
+    await hostile.set_up()
     lines = itertools.cycle([hostile.ask("GET", f"{hostile.here}/documents"), request("GET", "/healthz")])
     hostile.begin()
     staying = (_half_close(hostile, lines, number % 10, stays=True) for number in range(40))
@@ -36,8 +36,8 @@ async def _half_close(hostile: Hostile, lines: Iterable[bytes], host: int, *, st
 
 
 async def codings(hostile: Hostile) -> None:
-    """Bodies in chunks and in something else, or in nothing that there is."""
-    await hostile.settle()
+    """Bodies with combined, repeated or unknown transfer codings."""
+    await hostile.set_up()
     said = ("gzip, chunked", "chunked, chunked", "identity", "deflate, gzip, chunked", ", " * 3000 + "chunked")
     body = b"d\r\n" + b'{"name": "x"}' + b"\r\n0\r\n\r\n"
     lines = [
@@ -50,7 +50,7 @@ async def codings(hostile: Hostile) -> None:
 
 
 async def broken_handshakes(hostile: Hostile) -> None:
-    """Handshakes of sockets with what they need missing, doubled or too long."""
+    """WebSocket handshakes with missing, wrong or overlong headers."""
     path = f"{API}/projects/{uuid4()}/ws"
     good = {
         "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
@@ -66,24 +66,24 @@ async def broken_handshakes(hostile: Hostile) -> None:
 
 
 async def old_http(hostile: Hostile) -> None:
-    """HTTP/1.0, a connection for each request."""
-    await hostile.settle()
+    """HTTP/1.0 with a connection per request."""
+    await hostile.set_up()
     line = hostile.ask("GET", f"{hostile.here}/documents").replace(b"HTTP/1.1", b"HTTP/1.0")
     hostile.begin()
     await hostile.flood(itertools.repeat(line), connections=32, addresses=8)
 
 
 async def continuing(hostile: Hostile) -> None:
-    """Small bodies that are announced first, in number."""
-    await hostile.settle()
+    """Many small bodies with `Expect: 100-continue`."""
+    await hostile.set_up()
     line = hostile.ask("POST", f"{hostile.here}/documents", {"title": "a", "content": "a"}, Expect="100-continue")
     hostile.begin()
     await hostile.flood(itertools.repeat(line), connections=16)
 
 
 async def header_lists(hostile: Hostile) -> None:
-    """As many entries as a line may have: tags, ranges, forwarded addresses, codings, kinds, events, keys."""
-    await hostile.settle()
+    """As many entries as a header may hold: tags, ranges, addresses, codings, types, keys."""
+    await hostile.set_up()
     document = f"{hostile.here}/documents/{await hostile.new_document('a' * 10_000)}"
     lists = {
         "If-None-Match": '"a",', "Range": "0-0,", "X-Forwarded-For": "1,", "Accept-Encoding": "a,", "Accept": "a/b,",

@@ -1,4 +1,4 @@
-"""Runs, decisions, and schemas that are dear to check."""
+"""Runs, decisions, and schemas that are costly to check."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def _start(agent: str, **given: object) -> Json:
 
 
 async def hanging(hostile: Hostile) -> None:
-    """36 runs in six projects, whose model is slow."""
-    await hostile.settle()
+    """36 runs in six projects with a slow model."""
+    await hostile.set_up()
     projects = [hostile.project]
     try:
         while len(projects) < 6:
@@ -35,15 +35,15 @@ async def hanging(hostile: Hostile) -> None:
 
 
 async def many(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     hostile.begin()
     line = hostile.ask("POST", f"{hostile.here}/runs", _start("clerk", task="Done."))
     await hostile.flood(itertools.repeat(line), connections=8, most=2000)
 
 
 async def decisions(hostile: Hostile) -> None:
-    """Of a run that waits, of runs that do not exist, with and without `pending_id`."""
-    await hostile.settle()
+    """Decisions on a waiting run and on unknown runs, with and without `pending_id`."""
+    await hostile.set_up()
     run = await hostile.call("POST", f"{hostile.here}/runs", _start("draft", brief=WRITE))
     bodies: list[Json] = [
         {"approve": True, "pending_id": str(uuid4())},
@@ -57,8 +57,8 @@ async def decisions(hostile: Hostile) -> None:
 
 
 async def cancellations(hostile: Hostile) -> None:
-    """Runs are started and cancelled, and continue one another."""
-    await hostile.settle()
+    """Cancels, continues and lists runs concurrently."""
+    await hostile.set_up()
     run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
     lines = [
         hostile.ask("POST", f"{hostile.here}/runs/{run['id']}/cancel"),
@@ -71,10 +71,10 @@ async def cancellations(hostile: Hostile) -> None:
 
 
 def extraction(*schemas: Json) -> Run:
-    """The model answers with the strings that are dear to match."""
+    """The model answers with strings that are costly to match."""
 
     async def run(hostile: Hostile) -> None:
-        await hostile.settle()
+        await hostile.set_up()
         document = await hostile.new_document(MATCH)
         lines = [
             hostile.ask(
@@ -105,17 +105,17 @@ def _wide(count: int) -> Json:
 
 
 def _referring() -> Json:
-    """Each definition asks twice for the next."""
+    """Each definition refers twice to the next."""
     names = range(30)
     doubled = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in names}
     return {"type": "object", "$defs": {**doubled, "d30": {}}, "properties": {"a": {"$ref": "#/$defs/d0"}}}
 
 
 def costly(*schemas: Json, key: bool = False) -> Run:
-    """64 at once, all refused: of a document that exists, so that the schema is looked at. By MCP with a `key`."""
+    """64 concurrent requests, all refused; the document exists, so the schema is checked. With `key`, through MCP."""
 
     async def run(hostile: Hostile) -> None:
-        await hostile.settle()
+        await hostile.set_up()
         document = await hostile.new_document("Text.")
         started = [_start("extract", document_ids=[document], schema=each) for each in schemas]
         if key:
@@ -135,7 +135,7 @@ def _called(hostile: Hostile, started: Json) -> bytes:
 
 
 def _patterns(pattern: str) -> Json:
-    """No two schemas have the same, nor two properties of one."""
+    """A schema in which all patterns are unique."""
     names = range(20)
     return {
         "type": "object", "properties": {f"p{n}": {"type": "string", "pattern": f"{pattern}{uuid4()}"} for n in names}
@@ -143,14 +143,14 @@ def _patterns(pattern: str) -> Json:
 
 
 def _fanning() -> Json:
-    """20 * 8 ** 20 ways down."""
+    """A schema with 20 * 8 ** 20 paths."""
     names: Json = {f"d{n}": {"oneOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 8} for n in range(20)}
     return {"anyOf": [{"$ref": "#/$defs/d0"}] * 20, "$defs": {**names, "d20": {"type": "object"}}}
 
 
 async def prompts(hostile: Hostile) -> None:
-    """Inputs of the largest size, and of too large a one."""
-    await hostile.settle()
+    """Inputs of the maximum size, and larger ones."""
+    await hostile.set_up()
     texts = ("a" * 4000, "\u4e2d" * 4000, " " * 4000, "a" * 1_000_000)
     lines = [hostile.ask("POST", f"{hostile.here}/runs", _start("answer", question=text)) for text in texts]
     lines.append(
@@ -166,14 +166,14 @@ def rpc(method: str, **params: object) -> bytes:
 
 
 async def _keyed(hostile: Hostile) -> None:
-    """A project key stands in the place of the account's token: MCP takes keys."""
-    await hostile.settle()
+    """Replaces the account's token by a project key, which MCP requires."""
+    await hostile.set_up()
     body = {"name": "a", "role": "editor"}
     hostile.token = str((await hostile.call("POST", f"{hostile.here}/api-keys", body))["secret"])
 
 
 async def mcp(hostile: Hostile) -> None:
-    """Messages of the protocol that are none, batches, hostile arguments."""
+    """Invalid messages, batches and hostile arguments."""
     await _keyed(hostile)
     call = rpc("tools/call", name="search_documents", arguments={"q": "the " * 250, "query": "the " * 250})
     batch = b"[" + b",".join([call] * 2000) + b"]"
@@ -186,7 +186,7 @@ async def mcp(hostile: Hostile) -> None:
 
 
 async def mcp_following(hostile: Hostile) -> None:
-    """100 calls that wait for a run that is slow."""
+    """100 calls that follow a slow run."""
     await _keyed(hostile)
     run = await hostile.call("POST", f"{hostile.here}/runs", _start("clerk", task=HANG))
     call = rpc("tools/call", name="follow_run", arguments={"run_id": run["id"]})

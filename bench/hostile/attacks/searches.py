@@ -1,4 +1,4 @@
-"""Queries and lists that are dear to the database."""
+"""Queries and lists that are costly for the database."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ type Run = Callable[[Hostile], Awaitable[None]]
 
 
 async def seed(hostile: Hostile, documents: int = 200) -> None:
-    """A project in which the common words are common."""
-    await hostile.settle()
+    """A project in which common words are frequent."""
+    await hostile.set_up()
     some = [{"title": f"Hostile {n}", "content": f"{COMMON} number {n}. " * 20} for n in range(documents)]
     await hostile.call("POST", f"{hostile.here}/documents/batch", {"documents": some})
 
@@ -44,7 +44,7 @@ def lists(queries: Sequence[str], *, connections: int = 16) -> Run:
 
 
 async def titles(hostile: Hostile) -> None:
-    """Two accounts with a large project each: what one filter looks through is all of it."""
+    """Two accounts with a large project each, which each filter scans completely."""
     made = await accounts(hostile, 2)
     some = {"documents": [{"title": "\u00c4" * 470 + str(number), "content": "x"} for number in range(500)]}
     for host, each in enumerate(made):
@@ -54,13 +54,13 @@ async def titles(hostile: Hostile) -> None:
     floods = []
     for host, each in enumerate(made):
         each.begin()
-        lines = itertools.cycle(each.ask("GET", f"{each.here}/documents?{query}") for query in DEAR_LISTS)
+        lines = itertools.cycle(each.ask("GET", f"{each.here}/documents?{query}") for query in COSTLY_LISTS)
         floods.append(each.flood(lines, connections=20, first_address=host))
     await asyncio.gather(*floods)
 
 
 LARGE_PROJECT = 10_000
-DEAR_LISTS = (
+COSTLY_LISTS = (
     "limit=100&offset=0&q_title=zzzzz", "sort=title&limit=100&offset=0&q_title=q", "limit=100&q_title=zzzzz",
     "limit=100&offset=9900", "status=published&index_status=failed", "sort=title&offset=9999&status=draft",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Several accounts or slots at once: what a share for each account alone would let through."""
+"""Several accounts at once, which limits per account alone would not stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ACCOUNTS = 4
 
 
 async def accounts(hostile: Hostile, count: int) -> list[Hostile]:
-    """Each with an address, an account and a project of its own; they count together."""
+    """Each has its own address, account and project; they share `counts`."""
     made = []
     for number in range(count):
         each = replace(hostile, counts=hostile.counts)
@@ -50,7 +50,7 @@ async def uploads(hostile: Hostile) -> None:
 
 
 def attributes() -> bytes:
-    """Each is compared with all before it: it takes as long as a page of its size may."""
+    """Each attribute is compared with all before, so parsing takes as long as is allowed for the page's size."""
     return b"<a " + b" ".join(b"a%d=1" % number for number in range(300_000)) + b">x"
 
 
@@ -71,7 +71,7 @@ async def runs(hostile: Hostile) -> None:
 
 
 async def everything(hostile: Hostile) -> None:
-    """Of all kinds, each a few at once."""
+    """A mix of all kinds of requests."""
     large = b"word " * 200_000
 
     def mixed(each: Hostile) -> list[bytes]:
@@ -88,16 +88,16 @@ async def everything(hostile: Hostile) -> None:
 
 
 async def slow_uploads(hostile: Hostile) -> None:
-    """They hold whatever an upload holds while it is read."""
-    await hostile.settle()
+    """Slow uploads keep what an upload holds while it is read."""
+    await hostile.set_up()
     whole = hostile.upload(b"<p>a" * 500_000)
     hostile.begin()
     await hostile.hold(60, whole[:1500], drip=b"<p>a" * 50, every=0.3)
 
 
 async def unread_streams(hostile: Hostile) -> None:
-    """Streams that nobody reads, while events come."""
-    await hostile.settle()
+    """Unread streams while events arrive."""
+    await hostile.set_up()
     body = {"documents": [{"title": "a" * 400, "content": "a"}] * 500}
     line = hostile.ask("POST", f"{hostile.here}/documents/batch", body)
     stream = hostile.ask("GET", f"{hostile.here}/events?after=0")
@@ -107,8 +107,8 @@ async def unread_streams(hostile: Hostile) -> None:
 
 
 async def read_streams(hostile: Hostile) -> None:
-    """Streams that are read as fast as they come, while events come."""
-    await hostile.settle()
+    """Streams that are read at full speed while events arrive."""
+    await hostile.set_up()
     body = {"documents": [{"title": "a" * 400, "content": "a"}] * 100}
     line = hostile.ask("POST", f"{hostile.here}/documents/batch", body)
     stream = hostile.ask("GET", f"{hostile.here}/events")

@@ -1,4 +1,4 @@
-"""Streams, tickets, sockets, and answers that are read slowly."""
+"""Streams, tickets, sockets and slowly read answers."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ MB = 1_000_000
 
 
 async def streams(hostile: Hostile) -> None:
-    """As many keys as it is given, up to 50, and up to 100 streams with each."""
-    await hostile.settle()
+    """Up to 50 keys, as far as allowed, and up to 100 streams with each."""
+    await hostile.set_up()
     body = {"name": "a", "role": "viewer"}
     secrets: list[str] = []
     try:
@@ -32,8 +32,8 @@ async def streams(hostile: Hostile) -> None:
 
 
 async def reconnects(hostile: Hostile) -> None:
-    """Reads all events from the first on, leaves and comes back."""
-    await hostile.settle()
+    """Reads all events from the first, disconnects and repeats."""
+    await hostile.set_up()
     body = {"documents": [{"title": "a" * 400, "content": "a"}] * 500}
     for _ in range(3):
         await hostile.call("POST", f"{hostile.here}/documents/batch", body)
@@ -46,7 +46,7 @@ async def reconnects(hostile: Hostile) -> None:
 
 
 async def filters(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     values = (",".join(["document.*"] * 5000), "a" * 60_000, "*," * 30_000, "document." * 6000)
     lines = [hostile.ask("GET", f"{hostile.here}/events?types={value}") for value in values]
     lines.append(hostile.ask("GET", f"{hostile.here}/events?after=99999999999999999999", Last_Event_ID="9" * 8000))
@@ -55,14 +55,14 @@ async def filters(hostile: Hostile) -> None:
 
 
 async def tickets(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     line = hostile.ask("POST", f"{hostile.here}/events/ticket")
     hostile.begin()
     await hostile.flood(itertools.repeat(line), connections=8, most=10_000)
 
 
 async def forged_tickets(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     values = ("a" * 200, "a" * 60_000, "%00" * 60, "..%2f" * 30, "*")
     lines = [request("GET", f"{hostile.here}/events?ticket={value}") for value in values]
     hostile.begin()
@@ -76,21 +76,21 @@ def _upgrade(hostile: Hostile) -> bytes:
 
 
 def _frame(payload: bytes, opcode: int = 1, *, final: bool = True) -> bytes:
-    """Masked with zeros."""
+    """A frame masked with zeros."""
     length = len(payload)
     short = struct.pack("!B", 0x80 | length) if length < 126 else struct.pack("!BH", 0x80 | 126, length)
     return bytes([(0x80 if final else 0) | opcode]) + short + b"\0\0\0\0" + payload
 
 
 async def handshakes(hostile: Hostile) -> None:
-    """Sockets that never say whose they are."""
+    """Sockets that never authenticate."""
     hostile.project = "0199aaaa-0000-7000-8000-000000000000"
     hostile.begin()
     await hostile.hold(400, _upgrade(hostile), addresses=4)
 
 
 async def frames(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     hello = _frame(json.dumps({"type": "auth", "token": hostile.token}).encode())
     kinds = (_frame(b"", 9), _frame(b"a", 0, final=False), _frame(b"{}"), _frame(b"[" * 60_000), _frame(b"", 8))
     hostile.begin()
@@ -99,7 +99,7 @@ async def frames(hostile: Hostile) -> None:
 
 
 async def slow_readers(hostile: Hostile) -> None:
-    """50 readers of a 9 MB document."""
+    """52 slow readers of a 9 MB document."""
     path = await large_document(hostile)
     hostile.begin()
     ways = ("", "/content", "/versions/1", "/content?original=true")
@@ -108,14 +108,14 @@ async def slow_readers(hostile: Hostile) -> None:
 
 
 async def slow_readers_anonymous(hostile: Hostile) -> None:
-    """Of the largest answers that need no credential."""
+    """Slow readers of the largest answer that needs no credential."""
     hostile.begin()
     await hostile.read_slowly(100, request("GET", "/openapi.json"))
 
 
 async def large_lists(hostile: Hostile) -> None:
     """Lists of 100 documents with 60 KB of metadata each."""
-    await hostile.settle()
+    await hostile.set_up()
     metadata = {f"k{n}": "a" * 500 for n in range(100)}
     body = {"documents": [{"title": "a", "content": "a", "metadata": metadata}] * 100}
     try:
@@ -128,7 +128,7 @@ async def large_lists(hostile: Hostile) -> None:
 
 
 async def large_answers(hostile: Hostile) -> None:
-    """A 9 MB document is asked for as fast as it comes, compressed."""
+    """Reads a 9 MB document at full speed, compressed."""
     path = await large_document(hostile)
     lines = [hostile.ask("GET", path, Accept_Encoding="gzip"), hostile.ask("GET", f"{path}/content")]
     hostile.begin()

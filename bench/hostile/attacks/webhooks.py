@@ -16,7 +16,7 @@ async def _silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def _noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An answer without an end."""
+    """Answers endlessly."""
     await reader.read(100)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n")
     try:
@@ -29,8 +29,8 @@ async def _noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def deliver(hostile: Hostile, urls: list[str]) -> None:
-    """As many webhooks as it may have, and then events for all of them."""
-    await hostile.settle()
+    """Creates as many webhooks as allowed, and then events for all."""
+    await hostile.set_up()
     made = 0
     try:
         for url in urls:
@@ -58,8 +58,8 @@ async def endless(hostile: Hostile) -> None:
 
 
 async def names(hostile: Hostile) -> None:
-    """Names that do not resolve, each another, looked up 60 at once."""
-    await hostile.settle()
+    """Different names that do not resolve, 60 lookups at once."""
+    await hostile.set_up()
     made = ({"url": f"https://a{n}.{hostile.name}.invalid/"} for n in itertools.count())
     lines = (hostile.ask("POST", f"{hostile.here}/webhooks", each) for each in made)
     hostile.begin()
@@ -67,8 +67,8 @@ async def names(hostile: Hostile) -> None:
 
 
 async def addresses(hostile: Hostile) -> None:
-    """Addresses that validators are slow at, or that must be refused."""
-    await hostile.settle()
+    """Addresses that are slow to validate or must be refused."""
+    await hostile.set_up()
     urls = [
         "https://" + "a." * 900,
         "https://" + "a" * 5000,

@@ -1,4 +1,4 @@
-"""Writing again and again: cheap to ask for, dear to do."""
+"""Repeated writes that are cheap to request and costly to execute."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MB = 1_000_000
 
 
 async def large_document(hostile: Hostile, size: int = 9 * MB) -> str:
-    """Its path."""
-    await hostile.settle()
+    """Creates a large document; returns its path."""
+    await hostile.set_up()
     made = await hostile.fetch(hostile.upload(b"word " * (size // 5), name="a.txt"))
     return f"{hostile.here}/documents/{made['id']}"
 
@@ -28,7 +28,7 @@ async def reindex(hostile: Hostile) -> None:
 
 
 async def reindex_many(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     ids = [await hostile.new_document("word " * 20_000) for _ in range(5)]
     lines = [hostile.ask("POST", f"{hostile.here}/documents/{each}/reindex") for each in ids]
     hostile.begin()
@@ -43,8 +43,8 @@ async def patch_titles(hostile: Hostile) -> None:
 
 
 async def patch_names(hostile: Hostile) -> None:
-    """Each leaves an event of some kilobytes, and the project's bytes as they were."""
-    await hostile.settle()
+    """Each adds an event of some kilobytes without changing the project's size."""
+    await hostile.set_up()
     path = f"{hostile.here}/documents/{await hostile.new_document('a')}"
     wide = "\U00020000" * 480
     lines = (
@@ -72,22 +72,22 @@ async def restore(hostile: Hostile) -> None:
 
 
 async def batches(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     body = json.dumps({"documents": [{"title": "a", "content": "word " * 100}] * 500}).encode()
     hostile.begin()
     await hostile.flood(itertools.repeat(hostile.ask("POST", f"{hostile.here}/documents/batch", body)), most=60)
 
 
 async def large_documents(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     body = json.dumps({"title": "a", "content": "word " * 1_800_000}).encode()
     hostile.begin()
     await hostile.flood(itertools.repeat(hostile.ask("POST", f"{hostile.here}/documents", body)), most=40)
 
 
 async def races(hostile: Hostile) -> None:
-    """Writers of one row, with and without `If-Match`."""
-    await hostile.settle()
+    """Concurrent writers of one row, with and without `If-Match`."""
+    await hostile.set_up()
     path = f"{hostile.here}/documents/{await hostile.new_document()}"
     lines = [hostile.ask("PATCH", path, {"title": "a"}), hostile.ask("PATCH", path, {"title": "b"}, If_Match='"1"')]
     lines += [
@@ -99,16 +99,16 @@ async def races(hostile: Hostile) -> None:
 
 
 async def same_key(hostile: Hostile) -> None:
-    """One key for everything, 60 at once."""
-    await hostile.settle()
+    """60 concurrent requests with one `Idempotency-Key`."""
+    await hostile.set_up()
     line = hostile.ask("POST", f"{hostile.here}/documents", {"title": "a", "content": "a" * MB}, Idempotency_Key="one")
     hostile.begin()
     await hostile.flood(itertools.repeat(line), connections=60, most=600)
 
 
 async def many_keys(hostile: Hostile) -> None:
-    """Answers that are kept for replay."""
-    await hostile.settle()
+    """Answers that the server keeps for replay."""
+    await hostile.set_up()
     body = {"title": "a", "content": "a", "metadata": {"a": "b" * 10_000}}
     target = f"{hostile.here}/documents"
     hostile.begin()
@@ -120,8 +120,8 @@ def _numbers() -> Iterator[str]:
 
 
 async def projects(hostile: Hostile) -> None:
-    """Projects are made as fast as they are deleted."""
-    await hostile.settle()
+    """Creates and deletes projects concurrently."""
+    await hostile.set_up()
     hostile.begin()
     made = hostile.flood((hostile.ask("POST", f"{API}/projects", {"name": n}) for n in _numbers()), most=1000)
     await asyncio.gather(made, _deleting(hostile))
@@ -137,7 +137,7 @@ async def _deleting(hostile: Hostile) -> None:
 
 
 async def delete_large(hostile: Hostile) -> None:
-    """A project of 27 MB and 1,500 documents is deleted, and asked for meanwhile."""
+    """Deletes a project of 27 MB and 1,500 documents, and reads it meanwhile."""
     await large_document(hostile)
     for _ in range(2):
         await hostile.fetch(hostile.upload(b"word " * (9 * MB // 5), name="a.txt"))
@@ -157,8 +157,8 @@ async def delete_documents(hostile: Hostile) -> None:
 
 
 async def members(hostile: Hostile) -> None:
-    """Invitations of thousands, and roles that change."""
-    await hostile.settle()
+    """Thousands of invitations."""
+    await hostile.set_up()
     lines = (
         hostile.ask("POST", f"{hostile.here}/invitations", {"email": f"a{n}@b.example", "role": "viewer"})
         for n in _numbers()
@@ -168,7 +168,7 @@ async def members(hostile: Hostile) -> None:
 
 
 async def budgets(hostile: Hostile) -> None:
-    await hostile.settle()
+    await hostile.set_up()
     bodies: tuple[Json, ...] = ({"tokens": 1000}, {}, {"tokens": 10**30}, {"cost": {"amount": "1e999999999"}})
     lines = [hostile.ask("PUT", f"{hostile.here}/budget", each) for each in bodies]
     hostile.begin()

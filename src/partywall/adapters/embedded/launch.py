@@ -37,19 +37,19 @@ def _may(status: os.stat_result, uid: int, gid: int, right: int) -> bool:
     return bool(status.st_mode & (right << shift))
 
 
-def _call(name: str, *arguments: object) -> None:  # pragma: no cover - as root, in a process of its own
+def _call(name: str, *arguments: object) -> None:  # pragma: no cover - as root, in a separate process
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
         raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 def _mount(
     source: str, target: str, kind: bytes | None, flags: int, data: bytes | None = None
-) -> None:  # pragma: no cover - as root, in a process of its own
+) -> None:  # pragma: no cover - as root, in a separate process
     arguments = (source.encode(), target.encode(), kind, ctypes.c_ulong(flags), data)
     _call("mount", *arguments)
 
 
-def _reveal(paths: list[str], uid: int, gid: int) -> None:  # pragma: no cover - as root, in a process of its own
+def _reveal(paths: list[str], uid: int, gid: int) -> None:  # pragma: no cover - as root, in a separate process
     """Makes `paths` below closed directories visible to this process only, and nothing else in these directories.
 
     In a private mount namespace, an empty file system covers each closed directory, and `paths` are bind-mounted into
@@ -70,7 +70,7 @@ def _reveal(paths: list[str], uid: int, gid: int) -> None:  # pragma: no cover -
         os.close(descriptor)
 
 
-def _is_visible(path: str, descriptor: int) -> bool:  # pragma: no cover - as root, in a process of its own
+def _is_visible(path: str, descriptor: int) -> bool:  # pragma: no cover - as root, in a separate process
     """Whether it is visible already, through a bind-mounted directory above it."""
     try:
         return os.path.samestat(Path(path).stat(), os.fstat(descriptor))
@@ -78,7 +78,7 @@ def _is_visible(path: str, descriptor: int) -> bool:  # pragma: no cover - as ro
         return False
 
 
-def _make_mount_point(path: str, mode: int) -> None:  # pragma: no cover - as root, in a process of its own
+def _make_mount_point(path: str, mode: int) -> None:  # pragma: no cover - as root, in a separate process
     os.umask(0o022)
     if stat.S_ISDIR(mode):
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def _make_mount_point(path: str, mode: int) -> None:  # pragma: no cover - as ro
     Path(path).touch()
 
 
-def _drop_privileges(uid: int, gid: int) -> None:  # pragma: no cover - as root, in a process of its own
+def _drop_privileges(uid: int, gid: int) -> None:  # pragma: no cover - as root, in a separate process
     """Irrevocably: drops groups and capabilities, forbids new privileges, and disables core dumps."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setgroups([])
@@ -120,7 +120,7 @@ def main(arguments: list[str]) -> None:  # pragma: no cover - it becomes another
         sys.exit(REFUSED)
 
 
-def _give_up_root(reach: list[str], uid: int, gid: int) -> None:  # pragma: no cover - as root, in its own process
+def _give_up_root(reach: list[str], uid: int, gid: int) -> None:  # pragma: no cover - as root, in a separate process
     here = Path.cwd()
     try:
         _reveal(reach, uid, gid)

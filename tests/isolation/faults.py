@@ -295,8 +295,10 @@ async def a_key_resolver_that_ignores_revocation_and_expiry(at: AttackedApp) -> 
 async def a_role_remembered_from_before_it_was_lowered(at: AttackedApp) -> AsyncIterator[FastAPI]:
     remembered: dict[tuple[Principal, UUID], Role] = {}
 
-    async def remembering(session: AsyncReadSession, principal: Principal, project_id: UUID) -> ProjectScope:
-        """For reading and for writing alike."""
+    async def remembering(
+        session: AsyncReadSession, principal: Principal, project_id: UUID, *, accepting: bool = False
+    ) -> ProjectScope:
+        """For reading and for writing alike; this user accepts nothing."""
         scope = await open_scope(session, principal, project_id)
         return make_scope(project_id, principal, remembered.setdefault((principal, project_id), scope.role))
 

@@ -124,6 +124,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "DocumentWriter.await_index_of": lambda r, _: r.await_index_of(None, None, UUID(int=0), 10),
     "DocumentWriter.delete": lambda r, seeded_project: r.delete(seeded_project.document),
     "IndexReader.indexes": lambda r, _: r.indexes(),
+    "IndexReader.documents_without_vector": lambda r, seeded_project: r.documents_without_vector(
+        replace(retired(seeded_project), dimension=384), [seeded_project.document], 0
+    ),
     "IndexReader.without_vector": lambda r, seeded_project: r.without_vector(retired(seeded_project), 0, 10),
     "IndexReader.without_vector_of": lambda r, seeded_project: r.without_vector_of(
         replace(retired(seeded_project), dimension=384), [seeded_project.document], 0, 10
@@ -143,6 +146,9 @@ CALLS: Final[Mapping[str, Call]] = {
     "ChunkWriter.remove": lambda r, seeded_project: r.remove([seeded_project.document]),
     "IndexWriter.retire": lambda r, seeded_project: r.retire(known(seeded_project)),
     "IndexWriter.size": lambda r, _: r.size(),
+    "IndexingRepository.explain": lambda r, seeded_project: r.explain(
+        seeded_project.project, [seeded_project.document], "the server is away"
+    ),
     "IndexingRepository.keep": lambda r, seeded_project: r.keep(
         seeded_project.project, [seeded_project.document], timedelta(hours=1)
     ),
@@ -226,6 +232,8 @@ CALLS: Final[Mapping[str, Call]] = {
 }
 # What is asked of the shared index as a whole: how many vectors it has, whosesoever they are.
 OF_ALL_PROJECTS: Final = {"SearchRepository.indexed_rows"}
+# True where no chunk is visible that lacks a vector; it asks like `without_vector`.
+YES_OR_NO: Final = {"IndexReader.is_whole"}
 
 
 def repositories() -> Iterator[type[Repository]]:
@@ -247,7 +255,7 @@ def methods() -> dict[str, type[Repository]]:
 
 
 def test_every_method_of_every_repository_has_an_entry() -> None:
-    assert set(CALLS) | OF_ALL_PROJECTS | HARMLESS == set(methods())
+    assert set(CALLS) | OF_ALL_PROJECTS | YES_OR_NO | HARMLESS == set(methods())
 
 
 STAGED: Final = """
@@ -256,8 +264,13 @@ STAGED: Final = """
     )
 """
 LEASED: Final = """
-    INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease)
-    VALUES ($1, $2, 1, 1, now(), $1) ON CONFLICT (project_id, document_id) DO UPDATE SET lease = excluded.lease
+    WITH waiting AS (
+        UPDATE document SET index_status = 'pending', index_error = 'waits for its vectors'
+        WHERE (project_id, id) = ($1, $2)
+    )
+    INSERT INTO indexing_attempt (project_id, document_id, revision, attempts, due_at, lease, words)
+    VALUES ($1, $2, 1, 1, now(), $1, true)
+    ON CONFLICT (project_id, document_id) DO UPDATE SET lease = excluded.lease, words = excluded.words
 """
 SENDING: Final = "UPDATE webhook_delivery SET status = 'pending', next_attempt_at = $2 WHERE project_id = $1"
 SENT: Final = "UPDATE invitation SET email = 'x@example.com', invited_by = $2, role = 'viewer' WHERE project_id = $1"

@@ -104,7 +104,7 @@ def that_knows_what_exists(router: APIRouter, world: World) -> None:
         if await world.superuser.value(members, project_id, principal.id):
             return Response()
         known = await world.superuser.value("SELECT count(*) FROM project WHERE id = $1", project_id)
-        raise HTTPException(404, "Not yours" if known else "Not there")
+        raise HTTPException(403 if known else 404)
 
 
 def that_writes_next_door(router: APIRouter, world: World) -> None:

@@ -11,7 +11,7 @@ from partywall import supervisor
 from partywall.commands.configuration import load_settings
 from partywall.commands.directories import require_authorities, require_directories
 from partywall.commands.paths import given_path, listening_host
-from partywall.core.db.long_reads import LONG_READS
+from partywall.core.db.constants import LONG_READS
 from partywall.secret_key import secret_key
 from partywall.settings import DatabaseSettings, Settings
 from partywall.settings.base import inheritable

@@ -37,7 +37,6 @@ _SMALLEST_FLOAT: Final = 1e-20
 _LONG_INTEGER: Final = f"Integers have at most {_MOST_DIGITS} digits"
 _LONG_FLOAT: Final = "Numbers with a fraction or an exponent are 0, or between 1e-20 and 1e21 in absolute value"
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
-_OUTSIDE: Final = ("instant_out_of_range", "This instant is out of range")
 # Up to this many unknown fields are reported one by one.
 _MOST_UNKNOWN: Final = 20
 _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -62,6 +61,10 @@ def _written(value: object) -> object:
     return value
 
 
+def _out_of_range() -> PydanticCustomError:
+    return PydanticCustomError("instant_out_of_range", "This instant is out of range")
+
+
 def _in_utc(instant: datetime) -> datetime:
     """Moves to UTC and cuts to milliseconds; rejects instants out of range.
 
@@ -71,10 +74,10 @@ def _in_utc(instant: datetime) -> datetime:
     try:
         moved = instant.astimezone(UTC)
     except OverflowError as error:
-        raise PydanticCustomError(*_OUTSIDE) from error
+        raise _out_of_range() from error
     kept = moved.replace(microsecond=moved.microsecond // 1000 * 1000)
     if kept == _FIRST:
-        raise PydanticCustomError(*_OUTSIDE)
+        raise _out_of_range()
     return kept
 
 

@@ -75,7 +75,7 @@ async def test_the_many_projects_of_one_account_have_a_third_together(
     offices = [await busy(open_workspace, hanging, webhooks=1, events=1) for _ in range(6)]
     for workspace in offices[1:]:
         await workspace.users.execute(
-            "UPDATE project_member SET account_id = $2 WHERE project_id = $1", workspace.project, offices[0].owner.id
+            "UPDATE project SET account_id = $2 WHERE id = $1", workspace.project, offices[0].owner.id
         )
     neighbour = await open_workspace()
     await neighbour.hook(second_receiver.url)

@@ -9,14 +9,13 @@ from typing import Final
 
 import asyncpg
 
+from partywall.core.db.constants import LONG_READS
 from partywall.core.db.read_pool import Connection, ReadPool
 from partywall.core.errors import UnavailableError
 from partywall.core.recent_use import RecentUse
 from partywall.core.tenant import current_tenant
 from partywall.core.tenant_semaphore import TenantSemaphore
 
-# In one process; one account may use half. Accounts with much recent use wait behind the others.
-LONG_READS: Final = 4
 # PostgreSQL cancels longer statements.
 LONG_READ_SECONDS: Final = 3
 # How many more of one account may wait.
@@ -32,7 +31,10 @@ class ReadTimeoutError(UnavailableError):
 
 
 class LongReadPool(ReadPool):
-    """When a caller stops waiting, its slot stays taken until PostgreSQL has ended the statement."""
+    """Accounts with much recent use wait behind the others.
+
+    When a caller stops waiting, its slot stays taken until PostgreSQL has ended the statement.
+    """
 
     def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
         self.use = RecentUse()

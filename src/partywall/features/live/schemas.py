@@ -9,7 +9,9 @@ from partywall.core.schemas import WHOLE, JsonObject, RequestModel, ResponseMode
 
 EventNumber = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,18}$")]
 # Some clients send the header empty before they have received an event.
-Received = Annotated[EventNumber | None, BeforeValidator(lambda value: value or None)]
+Received = Annotated[
+    Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] | None, BeforeValidator(lambda value: value or None)
+]
 TypePatterns = Annotated[str, StringConstraints(pattern=PATTERN, max_length=1000)]
 
 # One server-sent event. OpenAPI has no type for a stream of them.
